@@ -1,0 +1,118 @@
+"""Every default has its one home here. Environment variables HEIMDEX_<NAME> override."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DetectorName = Literal["content", "adaptive", "threshold", "hash"]
+
+
+class Settings(BaseSettings):
+    """Values of the environment, checked; units are in the names."""
+
+    model_config = SettingsConfigDict(env_prefix="HEIMDEX_", env_file=".env", extra="ignore", frozen=True)
+
+    # library and people
+    library: Path = Path("data/library")
+    user_id: str = "local"
+    profile: Literal["auto", "offline", "laptop", "studio"] = "auto"
+    models_dir: Path | None = None
+
+    # upload
+    max_file_bytes: int = Field(1_073_741_824, gt=0)
+    max_duration_s: float = Field(600.0, gt=0)
+    upload_token_s: int = Field(15 * 60, gt=0)
+    min_free_bytes: int = Field(200 * 1024 * 1024, ge=0, description="left free on the disk when writing")
+
+    # transcript
+    language: str = "auto"
+    no_speech_limit: float = Field(0.8, ge=0, le=1)
+
+    # scenes
+    detector: DetectorName = "content"
+    content_threshold: float = Field(27.0, gt=0)
+    adaptive_threshold: float = Field(3.0, gt=0)
+    adaptive_window: int = Field(2, ge=1)
+    adaptive_min_content: float = Field(15.0, ge=0)
+    fade_threshold: float = Field(12.0, ge=0)
+    min_scene_s: float = Field(1.0, gt=0)
+    divide_long_takes: bool = True
+    divide_min_s: float = Field(5.0, gt=0)
+    divide_max_s: float = Field(45.0, gt=0)
+
+    # keyframes
+    candidate_side_px: int = Field(512, ge=64)
+    candidate_interval_s: float = Field(1.0, gt=0)
+    keyframes_per_scene: int = Field(3, ge=1, le=12)
+    keyframe_min_brightness: float = 15.0
+    keyframe_min_sharpness: float = 50.0
+    thumbnail_width_px: int = Field(320, ge=16)
+    thumbnail_quality: int = Field(80, ge=1, le=100)
+
+    # text embedding
+    context_below_chars: int = Field(200, ge=0)
+    context_within_s: float = Field(3.0, ge=0)
+
+    # preview
+    preview_height_px: int = Field(720, ge=144)
+
+    # search
+    weight_transcript: float = Field(0.45, ge=0, le=1)
+    weight_vision: float = Field(0.35, ge=0, le=1)
+    weight_lexical: float = Field(0.20, ge=0, le=1)
+    fusion: str = "minmax"
+    rrf_k: int = Field(60, ge=1)
+    channel_depth: int = Field(1000, ge=1)
+    channel_timeout_s: float = Field(1.5, gt=0)
+    max_query_chars: int = Field(1000, ge=1)
+    result_limit: int = Field(20, ge=1)
+
+    # reels
+    max_reel_scenes: int = Field(50, ge=1)
+    max_title_chars: int = Field(200, ge=1)
+    reel_height_px: int = Field(720, ge=360, le=1080)
+    reel_fps: float = Field(30.0, gt=0)
+    render_timeout_s: float = Field(600.0, gt=0)
+    render_preset: str = "medium"
+    render_crf: int = Field(20, ge=0, le=51)
+    export_ttl_s: int = Field(24 * 3600, gt=0)
+
+    # work
+    jobs_url: str | None = Field(None, description="Postgres URL; SQLite in the library when unset")
+    stage_retries: int = Field(2, ge=0)
+    retry_backoff_s: float = Field(2.0, gt=0)
+    ingest_concurrency: int = Field(1, ge=1)
+    worker_threads: int = Field(0, ge=0, description="threads for models and decoding; 0 chooses from the cores")
+    abandoned_after_s: int = Field(24 * 3600, gt=0)
+
+    # links
+    secret: SecretStr | None = None
+    link_ttl_s: int = Field(3600, gt=0)
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()  # every field has a default
+
+
+def default_weights(settings: Settings) -> dict[str, float]:
+    """Channel weights before anybody chooses."""
+    return {
+        "transcript": settings.weight_transcript,
+        "vision": settings.weight_vision,
+        "lexical": settings.weight_lexical,
+    }
+
+
+PRESETS: dict[str, dict[str, float]] = {
+    "balanced": {"transcript": 0.45, "vision": 0.35, "lexical": 0.20},
+    "visual": {"transcript": 0.20, "vision": 0.65, "lexical": 0.15},
+    "dialogue": {"transcript": 0.65, "vision": 0.15, "lexical": 0.20},
+    "keywords": {"transcript": 0.25, "vision": 0.15, "lexical": 0.60},
+}
