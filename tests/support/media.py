@@ -96,7 +96,7 @@ def colour_clips(
     return path
 
 
-def test_pattern(
+def moving_pattern(
     path: Path, duration_s: float = 2.0, *, size: Size = (320, 180), fps: int = 25, tone_hz: float | None = 440
 ) -> Path:
     """ffmpeg's moving test picture: sharp, colourful, with motion."""
@@ -105,9 +105,6 @@ def test_pattern(
     source = f"testsrc2=s={size[0]}x{size[1]}:r={fps}:d={duration_s}"
     ffmpeg("-f", "lavfi", "-i", source, *sound, *_video_codec(path, None), *audio, path)
     return path
-
-
-test_pattern.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever its name says
 
 
 def encode_frames(
