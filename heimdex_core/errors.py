@@ -27,7 +27,9 @@ class HeimdexError(Exception):
     code: ClassVar[str] = "INTERNAL"
     category: ClassVar[str] = "processing"
     message_template: ClassVar[str] = "Something went wrong: {reason}"
-    hint_template: ClassVar[str] = "Try again; if it stays, run `python -m heimdex_core doctor` and report what it says."
+    hint_template: ClassVar[str] = (
+        "Try again; if it stays, run `python -m heimdex_core doctor` and report what it says."
+    )
 
     def __init__(self, **details: JsonValue) -> None:
         self.details = details
@@ -146,7 +148,7 @@ class UndecodableVideo(ValidationError):
 class TruncatedFile(ValidationError):
     code = "TRUNCATED_FILE"
     message_template = "{filename} is cut short: {reason}"
-    hint_template = "Copy or download the file again; a recording that was interrupted may be repaired with a tool such as untrunc."
+    hint_template = "Copy or download the file again; repair an interrupted recording with a tool such as untrunc."
 
 
 class FileTooLarge(ValidationError):
@@ -164,7 +166,9 @@ class VideoTooLong(ValidationError):
 class DurationMismatch(ValidationError):
     code = "DURATION_MISMATCH"
     message_template = "{filename} says it lasts {claimed_s} s but holds {measured_s} s."
-    hint_template = "Its header is wrong or the file is incomplete. Rewrite it with `ffmpeg -i IN -c copy OUT`, or export it again."
+    hint_template = (
+        "The header is wrong or the file incomplete: `ffmpeg -i IN -c copy OUT` rewrites it; or export it again."
+    )
 
 
 class SubtitlesUnreadable(ValidationError):
@@ -200,7 +204,9 @@ class InvalidValue(ValidationError):
 class InvalidReel(ValidationError):
     code = "INVALID_REEL"
     message_template = "This reel cannot be made: {reason}"
-    hint_template = "A reel has 1 to {max_scenes} scenes of indexed videos, and a title of at most {max_title} characters."
+    hint_template = (
+        "A reel has 1 to {max_scenes} scenes of indexed videos and a title of at most {max_title} characters."
+    )
 
 
 class InvalidTransition(ValidationError):
@@ -290,7 +296,7 @@ class LibraryVersion(StorageError):
 class LibraryDamaged(StorageError):
     code = "LIBRARY_DAMAGED"
     message_template = "{what} of the library cannot be read: {reason}"
-    hint_template = "Indexes can be made again with `python -m heimdex_core reindex`; videos can be adopted into a new library."
+    hint_template = "`python -m heimdex_core reindex` makes indexes again; `adopt` takes videos into a new library."
 
 
 class LibraryBusy(StorageError):
@@ -335,7 +341,7 @@ class ModelBroken(ModelError):
 class ProfileMismatch(ModelError):
     code = "PROFILE_MISMATCH"
     message_template = "This library was made with the profile {pinned}; {asked} was asked for."
-    hint_template = "Leave the profile out, or move the library with `python -m heimdex_core reindex --profile {asked}`."
+    hint_template = "Leave the profile out, or make another library for {asked}."
 
 
 # --- access ---------------------------------------------------------------------------------------

@@ -1,0 +1,65 @@
+# make run   a working app, from nothing         make test   everything that is checked
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PY := .venv/bin/python
+SAMPLE := data/sample/heimdex_sample.mp4
+export HF_HUB_DISABLE_TELEMETRY := 1
+export ANONYMIZED_TELEMETRY := False
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+.venv/bin/python:
+	@if ! $(PYTHON) -m venv .venv 2>/dev/null; then
+	  rm -rf .venv
+	  echo "python3-venv is missing; installing it with apt"
+	  $(APT) python3-venv
+	  $(PYTHON) -m venv .venv
+	fi
+
+# The stamps hold the date of the last good installation, so an unchanged list asks no registry.
+.venv/.run: requirements.txt | .venv/bin/python
+	@echo "Installing requirements (some minutes, about 6 GB on the first run) ..."
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	if ! $(PY) -c 'import cv2' 2>/dev/null; then
+	  # No libGL on this machine: the build of OpenCV without windows offers all that is used here.
+	  version=$$($(PY) -m pip show opencv-python | sed -n 's/^Version: //p')
+	  $(PY) -m pip uninstall --quiet -y opencv-python
+	  $(PY) -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "opencv-python-headless==$$version"
+	fi
+	touch $@
+
+.venv/.test: requirements-dev.txt .venv/.run
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+# Debian's browser, Korean fonts and a speech synthesiser, where they are missing and may be installed.
+APT := $(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
+.PHONY: help run test check system-tools setup
+system-tools:
+	@missing=""
+	command -v chromium >/dev/null || missing="$$missing chromium"
+	command -v espeak-ng >/dev/null || missing="$$missing espeak-ng"
+	fc-list 2>/dev/null | grep -qi nanum || missing="$$missing fonts-nanum fontconfig"
+	if [ -n "$$missing" ]; then
+	  echo "Installing for the tests:$$missing"
+	  $(firstword $(filter sudo,$(APT))) apt-get update -qq || true
+	  $(APT) $$missing >/dev/null || echo "Could not install$$missing: install them by hand, the tests need them." >&2
+	fi
+
+setup: .venv/.run  ## install what the app needs into .venv
+
+run: .venv/.run  ## open the app; an empty library gets the sample first
+	@$(PY) -m heimdex_core add --if-empty $(SAMPLE)
+	exec .venv/bin/streamlit run app.py
+
+check: .venv/.test  ## style and types
+	@.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+test: .venv/.test system-tools check  ## style, types and all tests
+	@$(PY) -m pytest -n 2 --dist worksteal
