@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     adaptive_window: int = Field(2, ge=1)
     adaptive_min_content: float = Field(15.0, ge=0)
     fade_threshold: float = Field(12.0, ge=0)
+    hash_threshold: float = Field(0.35, gt=0, le=1, description="share of differing bits between neighbouring frames")
     min_scene_s: float = Field(1.0, gt=0)
     divide_long_takes: bool = True
     divide_min_s: float = Field(5.0, gt=0)
@@ -49,6 +50,8 @@ class Settings(BaseSettings):
     candidate_side_px: int = Field(512, ge=64)
     candidate_interval_s: float = Field(1.0, gt=0)
     keyframes_per_scene: int = Field(3, ge=1, le=12)
+    keyframe_short_scene_s: float = Field(2.0, ge=0, description="a shorter scene has one keyframe, at its middle")
+    keyframe_quality: int = Field(90, ge=1, le=100)
     keyframe_min_brightness: float = 15.0
     keyframe_min_sharpness: float = 50.0
     thumbnail_width_px: int = Field(320, ge=16)
@@ -57,6 +60,9 @@ class Settings(BaseSettings):
     # text embedding
     context_below_chars: int = Field(200, ge=0)
     context_within_s: float = Field(3.0, ge=0)
+
+    # vision embedding
+    vision_pooling: Literal["mean", "max"] = "mean"
 
     # preview
     preview_height_px: int = Field(720, ge=144)

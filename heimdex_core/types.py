@@ -70,6 +70,10 @@ class StageProgress:
     total: float
     eta_s: float | None
     updated_at: str
+    overall: float = 0.0
+    """Share of the whole work that is done, 0 to 1; never falls within one attempt."""
+    unit: str = "s"
+    """What done and total count: "s" for seconds of the video, "items", "bytes"."""
 
     @property
     def fraction(self) -> float:
