@@ -1,0 +1,52 @@
+"""Values that check themselves."""
+
+import pytest
+
+from heimdex_core.errors import InvalidValue, SceneNotFound, SpaceMismatch
+from heimdex_core.types import TRANSITIONS, Interval, ReelClip, Space, VideoState, make_scene_id, parse_scene_id
+
+
+def test_interval_overlap_and_iou_by_hand() -> None:
+    # [0, 4) and [3, 7): 1 s shared of 7 s covered
+    assert Interval(0, 4).overlap_s(Interval(3, 7)) == 1
+    assert Interval(0, 4).iou(Interval(3, 7)) == pytest.approx(1 / 7)
+    assert Interval(0, 4).iou(Interval(4, 8)) == 0
+    assert Interval(2, 2).iou(Interval(2, 2)) == 1
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), [(2, 1), (-1, 1), (float("nan"), 1)])
+def test_interval_refuses_nonsense(start_s: float, end_s: float) -> None:
+    with pytest.raises(InvalidValue):
+        Interval(start_s, end_s)
+
+
+def test_scene_id_round_trip() -> None:
+    video_id = "0b8c1f6e-1111-4222-8333-444455556666"
+    scene_id = make_scene_id(video_id, 1.2345, 60.0)
+    assert parse_scene_id(scene_id) == (video_id, 1234, 60000)
+
+
+@pytest.mark.parametrize("text", ["", "abc", "abc_1", "abc_x_2", "abc_-1_2"])
+def test_scene_id_refuses_other_words(text: str) -> None:
+    with pytest.raises(SceneNotFound):
+        parse_scene_id(text)
+
+
+def test_clip_lies_inside_its_scene() -> None:
+    assert ReelClip("v", 1.5, 2.0, 1.0, 3.0).duration_s == 0.5
+    for start_s, end_s in ((0.5, 2.0), (1.5, 3.5), (2.0, 2.0)):
+        with pytest.raises(InvalidValue):
+            ReelClip("v", start_s, end_s, 1.0, 3.0)
+
+
+def test_space_names_both_sides_of_a_mismatch() -> None:
+    ours = Space("text/m", "text", "m", "1", 384)
+    ours.check(Space("text/m", "text", "m", "1", 384))
+    with pytest.raises(SpaceMismatch, match=r"m 2 \(384-d\)"):
+        ours.check(Space("text/m", "text", "m", "2", 384))
+
+
+def test_every_state_can_be_deleted_and_only_indexed_by_processing() -> None:
+    assert all(VideoState.DELETED in TRANSITIONS[s] for s in VideoState if s != VideoState.DELETED)
+    into_indexed = {s for s in VideoState if VideoState.INDEXED in TRANSITIONS[s]}
+    assert into_indexed == {VideoState.PROCESSING, VideoState.DELETED}
