@@ -397,7 +397,9 @@ class Hit:
     rank: int
     channels: Mapping[str, ChannelScore]
     matched_words: tuple[str, ...] = ()
-    """Words of the transcript or title that matched the query, as they are written there."""
+    """Words of the transcript, title, tags or on-screen text that matched the query, as written there."""
+    transcript_spans: tuple[tuple[int, int], ...] = ()
+    """[start, end) character positions in the scene's transcript of the words that matched."""
 
     @property
     def scene_id(self) -> str:

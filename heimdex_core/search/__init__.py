@@ -1,0 +1,1 @@
+"""Query -> channels -> fusion -> hits, with the reasons."""

@@ -1,0 +1,1 @@
+"""The ways of finding scenes; each offers its best, or says why it does not."""

@@ -1,0 +1,64 @@
+"""What a channel takes and gives. A channel either offers scored scenes or says why it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from heimdex_core.search.fusion.base import ScoredScenes
+
+REASONS: tuple[str, ...] = (
+    "no_known_words",  # the model knows none of the query's words
+    "language",  # the model does not read the query's language
+    "no_transcript",  # nothing is said in the videos that are searched
+    "no_terms",  # the query has no word to look up
+    "no_matches",  # nothing is near enough
+    "flat",  # every scene is equally near: it tells nothing apart
+    "weight_zero",  # not asked
+    "failed",
+    "timeout",
+)
+"""Why a channel takes no part; the application has a sentence for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A query as the channels see it. `scene_count` is how many scenes are searched."""
+
+    text: str
+    user_id: str
+    video_ids: tuple[str, ...] | None
+    depth: int
+    scene_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A channel's scenes, or `reason` (one of REASONS) and what there is to say about it."""
+
+    scenes: ScoredScenes = ScoredScenes(())
+    reason: str | None = None
+    detail: str = ""
+    used_words: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
+    """The index terms that were looked up (lexical)."""
+    encode_ms: float = 0.0
+
+
+class Channel(Protocol):
+    """One way of finding scenes."""
+
+    name: str
+
+    @property
+    def is_ready(self) -> bool:
+        """True where `prepare` has nothing left to load."""
+        ...
+
+    def prepare(self) -> None:
+        """Load what is needed. May take seconds, and is not counted against the time limit."""
+        ...
+
+    def answer(self, ask: Ask) -> Answer:
+        """The channel's best `ask.depth` scenes. Errors of models and store come through."""
+        ...

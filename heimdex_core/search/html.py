@@ -1,0 +1,109 @@
+"""A search result as a notebook shows it: thumbnails with timecodes, marked words and reasons.
+
+Plain HTML with inlined pictures, so that a saved notebook keeps them. Everything that comes from a
+file or a person is escaped. Colours are taken from the page where that is possible, for both themes.
+"""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from heimdex_core.types import Hit
+
+if TYPE_CHECKING:
+    from heimdex_core.search.results import SearchResult
+
+CHANNEL_COLOURS = {"transcript": "#f5b35c", "vision": "#5fc8a6", "lexical": "#a58bfa"}
+
+_REASONS = {
+    "no_known_words": "knows none of these words",
+    "language": "does not read this language",
+    "no_transcript": "nothing is said here",
+    "no_terms": "no word to look up",
+    "no_matches": "nothing near enough",
+    "flat": "the same for every scene",
+    "weight_zero": "not asked",
+    "failed": "failed",
+    "timeout": "took too long",
+}
+
+
+def draw(result: SearchResult) -> str:
+    """The whole result as one <div>."""
+    cards = "".join(_card(hit, result.thumbnails.get(hit.scene_id)) for hit in result.hits)
+    body = f'<div style="display:flex;flex-wrap:wrap;gap:12px">{cards}</div>' if cards else "<p>Nothing fits.</p>"
+    return f'<div style="font:13px system-ui,sans-serif">{_head(result)}{body}</div>'
+
+
+def timecode(time_s: float) -> str:
+    """m:ss.t, or h:mm:ss.t from an hour on."""
+    tenths = round(time_s * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    seconds = f"{rest // 10:02d}.{rest % 10}"
+    return f"{hours}:{minutes:02d}:{seconds}" if hours else f"{minutes}:{seconds}"
+
+
+def marked(text: str, spans: tuple[tuple[int, int], ...]) -> str:
+    """`text` escaped, with the [start, end) spans in <mark>."""
+    parts, at = [], 0
+    for start, end in spans:
+        parts += [escape(text[at:start]), "<mark>", escape(text[start:end]), "</mark>"]
+        at = end
+    return "".join([*parts, escape(text[at:])])
+
+
+def _head(result: SearchResult) -> str:
+    silent = [
+        f"{escape(name)}: {escape(_REASONS.get(state.reason or '', state.reason or ''))}"
+        for name, state in result.channels.items()
+        if not state.active
+    ]
+    shown = f" (showing {len(result.hits)})" if len(result.hits) < result.total else ""
+    scenes = "scene" if result.total == 1 else "scenes"
+    facts = [
+        f"<b>{result.total} {scenes}</b>{shown}",
+        f"{result.timing_ms.get('total', 0.0):.0f} ms",
+        escape(result.fusion),
+        *silent,
+    ]
+    return f'<p style="margin:4px 0 10px">{" &middot; ".join(facts)}</p>'
+
+
+def _card(hit: Hit, thumbnail: Path | None) -> str:
+    scene = hit.scene
+    place = f"{timecode(scene.start_s)} &middot; {scene.duration_s:.1f} s"
+    words = marked(scene.transcript, hit.transcript_spans) if scene.transcript else "<i>(no speech)</i>"
+    return (
+        '<div style="width:240px;border:1px solid rgba(128,128,128,.35);border-radius:8px;overflow:hidden">'
+        f'<div style="position:relative;background:#222;min-height:40px">{_picture(thumbnail)}'
+        '<code style="position:absolute;left:6px;bottom:6px;padding:1px 6px;border-radius:4px;'
+        f'background:rgba(0,0,0,.75);color:#fff;font-size:11px">{place}</code></div>'
+        f'<div style="padding:8px"><div style="opacity:.65">{escape(hit.video_title)}</div>'
+        f'<div style="max-height:5.2em;overflow:hidden">{words}</div>{_bar(hit)}'
+        f'<div style="opacity:.65;font-size:11px">#{hit.rank} &middot; {hit.score:.3f}</div></div></div>'
+    )
+
+
+def _picture(thumbnail: Path | None) -> str:
+    if thumbnail is None or not thumbnail.is_file():
+        return ""
+    data = base64.b64encode(thumbnail.read_bytes()).decode("ascii")
+    return f'<img alt="" style="display:block;width:100%" src="data:image/webp;base64,{data}">'
+
+
+def _bar(hit: Hit) -> str:
+    """How the score is made up: one coloured piece per channel."""
+    whole = sum(part.contribution for part in hit.channels.values())
+    if whole <= 0:
+        return ""
+    pieces = "".join(
+        f'<span title="{escape(name)} {part.contribution:.3f}" style="width:{100 * part.contribution / whole:.1f}%;'
+        f'background:{CHANNEL_COLOURS.get(name, "#888")}"></span>'
+        for name, part in hit.channels.items()
+        if part.contribution > 0
+    )
+    return f'<div style="display:flex;height:4px;margin:6px 0;border-radius:2px;overflow:hidden">{pieces}</div>'

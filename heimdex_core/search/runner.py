@@ -1,0 +1,113 @@
+"""Channels side by side, each with its time limit; one that fails or is late is left out and said."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from heimdex_core.errors import HeimdexError
+from heimdex_core.search.channels.base import Answer, Ask, Channel
+
+log = logging.getLogger(__name__)
+
+LOAD_LIMIT_S = 300.0
+"""Longest wait for a model to load from a slow disk; only the first query ever meets it."""
+
+_SEARCHES_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A channel's answer and how long it took; `lasting` is False where another try may go better."""
+
+    answer: Answer
+    seconds: float
+    lasting: bool
+
+
+class ChannelRunner:
+    """Asks channels in a pool of threads that lives as long as the process."""
+
+    def __init__(self, channels: Sequence[Channel], *, timeout_s: float) -> None:
+        self.channels = {channel.name: channel for channel in channels}
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def run(self, ask: Ask, names: Sequence[str]) -> tuple[dict[str, Timed], float]:
+        """({channel: answer}, seconds spent loading models).
+
+        Models are loaded before the clock starts: a time limit is for searching, and imports on
+        one thread hold up all the others.
+        """
+        started = time.perf_counter()
+        broken = self._prepare([name for name in names if not self.channels[name].is_ready], ask)
+        loading_s = time.perf_counter() - started
+        pool = self._threads()
+        asked: dict[str, Future[Timed]] = {
+            name: pool.submit(_timed, self.channels[name], ask) for name in names if name not in broken
+        }
+        wait(asked.values(), timeout=self._timeout_s)
+        found = dict(broken)
+        for name, future in asked.items():
+            found[name] = self._result(name, future)
+        return {name: found[name] for name in names}, loading_s
+
+    def close(self) -> None:
+        """Let the threads go. Work that is stuck is not waited for."""
+        with self._lock:
+            if self._pool is not None:
+                self._pool.shutdown(wait=False, cancel_futures=True)
+                self._pool = None
+
+    def _threads(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                size = max(1, len(self.channels)) * _SEARCHES_AT_ONCE
+                self._pool = ThreadPoolExecutor(size, thread_name_prefix="search")
+            return self._pool
+
+    def _prepare(self, names: Sequence[str], ask: Ask) -> dict[str, Timed]:
+        """Load what is not loaded; the channels for which that went wrong."""
+        if not names or ask.scene_count == 0:
+            return {}
+        pool = self._threads()
+        loading = {name: pool.submit(self.channels[name].prepare) for name in names}
+        wait(loading.values(), timeout=LOAD_LIMIT_S)
+        broken: dict[str, Timed] = {}
+        for name, future in loading.items():
+            if not future.done():
+                future.cancel()
+                broken[name] = _late(LOAD_LIMIT_S)
+            elif (error := future.exception()) is not None:
+                broken[name] = _failed(name, error)
+        return broken
+
+    def _result(self, name: str, future: Future[Timed]) -> Timed:
+        if not future.done():
+            future.cancel()
+            log.warning("channel %s did not answer within %.1f s", name, self._timeout_s)
+            return _late(self._timeout_s)
+        error = future.exception()
+        return future.result() if error is None else _failed(name, error)
+
+
+def _timed(channel: Channel, ask: Ask) -> Timed:
+    started = time.perf_counter()
+    answer = channel.answer(ask)
+    return Timed(answer, time.perf_counter() - started, lasting=True)
+
+
+def _late(limit_s: float) -> Timed:
+    return Timed(Answer(reason="timeout", detail=f"{limit_s:g} s"), limit_s, lasting=False)
+
+
+def _failed(name: str, error: BaseException) -> Timed:
+    # A defect in one channel must not take the others with it; it is logged whole and told in short.
+    log.warning("channel %s failed: %s", name, error, exc_info=error)
+    detail = error.message if isinstance(error, HeimdexError) else f"{type(error).__name__}: {error}"
+    return Timed(Answer(reason="failed", detail=detail), 0.0, lasting=False)
