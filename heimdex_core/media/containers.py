@@ -1,0 +1,221 @@
+"""What a file's own structure claims, read without decoding: which container, how long, how many bytes.
+
+libav corrects or estimates durations while opening; here the header's claim is read as it stands, so
+that it can be held against what is measured.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+ContainerKind = Literal["mov", "matroska", "avi", "other"]
+
+# a hostile gigabyte of empty boxes must not keep us busy
+_MAX_BOXES = 200_000
+_MOV_FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp", b"moof"}
+
+
+@dataclass(frozen=True)
+class Structure:
+    """`claimed_duration_s` is None where the header makes no claim (live recordings).
+
+    `expected_bytes` is how long the file says it is (None where it does not), `missing_index` is True for an
+    MP4 or MOV without its moov box, `fragmented` for one made of movie fragments.
+    """
+
+    kind: ContainerKind
+    size_bytes: int
+    claimed_duration_s: float | None = None
+    expected_bytes: int | None = None
+    missing_index: bool = False
+    fragmented: bool = False
+
+    @property
+    def missing_bytes(self) -> int:
+        return max(0, self.expected_bytes - self.size_bytes) if self.expected_bytes else 0
+
+
+def read_structure(path: Path) -> Structure:
+    """The structure of any file; kind "other" for what is none of the three. Raises OSError only."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(16)
+        try:
+            if head[:4] == b"\x1aE\xdf\xa3":
+                return _matroska(file, size)
+            if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+                return _avi(file, size)
+            if head[4:8] in _MOV_FIRST_BOXES:
+                return _mov(file, size)
+        except (struct.error, IndexError):
+            # a header cut in the middle: no claim can be read from it
+            kind: ContainerKind = (
+                "matroska" if head[:4] == b"\x1aE\xdf\xa3" else "avi" if head[:4] == b"RIFF" else "mov"
+            )
+            return Structure(kind, size, missing_index=kind == "mov")
+    return Structure("other", size)
+
+
+# --- MP4 and MOV ----------------------------------------------------------------------------------
+
+
+def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """(name, body start, declared end) of the boxes in [start, end); the last may end beyond `end`."""
+    at = start
+    for _ in range(_MAX_BOXES):
+        if at + 8 > end:
+            return
+        file.seek(at)
+        length, name = struct.unpack(">I4s", file.read(8))
+        body = at + 8
+        if length == 1:
+            length = struct.unpack(">Q", file.read(8))[0]
+            body += 8
+        elif length == 0:
+            length = end - at
+        if length < body - at:
+            return
+        yield name, body, at + length
+        at += length
+
+
+def _mov(file: BinaryIO, size: int) -> Structure:
+    claimed: float | None = None
+    found_index = fragmented = False
+    expected = 0
+    for name, body, end in _boxes(file, 0, size):
+        expected = max(expected, end)
+        if name == b"moov":
+            found_index = end <= size
+            claimed, fragmented = _moov_claim(file, body, min(end, size))
+        fragmented = fragmented or name == b"moof"
+    return Structure("mov", size, claimed, expected or None, not found_index and not fragmented, fragmented)
+
+
+def _moov_claim(file: BinaryIO, start: int, end: int) -> tuple[float | None, bool]:
+    """(claimed seconds, fragmented). Of a fragmented file only mehd speaks for the whole."""
+    scale, duration = 0, 0
+    whole: int | None = None
+    fragmented = False
+    for name, body, stop in _boxes(file, start, end):
+        if name == b"mvhd":
+            scale, duration = _mvhd(file, body)
+        elif name == b"mvex":
+            fragmented = True
+            for inner, inner_body, _ in _boxes(file, body, min(stop, end)):
+                if inner == b"mehd":
+                    file.seek(inner_body)
+                    version = file.read(4)[0]
+                    whole = struct.unpack(">Q", file.read(8))[0] if version else struct.unpack(">I", file.read(4))[0]
+    units = (whole or 0) if fragmented else duration
+    return (units / scale if units and scale else None), fragmented
+
+
+def _mvhd(file: BinaryIO, body: int) -> tuple[int, int]:
+    """(timescale, duration in its units; 0 where it is said to be unknown)."""
+    file.seek(body)
+    data = file.read(32)
+    if data[0] == 1:
+        scale, duration = struct.unpack_from(">IQ", data, 20)
+        return scale, 0 if duration == 2**64 - 1 else duration
+    scale, duration = struct.unpack_from(">II", data, 12)
+    return scale, 0 if duration == 2**32 - 1 else duration
+
+
+# --- Matroska and WebM ----------------------------------------------------------------------------
+
+_SEGMENT, _INFO, _SCALE, _DURATION, _CLUSTER = 0x18538067, 0x1549A966, 0x2AD7B1, 0x4489, 0x1F43B675
+
+
+def _vint(file: BinaryIO, keep_marker: bool) -> tuple[int, bool]:
+    """(value, unknown): an EBML variable-length number; `unknown` when all its bits are ones."""
+    first = file.read(1)[0]
+    length = 9 - first.bit_length()
+    if length > 8:
+        raise struct.error("not an EBML number")
+    rest = file.read(length - 1)
+    if len(rest) < length - 1:
+        raise struct.error("cut")
+    value = int.from_bytes(bytes([first if keep_marker else first & (0xFF >> length)]) + rest, "big")
+    return value, not keep_marker and value == (1 << (7 * length)) - 1
+
+
+def _elements(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int | None]]:
+    """(id, body start, body end or None where unknown) of the elements in [start, end)."""
+    at = start
+    for _ in range(_MAX_BOXES):
+        if at >= end:
+            return
+        file.seek(at)
+        identity, _ = _vint(file, keep_marker=True)
+        length, unknown = _vint(file, keep_marker=False)
+        body = file.tell()
+        yield identity, body, None if unknown else body + length
+        if unknown:
+            return
+        at = body + length
+
+
+def _matroska(file: BinaryIO, size: int) -> Structure:
+    expected: int | None = None
+    claimed: float | None = None
+    for identity, body, end in _elements(file, 0, size):
+        if identity != _SEGMENT:
+            continue
+        expected = end
+        for inner, inner_body, inner_end in _elements(file, body, min(end or size, size)):
+            if inner == _CLUSTER:
+                break
+            if inner == _INFO and inner_end is not None:
+                claimed = _matroska_claim(file, inner_body, min(inner_end, size))
+        break
+    return Structure("matroska", size, claimed, expected)
+
+
+def _matroska_claim(file: BinaryIO, start: int, end: int) -> float | None:
+    scale_ns, duration = 1_000_000, 0.0
+    for identity, body, stop in _elements(file, start, end):
+        length = (stop or body) - body
+        if length not in range(1, 9):
+            continue
+        file.seek(body)
+        data = file.read(length)
+        if identity == _SCALE:
+            scale_ns = int.from_bytes(data, "big")
+        elif identity == _DURATION and length in (4, 8):
+            duration = struct.unpack(">f" if length == 4 else ">d", data)[0]
+    return duration * scale_ns / 1e9 if 0 < duration < float("inf") else None
+
+
+# --- AVI ------------------------------------------------------------------------------------------
+
+
+def _avi(file: BinaryIO, size: int) -> Structure:
+    """The claim is the longer one of the main header's and the video stream's; the size is that of all RIFF chunks."""
+    expected = at = riffs = 0
+    while at + 12 <= size and riffs < _MAX_BOXES:
+        file.seek(at)
+        name, length = struct.unpack("<4sI", file.read(8))
+        if name != b"RIFF":
+            break
+        at += 8 + length + (length & 1)
+        expected = at
+        riffs += 1
+    file.seek(0)
+    header = file.read(min(size, 1 << 16))
+    claims = [0.0]
+    main = header.find(b"avih")
+    if main >= 0 and riffs == 1:  # with several RIFF chunks it speaks only for the first
+        frame_us, _, _, _, frames = struct.unpack_from("<IIIII", header, main + 8)
+        claims.append(frame_us * frames / 1e6)
+    video = header.find(b"strh\x38\x00\x00\x00vids")
+    if video >= 0:
+        scale, rate, _, frames = struct.unpack_from("<IIII", header, video + 8 + 20)
+        claims.append(frames * scale / rate if rate else 0.0)
+    # a RIFF chunk of size 0 is a recording that was never closed
+    known = expected > 12
+    return Structure("avi", size, max(claims) or None, expected if known else None)
