@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,8 +49,8 @@ def orientation_of(frame: VideoFrame) -> Orientation:
 
     The matrix maps a coded point to a shown one: x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12, 8.2.2).
     """
-    for n in range(len(frame.side_data)):
-        side = frame.side_data[n]
+    side_data: Any = frame.side_data  # its stub mistakes it for a mapping by name
+    for side in side_data:
         if side.type == Type.DISPLAYMATRIX:
             a, b, _, c, d = np.frombuffer(bytes(side), np.int32)[:5].astype(np.int64)
             if abs(b) + abs(c) > abs(a) + abs(d):

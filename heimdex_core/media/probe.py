@@ -334,7 +334,7 @@ def frame_rate(pts: list[int], unit_s: float, header_fps: float) -> tuple[float,
     steps = np.diff(times)
     middle = float(np.median(steps))
     # the clock's own rounding (33 and 34 ms at 30 fps) is no variation, nor is a single dropped frame
-    off = np.abs(steps - middle) > max(2.0, 0.25 * middle)
+    off = np.abs(steps - middle) > max(2.0, 0.05 * middle)
     variable = int(off.sum()) >= 2 and float(off.mean()) > 0.01
     usual = 1 / (middle * unit_s) if middle > 0 else measured
     close = any(abs(rate - header_fps) <= 0.01 * header_fps for rate in (measured, usual))
