@@ -25,6 +25,8 @@ from heimdex_core.types import MediaInfo
 Image = npt.NDArray[np.uint8]
 OnDamage = Callable[[float], None]
 
+_EXACT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
 # Two frames are never nearer than this; broken files repeat times or step back.
 _MIN_STEP_S = 0.0005
 _SAME_TIME_S = 0.001
@@ -89,7 +91,7 @@ def two_size_frames(
     """One decoding pass for shot detection and keyframes: (time_s, small BGR, candidate RGB or None) of every picture.
 
     The small picture is `detect_width_px` wide as shown (never enlarged). `want_candidate` is asked once per
-    picture, in order, whether a candidate of at most `max_side_px` is wanted too.
+    sound picture, in order, whether a candidate of at most `max_side_px` is wanted too.
     """
     small: _Scaler | None = None
     large: _Scaler | None = None
@@ -98,7 +100,9 @@ def two_size_frames(
             turned = orientation_of(picture)
             small = _Scaler(info, turned, width_px=detect_width_px, pixels="bgr24", interpolation=detect_interpolation)
             large = _Scaler(info, turned, max_side_px=max_side_px)
-        candidate = large.convert(picture) if want_candidate(time_s) else None
+        # a picture whose neighbours were damaged is shown by players, but it should not stand for a scene
+        wanted = not picture.is_corrupt and want_candidate(time_s)
+        candidate = large.convert(picture) if wanted else None
         yield time_s, small.convert(picture), candidate
 
 
@@ -129,7 +133,7 @@ class _Scaler:
         max_side_px: int | None = None,
         width_px: int | None = None,
         pixels: str = "rgb24",
-        interpolation: Interpolation = Interpolation.AREA,
+        interpolation: Interpolation = _EXACT,
     ) -> None:
         width, height = fit_size(info, max_side_px=max_side_px, width_px=width_px)
         self._size = (height, width) if orientation.transpose else (width, height)
@@ -296,15 +300,10 @@ class _Decoder:
         except av.error.FFmpegError:
             self._lost.errors += 1
             return []
-        good = []
         for picture in pictures:
-            if picture.is_corrupt:
-                self._lost.errors += 1
-            else:
-                good.append(picture)
-                if picture.pts is not None and picture.time_base is not None:
-                    self._came_out(float(picture.pts * picture.time_base) - self._info.origin_s)
-        return good
+            if picture.pts is not None and picture.time_base is not None:
+                self._came_out(float(picture.pts * picture.time_base) - self._info.origin_s)
+        return pictures
 
     def _came_out(self, time_s: float) -> None:
         self._lost.matched(time_s)

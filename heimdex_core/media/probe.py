@@ -204,11 +204,10 @@ def _try_decode(seen: _Seen, packet: av.Packet) -> None:
     except av.error.FFmpegError as error:
         seen.decode_error = error.strerror
         return
-    for frame in frames:
-        if not frame.is_corrupt:
-            seen.first, seen.first_pts = frame, frame.pts if frame.pts is not None else frame.dts
-            seen.orientation = orientation_of(frame)
-            return
+    if frames:
+        frame = frames[0]
+        seen.first, seen.first_pts = frame, frame.pts if frame.pts is not None else frame.dts
+        seen.orientation = orientation_of(frame)
 
 
 def _header_origin_s(container: InputContainer, stream: VideoStream) -> float:
