@@ -1,0 +1,1 @@
+"""Durable work: queues, the worker that empties them, and the schedules (DBOS)."""

@@ -1,0 +1,199 @@
+"""JobQueue: hands work to the worker and asks after it. It never runs any of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from heimdex_core.errors import Cancelled, HeimdexError, JobsUnavailable, WorkerLost
+from heimdex_core.jobs.config import APP_VERSION, EXPORT_QUEUE, INGEST_QUEUE, UPKEEP_QUEUE, JobsDatabase
+from heimdex_core.jobs.outcome import settle_export, settle_video
+from heimdex_core.types import Json
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient, WorkflowStatus
+
+    from heimdex_core.library import Library
+
+_ACTIVE = ["ENQUEUED", "PENDING", "DELAYED"]
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """Where a job stands. `subject` is the video or export it is for; `error` as HeimdexError.to_dict gives it."""
+
+    job_id: str
+    kind: str
+    state: JobState
+    subject: str | None
+    attempts: int
+    created_at: datetime | None
+    completed_at: datetime | None
+    error: Json | None = None
+
+
+class JobQueue:
+    """The queue of one library, as one person uses it. Safe to share between threads."""
+
+    def __init__(self, library: Library, client: DBOSClient) -> None:
+        self._library = library
+        self._client = client
+
+    @classmethod
+    def open(cls, library: Library) -> JobQueue:
+        """Connect, making the tables if no worker has run yet. Raises JobsUnavailable."""
+        database = JobsDatabase.of(library.store, library.settings)
+        database.prepare()
+        return cls(library, database.client())
+
+    def close(self) -> None:
+        with _reachable():
+            self._client.destroy()
+
+    # --- handing over -----------------------------------------------------------------------------
+
+    def enqueue_ingest(self, video_id: str) -> str:
+        """Have a video indexed; the id of the job that does it, an unfinished one if there is one."""
+        return self._enqueue("ingest", INGEST_QUEUE, video_id, self._library.user_id, video_id)
+
+    def enqueue_reel(self, export_id: str) -> str:
+        """Have an export rendered."""
+        return self._enqueue("export", EXPORT_QUEUE, export_id, self._library.user_id, export_id)
+
+    def enqueue_reindex(self) -> str:
+        """Have the indexes made again."""
+        return self._enqueue("reindex", UPKEEP_QUEUE, "library")
+
+    def _enqueue(self, workflow: str, queue: str, subject: str, *args: str) -> str:
+        with _reachable():
+            handle: Any = self._client.enqueue(
+                {
+                    "workflow_name": workflow,
+                    "queue_name": queue,
+                    "workflow_id": f"{workflow}-{subject}-{uuid.uuid4().hex[:8]}",
+                    # one unfinished job per subject, whoever asks and however often
+                    "deduplication_id": subject,
+                    "duplication_policy": "return-existing",
+                    "app_version": APP_VERSION,
+                },
+                *args,
+            )
+            return str(handle.workflow_id)
+
+    # --- stopping ---------------------------------------------------------------------------------
+
+    def cancel(self, job_id: str) -> None:
+        """Ask a job to stop. A waiting one is over at once, a running one within a second or so.
+
+        A running job is not cancelled in DBOS but through the mark that its stage looks for: so it
+        ends by its own path, sets its video's state, and holds its place in the queue until then.
+        """
+        job = self.status(job_id)
+        if job.state.is_over or job.subject is None:
+            return
+        marker = self._library.store.paths.cancel_marker(job.subject)
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+        if job.state is JobState.QUEUED:
+            with _reachable():
+                self._client.cancel_workflow(job_id)
+            self._settle(job, Cancelled())
+
+    def _settle(self, job: JobStatus, error: HeimdexError) -> None:
+        if job.subject is None:
+            return
+        settle: Callable[..., bool] = settle_export if job.kind == "export" else settle_video
+        settle(self._library.store, self._library.user_id, job.subject, error)
+
+    # --- asking -----------------------------------------------------------------------------------
+
+    def status(self, job_id: str) -> JobStatus:
+        """Where a job stands. Raises JobsUnavailable; also for an id that was never given out."""
+        with _reachable():
+            found = self._client.list_workflows(workflow_ids=[job_id])
+        if not found:
+            raise JobsUnavailable(reason=f"there is no job {job_id}")
+        return describe(found[0])
+
+    def depth(self) -> int:
+        """How many jobs wait or are worked on."""
+        return len(self.active())
+
+    def active(self) -> list[JobStatus]:
+        """The jobs that wait or are worked on, oldest first."""
+        with _reachable():
+            found = self._client.list_workflows(status=_ACTIVE, has_parent=False, load_output=False)
+        return [describe(item) for item in found if item.name in _KINDS]
+
+    def check(self) -> None:
+        """Raise JobsUnavailable unless the queue answers (for /health/ready)."""
+        with _reachable():
+            self._client.check_connection()
+
+
+_KINDS = ("ingest", "export", "reindex", "clean-up")
+_STATES = {
+    "ENQUEUED": JobState.QUEUED,
+    "DELAYED": JobState.QUEUED,
+    "PENDING": JobState.RUNNING,
+    "CANCELLED": JobState.CANCELLED,
+    "SUCCESS": JobState.SUCCEEDED,
+}
+
+
+def describe(workflow: WorkflowStatus) -> JobStatus:
+    """A DBOS row in our words: a workflow that returned an error has failed, though DBOS saw it succeed."""
+    output = workflow.output if isinstance(workflow.output, dict) else {}
+    error = output.get("error")
+    state = _STATES.get(workflow.status, JobState.FAILED)
+    if workflow.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+        error = WorkerLost(times=workflow.recovery_attempts or 0).to_dict()
+    elif workflow.status == "ERROR":
+        error = HeimdexError(reason=str(workflow.error)).to_dict()
+    elif workflow.status == "CANCELLED":
+        error = Cancelled().to_dict()
+    elif error:
+        state = JobState.CANCELLED if error.get("code") == Cancelled.code else JobState.FAILED
+    args = list((workflow.input or {}).get("args") or ()) if isinstance(workflow.input, dict) else []
+    return JobStatus(
+        job_id=workflow.workflow_id,
+        kind=workflow.name,
+        state=state,
+        subject=str(args[1]) if workflow.name in ("ingest", "export") and len(args) > 1 else None,
+        attempts=workflow.recovery_attempts or 0,
+        created_at=_moment(workflow.created_at),
+        completed_at=_moment(workflow.completed_at),
+        error=error,
+    )
+
+
+def _moment(epoch_ms: int | None) -> datetime | None:
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC) if epoch_ms else None
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    """Turn the database's errors into JobsUnavailable."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        raise JobsUnavailable(reason=(str(error) or type(error).__name__).splitlines()[0]) from error

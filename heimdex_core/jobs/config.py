@@ -1,0 +1,113 @@
+"""How DBOS is set up here: where its tables are, what they may hold, and what must never change."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from heimdex_core.errors import JobsUnavailable
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient, DBOSConfig
+
+    from heimdex_core.settings import Settings
+    from heimdex_core.store.store import Store
+
+APP_NAME = "heimdex"
+
+APP_VERSION = "1"
+"""Pinned: DBOS takes back only workflows of its own version, so one derived from the source would
+strand every job at an update. Raise it only when the order of steps in a workflow changes, and then
+finish or move the old jobs first."""
+
+INGEST_QUEUE = "ingest"
+EXPORT_QUEUE = "export"
+UPKEEP_QUEUE = "upkeep"
+QUEUES = (INGEST_QUEUE, EXPORT_QUEUE, UPKEEP_QUEUE)
+
+POLL_S = 0.3
+"""How often the worker looks for new jobs and a parent for its children."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobsDatabase:
+    """Where DBOS keeps its tables. `key` names the library, the same on every machine that shares it."""
+
+    url: str
+    schema: str
+    key: str
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.startswith("sqlite")
+
+    @staticmethod
+    def of(store: Store, settings: Settings) -> JobsDatabase:
+        """jobs.sqlite in the library, or the Postgres of HEIMDEX_JOBS_URL with a schema per library."""
+        key = hashlib.sha256(str(store.manifest.created_at).encode()).hexdigest()[:12]
+        url = settings.jobs_url or f"sqlite:///{store.paths.jobs}"
+        return JobsDatabase(url=url, schema=f"{APP_NAME}_{key}", key=key)
+
+    def prepare(self) -> None:
+        """Make the tables, or bring them up to this version of DBOS; quick when there is nothing to do.
+
+        Both sides call it, so that jobs can be queued before a worker ever ran.
+        Raises JobsUnavailable.
+        """
+        from dbos import DBOS
+        from sqlalchemy.exc import SQLAlchemyError
+
+        quiet()
+        try:
+            DBOS.migrate(self.url, schema=self.schema)
+        except (SQLAlchemyError, OSError) as error:
+            raise JobsUnavailable(reason=_first_line(error)) from error
+
+    def client(self) -> DBOSClient:
+        """A connection that only queues and reads. Raises JobsUnavailable."""
+        from dbos import DBOSClient
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            return DBOSClient(
+                system_database_url=self.url,
+                dbos_system_schema=self.schema,
+                serializer=serializer(),
+                application_name=APP_NAME,
+                # an unreachable database is an error to show, not a wait without end
+                retry_connection_errors=False,
+            )
+        except (SQLAlchemyError, OSError) as error:
+            raise JobsUnavailable(reason=_first_line(error)) from error
+
+    def config(self, executor_id: str) -> DBOSConfig:
+        """The worker's DBOS: JSON only, nothing sent anywhere, no port opened."""
+        return {
+            "name": APP_NAME,
+            "system_database_url": self.url,
+            "dbos_system_schema": self.schema,
+            "serializer": serializer(),
+            "application_version": APP_VERSION,
+            "executor_id": executor_id,
+            "enable_otlp": False,
+            "log_level": "ERROR",
+            "use_listen_notify": not self.is_sqlite,
+        }
+
+
+def serializer() -> Any:
+    """JSON for inputs and results; the default pickles, which is neither readable nor safe to load."""
+    from dbos import DBOSPortableJSONSerializer
+
+    return DBOSPortableJSONSerializer()
+
+
+def quiet() -> None:
+    """DBOS tells of every retry and launch; we keep its errors."""
+    logging.getLogger("dbos").setLevel(logging.ERROR)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

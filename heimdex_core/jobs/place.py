@@ -1,0 +1,161 @@
+"""A worker's place: one library on one machine. A place has one worker at most.
+
+DBOS takes back, on launch, every unfinished workflow that bears its own executor id. The id is made
+of the place, so the lock on the place is what keeps two live workers from sharing one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from heimdex_core.errors import LibraryBusy
+
+if TYPE_CHECKING:
+    from heimdex_core.store.layout import LibraryPaths
+
+SILENT_AFTER_S = 60.0
+"""A worker that has not written its status for so long may be dead; its lock then tells."""
+
+
+def places_folder(paths: LibraryPaths) -> Path:
+    """Where workers keep their locks and status; clean-up leaves names with a dot alone."""
+    return paths.work_root / ".worker"
+
+
+def machine_name() -> str:
+    """The same for every process and every start of this machine, different from other machines.
+
+    The host name alone is not enough (two laptops called "ubuntu"), nor is the machine id (containers
+    of one image share it).
+    """
+    host = platform.node() or "localhost"
+    try:
+        identity = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        identity = ""
+    digest = hashlib.sha256(f"{host}\n{identity}".encode()).hexdigest()[:8]
+    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in host)[:40]
+    return f"{safe}-{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The files of one place, and the executor id that goes with it."""
+
+    folder: Path
+    name: str
+    executor_id: str
+
+    @property
+    def lock_path(self) -> Path:
+        return self.folder / f"{self.name}.lock"
+
+    @property
+    def status_path(self) -> Path:
+        return self.folder / f"{self.name}.json"
+
+
+def this_place(paths: LibraryPaths, library_key: str) -> Place:
+    """The place of a worker started here for the library at `paths`."""
+    name = machine_name()
+    return Place(places_folder(paths), name, f"{library_key}@{name}")
+
+
+class PlaceLock:
+    """Held by a worker as long as it lives; the kernel lets go of it however the worker ends."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Take the place; LibraryBusy with the pid of who has it."""
+        self.place.folder.mkdir(parents=True, exist_ok=True)
+        file: IO[str] = self.place.lock_path.open("a+", encoding="utf-8")
+        if not _try_lock(file):
+            holder = _read_holder(file)
+            file.close()
+            since = holder.get("since")
+            raise LibraryBusy(
+                what="The worker's place of this library",
+                pid=holder.get("pid", "?"),
+                seconds=round(time.time() - since) if isinstance(since, int | float) else "?",
+            )
+        file.seek(0)
+        file.truncate()
+        json.dump({"pid": os.getpid(), "since": time.time(), "executor_id": self.place.executor_id}, file)
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Give the place back. The file stays: removing it could take away a lock just acquired."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> PlaceLock:
+        self.acquire()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+
+@contextlib.contextmanager
+def dead_places(folder: Path, own: Place, *, silent_s: float = SILENT_AFTER_S) -> Iterator[list[str]]:
+    """Executor ids of other places of this library whose worker is certainly gone.
+
+    Their locks can be taken (and are held inside the `with`, so that none comes back meanwhile) and
+    their status is older than `silent_s`: on a network drive that keeps locks to itself, the lock
+    alone proves nothing. A container that got a new host name leaves such a place behind.
+    """
+    held: list[IO[str]] = []
+    ids: list[str] = []
+    try:
+        for path in sorted(folder.glob("*.lock")):
+            if path == own.lock_path or not _silent(path.with_suffix(".json"), silent_s):
+                continue
+            file: IO[str] = path.open("a+", encoding="utf-8")
+            held.append(file)
+            executor_id = _read_holder(file).get("executor_id") if _try_lock(file) else None
+            if isinstance(executor_id, str):
+                ids.append(executor_id)
+        yield ids
+    finally:
+        for file in held:
+            file.close()
+
+
+def _silent(status: Path, silent_s: float) -> bool:
+    try:
+        return time.time() - status.stat().st_mtime >= silent_s
+    except FileNotFoundError:
+        return True
+
+
+def _try_lock(file: IO[str]) -> bool:
+    import portalocker
+
+    try:
+        portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+    except portalocker.LockException:
+        return False
+    return True
+
+
+def _read_holder(file: IO[str]) -> dict[str, Any]:
+    file.seek(0)
+    try:
+        data = json.loads(file.read() or "{}")
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}

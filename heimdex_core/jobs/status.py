@@ -1,0 +1,94 @@
+"""What a worker tells about itself: a small file that it rewrites when something changes and every few seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from heimdex_core.types import utc_now
+
+WorkerState = Literal["starting", "idle", "working", "stopping", "stopped"]
+HEARTBEAT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """`jobs` are those it works on, each {job_id, subject, stage, since}; timestamps are ISO 8601, UTC."""
+
+    pid: int
+    executor_id: str
+    state: WorkerState
+    started_at: str
+    updated_at: str
+    jobs: tuple[dict[str, str], ...] = ()
+
+
+def read_status(path: Path) -> WorkerStatus | None:
+    """The status last written at `path`, None when there is none that can be read."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return WorkerStatus(**{**data, "jobs": tuple(data.get("jobs", ()))})
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+class StatusFile:
+    """Writes the status; safe to use from several threads."""
+
+    def __init__(self, path: Path, executor_id: str) -> None:
+        self._path = path
+        self._executor_id = executor_id
+        self._started_at = utc_now().isoformat()
+        self._lock = threading.Lock()
+        self._state: WorkerState = "starting"
+        self._jobs: dict[str, dict[str, str]] = {}
+        self._written_at = 0.0
+
+    def set_state(self, state: WorkerState) -> None:
+        with self._lock:
+            self._state = state
+            self._write()
+
+    def begin(self, job_id: str, subject: str, stage: str) -> None:
+        """A piece of work has begun; `subject` is the video or export it is for."""
+        with self._lock:
+            self._jobs[f"{job_id}/{stage}"] = {
+                "job_id": job_id,
+                "subject": subject,
+                "stage": stage,
+                "since": utc_now().isoformat(),
+            }
+            self._write()
+
+    def end(self, job_id: str, stage: str) -> None:
+        with self._lock:
+            self._jobs.pop(f"{job_id}/{stage}", None)
+            self._write()
+
+    def beat(self) -> None:
+        """Write again if the last time is a while ago, so that readers see the worker is alive."""
+        with self._lock:
+            if time.monotonic() - self._written_at >= HEARTBEAT_S:
+                self._write()
+
+    def _write(self) -> None:
+        state = self._state
+        if state == "idle" and self._jobs:
+            state = "working"
+        status = WorkerStatus(
+            pid=os.getpid(),
+            executor_id=self._executor_id,
+            state=state,
+            started_at=self._started_at,
+            updated_at=utc_now().isoformat(),
+            jobs=tuple(self._jobs.values()),
+        )
+        temporary = self._path.with_suffix(".json.new")
+        temporary.write_text(json.dumps(asdict(status)), encoding="utf-8")
+        temporary.replace(self._path)
+        self._written_at = time.monotonic()

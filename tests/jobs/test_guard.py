@@ -1,0 +1,188 @@
+"""Deaths are counted per stage, and only deaths."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from heimdex_core.errors import WorkerLost
+from heimdex_core.jobs.guard import MAX_DEATHS, Guard, Piece, WorkerStopping
+from heimdex_core.jobs.status import StatusFile, read_status
+
+PICTURE = Piece("job-1", "video-1", "picture")
+PREVIEW = Piece("job-1", "video-1", "preview")
+HELD: list[object] = []
+
+
+def new_worker(folder: Path) -> Guard:
+    """What a started worker has; the one before, if any, is forgotten as if it had been killed."""
+    return Guard(folder / "running", StatusFile(folder / "status.json", "lib@here"))
+
+
+def in_a_dying_worker(work: Callable[[], None]) -> None:
+    """Do `work` in another process that then ends without any clean-up, as kill -9 would have it."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def begin(guard: Guard, piece: Piece) -> None:
+    """Begin `piece` and keep hold of it: letting go of the context would be an orderly end."""
+    context = guard.working(piece)
+    context.__enter__()
+    HELD.append(context)
+
+
+def die_in(folder: Path, piece: Piece) -> None:
+    """A worker begins `piece` and is never heard of again."""
+    in_a_dying_worker(lambda: begin(new_worker(folder), piece))
+
+
+def test_a_piece_that_ends_leaves_no_mark(tmp_path: Path) -> None:
+    guard = new_worker(tmp_path)
+    with guard.working(PICTURE):
+        assert (tmp_path / "running" / PICTURE.mark).exists()
+    assert list((tmp_path / "running").iterdir()) == []
+
+
+def test_a_piece_that_fails_leaves_no_mark_either(tmp_path: Path) -> None:
+    guard = new_worker(tmp_path)
+    with pytest.raises(RuntimeError), guard.working(PICTURE):
+        raise RuntimeError("a fault, not a death")
+    assert list((tmp_path / "running").iterdir()) == []
+
+
+def test_the_third_death_in_one_stage_is_the_last(tmp_path: Path) -> None:
+    for _ in range(MAX_DEATHS - 1):
+        die_in(tmp_path, PICTURE)
+    with new_worker(tmp_path).working(PICTURE):
+        pass
+    for _ in range(MAX_DEATHS):
+        die_in(tmp_path, PICTURE)
+    with pytest.raises(WorkerLost) as caught, new_worker(tmp_path).working(PICTURE):
+        pytest.fail("the fourth worker must not touch it")
+    assert caught.value.details["times"] == 3
+
+
+def test_deaths_in_different_stages_do_not_add_up(tmp_path: Path) -> None:
+    for piece in (PICTURE, PREVIEW):
+        for _ in range(MAX_DEATHS - 1):
+            die_in(tmp_path, piece)
+    guard = new_worker(tmp_path)
+    with guard.working(PICTURE):
+        pass
+    with guard.working(PREVIEW):
+        pass
+
+
+def test_another_job_of_the_same_video_starts_from_zero(tmp_path: Path) -> None:
+    for _ in range(MAX_DEATHS):
+        die_in(tmp_path, PICTURE)
+    with new_worker(tmp_path).working(Piece("job-2", "video-1", "picture")):
+        pass
+
+
+def test_an_orderly_stop_in_the_middle_is_no_death(tmp_path: Path) -> None:
+    for _ in range(10):
+        guard = new_worker(tmp_path)
+        with contextlib.suppress(WorkerStopping), guard.working(PICTURE):
+            guard.stop()
+            raise WorkerStopping
+    with new_worker(tmp_path).working(PICTURE):
+        pass
+
+
+def test_a_stage_left_behind_at_the_end_of_the_grace_is_no_death(tmp_path: Path) -> None:
+    def leave_in_the_middle() -> None:
+        guard = new_worker(tmp_path)
+        begin(guard, PICTURE)
+        guard.stop()
+        guard.wait_idle(0.01)
+        guard.forgive()
+
+    for _ in range(10):
+        in_a_dying_worker(leave_in_the_middle)
+    assert (tmp_path / "running" / PICTURE.mark).exists()
+    with new_worker(tmp_path).working(PICTURE):
+        pass
+
+
+def test_a_mark_cut_short_by_the_power_counts(tmp_path: Path) -> None:
+    for _ in range(MAX_DEATHS - 1):
+        die_in(tmp_path, PICTURE)
+    mark = tmp_path / "running" / PICTURE.mark
+    mark.write_text(mark.read_text()[:5])
+    # how often before is lost, that it happened is not: one death is known, so it may go on
+    with new_worker(tmp_path).working(PICTURE):
+        pass
+
+
+def test_what_is_known_of_a_job_can_be_forgotten(tmp_path: Path) -> None:
+    die_in(tmp_path, PICTURE)
+    die_in(tmp_path, PREVIEW)
+    other = Piece("job-10", "video-2", "picture")
+    die_in(tmp_path, other)
+    new_worker(tmp_path).forget("job-1")
+    assert [path.name for path in (tmp_path / "running").iterdir()] == [other.mark]
+
+
+def test_nothing_begins_once_the_worker_stops(tmp_path: Path) -> None:
+    guard = new_worker(tmp_path)
+    guard.stop()
+    with pytest.raises(WorkerStopping), guard.working(PICTURE):
+        pytest.fail("it must not begin")
+
+
+def test_two_branches_of_a_job_work_beside_each_other_but_two_jobs_of_a_video_do_not(tmp_path: Path) -> None:
+    guard = new_worker(tmp_path)
+    order: list[str] = []
+    begun = threading.Event()
+
+    def second_job() -> None:
+        begun.set()
+        with guard.working(Piece("job-2", "video-1", "audio")):
+            order.append("job-2")
+
+    with guard.working(PICTURE), guard.working(Piece("job-1", "video-1", "audio")):
+        thread = threading.Thread(target=second_job)
+        thread.start()
+        assert begun.wait(5)
+        thread.join(0.2)
+        assert thread.is_alive()
+        with guard.working(Piece("job-3", "video-2", "audio")):
+            order.append("job-3")
+        order.append("job-1")
+    thread.join(5)
+    assert order == ["job-3", "job-1", "job-2"]
+
+
+def test_the_status_tells_what_is_worked_on(tmp_path: Path) -> None:
+    status = StatusFile(tmp_path / "status.json", "lib@here")
+    guard = Guard(tmp_path / "running", status)
+    status.set_state("idle")
+    with guard.working(PICTURE):
+        told = read_status(tmp_path / "status.json")
+        assert told is not None
+        assert told.state == "working"
+        assert [(job["subject"], job["stage"]) for job in told.jobs] == [("video-1", "picture")]
+    told = read_status(tmp_path / "status.json")
+    assert told is not None
+    assert (told.state, told.jobs) == ("idle", ())
+
+
+def test_a_status_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    assert read_status(path) is None
+    path.write_text('{"pid": 1')
+    assert read_status(path) is None
+    path.write_text('{"pid": 1, "a field of another version": 2}')
+    assert read_status(path) is None
