@@ -1,0 +1,157 @@
+"""How text becomes terms: one way for the index, the query and the marking of matched words.
+
+English and other spaced scripts: lower case, Snowball's English stemmer on Latin words. Korean:
+overlapping pairs of syllables (a single syllable stays alone). Chinese and Japanese: overlapping
+pairs of characters. Numbers stay whole. Terms never hold white space, so the terms of a text joined
+by spaces keep their positions and phrases work.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import snowballstemmer
+
+VERSION = 1
+"""Written into the index; an index of another version has to be made again."""
+
+_HANGUL = "\uac00-\ud7a3"
+_CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\u31f0-\u31ff"
+_RUNS = re.compile(
+    rf"(?P<hangul>[{_HANGUL}]+)|(?P<cjk>[{_CJK}]+)"
+    rf"|(?P<number>\d+(?:[.,:]\d+)*)"
+    rf"|(?P<word>[^\W\d_{_HANGUL}{_CJK}]+(?:['\u2019][^\W\d_{_HANGUL}{_CJK}]+)*)"
+)
+
+STOP_WORDS = frozenset(
+    "a an and are as at be but by for from had has have he her his i in is it its of on or she that the "
+    "their them they this to was we were what when where which who will with you your".split()
+)
+"""Left out of queries only, and only when something else is left; a quoted phrase keeps them."""
+
+_local = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A term and the piece [start, end) of the text that it stands for, in characters."""
+
+    text: str
+    start: int
+    end: int
+
+
+def tokens(text: str) -> list[Token]:
+    """The terms of a text in order, with their places."""
+    return list(_tokens(text))
+
+
+def terms(text: str) -> list[str]:
+    """The terms of a text in order."""
+    return [token.text for token in _tokens(text)]
+
+
+def for_index(text: str) -> str:
+    """The text as the index takes it: its terms with one space between them."""
+    return " ".join(terms(text))
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    composed, places = _compose(text)
+    for match in _RUNS.finditer(composed):
+        start, run = match.start(), match.group()
+        if match.lastgroup in ("hangul", "cjk"):
+            for at in range(max(1, len(run) - 1)):
+                piece = run[at : at + 2]
+                yield Token(piece, places[start + at], places[start + at + len(piece)])
+        else:
+            term = run.lower() if match.lastgroup == "number" else _word(run)
+            yield Token(term, places[start], places[match.end()])
+
+
+def _compose(text: str) -> tuple[str, list[int]]:
+    """NFKC of `text`, and for each of its characters (and its end) the place in `text`.
+
+    Korean typed on some systems arrives as single letters; composing a whole cluster keeps places exact.
+    """
+    if text.isascii():
+        return text, list(range(len(text) + 1))
+    pieces: list[str] = []
+    places: list[int] = []
+    start = 0
+    for end in range(1, len(text) + 1):
+        if end < len(text) and _continues(text[end]):
+            continue
+        composed = unicodedata.normalize("NFKC", text[start:end])
+        # A character may become several (ligatures): all of them stand for the same piece.
+        pieces.append(composed)
+        places.extend([start] * len(composed))
+        start = end
+    places.append(len(text))
+    return "".join(pieces), places
+
+
+def _continues(character: str) -> bool:
+    """Combining marks, and Hangul vowels and final consonants written as separate letters."""
+    return bool(unicodedata.combining(character)) or "\u1160" <= character <= "\u11ff"
+
+
+def _word(word: str) -> str:
+    lowered = word.lower().replace("\u2019", "'")
+    if not any("a" <= letter <= "z" for letter in lowered):
+        return lowered
+    stemmer = getattr(_local, "english", None)
+    if stemmer is None:
+        # One for each thread: the stemmer keeps its word in itself while it works.
+        stemmer = _local.english = snowballstemmer.stemmer("english")
+    return str(stemmer.stemWord(lowered)).replace("'", "")
+
+
+# --- queries --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedQuery:
+    """`words` are wanted (more are better); each of `phrases` (terms in sequence) must occur."""
+
+    words: tuple[str, ...]
+    phrases: tuple[tuple[str, ...], ...]
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Every term once, in order."""
+        return tuple(dict.fromkeys([*self.words, *(term for phrase in self.phrases for term in phrase)]))
+
+
+_QUOTED = re.compile(r'["\u201c\u201d]([^"\u201c\u201d]*)["\u201c\u201d]')
+
+
+def parse_query(text: str) -> ParsedQuery:
+    """Split a query into words and quoted phrases. Stop words leave unless nothing else is there."""
+    phrases = tuple(p for p in (tuple(terms(found)) for found in _QUOTED.findall(text)) if p)
+    rest = tokens(_QUOTED.sub(" ", text))
+    kept = [t.text for t in rest if t.text not in _STOP_TERMS]
+    if not kept and not phrases:
+        kept = [t.text for t in rest]
+    return ParsedQuery(words=tuple(dict.fromkeys(kept)), phrases=phrases)
+
+
+_STOP_TERMS = frozenset(term for word in STOP_WORDS for term in (word, *terms(word)))
+
+
+def mark(text: str, query_terms: Iterable[str]) -> list[tuple[int, int]]:
+    """Places [start, end) of `text` that match any of the terms, in order; touching pairs are one."""
+    wanted = frozenset(query_terms)
+    spans: list[tuple[int, int]] = []
+    for token in _tokens(text):
+        if token.text not in wanted:
+            continue
+        if spans and token.start < spans[-1][1]:
+            spans[-1] = (spans[-1][0], token.end)
+        else:
+            spans.append((token.start, token.end))
+    return spans

@@ -1,0 +1,64 @@
+"""Generations of a video's derived files: staged under a temporary name, synced, renamed, never changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from heimdex_core.errors import InvalidFolder, InvalidValue
+from heimdex_core.store import sidecar, visible
+from heimdex_core.store.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, fsync_tree, remove_tree
+from heimdex_core.store.layout import LibraryPaths
+
+
+def numbers(paths: LibraryPaths, video_id: str) -> list[int]:
+    """The numbers of the generations that lie complete in the video's folder, ascending."""
+    folder = paths.generations(video_id)
+    if not folder.is_dir():
+        return []
+    return sorted(int(p.name) for p in folder.iterdir() if p.name.isdecimal() and p.is_dir())
+
+
+def new_staging(paths: LibraryPaths, video_id: str) -> Path:
+    """A new empty folder beside the generations, on the same disk."""
+    folder = paths.generations(video_id) / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
+    with disk_errors("a generation", paths.root):
+        folder.mkdir(parents=True)
+    return folder
+
+
+def check_staged(paths: LibraryPaths, video_id: str, staged: Path) -> None:
+    """InvalidValue unless `staged` is a staging folder of this video; InvalidFolder unless it is whole."""
+    if staged.parent.resolve() != paths.generations(video_id) or not staged.name.startswith(TEMPORARY_PREFIX):
+        raise InvalidValue(name="staged", value=str(staged), reason="a folder from new_staging is needed")
+    if not (staged / "scenes.parquet").is_file():
+        raise InvalidFolder(path=staged.name, reason="scenes.parquet is missing")
+    for scene in sidecar.read_scenes(staged):
+        if scene.video_id != video_id:
+            raise InvalidFolder(path=staged.name, reason=f"scene {scene.scene_id} belongs to another video")
+
+
+def publish(paths: LibraryPaths, video_id: str, staged: Path, n: int) -> Path:
+    """Sync `staged` and rename it to gen/<n>; one of that number that was never visible is replaced."""
+    final = paths.generation(video_id, n)
+    with disk_errors("a generation", paths.root):
+        fsync_tree(staged)
+        visible.hook("staged-synced")
+        remove_tree(final)  # os.replace onto a folder that is not empty fails
+        os.replace(staged, final)
+        fsync_folder(final.parent)
+    visible.hook("generation-renamed")
+    return final
+
+
+def remove_old(paths: LibraryPaths, video_id: str, current: int) -> None:
+    """Remove generations older than the visible one, and what unfinished removals left."""
+    for n in numbers(paths, video_id):
+        if n < current:
+            remove_tree(paths.generation(video_id, n))
+    folder = paths.generations(video_id)
+    if folder.is_dir():
+        for left in folder.glob(f"{TEMPORARY_PREFIX}gone-*"):
+            shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,226 @@
+"""The word index: BM25 by tantivy over transcript, title, tags and on-screen text.
+
+The text arrives as terms already (analysis.py), so a plain white-space tokenizer keeps positions in
+sequence. Each document names its generation as 'video_id#n'; a search is given the visible ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tantivy
+
+from heimdex_core.errors import LibraryDamaged
+from heimdex_core.store import analysis
+from heimdex_core.store.files import disk_errors, read_json, remove_tree, write_json
+from heimdex_core.store.vectors import Key
+from heimdex_core.types import Scene
+
+FIELDS: Mapping[str, float] = {"transcript": 3.0, "title": 2.0, "tags": 4.0, "on_screen_text": 2.0}
+"""The searched fields and what a match in them counts."""
+
+FORMAT = 1
+HEAP_BYTES = 32_000_000
+
+Load = Callable[[Key], "tuple[str, list[Scene]] | None"]
+"""The title and the scenes of one generation; None where it cannot be read."""
+
+
+@dataclass(frozen=True)
+class LexicalResult:
+    """(scene_id, BM25 score) best first, and the terms that the query became."""
+
+    hits: list[tuple[str, float]]
+    terms: tuple[str, ...] = ()
+
+
+def query_terms(text: str) -> tuple[str, ...]:
+    """The terms that a query becomes."""
+    return analysis.parse_query(text).terms
+
+
+def key_name(key: Key) -> str:
+    return f"{key[0]}#{key[1]}"
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("scene", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("generation", tokenizer_name="raw", index_option="basic")
+    for name in FIELDS:
+        builder.add_text_field(name, tokenizer_name="whitespace", index_option="position")
+    return builder.build()
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+class LexicalIndex:
+    """An opened word index, fixed at one commit. Another process may write meanwhile."""
+
+    def __init__(self, index: tantivy.Index, keys: frozenset[Key]) -> None:
+        self.keys = keys
+        self._schema = index.schema
+        self._searcher = index.searcher()
+
+    @classmethod
+    def open(cls, folder: Path) -> LexicalIndex | None:
+        """The current commit; None if there is no index. LibraryDamaged."""
+        while True:
+            manifest = _read_manifest(folder)
+            if manifest is None:
+                return None
+            try:
+                index = tantivy.Index.open(str(folder))
+                # What is pending is in the index too, as far as it is visible: adding it again is one commit.
+                names = [*manifest["generations"], *manifest["pending"]]
+                opened = cls(index, frozenset((video_id, int(n)) for video_id, n in names))
+            except (ValueError, OSError) as error:
+                if _read_manifest(folder) == manifest:
+                    raise LibraryDamaged(what="the word index", reason=str(error)[:200]) from error
+                continue
+            if _read_manifest(folder) == manifest:
+                return opened
+
+    def search(self, text: str, *, k: int, allowed: Iterable[Key]) -> LexicalResult:
+        """The at most k best scenes among `allowed` generations. Quoted phrases must occur."""
+        query = analysis.parse_query(text)
+        names = [key_name(key) for key in allowed]
+        if k <= 0 or not names or not query.terms:
+            return LexicalResult([], query.terms)
+        must, should = tantivy.Occur.Must, tantivy.Occur.Should
+        clauses = [(must, self._anywhere(phrase)) for phrase in query.phrases]
+        words = [(should, self._anywhere((word,))) for word in query.words]
+        if words:
+            clauses.append((should if clauses else must, tantivy.Query.boolean_query(words)))
+        visible = tantivy.Query.term_set_query(self._schema, "generation", names)
+        clauses.append((must, tantivy.Query.const_score_query(visible, 0.0)))
+        found = self._searcher.search(tantivy.Query.boolean_query(clauses), k, count=False).hits
+        hits = [(str(self._searcher.doc(address)["scene"][0]), float(score)) for score, address in found]
+        return LexicalResult(sorted(hits, key=lambda hit: (-hit[1], hit[0])), query.terms)
+
+    def _anywhere(self, terms: tuple[str, ...]) -> tantivy.Query:
+        """A term, or terms in sequence, in any field by its weight."""
+        choices = []
+        for name, weight in FIELDS.items():
+            if len(terms) == 1:
+                query = tantivy.Query.term_query(self._schema, name, terms[0])
+            else:
+                query = tantivy.Query.phrase_query(self._schema, name, list(terms))
+            choices.append((tantivy.Occur.Should, tantivy.Query.boost_query(query, weight)))
+        return tantivy.Query.boolean_query(choices)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any] | None:
+    try:
+        manifest: dict[str, Any] = read_json(folder / "manifest.json")
+        found = (manifest["format"], manifest["analysis"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LibraryDamaged(what="the word index", reason=str(error)[:200]) from error
+    if found != (FORMAT, analysis.VERSION):
+        raise LibraryDamaged(what="the word index", reason=f"it was made as version {found[0]}.{found[1]}")
+    return manifest
+
+
+def generations(folder: Path) -> set[Key]:
+    """The generations in the index; empty if there is none. LibraryDamaged."""
+    manifest = _read_manifest(folder)
+    return {(video_id, int(n)) for video_id, n in manifest["generations"]} if manifest else set()
+
+
+# --- writing (under index.lock) -------------------------------------------------------------------
+
+
+def sync(
+    folder: Path,
+    wanted: Collection[Key],
+    load: Load,
+    *,
+    redo: Collection[Key] = (),
+    hook: Callable[[str], None] = lambda step: None,
+) -> bool:
+    """Make the index hold exactly the `wanted` generations; false if it did already.
+
+    The manifest names beforehand what is about to be added, so that after a crash nothing in the
+    index is forgotten. A damaged index is made anew. The caller holds index.lock. DiskFull.
+    """
+    try:
+        have, unsure = _state(folder)
+        index = _open_for_writing(folder)
+    except (LibraryDamaged, ValueError):
+        remove_tree(folder)
+        have, unsure = set(), set()
+        index = _open_for_writing(folder)
+    redo_or_unsure = set(redo) | unsure
+    keep = (have & set(wanted)) - redo_or_unsure
+    missing = sorted(set(wanted) - keep)
+    stale = (have | unsure) - keep
+    if not missing and not stale and (folder / "manifest.json").exists():
+        return False
+    loaded = {key: found for key in missing if (found := load(key)) is not None}
+    with disk_errors("the word index", folder):
+        _write_manifest(folder, keep, stale | set(missing))
+        hook("lexical-announced")
+        _write(index, stale | set(missing), loaded)
+        hook("lexical-committed")
+        _write_manifest(folder, keep | set(loaded), set())
+    return True
+
+
+def _state(folder: Path) -> tuple[set[Key], set[Key]]:
+    manifest = _read_manifest(folder)
+    if manifest is None:
+        remove_tree(folder)  # of unknown content
+        return set(), set()
+    sets = [{(v, int(n)) for v, n in manifest[name]} for name in ("generations", "pending")]
+    return sets[0], sets[1]
+
+
+def _open_for_writing(folder: Path) -> tantivy.Index:
+    with disk_errors("the word index", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        return tantivy.Index(_schema(), path=str(folder))
+
+
+def _write_manifest(folder: Path, keys: set[Key], pending: set[Key]) -> None:
+    value = {
+        "format": FORMAT,
+        "analysis": analysis.VERSION,
+        "fields": dict(FIELDS),
+        "generations": [list(key) for key in sorted(keys)],
+        "pending": [list(key) for key in sorted(pending)],
+    }
+    write_json(folder / "manifest.json", value)
+
+
+def _write(index: tantivy.Index, remove: set[Key], add: Mapping[Key, tuple[str, list[Scene]]]) -> None:
+    writer = index.writer(HEAP_BYTES, 1)
+    try:
+        for key in remove:
+            writer.delete_documents_by_term("generation", key_name(key))
+        for key, (title, scenes) in add.items():
+            terms_of_title = analysis.for_index(title)
+            for scene in scenes:
+                writer.add_document(_document(scene, key, terms_of_title))
+        writer.commit()
+    except BaseException:
+        writer.rollback()
+        raise
+    finally:
+        writer.wait_merging_threads()  # gives tantivy's own writer lock back
+
+
+def _document(scene: Scene, key: Key, title: str) -> tantivy.Document:
+    document = tantivy.Document()
+    document.add_text("scene", scene.scene_id)
+    document.add_text("generation", key_name(key))
+    document.add_text("transcript", analysis.for_index(scene.transcript))
+    document.add_text("title", title)
+    document.add_text("tags", analysis.for_index(" ".join(scene.tags)))
+    document.add_text("on_screen_text", analysis.for_index(scene.on_screen_text))
+    return document

@@ -1,0 +1,67 @@
+"""The reels table: named lists of clips, and each person's tray."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from heimdex_core.errors import ReelNotFound
+from heimdex_core.store.catalog import Row, Transaction, from_us, to_us
+from heimdex_core.store.exports import decode_clips, encode_clips
+from heimdex_core.store.layout import check_user
+from heimdex_core.types import Reel, utc_now
+
+TRAY = "tray"
+"""The reserved id; every person has one of their own."""
+
+
+def save(transaction: Transaction, reel: Reel) -> Reel:
+    """Insert or replace the person's reel of this id; another person's id is ReelNotFound."""
+    check_user(reel.user_id)
+    if reel.reel_id != TRAY and transaction.rows(
+        "select 1 from reels where reel_id = ? and user_id <> ?", [reel.reel_id, reel.user_id]
+    ):
+        raise ReelNotFound(reel_id=reel.reel_id)
+    row: Row = {"title": reel.title, "clips": encode_clips(reel.clips), "updated_us": to_us(reel.updated_at)}
+    key: Row = {"reel_id": reel.reel_id, "user_id": reel.user_id}
+    if transaction.rows("select 1 from reels where reel_id = ? and user_id = ?", list(key.values())):
+        transaction.update("reels", row, key)
+    else:
+        transaction.insert("reels", {**key, **row})
+    return get(transaction, reel.user_id, reel.reel_id)
+
+
+def get(transaction: Transaction, user_id: str, reel_id: str) -> Reel:
+    """One reel; ReelNotFound where it is not there or not this person's."""
+    rows = transaction.rows("select * from reels where reel_id = ? and user_id = ?", [reel_id, user_id])
+    if not rows:
+        raise ReelNotFound(reel_id=reel_id)
+    return _reel(rows[0])
+
+
+def of_user(transaction: Transaction, user_id: str) -> list[Reel]:
+    """A person's named reels, last changed first; without the tray."""
+    rows = transaction.rows(
+        "select * from reels where user_id = ? and reel_id <> ? order by updated_us desc, reel_id", [user_id, TRAY]
+    )
+    return [_reel(row) for row in rows]
+
+
+def delete(transaction: Transaction, user_id: str, reel_id: str) -> None:
+    """Remove a reel; ReelNotFound as `get`."""
+    get(transaction, user_id, reel_id)
+    transaction.run("delete from reels where reel_id = ? and user_id = ?", [reel_id, user_id])
+
+
+def _reel(row: Row) -> Reel:
+    values: dict[str, Any] = dict(row)
+    values["clips"] = decode_clips(row["clips"])
+    values["updated_at"] = from_us(values.pop("updated_us"))
+    return Reel(**values)
+
+
+def tray(transaction: Transaction, user_id: str) -> Reel:
+    """The person's tray; an empty one if there is none yet."""
+    try:
+        return get(transaction, user_id, TRAY)
+    except ReelNotFound:
+        return Reel(TRAY, user_id, "", (), utc_now())

@@ -1,0 +1,58 @@
+"""The catalog's tables, as versioned migrations. A migration and its version number are one transaction.
+
+There are no keys or constraints on purpose: DuckDB checks them too eagerly inside a transaction
+(an update is a delete and an insert), so the repositories keep the rules under the catalog's lock.
+Moments are BIGINT microseconds since 1970 UTC; JSON values are text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heimdex_core.errors import LibraryVersion
+
+if TYPE_CHECKING:
+    import duckdb
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "create table users (user_id varchar, name varchar, created_us bigint)",
+        """create table videos (
+            video_id varchar, user_id varchar, sha256 varchar, title varchar, filename varchar,
+            description varchar, state varchar, state_before varchar, created_us bigint, updated_us bigint,
+            generation integer, info varchar, scene_count integer, transcript_source varchar,
+            transcript_rough boolean, language varchar, notes varchar, error varchar, job_id varchar,
+            has_preview boolean)""",
+        """create table exports (
+            export_id varchar, user_id varchar, kind varchar, title varchar, state varchar, clips varchar,
+            params varchar, error varchar, path varchar, size_bytes bigint, measured_duration_s double,
+            width integer, height integer, created_us bigint, completed_us bigint, expires_us bigint,
+            job_id varchar)""",
+        "create table reels (reel_id varchar, user_id varchar, title varchar, clips varchar, updated_us bigint)",
+        "create table preferences (user_id varchar, key varchar, value varchar)",
+        """create table judgements (
+            judgement_id varchar, user_id varchar, query varchar, video_id varchar, start_ms bigint,
+            end_ms bigint, grade integer, created_us bigint)""",
+        "create table counters (name varchar, value bigint)",
+        "insert into counters values ('visible_revision', 0)",
+    ),
+)
+
+CATALOG_VERSION = len(MIGRATIONS)
+
+
+def migrate(connection: duckdb.DuckDBPyConnection) -> int:
+    """Bring the catalog to CATALOG_VERSION inside the caller's transaction; returns what it was before.
+
+    Raises LibraryVersion for a catalog made by newer software.
+    """
+    connection.execute("create table if not exists schema_version (version integer)")
+    row = connection.execute("select max(version) from schema_version").fetchone()
+    found = int(row[0]) if row and row[0] is not None else 0
+    if found > CATALOG_VERSION:
+        raise LibraryVersion(found=f"catalog {found}", supported=f"catalog {CATALOG_VERSION}")
+    for number, statements in enumerate(MIGRATIONS[found:], start=found + 1):
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute("insert into schema_version values (?)", [number])
+    return found

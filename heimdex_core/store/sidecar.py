@@ -1,0 +1,298 @@
+"""A generation's files: scenes.parquet, words.parquet, vectors/<space>.parquet (float16), provenance.json.
+
+Every Parquet file says in its metadata what it is and in which format version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from heimdex_core.errors import InvalidValue, LibraryDamaged
+from heimdex_core.store.files import atomic_write, read_json, write_json
+from heimdex_core.store.layout import check_space_name
+from heimdex_core.types import Interval, Json, Keyframe, Scene, Segment, Space, Transcript, Word
+
+FORMAT_VERSION = 1
+
+KEYFRAME_TYPE = pa.struct(
+    [
+        ("time_s", pa.float64()),
+        ("brightness", pa.float64()),
+        ("sharpness", pa.float64()),
+        ("score", pa.float64()),
+        ("file", pa.string()),
+    ]
+)
+
+SCENES_SCHEMA = pa.schema(
+    [
+        ("scene_id", pa.string()),
+        ("video_id", pa.string()),
+        ("index", pa.int32()),
+        ("start_s", pa.float64()),
+        ("end_s", pa.float64()),
+        ("divided", pa.bool_()),
+        ("transcript", pa.string()),
+        ("language", pa.string()),
+        ("tags", pa.list_(pa.string())),
+        ("on_screen_text", pa.string()),
+        ("keyframes", pa.list_(KEYFRAME_TYPE)),
+        ("thumbnail", pa.string()),
+        ("speech_ratio", pa.float64()),
+        ("motion", pa.float64()),
+        ("brightness", pa.float64()),
+        ("dominant_colours", pa.list_(pa.string())),
+        ("near_duplicate_group", pa.int32()),
+        ("created_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+WORDS_SCHEMA = pa.schema(
+    [
+        ("scene_id", pa.string()),
+        ("segment", pa.int32()),
+        ("is_word", pa.bool_()),
+        ("text", pa.string()),
+        ("start_s", pa.float64()),
+        ("end_s", pa.float64()),
+        ("confidence", pa.float64()),
+        ("segment_start_s", pa.float64()),
+        ("segment_end_s", pa.float64()),
+        ("segment_text", pa.string()),
+        ("segment_confidence", pa.float64()),
+        ("segment_no_speech", pa.float64()),
+    ]
+)
+
+
+def vectors_path(folder: Path, space_name: str) -> Path:
+    return folder / "vectors" / f"{check_space_name(space_name)}.parquet"
+
+
+# --- scenes ---------------------------------------------------------------------------------------
+
+
+def write_scenes(folder: Path, scenes: Sequence[Scene]) -> None:
+    """scenes.parquet in `folder`. DiskFull."""
+    _write(folder / "scenes.parquet", pa.Table.from_pylist([_scene_row(s) for s in scenes], schema=SCENES_SCHEMA), {})
+
+
+def read_scenes(folder: Path) -> list[Scene]:
+    """The scenes in their order. FileNotFoundError, LibraryDamaged."""
+    return scenes_of(read_scenes_table(folder))
+
+
+def read_scenes_table(folder: Path) -> pa.Table:
+    """scenes.parquet as Arrow, SCENES_SCHEMA."""
+    return _read(folder / "scenes.parquet").cast(SCENES_SCHEMA)
+
+
+def scenes_of(table: pa.Table) -> list[Scene]:
+    """Rows of SCENES_SCHEMA as values; further columns are left out."""
+    return [_scene(row) for row in table.select(SCENES_SCHEMA.names).to_pylist()]
+
+
+def _scene_row(scene: Scene) -> Json:
+    row: Json = {name: getattr(scene, name) for name in SCENES_SCHEMA.names}
+    row["tags"] = list(scene.tags)
+    row["dominant_colours"] = list(scene.dominant_colours)
+    row["keyframes"] = [{f.name: getattr(k, f.name) for f in KEYFRAME_TYPE} for k in scene.keyframes]
+    return row
+
+
+def _scene(row: Json) -> Scene:
+    row["tags"] = tuple(row["tags"] or ())
+    row["dominant_colours"] = tuple(row["dominant_colours"] or ())
+    row["keyframes"] = tuple(Keyframe(**k) for k in row["keyframes"] or ())
+    return Scene(**row)
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def write_words(folder: Path, transcript: Transcript, scenes: Sequence[Scene]) -> None:
+    """words.parquet: one row a word; a segment without word times is one row with is_word false.
+
+    `scene_id` is the scene in which the word's middle lies, null where there is none.
+    """
+    rows: list[Json] = []
+    for number, segment in enumerate(transcript.segments):
+        shared = {
+            "segment": number,
+            "segment_start_s": segment.start_s,
+            "segment_end_s": segment.end_s,
+            "segment_text": segment.text,
+            "segment_confidence": segment.confidence,
+            "segment_no_speech": segment.no_speech,
+        }
+        words = segment.words or (Word(segment.text, segment.start_s, segment.end_s, segment.confidence),)
+        for word in words:
+            rows.append(
+                {
+                    **shared,
+                    "is_word": bool(segment.words),
+                    "text": word.text,
+                    "start_s": word.start_s,
+                    "end_s": word.end_s,
+                    "confidence": word.confidence,
+                }
+            )
+    _assign_scenes(rows, scenes)
+    about = {
+        "source": transcript.source,
+        "language": transcript.language,
+        "model": transcript.model,
+        "rough": transcript.rough,
+        "dropped": dict(transcript.dropped),
+        "notes": list(transcript.notes),
+    }
+    table = pa.Table.from_pylist(rows, schema=WORDS_SCHEMA)
+    _write(folder / "words.parquet", table, {"transcript": json.dumps(about, ensure_ascii=False)})
+
+
+def _assign_scenes(rows: list[Json], scenes: Sequence[Scene]) -> None:
+    ordered = sorted(scenes, key=lambda s: s.start_s)
+    starts = np.array([s.start_s for s in ordered])
+    for row in rows:
+        middle = (row["start_s"] + row["end_s"]) / 2
+        at = int(np.searchsorted(starts, middle, side="right")) - 1
+        inside = at >= 0 and middle < ordered[at].end_s
+        row["scene_id"] = ordered[at].scene_id if inside else None
+
+
+def read_words_table(folder: Path) -> pa.Table:
+    """words.parquet as Arrow; empty where the generation has none."""
+    try:
+        return _read(folder / "words.parquet")
+    except FileNotFoundError:
+        return WORDS_SCHEMA.empty_table()
+
+
+def read_words(folder: Path) -> Transcript:
+    """The transcript that `write_words` kept; source "none" where there is no file."""
+    table = read_words_table(folder)
+    about = json.loads((table.schema.metadata or {}).get(b"transcript", b'{"source": "none"}'))
+    return Transcript.from_json({**about, "segments": [_segment_json(group) for group in _by_segment(table)]})
+
+
+def _by_segment(table: pa.Table) -> list[list[Json]]:
+    groups: dict[int, list[Json]] = {}
+    for row in table.to_pylist():
+        groups.setdefault(row["segment"], []).append(row)
+    return list(groups.values())
+
+
+def _segment_json(rows: list[Json]) -> Json:
+    first = rows[0]
+    names = ("text", "start_s", "end_s", "confidence")
+    words = [{name: row[name] for name in names} for row in rows if row["is_word"]]
+    return {
+        "start_s": first["segment_start_s"],
+        "end_s": first["segment_end_s"],
+        "text": first["segment_text"],
+        "confidence": first["segment_confidence"],
+        "no_speech": first["segment_no_speech"],
+        "words": words,
+    }
+
+
+def segments_of(folder: Path, within: Interval | None = None) -> list[Segment]:
+    """The segments, of the whole video or those that overlap `within`."""
+    found = list(read_words(folder).segments)
+    if within is None:
+        return found
+    return [s for s in found if s.start_s < within.end_s and s.end_s > within.start_s]
+
+
+# --- vectors --------------------------------------------------------------------------------------
+
+
+def write_vectors(folder: Path, space: Space, scene_ids: Sequence[str], vectors: npt.ArrayLike) -> None:
+    """vectors/<space>.parquet: (n, d) vectors as float16, one row a scene.
+
+    InvalidValue where shapes do not fit the space or a value is not finite. DiskFull.
+    """
+    array = np.asarray(vectors, dtype=np.float32).reshape(len(scene_ids), -1) if len(scene_ids) else None
+    if array is not None and array.shape[1] != space.dim:
+        raise InvalidValue(name="vectors", value=str(array.shape), reason=f"{space.name} has {space.dim} dimensions")
+    if array is not None and not np.isfinite(array).all():
+        raise InvalidValue(name="vectors", value=space.name, reason="every component must be finite")
+    halves = np.empty((0, space.dim), np.float16) if array is None else array.astype(np.float16)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(halves.reshape(-1), pa.float16()), space.dim)
+    table = pa.table({"scene_id": pa.array(list(scene_ids), pa.string()), "vector": column})
+    _write(vectors_path(folder, space.name), table, {"space": json.dumps(space_to_json(space))})
+
+
+def read_vectors(folder: Path, space: Space) -> tuple[list[str], npt.NDArray[np.float32]]:
+    """(scene ids, (n, d) float32). FileNotFoundError, LibraryDamaged; SpaceMismatch for another model's."""
+    table = _read(vectors_path(folder, space.name))
+    space.check(read_space(table))
+    flat = table.column("vector").combine_chunks().flatten()
+    return table.column("scene_id").to_pylist(), flat.to_numpy(zero_copy_only=False).astype(np.float32).reshape(
+        -1, space.dim
+    )
+
+
+def no_vectors(space: Space) -> npt.NDArray[np.float32]:
+    """The (0, d) vectors of a generation that has none in a space."""
+    return np.empty((0, space.dim), np.float32)
+
+
+def read_space(table: pa.Table) -> Space:
+    """The space that a vectors file says it belongs to."""
+    try:
+        return Space(**json.loads((table.schema.metadata or {})[b"space"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise LibraryDamaged(what="a vectors file", reason="it does not name its space") from error
+
+
+def space_to_json(space: Space) -> Json:
+    return {n: getattr(space, n) for n in ("name", "kind", "model", "revision", "dim")}
+
+
+# --- provenance -----------------------------------------------------------------------------------
+
+
+def write_provenance(folder: Path, provenance: Mapping[str, Any]) -> None:
+    """provenance.json: models, revisions, parameters, fingerprints."""
+    write_json(folder / "provenance.json", {"format": FORMAT_VERSION, **provenance})
+
+
+def read_provenance(folder: Path) -> Json:
+    """What `write_provenance` kept. FileNotFoundError, LibraryDamaged."""
+    try:
+        value: Json = read_json(folder / "provenance.json")
+    except ValueError as error:
+        raise LibraryDamaged(what=str(folder.name) + "/provenance.json", reason=str(error)[:200]) from error
+    return value
+
+
+# --- shared ---------------------------------------------------------------------------------------
+
+
+def _write(path: Path, table: pa.Table, metadata: Mapping[str, str]) -> None:
+    described = table.replace_schema_metadata({"format": str(FORMAT_VERSION), "kind": path.stem, **metadata})
+    with atomic_write(path) as file:
+        pq.write_table(described, file, compression="zstd")
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        with path.open("rb") as file:
+            table = pq.read_table(file)
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        raise LibraryDamaged(what=path.name, reason=str(error)[:200]) from error
+    found = int((table.schema.metadata or {}).get(b"format", b"0"))
+    if not 1 <= found <= FORMAT_VERSION:
+        raise LibraryDamaged(what=path.name, reason=f"it has format {found}; up to {FORMAT_VERSION} is known")
+    return table

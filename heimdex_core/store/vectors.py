@@ -1,0 +1,330 @@
+"""One space's vectors in FAISS. Files are immutable by revision; renaming manifest.json is the switch.
+
+index/<space>/index-<rev>.faiss, rows-<rev>.parquet (scene_id, video_id, generation for each row) and
+manifest.json. The previous revision is kept for readers that are just opening it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from heimdex_core.errors import InvalidValue, LibraryDamaged, UnknownName
+from heimdex_core.store.files import atomic_write, disk_errors, is_disk_full, read_json, write_json
+from heimdex_core.store.sidecar import space_to_json
+from heimdex_core.types import Space
+
+if TYPE_CHECKING:
+    import faiss
+
+Key = tuple[str, int]
+"""(video_id, generation)"""
+
+Floats = npt.NDArray[np.float32]
+Load = Callable[[Key], "tuple[list[str], Floats] | None"]
+"""The scene ids and vectors of one generation; None where it cannot be read."""
+
+MANIFEST_FORMAT = 1
+THREADS = 1
+"""For each search. Several searches run beside each other, and more threads on busy cores are slower."""
+
+_FILE = re.compile(r"(?:index|rows)-(\d+)\.(?:faiss|parquet)")
+
+
+def _faiss() -> Any:
+    import faiss
+
+    faiss.omp_set_num_threads(THREADS)  # a property of the calling thread, so set each time
+    return faiss
+
+
+def _flat(dim: int) -> faiss.Index:
+    return _faiss().IndexFlatIP(dim)
+
+
+def _half(dim: int) -> faiss.Index:
+    faiss = _faiss()
+    return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+
+
+INDEX_TYPES: Mapping[str, Callable[[int], faiss.Index]] = {"SQfp16": _half, "Flat": _flat}
+"""All exact over what they store, all take an id selector, all keep row order when rows are removed."""
+
+
+@dataclass(frozen=True)
+class VectorIndex:
+    """An opened revision. `row_keys[i]` numbers the generation of row i in `keys`."""
+
+    space: Space
+    revision: int
+    keys: tuple[Key, ...]
+    row_keys: npt.NDArray[np.int32]
+    scene_ids: tuple[str, ...]
+    index: Any
+    index_type: str
+
+    @cached_property
+    def key_set(self) -> frozenset[Key]:
+        return frozenset(self.keys)
+
+    @cached_property
+    def _numbers(self) -> dict[Key, int]:
+        return {key: number for number, key in enumerate(self.keys)}
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, int], int]:
+        return {(s, int(k)): row for row, (s, k) in enumerate(zip(self.scene_ids, self.row_keys, strict=True))}
+
+    def __len__(self) -> int:
+        return len(self.scene_ids)
+
+    def search(
+        self, vector: npt.ArrayLike, *, k: int, allowed: Iterable[Key], scene_ids: Collection[str] | None = None
+    ) -> list[tuple[str, float]]:
+        """The at most k best (scene_id, inner product) among `allowed` generations, best first.
+
+        `vector` is (d,). `scene_ids` narrows further. Equal scores are ordered by scene id.
+        """
+        query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)
+        if query.shape[1] != self.space.dim:
+            raise InvalidValue(
+                name="vector", value=str(query.shape[1]), reason=f"{self.space.name} has {self.space.dim} dimensions"
+            )
+        mask = self._mask(allowed, scene_ids)
+        count = min(k, int(mask.sum()))
+        if count <= 0:
+            return []
+        faiss = _faiss()
+        params = None
+        if not mask.all():
+            bits = np.packbits(mask, bitorder="little")
+            params = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
+        scores, rows = self.index.search(query, count, params=params)
+        found = [(self.scene_ids[r], float(s)) for s, r in zip(scores[0], rows[0], strict=True) if r >= 0]
+        return sorted(found, key=lambda hit: (-hit[1], hit[0]))
+
+    def vector(self, scene_id: str, key: Key) -> Floats | None:
+        """The stored (d,) vector of a scene in one generation; None if it has none."""
+        number = self._numbers.get(key)
+        row = None if number is None else self._rows.get((scene_id, number))
+        return None if row is None else np.asarray(self.index.reconstruct(row), dtype=np.float32)
+
+    def _mask(self, allowed: Iterable[Key], scene_ids: Collection[str] | None) -> npt.NDArray[np.bool_]:
+        wanted = np.zeros(len(self.keys), dtype=bool)
+        numbers = [n for n in (self._numbers.get(key) for key in allowed) if n is not None]
+        wanted[numbers] = True
+        mask = wanted[self.row_keys] if len(self) else np.zeros(0, dtype=bool)
+        if scene_ids is not None:
+            chosen = np.zeros(len(self), dtype=bool)
+            rows = self._rows
+            chosen[[rows[s, n] for s in scene_ids for n in numbers if (s, n) in rows]] = True
+            mask &= chosen
+        return mask
+
+
+# --- opening --------------------------------------------------------------------------------------
+
+
+def open_index(folder: Path, space: Space) -> VectorIndex | None:
+    """The current revision; None if there is none. SpaceMismatch, LibraryDamaged."""
+    for _ in range(10):
+        manifest = read_manifest(folder)
+        if manifest is None:
+            return None
+        space.check(Space(**manifest["space"]))
+        try:
+            return _open_revision(folder, space, manifest)
+        except FileNotFoundError:
+            if (read_manifest(folder) or {}).get("index_revision") == manifest["index_revision"]:
+                break  # nobody has switched meanwhile: the file is really gone
+    raise LibraryDamaged(what=f"the index of {space.name}", reason="its files do not belong together")
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """manifest.json of an index; None if there is none. LibraryDamaged."""
+    try:
+        manifest: dict[str, Any] = read_json(folder / "manifest.json")
+        if manifest["format"] != MANIFEST_FORMAT:
+            raise LibraryDamaged(what=f"the index {folder.name}", reason=f"it has format {manifest['format']}")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LibraryDamaged(what=f"the index {folder.name}", reason=str(error)[:200]) from error
+    return manifest
+
+
+def generations_of(manifest: Mapping[str, Any]) -> set[Key]:
+    """Every (video_id, generation) that an index holds, those without a row too."""
+    return {(video_id, int(n)) for video_id, numbers in manifest["generations"].items() for n in numbers}
+
+
+def _open_revision(folder: Path, space: Space, manifest: Mapping[str, Any]) -> VectorIndex:
+    faiss = _faiss()
+    revision = int(manifest["index_revision"])
+    try:
+        table = pq.read_table(folder / f"rows-{revision}.parquet", memory_map=False)
+        path = folder / f"index-{revision}.faiss"
+        path.stat()  # FAISS tells a missing file only in words
+        index = faiss.read_index(str(path))
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException, RuntimeError) as error:
+        raise LibraryDamaged(what=f"the index of {space.name}", reason=str(error)[-200:]) from error
+    if not (index.ntotal == table.num_rows == manifest["count"]) or index.d != space.dim:
+        raise LibraryDamaged(what=f"the index of {space.name}", reason="its row counts do not agree")
+    keys = sorted(generations_of(manifest))
+    numbers = {key: number for number, key in enumerate(keys)}
+    pairs = zip(table.column("video_id").to_pylist(), table.column("generation").to_pylist(), strict=True)
+    return VectorIndex(
+        space=space,
+        revision=revision,
+        keys=tuple(keys),
+        row_keys=np.array([numbers[pair] for pair in pairs], dtype=np.int32),
+        scene_ids=tuple(table.column("scene_id").to_pylist()),
+        index=index,
+        index_type=manifest["type"],
+    )
+
+
+# --- writing (under index.lock) -------------------------------------------------------------------
+
+
+def sync(
+    folder: Path,
+    space: Space,
+    wanted: Collection[Key],
+    load: Load,
+    *,
+    redo: Collection[Key] = (),
+    index_type: str | None = None,
+    hook: Callable[[str], None] = lambda step: None,
+) -> bool:
+    """Make the index hold exactly the `wanted` generations; false if it did already.
+
+    What it holds is kept, what it lacks (and `redo`) is read through `load`. A damaged or missing
+    index is made anew. The caller holds index.lock. SpaceMismatch, DiskFull.
+    """
+    try:
+        current = open_index(folder, space)
+    except LibraryDamaged:
+        current = None
+    if current is not None and index_type not in (None, current.index_type):
+        current = None
+    kind = index_type or (current.index_type if current else "SQfp16")
+    keep = (set(current.keys) & set(wanted)) - set(redo) if current else set()
+    missing = sorted(set(wanted) - keep)
+    if current is not None and not missing and keep == set(current.keys):
+        return False
+    loaded = {key: found for key in missing if (found := load(key)) is not None}
+    index, rows = _build(space, kind, current, keep, loaded)
+    _publish(folder, space, kind, index, rows, keep | set(loaded), hook)
+    return True
+
+
+def _build(
+    space: Space, kind: str, current: VectorIndex | None, keep: set[Key], loaded: Mapping[Key, tuple[list[str], Floats]]
+) -> tuple[Any, list[tuple[str, str, int]]]:
+    faiss = _faiss()
+    rows: list[tuple[str, str, int]] = []
+    if current is None:
+        if kind not in INDEX_TYPES:
+            raise UnknownName(kind="index type", name=kind, known=", ".join(sorted(INDEX_TYPES)))
+        index = INDEX_TYPES[kind](space.dim)
+    else:
+        index = current.index  # opened for this writing alone
+        gone = ~current._mask(keep, None)
+        if gone.any():
+            index.remove_ids(faiss.IDSelectorBitmap(np.packbits(gone, bitorder="little")))
+        numbered = zip(current.scene_ids, current.row_keys, gone, strict=True)
+        rows = [(scene_id, *current.keys[number]) for scene_id, number, is_gone in numbered if not is_gone]
+    for key, (scene_ids, vectors) in loaded.items():
+        if len(scene_ids):
+            index.add(np.ascontiguousarray(vectors, dtype=np.float32))
+            rows.extend((scene_id, *key) for scene_id in scene_ids)
+    return index, rows
+
+
+def _publish(
+    folder: Path,
+    space: Space,
+    kind: str,
+    index: Any,
+    rows: list[tuple[str, str, int]],
+    keys: set[Key],
+    hook: Callable[[str], None],
+) -> None:
+    faiss = _faiss()
+    folder.mkdir(parents=True, exist_ok=True)
+    used = [int(m.group(1)) for m in map(_FILE.fullmatch, (p.name for p in folder.iterdir())) if m]
+    revision = max(used, default=0) + 1
+    written = [folder / f"index-{revision}.faiss", folder / f"rows-{revision}.parquet"]
+    try:
+        with disk_errors(f"the index of {space.name}", folder), atomic_write(written[0]) as file:
+            # Through Python's file: FAISS's own writer only prints when closing fails on a full disk.
+            _write_index(faiss, index, file)
+        hook("index-written")
+        columns = list(zip(*rows, strict=True)) or [(), (), ()]
+        table = pa.table(
+            {
+                "scene_id": pa.array(columns[0], pa.string()),
+                "video_id": pa.array(columns[1], pa.string()).dictionary_encode(),
+                "generation": pa.array(columns[2], pa.int32()),
+            }
+        )
+        with atomic_write(written[1]) as file:
+            pq.write_table(table, file, compression="zstd")
+        hook("rows-written")
+        write_json(folder / "manifest.json", _manifest(space, kind, revision, len(rows), keys))
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+    hook("manifest-switched")
+    _remove_old(folder, revision)
+
+
+def _write_index(faiss: Any, index: Any, file: Any) -> None:
+    try:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
+    except RuntimeError as error:
+        if is_disk_full(error):
+            raise
+        raise LibraryDamaged(what="a vector index", reason=str(error)[-200:]) from error
+
+
+def _manifest(space: Space, kind: str, revision: int, count: int, keys: set[Key]) -> dict[str, Any]:
+    generations: dict[str, list[int]] = {}
+    for video_id, n in sorted(keys):
+        generations.setdefault(video_id, []).append(n)
+    return {
+        "format": MANIFEST_FORMAT,
+        "space": space_to_json(space),
+        "model": space.model,
+        "revision": space.revision,
+        "dim": space.dim,
+        "metric": "inner_product",
+        "type": kind,
+        "index_revision": revision,
+        "count": count,
+        "generations": generations,
+    }
+
+
+def _remove_old(folder: Path, revision: int) -> None:
+    """Older revisions go but the last one before, which a reader may be opening; opened files stay readable."""
+    numbered = [(int(m.group(1)), p) for p in folder.iterdir() if (m := _FILE.fullmatch(p.name))]
+    before = max((n for n, _ in numbered if n < revision), default=revision)
+    for n, path in numbered:
+        if n < before:
+            path.unlink(missing_ok=True)
+    for path in folder.glob(".tmp-*"):  # a killed writer's; there is no other one under the lock
+        path.unlink(missing_ok=True)

@@ -1,0 +1,218 @@
+"""The videos table: identity, states, owners. Every function works inside one catalog transaction."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from heimdex_core.errors import InvalidTransition, InvalidValue, VideoNotFound
+from heimdex_core.store.catalog import Row, Transaction, from_us, to_us
+from heimdex_core.store.layout import check_user
+from heimdex_core.types import TRANSITIONS, Json, MediaInfo, Video, VideoState, to_json, utc_now
+
+LOCAL_USER = "local"
+
+_COLUMNS = """video_id, user_id, sha256, title, filename, description, state, created_us, updated_us, generation,
+    info, scene_count, transcript_source, transcript_rough, language, notes, error, job_id, has_preview"""
+
+
+def ensure_user(transaction: Transaction, user_id: str) -> None:
+    """Make the user's row if it is not there."""
+    check_user(user_id)
+    if not transaction.rows("select 1 from users where user_id = ?", [user_id]):
+        transaction.insert("users", {"user_id": user_id, "name": user_id, "created_us": to_us(utc_now())})
+
+
+def register(
+    transaction: Transaction,
+    user_id: str,
+    sha256: str,
+    *,
+    title: str,
+    filename: str,
+    description: str,
+    language: str,
+    notes: Sequence[str],
+    video_id: str | None = None,
+) -> tuple[Video, bool]:
+    """The owner's video of these bytes, made in state uploading unless there is one in any state."""
+    if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
+        raise InvalidValue(name="sha256", value=sha256[:80], reason="64 lower-case hexadecimal digits are needed")
+    ensure_user(transaction, user_id)
+    found = find_by_content(transaction, user_id, sha256)
+    if found is not None:
+        return found, False
+    now = to_us(utc_now())
+    row: Row = {
+        "video_id": video_id or str(uuid.uuid4()),
+        "user_id": user_id,
+        "sha256": sha256,
+        "title": title,
+        "filename": filename,
+        "description": description,
+        "state": str(VideoState.UPLOADING),
+        "created_us": now,
+        "updated_us": now,
+        "scene_count": 0,
+        "transcript_rough": False,
+        "language": language,
+        "notes": json.dumps(list(notes)),
+        "has_preview": False,
+    }
+    transaction.insert("videos", row)
+    return get(transaction, row["video_id"]), True
+
+
+def find_by_content(transaction: Transaction, user_id: str, sha256: str) -> Video | None:
+    rows = transaction.rows(
+        f"select {_COLUMNS} from videos where user_id = ? and sha256 = ?",  # noqa: S608 - constant columns
+        [user_id, sha256],
+    )
+    return _video(rows[0]) if rows else None
+
+
+def get(transaction: Transaction, video_id: str, user_id: str | None = None) -> Video:
+    """One video; VideoNotFound where it is not there or not this person's."""
+    rows = transaction.rows(
+        f"select {_COLUMNS} from videos where video_id = ?",  # noqa: S608 - constant columns
+        [video_id],
+    )
+    if not rows or (user_id is not None and rows[0]["user_id"] != user_id):
+        raise VideoNotFound(video_id=video_id)
+    return _video(rows[0])
+
+
+def of_user(
+    transaction: Transaction, user_id: str, *, include_deleted: bool, limit: int | None, offset: int
+) -> list[Video]:
+    """A person's videos, newest first; the order is total, so pages do not overlap."""
+    rows = transaction.rows(
+        f"""select {_COLUMNS} from videos where user_id = ? and (? or state <> 'deleted')
+            order by created_us desc, video_id limit ? offset ?""",  # noqa: S608 - constant columns
+        [user_id, include_deleted, limit if limit is not None else 2**62, offset],
+    )
+    return [_video(row) for row in rows]
+
+
+def set_state(transaction: Transaction, video_id: str, state: VideoState, changes: Json) -> Video:
+    """Move a video to `state` (InvalidTransition if it may not go there) and change columns with it."""
+    video = get(transaction, video_id)
+    check_transition(video.state, state)
+    row: Row = {"state": str(state), "updated_us": to_us(utc_now()), **_encode(changes)}
+    if state == VideoState.DELETED and video.state != VideoState.DELETED:
+        row["state_before"] = str(video.state)
+    if state not in (VideoState.FAILED, VideoState.DELETED) and "error" not in changes:
+        row["error"] = None
+    transaction.update("videos", row, {"video_id": video_id})
+    if video.generation is not None and VideoState.DELETED in (state, video.state) and state != video.state:
+        transaction.mark_visible_changed()
+    return get(transaction, video_id)
+
+
+def change(transaction: Transaction, video_id: str, changes: Json) -> Video:
+    """Change columns and leave the state as it is."""
+    get(transaction, video_id)
+    transaction.update("videos", {**_encode(changes), "updated_us": to_us(utc_now())}, {"video_id": video_id})
+    return get(transaction, video_id)
+
+
+def check_transition(state: VideoState, wanted: VideoState) -> None:
+    if wanted != state and wanted not in TRANSITIONS[state]:
+        raise InvalidTransition(state=str(state), wanted=str(wanted))
+
+
+def restore(transaction: Transaction, user_id: str, video_id: str) -> Video:
+    """Undo a deletion; a video that is not deleted stays as it is.
+
+    An indexed one is indexed again. Work that was under way when it was deleted has ended, so such a
+    video waits for it (validating), or is failed where its upload never arrived whole.
+    """
+    video = get(transaction, video_id, user_id)
+    if video.state != VideoState.DELETED:
+        return video
+    row = transaction.rows("select state_before from videos where video_id = ?", [video_id])[0]
+    before = VideoState(row["state_before"] or VideoState.FAILED)
+    if video.generation is not None:
+        wanted = VideoState.INDEXED
+    elif before in (VideoState.VALIDATING, VideoState.PROCESSING):
+        wanted = VideoState.VALIDATING
+    else:
+        wanted = VideoState.FAILED
+    return set_state(transaction, video_id, wanted, {"error": video.error})
+
+
+def commit_generation(transaction: Transaction, video_id: str, n: int, changes: Json) -> Video:
+    """Name generation `n` as the visible one. A deleted video stays deleted and is indexed when restored."""
+    video = get(transaction, video_id)
+    wanted = VideoState.DELETED if video.state == VideoState.DELETED else VideoState.INDEXED
+    check_transition(video.state, wanted)
+    row: Row = {"state": str(wanted), "generation": n, "error": None, "updated_us": to_us(utc_now())}
+    transaction.update("videos", {**row, **_encode(changes)}, {"video_id": video_id})
+    transaction.mark_visible_changed()
+    return get(transaction, video_id)
+
+
+def forget_generation(transaction: Transaction, video_id: str) -> None:
+    """First step of a purge: deleted for good, and gone for readers."""
+    video = get(transaction, video_id)
+    transaction.update("videos", {"state": "deleted", "generation": None}, {"video_id": video_id})
+    if video.generation is not None:
+        transaction.mark_visible_changed()
+
+
+def remove(transaction: Transaction, video_id: str) -> None:
+    transaction.run("delete from videos where video_id = ?", [video_id])
+
+
+def abandoned(transaction: Transaction, before: datetime) -> list[Video]:
+    """Never indexed and left, failed or half uploaded, or deleted; unchanged since `before`."""
+    rows = transaction.rows(
+        f"""select {_COLUMNS} from videos where updated_us < ?
+            and (state = 'deleted' or (generation is null and state in ('uploading', 'failed')))
+            order by updated_us, video_id""",  # noqa: S608 - constant columns
+        [to_us(before)],
+    )
+    return [_video(row) for row in rows]
+
+
+def generations(transaction: Transaction) -> dict[str, tuple[int, str]]:
+    """video_id -> (visible generation, title), of the deleted ones too: they may be restored."""
+    rows = transaction.rows("select video_id, generation, title from videos where generation is not null")
+    return {row["video_id"]: (row["generation"], row["title"]) for row in rows}
+
+
+def busy_ids(transaction: Transaction) -> set[str]:
+    """Ids of videos and exports that somebody works on or is to work on."""
+    rows = transaction.rows(
+        """select video_id as id from videos where state in ('uploading', 'validating', 'processing')
+           union all select export_id from exports where state in ('pending', 'processing')"""
+    )
+    return {row["id"] for row in rows}
+
+
+def older_than(seconds: float, now: datetime | None = None) -> datetime:
+    return (now or utc_now()) - timedelta(seconds=seconds)
+
+
+def _encode(changes: Json) -> Row:
+    row: Row = dict(changes)
+    for name in ("info", "error"):
+        if row.get(name) is not None:
+            row[name] = json.dumps(to_json(row[name]), ensure_ascii=False)
+    if "notes" in row:
+        row["notes"] = json.dumps(list(row["notes"]))
+    return row
+
+
+def _video(row: Row) -> Video:
+    values: dict[str, Any] = dict(row)
+    values["state"] = VideoState(row["state"])
+    values["created_at"] = from_us(values.pop("created_us"))
+    values["updated_at"] = from_us(values.pop("updated_us"))
+    values["info"] = MediaInfo.from_json(json.loads(row["info"])) if row["info"] else None
+    values["error"] = json.loads(row["error"]) if row["error"] else None
+    values["notes"] = tuple(json.loads(row["notes"] or "[]"))
+    return Video(**values)
