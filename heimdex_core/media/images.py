@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-from heimdex_core.errors import DiskFull, FileUnreadable
+from heimdex_core.errors import FileUnreadable
+from heimdex_core.media.disk import written_whole
 
 Image = npt.NDArray[np.uint8]
 """RGB, (height, width, 3)."""
@@ -23,13 +21,8 @@ def write_webp(image: Image, path: Path, *, quality: int, width_px: int | None =
     if width_px is not None and picture.width > width_px:
         height_px = max(1, round(picture.height * width_px / picture.width))
         picture = picture.resize((width_px, height_px), Pillow.Resampling.LANCZOS, reducing_gap=2.0)
-    partial = path.with_name(path.name + ".part")
-    try:
+    with written_whole(path, needed_bytes=image.nbytes) as partial:
         picture.save(partial, "WEBP", quality=quality, method=2)
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise disk_full(error, path, image.nbytes) from error
 
 
 def read_image(path: Path) -> Image:
@@ -60,11 +53,3 @@ def sharpness(image: Image) -> float:
     import cv2
 
     return float(cv2.Laplacian(luma(image), cv2.CV_64F).var())
-
-
-def disk_full(error: OSError, path: Path, needed_bytes: int) -> Exception:
-    """DiskFull where that was the reason of an OSError while writing `path`, else the error itself."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return error
-    free = shutil.disk_usage(path.parent).free if path.parent.exists() else 0
-    return DiskFull(what=path.name, needed_bytes=needed_bytes, free_bytes=free)
