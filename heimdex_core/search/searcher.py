@@ -17,11 +17,12 @@ from heimdex_core.search.channels.lexical import LexicalChannel
 from heimdex_core.search.channels.transcript import TranscriptChannel
 from heimdex_core.search.channels.vision import VisionChannel
 from heimdex_core.search.fusion import Fused, FusedScene, fusion_method
-from heimdex_core.search.matching import matched_spans, matched_words
+from heimdex_core.search.matching import matched_words
 from heimdex_core.search.results import SearchResult
 from heimdex_core.search.runner import ChannelRunner
 from heimdex_core.search.weights import normalise
 from heimdex_core.settings import Settings, default_weights
+from heimdex_core.store.analysis import mark
 from heimdex_core.store.reader import Reader
 from heimdex_core.types import ChannelScore, ChannelState, Hit, Json, Query, Scene, utc_now
 
@@ -254,5 +255,5 @@ def _hit(
         rank=rank,
         channels=parts,
         matched_words=matched_words((scene.transcript, title, *scene.tags, scene.on_screen_text), terms),
-        transcript_spans=matched_spans(scene.transcript, terms),
+        transcript_spans=tuple(mark(scene.transcript, terms)),
     )

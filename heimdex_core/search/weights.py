@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 
 from heimdex_core.errors import InvalidValue, InvalidWeights, UnknownName
 from heimdex_core.settings import PRESETS
@@ -37,7 +38,7 @@ def normalise(weights: Mapping[str, float]) -> Weights:
 
 def _number(name: str, weights: Mapping[str, float]) -> float:
     value = weights.get(name, 0.0)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise InvalidWeights(weights=_shown(weights), reason=f"{name} is not a number")
     if not (0.0 <= value <= 1.0):  # also refuses NaN
         raise InvalidWeights(weights=_shown(weights), reason=f"{name} = {value} is outside 0 to 1")
