@@ -1,0 +1,134 @@
+"""Leaves out what a recogniser made up: lines over silence, loops, music marks, stock phrases.
+
+A pure function over segments, used by every recogniser. Nothing is dropped without being counted.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from heimdex_core.types import Segment
+
+NO_SPEECH_LIMIT = 0.8
+REPEATED_LINES = 3
+"""From this many equal lines in a row on, only the first is kept."""
+LOOP_TIMES = 5
+"""A line that says one phrase at least this often, and little else, is a loop."""
+LOOP_WORDS = 6
+LOOP_COVER = 0.8
+
+_MARKS = re.compile(r"[♩♪♫♬♭♯🎵🎶]")
+_SOUNDS = re.compile(r"[\[(（【<*][^\])）】>*]*[\])）】>*]")
+
+FILLERS: frozenset[str] = frozenset(
+    {
+        # What recognisers trained on subtitles say over silence. Compared without case and punctuation.
+        "thanks for watching",
+        "thank you for watching",
+        "thank you very much for watching",
+        "thanks for watching and see you next time",
+        "please subscribe",
+        "please subscribe to my channel",
+        "please like and subscribe",
+        "like and subscribe",
+        "dont forget to like and subscribe",
+        "see you in the next video",
+        "subtitles by the amaraorg community",
+        "subtitles by amaraorg",
+        "transcribed by otterai",
+        "시청해 주셔서 감사합니다",
+        "시청해주셔서 감사합니다",
+        "영상 시청해주셔서 감사합니다",
+        "끝까지 시청해주셔서 감사합니다",
+        "구독과 좋아요 부탁드립니다",
+        "구독과 좋아요 부탁드려요",
+        "구독 좋아요 부탁드립니다",
+        "좋아요와 구독 부탁드립니다",
+        "다음 영상에서 만나요",
+        "한글자막 by 한효정",
+        "자막 제공 배달의민족",
+        "ご視聴ありがとうございました",
+        "チャンネル登録お願いします",
+        "请不吝点赞 订阅 转发 打赏支持明镜与点点栏目",
+        "谢谢观看",
+        "gracias por ver el video",
+        "subtítulos realizados por la comunidad de amaraorg",
+        "soustitres réalisés par la communauté damaraorg",
+        "untertitel der amaraorgcommunity",
+        "vielen dank fürs zuschauen",
+    }
+)
+_FILLER_PATTERNS = (re.compile(r"mbc 뉴스 \S{2,5}입니다"), re.compile(r"(한글)?자막 (제공|by) .{1,20}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """What is kept, and how many were dropped by reason: no_speech, music, filler, loop."""
+
+    segments: tuple[Segment, ...]
+    dropped: dict[str, int]
+
+
+def filter_segments(segments: Sequence[Segment], *, no_speech_limit: float = NO_SPEECH_LIMIT) -> Filtered:
+    """Drop what was made up. The order is kept; segments come out unchanged."""
+    dropped: Counter[str] = Counter()
+    kept: list[Segment] = []
+    for segment in segments:
+        reason = reason_to_drop(segment, no_speech_limit=no_speech_limit)
+        if reason is None:
+            kept.append(segment)
+        else:
+            dropped[reason] += 1
+    single = list(_without_repeats(kept))
+    if len(kept) > len(single):
+        dropped["loop"] += len(kept) - len(single)
+    return Filtered(tuple(single), dict(dropped))
+
+
+def reason_to_drop(segment: Segment, *, no_speech_limit: float = NO_SPEECH_LIMIT) -> str | None:
+    """Why this line, taken by itself, is not speech; None where nothing speaks against it."""
+    if segment.no_speech is not None and segment.no_speech > no_speech_limit:
+        return "no_speech"
+    if _MARKS.search(segment.text) or not plain(_SOUNDS.sub(" ", segment.text)):
+        return "music"
+    text = plain(segment.text)
+    if text in FILLERS or any(pattern.fullmatch(text) for pattern in _FILLER_PATTERNS):
+        return "filler"
+    return "loop" if is_loop(text.split()) else None
+
+
+def plain(text: str) -> str:
+    """Lower case, without punctuation, single spaces: for comparing."""
+    text = unicodedata.normalize("NFC", text).casefold()
+    return " ".join("".join(c for c in text if c.isalnum() or c.isspace()).split())
+
+
+def is_loop(words: Sequence[str]) -> bool:
+    """True where one phrase of up to LOOP_WORDS words, said LOOP_TIMES in a row, makes up nearly all of it."""
+    for size in range(1, LOOP_WORDS + 1):
+        if len(words) < size * LOOP_TIMES:
+            return False
+        run = best = 0
+        for n in range(size, len(words)):
+            run = run + 1 if words[n] == words[n - size] else 0
+            best = max(best, run)
+        # `best` equal neighbours at this distance make a stretch of best + size words.
+        stretch = best + size
+        if best and stretch >= size * LOOP_TIMES and stretch >= LOOP_COVER * len(words):
+            return True
+    return False
+
+
+def _without_repeats(segments: Sequence[Segment]) -> Iterable[Segment]:
+    """Of REPEATED_LINES or more equal lines in a row, only the first."""
+    start = 0
+    while start < len(segments):
+        end = start + 1
+        while end < len(segments) and plain(segments[end].text) == plain(segments[start].text):
+            end += 1
+        yield from segments[start : start + 1] if end - start >= REPEATED_LINES else segments[start:end]
+        start = end

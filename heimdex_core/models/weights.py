@@ -1,0 +1,28 @@
+"""Files of a model are read only when they are the ones that were tried."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from heimdex_core.errors import ModelBroken, ModelUnavailable
+
+
+def check_files(name: str, folder: Path, sha256: Mapping[str, str]) -> None:
+    """Raise ModelUnavailable where a file of `sha256` (name -> hex digest) is missing, ModelBroken where it differs."""
+    for filename, expected in sha256.items():
+        try:
+            with (folder / filename).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError as error:
+            raise ModelUnavailable(name=name, reason=f"{filename} is missing from {folder}") from error
+        except OSError as error:
+            raise ModelBroken(name=name, reason=f"{filename} cannot be read ({error.strerror})") from error
+        if found != expected:
+            raise ModelBroken(name=name, reason=f"{filename} has sha256 {found[:12]}..., expected {expected[:12]}...")
+
+
+def folder_bytes(folder: Path) -> int:
+    """Size of everything in `folder`, 0 where there is none."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0
