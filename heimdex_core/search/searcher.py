@@ -8,9 +8,9 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heimdex_core.errors import HeimdexError, InvalidQuery, InvalidValue, SearchFailed
-from heimdex_core.models.registry import Models
 from heimdex_core.search.cache import AnswerCache, CacheKey
 from heimdex_core.search.channels.base import Answer, Ask, Channel
 from heimdex_core.search.channels.lexical import LexicalChannel
@@ -23,8 +23,11 @@ from heimdex_core.search.runner import ChannelRunner
 from heimdex_core.search.weights import normalise
 from heimdex_core.settings import Settings, default_weights
 from heimdex_core.store.analysis import mark
-from heimdex_core.store.reader import Reader
 from heimdex_core.types import ChannelScore, ChannelState, Hit, Json, Query, Scene, utc_now
+
+if TYPE_CHECKING:
+    from heimdex_core.models.registry import Models
+    from heimdex_core.store.reader import Reader
 
 log = logging.getLogger(__name__)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from heimdex_core.models.base import QueryVector
 from heimdex_core.search.channels.base import Answer, Ask
 from heimdex_core.search.channels.floors import floor_of
 from heimdex_core.search.fusion.base import ScoredScenes
-from heimdex_core.store.reader import Reader
 from heimdex_core.types import Space
+
+if TYPE_CHECKING:
+    from heimdex_core.store.reader import Reader
 
 
 class QueryEncoder(Protocol):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from heimdex_core.search.channels.base import Answer, Ask
 from heimdex_core.search.fusion.base import ScoredScenes
-from heimdex_core.store.reader import Reader
+
+if TYPE_CHECKING:
+    from heimdex_core.store.reader import Reader
 
 
 class LexicalChannel:

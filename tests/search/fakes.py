@@ -1,0 +1,125 @@
+"""A small library in memory: what a Searcher needs of a reader and of models, and it counts the calls."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from heimdex_core.models.base import QueryVector
+from heimdex_core.store import analysis
+from heimdex_core.types import Scene, Space, make_scene_id
+
+TEXT = Space("text/fake", "text", "fake", "1", 2)
+VISION = Space("vision/fake", "vision", "fake", "1", 2)
+
+
+def scene(video: str, index: int, transcript: str = "", **more) -> Scene:
+    start = 10.0 * index
+    return Scene(
+        scene_id=make_scene_id(video, start, start + 10.0),
+        video_id=video,
+        index=index,
+        start_s=start,
+        end_s=start + 10.0,
+        transcript=transcript,
+        **more,
+    )
+
+
+@dataclass
+class FakeEncoder:
+    space: Space
+    answer: QueryVector = field(default_factory=lambda: QueryVector(np.array([1.0, 0.0], np.float32)))
+    asked: list[str] = field(default_factory=list)
+    before: Callable[[], None] = lambda: None
+
+    def encode_query(self, text: str) -> QueryVector:
+        self.asked.append(text)
+        if text not in ("a first sentence", "blue"):  # warming up is not a query
+            self.before()
+        return self.answer
+
+
+class FakeModels:
+    def __init__(self) -> None:
+        self.spaces = {"text": TEXT, "vision": VISION}
+        self.text_encoder, self.vision_encoder = FakeEncoder(TEXT), FakeEncoder(VISION)
+        self.load: Callable[[], None] = lambda: None
+
+    def text(self) -> FakeEncoder:
+        self.load()
+        return self.text_encoder
+
+    def vision(self) -> FakeEncoder:
+        return self.vision_encoder
+
+    def queries(self) -> list[str]:
+        """What the models were asked, without the warming up."""
+        asked = self.text_encoder.asked + self.vision_encoder.asked
+        return [text for text in asked if text not in ("a first sentence", "blue")]
+
+
+@dataclass(frozen=True)
+class FakeVideo:
+    video_id: str
+    title: str
+    generation: int = 1
+
+
+@dataclass(frozen=True)
+class FakeLexical:
+    hits: list[tuple[str, float]]
+    terms: tuple[str, ...]
+
+
+class FakeReader:
+    """`vectors` maps a space's name to {scene_id: cosine}."""
+
+    def __init__(self, scenes: list[Scene], *, titles: dict[str, str] | None = None, owner: str = "local") -> None:
+        self.all = scenes
+        self.titles = titles or {s.video_id: f"title of {s.video_id}" for s in scenes}
+        self.owner = owner
+        self.token = "1"  # noqa: S105
+        self.vectors: dict[str, dict[str, float]] = {TEXT.name: {}, VISION.name: {}}
+        self.frames = Path("/nowhere")
+        self.lock = threading.Lock()
+
+    def refresh(self) -> bool:
+        return False
+
+    def _seen(self, user_id: str, video_ids: tuple[str, ...] | None) -> list[Scene]:
+        mine = self.all if user_id == self.owner else []
+        return [s for s in mine if video_ids is None or s.video_id in video_ids]
+
+    def scene_ids(self, user_id, video_ids=None):
+        return [s.scene_id for s in self._seen(user_id, video_ids)]
+
+    def scenes_by_id(self, ids):
+        return {s.scene_id: s for s in self.all if s.scene_id in set(ids)}
+
+    def visible_videos(self, user_id):
+        return [FakeVideo(v, t) for v, t in self.titles.items()] if user_id == self.owner else []
+
+    def has_transcripts(self, user_id, video_ids=None):
+        return any(s.transcript for s in self._seen(user_id, video_ids))
+
+    def vector_search(self, space, vector, *, k, user_id, video_ids=None):
+        ids = set(self.scene_ids(user_id, video_ids))
+        found = [(i, s) for i, s in self.vectors[space.name].items() if i in ids]
+        return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
+
+    def lexical_search(self, text, *, k, user_id, video_ids=None):
+        terms = analysis.parse_query(text).terms
+        found = []
+        for s in self._seen(user_id, video_ids):
+            count = len([t for t in analysis.terms(s.transcript) if t in terms])
+            if count:
+                found.append((s.scene_id, float(count)))
+        return FakeLexical(sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k], terms)
+
+    def frame_path(self, scene, name):
+        return self.frames / name
