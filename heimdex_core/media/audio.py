@@ -31,8 +31,9 @@ Samples = npt.NDArray[np.int16]
 _JUMP_S = 0.03
 # About -66 dBFS: below it nobody hears anything.
 _SILENT_PEAK = 16
-# Sound that falls from something heard to absolute zero, and stays there to the end, has stopped.
-_STOP_MIN_S, _STOP_WINDOW_S = 2.0, 0.1
+# Sound that falls at once from something heard to absolute zero and stays there for the better part of what
+# is left has broken off; a few quiet seconds at the end are how clips end.
+_STOP_MIN_S, _STOP_SHARE, _STOP_WINDOW_S = 5.0, 0.4, 0.1
 _REPORT_EVERY_S = 5.0
 _HOLE_BLOCK = SAMPLE_RATE_HZ * 60
 
@@ -41,8 +42,9 @@ _HOLE_BLOCK = SAMPLE_RATE_HZ * 60
 class AudioResult:
     """`path` is None where there is nothing to hear. `track` is the stream's index in the file.
 
-    `notes`: "no_audio", "audio_broken" (from `broken_at_s` on, wholly or in part), "audio_stops" (with it: the
-    sound falls to absolute silence there and never returns), "audio_silent".
+    `notes`: "no_audio", "audio_silent", "audio_broken:12.3" (does not decode from there on, wholly or in part),
+    "audio_stops:12.3" (decodes, but breaks off there and is absolutely silent to its end); `broken_at_s` is
+    the same time.
     """
 
     path: str | None
@@ -74,7 +76,7 @@ def extract_audio(path: Path, info: MediaInfo, out_wav: Path, context: WorkConte
                 return _result(out_wav, info, track, timeline, at_s)
         out_wav.unlink(missing_ok=True)
         broken_at_s = min(at_s or 0.0, broken_at_s or 0.0) if at_s is not None else broken_at_s
-    notes = ("no_audio",) if broken_at_s is None else ("no_audio", "audio_broken")
+    notes = ("no_audio",) if broken_at_s is None else ("no_audio", f"audio_broken:{broken_at_s:.1f}")
     return AudioResult(None, 0.0, None, broken_at_s, notes)
 
 
@@ -124,7 +126,6 @@ class _Timeline:
         self.peak = 0
         self.last_sound = 0
         """End of the last sample that is not zero."""
-        self._loud_before_zero = False
         self._recent = np.zeros(0, np.int16)
 
     def write(self, samples: Samples) -> None:
@@ -151,9 +152,10 @@ class _Timeline:
 
     @property
     def stops_at_s(self) -> float | None:
-        """Where heard sound ends at once in absolute silence that lasts to the end, at least 2 s of it."""
+        """Where heard sound ends at once in absolute silence that lasts to the end and is long."""
         rest_s = (self.samples - self.last_sound) / SAMPLE_RATE_HZ
-        if rest_s < _STOP_MIN_S or not self._recent.size:
+        long_s = max(_STOP_MIN_S, _STOP_SHARE * self.samples / SAMPLE_RATE_HZ)
+        if rest_s < long_s or not self._recent.size:
             return None
         loudness = float(np.sqrt(np.mean(self._recent.astype(np.float64) ** 2)))
         return self.last_sound / SAMPLE_RATE_HZ if loudness > _SILENT_PEAK else None
@@ -163,12 +165,11 @@ def _result(
     out_wav: Path, info: MediaInfo, track: AudioTrack, timeline: _Timeline, broken_at_s: float | None
 ) -> AudioResult:
     notes = []
-    stops_at_s = timeline.stops_at_s
-    if broken_at_s is not None or stops_at_s is not None:
-        notes.append("audio_broken")
-    if broken_at_s is None and stops_at_s is not None:
-        notes.append("audio_stops")
-        broken_at_s = stops_at_s
+    if broken_at_s is not None:
+        notes.append(f"audio_broken:{broken_at_s:.1f}")
+    elif timeline.stops_at_s is not None:
+        broken_at_s = timeline.stops_at_s
+        notes.append(f"audio_stops:{broken_at_s:.1f}")
     if timeline.peak < _SILENT_PEAK:
         notes.append("audio_silent")
     duration_s = timeline.samples / SAMPLE_RATE_HZ
@@ -237,7 +238,8 @@ class _Reader:
             if not decoded and packet.is_corrupt:
                 self._broke(packet_s)
             for frame in decoded:
-                time_s = next_s if frame.pts is None else float(frame.pts * frame.time_base) - self._origin_s
+                timed = frame.pts is not None and frame.time_base is not None
+                time_s = frame.time - self._origin_s if timed else next_s
                 next_s = time_s + frame.samples / frame.sample_rate
                 yield time_s, frame
 
@@ -283,7 +285,7 @@ class _Resampler:
         if self._resampler is None:
             return
         for resampled in self._resampler.resample(frame):
-            samples = resampled.to_ndarray().reshape(-1)
+            samples = resampled.to_ndarray().reshape(-1).astype(np.int16, copy=False)
             dropped = min(self._skip, samples.size)
             self._skip -= dropped
             self._timeline.write(samples[dropped:])
