@@ -27,10 +27,11 @@ _RUNS = re.compile(
     rf"|(?P<word>[^\W\d_{_HANGUL}{_CJK}]+(?:['\u2019][^\W\d_{_HANGUL}{_CJK}]+)*)"
 )
 
-STOP_WORDS = frozenset(
-    "a an and are as at be but by for from had has have he her his i in is it its of on or she that the "
-    "their them they this to was we were what when where which who will with you your".split()
-)
+_STOP_TEXT = """
+    a an and are as at be but by for from had has have he her his i in is it its of on or she that the
+    their them they this to was we were what when where which who will with you your
+"""
+STOP_WORDS = frozenset(_STOP_TEXT.split())
 """Left out of queries only, and only when something else is left; a quoted phrase keeps them."""
 
 _local = threading.local()

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
-from heimdex_core.errors import LibraryDamaged, NestedTransaction
+from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store import visible
 from heimdex_core.store.files import disk_errors
 from heimdex_core.store.layout import LibraryPaths
@@ -43,8 +44,15 @@ class Transaction:
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+    def table(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
+        """All rows of a query as Arrow."""
+        return self._connection.sql(sql, params=list(params)).to_arrow_table()
+
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         self._connection.execute(sql, list(params))
+
+    def migrate(self) -> None:
+        migrate(self._connection)
 
     def insert(self, table: str, row: Row) -> None:
         """Insert `row`; `table` and the row's keys are names of our own schema, never input."""
@@ -102,7 +110,7 @@ class Catalog:
     def prepare(self) -> None:
         """Migrate, make the local user, and mend visible.parquet if a crash left it behind the catalog."""
         with self.transaction() as transaction:
-            migrate(transaction._connection)
+            transaction.migrate()
             if visible.read_revision(self.paths.visible) != transaction.visible_revision():
                 transaction.mark_visible_changed()
 
@@ -112,6 +120,3 @@ class Catalog:
         except duckdb.IOException as error:
             raise LibraryDamaged(what="catalog.duckdb", reason=str(error).splitlines()[0][:200]) from error
         return connection
-
-
-__all__ = ["Catalog", "NestedTransaction", "Row", "Transaction", "from_us", "to_us"]

@@ -13,9 +13,8 @@ from heimdex_core.types import Export, ExportState, ReelClip, to_json
 
 _COLUMNS = """export_id, user_id, kind, title, state, clips, params, error, path, size_bytes, measured_duration_s,
     width, height, created_us, completed_us, expires_us, job_id"""
-_CHANGEABLE = frozenset(
-    "title state params error path size_bytes measured_duration_s width height completed_at expires_at job_id".split()
-)
+_FIXED = frozenset({"export_id", "user_id", "kind", "clips", "created_at"})
+_CHANGEABLE = frozenset(Export.__dataclass_fields__) - _FIXED
 
 
 def create(transaction: Transaction, export: Export) -> Export:
