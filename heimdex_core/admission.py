@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heimdex_core import intake
+from heimdex_core.errors import InvalidTransition
 from heimdex_core.media import probe as media_probe
 from heimdex_core.media.subtitles import find_sidecar
 from heimdex_core.settings import Settings
@@ -97,13 +98,16 @@ def _meet_again(store: Store, user_id: str, video: Video, newcomer: Newcomer) ->
     if store.paths.source(video.video_id, missing_ok=True) is None:
         _place(store, video, newcomer)
     changed = _place_subtitles(store, video.video_id, newcomer.subtitles)
-    if video.state == VideoState.INDEXED and not changed:
-        return video, False
     if video.state == VideoState.INDEXED:
-        video = store.set_state(video.video_id, VideoState.PROCESSING)
-    elif video.state in (VideoState.FAILED, VideoState.UPLOADING):
-        video = store.set_state(video.video_id, VideoState.VALIDATING)
-    return video, True
+        return (store.set_state(video.video_id, VideoState.PROCESSING), True) if changed else (video, False)
+    if video.state in (VideoState.FAILED, VideoState.UPLOADING):
+        try:
+            return store.set_state(video.video_id, VideoState.VALIDATING), True
+        except InvalidTransition:
+            # Another process met the same file and was a moment ahead; its work is ours too.
+            return store.video(user_id, video.video_id), True
+    in_the_queue = video.job_id is not None
+    return video, not in_the_queue
 
 
 def _place(store: Store, video: Video, newcomer: Newcomer) -> None:

@@ -22,6 +22,7 @@ from heimdex_core.ingest.work import read_progress
 from heimdex_core.models.registry import Models, choose_profile
 from heimdex_core.search.results import SearchResult
 from heimdex_core.settings import Settings, default_weights, get_settings
+from heimdex_core.store.locks import video_lock
 from heimdex_core.store.store import Store
 from heimdex_core.types import Export, Query, Reel, ReelClip, Scene, StageProgress, Video, VideoState, WorkContext
 
@@ -175,11 +176,16 @@ class Library:
         if queue:
             job_id = self._queue().enqueue_ingest(video.video_id)
             return self.store.set_job(video.video_id, job_id)
+        self.store.set_job(video.video_id, None)
         return self.process(video.video_id, progress=progress)
 
     def process(self, video_id: str, *, progress: OnProgress | None = None) -> Video:
-        """Run a video's stages in this process; finished ones are skipped. Raises what stopped it."""
-        return self.ingest_run(video_id, progress=progress).run()
+        """Run a video's stages in this process; finished ones are skipped. Raises what stopped it.
+
+        A second process that is asked for the same video waits, and then finds it done.
+        """
+        with video_lock(self.store.paths.work_root / f".{video_id}.lock").hold():
+            return self.ingest_run(video_id, progress=progress).run()
 
     def ingest_run(self, video_id: str, *, progress: OnProgress | None = None) -> IngestRun:
         """The stages of one video, to be run together (`run`) or one by one (`run_stage`)."""

@@ -94,6 +94,11 @@ class FileLock:
             timer.cancel()
 
 
+def video_lock(path: Path, on_wait: OnWait = log_wait) -> FileLock:
+    """The lock of whoever runs a video's stages by itself; outermost."""
+    return FileLock(path, rank=0, on_wait=on_wait)
+
+
 def index_lock(path: Path, on_wait: OnWait = log_wait) -> FileLock:
     """The lock of all index writers; it goes before the catalog's."""
     return FileLock(path, rank=1, on_wait=on_wait)
