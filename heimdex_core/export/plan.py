@@ -1,0 +1,98 @@
+"""What a reel is made of, checked before anything is rendered."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heimdex_core.errors import InvalidReel, InvalidValue
+from heimdex_core.settings import Settings
+from heimdex_core.types import Export, ExportState, Json, ReelClip, Scene, utc_now
+
+if TYPE_CHECKING:
+    from heimdex_core.store.reader import Reader
+
+MIN_CLIP_S = 0.001
+
+
+@dataclass(frozen=True)
+class ReelPlan:
+    """A reel that can be made: its clips lie inside scenes that exist."""
+
+    title: str
+    clips: tuple[ReelClip, ...]
+
+    @property
+    def duration_s(self) -> float:
+        return sum(clip.duration_s for clip in self.clips)
+
+
+def plan_reel(
+    reader: Reader, user_id: str, clips: Sequence[ReelClip | str], *, title: str, settings: Settings
+) -> ReelPlan:
+    """The reel of these clips or scene ids, in their order; each is cut to the scene as it is now.
+
+    A scene that moved when its video was indexed again is found by its overlap. Raises InvalidReel for a wrong
+    number or title or a clip outside its scene, SceneNotFound for what this person cannot see.
+    """
+    title = title.strip()
+    if not clips:
+        raise _invalid("there is no scene in it", settings)
+    if len(clips) > settings.max_reel_scenes:
+        raise _invalid(f"it has {len(clips)} scenes", settings)
+    if len(title) > settings.max_title_chars:
+        raise _invalid(f"its title has {len(title)} characters", settings)
+    if any(ord(character) < 32 for character in title):
+        raise _invalid("its title has a line break or another control character", settings)
+    return ReelPlan(title, tuple(_plan_clip(reader, user_id, clip, n, settings) for n, clip in enumerate(clips, 1)))
+
+
+def new_export(plan: ReelPlan, user_id: str, settings: Settings) -> Export:
+    """The record of a reel still to be rendered; how it is encoded is decided here and kept with it."""
+    return Export(
+        export_id=str(uuid.uuid4()),
+        user_id=user_id,
+        kind="reel",
+        title=plan.title,
+        state=ExportState.PENDING,
+        clips=plan.clips,
+        created_at=utc_now(),
+        params=render_params(settings),
+    )
+
+
+def render_params(settings: Settings) -> Json:
+    """How a reel is encoded when nobody says otherwise."""
+    return {
+        "height_px": settings.reel_height_px,
+        "fps": settings.reel_fps,
+        "crf": settings.render_crf,
+        "preset": settings.render_preset,
+    }
+
+
+def clip_of(scene: Scene, start_s: float | None = None, end_s: float | None = None) -> ReelClip:
+    """A clip of a scene: all of it, or what of [start_s, end_s) lies in it. InvalidValue if nothing does."""
+    start_s = max(scene.start_s, scene.start_s if start_s is None else start_s)
+    end_s = min(scene.end_s, scene.end_s if end_s is None else end_s)
+    if end_s - start_s < MIN_CLIP_S:
+        where = f"it lies outside its scene, {scene.start_s:.3f} to {scene.end_s:.3f} s"
+        raise InvalidValue(name="clip", value=f"{start_s:.3f} to {end_s:.3f} s", reason=where)
+    return ReelClip(scene.video_id, start_s, end_s, scene.start_s, scene.end_s)
+
+
+def _plan_clip(reader: Reader, user_id: str, asked: ReelClip | str, number: int, settings: Settings) -> ReelClip:
+    if isinstance(asked, str):
+        return clip_of(reader.scene(user_id, asked))
+    scene = reader.scene(user_id, asked.scene_id)
+    try:
+        return clip_of(scene, asked.start_s, asked.end_s)
+    except InvalidValue as error:
+        where = f"{scene.start_s:.3f} to {scene.end_s:.3f} s"
+        raise _invalid(f"clip {number} lies outside its scene, which is now {where}", settings) from error
+
+
+def _invalid(reason: str, settings: Settings) -> InvalidReel:
+    return InvalidReel(reason=reason, max_scenes=settings.max_reel_scenes, max_title=settings.max_title_chars)

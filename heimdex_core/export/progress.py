@@ -1,0 +1,73 @@
+"""Where a render stands, in one small file in its work folder that anybody may read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from heimdex_core.store.files import read_json, write_json
+from heimdex_core.store.layout import LibraryPaths, check_uuid
+from heimdex_core.types import Export, StageProgress, WorkContext, utc_now
+
+_INTERVAL_S = 0.25
+_TRUSTED_AFTER_S = 1.0
+
+
+def work_folder(paths: LibraryPaths, export_id: str) -> Path:
+    """Where an export is made; gone when it is done."""
+    return paths.work_root / f"export-{check_uuid(export_id, 'export_id')}"
+
+
+def read_export_progress(paths: LibraryPaths, export_id: str) -> StageProgress | None:
+    """What was reported last; None while nothing runs."""
+    try:
+        return StageProgress(**read_json(_file(paths, export_id)))
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):  # absent, or of another version
+        return None
+
+
+def export_context(
+    paths: LibraryPaths,
+    export: Export,
+    on_progress: Callable[[StageProgress], None] | None,
+    is_cancelled: Callable[[], bool],
+) -> WorkContext:
+    """A context that keeps the render's progress (seconds of the reel) in its file, four times a second at most."""
+    begun = time.monotonic()
+    last_write = -1.0
+
+    def report(done: float, total: float) -> None:
+        nonlocal last_write
+        now = time.monotonic()
+        if now - last_write < _INTERVAL_S and done < total:
+            return
+        last_write = now
+        progress = _progress(done, total, now - begun)
+        folder = work_folder(paths, export.export_id)
+        if folder.is_dir():
+            write_json(_file(paths, export.export_id), asdict(progress))
+        if on_progress is not None:
+            on_progress(progress)
+
+    return WorkContext(report=report, is_cancelled=is_cancelled)
+
+
+def _file(paths: LibraryPaths, export_id: str) -> Path:
+    return work_folder(paths, export_id) / "progress.json"
+
+
+def _progress(done: float, total: float, elapsed_s: float) -> StageProgress:
+    share = min(done / total, 1.0) if total > 0 else 0.0
+    known = share > 0 and elapsed_s >= _TRUSTED_AFTER_S
+    return StageProgress(
+        stage="render",
+        stage_number=1,
+        stage_count=1,
+        done=done,
+        total=total,
+        eta_s=round(elapsed_s * (1 - share) / share, 1) if known else None,
+        updated_at=utc_now().isoformat(),
+        overall=share,
+    )

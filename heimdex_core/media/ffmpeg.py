@@ -1,0 +1,170 @@
+"""Running the bundled ffmpeg: progress, cancellation, a time limit, and errors in words."""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from heimdex_core.errors import DiskFull, RenderFailed, RenderTimeout
+from heimdex_core.types import WorkContext
+
+_POLL_S = 0.2
+_TAIL_LINES = 60
+_MAX_LINE_CHARS = 400
+
+# A reader that is killed (kill -9) cannot stop its child any more, so the kernel has to: PDEATHSIG.
+# It is set by a tiny program that then becomes ffmpeg, because preexec_fn may deadlock in a process
+# with threads. The parent may die before prctl is reached, hence the look at getppid. The signal is
+# tied to the thread that started the child; that thread stays in run_ffmpeg until the child ended.
+_DIE_WITH_PARENT = """
+import ctypes, os, sys
+ctypes.CDLL(None, use_errno=True).prctl(1, 9)
+if os.getppid() != int(sys.argv[1]):
+    os._exit(137)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+# What ffmpeg says after the line that tells what was wrong.
+_NOT_THE_CAUSE = re.compile(
+    r"Conversion failed|Error opening (in|out)put files?|Task finished with error|Terminating thread with return"
+    r"|Nothing was written into output|Error sending frames to consumers|Error muxing a packet|Error writing trailer"
+    r"|Last message repeated|Exiting (normally|due to signal)|Error while filtering|Could not open encoder before EOF"
+    r"|Qavg: |Decode error rate",
+    re.IGNORECASE,
+)
+_PREFIX = re.compile(r"^(\[[^\]]* @ 0x[0-9a-f]+\]\s*)+")
+
+
+def ffmpeg_path() -> str:
+    """The ffmpeg that comes with imageio-ffmpeg (IMAGEIO_FFMPEG_EXE overrides). RenderFailed without one."""
+    import imageio_ffmpeg
+
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise RenderFailed(reason=f"no ffmpeg was found ({error})") from error
+
+
+def run_ffmpeg(args: Sequence[str], *, total_s: float, context: WorkContext, timeout_s: float | None) -> None:
+    """Run ffmpeg with `args`, the last of which is the output; overwrites it.
+
+    Reports (seconds of output, total_s). Raises Cancelled, RenderTimeout, DiskFull or RenderFailed with
+    the line that tells why; in each case the process is gone when the call returns.
+    """
+    context.check()
+    # Own session: its group can be killed whole, and a Ctrl-C reaches us first, who then stop it.
+    process = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
+        _command(args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    try:
+        _follow(process, tail, total_s=total_s, context=context, timeout_s=timeout_s)
+        code = process.wait()
+    finally:
+        _end(process)
+    if code != 0:
+        raise _explain(code, list(tail), Path(args[-1]))
+    context.report(total_s, total_s)
+
+
+@contextmanager
+def removed_on_failure(path: Path) -> Iterator[Path]:
+    """Give `path` to write to, and remove what is there when the block fails in any way."""
+    try:
+        yield path
+    except BaseException:  # an interrupt, too, must leave nothing behind; it goes on below
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _command(args: Sequence[str]) -> list[str]:
+    exe = ffmpeg_path()
+    head = ["-hide_banner", "-nostdin", "-loglevel", "warning", "-nostats", "-stats_period", "0.25"]
+    command = [exe, *head, "-progress", "pipe:1", "-y", *args]
+    if sys.platform != "linux":
+        return command  # no PDEATHSIG there: ffmpeg then ends when it next writes to the closed pipe
+    return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
+
+
+def _follow(
+    process: subprocess.Popen[bytes],
+    tail: deque[str],
+    *,
+    total_s: float,
+    context: WorkContext,
+    timeout_s: float | None,
+) -> None:
+    """Read both pipes until they close; looks for cancellation and the time limit at least every _POLL_S."""
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    stdout, stderr = process.stdout, process.stderr
+    if stdout is None or stderr is None:
+        raise RenderFailed(reason="ffmpeg was started without pipes")
+    rests = {stdout: b"", stderr: b""}
+    next_look = 0.0
+    with selectors.DefaultSelector() as selector:
+        selector.register(stdout, selectors.EVENT_READ)
+        selector.register(stderr, selectors.EVENT_READ)
+        while selector.get_map():
+            ready = [key.fileobj for key, _ in selector.select(_POLL_S)]
+            for pipe in (p for p in (stdout, stderr) if p in ready):
+                chunk = os.read(pipe.fileno(), 65536)
+                if not chunk:
+                    selector.unregister(pipe)
+                *lines, rests[pipe] = (rests[pipe] + chunk).replace(b"\r", b"\n").split(b"\n")
+                rests[pipe] = rests[pipe][-65536:]
+                if not chunk:
+                    lines.append(rests[pipe])
+                if pipe is stdout:
+                    _report(lines, total_s, context)
+                else:
+                    tail.extend(t for t in (_clean(line) for line in lines) if t)
+            now = time.monotonic()
+            if deadline is not None and now > deadline:
+                raise RenderTimeout(limit_s=timeout_s)
+            if now >= next_look:  # the question may cost the asker a look into a database
+                context.check()
+                next_look = now + _POLL_S
+
+
+def _report(lines: list[bytes], total_s: float, context: WorkContext) -> None:
+    for line in lines:
+        key, _, value = line.partition(b"=")
+        if key == b"out_time_us" and value.strip().lstrip(b"-").isdigit():
+            context.report(min(max(int(value) / 1e6, 0.0), total_s), total_s)
+
+
+def _clean(line: bytes) -> str:
+    return _PREFIX.sub("", line.decode("utf-8", "replace")).strip()[:_MAX_LINE_CHARS]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill what still runs, reap it, close the pipes."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)  # not yet reaped, so the group exists
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+def _explain(code: int, tail: list[str], out: Path) -> DiskFull | RenderFailed:
+    if any("No space left on device" in line for line in tail):
+        written = out.stat().st_size if out.is_file() else 0
+        folder = out.parent if out.parent.is_dir() else Path("/")
+        # How much more would have been needed nobody knows; what was written is the least of it.
+        return DiskFull(what=out.name, needed_bytes=written, free_bytes=shutil.disk_usage(folder).free)
+    if code == -signal.SIGKILL:
+        return RenderFailed(reason="ffmpeg was killed, probably because the memory ran out")
+    useful = [line for line in tail if not _NOT_THE_CAUSE.search(line)]
+    reason = (useful or tail or [f"ffmpeg ended with code {code}"])[-1]
+    return RenderFailed(reason=reason)
