@@ -238,8 +238,7 @@ class _Reader:
             if not decoded and packet.is_corrupt:
                 self._broke(packet_s)
             for frame in decoded:
-                timed = frame.pts is not None and frame.time_base is not None
-                time_s = frame.time - self._origin_s if timed else next_s
+                time_s = next_s if frame.time is None else frame.time - self._origin_s
                 next_s = time_s + frame.samples / frame.sample_rate
                 yield time_s, frame
 

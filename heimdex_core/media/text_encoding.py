@@ -1,0 +1,114 @@
+"""Text files of unknown encoding, subtitles above all: Unicode first, then Korean, Japanese, Western, the rest."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_HANGUL = re.compile("[\uac00-\ud7a3]")
+_KANA = re.compile("[\u3041-\u30ff]")
+_HAN = re.compile("[\u4e00-\u9fff]")
+# what Western European text uses beyond ASCII: letters, quotation marks, dashes, currencies, music
+_WESTERN = re.compile("[À-ÖØ-öø-ÿŒœŠšŽžŸªº¡¿«»‘’‚“”„…–—•·°€£§©®™\xa0´´]")
+# charset-normalizer chooses among these; more only makes it guess worse on short files
+_OTHERS = ["cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "gb18030", "big5", "koi8_r", "cp874", "cp1255", "cp1256"]
+
+
+def decode_text(data: bytes) -> tuple[str, str]:
+    """(text, name of the encoding it was in). Never fails: in the end unknown bytes become replacement signs."""
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            return data.decode(name, "replace"), "utf-8" if name == "utf-8-sig" else name
+    try:
+        if b"\x00" not in data:
+            return data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        pass
+    for name, fits in _CANDIDATES:
+        try:
+            text = data.decode(name)
+        except UnicodeDecodeError:
+            continue
+        if fits(text):
+            return text, name
+    return _guessed(data)
+
+
+def _guessed(data: bytes) -> tuple[str, str]:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data, cp_isolation=_OTHERS).best()
+    if best is not None:
+        return str(best), best.encoding
+    return data.decode("cp1252", "replace"), "cp1252"
+
+
+def _foreign(text: str) -> str:
+    """The letters beyond ASCII."""
+    return "".join(c for c in text if c > "\x7f" and c.isalpha())
+
+
+def _is_utf16(text: str) -> bool:
+    # right: line ends and arrows are there; wrong byte order: they are not
+    return "-->" in text or "\n" in text
+
+
+def _is_korean(text: str) -> bool:
+    """Nearly all letters are syllables of KS X 1001: what cp949 makes of other encodings mostly is not."""
+    letters = _foreign(text)
+    common = letters.encode("euc_kr", "ignore").decode("euc_kr")
+    return len(letters) > 0 and len(_HANGUL.findall(common)) >= 0.8 * len(letters)
+
+
+def _is_japanese(text: str) -> bool:
+    letters = _foreign(text)
+    known = len(_KANA.findall(letters)) + len(_HAN.findall(letters))
+    return len(_KANA.findall(letters)) >= 0.2 * len(letters) > 0 and known >= 0.9 * len(letters)
+
+
+def _is_western(text: str) -> bool:
+    beyond = [c for c in text if c > "\x7f"]
+    letters = sum(c.isalpha() for c in text)
+    return len(beyond) <= 0.3 * max(letters, 1) and all(_WESTERN.match(c) for c in beyond)
+
+
+_CANDIDATES: tuple[tuple[str, Callable[[str], bool]], ...] = (
+    ("utf-16-le", _is_utf16),
+    ("utf-16-be", _is_utf16),
+    ("cp949", _is_korean),
+    ("cp932", _is_japanese),
+    ("euc_jp", _is_japanese),
+    ("cp1252", _is_western),
+)
+
+_ENGLISH = frozenset({
+    "the", "and", "you", "that", "is", "it", "to", "of", "in", "a", "i", "was", "for", "not", "are", "this",
+    "he", "she", "we", "they", "on", "with", "my", "what", "have", "be", "but",
+})  # fmt: skip
+
+
+def language_of(text: str) -> str | None:
+    """ISO 639-1 by script, English by its commonest words; None where that says nothing."""
+    letters = [c for c in text if c.isalpha()]
+    if not letters:
+        return None
+    joined = "".join(letters)
+    if len(_HANGUL.findall(joined)) >= 0.3 * len(letters):
+        return "ko"
+    kana, han = len(_KANA.findall(joined)), len(_HAN.findall(joined))
+    if kana >= 0.1 * len(letters):
+        return "ja"
+    if han >= 0.3 * len(letters):
+        return "zh"
+    words = re.findall(r"[a-z']+", text.lower())
+    if words and sum(w in _ENGLISH for w in words) >= 0.15 * len(words) and len("".join(words)) > 0.8 * len(letters):
+        return "en"
+    return None
