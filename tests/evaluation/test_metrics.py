@@ -1,0 +1,58 @@
+import math
+
+import pytest
+
+from heimdex_core.errors import UnknownName
+from heimdex_core.evaluation.metrics import evaluate
+
+QRELS = {"q1": {"a": 3, "b": 1, "n": 0}, "q2": {"c": 2}}
+
+
+def test_metrics_by_hand():
+    # q1: b first, n second, a third. DCG = 1/log2(2) + 0 + 3/log2(4) = 2.5; ideal = 3 + 1/log2(3).
+    # q2: nothing relevant found.
+    found = evaluate({"q1": [("b", 0.9), ("n", 0.5), ("a", 0.4)], "q2": [("x", 1.0)]}, QRELS)
+    assert found.per_query["q1"] == pytest.approx(
+        {"nDCG@10": 2.5 / (3 + 1 / math.log2(3)), "RR": 1.0, "R@10": 1.0, "P@5": 2 / 5, "AP": (1 + 2 / 3) / 2}
+    )
+    assert found.per_query["q2"] == dict.fromkeys(("nDCG@10", "RR", "R@10", "P@5", "AP"), 0.0)
+    assert found.mean["RR"] == pytest.approx(0.5)
+    assert found.weak == ("q2",)
+
+
+def test_mrr_is_one_over_the_rank_of_the_first_relevant():
+    found = evaluate({"q2": [("x", 3.0), ("y", 2.0), ("c", 1.0)]}, {"q2": {"c": 2}})
+    assert found.mean["RR"] == pytest.approx(1 / 3)
+
+
+def test_the_given_order_counts_where_scores_are_equal():
+    first = evaluate({"q2": [("c", 0.0), ("x", 0.0)]}, {"q2": {"c": 1}})
+    last = evaluate({"q2": [("x", 0.0), ("c", 0.0)]}, {"q2": {"c": 1}})
+    assert (first.mean["RR"], last.mean["RR"]) == (1.0, 0.5)
+
+
+def test_a_query_without_an_answer_counts_with_zero():
+    found = evaluate({"q1": [("a", 1.0)]}, QRELS)
+    assert found.per_query["q2"]["nDCG@10"] == 0.0
+    assert evaluate({}, QRELS).mean["nDCG@10"] == 0.0
+
+
+def test_a_query_without_a_relevant_judgement_is_left_out_and_said():
+    found = evaluate({"q1": [("a", 1.0)], "q3": [("a", 1.0)]}, {"q1": {"a": 1}, "q3": {"a": 0}})
+    assert set(found.per_query) == {"q1"}
+    assert found.unjudged == ("q3",)
+    assert found.mean["RR"] == 1.0
+
+
+def test_other_metrics_by_name():
+    found = evaluate({"q1": [("a", 1.0)]}, {"q1": {"a": 1}}, ("P@1", "R@100"))
+    assert found.mean == {"P@1": 1.0, "R@100": 1.0}
+    with pytest.raises(UnknownName):
+        evaluate({}, QRELS, ("loudness@3",))
+
+
+def test_as_a_table():
+    table = evaluate({"q1": [("a", 1.0)]}, QRELS).to_pandas()
+    assert list(table.index) == ["q1", "q2", "mean"]
+    assert table.loc["mean", "RR"] == 0.5
+    assert len(evaluate({}, {}).to_pandas()) == 0
