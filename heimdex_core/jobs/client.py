@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from heimdex_core.errors import Cancelled, HeimdexError, JobsUnavailable, WorkerLost
 from heimdex_core.jobs.config import APP_VERSION, EXPORT_QUEUE, INGEST_QUEUE, UPKEEP_QUEUE, JobsDatabase
 from heimdex_core.jobs.outcome import settle_export, settle_video
+from heimdex_core.jobs.place import cancel_mark
 from heimdex_core.types import Json
 
 if TYPE_CHECKING:
@@ -71,50 +72,36 @@ class JobQueue:
 
     def enqueue_ingest(self, video_id: str) -> str:
         """Have a video indexed; the id of the job that does it, an unfinished one if there is one."""
-        return self._enqueue("ingest", INGEST_QUEUE, video_id, self._library.user_id, video_id)
+        with _reachable():
+            return enqueue_ingest(self._client, self._library.user_id, video_id)
 
     def enqueue_reel(self, export_id: str) -> str:
         """Have an export rendered."""
-        return self._enqueue("export", EXPORT_QUEUE, export_id, self._library.user_id, export_id)
+        with _reachable():
+            return enqueue(self._client, "export", EXPORT_QUEUE, export_id, self._library.user_id, export_id)
 
     def enqueue_reindex(self) -> str:
         """Have the indexes made again."""
-        return self._enqueue("reindex", UPKEEP_QUEUE, "library")
-
-    def _enqueue(self, workflow: str, queue: str, subject: str, *args: str) -> str:
         with _reachable():
-            handle: Any = self._client.enqueue(
-                {
-                    "workflow_name": workflow,
-                    "queue_name": queue,
-                    "workflow_id": f"{workflow}-{subject}-{uuid.uuid4().hex[:8]}",
-                    # one unfinished job per subject, whoever asks and however often
-                    "deduplication_id": subject,
-                    "duplication_policy": "return-existing",
-                    "app_version": APP_VERSION,
-                },
-                *args,
-            )
-            return str(handle.workflow_id)
+            return enqueue(self._client, "reindex", UPKEEP_QUEUE, "library")
 
     # --- stopping ---------------------------------------------------------------------------------
 
     def cancel(self, job_id: str) -> None:
-        """Ask a job to stop. A waiting one is over at once, a running one within a second or so.
+        """Stop a job: its video or export has ended as cancelled when this returns, and can be retried.
 
-        A running job is not cancelled in DBOS but through the mark that its stage looks for: so it
-        ends by its own path, sets its video's state, and holds its place in the queue until then.
+        A running stage looks for the mark and stops within a second or so; the next job of the same
+        video waits for that. DBOS lets a cancelled workflow take no further step.
         """
         job = self.status(job_id)
-        if job.state.is_over or job.subject is None:
+        if job.state.is_over:
             return
-        marker = self._library.store.paths.cancel_marker(job.subject)
-        marker.parent.mkdir(parents=True, exist_ok=True)
-        marker.touch()
-        if job.state is JobState.QUEUED:
-            with _reachable():
-                self._client.cancel_workflow(job_id)
-            self._settle(job, Cancelled())
+        mark = cancel_mark(self._library.store.paths, job_id)
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        with _reachable():
+            self._client.cancel_workflow(job_id, cancel_children=True)
+        self._settle(job, Cancelled())
 
     def _settle(self, job: JobStatus, error: HeimdexError) -> None:
         if job.subject is None:
@@ -146,6 +133,27 @@ class JobQueue:
         """Raise JobsUnavailable unless the queue answers (for /health/ready)."""
         with _reachable():
             self._client.check_connection()
+
+
+def enqueue(client: DBOSClient, workflow: str, queue: str, subject: str, *args: str) -> str:
+    """Queue a workflow for `subject`; the id of the new job, or of the unfinished one that there is."""
+    handle: Any = client.enqueue(
+        {
+            "workflow_name": workflow,
+            "queue_name": queue,
+            "workflow_id": f"{workflow}-{subject}-{uuid.uuid4().hex[:8]}",
+            # one unfinished job per subject, whoever asks and however often
+            "deduplication_id": subject,
+            "duplication_policy": "return-existing",
+            "app_version": APP_VERSION,
+        },
+        *args,
+    )
+    return str(handle.workflow_id)
+
+
+def enqueue_ingest(client: DBOSClient, user_id: str, video_id: str) -> str:
+    return enqueue(client, "ingest", INGEST_QUEUE, video_id, user_id, video_id)
 
 
 _KINDS = ("ingest", "export", "reindex", "clean-up")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heimdex_core.errors import Cancelled, ExportNotFound, HeimdexError, InvalidTransition, VideoNotFound
+from heimdex_core.errors import Cancelled, ExportNotFound, HeimdexError, VideoNotFound
+from heimdex_core.store import videos
 from heimdex_core.types import ExportState, VideoState
 
 if TYPE_CHECKING:
@@ -21,11 +22,12 @@ RENDERING = (ExportState.PENDING, ExportState.PROCESSING)
 def settle_video(store: Store, user_id: str, video_id: str, error: HeimdexError) -> bool:
     """Let an unfinished video fail with `error`; false if there was nothing to end."""
     try:
-        if store.video(user_id, video_id).state not in WORKING:
-            return False
-        store.set_state(video_id, VideoState.FAILED, error=error.to_dict())
-    except (VideoNotFound, InvalidTransition):
-        # deleted or purged in between: somebody else has ended it
+        # One transaction: a video deleted between looking and writing would come back as failed.
+        with store.catalog.transaction() as transaction:
+            if videos.get(transaction, video_id, user_id).state not in WORKING:
+                return False
+            videos.set_state(transaction, video_id, VideoState.FAILED, {"error": error.to_dict()})
+    except VideoNotFound:
         return False
     return True
 

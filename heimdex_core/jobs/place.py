@@ -31,6 +31,15 @@ def places_folder(paths: LibraryPaths) -> Path:
     return paths.work_root / ".worker"
 
 
+def cancel_mark(paths: LibraryPaths, job_id: str) -> Path:
+    """The file whose presence tells a job's running stage to stop.
+
+    Per job, beside the library's mark per video: a retry removes that one, and may come while the
+    cancelled job is still on its way out.
+    """
+    return places_folder(paths) / "cancelled" / job_id
+
+
 def machine_name() -> str:
     """The same for every process and every start of this machine, different from other machines.
 

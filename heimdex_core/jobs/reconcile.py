@@ -7,12 +7,16 @@ outside a step, never reaches its last step; without this its video would show a
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import HeimdexError
-from heimdex_core.jobs.client import describe
+from heimdex_core.jobs.client import describe, enqueue_ingest
 from heimdex_core.jobs.outcome import settle_export, settle_video
 from heimdex_core.jobs.place import Place, dead_places
+from heimdex_core.store.catalog import to_us
+from heimdex_core.types import VideoState, utc_now
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
@@ -23,6 +27,12 @@ logger = logging.getLogger(__name__)
 
 _GIVEN_UP = ["CANCELLED", "ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _LOOK_BACK = 200
+
+STRANDED_AFTER_S = 600.0
+"""No stage is silent for so long: they report several times a second, and loading models takes seconds."""
+
+KEEP_DAYS = 30
+"""How long an ended job can be asked after."""
 
 
 def settle_lost_jobs(client: DBOSClient, store: Store) -> int:
@@ -37,10 +47,40 @@ def settle_lost_jobs(client: DBOSClient, store: Store) -> int:
         if job.subject is None or job.error is None or _has_another(client, job.job_id, job.kind, job.subject):
             continue
         settle = settle_export if job.kind == "export" else settle_video
+        # args: the owner, then the video or export
         if settle(store, str(args[0]), job.subject, HeimdexError.from_dict(job.error)):
             logger.warning("the job %s was given up: %s", job.job_id, job.error["message"])
             settled += 1
     return settled
+
+
+def queue_stranded_videos(client: DBOSClient, store: Store, *, silent_s: float = STRANDED_AFTER_S) -> int:
+    """Queue videos that nobody works on though their state says so; how many.
+
+    The app may be killed between registering an upload and queueing it, an `add` in the middle of its
+    stages. One whose progress was written lately is worked on by a process without a queue.
+    """
+    queued = 0
+    for row in _unfinished(store, older_than=utc_now() - timedelta(seconds=silent_s)):
+        user_id, video_id = str(row["user_id"]), str(row["video_id"])
+        progress = store.paths.work(video_id) / "progress.json"
+        is_busy = progress.exists() and time.time() - progress.stat().st_mtime < silent_s
+        if is_busy or store.paths.source(video_id, missing_ok=True) is None:
+            continue
+        if _has_another(client, "", "ingest", video_id):
+            continue
+        store.set_job(video_id, enqueue_ingest(client, user_id, video_id))
+        logger.warning("the video %s had no job and was queued again", video_id)
+        queued += 1
+    return queued
+
+
+def _unfinished(store: Store, *, older_than: datetime) -> list[dict[str, Any]]:
+    with store.catalog.transaction() as transaction:
+        return transaction.rows(
+            "select user_id, video_id from videos where state in (?, ?) and updated_us < ? order by created_us",
+            [str(VideoState.VALIDATING), str(VideoState.PROCESSING), to_us(older_than)],
+        )
 
 
 def _has_another(client: DBOSClient, job_id: str, kind: str, subject: str) -> bool:
@@ -53,6 +93,26 @@ def _has_another(client: DBOSClient, job_id: str, kind: str, subject: str) -> bo
         load_output=False,
     )
     return any(other.workflow_id != job_id for other in active)
+
+
+def forget_old_jobs(client: DBOSClient, place: Place) -> int:
+    """Remove what is kept of jobs that ended long ago; how many jobs that were."""
+    before = datetime.now(UTC) - timedelta(days=KEEP_DAYS)
+    old = client.list_workflows(
+        status=[*_GIVEN_UP, "SUCCESS"],
+        completed_before=before.isoformat(),
+        has_parent=False,
+        limit=_LOOK_BACK,
+        load_input=False,
+        load_output=False,
+    )
+    if old:
+        client.delete_workflows([workflow.workflow_id for workflow in old], delete_children=True)
+    for name in ("cancelled", "running"):
+        for mark in (place.folder / name).glob("*"):
+            if mark.stat().st_mtime < before.timestamp():
+                mark.unlink(missing_ok=True)
+    return len(old)
 
 
 def take_over(place: Place) -> int:

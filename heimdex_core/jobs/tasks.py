@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from heimdex_core.errors import Cancelled, HeimdexError, VideoNotFound
+from heimdex_core.ingest.progress import STAGES
+from heimdex_core.ingest.retry import in_words, may_pass
 from heimdex_core.jobs.guard import Guard, Piece, WorkerStopping
 from heimdex_core.jobs.outcome import settle_export, settle_video
-from heimdex_core.jobs.retry import as_heimdex_error, may_pass
-from heimdex_core.types import Json
+from heimdex_core.jobs.place import cancel_mark
+from heimdex_core.types import ExportState, Json
 
 if TYPE_CHECKING:
     from heimdex_core.ingest.pipeline import IngestRun
@@ -50,6 +52,7 @@ class Attempt:
 class _Job:
     """What a worker holds in memory for an ingest job; made again after a restart."""
 
+    job_id: str
     run: IngestRun
     failed: threading.Event = field(default_factory=threading.Event)
     """Set when a stage failed for good: the other branch need not go on."""
@@ -71,6 +74,8 @@ class Tasks:
 
         def work() -> Json:
             job = self._job(job_id, user_id, video_id)
+            if stage == STAGES[0] and attempt.number == 1:
+                job.run.work.progress.begin()
             outcome = job.run.run_stage(stage)
             return {
                 "fingerprint": outcome.fingerprint,
@@ -79,31 +84,35 @@ class Tasks:
             }
 
         result = self._attempt(Piece(job_id, video_id, stage), attempt, work)
-        if "error" in result:
-            with self._lock:
-                job = self._jobs.get(job_id)
-            if job is not None:
-                job.failed.set()
+        if "error" in result and (job := self._known(job_id, video_id)):
+            job.failed.set()
         return result
 
     def finish_ingest(self, job_id: str, user_id: str, video_id: str, error: Json | None) -> Json:
         """The last step of an ingest job: the video's state says how it ended."""
         with self._lock:
-            self._jobs.pop(job_id, None)
+            if self._known(job_id, video_id):
+                del self._jobs[video_id]
         if error is not None:
             settle_video(self.library.store, user_id, video_id, HeimdexError.from_dict(error))
-        self._clear(job_id, video_id)
+        self.guard.forget(job_id)
         return {}
 
     def _job(self, job_id: str, user_id: str, video_id: str) -> _Job:
+        """The job's run, made when a worker first touches it; a cancelled job's is dropped here."""
         with self._lock:
-            job = self._jobs.get(job_id)
-            if job is None:
-                job = _Job(run=self._make_run(job_id, user_id, video_id))
-                self._jobs[job_id] = job
+            job = self._jobs.get(video_id)
+            if job is None or job.job_id != job_id:
+                job = _Job(job_id, self.make_run(job_id, user_id, video_id))
+                self._jobs[video_id] = job
             return job
 
-    def _make_run(self, job_id: str, user_id: str, video_id: str) -> IngestRun:
+    def _known(self, job_id: str, video_id: str) -> _Job | None:
+        job = self._jobs.get(video_id)
+        return job if job is not None and job.job_id == job_id else None
+
+    def make_run(self, job_id: str, user_id: str, video_id: str) -> IngestRun:
+        """The stages of a video, to be run for this job."""
         from heimdex_core.ingest.params import IngestParams
         from heimdex_core.ingest.pipeline import IngestRun
 
@@ -114,29 +123,48 @@ class Tasks:
             library.settings,
             library.store.video(user_id, video_id),
             params=IngestParams.from_settings(library.settings),
-            is_cancelled=self._cancelled(video_id, lambda: self._has_failed(job_id)),
+            is_cancelled=self.stop_asked(job_id, video_id),
         )
 
-    def _has_failed(self, job_id: str) -> bool:
-        job = self._jobs.get(job_id)
-        return job is not None and job.failed.is_set()
+    def stop_asked(self, job_id: str, subject: str) -> Callable[[], bool]:
+        """Whether work for the job should stop: a person's mark, the worker's end, or a branch that failed."""
+        looked_at = -CANCEL_LOOK_S
+        found = False
+
+        def asked() -> bool:
+            nonlocal looked_at, found
+            job = self._known(job_id, subject)
+            if self.guard.stopping or (job is not None and job.failed.is_set()):
+                return True
+            now = time.monotonic()
+            if not found and now - looked_at >= CANCEL_LOOK_S:
+                looked_at, found = now, self._is_marked(job_id, subject)
+            return found
+
+        return asked
 
     # --- exports ----------------------------------------------------------------------------------
 
     def render(self, job_id: str, user_id: str, export_id: str) -> Json:
         """Render an export; one attempt, since a render that failed once will fail again."""
         piece = Piece(job_id, export_id, "render")
-        return self._attempt(piece, Attempt(), lambda: self._render(user_id, export_id))
 
-    def _render(self, user_id: str, export_id: str) -> Json:
-        export = self._as_user(user_id).render_export(export_id, is_cancelled=self._cancelled(export_id))
-        return {"path": export.path}
+        def work() -> Json:
+            export = self._as_user(user_id).render_export(export_id, is_cancelled=self.stop_asked(job_id, export_id))
+            return {"path": export.path}
+
+        try:
+            return self._attempt(piece, Attempt(), work)
+        except WorkerStopping:
+            # The render took the stop for a wish to cancel and noted it so; it waits for the next worker.
+            self.library.store.update_export(export_id, state=ExportState.PENDING, error=None)
+            raise
 
     def finish_export(self, job_id: str, user_id: str, export_id: str, error: Json | None) -> Json:
         """The last step of an export job."""
         if error is not None:
             settle_export(self.library.store, user_id, export_id, HeimdexError.from_dict(error))
-        self._clear(job_id, export_id)
+        self.guard.forget(job_id)
         return {}
 
     # --- upkeep -----------------------------------------------------------------------------------
@@ -160,11 +188,13 @@ class Tasks:
         try:
             with self.guard.working(piece):
                 try:
+                    if self._is_marked(piece.job_id, piece.subject):
+                        raise Cancelled()
                     return work()
                 except Exception as error:
                     # A stop shows itself as Cancelled, or as a broken child process; either way the
                     # work is unfinished, not failed, unless a person asked for the end of it.
-                    if self.guard.stopping and not self._is_marked(piece.subject):
+                    if self.guard.stopping and not self._is_marked(piece.job_id, piece.subject):
                         raise WorkerStopping from error
                     raise
         except VideoNotFound as error:
@@ -176,31 +206,15 @@ class Tasks:
                 raise
             if not isinstance(error, HeimdexError):
                 logger.exception("%s of %s failed", piece.stage, piece.subject)
-            return {"error": as_heimdex_error(error, piece.stage).to_dict()}
+            return {"error": in_words(error, piece.stage).to_dict()}
 
-    def _cancelled(self, subject: str, also: Callable[[], bool] = lambda: False) -> Callable[[], bool]:
-        """Whether work on `subject` should stop: asked for by mark, by the worker's end, or by `also`."""
-        marker = self.library.store.paths.cancel_marker(subject)
-        looked_at = 0.0
-        found = False
-
-        def is_cancelled() -> bool:
-            nonlocal looked_at, found
-            if self.guard.stopping or also():
-                return True
-            now = time.monotonic()
-            if now - looked_at >= CANCEL_LOOK_S:
-                looked_at, found = now, marker.exists()
-            return found
-
-        return is_cancelled
-
-    def _is_marked(self, subject: str) -> bool:
-        return subject not in _UPKEEP and self.library.store.paths.cancel_marker(subject).exists()
-
-    def _clear(self, job_id: str, subject: str) -> None:
-        self.library.store.paths.cancel_marker(subject).unlink(missing_ok=True)
-        self.guard.forget(job_id)
+    def _is_marked(self, job_id: str, subject: str) -> bool:
+        """Whether a person asked for the end of this job, or of whatever works on its subject."""
+        paths = self.library.store.paths
+        marks = [cancel_mark(paths, job_id)]
+        if subject not in _UPKEEP:
+            marks.append(paths.cancel_marker(subject))
+        return any(mark.exists() for mark in marks)
 
     def _as_user(self, user_id: str) -> Library:
         """The same library as another person sees it: it shares the store and the models."""

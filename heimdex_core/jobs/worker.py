@@ -43,6 +43,8 @@ EXIT_PLACE_TAKEN = 75
 
 _TICK_S = 1.0
 _RECONCILE_EVERY = 15
+_FORGET_EVERY = 3600
+"""In ticks of _TICK_S."""
 _GRACE_S = 10.0
 _NICENESS = 5
 
@@ -117,7 +119,12 @@ def _register(library: Library) -> None:
 
 def _watch(library: Library, database: JobsDatabase, place: Place, status: StatusFile, stop: threading.Event) -> None:
     """Until `stop`: keep the status fresh, and see to jobs that nobody else ends."""
-    from heimdex_core.jobs.reconcile import settle_lost_jobs, take_over
+    from heimdex_core.jobs.reconcile import (
+        forget_old_jobs,
+        queue_stranded_videos,
+        settle_lost_jobs,
+        take_over,
+    )
 
     client = database.client()
     try:
@@ -126,6 +133,9 @@ def _watch(library: Library, database: JobsDatabase, place: Place, status: Statu
             if ticks % _RECONCILE_EVERY == 0:
                 _try("taking over what other workers left", lambda: take_over(place))
                 _try("ending given-up jobs", lambda: settle_lost_jobs(client, library.store))
+                _try("queueing stranded videos", lambda: queue_stranded_videos(client, library.store))
+            if ticks % _FORGET_EVERY == 0:
+                _try("forgetting old jobs", lambda: forget_old_jobs(client, place))
             ticks += 1
             stop.wait(_TICK_S)
             _try("writing the status", status.beat)
