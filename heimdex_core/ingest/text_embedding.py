@@ -1,0 +1,79 @@
+"""Stage: what each scene's words mean, as vectors. A scene without words has none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from heimdex_core.ingest import scene_text
+from heimdex_core.ingest.audio import Sound
+from heimdex_core.ingest.params import IngestParams
+from heimdex_core.ingest.scenes import SceneSpan
+from heimdex_core.models.base import TextEncoder, Vectors
+from heimdex_core.types import Interval, Json, Transcript, WorkContext
+
+VERSION = 1
+PARAMS = ("context_below_chars", "context_within_s")
+FILE = "text.npy"
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class SceneWords:
+    """What is said in each scene. `rows` are the scenes (by index) that the rows of the vectors belong to."""
+
+    texts: tuple[str, ...]
+    speech_ratios: tuple[float, ...]
+    rows: tuple[int, ...]
+    not_understood: int = 0
+
+    @staticmethod
+    def from_json(data: Json) -> SceneWords:
+        lists = {key: tuple(data[key]) for key in ("texts", "speech_ratios", "rows")}
+        return SceneWords(**{**data, **lists})
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (f"text_not_understood:{self.not_understood}",) if self.not_understood else ()
+
+
+def embed_words(
+    scenes: Sequence[SceneSpan],
+    transcript: Transcript,
+    sound: Sound,
+    model: TextEncoder,
+    params: IngestParams,
+    context: WorkContext,
+) -> tuple[SceneWords, Vectors]:
+    """The scenes' words and the (n, d) vectors of those that have any the model can read."""
+    found = scene_text.pieces(transcript, scenes)
+    texts = scene_text.scene_texts(found, len(scenes))
+    wanted = scene_text.with_context(
+        found, scenes, texts, below_chars=params.context_below_chars, within_s=params.context_within_s
+    )
+    spoken = [n for n, text in enumerate(texts) if text]
+    vectors = np.zeros((len(spoken), model.space.dim), dtype=np.float32)
+    for start in range(0, len(spoken), _BATCH):
+        context.check()
+        batch = spoken[start : start + _BATCH]
+        vectors[start : start + len(batch)] = model.encode_passages([wanted[n] for n in batch])
+        context.report(start + len(batch), len(spoken))
+    # a model gives zeros for what it cannot read: such a scene has no vector, so that no query is near to it
+    readable = [row for row in range(len(spoken)) if np.linalg.norm(vectors[row]) > 0.5]
+    speech = _speech(sound, transcript)
+    words = SceneWords(
+        texts=tuple(texts),
+        speech_ratios=tuple(scene_text.speech_ratio(scene, speech) for scene in scenes),
+        rows=tuple(spoken[row] for row in readable),
+        not_understood=len(spoken) - len(readable),
+    )
+    return words, vectors[readable]
+
+
+def _speech(sound: Sound, transcript: Transcript) -> list[Interval]:
+    """When somebody speaks: heard, or by the subtitles where there is no sound."""
+    if sound.wav is not None:
+        return list(sound.speech)
+    return [Interval(s.start_s, s.end_s) for s in transcript.segments]

@@ -1,0 +1,121 @@
+"""The work folder of one video: what finished stages left, where the work stands, and who ran what.
+
+    work/<video_id>/
+      <stage>.json      the stage's fingerprint, its result and the files it made (with their sizes)
+      progress.json     where the running stages stand
+      stages.log        one JSON line for every stage that ran or was skipped
+      <files>           what stages hand each other: audio.wav, candidates/, frames/, *.npy, preview.mp4
+
+JSON files are written whole under a temporary name and renamed, so that a reader or a killed process
+never leaves half of one. Two branches may write at once, from threads or from processes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from heimdex_core.ingest.files import read_json, write_json
+from heimdex_core.ingest.progress import ProgressBook
+from heimdex_core.types import Json, StageProgress, to_json, utc_now
+
+
+class WorkPaths(Protocol):
+    """The part of the library's paths that work needs."""
+
+    def work(self, video_id: str) -> Path: ...
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """A finished stage: its fingerprint, its JSON result, and its files (relative to the folder)."""
+
+    stage: str
+    fingerprint: str
+    result: Json
+    files: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+class WorkFolder:
+    """work/<video_id>/; made when the first thing is written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.progress = ProgressBook(path / "progress.json")
+
+    def file(self, name: str) -> Path:
+        """The path of a working file; its folder is made."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def fresh_folder(self, name: str) -> Path:
+        """An empty sub-folder: what an interrupted stage left in it is gone."""
+        path = self.path / name
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        return path
+
+    def record(self, stage: str) -> StageRecord | None:
+        """What the stage left, if it finished and all its files are still there with their sizes."""
+        data = read_json(self.path / f"{stage}.json")
+        if data is None:
+            return None
+        try:
+            sizes: dict[str, int] = data["files"]
+            if all((self.path / name).stat().st_size == size for name, size in sizes.items()):
+                return StageRecord(stage, data["fingerprint"], data["result"], tuple(sizes), data["seconds"])
+        except (KeyError, TypeError, AttributeError, OSError):
+            pass  # of another version, or a file is gone: the stage is run again
+        return None
+
+    def write_record(self, record: StageRecord) -> None:
+        """Publish a finished stage, after its files are safely on disk."""
+        sizes = {name: _sync(self.path / name) for name in record.files}
+        write_json(
+            self.file(f"{record.stage}.json"),
+            {
+                "stage": record.stage,
+                "fingerprint": record.fingerprint,
+                "files": sizes,
+                "seconds": record.seconds,
+                "finished_at": utc_now().isoformat(),
+                "result": record.result,
+            },
+        )
+
+    def log(self, **entry: Any) -> None:
+        """Append one line to stages.log; a single write, so that two branches do not mix theirs."""
+        line = json.dumps(to_json({**entry, "pid": os.getpid()}), ensure_ascii=False) + "\n"
+        descriptor = os.open(self.file("stages.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)
+
+    def log_entries(self) -> list[Json]:
+        """The lines of stages.log, oldest first; empty if nothing ran."""
+        path = self.path / "stages.log"
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+    def remove(self) -> None:
+        """Everything gone; nothing happens if it is already."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def read_progress(paths: WorkPaths, video_id: str) -> StageProgress | None:
+    """Where the work on a video stands; None when nothing has begun or everything is over."""
+    return ProgressBook(paths.work(video_id) / "progress.json").read()
+
+
+def _sync(path: Path) -> int:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return os.fstat(file.fileno()).st_size

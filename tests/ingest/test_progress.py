@@ -1,0 +1,92 @@
+"""What is shown while two branches run; times are given, nothing is measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from heimdex_core.ingest.progress import STAGES, WEIGHTS, ProgressBook, summary
+from heimdex_core.types import to_json
+
+
+def state(kind: str, done: float = 0, total: float = 0, *, started_at: float = 0, seconds: float = 0) -> dict:
+    return {"state": kind, "done": done, "total": total, "unit": "s", "started_at": started_at, "seconds": seconds}
+
+
+def test_the_slower_branch_is_shown_with_its_place_in_the_row():
+    stages = {
+        "probe": state("done", seconds=0.5),
+        "audio": state("done", seconds=1.0),
+        "transcript": state("running", 260, 492, started_at=0),
+        "picture": state("running", 480, 492, started_at=0),
+    }
+    shown = summary(stages, None, now=100.0)
+    assert (shown.stage, shown.stage_number, shown.stage_count) == ("transcript", 3, 11)
+    assert (shown.done, shown.total) == (260, 492)
+
+
+def test_the_time_left_is_the_slower_branch_and_what_comes_after():
+    # picture: half in 20 s, so 20 s left, and preview, of weight 6, at 40 s per 20: 12 s
+    # transcript: a quarter in 20 s, so 60 s left: the slower branch
+    # joined: 0.5 + 4 + 2 + 4 + 0.5 + 1 = 12 of weight at 2 s each: 24 s
+    stages = {
+        "probe": state("done", seconds=0.5),
+        "audio": state("done", seconds=1.0),
+        "transcript": state("running", 25, 100, started_at=0),
+        "picture": state("running", 50, 100, started_at=0),
+    }
+    assert summary(stages, None, now=20.0).eta_s == pytest.approx(60 + 24)
+
+
+def test_nothing_is_known_at_the_beginning():
+    assert summary({"probe": state("running")}, None, now=0.2).eta_s is None
+
+
+def test_the_share_of_the_whole_never_falls():
+    high = to_json(summary({"picture": state("running", 90, 100)}, None, now=5.0))
+    low = summary({"picture": state("running", 10, 100)}, high, now=6.0)
+    assert low.overall == high["overall"]
+    assert low.done == 10
+
+
+def test_everything_done_is_the_whole():
+    stages = {name: state("done", seconds=1.0) for name in STAGES}
+    shown = summary(stages, None, now=50.0)
+    assert (shown.stage, shown.overall, shown.eta_s) == ("commit", 1.0, 0.0)
+    assert set(WEIGHTS) == set(STAGES)
+
+
+def test_a_book_is_read_by_others(tmp_path: Path):
+    path = tmp_path / "progress.json"
+    assert ProgressBook(path).read() is None
+    writer = ProgressBook(path)
+    writer.start("picture", "s")
+    writer.report("picture", 30.0, 120.0)
+    shown = ProgressBook(path).read()
+    assert shown is not None
+    assert (shown.stage, shown.done, shown.total, shown.fraction) == ("picture", 30.0, 120.0, 0.25)
+
+
+def test_reports_are_thinned_out(tmp_path: Path):
+    book = ProgressBook(tmp_path / "progress.json")
+    book.start("picture", "s")
+    assert book.report("picture", 1.0, 100.0) is not None
+    assert all(book.report("picture", n, 100.0) is None for n in range(2, 20))
+
+
+def test_two_branches_share_a_book(tmp_path: Path):
+    one, other = (ProgressBook(tmp_path / "progress.json") for _ in range(2))
+    one.start("picture", "s")
+    other.start("audio", "s")
+    one.report("picture", 50.0, 100.0)
+    other.report("audio", 50.0, 100.0)
+    whole = sum(WEIGHTS.values())
+    shown = one.read()
+    assert shown is not None
+    assert shown.overall == pytest.approx((0.5 * WEIGHTS["picture"] + 0.5 * WEIGHTS["audio"]) / whole)
+
+
+def test_a_damaged_book_is_no_book(tmp_path: Path):
+    (tmp_path / "progress.json").write_text('{"shown": {"stage": 1}}')
+    assert ProgressBook(tmp_path / "progress.json").read() is None
