@@ -10,7 +10,7 @@ from __future__ import annotations
 from heimdex_core.types import Space
 
 FLOORS: dict[str, float] = {
-    "text/all-MiniLM-L6-v2": 0.20,
+    "text/all-MiniLM-L6-v2": 0.25,
 }
 
 
