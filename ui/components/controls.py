@@ -1,0 +1,17 @@
+"""The controls by name. Each is drawn with `NAME(key, data, handlers)`."""
+
+from __future__ import annotations
+
+from ui.components.base import Component
+
+dial = Component("dial")
+exports_panel = Component("exports")
+facts_panels = Component("facts")
+grid = Component("grid")
+home_steps = Component("home")
+player = Component("player")
+reel_editor = Component("reel")
+topbar = Component("topbar")
+tray_bar = Component("tray")
+upload_zone = Component("upload")
+video_rows = Component("videos")

@@ -1,0 +1,164 @@
+// Said against seen, how much exact words count, presets, fusion, and which videos take part.
+
+class Dial {
+  constructor(host, out) {
+    this.host = host;
+    this.out = out;
+    this.touched = 0;
+    this.timer = null;
+  }
+
+  update(data) {
+    this.data = data;
+    if (!this.built || this.labelsKey !== JSON.stringify(data.labels)) this.build(data);
+    // While the person is dragging, or a change is on its way, the hand is right and the server late.
+    if (!this.dragging && !this.out.pending) this.weights = { ...data.weights };
+    this.paint();
+    this.paintVideos();
+  }
+
+  build(data) {
+    this.labelsKey = JSON.stringify(data.labels);
+    const l = data.labels;
+    this.saidText = h("span", { class: "said" });
+    this.seenText = h("span", { class: "seen" });
+    this.wordsText = h("span", { class: "words mono" });
+    this.balance = this.slider(l.balance, (value) => this.setBalance(value));
+    this.balance.classList.add("balance");
+    this.exact = this.slider(l.exact, (value) => this.setExact(value));
+    this.exact.classList.add("exact");
+    this.presets = h("div", { class: "pills", role: "group", "aria-label": l.presets });
+    this.fusions = h("div", { class: "pills", role: "group", "aria-label": l.fuse });
+    this.videos = h("div", { class: "videos" });
+    this.videosHead = h("div", { class: "spread head" });
+    this.summary = h("button", { class: "summary", type: "button", "aria-expanded": "false" });
+    this.summary.onclick = () => {
+      const open = this.host.classList.toggle("open");
+      this.summary.setAttribute("aria-expanded", String(open));
+    };
+    this.host.replaceChildren(
+      this.summary,
+      h("div", { class: "body" },
+        h("section", null,
+          h("div", { class: "caps" }, l.weigh),
+          h("div", { class: "spread ends" }, this.saidText, this.seenText),
+          this.balance,
+          h("div", { class: "spread ends" }, h("span", null, l.exact), this.wordsText),
+          this.exact,
+          this.presets),
+        h("section", null, h("div", { class: "caps" }, l.fuse), this.fusions),
+        h("section", { class: "video-part" }, this.videosHead, this.videos)),
+    );
+    this.built = true;
+  }
+
+  slider(label, change) {
+    const input = h("input", { type: "range", min: 0, max: 100, step: 1, "aria-label": label });
+    input.oninput = () => { this.dragging = true; change(Number(input.value)); };
+    input.onchange = () => { this.dragging = false; this.flush(true); };
+    return input;
+  }
+
+  setBalance(percent) {
+    const rest = 1 - this.weights.lexical;
+    const seen = percent / 100;
+    this.put({ transcript: rest * (1 - seen), vision: rest * seen, lexical: this.weights.lexical });
+  }
+
+  setExact(percent) {
+    const lexical = percent / 100;
+    const seen = this.seenShare();
+    this.put({ transcript: (1 - lexical) * (1 - seen), vision: (1 - lexical) * seen, lexical });
+  }
+
+  // Keeps its place when exact words take everything.
+  seenShare() {
+    const rest = this.weights.transcript + this.weights.vision;
+    if (rest > 1e-6) this.share = this.weights.vision / rest;
+    return this.share === undefined ? 0.5 : this.share;
+  }
+
+  put(weights) {
+    this.seenShare();
+    this.weights = weights;
+    this.paint();
+    if (!this.timer) this.timer = setTimeout(() => this.flush(false), 90);
+  }
+
+  flush(settled) {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.out.send(settled ? "weighed" : "weigh", this.weights, true);
+  }
+
+  paint() {
+    const l = this.data.labels;
+    const seen = Math.round(this.seenShare() * 100);
+    const lexical = Math.round(this.weights.lexical * 100);
+    this.saidText.textContent = `${l.said} ${100 - seen}`;
+    this.seenText.textContent = `${l.seen} ${seen}`;
+    this.wordsText.textContent = `${lexical} %`;
+    if (Number(this.balance.value) !== seen) this.balance.value = seen;
+    if (Number(this.exact.value) !== lexical) this.exact.value = lexical;
+    this.balance.style.setProperty("--at", `${seen}%`);
+    this.exact.style.setProperty("--at", `${lexical}%`);
+    this.balance.setAttribute("aria-valuetext", `${l.said} ${100 - seen}, ${l.seen} ${seen}`);
+    this.summary.replaceChildren(
+      h("span", null, l.weigh),
+      h("span", { class: "said" }, `${l.said} ${100 - seen}`),
+      h("span", { class: "seen" }, `${l.seen} ${seen}`),
+      h("span", { class: "words" }, `${l.words} ${lexical} %`),
+    );
+    this.presets.replaceChildren(...this.data.presets.map((preset) => this.pill(
+      preset.label, this.matches(preset.weights), () => {
+        this.weights = { ...preset.weights };
+        this.share = undefined;
+        this.paint();
+        this.out.send("weighed", this.weights, true);
+      })));
+    this.fusions.replaceChildren(...this.data.fusions.map((fusion) => this.pill(
+      fusion.label, fusion.name === this.data.fusion, () => this.out.send("fuse", fusion.name, true), fusion.title)));
+  }
+
+  pill(label, pressed, click, title) {
+    const button = h("button", { class: "pill", type: "button", "aria-pressed": String(pressed), title }, label);
+    button.onclick = click;
+    return button;
+  }
+
+  matches(weights) {
+    return Object.keys(weights).every((name) => Math.abs(weights[name] - this.weights[name]) < 0.006);
+  }
+
+  paintVideos() {
+    const l = this.data.labels;
+    const shown = JSON.stringify([this.data.videos, l.all]);
+    if (shown === this.videosKey) return;
+    this.videosKey = shown;
+    const all = h("button", { class: "link", type: "button" }, l.all);
+    all.onclick = () => this.out.send("videos", []);
+    const hidden = this.data.videos.filter((video) => !video.on);
+    this.videosHead.replaceChildren(h("span", { class: "caps" }, l.videos), hidden.length ? all : "");
+    this.videos.replaceChildren(...this.data.videos.map((video) => {
+      const box = h("input", { type: "checkbox" });
+      box.checked = video.on;
+      box.onchange = () => this.out.send("videos", this.data.videos
+        .filter((other) => (other.id === video.id ? !box.checked : !other.on)).map((other) => other.id));
+      const only = h("button", { class: "link only", type: "button" }, l.only);
+      only.onclick = (event) => {
+        event.preventDefault();
+        this.out.send("videos", this.data.videos.filter((other) => other.id !== video.id).map((other) => other.id));
+      };
+      return h("label", { class: "video", title: video.title }, box, h("span", { class: "name" }, video.title),
+        this.data.videos.length > 1 ? only : "", h("span", { class: "count muted" }, video.count));
+    }));
+  }
+
+  destroy() {
+    clearTimeout(this.timer);
+  }
+}
+
+export default function (component) {
+  return mount(component, Dial);
+}

@@ -1,0 +1,40 @@
+// Rendering: the button, its progress or its error, and what was rendered before.
+
+class Exports {
+  constructor(host, out) {
+    this.host = host;
+    this.out = out;
+    this.now = h("div", { class: "now" });
+    this.past = h("section", { class: "past" });
+    host.append(this.now, this.past);
+  }
+
+  update(data) {
+    const key = JSON.stringify({ ...data, ack: null });
+    if (key === this.key) return;
+    this.key = key;
+    this.data = data;
+    const button = (action) => {
+      const b = h("button", { class: action.primary ? "btn primary" : "btn", type: "button", disabled: action.disabled, data: { act: action.name } }, action.label);
+      b.onclick = () => this.out.send(action.name, action.value === undefined ? null : action.value);
+      return b;
+    };
+    this.now.replaceChildren(
+      data.progress ? h("div", { class: "card" }, h("div", null, h("span", { class: "strong" }, data.progress.title), h("span", { class: "muted" }, data.progress.text)),
+        h("div", { class: "rail", role: "progressbar", "aria-valuenow": Math.round(data.progress.fraction * 100), "aria-valuemin": 0, "aria-valuemax": 100 },
+          h("span", { class: "fill", style: { width: `${clamp(data.progress.fraction, 0, 1) * 100}%` } }))) : "",
+      data.error ? h("div", { class: "card failed", role: "alert" }, h("div", { class: "problem" }, data.error.message), h("div", { class: "muted" }, data.error.hint)) : "",
+      data.notice ? h("div", { class: "muted notice" }, data.notice) : "",
+      h("div", { class: "row" }, data.actions.map(button)));
+    this.past.replaceChildren(
+      data.history.length ? h("div", { class: "caps" }, data.labels.history) : "",
+      ...data.history.map((item) => h("div", { class: item.shown ? "item shown" : "item", data: { export: item.id, state: item.state } },
+        h("div", { class: "what" }, h("div", { class: "name" }, item.title), h("div", { class: "muted" }, item.meta)),
+        item.watch ? button({ name: "watch", label: item.watch, value: item.id }) : "",
+        item.url ? h("a", { class: "btn", href: item.url, download: item.filename }, item.download) : "")));
+  }
+}
+
+export default function (component) {
+  return mount(component, Exports);
+}

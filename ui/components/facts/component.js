@@ -1,0 +1,23 @@
+// Panels of facts: a heading, rows of label and value, a sentence.
+
+class Facts {
+  constructor(host) {
+    this.host = host;
+    this.out = new Outbox();
+  }
+
+  update(data) {
+    const key = JSON.stringify({ ...data, ack: null });
+    if (key === this.key) return;
+    this.key = key;
+    this.host.classList.toggle("wide", Boolean(data.wide));
+    this.host.replaceChildren(...data.panels.map((panel) => h("section", { class: "panel" },
+      h("div", { class: "caps" }, panel.heading),
+      h("dl", null, panel.rows.map(([label, value]) => h("div", { class: "fact" }, h("dt", null, label), h("dd", null, value)))),
+      panel.note ? h("p", { class: "muted" }, panel.note) : "")));
+  }
+}
+
+export default function (component) {
+  return mount(component, Facts);
+}

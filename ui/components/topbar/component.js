@@ -1,0 +1,28 @@
+// The right end of the header: which models work here, and the two languages.
+
+class Topbar {
+  constructor(host, out) {
+    this.host = host;
+    this.out = out;
+  }
+
+  update(data) {
+    const key = JSON.stringify(data);
+    if (key === this.key) return;
+    this.key = key;
+    this.host.replaceChildren(h("div", { class: "bar" },
+      h("span", { class: "profile", title: data.reason }, data.profile),
+      h("span", { class: "languages", role: "group", "aria-label": data.label },
+        data.languages.map((language) => {
+          const button = h("button", {
+            type: "button", lang: language.code, "aria-pressed": String(language.on), class: "language",
+          }, language.name);
+          button.onclick = () => this.out.send("language", language.code, true);
+          return button;
+        }))));
+  }
+}
+
+export default function (component) {
+  return mount(component, Topbar);
+}

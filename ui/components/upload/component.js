@@ -1,0 +1,198 @@
+// Drop zone: each video is one XHR with its progress; subtitles find their video by name and go first.
+
+const VIDEO = /\.(mp4|m4v|mov|avi|mkv|webm)$/i;
+const SUBTITLES = /\.(srt|vtt)$/i;
+
+const stem = (name) => name.replace(/\.[^.]+$/, "").normalize("NFC").toLowerCase();
+
+class Upload {
+  constructor(host, out) {
+    this.host = host;
+    this.out = out;
+    this.jobs = [];
+    this.loose = [];
+    this.running = null;
+    this.input = h("input", { type: "file", multiple: true, hidden: true, accept: ".mp4,.m4v,.mov,.avi,.mkv,.webm,.srt,.vtt,video/*" });
+    this.input.onchange = () => { this.add([...this.input.files]); this.input.value = ""; };
+    this.strong = h("span", { class: "strong" });
+    this.choose = h("button", { class: "choose", type: "button" });
+    this.choose.onclick = () => this.input.click();
+    this.hint = h("span", { class: "muted" });
+    this.zone = h("div", { class: "zone" }, icon("upload"), h("div", { class: "words" }, this.strong, " ", this.choose, " ", this.hint));
+    this.list = h("div", { class: "list", "aria-live": "polite" });
+    host.append(this.input, this.zone, this.list);
+    this.wire();
+  }
+
+  wire() {
+    let depth = 0;
+    const over = (on) => this.zone.classList.toggle("over", on);
+    this.zone.ondragenter = (event) => { event.preventDefault(); depth += 1; over(true); };
+    this.zone.ondragover = (event) => event.preventDefault();
+    this.zone.ondragleave = () => { depth -= 1; if (depth <= 0) { depth = 0; over(false); } };
+    this.zone.ondrop = (event) => { event.preventDefault(); depth = 0; over(false); this.add([...event.dataTransfer.files]); };
+    this.onLeave = (event) => { if (this.running) event.preventDefault(); };
+    window.addEventListener("beforeunload", this.onLeave);
+  }
+
+  update(data) {
+    const l = data.labels;
+    this.data = data;
+    this.strong.textContent = l.drop;
+    this.choose.textContent = l.choose;
+    this.hint.textContent = l.hint;
+    this.zone.classList.toggle("large", Boolean(data.large));
+    if (this.waitingForToken && data.token !== this.staleToken) {
+      const job = this.waitingForToken;
+      this.waitingForToken = null;
+      this.start(job);
+    }
+    this.paint();
+  }
+
+  add(files) {
+    const subtitles = files.filter((file) => SUBTITLES.test(file.name));
+    const videos = files.filter((file) => !SUBTITLES.test(file.name));
+    for (const file of subtitles) {
+      const waiting = this.jobs.find((job) => job.state === "waiting" && !job.subtitles && stem(job.file.name) === stem(file.name));
+      if (waiting) waiting.subtitles = file; else this.loose.push(file);
+    }
+    for (const file of videos) {
+      const at = this.loose.findIndex((other) => stem(other.name) === stem(file.name));
+      // One video and one subtitle file chosen together belong together, whatever they are called.
+      const alone = videos.length === 1 && subtitles.length === 1 && this.loose.length === 1 ? 0 : -1;
+      const found = at >= 0 ? at : alone;
+      const job = { file, state: "waiting", share: 0, subtitles: found >= 0 ? this.loose.splice(found, 1)[0] : null };
+      if (file.size > this.data.max_bytes) this.refuse(job, { message: fillText(this.data.labels.too_large, { name: file.name }), hint: this.data.labels.limit });
+      this.jobs.push(job);
+    }
+    for (const file of this.loose.splice(0)) {
+      this.jobs.push({ file, state: "failed", share: 0, error: { message: fillText(this.data.labels.loose, { name: file.name }), hint: this.data.labels.loose_hint } });
+    }
+    this.paint();
+    this.next();
+  }
+
+  refuse(job, error) {
+    job.state = "failed";
+    job.error = error;
+  }
+
+  next() {
+    if (this.running || this.waitingForToken) return;
+    const job = this.jobs.find((other) => other.state === "waiting");
+    if (job) this.start(job);
+  }
+
+  async start(job) {
+    this.running = job;
+    job.state = "sending";
+    this.paint();
+    try {
+      const headers = {};
+      if (job.subtitles) {
+        const answer = await this.post(job, job.subtitles, "subtitles", {});
+        headers["X-Subtitles"] = answer.subtitles;
+      }
+      const { video } = await this.post(job, job.file, "video", headers);
+      job.state = "done";
+      job.video = video;
+      this.out.send("added", video.video_id);
+      setTimeout(() => { this.jobs = this.jobs.filter((other) => other !== job); this.paint(); }, 1500);
+    } catch (problem) {
+      this.wentWrong(job, problem);
+    }
+    this.running = null;
+    this.paint();
+    if (!this.waitingForToken) this.next();
+  }
+
+  wentWrong(job, problem) {
+    if (job.state === "cancelled") {
+      this.jobs = this.jobs.filter((other) => other !== job);
+    } else if (problem.code === "LINK_EXPIRED" && !job.renewed) {
+      // The page was open longer than its leave to upload lasts: ask for a new one and begin again.
+      job.renewed = true;
+      job.state = "waiting";
+      this.waitingForToken = job;
+      this.staleToken = this.data.token;
+      this.out.send("token", null, true);
+    } else {
+      this.refuse(job, problem);
+    }
+  }
+
+  post(job, file, part, headers) {
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      job.request = request;
+      request.open("POST", this.data.url);
+      request.responseType = "json";
+      request.setRequestHeader("X-Upload-Token", this.data.token);
+      request.setRequestHeader("X-Part", part);
+      request.setRequestHeader("X-File-Name", encodeURIComponent(file.name.normalize("NFC")));
+      request.setRequestHeader("Content-Type", "application/octet-stream");
+      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+      request.upload.onprogress = (event) => {
+        if (part === "video" && event.lengthComputable) { job.share = event.loaded / event.total; this.paintShare(job); }
+      };
+      request.upload.onload = () => { if (part === "video") { job.state = job.state === "sending" ? "checking" : job.state; this.paint(); } };
+      const lost = () => reject({ message: this.data.labels.lost, hint: this.data.labels.lost_hint });
+      request.onerror = lost;
+      request.onabort = () => reject({ code: "ABORTED" });
+      request.onload = () => {
+        const body = request.response;
+        if (request.status === 201 && body) resolve(body);
+        else if (body && body.error) reject(body.error);
+        else lost();
+      };
+      request.send(file);
+    });
+  }
+
+  cancel(job) {
+    const before = job.state;
+    job.state = "cancelled";
+    if (job.request && (before === "sending" || before === "checking")) job.request.abort();
+    else this.jobs = this.jobs.filter((other) => other !== job);
+    this.paint();
+  }
+
+  paintShare(job) {
+    if (!job.fill) return;
+    job.fill.style.width = `${Math.round(job.share * 100)}%`;
+    job.percent.textContent = `${Math.round(job.share * 100)} %`;
+  }
+
+  paint() {
+    const l = this.data.labels;
+    this.list.replaceChildren(...this.jobs.filter((job) => job.state !== "cancelled").map((job) => {
+      const name = h("div", { class: "name" }, job.file.name, job.subtitles ? h("span", { class: "muted" }, ` + ${job.subtitles.name}`) : "");
+      if (job.state === "failed") {
+        const dismiss = h("button", { class: "btn", type: "button" }, l.dismiss);
+        dismiss.onclick = () => { this.jobs = this.jobs.filter((other) => other !== job); this.paint(); };
+        return h("div", { class: "job failed", role: "alert" }, h("div", { class: "what" }, name,
+          h("div", { class: "problem" }, job.error.message), h("div", { class: "muted" }, job.error.hint)), dismiss);
+      }
+      job.fill = h("span", { class: "fill" });
+      job.percent = h("span", { class: "percent mono" });
+      const cancel = h("button", { class: "btn", type: "button" }, l.cancel);
+      cancel.onclick = () => this.cancel(job);
+      const row = h("div", { class: `job ${job.state}` }, h("div", { class: "what" }, name,
+        h("div", { class: "row progress" }, h("span", { class: "muted" }, l[job.state]), h("span", { class: "rail" }, job.fill), job.percent)),
+      job.state === "done" ? "" : cancel);
+      if (job.state === "done" || job.state === "checking") job.share = 1;
+      this.paintShare(job);
+      return row;
+    }));
+  }
+
+  destroy() {
+    window.removeEventListener("beforeunload", this.onLeave);
+    if (this.running && this.running.request) this.running.request.abort();
+  }
+}
+
+export default function (component) {
+  return mount(component, Upload);
+}

@@ -1,0 +1,115 @@
+"""What a process holds once: the library, its work queue and worker, the signer of links.
+
+The only use of st.cache_resource. The server's routes and the pages share these.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+import streamlit as st
+
+from heimdex_core.errors import LinkInvalid
+from heimdex_core.jobs.client import JobQueue
+from heimdex_core.jobs.supervisor import WorkerSupervisor
+from heimdex_core.library import Library
+from ui.server.links import Links, load_secret
+
+_LOG = logging.getLogger(__name__)
+
+
+class LateQueue:
+    """The work queue, opened at its first use: its tables are there only after the worker's first start."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._lock = threading.Lock()
+        self._opened: JobQueue | None = None
+
+    def _queue(self) -> JobQueue:
+        with self._lock:
+            if self._opened is None:
+                self._opened = JobQueue.open(self._library)
+            return self._opened
+
+    def enqueue_ingest(self, video_id: str) -> str:
+        return self._queue().enqueue_ingest(video_id)
+
+    def enqueue_reel(self, export_id: str) -> str:
+        return self._queue().enqueue_reel(export_id)
+
+    def enqueue_reindex(self) -> str:
+        return self._queue().enqueue_reindex()
+
+    def cancel(self, job_id: str) -> None:
+        self._queue().cancel(job_id)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
+
+
+@st.cache_resource(show_spinner=False)
+def library() -> Library:
+    """The library of this process; made on the first start."""
+    opened = Library.open()
+    opened.queue = LateQueue(opened)
+    return opened
+
+
+def library_for(user_id: str) -> Library:
+    """The library as `user_id` sees it. There is one person as long as nobody signs in."""
+    found = library()
+    if user_id != found.user_id:
+        raise LinkInvalid()
+    return found
+
+
+@st.cache_resource(show_spinner=False)
+def links() -> Links:
+    """Signs and reads the links of this library."""
+    opened = library()
+    secret = opened.settings.secret
+    return Links(
+        load_secret(secret.get_secret_value() if secret else None, opened.path),
+        opened.path,
+        file_ttl_s=opened.settings.link_ttl_s,
+        upload_ttl_s=opened.settings.upload_token_s,
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def supervisor() -> WorkerSupervisor:
+    """The worker's keeper; started and stopped with the server."""
+    return WorkerSupervisor(library().path)
+
+
+def worker_state() -> dict[str, Any]:
+    return supervisor().state()
+
+
+def start() -> None:
+    """Open the library, start the worker, and load the query encoders in the background."""
+    opened = library()
+    supervisor().start()
+    threading.Thread(target=_warm, args=(opened,), name="warm", daemon=True).start()
+
+
+def stop() -> None:
+    """End the worker in order."""
+    supervisor().stop()
+    queue = library().queue
+    if isinstance(queue, LateQueue):
+        queue.close()
+
+
+def _warm(opened: Library) -> None:
+    try:
+        opened.warm()
+    except Exception:
+        # The first search meets the same problem and tells it to a person.
+        _LOG.exception("the query encoders could not be loaded ahead")

@@ -1,0 +1,77 @@
+"""The routes beside Streamlit, and what starts and stops with the server.
+
+Handlers find the library when they are called, not when this is imported: a library that cannot be
+opened is told by /health/ready and by the pages, and does not keep the server from starting.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from heimdex_core.errors import HeimdexError
+from ui import resources
+from ui.server.answers import error_answer
+from ui.server.files import FileServer
+from ui.server.health import HealthServer
+from ui.server.upload import UploadServer
+
+_LOG = logging.getLogger(__name__)
+
+
+async def serve_file(request: Request) -> Response:
+    try:
+        links = await to_thread.run_sync(resources.links)
+    except HeimdexError as error:
+        return error_answer(error)
+    return await FileServer(links).serve(request)
+
+
+async def receive_upload(request: Request) -> Response:
+    try:
+        links = await to_thread.run_sync(resources.links)
+    except HeimdexError as error:
+        return error_answer(error, "en", Connection="close")
+    return await UploadServer(links, resources.library_for).receive(request)
+
+
+async def live(request: Request) -> JSONResponse:
+    return await _health().live(request)
+
+
+async def ready(request: Request) -> JSONResponse:
+    return await _health().ready(request)
+
+
+def _health() -> HealthServer:
+    return HealthServer(resources.library, resources.worker_state)
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        Route("/files/{token}", serve_file, methods=["GET", "HEAD"]),
+        Route("/upload", receive_upload, methods=["POST"]),
+        Route("/health/live", live),
+        Route("/health/ready", ready),
+    ]
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: Any) -> AsyncIterator[None]:
+    """The worker lives as long as the server; it goes too when the server is killed (its pipe closes)."""
+    try:
+        await to_thread.run_sync(resources.start)
+    except HeimdexError as error:
+        _LOG.error("the library cannot be opened: %s %s", error.message, error.hint)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(HeimdexError):
+            await to_thread.run_sync(resources.stop)

@@ -1,0 +1,165 @@
+"""POST /upload: one file as the request's body, streamed to the disk and handed to the library.
+
+A video and its subtitles are two requests with the same upload token: the subtitles come first and are
+answered with a name that the server has signed; the video's request carries that name.
+
+Headers: X-Upload-Token, X-File-Name (percent-encoded), X-Part ("video" or "subtitles"), and with a
+video optionally X-Subtitles (that signed name), X-Title and X-Description (percent-encoded).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from anyio import open_file, to_thread
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from heimdex_core.errors import (
+    DiskFull,
+    FileTooLarge,
+    HeimdexError,
+    LinkInvalid,
+    OriginRefused,
+    SubtitlesUnreadable,
+)
+from ui.server.answers import error_answer
+from ui.server.links import Links
+
+if TYPE_CHECKING:
+    from heimdex_core.library import Library
+
+_LOG = logging.getLogger(__name__)
+_MAX_SUBTITLE_BYTES = 20 * 1024 * 1024
+_SUBTITLE_ENDINGS = (".srt", ".vtt")
+
+
+class UploadServer:
+    """The route's handler. `library_for` gives the library as a user sees it."""
+
+    def __init__(self, links: Links, library_for: Callable[[str], Library]) -> None:
+        self._links = links
+        self._library_for = library_for
+
+    async def receive(self, request: Request) -> Response:
+        """201 with the video (or the signed subtitles), else the error as JSON; nothing stays behind."""
+        language = "en"
+        try:
+            check_origin(request)
+            user_id, language = self._links.open_upload(request.headers.get("x-upload-token", ""))
+            library = await to_thread.run_sync(self._library_for, user_id)
+            if request.headers.get("x-part") == "subtitles":
+                return await self._receive_subtitles(request, library)
+            return await self._receive_video(request, library)
+        except HeimdexError as error:
+            # The body may be unread: tell the client that this connection is over.
+            return error_answer(error, language, Connection="close")
+        except ClientDisconnect:
+            _LOG.info("an upload was given up by the browser")
+            return Response(status_code=499)
+        except Exception:
+            _LOG.exception("an upload failed in an unexpected way")
+            return error_answer(HeimdexError(reason="see the log"), language, Connection="close")
+
+    async def _receive_video(self, request: Request, library: Library) -> Response:
+        name = _header_text(request, "x-file-name") or "video"
+        subtitles_token = request.headers.get("x-subtitles", "")
+        subtitles: Path | None = None
+        if subtitles_token:
+            part_name = self._links.open_part(subtitles_token, library.user_id)
+            subtitles = library.store.paths.uploads / part_name
+            if not subtitles.is_file():
+                raise LinkInvalid()
+        try:
+            async with self._streamed(request, library, name, library.settings.max_file_bytes, ".part") as part:
+                video = await to_thread.run_sync(
+                    lambda: library.add_upload(
+                        part,
+                        name,
+                        title=_header_text(request, "x-title") or None,
+                        description=_header_text(request, "x-description"),
+                        subtitles=subtitles,
+                        queue=True,
+                    )
+                )
+        finally:
+            if subtitles is not None:
+                subtitles.unlink(missing_ok=True)
+        body = {"video": {"video_id": video.video_id, "title": video.title, "state": str(video.state)}}
+        return JSONResponse(body, status_code=201)
+
+    async def _receive_subtitles(self, request: Request, library: Library) -> Response:
+        name = _header_text(request, "x-file-name")
+        ending = Path(name).suffix.lower()
+        if ending not in _SUBTITLE_ENDINGS:
+            raise SubtitlesUnreadable(
+                filename=name, reason=f"its name does not end in {' or '.join(_SUBTITLE_ENDINGS)}"
+            )
+        async with self._streamed(request, library, name, _MAX_SUBTITLE_BYTES, f".part{ending}") as part:
+            kept = part.with_name(f"{uuid.uuid4()}{ending}")
+            part.replace(kept)
+        return JSONResponse({"subtitles": self._links.part_token(kept.name, library.user_id)}, status_code=201)
+
+    @contextlib.asynccontextmanager
+    async def _streamed(
+        self, request: Request, library: Library, name: str, limit_bytes: int, ending: str
+    ) -> AsyncIterator[Path]:
+        """The body as a file under a temporary name in uploads/, removed afterwards if it is still there."""
+        uploads = library.store.paths.uploads
+        uploads.mkdir(parents=True, exist_ok=True)
+        expected = check_length(request, name, limit_bytes)
+        free = shutil.disk_usage(uploads).free
+        if free < expected + library.settings.min_free_bytes:
+            needed = expected + library.settings.min_free_bytes
+            raise DiskFull(what=name, needed_bytes=needed, free_bytes=free)
+        part = uploads / f"{uuid.uuid4()}{ending}"
+        try:
+            received = 0
+            try:
+                async with await open_file(part, "xb") as writer:
+                    async for chunk in request.stream():
+                        received += len(chunk)
+                        if received > limit_bytes:
+                            raise FileTooLarge(filename=name, size_bytes=received, limit_bytes=limit_bytes)
+                        await writer.write(chunk)
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    free = shutil.disk_usage(uploads).free
+                    raise DiskFull(what=name, needed_bytes=expected, free_bytes=free) from error
+                raise
+            yield part
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def check_origin(request: Request) -> None:
+    """Refuse what another site's page sends: the Origin, where there is one, must be this host."""
+    origin = request.headers.get("origin")
+    if origin is None:
+        # Every browser names the origin of a POST; without one it is a tool that holds a valid token.
+        return
+    if urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
+        raise OriginRefused(origin=origin)
+
+
+def check_length(request: Request, name: str, limit_bytes: int) -> int:
+    """The announced size in bytes (0 if none was), refused here before any of the body is read."""
+    try:
+        announced = int(request.headers.get("content-length", "0"))
+    except ValueError:
+        announced = 0
+    if announced > limit_bytes:
+        raise FileTooLarge(filename=name, size_bytes=announced, limit_bytes=limit_bytes)
+    return max(announced, 0)
+
+
+def _header_text(request: Request, name: str) -> str:
+    return unquote(request.headers.get(name, "")).strip()

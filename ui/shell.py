@@ -1,0 +1,71 @@
+"""Around every page: language, styles, navigation. This is the script that Streamlit runs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import streamlit as st
+from PIL import Image, ImageDraw
+
+from heimdex_core.errors import HeimdexError
+from ui import navigation, resources, state
+from ui.components.controls import topbar
+from ui.i18n import LANGUAGES, pick_language, t, t_or
+from ui.page import guarded
+
+_STYLES = Path(__file__).with_name("styles") / "app.css"
+
+
+@lru_cache(maxsize=1)
+def page_icon() -> Image.Image:
+    """A frame, half of it lit: what is said and what is seen."""
+    icon = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(icon)
+    draw.rounded_rectangle((6, 10, 58, 54), radius=10, outline=(91, 140, 255, 255), width=6)
+    draw.rectangle((10, 14, 32, 50), fill=(91, 140, 255, 255))
+    return icon
+
+
+def choose_language() -> None:
+    """Once per opened page: the saved language, else the browser's."""
+    if state.has_language():
+        return
+    try:
+        saved = resources.library().preferences().get("language")
+    except HeimdexError:
+        saved = None
+    state.set_language(pick_language(saved, st.context.locale))
+
+
+def save_language(code: object) -> None:
+    if isinstance(code, str) and code in LANGUAGES:
+        state.set_language(code)
+        resources.library().set_preference("language", code)
+
+
+@guarded
+def draw_topbar() -> None:
+    choice = resources.library().models.choice
+    with st.container(key="hx-topbar"):
+        topbar(
+            "hx_topbar",
+            {
+                "profile": t("nav.models", profile=choice.name),
+                "reason": t_or(f"profile.reason.{choice.reason}", choice.reason),
+                "label": t("settings.language"),
+                "languages": [
+                    {"code": code, "name": name if code == "ko" else "EN", "on": code == state.language()}
+                    for code, name in LANGUAGES.items()
+                ],
+            },
+            {"language": save_language},
+        )
+
+
+st.set_page_config(page_title="Heimdex", page_icon=page_icon(), layout="wide", initial_sidebar_state="collapsed")
+st.html(_STYLES)
+choose_language()
+current = st.navigation([navigation.page(name) for name in navigation.NAMES], position="top")
+draw_topbar()
+current.run()

@@ -1,0 +1,140 @@
+"""Videos as the library's rows, and what is known about the library as panels of facts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from heimdex_core.library import Library
+from heimdex_core.types import StageProgress, Video, VideoState
+from ui import format as fmt
+from ui import media, state
+from ui.i18n import LANGUAGES, describe_error, t, t_or, tn
+
+RUNNING = frozenset({VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING})
+
+
+def row(library: Library, video: Video) -> dict[str, Any]:
+    """One row; progress is read only where work is under way."""
+    data: dict[str, Any] = {
+        "id": video.video_id,
+        "name": video.title,
+        "meta": " · ".join(meta(video)),
+        "thumb": media.cover(library, video),
+        "state": str(video.state),
+        "pill": t(f"state.{video.state}"),
+        "strong": "",
+        "text": "",
+        "sub": "",
+        "fraction": None,
+        "openable": video.state is VideoState.INDEXED,
+        "open_label": t("library.open_label", title=video.title),
+        "actions": actions(video),
+    }
+    if video.state in RUNNING:
+        return data | progress_texts(library.progress(video.video_id))
+    if video.state is VideoState.FAILED and video.error:
+        message, hint = describe_error(video.error, state.language())
+        return data | {"text": message, "sub": hint}
+    return data | {"text": " · ".join(findings(video))}
+
+
+def meta(video: Video) -> list[str]:
+    """Size, duration, dimensions, and what is missing or was given."""
+    parts = [video.filename] if video.filename.rpartition(".")[0] != video.title else []
+    if video.info is None:
+        return parts
+    info = video.info
+    parts += [fmt.size(info.size_bytes), fmt.clock(info.duration_s), f"{info.width}×{info.height}"]
+    if not info.has_audio:
+        parts.append(t("note.no_audio"))
+    if video.transcript_source in ("subtitles", "embedded"):
+        parts.append(t("library.subtitles"))
+    return parts
+
+
+def findings(video: Video) -> list[str]:
+    """What indexing found: scenes, and what a person should know about them."""
+    parts = [tn("library.scenes", video.scene_count)]
+    if video.transcript_rough:
+        parts.append(t("note.rough"))
+    elif video.transcript_source in (None, "none") and video.info is not None and video.info.has_audio:
+        parts.append(t("note.no_speech"))
+    parts += [
+        note_text(note) for note in video.notes if note.partition(":")[0] not in ("no_audio", "rough", "no_speech")
+    ]
+    return list(dict.fromkeys(parts))
+
+
+def note_text(note: str) -> str:
+    """A note's code ("subtitles_encoding:cp949") in words."""
+    code, _, value = note.partition(":")
+    return t_or(f"note.{code}", code.replace("_", " "), value=value)
+
+
+def actions(video: Video) -> list[dict[str, Any]]:
+    delete = {"name": "delete", "label": t("action.delete"), "quiet": True}
+    if video.state in RUNNING:
+        return [{"name": "cancel", "label": t("action.cancel")}]
+    if video.state is VideoState.FAILED:
+        return [{"name": "retry", "label": t("action.retry")}, delete]
+    return [{"name": "open", "label": t("action.open")}, delete]
+
+
+def progress_texts(progress: StageProgress | None) -> dict[str, Any]:
+    """Stage, how far, and how long still; a job that nobody has taken yet waits."""
+    if progress is None:
+        return {"pill": "", "strong": t("progress.waiting"), "fraction": 0.0}
+    parts = [t("progress.stage", n=progress.stage_number, m=progress.stage_count)]
+    if progress.total > 0 and progress.unit == "s":
+        parts.append(t("progress.of", done=fmt.clock(progress.done), total=fmt.clock(progress.total)))
+    elif progress.total > 0 and progress.unit == "bytes":
+        parts.append(t("progress.of", done=fmt.size(progress.done), total=fmt.size(progress.total)))
+    if progress.eta_s is not None:
+        parts.append(time_left(progress.eta_s))
+    return {
+        "pill": "",
+        "strong": t_or(f"stage.{progress.stage}", progress.stage),
+        "text": " · " + " · ".join(parts),
+        "fraction": max(progress.overall, 0.01),
+    }
+
+
+def time_left(eta_s: float) -> str:
+    if eta_s < 60:
+        return t("progress.seconds_left", n=max(1, round(eta_s)))
+    return t("progress.minutes_left", n=round(eta_s / 60))
+
+
+def library_facts(library: Library) -> dict[str, Any]:
+    numbers = library.stats()
+    return {
+        "heading": t("facts.library"),
+        "rows": [
+            [t("facts.videos"), str(numbers["videos"])],
+            [t("facts.scenes"), str(numbers["scenes"])],
+            [t("facts.hours"), f"{numbers['duration_s'] / 3600:.2f}"],
+            [t("facts.on_disk"), fmt.size(numbers["disk"]["total"])],
+        ],
+    }
+
+
+def model_facts(library: Library) -> dict[str, Any]:
+    """Which models work here and why these."""
+    choice = library.models.choice
+    rows = []
+    for model in library.models.describe():
+        kind = str(model.get("kind", ""))
+        rows.append([t_or(f"model.{kind}", kind), model_text(model)])
+    note = t_or(f"profile.reason.{choice.reason}", choice.reason)
+    return {"heading": t("facts.models"), "rows": rows, "note": f"{t('facts.profile', profile=choice.name)} {note}"}
+
+
+def model_text(model: dict[str, Any]) -> str:
+    name = str(model.get("name", ""))
+    dim = model.get("dim")
+    state_text = t_or(f"model.state.{model.get('state')}", str(model.get("state", "")))
+    return " · ".join(part for part in (name, f"{dim}-d" if dim else "", state_text) if part)
+
+
+def language_name(code: str) -> str:
+    return LANGUAGES.get(code, code)
