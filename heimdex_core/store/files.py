@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -119,3 +120,15 @@ def tree_bytes(root: Path) -> int:
             with suppress(OSError):
                 total += os.lstat(os.path.join(folder, name)).st_size
     return total
+
+
+def sweep(folder: Path, older_than_s: float = 86_400.0) -> int:
+    """Remove unfinished files and folders directly in `folder` that nobody has touched so long; how many."""
+    oldest = time.time() - older_than_s
+    count = 0
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        with suppress(OSError):
+            if path.lstat().st_mtime < oldest:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                count += 1
+    return count

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from heimdex_core.errors import InvalidFolder, InvalidValue
 from heimdex_core.store import sidecar, visible
-from heimdex_core.store.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, fsync_tree, remove_tree
+from heimdex_core.store.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, fsync_tree, remove_tree, sweep
 from heimdex_core.store.layout import LibraryPaths
 
 
@@ -59,6 +59,6 @@ def remove_old(paths: LibraryPaths, video_id: str, current: int) -> None:
         if n < current:
             remove_tree(paths.generation(video_id, n))
     folder = paths.generations(video_id)
-    if folder.is_dir():
-        for left in folder.glob(f"{TEMPORARY_PREFIX}gone-*"):
-            shutil.rmtree(left, ignore_errors=True)
+    for left in folder.glob(f"{TEMPORARY_PREFIX}gone-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    sweep(folder)

@@ -16,7 +16,7 @@ from heimdex_core.store import adopt as adopting
 from heimdex_core.store import commit, exports, generation, preferences, reels, reindex, usage, videos
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.commit import Shelf
-from heimdex_core.store.files import disk_errors, read_json, write_json
+from heimdex_core.store.files import disk_errors, read_json, sweep, write_json
 from heimdex_core.store.layout import LibraryPaths, check_uuid
 from heimdex_core.store.locks import OnWait, index_lock, log_wait
 from heimdex_core.store.reader import Reader
@@ -100,6 +100,8 @@ class Store:
         store.catalog.prepare()
         with store.catalog.transaction() as transaction:
             videos.ensure_user(transaction, videos.LOCAL_USER)
+        for folder in (store.paths.root, store.paths.videos, store.paths.indexes):
+            sweep(folder)  # what a crash left behind long ago
         return store
 
     def close(self) -> None:

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from heimdex_core.store.analysis import Token, for_index, mark, parse_query, terms, tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("   ...!? ", []),
+        ("Running Cities", ["run", "citi"]),
+        ("a spectre is haunting Europe", ["a", "spectr", "is", "haunt", "europ"]),
+        ("어두운 밤", ["어두", "두운", "밤"]),
+        ("東京都", ["東京", "京都"]),
+        ("3.5 km in 1,000 s", ["3.5", "km", "in", "1,000", "s"]),
+        ("서울2024년", ["서울", "2024", "년"]),
+        ("don't DON\u2019T", ["dont", "dont"]),
+        ("\U0001f3ac cut_here", ["cut", "here"]),
+        ("Дом", ["дом"]),
+        ("ﬁlm", ["film"]),
+    ],
+)
+def test_terms(text: str, expected: list[str]) -> None:
+    assert terms(text) == expected
+
+
+def test_places_are_those_of_the_text_given() -> None:
+    assert tokens("Big 어두운") == [Token("big", 0, 3), Token("어두", 4, 6), Token("두운", 5, 7)]
+
+
+def test_decomposed_korean_is_the_same_word() -> None:
+    text = unicodedata.normalize("NFD", "어두운 밤")
+    assert terms(text) == ["어두", "두운", "밤"]
+    for token in tokens(text):
+        assert unicodedata.normalize("NFC", text[token.start : token.end]) == token.text
+
+
+def test_terms_hold_no_white_space() -> None:
+    assert for_index(" Two\twords\u3000三四五 ") == "two word 三四 四五"
+
+
+def test_stop_words_leave_only_beside_others() -> None:
+    assert parse_query("the cat").words == ("cat",)
+    assert parse_query("to be").words == ("to", "be")
+    assert parse_query('"to be" the').words == ()
+
+
+def test_phrases() -> None:
+    query = parse_query('house "red car" \u201c파란 하늘\u201d house')
+    assert query.words == ("hous",)
+    assert query.phrases == (("red", "car"), ("파란", "하늘"))
+    assert query.terms == ("hous", "red", "car", "파란", "하늘")
+    assert parse_query('an "open quote').phrases == ()
+
+
+def test_mark_joins_overlapping_pairs_only() -> None:
+    text = "The haunted house: 어두운 밤에 haunts"
+    spans = mark(text, parse_query("haunting 어두운").terms)
+    assert [text[a:b] for a, b in spans] == ["haunted", "어두운", "haunts"]
+
+
+def test_mark_nothing() -> None:
+    assert mark("some words", ()) == []

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from heimdex_core.store import lexical
+from heimdex_core.store.lexical import FIELDS, LexicalIndex
+from heimdex_core.store.vectors import Key
+from heimdex_core.types import Scene
+from tests.store.making import make_scenes
+
+A, B, NEW_A = ("a", 1), ("b", 1), ("a", 2)
+
+
+def scene(video: str, index: int, transcript: str = "", tags: tuple[str, ...] = (), screen: str = "") -> Scene:
+    made = make_scenes(video, ["-"] * index + [transcript], tags=tags)[index]
+    return Scene(**{**{n: getattr(made, n) for n in Scene.__dataclass_fields__}, "on_screen_text": screen})
+
+
+CONTENT: dict[Key, tuple[str, list[Scene]]] = {
+    A: ("Harbour", [scene("a", 0, "a red car on the bridge"), scene("a", 1, "the bridge and a car that is red")]),
+    B: ("밤", [scene("b", 0, "어두운 밤에 비가"), scene("b", 1, "", ("car",)), scene("b", 2, "", (), "exit car")]),
+    NEW_A: ("Harbour", [scene("a", 0, "a blue boat")]),
+}
+
+
+def build(folder: Path, keys: list[Key], redo: tuple[Key, ...] = ()) -> LexicalIndex:
+    lexical.sync(folder, keys, CONTENT.get, redo=redo)
+    index = LexicalIndex.open(folder)
+    assert index is not None
+    return index
+
+
+def ids(index: LexicalIndex, text: str, allowed: list[Key], k: int = 10) -> list[str]:
+    return [scene_id for scene_id, _ in index.search(text, k=k, allowed=allowed).hits]
+
+
+def test_phrase_needs_the_order(tmp_path: Path) -> None:
+    index = build(tmp_path, [A, B])
+    assert ids(index, '"red car"', [A, B]) == ["a_0_2000"]
+    assert set(ids(index, "red car", [A])) == {"a_0_2000", "a_2000_4000"}
+    assert ids(index, '"어두운 밤"', [A, B]) == []  # 밤에 is another word for pairs of syllables
+    assert ids(index, '"어두운 밤에"', [A, B]) == ["b_0_2000"]
+
+
+def test_words_beside_a_phrase_only_rank(tmp_path: Path) -> None:
+    index = build(tmp_path, [A, B])
+    assert ids(index, '"bridge" red', [A, B])[0] in ("a_0_2000", "a_2000_4000")
+    assert len(ids(index, '"bridge" nonsense', [A, B])) == 2
+
+
+def test_fields_weigh_as_written(tmp_path: Path) -> None:
+    assert FIELDS == {"transcript": 3.0, "title": 2.0, "tags": 4.0, "on_screen_text": 2.0}
+    word = {key: ("", [scene(key[0], 0, **{name: value})]) for key, name, value in (
+        (("t", 1), "transcript", "zebra"), (("g", 1), "tags", ("zebra",)), (("s", 1), "screen", "zebra"))}  # fmt: skip
+    lexical.sync(tmp_path, list(word), word.get)
+    index = LexicalIndex.open(tmp_path)
+    assert index is not None
+    hits = index.search("zebra", k=9, allowed=list(word)).hits
+    # One document in three has the word in each field, once and alone: the same BM25, times the weights 4, 3, 2.
+    assert [h[0] for h in hits] == ["g_0_2000", "t_0_2000", "s_0_2000"]
+    scores = [score for _, score in hits]
+    assert abs(scores[0] / scores[2] - 2.0) < 0.01
+    assert abs(scores[1] / scores[2] - 1.5) < 0.01
+
+
+def test_title_counts_for_all_its_scenes(tmp_path: Path) -> None:
+    assert sorted(ids(build(tmp_path, [A, B]), "harbour", [A, B])) == ["a_0_2000", "a_2000_4000"]
+
+
+def test_only_allowed_generations(tmp_path: Path) -> None:
+    index = build(tmp_path, [A, B, NEW_A])
+    assert ids(index, "boat", [A, B]) == []
+    assert ids(index, "boat", [NEW_A]) == ["a_0_2000"]
+    assert ids(index, "red", [NEW_A, B]) == []
+    assert len(ids(index, "car", [A, B], k=1)) == 1
+
+
+def test_stale_generations_leave_and_repeating_changes_nothing(tmp_path: Path) -> None:
+    build(tmp_path, [A, B])
+    index = build(tmp_path, [NEW_A, B], redo=(B,))
+    assert index.keys == {NEW_A, B}
+    assert ids(index, "red", [A]) == []
+    assert ids(index, "어두운", [B]) == ["b_0_2000"]  # once, though it was added twice
+    assert lexical.sync(tmp_path, [NEW_A, B], CONTENT.get) is False
+
+
+def test_an_opened_index_stays(tmp_path: Path) -> None:
+    opened = build(tmp_path, [A])
+    build(tmp_path, [B])
+    assert ids(opened, "bridge", [A]) != []
+
+
+def test_damage_is_mended_by_the_next_writing(tmp_path: Path) -> None:
+    build(tmp_path, [A])
+    (tmp_path / "meta.json").write_text("rubbish")
+    assert ids(build(tmp_path, [A]), '"red car"', [A]) == ["a_0_2000"]
+
+
+def test_operators_are_only_words(tmp_path: Path) -> None:
+    index = build(tmp_path, [A, B])
+    for text in ("title:harbour AND (", "car^5 OR *", "-red", "\\", '"" ""', "~~~"):
+        index.search(text, k=5, allowed=[A, B])
+    assert index.search("", k=5, allowed=[A]).hits == []
