@@ -64,8 +64,9 @@ def _is_utf16(text: str) -> bool:
 def _is_korean(text: str) -> bool:
     """Nearly all letters are syllables of KS X 1001: what cp949 makes of other encodings mostly is not."""
     letters = _foreign(text)
-    common = letters.encode("euc_kr", "ignore").decode("euc_kr")
-    return len(letters) > 0 and len(_HANGUL.findall(common)) >= 0.8 * len(letters)
+    # the other syllables of cp949, hardly ever used, take more than two bytes in euc_kr
+    common = [c for c in letters if _HANGUL.match(c) and len(c.encode("euc_kr", "ignore")) == 2]
+    return len(common) >= 0.8 * len(letters) > 0
 
 
 def _is_japanese(text: str) -> bool:
@@ -77,7 +78,7 @@ def _is_japanese(text: str) -> bool:
 def _is_western(text: str) -> bool:
     beyond = [c for c in text if c > "\x7f"]
     letters = sum(c.isalpha() for c in text)
-    return len(beyond) <= 0.3 * max(letters, 1) and all(_WESTERN.match(c) for c in beyond)
+    return len(_foreign(text)) <= 0.35 * max(letters, 1) and all(_WESTERN.match(c) for c in beyond)
 
 
 _CANDIDATES: tuple[tuple[str, Callable[[str], bool]], ...] = (
