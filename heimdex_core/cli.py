@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """Every command; the options that all share may stand before or after it."""
-    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    shared = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     shared.add_argument("--library", metavar="DIR", help="the library folder (else HEIMDEX_LIBRARY, else data/library)")
     shared.add_argument("--json", action="store_true", help="print one JSON document on stdout and nothing else")
     parser = Parser(prog="python -m heimdex_core", description="Find scenes in videos and cut them.", parents=[shared])
