@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from heimdex_core.errors import LibraryDamaged, LibraryVersion
+from heimdex_core.store import schema, visible
+from heimdex_core.store.catalog import Catalog, from_us, to_us
+from heimdex_core.store.layout import LibraryPaths
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    made = Catalog(LibraryPaths(tmp_path))
+    made.prepare()
+    return made
+
+
+def count_users(catalog: Catalog) -> int:
+    with catalog.transaction() as transaction:
+        return int(transaction.rows("select count(*) as n from users")[0]["n"])
+
+
+def add_user(catalog: Catalog, fail: bool) -> None:
+    with catalog.transaction() as transaction:
+        transaction.insert("users", {"user_id": "u", "name": "n", "created_us": 1})
+        if fail:
+            raise RuntimeError("on purpose")
+
+
+def test_a_failing_block_is_rolled_back(catalog: Catalog) -> None:
+    with pytest.raises(RuntimeError):
+        add_user(catalog, fail=True)
+    assert count_users(catalog) == 0
+    add_user(catalog, fail=False)
+    assert count_users(catalog) == 1
+
+
+def test_moments_keep_their_microseconds() -> None:
+    moment = datetime(2026, 11, 21, 9, 0, 0, 123456, tzinfo=timezone(timedelta(hours=9)))
+    us = to_us(moment)
+    assert us == 1_795_219_200_123_456
+    assert from_us(us) == moment
+    back = from_us(us)
+    assert back is not None
+    assert back.tzinfo == UTC
+    with pytest.raises(TypeError):
+        to_us(datetime(2026, 1, 1))  # noqa: DTZ001 - that is what is refused
+
+
+def test_migrating_twice_changes_nothing(catalog: Catalog) -> None:
+    catalog.prepare()
+    with catalog.transaction() as transaction:
+        assert transaction.rows("select version from schema_version") == [{"version": schema.CATALOG_VERSION}]
+
+
+def test_a_new_migration_runs_once_on_an_old_catalog(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_user(catalog, fail=False)
+    more = (*schema.MIGRATIONS, ("alter table users add column email varchar",))
+    monkeypatch.setattr(schema, "MIGRATIONS", more)
+    monkeypatch.setattr(schema, "CATALOG_VERSION", len(more))
+    catalog.prepare()
+    catalog.prepare()
+    with catalog.transaction() as transaction:
+        assert transaction.rows("select user_id, email from users") == [{"user_id": "u", "email": None}]
+
+
+def test_a_failing_migration_leaves_the_old_version(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = (*schema.MIGRATIONS, ("alter table users add column email varchar", "select nonsense"))
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "MIGRATIONS", more)
+        patched.setattr(schema, "CATALOG_VERSION", len(more))
+        with pytest.raises(Exception, match="nonsense"):
+            catalog.prepare()
+    with catalog.transaction() as transaction:
+        assert transaction.rows("select version from schema_version") == [{"version": schema.CATALOG_VERSION}]
+        assert "email" not in [row["column_name"] for row in transaction.rows("describe users")]
+
+
+def test_a_newer_catalog_is_refused(catalog: Catalog) -> None:
+    with catalog.transaction() as transaction:
+        transaction.run("insert into schema_version values (99)")
+    with pytest.raises(LibraryVersion, match="99"):
+        catalog.prepare()
+
+
+def test_a_damaged_catalog_is_told(tmp_path: Path) -> None:
+    (tmp_path / "catalog.duckdb").write_bytes(b"rubbish" * 1000)
+    with pytest.raises(LibraryDamaged, match="catalog"):
+        Catalog(LibraryPaths(tmp_path)).prepare()
+
+
+def test_visible_is_mended_on_opening(catalog: Catalog) -> None:
+    path = catalog.paths.visible
+    assert visible.read_revision(path) == 1
+    path.write_bytes(b"rubbish")
+    catalog.prepare()
+    revision, videos = visible.read(path)
+    assert (revision, videos) == (2, {})
+    catalog.prepare()
+    assert visible.read_revision(path) == 2

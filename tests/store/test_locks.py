@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from heimdex_core.errors import NestedTransaction
+from heimdex_core.store.catalog import Catalog
+from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.store.locks import FileLock, catalog_lock, holder, index_lock
+
+HOLD = """
+import sys
+from pathlib import Path
+from heimdex_core.store.locks import FileLock
+with FileLock(Path(sys.argv[1]), rank=1).hold():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_waiting_reports_the_holder_and_then_gets_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "some.lock"
+    reported = threading.Event()
+    seen: list[tuple[str, int | None]] = []
+
+    def on_wait(name: str, pid: int | None, seconds: float) -> None:
+        seen.append((name, pid))
+        reported.set()
+
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdin is not None
+    assert child.stdout.readline() == "held\n"
+    got = threading.Event()
+
+    def wait_for_it() -> None:
+        with FileLock(path, rank=1, on_wait=on_wait, report_after_s=0.05).hold():
+            got.set()
+
+    waiter = threading.Thread(target=wait_for_it)
+    waiter.start()
+    assert reported.wait(60)
+    assert seen == [("some.lock", child.pid)]
+    assert not got.is_set()
+    child.stdin.close()
+    waiter.join(60)
+    child.wait(60)
+    assert got.is_set()
+    assert len(seen) == 1
+
+
+def test_a_killed_holder_gives_the_lock_back(tmp_path: Path) -> None:
+    path = tmp_path / "some.lock"
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "held\n"
+    child.kill()
+    child.wait(60)
+    assert holder(path) == child.pid
+    with FileLock(path, rank=1).hold():
+        assert holder(path) == os.getpid()
+
+
+def test_threads_exclude_each_other(tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / "some.lock", rank=1)
+    inside, most = 0, 0
+    guard = threading.Lock()
+
+    def work() -> None:
+        nonlocal inside, most
+        for _ in range(20):
+            with lock.hold():
+                with guard:
+                    inside += 1
+                    most = max(most, inside)
+                with guard:
+                    inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+
+
+def test_order_and_nesting(tmp_path: Path) -> None:
+    index, catalog = index_lock(tmp_path / "index.lock"), catalog_lock(tmp_path / "catalog.lock")
+    with index.hold(), catalog.hold():
+        pass
+    with catalog.hold(), pytest.raises(NestedTransaction), index.hold():
+        pass
+    with index.hold(), pytest.raises(NestedTransaction), index.hold():
+        pass
+    with catalog.hold():  # the failures above have left nothing behind
+        pass
+
+
+def test_nested_transaction_raises_and_the_outer_goes_on(tmp_path: Path) -> None:
+    catalog = Catalog(LibraryPaths(tmp_path))
+    catalog.prepare()
+    with catalog.transaction() as outer:
+        with pytest.raises(NestedTransaction), catalog.transaction():
+            pass
+        outer.insert("users", {"user_id": "someone", "name": "n", "created_us": 0})
+    with catalog.transaction() as after:
+        assert [row["user_id"] for row in after.rows("select user_id from users")] == ["someone"]
