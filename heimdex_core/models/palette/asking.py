@@ -1,0 +1,145 @@
+"""From what is asked to a vector: the weights with which a picture's features are summed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from heimdex_core.models.palette.colours import FAMILY_OF_NAME, NAMES, Floats
+from heimdex_core.models.palette.layout import (
+    BODY,
+    CHROMA_STEPS,
+    DIM,
+    LIGHT_STEPS,
+    ORIENTATIONS,
+    REGIONS,
+    SCALARS,
+    SLICES,
+)
+from heimdex_core.models.palette.reading import Group
+from heimdex_core.models.palette.vocabulary import Concept, Mix, Vocabulary, normalised
+
+GLOBAL_FAMILY, GLOBAL_COLOUR = 0.8, 0.5
+PLACED_FAMILY, PLACED_COLOUR, PLACED_CELLS = 0.5, 0.35, 0.8
+"""How a colour's weight is divided between the picture as a whole and the cells where it is asked for."""
+ASKED_COLOUR = 1.25
+"""A colour that is named counts for more than the usual one of a thing."""
+OWN_COLOUR_LEFT = 0.15
+"""What is left of a thing's usual colours when another one is named."""
+
+_COLOUR_FEELS = ("warmth", "warm_share", "cool_share", "chroma", "vivid_share", "grey_share", "variety", "sat:")
+_LIGHT_FEELS = ("lightness", "dark_share", "bright_share", "light:", "step:")
+
+_STARTS = {
+    "step": (SLICES["light"].start, LIGHT_STEPS),
+    "sat": (SLICES["saturation"].start, CHROMA_STEPS),
+    "orient": (SLICES["orientation"].start, ORIENTATIONS),
+}
+_SCALAR_AT = {scalar.name: SLICES["scalar"].start + n for n, scalar in enumerate(SCALARS)}
+
+
+def vector_of(groups: Iterable[Group], vocabulary: Vocabulary) -> Floats | None:
+    """(DIM,) unit vector of what the groups ask for; None where they ask for nothing."""
+    total = np.zeros(DIM, dtype=np.float32)
+    for group in groups:
+        asked = group_vector(group, vocabulary)
+        norm = float(np.linalg.norm(asked))
+        if norm > 0:
+            total[:BODY] += asked * ((ASKED_COLOUR if group.colours else 1.0) / norm)
+    norm = float(np.linalg.norm(total))
+    return total / norm if norm > 1e-6 else None
+
+
+def group_vector(group: Group, vocabulary: Vocabulary) -> Floats:
+    """(BODY,) weights of one thing with its description, not normalised."""
+    region = group.at or (group.thing.at if group.thing else None)
+    mix = group_mix(group, vocabulary)
+    asked = _of_colours(mix, region) if mix else np.zeros(BODY, dtype=np.float32)
+    if group.thing is not None:
+        asked += _of_feels(_feels_left(group.thing.feels, group))
+    for concept in (*group.looks, *group.colours):
+        asked += _of_feels(concept.feels)
+    return asked
+
+
+def group_mix(group: Group, vocabulary: Vocabulary) -> dict[str, float]:
+    """The colours that are looked for, summing to 1; empty where no colour is meant."""
+    own = dict(group.thing.mix) if group.thing else {}
+    named = _sum(concept.mix for concept in (*group.colours, *group.looks) if concept.mix)
+    if named and own:
+        mix = _sum(
+            ({n: v * (1 - OWN_COLOUR_LEFT) for n, v in named.items()}, {n: v * OWN_COLOUR_LEFT for n, v in own.items()})
+        )
+    else:
+        mix = named or own
+    for look in group.looks:
+        if look.shift:
+            mix = _shifted(mix, vocabulary.shifts[look.shift])
+    return normalised(mix)
+
+
+def concept_vector(concept: Concept, vocabulary: Vocabulary) -> Floats:
+    """(BODY,) weights of one concept by itself, not normalised."""
+    group = Group(thing=concept) if concept.kind == "thing" else Group()
+    if concept.kind != "thing":
+        group.describe(concept)
+    return group_vector(group, vocabulary)
+
+
+def mix_shares(mix: Mix) -> tuple[Floats, Floats]:
+    """(names,) and (families,) shares of a mix."""
+    shares = np.array([mix.get(name, 0.0) for name in NAMES], dtype=np.float32)
+    return shares, shares @ FAMILY_OF_NAME
+
+
+def _of_colours(mix: Mix, region: str | None) -> Floats:
+    asked = np.zeros(BODY, dtype=np.float32)
+    names, families = mix_shares(mix)
+    names, families = names / np.linalg.norm(names), families / np.linalg.norm(families)
+    if region is None or region == "all":
+        asked[SLICES["family"]] = GLOBAL_FAMILY * families
+        asked[SLICES["colour"]] = GLOBAL_COLOUR * names
+        return asked
+    asked[SLICES["family"]] = PLACED_FAMILY * families
+    asked[SLICES["colour"]] = PLACED_COLOUR * names
+    asked[SLICES["cell"]] = PLACED_CELLS * np.outer(REGIONS[region], families).ravel()
+    return asked
+
+
+def _of_feels(feels: Mapping[str, float]) -> Floats:
+    asked = np.zeros(BODY, dtype=np.float32)
+    for name, amount in feels.items():
+        kind, _, detail = name.partition(":")
+        if not detail:
+            asked[_SCALAR_AT[name]] += amount
+        elif kind in _STARTS:
+            start, parts = _STARTS[kind]
+            asked[start + parts.index(detail)] += amount
+        else:  # light, chroma or detail of a region
+            asked[SLICES[f"cell_{kind}"]] += amount * REGIONS[detail]
+    return asked
+
+
+def _feels_left(feels: Mapping[str, float], group: Group) -> dict[str, float]:
+    """A thing's measures without those that its description overrules: a blue fire is not warm."""
+    overruled: tuple[str, ...] = ()
+    if group.colours:
+        overruled += (*_COLOUR_FEELS, "chroma:")
+    if any(look.shift or "lightness" in look.feels for look in group.looks):
+        overruled += _LIGHT_FEELS
+    return (
+        {name: amount for name, amount in feels.items() if not name.startswith(overruled)} if overruled else dict(feels)
+    )
+
+
+def _sum(mixes: Iterable[Mix]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for mix in mixes:
+        for name, part in mix.items():
+            total[name] = total.get(name, 0.0) + part
+    return total
+
+
+def _shifted(mix: Mix, table: Mapping[str, Mix]) -> dict[str, float]:
+    return _sum({to: part * share for to, share in table.get(name, {name: 1.0}).items()} for name, part in mix.items())

@@ -1,0 +1,144 @@
+"""Colours by name: where they lie in CIELAB, and how much of each a picture holds.
+
+Anchors were written down from common colour lists (CSS and everyday names), several for a name where
+light and shade move it far. A pixel is shared between the anchors near it, so that no border between
+two names is sharp.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+ANCHORS: dict[str, tuple[str, ...]] = {
+    "black": ("#000000", "#101010"),
+    "charcoal": ("#2a2a2c", "#3c3c3e"),
+    "grey": ("#606062", "#808080", "#9a9a9a"),
+    "light grey": ("#b4b4b4", "#cfcfcf"),
+    "white": ("#ececec", "#ffffff"),
+    "red": ("#e01818", "#c41e1e", "#f03a34"),
+    "dark red": ("#7a0f14", "#500a0c"),
+    "orange": ("#f58220", "#e8701a", "#ffa032"),
+    "rust": ("#b5501e", "#a0441a"),
+    "brown": ("#7b4b26", "#8c6239", "#6b4a2e"),
+    "dark brown": ("#3c2414", "#2a1a10"),
+    "tan": ("#c8a878", "#b09068"),
+    "skin": ("#e0ac8a", "#c68a68", "#f0c8ac"),
+    "cream": ("#f5ecd2", "#e8dcbc"),
+    "gold": ("#d4a424", "#b8881c"),
+    "yellow": ("#f8e020", "#fff06a", "#e6d23c"),
+    "olive": ("#6e6a22", "#54501e", "#8a8440"),
+    "yellow green": ("#a4c832", "#86a82a", "#c4e060"),
+    "green": ("#2fa033", "#4c8a34", "#3cc446"),
+    "dark green": ("#1c4a1e", "#123014", "#2e5a2c"),
+    "light green": ("#a8dca0", "#8cc48c"),
+    "teal": ("#148080", "#0e5a5c", "#3a8e86"),
+    "turquoise": ("#30c8c8", "#78e0dc", "#00e5e5"),
+    "sky blue": ("#6cb4ea", "#4a98dc", "#90c4f0"),
+    "pale blue": ("#c4dcf0", "#aec6de"),
+    "blue": ("#1e50c8", "#1a38e0", "#2c6cc8"),
+    "slate blue": ("#5a7090", "#44586e", "#7c90a8"),
+    "navy": ("#101c50", "#0a1230", "#1c2c60"),
+    "violet": ("#6030c0", "#7c50d8"),
+    "purple": ("#7c2490", "#58186a", "#9a44ac"),
+    "lavender": ("#c4b0e4", "#a898cc"),
+    "magenta": ("#dc1c9c", "#ff30e0"),
+    "pink": ("#f480b0", "#e86498", "#f8a0c0"),
+    "pale pink": ("#f8d0d8", "#ecbcc6"),
+    "peach": ("#fab490", "#f09078"),
+}
+"""Name -> sRGB anchors. The order is the order of the vector's dimensions: changing it is a new version."""
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "black": ("black", "charcoal"),
+    "grey": ("grey", "light grey", "charcoal"),
+    "white": ("white", "light grey", "cream"),
+    "red": ("red", "dark red"),
+    "orange": ("orange", "rust", "gold", "peach"),
+    "yellow": ("yellow", "gold", "cream"),
+    "brown": ("brown", "dark brown", "rust", "olive"),
+    "beige": ("tan", "skin", "cream", "peach"),
+    "green": ("green", "dark green", "light green", "yellow green", "olive"),
+    "cyan": ("turquoise", "teal"),
+    "blue": ("blue", "sky blue", "pale blue", "slate blue"),
+    "navy": ("navy",),
+    "purple": ("purple", "violet", "lavender"),
+    "pink": ("pink", "pale pink", "magenta", "peach"),
+}
+"""Coarse families; a name that belongs to several is divided evenly between them."""
+
+NAMES = tuple(ANCHORS)
+FAMILY_NAMES = tuple(FAMILIES)
+
+SOFTNESS = 9.0
+"""Distance in CIELAB over which a pixel's share falls off; about four just noticeable differences."""
+
+TYPICAL_FAMILY_SHARE: dict[str, float] = {
+    # What an ordinary picture holds, guessed once; more than this is what makes a picture "green".
+    "black": 0.14,
+    "grey": 0.20,
+    "white": 0.09,
+    "red": 0.03,
+    "orange": 0.04,
+    "yellow": 0.03,
+    "brown": 0.13,
+    "beige": 0.09,
+    "green": 0.09,
+    "cyan": 0.02,
+    "blue": 0.08,
+    "navy": 0.03,
+    "purple": 0.015,
+    "pink": 0.015,
+}
+
+
+def srgb_to_lab(rgb: Floats) -> Floats:
+    """CIELAB (D65, 2 degrees) of sRGB values 0 to 1, shape (..., 3); L* 0 to 100."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    )
+    xyz = linear @ to_xyz.T / np.array([0.95047, 1.0, 1.08883])
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    x, y, z = f[..., 0], f[..., 1], f[..., 2]
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1).astype(np.float32)
+
+
+def _hex_to_lab(codes: tuple[str, ...]) -> Floats:
+    rgb = np.array([[int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)] for code in codes], dtype=np.float32)
+    return srgb_to_lab(rgb)
+
+
+_ANCHOR_LAB = np.concatenate([_hex_to_lab(codes) for codes in ANCHORS.values()])
+_ANCHOR_NAME = np.concatenate([np.full(len(codes), n) for n, codes in enumerate(ANCHORS.values())])
+_NAME_OF_ANCHOR = np.zeros((len(_ANCHOR_NAME), len(NAMES)), dtype=np.float32)
+_NAME_OF_ANCHOR[np.arange(len(_ANCHOR_NAME)), _ANCHOR_NAME] = 1
+
+
+def _family_matrix() -> Floats:
+    matrix = np.array([[float(name in names) for names in FAMILIES.values()] for name in NAMES], dtype=np.float32)
+    return matrix / matrix.sum(axis=1, keepdims=True)
+
+
+FAMILY_OF_NAME = _family_matrix()
+"""(names, families): how a named colour's share is divided between the families; rows sum to 1."""
+
+
+def name_shares(lab: Floats) -> Floats:
+    """(n, names) of pixels (n, 3) in CIELAB: how much each name fits each pixel; rows sum to 1."""
+    squares = ((lab**2).sum(axis=1)[:, None] - 2 * lab @ _ANCHOR_LAB.T) + (_ANCHOR_LAB**2).sum(axis=1)
+    # Measured from the nearest anchor, so that a pixel far from all still gets a name.
+    nearness = np.exp(-(squares - squares.min(axis=1, keepdims=True)) / (2 * SOFTNESS**2))
+    shares = nearness @ _NAME_OF_ANCHOR
+    return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def soft_root(share: Floats) -> Floats:
+    """A share (0 to 1) as a feature: a little of a colour counts for more than its area, noise does not.
+
+    The square root makes the product of two histograms their Bhattacharyya coefficient; the offset
+    takes its infinite slope at 0 away.
+    """
+    return (np.sqrt(share + 0.005) - np.sqrt(0.005)).astype(np.float32)

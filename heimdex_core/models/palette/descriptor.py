@@ -1,0 +1,285 @@
+"""A picture's numbers: colours, light, warmth, saturation, texture and where they are.
+
+Everything is measured on a copy of fixed size, so that a 4k frame and its thumbnail read alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from heimdex_core.errors import InvalidValue
+from heimdex_core.models.palette.colours import (
+    FAMILY_NAMES,
+    FAMILY_OF_NAME,
+    NAMES,
+    TYPICAL_FAMILY_SHARE,
+    Floats,
+    name_shares,
+    soft_root,
+    srgb_to_lab,
+)
+from heimdex_core.models.palette.layout import (
+    BLOCKS,
+    BODY,
+    CHROMA_CENTRES,
+    DIM,
+    GRID,
+    LENGTH,
+    LIGHT_STEPS,
+    SCALARS,
+    SLICES,
+)
+
+SIDE_PX = 160
+"""Longest side at which everything is measured."""
+MIN_SIDE_PX = 12
+BAR_LEVEL = 16
+BAR_LIMIT = 0.3
+EDGE = 6.0
+"""Change of L* from one pixel to the next that counts as an edge."""
+
+
+def describe(image: npt.NDArray[Any]) -> Floats:
+    """(DIM,) unit vector of an RGB uint8 picture (height, width, 3) of any size; grey (height, width) too.
+
+    Raises InvalidValue for anything else.
+    """
+    rgb = _as_rgb(image)
+    small = _shrunk(_without_bars(rgb))
+    features = _features(small)
+    return _to_unit(features)
+
+
+def _features(rgb: Floats) -> Floats:
+    """(BODY,) centred and weighted features of RGB values 0 to 1 at measuring size."""
+    lab = srgb_to_lab(rgb)
+    height, width = lab.shape[:2]
+    light = lab[..., 0]
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    shares = name_shares(lab.reshape(-1, 3))
+    families = shares @ FAMILY_OF_NAME
+    row = np.minimum(np.arange(height) * GRID // height, GRID - 1)
+    column = np.minimum(np.arange(width) * GRID // width, GRID - 1)
+    cell = (row[:, None] * GRID + column[None, :]).ravel()
+    steps_x, steps_y = _steps(light)
+    edges = np.hypot(steps_x, steps_y) > EDGE
+
+    cell_families = _per_cell(families, cell)
+    cell_light = _per_cell(light.reshape(-1, 1), cell)[:, 0]
+    cell_chroma = _per_cell(chroma.reshape(-1, 1), cell)[:, 0]
+    cell_edges = _per_cell(edges.reshape(-1, 1).astype(np.float32), cell)[:, 0]
+    scalars = _scalars(lab, chroma, shares, edges, cell_light, cell_edges)
+    typical = np.array([TYPICAL_FAMILY_SHARE[name] for name in FAMILY_NAMES], dtype=np.float32)
+    parts = {
+        "colour": soft_root(shares.mean(axis=0)) - soft_root(np.full(len(NAMES), 1 / len(NAMES))),
+        "family": soft_root(families.mean(axis=0)) - soft_root(typical),
+        "cell": (soft_root(cell_families) - soft_root(typical)).ravel(),
+        "light": _steps_of(light, np.linspace(0, 100, len(LIGHT_STEPS))) - 1 / len(LIGHT_STEPS),
+        "saturation": _steps_of(chroma, CHROMA_CENTRES) - 1 / len(CHROMA_CENTRES),
+        "cell_light": np.tanh((cell_light - 45) / 20),
+        "cell_chroma": np.tanh((cell_chroma - 20) / 14),
+        "cell_detail": np.tanh((cell_edges - 0.12) / 0.1),
+        "orientation": _orientation(steps_x, steps_y),
+        "scalar": np.array(
+            [np.tanh((scalars[scalar.name] - scalar.neutral) / scalar.scale) for scalar in SCALARS], dtype=np.float32
+        ),
+    }
+    body = np.zeros(BODY, dtype=np.float32)
+    for block in BLOCKS:
+        body[SLICES[block.name]] = parts[block.name] * block.weight
+    return body
+
+
+def _to_unit(body: Floats) -> Floats:
+    """Features with the slack that makes every picture's vector equally long.
+
+    With it the cosine with a query is the plain sum of what the query asks for: a picture cannot gain
+    by having nothing else in it, nor lose by having a lot. (The reduction of inner product to cosine
+    of Bachrach et al., RecSys 2014.)
+    """
+    vector = np.zeros(DIM, dtype=np.float32)
+    length = float(np.linalg.norm(body))
+    vector[:BODY] = body / max(length, LENGTH)
+    vector[BODY] = np.sqrt(max(0.0, 1.0 - min(length / LENGTH, 1.0) ** 2))
+    return vector / np.linalg.norm(vector)
+
+
+# --- preparing the picture ------------------------------------------------------------------------
+
+
+def _as_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.size == 0:
+        raise InvalidValue(name="image", value=f"{image.dtype} {image.shape}", reason="RGB uint8 is needed")
+    if image.ndim == 2:
+        return np.repeat(image[:, :, None], 3, axis=2)
+    if image.shape[2] == 1:
+        return np.repeat(image, 3, axis=2)
+    if image.shape[2] != 3:
+        raise InvalidValue(name="image", value=f"{image.dtype} {image.shape}", reason="RGB uint8 is needed")
+    return image
+
+
+def _without_bars(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The picture without black bars above and below or left and right: they belong to the screen."""
+    dark = rgb.max(axis=2) < BAR_LEVEL
+    top, bottom = _bars(dark.all(axis=1))
+    left, right = _bars(dark.all(axis=0))
+    return rgb[top : rgb.shape[0] - bottom, left : rgb.shape[1] - right]
+
+
+def _bars(dark: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """Lengths of two like bars at the ends of a line of rows, (0, 0) if there is no such pair."""
+    lit = np.flatnonzero(~dark)
+    if lit.size == 0:
+        return 0, 0
+    first, last = int(lit[0]), len(dark) - 1 - int(lit[-1])
+    like = abs(first - last) <= max(2, 0.02 * len(dark))
+    return (first, last) if like and 0 < first <= BAR_LIMIT * len(dark) else (0, 0)
+
+
+def _shrunk(rgb: npt.NDArray[np.uint8]) -> Floats:
+    """RGB 0 to 1 with the longest side SIDE_PX; tiny pictures are blown up by repeating pixels."""
+    import cv2
+
+    height, width = rgb.shape[:2]
+    if max(height, width) > SIDE_PX:
+        scale = SIDE_PX / max(height, width)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        rgb = np.asarray(cv2.resize(np.ascontiguousarray(rgb), size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        height, width = rgb.shape[:2]
+    rgb = np.repeat(rgb, -(-MIN_SIDE_PX // height), axis=0)
+    rgb = np.repeat(rgb, -(-MIN_SIDE_PX // width), axis=1)
+    return rgb.astype(np.float32) / np.float32(255)
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+def _per_cell(values: Floats, cell: npt.NDArray[np.int64]) -> Floats:
+    """(cells, k) means of (n, k) values by the cell of each."""
+    sums = np.zeros((GRID * GRID, values.shape[1]), dtype=np.float64)
+    for n in range(GRID * GRID):
+        sums[n] = values[cell == n].mean(axis=0)
+    return sums.astype(np.float32)
+
+
+def _steps(light: Floats) -> tuple[Floats, Floats]:
+    """Change of L* to the next pixel to the right and below, same shape as `light`."""
+    return (
+        np.diff(light, axis=1, append=light[:, -1:]),
+        np.diff(light, axis=0, append=light[-1:]),
+    )
+
+
+def _steps_of(values: Floats, centres: npt.ArrayLike) -> Floats:
+    """Shares of values near each centre, each value divided between its two neighbours; sums to 1."""
+    centres = np.asarray(centres, dtype=np.float32)
+    values = np.clip(values.ravel(), centres[0], centres[-1])
+    upper = np.clip(np.searchsorted(centres, values), 1, len(centres) - 1)
+    part = (values - centres[upper - 1]) / (centres[upper] - centres[upper - 1])
+    shares = np.bincount(upper, part, len(centres)) + np.bincount(upper - 1, 1 - part, len(centres))
+    return (shares / values.size).astype(np.float32)
+
+
+def _orientation(steps_x: Floats, steps_y: Floats) -> Floats:
+    """How edges run (horizontal, rising, vertical, falling), as shares less 1/4; zeros where there are none."""
+    strength = np.hypot(steps_x, steps_y)
+    if strength.mean() < 0.2:
+        return np.zeros(4, dtype=np.float32)
+    # An edge runs across its gradient; angles are doubled because an edge has no direction.
+    angle = (np.arctan2(steps_y, steps_x) + np.pi / 2) % np.pi
+    bins = np.round(angle / (np.pi / 4)).astype(int) % 4
+    shares = np.bincount(bins.ravel(), strength.ravel() ** 2, 4)
+    shares = shares / shares.sum()
+    # Image rows grow downwards: a gradient to the lower right belongs to a rising edge.
+    return (shares[[0, 3, 2, 1]] - 0.25).astype(np.float32)
+
+
+def _scalars(
+    lab: Floats, chroma: Floats, shares: Floats, edges: npt.NDArray[np.bool_], cell_light: Floats, cell_edges: Floats
+) -> dict[str, float]:
+    """The numbers of layout.SCALARS by name, in their own units."""
+    light, warm = lab[..., 0], lab[..., 2]
+    mean_shares = shares.mean(axis=0)
+    variety = -float((mean_shares * np.log(mean_shares + 1e-9)).sum()) / np.log(len(NAMES))
+    fine, medium, coarse = _bands(light)
+    coloured = chroma > 12
+    dark, bright = light < 25, light > 75
+    values = {
+        "lightness": light.mean(),
+        "contrast": light.std(),
+        "dark_share": dark.mean(),
+        "bright_share": bright.mean(),
+        "glow": float(np.sqrt(dark.mean() * bright.mean())) if dark.mean() > 0.4 else 0.0,
+        "top_light": cell_light[:3].mean() - cell_light[6:].mean(),
+        "centre_light": cell_light[4] - np.delete(cell_light, 4).mean(),
+        "warmth": warm.mean(),
+        "warm_share": (coloured & (warm > 8)).mean(),
+        "cool_share": (coloured & (warm < -4)).mean(),
+        "chroma": chroma.mean(),
+        "vivid_share": (chroma > 50).mean(),
+        "grey_share": (chroma < 8).mean(),
+        "variety": variety,
+        "edges": edges.mean(),
+        "fine": fine,
+        "medium": medium,
+        "coarse": coarse,
+        "smooth": _smooth(light),
+        "flat": _flat(lab),
+        "two_tone": _two_tone(lab),
+        "bottom_detail": cell_edges[6:].mean() - cell_edges[:3].mean(),
+        "centre_detail": cell_edges[4] - np.delete(cell_edges, 4).mean(),
+    }
+    values["columns"], values["rows"] = _explained(lab)
+    return {name: float(value) for name, value in values.items()}
+
+
+def _halved(values: Floats) -> Floats:
+    height, width = values.shape[0] // 2 * 2, values.shape[1] // 2 * 2
+    return values[:height, :width].reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+
+
+def _bands(light: Floats) -> tuple[float, float, float]:
+    """Mean change of L* within 2, 4 and 8 px squares: fine, medium and coarse texture."""
+    found = []
+    for _ in range(3):
+        if min(light.shape) < 2:
+            found.append(0.0)
+            continue
+        half = _halved(light)
+        back = half.repeat(2, axis=0).repeat(2, axis=1)
+        found.append(float(np.abs(light[: back.shape[0], : back.shape[1]] - back).mean()))
+        light = half
+    return found[0], found[1], found[2]
+
+
+def _smooth(light: Floats) -> float:
+    """Share of 8 px squares whose L* hardly changes."""
+    size = 8
+    height, width = light.shape[0] // size * size, light.shape[1] // size * size
+    blocks = light[:height, :width].reshape(height // size, size, width // size, size)
+    return float((blocks.std(axis=(1, 3)) < 1.5).mean())
+
+
+def _flat(lab: Floats) -> float:
+    """Share of neighbours that are the very same colour: drawn, not photographed."""
+    return float((np.abs(np.diff(lab, axis=1)).max(axis=2) < 0.4).mean())
+
+
+def _two_tone(lab: Floats) -> float:
+    """Share of the two commonest of coarse colour steps."""
+    steps = np.round(lab.reshape(-1, 3) / np.array([20, 30, 30])).astype(int) + 10
+    counts = np.sort(np.bincount(steps @ np.array([900, 30, 1])))
+    return float(counts[-2:].sum() / counts.sum())
+
+
+def _explained(lab: Floats) -> tuple[float, float]:
+    """Share of the variance that the column alone, and the row alone, explains; typical values if there is none."""
+    total = lab.var(axis=(0, 1)).sum()
+    if total < 1:
+        return 0.18, 0.25
+    return float(lab.mean(axis=0).var(axis=0).sum() / total), float(lab.mean(axis=1).var(axis=0).sum() / total)

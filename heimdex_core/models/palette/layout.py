@@ -1,0 +1,129 @@
+"""The vector's map: which dimensions mean what. Shared by the picture side and the text side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from heimdex_core.models.palette.colours import FAMILY_NAMES, NAMES, Floats
+from heimdex_core.types import Space
+
+REVISION = "1"
+GRID = 3
+CELLS = tuple(f"{row} {column}" for row in ("top", "middle", "bottom") for column in ("left", "centre", "right"))
+
+LIGHT_STEPS = ("black", "very dark", "dark", "dim", "medium", "light", "bright", "white")
+"""Centres of the steps of L*: 0, 100/7, ... 100."""
+CHROMA_STEPS = ("none", "faint", "muted", "strong", "vivid")
+CHROMA_CENTRES = (0.0, 10.0, 25.0, 45.0, 70.0)
+ORIENTATIONS = ("horizontal", "rising", "vertical", "falling")
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """One number about a picture; the feature is tanh((value - neutral) / scale)."""
+
+    name: str
+    neutral: float
+    scale: float
+
+
+SCALARS: tuple[Scalar, ...] = (
+    # light, in L* (0 to 100) or shares (0 to 1)
+    Scalar("lightness", 45, 18),
+    Scalar("contrast", 20, 9),
+    Scalar("dark_share", 0.30, 0.25),
+    Scalar("bright_share", 0.15, 0.18),
+    Scalar("glow", 0.03, 0.05),
+    Scalar("top_light", 6, 16),
+    Scalar("centre_light", 3, 13),
+    # warmth, in b* and shares
+    Scalar("warmth", 6, 11),
+    Scalar("warm_share", 0.30, 0.25),
+    Scalar("cool_share", 0.18, 0.22),
+    # saturation, in C*
+    Scalar("chroma", 20, 12),
+    Scalar("vivid_share", 0.12, 0.16),
+    Scalar("grey_share", 0.35, 0.28),
+    Scalar("variety", 0.55, 0.18),
+    # texture, of L* at 160 px
+    Scalar("edges", 0.12, 0.09),
+    Scalar("fine", 1.6, 1.0),
+    Scalar("medium", 2.4, 1.3),
+    Scalar("coarse", 4.0, 2.0),
+    Scalar("smooth", 0.30, 0.25),
+    Scalar("flat", 0.25, 0.25),
+    Scalar("two_tone", 0.45, 0.25),
+    Scalar("columns", 0.18, 0.2),
+    Scalar("rows", 0.25, 0.2),
+    Scalar("bottom_detail", 0.02, 0.08),
+    Scalar("centre_detail", 0.02, 0.08),
+)
+"""Neutral and scale: what an ordinary picture has, and how far from it is a lot. Written, not fitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of dimensions of one kind and its weight, which scales the picture's features."""
+
+    name: str
+    parts: tuple[str, ...]
+    weight: float
+
+
+BLOCKS: tuple[Block, ...] = (
+    Block("colour", NAMES, 0.7),
+    Block("family", FAMILY_NAMES, 1.0),
+    Block("cell", tuple(f"{family}@{cell}" for cell in CELLS for family in FAMILY_NAMES), 0.58),
+    Block("light", LIGHT_STEPS, 0.5),
+    Block("saturation", CHROMA_STEPS, 0.5),
+    Block("cell_light", CELLS, 0.25),
+    Block("cell_chroma", CELLS, 0.2),
+    Block("cell_detail", CELLS, 0.2),
+    Block("orientation", ORIENTATIONS, 0.4),
+    Block("scalar", tuple(scalar.name for scalar in SCALARS), 0.3),
+)
+
+
+def _slices() -> dict[str, slice]:
+    found, start = {}, 0
+    for block in BLOCKS:
+        found[block.name] = slice(start, start + len(block.parts))
+        start += len(block.parts)
+    return found
+
+
+SLICES = _slices()
+BODY = sum(len(block.parts) for block in BLOCKS)
+DIM = BODY + 1
+"""The last dimension is the slack that gives every picture the same length; no query has anything there."""
+
+SPACE = Space(name="vision/palette", kind="vision", model="palette", revision=REVISION, dim=DIM)
+
+LENGTH = 2.6
+"""Length of a picture's features before scaling; longer ones are cut to it, shorter ones filled by the slack."""
+
+
+def _regions() -> dict[str, Floats]:
+    grid = {
+        "top": [[1, 1, 1], [0, 0, 0], [0, 0, 0]],
+        "middle": [[0, 0, 0], [1, 1, 1], [0, 0, 0]],
+        "bottom": [[0, 0, 0], [0, 0, 0], [1, 1, 1]],
+        "upper": [[1, 1, 1], [0.6, 0.6, 0.6], [0, 0, 0]],
+        "lower": [[0, 0, 0], [0.6, 0.6, 0.6], [1, 1, 1]],
+        "left": [[1, 0.3, 0], [1, 0.3, 0], [1, 0.3, 0]],
+        "right": [[0, 0.3, 1], [0, 0.3, 1], [0, 0.3, 1]],
+        "centre": [[0, 0.5, 0], [0.5, 1, 0.5], [0, 0.5, 0]],
+        "surround": [[1, 0.6, 1], [1, 0, 1], [1, 0.6, 1]],
+        "all": [[1, 1, 1], [1, 1, 1], [1, 1, 1]],
+    }
+    found = {}
+    for name, rows in grid.items():
+        cells = np.array(rows, dtype=np.float32).ravel()
+        found[name] = cells / np.linalg.norm(cells)
+    return found
+
+
+REGIONS = _regions()
+"""Region -> (9,) weights of the cells, unit length."""

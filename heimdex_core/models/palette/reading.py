@@ -1,0 +1,270 @@
+"""From a written description to what it asks for: which things, in which colours, where.
+
+"green meadow under a pink sky"  ->  meadow (green, at the bottom), sky (pink, at the top)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from heimdex_core.models.palette import korean
+from heimdex_core.models.palette.vocabulary import (
+    LONGEST_PHRASE,
+    Concept,
+    Vocabulary,
+    is_hangul,
+    tokens_of,
+)
+
+RELATIONS: dict[tuple[str, ...], str] = {
+    ("under",): "under",
+    ("below",): "under",
+    ("beneath",): "under",
+    ("underneath",): "under",
+    ("above",): "above",
+    ("over",): "above",
+    ("on", "top", "of"): "on",
+    ("on",): "on",
+    ("upon",): "on",
+    ("atop",): "on",
+    ("in",): "in",
+    ("inside",): "in",
+    ("within",): "in",
+    ("against",): "in",
+    ("amid",): "in",
+    ("among",): "in",
+    ("surrounded", "by"): "in",
+    ("in", "front", "of"): "in",
+}
+PLACES: dict[tuple[str, ...], str] = {
+    (*lead, "the", name): region
+    for lead in (("at",), ("on",), ("in",), ("to",))
+    for name, region in {
+        "top": "top",
+        "bottom": "bottom",
+        "left": "left",
+        "right": "right",
+        "middle": "centre",
+        "centre": "centre",
+        "center": "centre",
+        "foreground": "lower",
+        "background": "surround",
+    }.items()
+}
+_COPULAS = "is are was were turns turning looks looking becomes gets being"
+_IGNORED = (
+    "a an the of with and or but to at by for from as into onto near next beside behind through along across this "
+    "that these those it its there some any all very quite really so too more most lots lot many few big small large "
+    "little scene scenes shot shots video clip film movie picture image photo photograph footage frame view show "
+    "shows showing shown seen background foreground full covered filled made has have having be been colour color "
+    "coloured colored colours colors tone tones toned hue where which who when i we you he she they my our your his "
+    "her their one two three up down out off"
+)
+COPULAS = frozenset(_COPULAS.split())
+IGNORED = frozenset(_IGNORED.split())
+
+PLACED_BY: dict[str, tuple[str | None, str | None]] = {
+    "under": ("bottom", "top"),
+    "above": ("top", "bottom"),
+    "on": ("centre", "surround"),
+    "in": ("centre", "surround"),
+}
+"""Relation -> where the placed thing and the thing it refers to are looked for."""
+FIRM = frozenset({"under", "above"})
+"""Relations that overrule where a thing usually is; the others only place what has no place of its own."""
+
+
+@dataclass
+class Group:
+    """A thing with the words that describe it; `thing` None where only the description is known."""
+
+    thing: Concept | None = None
+    colours: list[Concept] = field(default_factory=list)
+    looks: list[Concept] = field(default_factory=list)
+    at: str | None = None
+
+    def describe(self, concept: Concept) -> None:
+        (self.colours if concept.kind == "colour" else self.looks).append(concept)
+
+    @property
+    def is_empty(self) -> bool:
+        return self.thing is None and not self.colours and not self.looks
+
+
+@dataclass(frozen=True)
+class Reading:
+    groups: tuple[Group, ...]
+    used_words: tuple[str, ...]
+    unknown_words: tuple[str, ...]
+
+
+ItemKind = Literal["concept", "relation", "place", "copula", "unknown", "skip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    kind: ItemKind
+    words: tuple[str, ...]
+    concept: Concept | None = None
+    value: str = ""
+    """The relation or the region."""
+    is_korean: bool = False
+    is_predicate: bool = False
+    """A Korean adjective after its noun: 하늘이 파랗다."""
+
+
+def read(text: str, vocabulary: Vocabulary) -> Reading:
+    """What `text` asks for; no groups where it has none of the vocabulary's words."""
+    items = list(_items(tokens_of(text), vocabulary))
+    groups = _Parser().parse(items)
+    used = dict.fromkeys(word for item in items if item.kind == "concept" for word in item.words)
+    unknown = dict.fromkeys(word for item in items if item.kind == "unknown" for word in item.words)
+    return Reading(tuple(groups), tuple(used), tuple(unknown))
+
+
+# --- words to items -------------------------------------------------------------------------------
+
+
+def _items(tokens: list[str], vocabulary: Vocabulary) -> Iterator[Item]:
+    n = 0
+    while n < len(tokens):
+        size, items = _longest(tokens[n : n + LONGEST_PHRASE], vocabulary)
+        yield from items
+        n += size
+
+
+def _longest(tokens: list[str], vocabulary: Vocabulary) -> tuple[int, list[Item]]:
+    """The longest phrase at the start of `tokens`: how many tokens, and what they are."""
+    for size in range(len(tokens), 0, -1):
+        words = tuple(tokens[:size])
+        if words in PLACES:
+            return size, [Item("place", words, value=PLACES[words])]
+        concept = vocabulary.find(words)
+        if concept is not None:
+            return size, [Item("concept", words, concept, is_korean=is_hangul(words[0]))]
+        if size > 1 and is_hangul(words[-1]):
+            for rest in korean.without_particles(words[-1]):
+                concept = vocabulary.find((*words[:-1], rest))
+                if concept is not None:
+                    return size, [Item("concept", words, concept, is_korean=True)]
+        if words in RELATIONS:
+            return size, [Item("relation", words, value=RELATIONS[words])]
+    return 1, _single(tokens[0], vocabulary)
+
+
+def _single(token: str, vocabulary: Vocabulary) -> list[Item]:
+    if token in COPULAS:
+        return [Item("copula", (token,))]
+    if token in IGNORED or token in korean.IGNORED:
+        return [Item("skip", (token,))]
+    if is_hangul(token):
+        return _korean(token, vocabulary)
+    return [Item("unknown", (token,))]
+
+
+def _korean(token: str, vocabulary: Vocabulary) -> list[Item]:
+    relation, place = korean.relation_of(token), korean.place_of(token)
+    if relation or place:
+        return [Item("relation" if relation else "place", (token,), value=relation or place or "", is_korean=True)]
+    for form in korean.dictionary_forms(token):
+        if form in vocabulary.korean:
+            # -은/-운 stands before its noun, the other endings after it.
+            after = not token.endswith(("은", "운", "던"))
+            return [Item("concept", (token,), vocabulary.find((form,)), is_korean=True, is_predicate=after)]
+    for rest in korean.without_particles(token):
+        if rest in vocabulary.korean:
+            return [Item("concept", (token,), vocabulary.find((rest,)), is_korean=True)]
+    found = []
+    for part in korean.parts_of(token, vocabulary.korean.__contains__):
+        relation = korean.relation_of(part)
+        if part in vocabulary.korean:
+            found.append(Item("concept", (token,), vocabulary.find((part,)), is_korean=True))
+        elif relation:
+            found.append(Item("relation", (token,), value=relation, is_korean=True))
+    return found or [Item("unknown", (token,))]
+
+
+# --- items to groups ------------------------------------------------------------------------------
+
+
+class _Parser:
+    """Reads items from left to right; descriptions wait for the thing that they describe."""
+
+    def __init__(self) -> None:
+        self.groups: list[Group] = []
+        self.waiting = Group()
+        self.predicate_of: Group | None = None
+        self.relation: Item | None = None
+        self.relation_from = 0
+
+    def parse(self, items: list[Item]) -> list[Group]:
+        for item in items:
+            if item.kind == "concept" and item.concept is not None:
+                self._concept(item, item.concept)
+            elif item.kind == "relation":
+                self._close()
+                self._relate()
+                if self.groups:
+                    self.relation, self.relation_from = item, len(self.groups)
+            elif item.kind == "place":
+                self._close()
+                if self.groups:
+                    self.groups[-1].at = item.value
+            elif item.kind == "copula":
+                self.predicate_of = self.groups[-1] if self.groups else None
+            elif item.kind == "unknown":
+                # "red car": the red belongs to something that is not known, so it may be anywhere.
+                self._close()
+        self._close()
+        self._relate()
+        return self.groups
+
+    def _concept(self, item: Item, concept: Concept) -> None:
+        if concept.kind == "thing":
+            self.waiting.thing = concept
+            self.predicate_of = None
+            self._close()
+            return
+        is_predicate = item.is_predicate or (item.is_korean and item.words[-1].endswith("다"))
+        if is_predicate and self.groups and self.waiting.is_empty:
+            self.groups[-1].describe(concept)
+            return
+        self.waiting.describe(concept)
+
+    def _close(self) -> None:
+        """What is waiting becomes a group, or describes the subject before an "is"."""
+        waiting, self.waiting = self.waiting, Group()
+        subject, self.predicate_of = self.predicate_of, None
+        if waiting.is_empty:
+            return
+        if subject is not None and waiting.thing is None:
+            subject.colours += waiting.colours
+            subject.looks += waiting.looks
+            return
+        self.groups.append(waiting)
+
+    def _relate(self) -> None:
+        """Place the groups on both sides of the last relation.
+
+        English names the reference after it ("leaves on a rock"), Korean before it (바위 위의 단풍).
+        """
+        relation, self.relation = self.relation, None
+        if relation is None:
+            return
+        before = self.groups[self.relation_from - 1]
+        after = self.groups[self.relation_from] if len(self.groups) > self.relation_from else None
+        placed: Group | None
+        reference: Group | None
+        if relation.is_korean:
+            reference, placed = before, after
+            if placed is None and self.relation_from >= 2:
+                placed = self.groups[self.relation_from - 2]  # 단풍이 바위 위에 있다
+        else:
+            placed, reference = before, after
+        for group, region in zip((placed, reference), PLACED_BY[relation.value], strict=True):
+            usual = group.thing.at if group is not None and group.thing is not None else None
+            # One known side says where that side is only if the relation is firm about it.
+            if group is not None and (relation.value in FIRM or (placed and reference and usual is None)):
+                group.at = region

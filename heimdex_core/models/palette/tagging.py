@@ -1,0 +1,58 @@
+"""From a vector back to words: which concepts of the vocabulary a picture comes near to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from heimdex_core.models.base import Vectors
+from heimdex_core.models.palette.asking import concept_vector, group_mix, mix_shares
+from heimdex_core.models.palette.colours import Floats, soft_root
+from heimdex_core.models.palette.layout import BLOCKS, BODY, LENGTH, REGIONS, SLICES
+from heimdex_core.models.palette.reading import Group
+from heimdex_core.models.palette.vocabulary import Concept, Vocabulary
+
+MOST = 8
+CERTAIN = {"colour": 0.45, "look": 0.55, "thing": 0.55}
+"""Part of what a perfect example of the concept would score, from which on it is named; by kind."""
+
+
+class Tagger:
+    """Scores every concept that is a tag against a picture's vector."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        concepts = [concept for concept in vocabulary.concepts if concept.is_tag]
+        self._names = [concept.name for concept in concepts]
+        self._limits = np.array([CERTAIN[concept.kind] for concept in concepts], dtype=np.float32)
+        asked = np.stack([concept_vector(concept, vocabulary) for concept in concepts])
+        best = np.array([_best(concept, row, vocabulary) for concept, row in zip(concepts, asked, strict=True)])
+        self._weights = (asked / best[:, None]).astype(np.float32)
+
+    def certainties(self, vector: Vectors) -> dict[str, float]:
+        """Name -> score as part of a perfect example's; below 0 where the picture is the opposite."""
+        scores = self._weights @ (np.asarray(vector, dtype=np.float32)[:BODY] * LENGTH)
+        return dict(zip(self._names, (float(score) for score in scores), strict=True))
+
+    def tags(self, vector: Vectors) -> tuple[str, ...]:
+        scores = self.certainties(vector)
+        margins = {name: scores[name] - float(limit) for name, limit in zip(self._names, self._limits, strict=True)}
+        found = sorted((name for name in margins if margins[name] >= 0), key=lambda name: (-margins[name], name))
+        return tuple(found[:MOST])
+
+
+def _best(concept: Concept, asked: Floats, vocabulary: Vocabulary) -> float:
+    """What a picture would score that is all that the concept asks for."""
+    group = Group(thing=concept) if concept.kind == "thing" else Group()
+    if concept.kind != "thing":
+        group.describe(concept)
+    mix = group_mix(group, vocabulary)
+    ideal = np.full(BODY, 0.7, dtype=np.float32)
+    if mix:
+        names, families = mix_shares(mix)
+        ideal[SLICES["colour"]] = soft_root(names)
+        ideal[SLICES["family"]] = soft_root(families)
+        ideal[SLICES["cell"]] = np.tile(soft_root(families), len(REGIONS["all"]))
+    total = 0.0
+    for block in BLOCKS:
+        part = SLICES[block.name]
+        total += float((np.abs(asked[part]) * ideal[part]).sum()) * block.weight
+    return max(total, 1e-6)

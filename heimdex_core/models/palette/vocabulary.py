@@ -1,0 +1,157 @@
+"""The written vocabulary, read from vocabulary.toml and checked, and how its words are looked up."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from heimdex_core.errors import ModelBroken
+from heimdex_core.models.palette.colours import NAMES
+from heimdex_core.models.palette.layout import CHROMA_STEPS, LIGHT_STEPS, ORIENTATIONS, REGIONS, SCALARS
+
+Kind = Literal["colour", "look", "thing"]
+Mix = Mapping[str, float]
+
+FILE = Path(__file__).with_name("vocabulary.toml")
+LONGEST_PHRASE = 5
+
+
+@dataclass(frozen=True)
+class Concept:
+    """A word's meaning: colours, place and measures. `mix` sums to 1, or is empty."""
+
+    name: str
+    kind: Kind
+    mix: Mix = field(default_factory=dict)
+    at: str | None = None
+    feels: Mapping[str, float] = field(default_factory=dict)
+    shift: str | None = None
+    is_tag: bool = True
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    concepts: tuple[Concept, ...]
+    phrases: Mapping[tuple[str, ...], Concept]
+    """Tokens of every word and phrase, English singular and plural alike, to their concept."""
+    shifts: Mapping[str, Mapping[str, Mix]]
+    korean: frozenset[str]
+    """The Korean words that stand alone, for taking compounds apart."""
+
+    def find(self, tokens: Sequence[str]) -> Concept | None:
+        """The concept that these tokens name, in any of their forms; exact ones first."""
+        for spelled in itertools.product(*(forms(token) for token in tokens)):
+            concept = self.phrases.get(spelled)
+            if concept is not None:
+                return concept
+        return None
+
+
+@lru_cache(maxsize=1)
+def vocabulary() -> Vocabulary:
+    """The vocabulary, read once. Raises ModelBroken where the file does not hold to the descriptor."""
+    data = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    concepts: list[Concept] = []
+    phrases: dict[tuple[str, ...], Concept] = {}
+    kinds: tuple[tuple[str, Kind], ...] = (("colours", "colour"), ("looks", "look"), ("things", "thing"))
+    for section, kind in kinds:
+        for name, entry in data[section].items():
+            concept = _concept(name, kind, entry)
+            concepts.append(concept)
+            for words in (*entry["en"], *entry["ko"]):
+                phrases[tuple(tokens_of(words))] = concept
+    for phrase, concept in list(phrases.items()):
+        for spelled in itertools.product(*(plurals(token) for token in phrase)):
+            phrases.setdefault(spelled, concept)
+    shifts = {
+        name: {colour: normalised(mix) for colour, mix in table.items()} for name, table in data["shifts"].items()
+    }
+    for table in shifts.values():
+        for colour, mix in table.items():
+            _check_names("shifts", {colour, *mix}, NAMES)
+    korean = frozenset(phrase[0] for phrase in phrases if len(phrase) == 1 and is_hangul(phrase[0]))
+    return Vocabulary(tuple(concepts), phrases, shifts, korean)
+
+
+def _concept(name: str, kind: Kind, entry: Mapping[str, Any]) -> Concept:
+    mix, feels = entry.get("mix", {}), entry.get("feels", {})
+    at, shift = entry.get("at"), entry.get("shift")
+    _check_names(name, mix, NAMES)
+    _check_names(name, feels, FEELS)
+    _check_names(name, [at] if at else [], REGIONS)
+    _check_names(name, [shift] if shift else [], ("dark", "pale"))
+    return Concept(name, kind, normalised(mix), at, feels, shift, bool(entry.get("tag", True)))
+
+
+def _feel_names() -> frozenset[str]:
+    names = [scalar.name for scalar in SCALARS]
+    names += [f"{kind}:{region}" for kind in ("light", "chroma", "detail") for region in REGIONS]
+    names += [f"step:{step}" for step in LIGHT_STEPS] + [f"sat:{step}" for step in CHROMA_STEPS]
+    return frozenset([*names, *(f"orient:{direction}" for direction in ORIENTATIONS)])
+
+
+FEELS = _feel_names()
+
+
+def _check_names(where: str, names: Any, known: Any) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ModelBroken(name="palette", reason=f"{FILE.name}: {where} names {', '.join(unknown)}, which there is not")
+
+
+def normalised(mix: Mix) -> dict[str, float]:
+    """`mix` with its parts summing to 1; empty stays empty."""
+    total = sum(mix.values())
+    return {name: part / total for name, part in mix.items()} if total > 0 else {}
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?")
+
+
+def tokens_of(text: str) -> list[str]:
+    """Words of `text`, folded: NFKC, lower case; hyphens part words."""
+    return [match.group() for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text).casefold())]
+
+
+def is_hangul(token: str) -> bool:
+    return bool(token) and all("가" <= char <= "힣" for char in token)
+
+
+def plurals(word: str) -> Iterator[str]:
+    """An English word and what it may be the plural of."""
+    yield word
+    if len(word) < 4 or not word.isascii() or not word.endswith("s") or word.endswith("ss"):
+        return
+    if word.endswith("ies"):
+        yield word[:-3] + "y"
+    if word.endswith("ves"):
+        yield word[:-3] + "f"
+    yield word[:-1]
+    if word.endswith("es"):
+        yield word[:-2]
+
+
+@lru_cache(maxsize=8192)
+def forms(word: str) -> tuple[str, ...]:
+    """A word and the plainer words that it may be a form of, likeliest first."""
+    found = dict.fromkeys(plurals(word.removesuffix("'s").removesuffix("’s")))
+    for ending in ("er", "est", "ed", "ing", "ly", "ish"):
+        stem = word.removesuffix(ending)
+        if stem == word or len(stem) < 3 or not word.isascii():
+            continue
+        found |= dict.fromkeys((stem, stem + "e"))
+        if stem.endswith("i"):
+            found[stem[:-1] + "y"] = None
+        if stem[-1] == stem[-2]:
+            found[stem[:-1]] = None
+    return tuple(found)
