@@ -61,7 +61,11 @@ class TextEncoder(Protocol):
     space: Space
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
-        """(n, d) vectors of what is said in scenes."""
+        """(n, d) vectors of what is said in scenes; a row of zeros where `understands` is false."""
+        ...
+
+    def understands(self, text: str) -> bool:
+        """False for a text that is empty or in a language (script) that the model cannot read."""
         ...
 
     def encode_query(self, text: str) -> QueryVector:
