@@ -6,6 +6,7 @@ with AAC, MP3, Opus, Vorbis or FLAC. It does not play AVI, MPEG-4 part 2 or HEVC
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -15,13 +16,15 @@ import av
 from heimdex_core.errors import InvalidValue, RenderFailed
 from heimdex_core.media.ffmpeg import removed_on_failure, run_ffmpeg
 from heimdex_core.media.render import (
-    SAMPLE_RATE_HZ,
+    KEEP_TIMES,
     RenderFormat,
     choose_audio,
     encoder_args,
     exact_fps,
     input_args,
+    picture_from,
     scale_colours,
+    sound_from,
 )
 from heimdex_core.types import AudioTrack, MediaInfo, WorkContext
 
@@ -82,11 +85,13 @@ def make_preview(
 def _remux(path: Path, info: MediaInfo, out: Path, context: WorkContext, timeout_s: float | None) -> bool:
     """Copy the picture into MP4; false if the result does not show it at the times of the source."""
     track = choose_audio(info)
-    args = ["-fflags", "+genpts", *input_args(path, info, 0.0), "-map", f"0:{info.video_stream_index}", "-c:v", "copy"]
+    opened = ["-fflags", "+genpts", "-itsoffset", f"{-info.origin_s:.6f}", *input_args(path, info, 0.0)]
+    args = [KEEP_TIMES, *opened, "-map", f"0:{info.video_stream_index}", "-c:v", "copy"]
     if track is not None:
-        copied = track.codec in _AUDIO_IN_MP4
         args += ["-map", f"0:{track.stream_index}"]
-        args += ["-c:a", "copy"] if copied else ["-af", _sound_chain(), "-c:a", "aac", "-b:a", "160k", "-ac", "2"]
+        # -itsoffset has moved the origin to 0 already
+        filled = ["-af", sound_from(replace(info, origin_s=0.0), 0.0), "-c:a", "aac", "-b:a", "160k", "-ac", "2"]
+        args += ["-c:a", "copy"] if track.codec in _AUDIO_IN_MP4 else filled
     args += ["-map_chapters", "-1", "-movflags", "+faststart", "-f", "mp4", str(out)]
     try:
         run_ffmpeg(args, total_s=info.duration_s, context=context, timeout_s=timeout_s)
@@ -145,17 +150,13 @@ def _encode(
 ) -> None:
     # the first picture is shown from 0 on, also where it comes later: every player then agrees where 0 is
     size = f"{form.width}:{form.height}:{scale_colours(path, info)}"
-    picture = f"fps={form.fps}:start_time=0,scale={size},setsar=1,format=yuv420p"
-    args = [*input_args(path, info, 0.0), "-map", f"0:{info.video_stream_index}", "-vf", picture]
+    picture = f"{picture_from(info, 0.0)},fps={form.fps}:start_time=0,scale={size},setsar=1,format=yuv420p"
+    args = [KEEP_TIMES, *input_args(path, info, 0.0), "-map", f"0:{info.video_stream_index}", "-vf", picture]
     if track is not None:
-        args += ["-map", f"0:{track.stream_index}", "-af", _sound_chain()]
+        args += ["-map", f"0:{track.stream_index}", "-af", sound_from(info, 0.0)]
     keyframes = str(max(1, round(form.fps)))
     args += [*encoder_args(form), "-g", keyframes, "-f", "mp4", str(out)]
     run_ffmpeg(args, total_s=info.duration_s, context=context, timeout_s=timeout_s)
-
-
-def _sound_chain() -> str:
-    return f"atrim=start=0,aresample={SAMPLE_RATE_HZ}:async=1:min_hard_comp=0.02:first_pts=0"
 
 
 def _proxy_size(info: MediaInfo, height_px: int) -> tuple[int, int]:

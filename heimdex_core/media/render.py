@@ -20,6 +20,8 @@ from heimdex_core.types import AudioTrack, MediaInfo, WorkContext
 
 SAMPLE_RATE_HZ = 44_100
 AUDIO_BITRATE = "192k"
+KEEP_TIMES = "-copyts"
+_SILENCE = f"anullsrc=r={SAMPLE_RATE_HZ}:cl=stereo"
 _FADE_S = 0.008
 # Matroska and AVI interleave: sound that belongs to a keyframe may lie before it in the file. MP4 and MOV seek
 # every track by itself.
@@ -113,7 +115,7 @@ def render_reel(
         raise InvalidValue(name="clips", value="0", reason="at least one is needed")
     form = RenderFormat(width, height, exact_fps(fps), crf, preset)
     frames = [clip_frames(clip.duration_s, form.fps) for clip in clips]
-    args: list[str] = []
+    args: list[str] = [KEEP_TIMES]
     for clip in clips:
         args += input_args(clip.path, clip.info, clip.start_s)
     args += ["-filter_complex", reel_graph(clips, frames, form), "-map", "[picture]", "-map", "[sound]"]
@@ -123,29 +125,38 @@ def render_reel(
 
 
 def input_args(path: Path, info: MediaInfo, start_s: float) -> list[str]:
-    """Open `path` near `start_s` so that its frames there have time 0.
+    """Open `path` near `start_s` (player time); frames keep the container's own times (KEEP_TIMES).
 
-    Frames before 0 come along (-noaccurate_seek): the one still shown at `start_s` may have begun long before.
+    Frames before the start come along (-noaccurate_seek): the one still shown there may have begun long before.
     Damage is played over (error rate, ignore_err), as a player does.
     """
     preroll_s = 0.0 if info.container.startswith("mov") else _PREROLL_S
-    seek_s = info.origin_s + start_s - preroll_s
-    offset_s = -(info.origin_s + start_s)
-    seek: list[str] = []
-    if start_s > preroll_s:
-        # ffmpeg itself subtracts what it seeks to; times here are the container's own
-        seek = ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", _seconds(seek_s)]
-        offset_s += seek_s
-    else:
-        seek = ["-seek_timestamp", "1"]
+    seek = ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{info.origin_s + start_s - preroll_s:.6f}"]
     return [
         *("-protocol_whitelist", "file", "-format_whitelist", ",".join(VIDEO_FORMATS)),
         *("-threads", str(_DECODER_THREADS), "-err_detect", "ignore_err", "-max_error_rate", "1"),
         # A change of size or format in mid-stream would otherwise rebuild the whole graph of all clips.
         *("-reinit_filter", "0"),
-        *seek,
-        *("-itsoffset", _seconds(offset_s), "-i", f"file:{path.resolve()}"),
+        *(seek if start_s > preroll_s else []),
+        *("-i", f"file:{path.resolve()}"),
     ]
+
+
+def picture_from(info: MediaInfo, start_s: float) -> str:
+    """Filters that make `start_s` (player time) the picture's 0, to the microsecond.
+
+    ffmpeg's own offsets are rounded to the container's clock, which ticks only once a frame in AVI.
+    """
+    return f"settb=AVTB,setpts=PTS-{round((info.origin_s + start_s) * 1_000_000)}"
+
+
+def sound_from(info: MediaInfo, start_s: float) -> str:
+    """Filters that make `start_s` (player time) the sound's 0, drop what is before it, and fill holes.
+
+    async fills holes (broken or late sound) with silence and drops overlaps; it never stretches.
+    """
+    fill = f"aresample={SAMPLE_RATE_HZ}:async=1:min_hard_comp=0.02:first_pts=0"
+    return f"asetpts=PTS-{info.origin_s + start_s:.6f}/TB,atrim=start=0,{fill}"
 
 
 def reel_graph(clips: Sequence[RenderClip], frames: Sequence[int], form: RenderFormat) -> str:
@@ -157,8 +168,8 @@ def reel_graph(clips: Sequence[RenderClip], frames: Sequence[int], form: RenderF
         # cut from the running total: rounding of one clip cannot add to that of the next
         samples = _samples(done + count, form.fps) - _samples(done, form.fps)
         track = clip.audio_track
-        source = f"[{n}:{track.stream_index}]" if track else f"anullsrc=r={SAMPLE_RATE_HZ}:cl=stereo,"
-        parts.append(f"{source}{sound_chain(samples)}[a{n}]")
+        heard = f"[{n}:{track.stream_index}]{sound_from(clip.info, clip.start_s)}" if track else _SILENCE
+        parts.append(f"{heard},{sound_chain(samples)}[a{n}]")
         done += count
     count = len(clips)
     pictures, sounds = (  # joined apart: joined together, a clip's picture would wait for its last sample
@@ -176,6 +187,7 @@ def picture_chain(clip: RenderClip, frames: int, form: RenderFormat) -> str:
     w, h = form.width, form.height
     return ",".join(
         [
+            picture_from(clip.info, clip.start_s),
             # start_time=0: what is shown at 0 began at or before it; a picture that starts late is shown from 0 on
             f"fps={form.fps}:start_time=0",
             "tpad=stop_mode=clone:stop=-1",
@@ -189,13 +201,10 @@ def picture_chain(clip: RenderClip, frames: int, form: RenderFormat) -> str:
 
 
 def sound_chain(samples: int) -> str:
-    """Exactly `samples` stereo samples from time 0: gaps become silence, both ends fade for some ms."""
+    """Exactly `samples` stereo samples from time 0, silent where there is no sound; both ends fade for some ms."""
     fade = min(round(_FADE_S * SAMPLE_RATE_HZ), samples // 2)
     return ",".join(
         [
-            "atrim=start=0",
-            # async fills holes (broken or late sound) with silence and drops overlaps, it never stretches
-            f"aresample={SAMPLE_RATE_HZ}:async=1:min_hard_comp=0.02:first_pts=0",
             "aformat=sample_fmts=fltp:channel_layouts=stereo",
             "apad",
             f"atrim=end_sample={samples}",
@@ -218,10 +227,6 @@ def encoder_args(form: RenderFormat) -> list[str]:
 
 def _samples(frames: int, fps: Fraction) -> int:
     return round(frames * SAMPLE_RATE_HZ / fps)
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.6f}"
 
 
 def scale_colours(path: Path, info: MediaInfo) -> str:

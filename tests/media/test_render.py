@@ -1,0 +1,455 @@
+"""One graph for clips of any kind: frame-exact, in step, and played over damage."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from heimdex_core.errors import Cancelled, InvalidValue, RenderFailed, RenderTimeout
+from heimdex_core.media import render as module
+from heimdex_core.media.render import (
+    RenderClip,
+    RenderMeasure,
+    choose_audio,
+    clip_frames,
+    exact_fps,
+    measure,
+    render_reel,
+    wide_size,
+)
+from heimdex_core.types import WorkContext
+from tests.support import media
+from tests.support.decoding import centres, info_of, is_colour, loudness, pictures, sound
+
+RED, GREEN, BLUE, BLACK = media.RGB["red"], media.RGB["green"], media.RGB["blue"], media.RGB["black"]
+YELLOW, ORANGE, WHITE = media.RGB["yellow"], media.RGB["orange"], media.RGB["white"]
+LOUD, SILENT = 0.02, 1e-4
+
+
+def clip(path: Path, start_s: float, end_s: float) -> RenderClip:
+    info = info_of(path)
+    return RenderClip(path, info, start_s, end_s, choose_audio(info))
+
+
+def reel(clips: list[RenderClip], out: Path, *, fps: float = 30.0, height: int = 180) -> RenderMeasure:
+    width, height = wide_size(height)
+    render_reel(
+        clips,
+        out,
+        width=width,
+        height=height,
+        fps=fps,
+        crf=20,
+        preset="ultrafast",
+        timeout_s=120,
+        context=WorkContext(),
+    )
+    return measure(out)
+
+
+# --- the whole: clips of every kind ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[RenderMeasure, np.ndarray, np.ndarray, int]:
+    """(measure, centre colours, samples, rate) of a reel of eight kinds of clips at 30 fps."""
+    d = tmp_path_factory.mktemp("mixed")
+    plain = media.colour_clips(d / "a.mp4", [("red", 1.0), ("blue", 1.0)], tone_hz=440)
+    no_sound = media.colour_clips(d / "b.webm", [("green", 1.0)], fps=Fraction(30000, 1001))
+    odd = media.odd_size(d / "c.mp4")
+    turned = media.rotated(d / "d.mov", 90)
+    vfr = media.variable_frame_rate(d / "e.mkv")
+    one = media.one_frame(d / "f.mp4")
+    wide_pixels = media.ffmpeg  # 4:3 in non-square pixels, 50 fps, mono 22050 Hz
+    wide_pixels(
+        *("-f", "lavfi", "-i", "color=c=yellow:s=352x288:r=50:d=1", "-f", "lavfi", "-i", "sine=r=22050:d=1"),
+        *("-vf", "setsar=12/11", "-c:v", "mpeg4", "-c:a", "pcm_s16le", "-ac", "1", d / "g.avi"),
+    )
+    clips = [
+        clip(plain, 0.5, 1.5),  # 30 frames, 0 to 29: red until 0.5 s, then blue
+        clip(no_sound, 0.1, 0.6),  # 15, 30 to 44
+        clip(odd, 0.0, 0.4),  # 12, 45 to 56
+        clip(turned, 0.0, 0.4),  # 12, 57 to 68: red above blue
+        clip(vfr, 0.55, 1.35),  # 24, 69 to 92: red for 0.45 s, then blue
+        clip(one, 0.0, 0.04),  # 1.2 frames: 1, 93
+        clip(d / "g.avi", 0.2, 0.9),  # 21, 94 to 114
+        clip(plain, 0.0, 0.5),  # 15, 115 to 129
+    ]
+    out = d / "reel.mp4"
+    measured = reel(clips, out)
+    return measured, centres(out), *sound(out)
+
+
+def test_its_length_is_the_sum_of_whole_frames(
+    mixed: tuple[RenderMeasure, np.ndarray, np.ndarray, int],
+) -> None:
+    measured = mixed[0]
+    assert measured.frame_count == 30 + 15 + 12 + 12 + 24 + 1 + 21 + 15 == 130
+    assert measured.video_duration_s == pytest.approx(130 / 30, abs=1e-4)
+
+
+def test_its_sound_is_as_long_as_its_picture(mixed: tuple[RenderMeasure, np.ndarray, np.ndarray, int]) -> None:
+    measured = mixed[0]
+    # AAC comes in packets of 1024 samples, 23.2 ms
+    assert 0 <= measured.audio_duration_s - measured.video_duration_s < 1024 / 44100
+    assert measured.av_offset_s == pytest.approx(0, abs=1e-4)
+
+
+def test_it_plays_in_browsers(mixed: tuple[RenderMeasure, np.ndarray, np.ndarray, int]) -> None:
+    measured = mixed[0]
+    assert (measured.video_codec, measured.pixel_format, measured.audio_codec) == ("h264", "yuv420p", "aac")
+    assert (measured.width, measured.height) == (320, 180)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "colour"),
+    [
+        (0, 14, RED),
+        (15, 29, BLUE),
+        (30, 44, GREEN),
+        (45, 56, RED),
+        (69, 81, RED),
+        (83, 92, BLUE),
+        (93, 93, RED),
+        (94, 114, YELLOW),
+        (115, 129, RED),
+    ],
+)
+def test_every_frame_shows_its_clip(
+    mixed: tuple[RenderMeasure, np.ndarray, np.ndarray, int], first: int, last: int, colour: tuple[int, int, int]
+) -> None:
+    shown = mixed[1]
+    wrong = [n for n in range(first, last + 1) if not is_colour(shown[n], colour)]
+    assert not wrong, f"frames {wrong} are {shown[wrong]}"
+
+
+def test_sound_is_where_it_was_and_silence_elsewhere(
+    mixed: tuple[RenderMeasure, np.ndarray, np.ndarray, int],
+) -> None:
+    _, _, samples, rate = mixed
+    at = [n / 30 for n in (0, 30, 94, 115, 130)]
+    # encoders smear a few ms across a join
+    assert loudness(samples, rate, at[0] + 0.05, at[1] - 0.05) > LOUD
+    assert loudness(samples, rate, at[1] + 0.05, at[2] - 0.05) < SILENT
+    assert loudness(samples, rate, at[2] + 0.05, at[3] - 0.05) > LOUD
+    assert loudness(samples, rate, at[3] + 0.05, at[4] - 0.05) > LOUD
+
+
+def test_joins_are_faded(mixed: tuple[RenderMeasure, np.ndarray, np.ndarray, int]) -> None:
+    _, _, samples, rate = mixed
+    middle = round(115 / 30 * rate)  # between two clips that both sound
+    assert np.max(np.abs(samples[middle - 20 : middle + 20])) < 0.3 * np.max(np.abs(samples))
+
+
+# --- shape ----------------------------------------------------------------------------------------
+
+
+def shown(path: Path, start_s: float, end_s: float, out: Path) -> np.ndarray:
+    """The first picture of a one-clip reel of 320x180."""
+    reel([clip(path, start_s, end_s)], out)
+    return pictures(out)[1][0]
+
+
+def test_a_turned_picture_is_upright_between_black_pillars(tmp_path: Path) -> None:
+    # coded 320x180, shown 180x320: fits 180 px high as 101.25 wide, in the middle of 320
+    image = shown(media.rotated(tmp_path / "r.mov", 90), 0.0, 0.2, tmp_path / "out.mp4")
+    assert is_colour(image[45, 160], RED)
+    assert is_colour(image[135, 160], BLUE)
+    assert is_colour(image[90, 100], BLACK)
+    assert is_colour(image[90, 220], BLACK)
+
+
+def test_a_wide_picture_is_letterboxed(tmp_path: Path) -> None:
+    # 320x80 in 320x180: 50 black lines above and below
+    source = media.colour_clips(tmp_path / "w.mp4", [("white", 0.4)], size=(320, 80))
+    image = shown(source, 0.0, 0.2, tmp_path / "out.mp4")
+    assert is_colour(image[45, 160], BLACK)
+    assert is_colour(image[55, 160], WHITE)
+    assert is_colour(image[125, 160], WHITE)
+    assert is_colour(image[135, 160], BLACK)
+
+
+def test_pixels_that_are_not_square_are_stretched(tmp_path: Path) -> None:
+    # 160x180 pixels, each twice as wide as high: fills 320x180
+    media.ffmpeg("-f", "lavfi", "-i", "color=c=white:s=160x180:r=25:d=0.4", "-vf", "setsar=2", tmp_path / "s.mp4")
+    image = shown(tmp_path / "s.mp4", 0.0, 0.2, tmp_path / "out.mp4")
+    assert is_colour(image[90, 5], WHITE)
+    assert is_colour(image[90, 315], WHITE)
+
+
+def test_one_pixel_is_enough(tmp_path: Path) -> None:
+    image = shown(media.odd_size(tmp_path / "one.mkv", (1, 1)), 0.0, 0.2, tmp_path / "out.mp4")
+    assert is_colour(image[90, 160], RED)
+
+
+@pytest.mark.parametrize("matrix", ["bt709", "smpte170m"])
+def test_colours_survive_whatever_matrix_they_came_in(tmp_path: Path, matrix: str) -> None:
+    space = "bt709" if matrix == "bt709" else "bt601"
+    media.ffmpeg(
+        *("-f", "lavfi", "-i", "color=c=orange:s=320x180:r=25:d=0.4,format=gbrp"),
+        *("-vf", f"scale=out_color_matrix={space}:out_range=pc,format=yuvj420p", "-colorspace", matrix),
+        *("-color_range", "pc", tmp_path / "m.mp4"),
+    )
+    reel([clip(tmp_path / "m.mp4", 0.0, 0.2)], tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frame = next(container.decode(video=0))
+        assert (frame.colorspace, frame.color_range) == (1, 1)  # BT.709, limited range
+        planes = [int(np.frombuffer(plane, np.uint8)[0]) for plane in frame.planes]
+    # orange (1, .647, 0): Y = .2126 + .7152 * .647 = .675; Cb = (0 - Y) / 1.8556; Cr = (1 - Y) / 1.5748 (BT.709)
+    assert planes == pytest.approx([16 + 219 * 0.675, 128 - 224 * 0.364, 128 + 224 * 0.206], abs=3)
+
+
+def test_a_picture_that_changes_its_size_keeps_the_reel_whole(tmp_path: Path) -> None:
+    small, large = tmp_path / "small.avi", tmp_path / "large.avi"
+    media.colour_clips(small, [("red", 1.0)], size=(160, 90), codec="mjpeg", pixel_format="yuvj420p")
+    media.colour_clips(large, [("blue", 1.0)], size=(320, 240), codec="mjpeg", pixel_format="yuvj420p")
+    both = tmp_path / "both.avi"
+    with av.open(str(both), "w") as out, av.open(str(small)) as a, av.open(str(large)) as b:
+        stream = out.add_stream_from_template(a.streams.video[0])
+        for n, packet in enumerate([p for c in (a, b) for p in c.demux(video=0) if p.size]):
+            packet.pts = packet.dts = n
+            packet.stream = stream
+            out.mux(packet)
+    measured = reel([clip(small, 0.0, 0.4), clip(both, 0.0, 2.0), clip(large, 0.0, 0.4)], tmp_path / "out.mp4")
+    seen = centres(tmp_path / "out.mp4")
+    assert measured.frame_count == 12 + 60 + 12
+    assert is_colour(seen[12 + 15], RED)
+    assert is_colour(seen[12 + 45], BLUE)
+    assert is_colour(seen[12 + 60 + 6], BLUE)
+
+
+# --- times ----------------------------------------------------------------------------------------
+
+
+def counted(path: Path, count: int = 100, codec: str = "libx264") -> Path:
+    """25 fps, frame n plain gray of level 20 + 2 n, one keyframe in 50, B-frames where the codec has them."""
+    raw = path.with_suffix(".gray")
+    raw.write_bytes(b"".join(bytes([20 + 2 * n]) * (160 * 90) for n in range(count)))
+    media.ffmpeg(
+        *("-f", "rawvideo", "-pix_fmt", "gray", "-s", "160x90", "-r", "25", "-i", raw, "-c:v", codec, "-g", "50"),
+        *("-bf", "2" if codec == "libx264" else "0", "-b:v", "2M", "-color_range", "tv", "-pix_fmt", "yuv420p", path),
+    )
+    raw.unlink()
+    return path
+
+
+@pytest.mark.parametrize(("name", "codec"), [("c.mp4", "libx264"), ("c.mkv", "libx264"), ("c.avi", "mpeg4")])
+@pytest.mark.parametrize("first", [0, 3, 49, 50, 77])
+def test_clips_begin_and_end_with_the_right_frame(tmp_path: Path, name: str, codec: str, first: int) -> None:
+    source = counted(tmp_path / name, codec=codec)
+    start_s = first / 25
+    assert reel([clip(source, start_s, start_s + 0.4)], tmp_path / "out.mp4", fps=25.0).frame_count == 10
+    levels = centres(tmp_path / "out.mp4")[:, 0]
+    # what the source itself shows at these frames, decoded from its start
+    expected = centres(source)[first : first + 10, 0]
+    assert list(levels) == pytest.approx(list(expected), abs=1.0)
+
+
+def test_a_frame_shown_before_the_clip_is_held_into_it(tmp_path: Path) -> None:
+    images = [media.plain(colour) for colour in ("red", "green", "blue")]
+    slides = media.encode_frames(tmp_path / "slides.mp4", images, [0.0, 4.0, 8.0])
+    reel([clip(slides, 2.0, 5.0)], tmp_path / "out.mp4")
+    seen = centres(tmp_path / "out.mp4")
+    assert all(is_colour(pixel, RED) for pixel in seen[:59])
+    assert all(is_colour(pixel, GREEN) for pixel in seen[61:])
+    assert len(seen) == 90
+
+
+def test_a_clip_from_before_the_first_frame(tmp_path: Path) -> None:
+    """The picture starts 1.6 s late; a clip of [1, 2.6) is 48 frames, sound throughout, red held from its start."""
+    source = media.delayed_first_frame(tmp_path / "late.mp4")
+    measured = reel([clip(source, 1.0, 2.6)], tmp_path / "out.mp4")
+    samples, rate = sound(tmp_path / "out.mp4")
+    assert measured.frame_count == 48
+    assert all(is_colour(pixel, RED) for pixel in centres(tmp_path / "out.mp4"))
+    assert loudness(samples, rate, 0.05, 1.5) > LOUD
+
+
+def flashes(path: Path, offset_s: float = 0.0) -> Path:
+    """4 s, black and silent, but white with a 1 kHz beep from 2.0 to 2.2 s; the clock starts at `offset_s`."""
+    picture = "color=c=black:s=160x90:r=25:d=4,drawbox=c=white:t=fill:enable='between(t,1.99,2.19)'"
+    beep = "aevalsrc='if(between(t,2,2.2),0.5*sin(2000*PI*t),0)':s=44100:d=4"
+    codec = ["-c:v", "mpeg4", "-c:a", "pcm_s16le"] if path.suffix == ".avi" else ["-c:v", "libx264", "-g", "50"]
+    shift = ["-output_ts_offset", str(offset_s)] if offset_s else []
+    media.ffmpeg("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beep, *codec, *shift, path)
+    return path
+
+
+@pytest.mark.parametrize(("name", "offset_s"), [("f.mp4", 0.0), ("f.mkv", 0.0), ("f.avi", 0.0), ("f.mkv", 5.0)])
+def test_sound_and_picture_stay_together(tmp_path: Path, name: str, offset_s: float) -> None:
+    """The flash of the tenth clip, whose nine neighbours have lengths that no rate divides."""
+    source = flashes(tmp_path / name, offset_s)
+    other = media.colour_clips(tmp_path / "o.mp4", [("black", 1.0)], fps=24)
+    before = [clip(other, 0.1, 0.1 + 0.0717 * n) for n in range(1, 10)]
+    frames = sum(round(0.0717 * n * 30) for n in range(1, 10))
+    reel([*before, clip(source, 1.5, 2.5)], tmp_path / "out.mp4")
+    seen, (samples, rate) = centres(tmp_path / "out.mp4"), sound(tmp_path / "out.mp4")
+    flash_s = int(np.argmax(seen[:, 0] > 128)) / 30
+    beep_s = int(np.argmax(np.abs(samples) > 0.1)) / rate
+    assert flash_s == pytest.approx(frames / 30 + 0.5, abs=0.5 / 30)
+    assert abs(beep_s - flash_s) < 0.040
+
+
+def test_fifty_clips(tmp_path: Path) -> None:
+    source = media.colour_clips(tmp_path / "s.mp4", [("red", 1.0), ("blue", 1.0)], size=(160, 90), tone_hz=440)
+    clips = [clip(source, n % 2 + 0.1, n % 2 + 0.3) for n in range(50)]
+    measured = reel(clips, tmp_path / "out.mp4", height=90)
+    seen = centres(tmp_path / "out.mp4")
+    assert measured.frame_count == 50 * 6
+    for n in range(50):
+        assert is_colour(seen[6 * n + 3], BLUE if n % 2 else RED)
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+def test_broken_sound_becomes_silence(tmp_path: Path) -> None:
+    source = media.broken_audio(tmp_path / "b.mp4", from_s=1.0, to_s=2.0, duration_s=3.0)
+    measured = reel([clip(source, 0.0, 3.0)], tmp_path / "out.mp4")
+    samples, rate = sound(tmp_path / "out.mp4")
+    assert measured.frame_count == 90
+    assert abs(measured.audio_duration_s - 3.0) < 0.04
+    assert loudness(samples, rate, 0.1, 0.9) > LOUD
+    assert loudness(samples, rate, 1.2, 1.8) < LOUD / 4
+    assert loudness(samples, rate, 2.2, 2.9) > LOUD
+
+
+def test_sound_of_which_nothing_is_left(tmp_path: Path) -> None:
+    source = media.broken_audio(tmp_path / "b.mp4", from_s=0.0, duration_s=1.0)
+    assert reel([clip(source, 0.0, 1.0)], tmp_path / "out.mp4").frame_count == 30
+
+
+def test_a_damaged_picture_is_bridged(tmp_path: Path) -> None:
+    source = media.damaged_frame(tmp_path / "d.mkv", at_s=1.0)
+    measured = reel([clip(source, 0.5, 1.5)], tmp_path / "out.mp4")
+    assert measured.frame_count == 30
+    assert all(is_colour(pixel, RED) for pixel in centres(tmp_path / "out.mp4"))
+
+
+def test_a_clip_that_outlasts_its_file_holds_the_last_picture(tmp_path: Path) -> None:
+    source = media.no_audio(tmp_path / "n.mp4", 1.0)
+    assert reel([clip(source, 0.5, 2.0)], tmp_path / "out.mp4").frame_count == 45
+    assert is_colour(centres(tmp_path / "out.mp4")[-1], RED)
+
+
+# --- stopping -------------------------------------------------------------------------------------
+
+
+def stopped(tmp_path: Path, context: WorkContext, timeout_s: float) -> list[Path]:
+    """Start a reel that takes long; what lies in the folder afterwards."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    source = media.moving_pattern(tmp_path / "s.mp4", 4.0)
+    clips = [clip(source, 0.0, 4.0)] * 20
+    options = {"width": 1920, "height": 1080, "fps": 60.0, "crf": 18, "preset": "veryslow"}
+    with pytest.raises((Cancelled, RenderTimeout)):
+        render_reel(clips, folder / "x.mp4", timeout_s=timeout_s, context=context, **options)  # type: ignore[arg-type]
+    return list(folder.iterdir())
+
+
+def test_cancelling_leaves_nothing(tmp_path: Path) -> None:
+    reported: list[float] = []
+    context = WorkContext(report=lambda done, total: reported.append(done), is_cancelled=lambda: bool(reported))
+    assert stopped(tmp_path, context, timeout_s=60) == []
+    assert reported
+
+
+def test_a_timeout_leaves_nothing(tmp_path: Path) -> None:
+    assert stopped(tmp_path, WorkContext(), timeout_s=1.0) == []
+
+
+def test_a_missing_source_is_told(tmp_path: Path) -> None:
+    source = media.no_audio(tmp_path / "n.mp4", 1.0)
+    lost = clip(source, 0.0, 1.0)
+    source.unlink()
+    with pytest.raises(RenderFailed, match="No such file"):
+        reel([lost], tmp_path / "out.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- parts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "fps", "frames"),
+    [
+        (1.0, 30, 30),
+        (0.04, 30, 1),
+        (0.001, 30, 1),
+        (1.016, 30, 30),
+        (1.017, 30, 31),
+        (10.01, Fraction(30000, 1001), 300),
+    ],
+)
+def test_clip_frames(duration_s: float, fps: int | Fraction, frames: int) -> None:
+    assert clip_frames(duration_s, Fraction(fps)) == frames
+
+
+def test_exact_fps() -> None:
+    assert exact_fps(29.97) == Fraction(30000, 1001)
+    assert exact_fps(23.976) == Fraction(24000, 1001)
+    assert exact_fps(25.0) == 25
+    assert exact_fps(30.0) == 30
+
+
+@pytest.mark.parametrize(("height", "size"), [(720, (1280, 720)), (1080, (1920, 1080)), (480, (854, 480))])
+def test_wide_size(height: int, size: tuple[int, int]) -> None:
+    assert wide_size(height) == size
+
+
+def test_the_track_is_not_the_commentary(tmp_path: Path) -> None:
+    track = choose_audio(info_of(media.multi_track(tmp_path / "m.mkv")))
+    assert track is not None
+    assert track.stream_index == 3
+
+
+def test_no_track(tmp_path: Path) -> None:
+    assert choose_audio(info_of(media.no_audio(tmp_path / "n.mp4"))) is None
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), [(-1.0, 1.0), (1.0, 1.0), (2.0, 1.0), (float("nan"), 1.0)])
+def test_a_clip_needs_a_length(tmp_path: Path, start_s: float, end_s: float) -> None:
+    info = info_of(media.one_frame(tmp_path / "o.mp4"))
+    with pytest.raises(InvalidValue):
+        RenderClip(tmp_path / "o.mp4", info, start_s, end_s)
+
+
+@pytest.mark.parametrize("change", [{"width": 321}, {"height": 0}, {"fps": 0.0}])
+def test_a_format_that_cannot_be(tmp_path: Path, change: dict[str, float]) -> None:
+    source = clip(media.one_frame(tmp_path / "o.mp4"), 0.0, 0.04)
+    options = {"width": 320, "height": 180, "fps": 30.0, "crf": 20, "preset": "ultrafast", **change}
+    with pytest.raises(InvalidValue):
+        render_reel([source], tmp_path / "x.mp4", timeout_s=9, context=WorkContext(), **options)  # type: ignore[arg-type]
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+def test_measure_sees_sound_that_starts_late(tmp_path: Path) -> None:
+    measured = measure(media.delayed_audio(tmp_path / "late.mp4", 1.0, duration_s=3.0))
+    assert measured.video_duration_s == pytest.approx(3.0, abs=1e-3)
+    assert measured.av_offset_s == pytest.approx(1.0, abs=0.025)
+    assert measured.audio_duration_s == pytest.approx(2.0, abs=2 * 1024 / 44100)  # whole AAC packets
+
+
+def test_measure_without_sound(tmp_path: Path) -> None:
+    measured = measure(media.no_audio(tmp_path / "n.mp4", 2.0))
+    assert measured.audio_codec is None
+    assert measured.duration_s == pytest.approx(2.0, abs=1e-3)
+    assert measured.frame_count == 50
+
+
+@pytest.mark.parametrize("make", [media.text_file_mp4, media.empty_file, media.audio_only])
+def test_measure_of_what_is_no_video(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    with pytest.raises(RenderFailed):
+        measure(make(tmp_path / "x.mp4"))
+
+
+def test_hd_without_a_stated_matrix_is_taken_as_bt709(tmp_path: Path) -> None:
+    source = media.colour_clips(tmp_path / "hd.mp4", [("red", 0.04)], size=(1280, 720))
+    assert "in_color_matrix=bt709" in module.scale_colours(source, info_of(source))
+    small = media.colour_clips(tmp_path / "sd.mp4", [("red", 0.04)])
+    assert "in_color_matrix" not in module.scale_colours(small, info_of(small))
