@@ -43,6 +43,7 @@ def commit_generation(shelf: Shelf, video_id: str, staged: Path, n: int, changes
     DiskFull with nothing left behind.
     """
     paths = shelf.paths
+    generation.check_staging_path(paths, video_id, staged)
     with shelf.index_lock.hold():
         with shelf.catalog.transaction() as transaction:
             video = videos.get(transaction, video_id)
@@ -53,8 +54,8 @@ def commit_generation(shelf: Shelf, video_id: str, staged: Path, n: int, changes
             if video.state != VideoState.DELETED:
                 videos.check_transition(video.state, VideoState.INDEXED)
         if staged.exists():
+            generation.check_scenes(video_id, staged)
             check_vectors(shelf.spaces, staged)
-            generation.check_staged(paths, video_id, staged)
         elif not paths.generation(video_id, n).is_dir():
             raise InvalidFolder(path=staged.name, reason="it is not there")
         try:

@@ -29,15 +29,19 @@ def new_staging(paths: LibraryPaths, video_id: str) -> Path:
     return folder
 
 
-def check_staged(paths: LibraryPaths, video_id: str, staged: Path) -> None:
-    """InvalidValue unless `staged` is a staging folder of this video; InvalidFolder unless it is whole."""
+def check_staging_path(paths: LibraryPaths, video_id: str, staged: Path) -> None:
+    """InvalidValue unless `staged` names a staging folder of this video; it need not be there any more."""
     if staged.parent.resolve() != paths.generations(video_id) or not staged.name.startswith(TEMPORARY_PREFIX):
         raise InvalidValue(name="staged", value=str(staged), reason="a folder from new_staging is needed")
-    if not (staged / "scenes.parquet").is_file():
-        raise InvalidFolder(path=staged.name, reason="scenes.parquet is missing")
-    for scene in sidecar.read_scenes(staged):
+
+
+def check_scenes(video_id: str, folder: Path) -> None:
+    """InvalidFolder unless `folder` holds scenes of this video."""
+    if not (folder / "scenes.parquet").is_file():
+        raise InvalidFolder(path=folder.name, reason="scenes.parquet is missing")
+    for scene in sidecar.read_scenes(folder):
         if scene.video_id != video_id:
-            raise InvalidFolder(path=staged.name, reason=f"scene {scene.scene_id} belongs to another video")
+            raise InvalidFolder(path=folder.name, reason=f"scene {scene.scene_id} belongs to another video")
 
 
 def publish(paths: LibraryPaths, video_id: str, staged: Path, n: int) -> Path:

@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from heimdex_core.errors import (
+    ExportNotFound,
+    InvalidFolder,
+    InvalidTransition,
+    InvalidValue,
+    LibraryDamaged,
+    LibraryNotFound,
+    LibraryVersion,
+    ReelNotFound,
+    SpaceMismatch,
+    VideoNotFound,
+)
+from heimdex_core.store import Store, sidecar
+from heimdex_core.types import Export, ExportState, Reel, ReelClip, VideoState, utc_now
+from tests.store.making import INFO, SPACES, TEXT, add, commit, make_scenes, new_store, register, stage
+
+SHA = "0" * 64
+CLIP = ReelClip("6f0a2c1e-0000-4000-8000-000000000001", 0.5, 1.5, 0.0, 2.0)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return new_store(tmp_path / "library")
+
+
+# --- opening --------------------------------------------------------------------------------------
+
+
+def test_a_library_comes_back_as_it_was_made(store: Store) -> None:
+    manifest = Store.open(store.paths.root).manifest
+    assert manifest.spaces == SPACES
+    assert (manifest.profile, manifest.choice) == ("offline", {"name": "offline"})
+
+
+def test_creating_twice_opens_the_first(store: Store) -> None:
+    other = Store.create(store.paths.root, profile="studio", models={}, spaces={})
+    assert other.manifest == store.manifest
+
+
+def test_opening_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(LibraryNotFound):
+        Store.open(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_opening_newer_and_damaged_libraries(store: Store) -> None:
+    value = json.loads(store.paths.manifest.read_text())
+    store.paths.manifest.write_text(json.dumps({**value, "format_version": 2}))
+    with pytest.raises(LibraryVersion):
+        Store.open(store.paths.root)
+    for bad in ("", "[]", '{"format_version": 1}', '{"format_version": "x"}'):
+        store.paths.manifest.write_text(bad)
+        with pytest.raises(LibraryDamaged):
+            Store.open(store.paths.root)
+
+
+# --- videos ---------------------------------------------------------------------------------------
+
+
+def test_the_same_bytes_of_one_owner_are_one_video(store: Store) -> None:
+    first, made = store.register_video("local", SHA, "A", "a.mp4", notes=("odd",))
+    again, made_again = store.register_video("local", SHA, "B", "b.mp4")
+    other, made_other = store.register_video("someone", SHA, "C", "c.mp4")
+    assert (made, made_again, made_other) == (True, False, True)
+    assert again == first
+    assert first.notes == ("odd",)
+    assert other.video_id != first.video_id
+
+
+def test_the_same_bytes_at_the_same_moment_are_one_video(store: Store) -> None:
+    results: list[tuple[str, bool]] = []
+
+    def work() -> None:
+        video, created = store.register_video("local", SHA, "A", "a.mp4")
+        results.append((video.video_id, created))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({video_id for video_id, _ in results}) == 1
+    assert sorted(created for _, created in results) == [False] * 5 + [True]
+
+
+def test_others_get_not_found(store: Store) -> None:
+    video = add(store, "mine", ("words",))
+    for call in (store.video, store.delete_video, store.restore_video):
+        with pytest.raises(VideoNotFound):
+            call("someone", video.video_id)
+    assert store.videos("someone") == []
+    assert store.video("local", video.video_id).state == VideoState.INDEXED
+
+
+def test_newest_first_and_paged(store: Store) -> None:
+    ids = [store.register_video("local", f"{i:064x}", str(i), "f")[0].video_id for i in range(4)]
+    assert [v.video_id for v in store.videos("local")] == ids[::-1]
+    assert [v.video_id for v in store.videos("local", limit=2, offset=1)] == [ids[2], ids[1]]
+
+
+def test_states_go_only_where_they_may(store: Store) -> None:
+    video, _ = store.register_video("local", SHA, "A", "a.mp4")
+    with pytest.raises(InvalidTransition):
+        store.set_state(video.video_id, VideoState.INDEXED)
+    assert store.set_state(video.video_id, VideoState.UPLOADING).state == VideoState.UPLOADING
+    store.set_state(video.video_id, VideoState.VALIDATING)
+    failed = store.set_state(video.video_id, VideoState.FAILED, error={"code": "X"}, job_id="j")
+    assert (failed.error, failed.job_id) == ({"code": "X"}, "j")
+    retried = store.set_state(video.video_id, VideoState.VALIDATING, info=INFO, language="ko", notes=["no_audio"])
+    assert (retried.error, retried.info, retried.language, retried.notes) == (None, INFO, "ko", ("no_audio",))
+    assert retried.job_id == "j"
+
+
+def test_bad_ids_and_hashes(store: Store) -> None:
+    with pytest.raises(VideoNotFound):
+        store.video("local", "../../etc")
+    with pytest.raises(InvalidValue):
+        store.register_video("local", "xyz", "A", "a.mp4")
+    with pytest.raises(InvalidValue):
+        store.register_video("../x", SHA, "A", "a.mp4")
+
+
+# --- delete, restore, purge -----------------------------------------------------------------------
+
+
+def test_delete_hides_and_restore_shows(store: Store) -> None:
+    video = add(store, "one", ("spoken words",))
+    reader = store.reader()
+    token = reader.token
+    store.delete_video("local", video.video_id)
+    assert reader.refresh()
+    assert reader.token != token
+    assert reader.visible_videos("local") == []
+    assert reader.lexical_search("spoken", k=5, user_id="local").hits == []
+    assert store.videos("local") == []
+    assert len(store.videos("local", include_deleted=True)) == 1
+    store.delete_video("local", video.video_id)  # once more is fine
+    assert store.restore_video("local", video.video_id).state == VideoState.INDEXED
+    reader.refresh()
+    assert len(reader.lexical_search("spoken", k=5, user_id="local").hits) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (VideoState.UPLOADING, VideoState.FAILED),
+        (VideoState.VALIDATING, VideoState.VALIDATING),
+        (VideoState.PROCESSING, VideoState.VALIDATING),
+        (VideoState.FAILED, VideoState.FAILED),
+    ],
+)
+def test_restore_without_a_generation(store: Store, before: VideoState, after: VideoState) -> None:
+    video, _ = store.register_video("local", SHA, "A", "a.mp4")
+    path = [VideoState.VALIDATING, VideoState.PROCESSING, VideoState.FAILED]
+    for state in path:
+        if store.video("local", video.video_id).state == before:
+            break
+        store.set_state(video.video_id, state)
+    store.delete_video("local", video.video_id)
+    assert store.restore_video("local", video.video_id).state == after
+
+
+def test_committed_while_deleted_stays_deleted(store: Store) -> None:
+    video = register(store, "one")
+    staged = stage(store, video, ("words",))
+    store.delete_video("local", video.video_id)
+    done = store.commit_generation(video.video_id, staged, n=1)
+    assert done.state == VideoState.DELETED
+    assert store.reader().visible_videos("local") == []
+    assert store.restore_video("local", video.video_id).state == VideoState.INDEXED
+
+
+def test_purge_leaves_nothing(store: Store) -> None:
+    video = add(store, "one", ("words",))
+    kept = add(store, "two", ("words",))
+    store.paths.work(video.video_id).mkdir()
+    store.purge_video(video.video_id)
+    store.purge_video(video.video_id)
+    left = [p for p in store.paths.root.rglob("*") if video.video_id in str(p)]
+    assert left == []
+    manifest = json.loads((store.paths.vector_index(TEXT) / "manifest.json").read_text())
+    assert manifest["generations"] == {kept.video_id: [1]}
+    assert manifest["count"] == 1
+    with pytest.raises(VideoNotFound):
+        store.commit_generation(video.video_id, store.paths.generations(video.video_id) / ".tmp-x", n=2)
+
+
+def test_abandoned_is_what_may_be_purged(store: Store) -> None:
+    failed, _ = store.register_video("local", f"{1:064x}", "failed", "f")
+    store.set_state(failed.video_id, VideoState.FAILED)
+    half, _ = store.register_video("local", f"{2:064x}", "half", "f")
+    waiting, _ = store.register_video("local", f"{3:064x}", "waiting", "f")
+    store.set_state(waiting.video_id, VideoState.VALIDATING)
+    deleted = add(store, "deleted", ("words",))
+    store.delete_video("local", deleted.video_id)
+    again = add(store, "re-index failed", ("words",))
+    store.set_state(again.video_id, VideoState.PROCESSING)
+    store.set_state(again.video_id, VideoState.FAILED)
+    assert store.abandoned(3600) == []
+    assert {v.video_id for v in store.abandoned(-1)} == {failed.video_id, half.video_id, deleted.video_id}
+    assert store.busy_ids() == {half.video_id, waiting.video_id}
+
+
+# --- generations ----------------------------------------------------------------------------------
+
+
+def test_a_new_generation_takes_over_and_the_old_one_goes(store: Store) -> None:
+    video = add(store, "one", ("stale words",))
+    reader = store.reader()
+    assert reader.scenes("local")[0].transcript == "stale words"
+    store.set_state(video.video_id, VideoState.PROCESSING)
+    reader.refresh()
+    assert len(reader.scenes("local")) == 1  # still there while it is indexed again
+    done = commit(store, video, ("fresh words", "and more"))
+    assert (done.generation, done.scene_count, done.transcript_source) == (2, 2, "subtitles")
+    reader.refresh()
+    assert [s.transcript for s in reader.scenes("local")] == ["fresh words", "and more"]
+    assert reader.lexical_search("stale", k=5, user_id="local").hits == []
+    assert [p.name for p in store.paths.generations(video.video_id).iterdir()] == ["2"]
+    assert store.next_generation(video.video_id) == 3
+
+
+def test_committing_again_is_the_same(store: Store) -> None:
+    video = register(store, "one")
+    staged = stage(store, video, ("words",))
+    first = store.commit_generation(video.video_id, staged, n=1, transcript_source="subtitles")
+    again = store.commit_generation(video.video_id, staged, n=1, transcript_source="subtitles")
+    assert replace(again, updated_at=first.updated_at) == first
+    with_new_staging = store.commit_generation(video.video_id, stage(store, video, ("other",)), n=1)
+    assert with_new_staging.scene_count == 1
+    assert store.reader().scenes("local")[0].transcript == "words"
+    assert [p.name for p in store.paths.generations(video.video_id).iterdir()] == ["1"]
+
+
+def test_commit_refuses_before_it_changes_anything(store: Store) -> None:
+    video = register(store, "one")
+    good = stage(store, video, ("words",))
+    with pytest.raises(SpaceMismatch):
+        store.commit_generation(video.video_id, good, n=1, spaces={"text": replace(TEXT, revision="2")})
+    wrong = store.new_staging(video.video_id)
+    scenes = make_scenes(video.video_id, ["words"])
+    sidecar.write_scenes(wrong, scenes)
+    sidecar.write_vectors(wrong, replace(TEXT, dim=4), [scenes[0].scene_id], [[1, 0, 0, 0]])
+    with pytest.raises(SpaceMismatch):
+        store.commit_generation(video.video_id, wrong, n=1)
+    sidecar.write_vectors(wrong, TEXT, ["another scene"], [[1] * 8])
+    with pytest.raises(InvalidFolder):
+        store.commit_generation(video.video_id, wrong, n=1)
+    sidecar.write_scenes(wrong, make_scenes("another-video", ["words"]))
+    with pytest.raises(InvalidFolder):
+        store.commit_generation(video.video_id, wrong, n=1)
+    with pytest.raises(InvalidValue):
+        store.commit_generation(video.video_id, store.paths.root, n=1)
+    assert store.video("local", video.video_id).state == VideoState.PROCESSING
+    assert store.commit_generation(video.video_id, good, n=1).state == VideoState.INDEXED
+
+
+def test_reindex_mends_everything_and_tells_what_it_cannot(store: Store) -> None:
+    good, bad = add(store, "good", ("good words",)), add(store, "bad", ("bad words",))
+    (store.paths.generation(bad.video_id, 1) / "scenes.parquet").write_bytes(b"rubbish")
+    seen: list[tuple[float, float]] = []
+    report = store.reindex(on_progress=lambda done, total: seen.append((done, total)))
+    assert report["videos"] == 2
+    assert report["scenes"] == 1
+    assert len(report["problems"]) == 1
+    assert bad.video_id in report["problems"][0]
+    assert seen[-1] == (3, 3)
+    assert len(store.check_indexes()) >= 1
+    reader = store.reader()
+    assert [v.video_id for v in reader.visible_videos("local")] == [good.video_id]
+    assert len(reader.problems) == 1
+    third = add(store, "third", ("third words",))  # a broken neighbour does not stop a commit
+    assert third.state == VideoState.INDEXED
+
+
+def test_reindex_with_another_index_type(store: Store) -> None:
+    add(store, "one", ("words",))
+    store.reindex(index_type="Flat")
+    add(store, "two", ("words",))
+    assert json.loads((store.paths.vector_index(TEXT) / "manifest.json").read_text())["type"] == "Flat"
+    assert store.check_indexes() == []
+
+
+# --- exports, reels, preferences ------------------------------------------------------------------
+
+
+def make_export(user_id: str = "local") -> Export:
+    import uuid
+
+    return Export(str(uuid.uuid4()), user_id, "reel", "My reel", ExportState.PENDING, (CLIP,), utc_now(), {"crf": 20})
+
+
+def test_exports(store: Store) -> None:
+    export = store.create_export(make_export())
+    assert store.export("local", export.export_id) == export
+    with pytest.raises(ExportNotFound):
+        store.export("someone", export.export_id)
+    with pytest.raises(ExportNotFound):
+        store.export_path(export)
+    assert store.busy_ids() == {export.export_id}
+    path = store.paths.export("local", export.export_id)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"mp4")
+    now = utc_now()
+    done = store.update_export(
+        export.export_id,
+        state=ExportState.COMPLETED,
+        path=store.paths.relative(path),
+        size_bytes=3,
+        measured_duration_s=1.0,
+        completed_at=now,
+        expires_at=now + timedelta(hours=1),
+    )
+    assert store.export_path(done) == path
+    assert done.clips == (CLIP,)
+    assert store.purge_expired_exports(now) == 0
+    assert store.purge_expired_exports(now + timedelta(hours=2)) == 1
+    assert not path.exists()
+    after = store.export("local", export.export_id)
+    assert (after.path, after.state, after.size_bytes) == (None, ExportState.COMPLETED, 3)
+    assert store.purge_expired_exports(now + timedelta(hours=2)) == 0
+
+
+def test_exports_refuse_what_they_must(store: Store) -> None:
+    export = store.create_export(make_export())
+    with pytest.raises(InvalidValue):
+        store.create_export(export)
+    with pytest.raises(InvalidValue):
+        store.update_export(export.export_id, user_id="someone")
+    with pytest.raises(InvalidValue):
+        store.update_export(export.export_id, path="../../etc/passwd")
+    with pytest.raises(ExportNotFound):
+        store.update_export("6f0a2c1e-0000-4000-8000-00000000dead", title="x")
+
+
+def test_newest_exports_first(store: Store) -> None:
+    made = [store.create_export(replace(make_export(), title=str(i))) for i in range(3)]
+    assert [e.title for e in store.exports("local", 2)] == ["2", "1"]
+    assert len(store.exports("local")) == len(made)
+
+
+def test_trays_and_reels_are_each_persons_own(store: Store) -> None:
+    assert store.tray("local").clips == ()
+    store.save_tray("local", "mine", [CLIP])
+    store.save_tray("someone", "theirs", [])
+    assert store.tray("local").clips == (CLIP,)
+    assert store.tray("someone").title == "theirs"
+    assert store.reels("local") == []
+    reel = store.save_reel(Reel("r1", "local", "First", (CLIP,), utc_now()))
+    assert store.save_reel(replace(reel, title="Second")).title == "Second"
+    assert [r.title for r in store.reels("local")] == ["Second"]
+    with pytest.raises(ReelNotFound):
+        store.reel("someone", "r1")
+    with pytest.raises(ReelNotFound):
+        store.save_reel(replace(reel, user_id="someone"))
+    store.delete_reel("local", "r1")
+    with pytest.raises(ReelNotFound):
+        store.delete_reel("local", "r1")
+
+
+def test_preferences(store: Store) -> None:
+    store.set_preference("local", "weights", {"vision": 0.5})
+    store.set_preference("local", "language", "ko")
+    store.set_preference("local", "language", "en")
+    assert store.preferences("local") == {"language": "en", "weights": {"vision": 0.5}}
+    assert store.preferences("someone") == {}
+    store.set_preference("local", "language", None)
+    assert store.preferences("local") == {"weights": {"vision": 0.5}}
+
+
+def test_disk_usage_adds_up(store: Store) -> None:
+    add(store, "one", ("words",))
+    use = store.disk_usage()
+    assert use["total"] == sum(use[part] for part in ("videos", "index", "exports", "work", "other"))
+    assert use["videos"] > 0
+    assert use["index"] > 0
