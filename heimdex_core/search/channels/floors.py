@@ -11,6 +11,7 @@ from heimdex_core.types import Space
 
 FLOORS: dict[str, float] = {
     "text/all-MiniLM-L6-v2": 0.25,
+    "vision/palette": 0.05,
 }
 
 
