@@ -193,7 +193,7 @@ def with_subtitles(
 
 @dataclass(frozen=True)
 class SpokenLine:
-    """A line of `spoken` and where it is heard (to about 0.1 s: the voice has its own short rests)."""
+    """A line of `spoken` and where it is heard, without the rests the voice adds."""
 
     text: str
     start_s: float
@@ -205,6 +205,15 @@ def speech_wav(path: Path, text: str, *, voice: str = "en-us", words_per_minute:
     command = ["espeak-ng", "-v", voice, "-s", str(words_per_minute), "-w", str(path), "--", text]
     subprocess.run(command, check=True, capture_output=True)
     return path
+
+
+def _audible(wav: Path) -> tuple[float, float, float]:
+    """(first, last moment above -40 dBFS, length) of a mono 16-bit file, in seconds."""
+    with wave.open(str(wav)) as file:
+        rate = file.getframerate()
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > 328)
+    return loud[0] / rate, (loud[-1] + 1) / rate, len(samples) / rate
 
 
 def spoken(
@@ -221,16 +230,17 @@ def spoken(
     Without `clips` the picture is gray until half a second after the last word. Lines must not overlap.
     """
     heard: list[SpokenLine] = []
+    total_s = 0.0
     inputs: list[str | Path] = []
     for n, (start_s, text) in enumerate(lines):
         wav = speech_wav(path.with_name(f"{path.stem}-line{n}.wav"), text, voice=voice)
-        with wave.open(str(wav)) as file:
-            end_s = start_s + file.getnframes() / file.getframerate()
+        from_s, to_s, end_s = _audible(wav)
         if heard and start_s < heard[-1].end_s:
             raise ValueError(f"line {n} begins at {start_s} before the one before it ends at {heard[-1].end_s}")
-        heard.append(SpokenLine(text, start_s, end_s))
+        heard.append(SpokenLine(text, start_s + from_s, start_s + to_s))
+        total_s = start_s + end_s + 0.5
         inputs += ["-i", wav]
-    clips = clips or [("gray", round(heard[-1].end_s + 0.5, 2))]
+    clips = clips or [("gray", round(total_s, 2))]
     total_s = sum(duration_s for _, duration_s in clips)
     picture = colour_clips(path.with_name(f"{path.stem}-picture{path.suffix}"), clips, size=size, fps=fps)
     delays = "".join(f"[{n + 1}:a]adelay={round(at * 1000)}:all=1[d{n}];" for n, (at, _) in enumerate(lines))
