@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from heimdex_core.errors import Cancelled, HeimdexError, UnknownName
 from heimdex_core.ingest import recipe
@@ -26,10 +27,12 @@ from heimdex_core.ingest.progress import JOINED, PICTURE, SOUND, STAGES
 from heimdex_core.ingest.recipe import Kitchen, Made
 from heimdex_core.ingest.retry import in_words, may_pass
 from heimdex_core.ingest.work import StageRecord, WorkFolder
-from heimdex_core.models.registry import Models
 from heimdex_core.settings import Settings
-from heimdex_core.store import Store
 from heimdex_core.types import MediaInfo, StageProgress, Video, VideoState, WorkContext, utc_now
+
+if TYPE_CHECKING:
+    from heimdex_core.models.registry import Models
+    from heimdex_core.store import Store
 
 _log = logging.getLogger(__name__)
 _WAIT_STEP_S = 0.2

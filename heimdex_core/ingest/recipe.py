@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,9 +35,11 @@ from heimdex_core.ingest.text_embedding import SceneWords
 from heimdex_core.ingest.vision_embedding import SceneLooks
 from heimdex_core.ingest.work import WorkFolder
 from heimdex_core.models.base import Vectors
-from heimdex_core.models.registry import Models
-from heimdex_core.store import Store
 from heimdex_core.types import Json, MediaInfo, Transcript, Video, WorkContext, to_json
+
+if TYPE_CHECKING:
+    from heimdex_core.models.registry import Models
+    from heimdex_core.store import Store
 
 
 @dataclass(frozen=True)

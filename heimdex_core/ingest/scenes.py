@@ -5,7 +5,7 @@ is divided at pauses (of the voice, or between supplied subtitle lines) into pie
 `divide_max_s`. Recognised words play no part, so that a better recogniser does not move scenes.
 
 Which pauses are chosen is settled by dynamic programming over all of them. A division costs
-    sum over pieces of ((length - ideal) / ideal)^2  +  sum over cuts of 1 / (1 + pause_s / 0.5),
+    sum over pieces of ((length - ideal) / ideal)^2  +  sum over cuts of 0.4 / (1 + pause_s / 0.5),
 where `ideal` is the take divided into equal pieces of at most two thirds of `divide_max_s`; so long pauses and
 even pieces are preferred. Where no pause is in reach the cut falls at `divide_max_s`, at a price that
 makes it the last resort.
@@ -27,6 +27,7 @@ PARAMS = ("min_scene_s", "divide_long_takes", "divide_min_s", "divide_max_s")
 
 _SHORTEST_PAUSE_S = 0.3
 """Below this a silence is a breath or a plosive, not a place to cut."""
+_PAUSE_PRICE = 0.4
 _NO_PAUSE_PRICE = 10.0
 _Node = tuple[int, float]
 """A place in milliseconds, and the length in seconds of the pause there (0 where there is none)."""
@@ -143,5 +144,5 @@ def _next(
     """The places that a piece beginning `here` may end at, each with the price of cutting there."""
     ways = [(end, 0.0)] if end - here <= longest else []
     for n in range(bisect_left(times, here + shortest), bisect_right(times, here + longest)):
-        ways.append((times[n], 1.0 / (1.0 + places[n][1] / 0.5)))
+        ways.append((times[n], _PAUSE_PRICE / (1.0 + places[n][1] / 0.5)))
     return ways or [(min(here + longest, end - shortest), _NO_PAUSE_PRICE)]

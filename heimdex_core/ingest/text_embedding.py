@@ -54,20 +54,24 @@ def embed_words(
         found, scenes, texts, below_chars=params.context_below_chars, within_s=params.context_within_s
     )
     spoken = [n for n, text in enumerate(texts) if text]
+    # neighbours' words must not speak for a scene whose own words the model cannot read
+    understands = getattr(model, "understands", lambda text: True)
+    unread = sum(not understands(texts[n]) for n in spoken)
+    spoken = [n for n in spoken if understands(texts[n])]
     vectors = np.zeros((len(spoken), model.space.dim), dtype=np.float32)
     for start in range(0, len(spoken), _BATCH):
         context.check()
         batch = spoken[start : start + _BATCH]
         vectors[start : start + len(batch)] = model.encode_passages([wanted[n] for n in batch])
         context.report(start + len(batch), len(spoken))
-    # a model gives zeros for what it cannot read: such a scene has no vector, so that no query is near to it
+    # a model may also give zeros for what it cannot read: such a scene has no vector, so no query is near to it
     readable = [row for row in range(len(spoken)) if np.linalg.norm(vectors[row]) > 0.5]
     speech = _speech(sound, transcript)
     words = SceneWords(
         texts=tuple(texts),
         speech_ratios=tuple(scene_text.speech_ratio(scene, speech) for scene in scenes),
         rows=tuple(spoken[row] for row in readable),
-        not_understood=len(spoken) - len(readable),
+        not_understood=unread + len(spoken) - len(readable),
     )
     return words, vectors[readable]
 

@@ -52,7 +52,7 @@ def _recognised(
     context: WorkContext,
 ) -> Transcript:
     if wav is None or sound.wav is None:
-        return Transcript((), source="none", notes=("transcript_no_audio",))
+        return Transcript((), source="none")  # the audio stage has said why
     if not sound.speech:
         return Transcript((), source="none", notes=("transcript_no_speech",))
     model = recognizer()
