@@ -51,11 +51,12 @@ def flash() -> None:
 def error_card(error: Mapping[str, Any]) -> None:
     """An error in the person's language: what happened, and what to do next."""
     message, hint = describe_error(error, state.language())
+    code = t("error.code", code=str(error.get("code") or "INTERNAL"))
     st.html(
         '<div class="hx-error" role="alert">'
         f'<div class="hx-error-message">{html.escape(message)}</div>'
         f'<div class="hx-error-hint">{html.escape(hint)}</div>'
-        f'<div class="hx-error-code">{html.escape(t("error.code", code=str(error.get("code") or "INTERNAL")))}</div></div>'
+        f'<div class="hx-error-code">{html.escape(code)}</div></div>'
     )
 
 

@@ -5,7 +5,6 @@ The only use of st.cache_resource. The server's routes and the pages share these
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import Any
 
@@ -16,8 +15,6 @@ from heimdex_core.jobs.client import JobQueue
 from heimdex_core.jobs.supervisor import WorkerSupervisor
 from heimdex_core.library import Library
 from ui.server.links import Links, load_secret
-
-_LOG = logging.getLogger(__name__)
 
 
 class LateQueue:
@@ -93,10 +90,10 @@ def worker_state() -> dict[str, Any]:
 
 
 def start() -> None:
-    """Open the library, start the worker, and load the query encoders in the background."""
+    """Open the library, start the worker; the query encoders load in the background."""
     opened = library()
     supervisor().start()
-    threading.Thread(target=_warm, args=(opened,), name="warm", daemon=True).start()
+    opened.warm()
 
 
 def stop() -> None:
@@ -105,11 +102,3 @@ def stop() -> None:
     queue = library().queue
     if isinstance(queue, LateQueue):
         queue.close()
-
-
-def _warm(opened: Library) -> None:
-    try:
-        opened.warm()
-    except Exception:
-        # The first search meets the same problem and tells it to a person.
-        _LOG.exception("the query encoders could not be loaded ahead")

@@ -19,7 +19,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from heimdex_core.errors import LinkExpired, LinkInvalid
 
-SECRET_FILE = ".secret"
+KEY_FILE = ".secret"
 
 CONTENT_TYPES: dict[str, str] = {
     ".mp4": "video/mp4",
@@ -47,10 +47,10 @@ def load_secret(configured: str | None, library_root: Path) -> str:
     """The signing key: the configured one, else the library's own key file (made once, mode 0600)."""
     if configured:
         return configured
-    path = library_root / SECRET_FILE
+    path = library_root / KEY_FILE
     if not path.exists():
         library_root.mkdir(parents=True, exist_ok=True)
-        fresh = library_root / f"{SECRET_FILE}-{secrets.token_hex(8)}"
+        fresh = library_root / f"{KEY_FILE}-{secrets.token_hex(8)}"
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as writer:
             writer.write(secrets.token_urlsafe(48))
         try:

@@ -100,11 +100,9 @@ class UploadServer:
         name = _header_text(request, "x-file-name")
         ending = Path(name).suffix.lower()
         if ending not in _SUBTITLE_ENDINGS:
-            raise SubtitlesUnreadable(
-                filename=name, reason=f"its name does not end in {' or '.join(_SUBTITLE_ENDINGS)}"
-            )
+            raise SubtitlesUnreadable(filename=name, reason="its name does not end in .srt or .vtt")
         async with self._streamed(request, library, name, _MAX_SUBTITLE_BYTES, f".part{ending}") as part:
-            kept = part.with_name(f"{uuid.uuid4()}{ending}")
+            kept = part.with_name(f"{uuid.uuid4()}.part{ending}")
             part.replace(kept)
         return JSONResponse({"subtitles": self._links.part_token(kept.name, library.user_id)}, status_code=201)
 

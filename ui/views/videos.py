@@ -10,6 +10,7 @@ from ui import format as fmt
 from ui import media, state
 from ui.i18n import LANGUAGES, describe_error, t, t_or, tn
 
+_SAID_ELSEWHERE = frozenset({"no_audio", "transcript_no_audio", "rough", "transcript_rough", "no_speech"})
 RUNNING = frozenset({VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING})
 
 

@@ -1,0 +1,56 @@
+"""A library as the server's routes see it: settings, an uploads folder, and add_upload."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from heimdex_core.errors import HeimdexError
+from heimdex_core.settings import Settings
+
+
+@dataclass
+class FakeLibrary:
+    """Keeps what was handed to it; `refuses` is raised instead, as the real one does for a bad file."""
+
+    path: Path
+    user_id: str = "local"
+    settings: Settings = field(default_factory=lambda: Settings(min_free_bytes=0, max_file_bytes=1000))
+    refuses: HeimdexError | None = None
+    added: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.store = SimpleNamespace(paths=SimpleNamespace(uploads=self.path / "uploads"))
+
+    def add_upload(self, part: Path, filename: str, **more: Any) -> Any:
+        subtitles = more.get("subtitles")
+        self.added.append(
+            {
+                "content": part.read_bytes(),
+                "folder": part.parent,
+                "filename": filename,
+                **more,
+                "subtitles": subtitles.read_bytes() if subtitles else None,
+                "subtitles_suffix": subtitles.suffix if subtitles else None,
+            }
+        )
+        if self.refuses is not None:
+            raise self.refuses
+        return SimpleNamespace(video_id="v1", title=more.get("title") or filename, state="validating")
+
+    def left_behind(self) -> list[str]:
+        """Names of what still lies in the uploads folder."""
+        folder = self.path / "uploads"
+        return sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
+
+
+class Clock:
+    """A clock that the test sets."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    def __call__(self) -> float:
+        return self.at

@@ -1,0 +1,85 @@
+"""GET /files/{token}: whole, in ranges, as a download; and what is answered when it cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from tests.ui.fakes import Clock
+from ui.server.files import FileServer
+from ui.server.links import Links
+
+CONTENT = bytes(range(256)) * 4
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(0.0)
+
+
+@pytest.fixture
+def links(tmp_path: Path, clock: Clock) -> Links:
+    source = tmp_path / "videos" / "v1" / "source.mp4"
+    source.parent.mkdir(parents=True)
+    source.write_bytes(CONTENT)
+    return Links("secret of the test", tmp_path, file_ttl_s=3600, upload_ttl_s=900, now=clock)
+
+
+@pytest.fixture
+def client(links: Links) -> TestClient:
+    return TestClient(Starlette(routes=[Route("/files/{token}", FileServer(links).serve)]))
+
+
+@pytest.fixture
+def url(links: Links) -> str:
+    return links.file_url(Path("videos/v1/source.mp4"), "mina")
+
+
+def test_the_whole_file(client: TestClient, url: str) -> None:
+    answer = client.get(url)
+    assert (answer.status_code, answer.content) == (200, CONTENT)
+    assert answer.headers["content-type"] == "video/mp4"
+    assert answer.headers["accept-ranges"] == "bytes"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "private" in answer.headers["cache-control"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"), [("bytes=0-9", 0, 9), ("bytes=100-", 100, 1023), ("bytes=-24", 1000, 1023)]
+)
+def test_a_range_of_it(client: TestClient, url: str, asked: str, first: int, last: int) -> None:
+    answer = client.get(url, headers={"Range": asked})
+    assert (answer.status_code, answer.content) == (206, CONTENT[first : last + 1])
+    assert answer.headers["content-range"] == f"bytes {first}-{last}/1024"
+
+
+def test_a_range_beyond_the_end_is_refused(client: TestClient, url: str) -> None:
+    assert client.get(url, headers={"Range": "bytes=5000-"}).status_code == 416
+
+
+def test_a_download_keeps_its_korean_name(client: TestClient, links: Links) -> None:
+    url = links.file_url(Path("videos/v1/source.mp4"), "mina", download_name="여름 바다.mp4")
+    disposition = client.get(url).headers["content-disposition"]
+    assert disposition.startswith("attachment;")
+    assert "filename*=utf-8''%EC%97%AC%EB%A6%84%20%EB%B0%94%EB%8B%A4.mp4" in disposition
+
+
+def test_an_expired_link_is_gone(client: TestClient, url: str, clock: Clock) -> None:
+    clock.at = 7200.0
+    answer = client.get(url)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "LINK_EXPIRED")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_made_up_link_is_forbidden(client: TestClient) -> None:
+    answer = client.get("/files/made.up")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "LINK_INVALID")
+
+
+def test_a_file_that_was_removed_is_not_found(client: TestClient, url: str, tmp_path: Path) -> None:
+    (tmp_path / "videos" / "v1" / "source.mp4").unlink()
+    assert client.get(url).status_code == 404

@@ -1,0 +1,82 @@
+"""Health: live at once, ready only when catalog, jobs, models and disk all answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from heimdex_core.errors import LibraryDamaged
+from heimdex_core.settings import Settings
+from ui.server.health import HealthServer
+
+RUNNING = {"state": "running", "ok": True, "pid": 4}
+
+
+class Sick:
+    """A library in which one thing at a time can be broken."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.settings = Settings(min_free_bytes=0)
+        self.catalog_error: Exception | None = None
+        self.models = SimpleNamespace(choice=SimpleNamespace(name="offline"), describe=lambda: [])
+
+    def videos(self, *, limit: int) -> list[Any]:
+        if self.catalog_error is not None:
+            raise self.catalog_error
+        return []
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Sick:
+    return Sick(tmp_path)
+
+
+def ask(library: Sick, path: str, worker: dict[str, Any]) -> Any:
+    server = HealthServer(lambda: library, lambda: worker)  # type: ignore[arg-type,return-value]
+    routes = [Route("/health/live", server.live), Route("/health/ready", server.ready)]
+    return TestClient(Starlette(routes=routes)).get(path)
+
+
+def test_all_well(library: Sick, tmp_path: Path) -> None:
+    assert ask(library, "/health/live", {}).json() == {"status": "live"}
+    answer = ask(library, "/health/ready", RUNNING)
+    assert answer.status_code == 200
+    checks = answer.json()["checks"]
+    assert set(checks) == {"catalog", "jobs", "models", "disk"}
+    assert all(check["ok"] and check["latency_ms"] >= 0 for check in checks.values())
+    assert list(tmp_path.iterdir()) == []  # what the disk check wrote is gone
+
+
+def failing(answer: Any) -> dict[str, str]:
+    assert answer.status_code == 503
+    assert answer.json()["status"] == "not ready"
+    return {name: check["error"]["code"] for name, check in answer.json()["checks"].items() if not check["ok"]}
+
+
+def test_a_worker_that_does_not_run(library: Sick) -> None:
+    assert failing(ask(library, "/health/ready", {"state": "waiting", "ok": False})) == {"jobs": "JOBS_UNAVAILABLE"}
+
+
+def test_a_catalog_that_cannot_be_read(library: Sick) -> None:
+    library.catalog_error = LibraryDamaged(what="catalog.duckdb", reason="broken")
+    assert failing(ask(library, "/health/ready", RUNNING)) == {"catalog": "LIBRARY_DAMAGED"}
+
+
+def test_a_disk_that_is_full(library: Sick) -> None:
+    library.settings = Settings(min_free_bytes=2**62)
+    assert failing(ask(library, "/health/ready", RUNNING)) == {"disk": "DISK_FULL"}
+
+
+def test_an_unforeseen_failure_is_told_without_its_internals(library: Sick, caplog: pytest.LogCaptureFixture) -> None:
+    library.catalog_error = RuntimeError("password=hunter2")
+    answer = ask(library, "/health/ready", RUNNING)
+    assert failing(answer) == {"catalog": "INTERNAL"}
+    assert "hunter2" not in answer.text
+    assert "health check catalog failed" in caplog.text

@@ -1,0 +1,160 @@
+"""POST /upload: what gets in, what is refused when, and that a refusal leaves nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from heimdex_core.errors import LinkInvalid, NotAVideo
+from heimdex_core.library import Library
+from heimdex_core.settings import Settings
+from tests.ui.fakes import Clock, FakeLibrary
+from ui.server.links import Links
+from ui.server.upload import UploadServer
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(0.0)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> FakeLibrary:
+    return FakeLibrary(tmp_path)
+
+
+@pytest.fixture
+def links(tmp_path: Path, clock: Clock) -> Links:
+    return Links("secret of the test", tmp_path, file_ttl_s=3600, upload_ttl_s=900, now=clock)
+
+
+@pytest.fixture
+def client(links: Links, library: FakeLibrary) -> TestClient:
+    def library_for(user_id: str) -> Library:
+        if user_id != library.user_id:
+            raise LinkInvalid()
+        return library  # type: ignore[return-value]
+
+    return TestClient(Starlette(routes=[Route("/upload", UploadServer(links, library_for).receive, methods=["POST"])]))
+
+
+def headers(links: Links, name: str = "clip.mp4", *, language: str = "en", **more: str) -> dict[str, str]:
+    return {"X-Upload-Token": links.upload_token("local", language), "X-File-Name": quote(name), **more}
+
+
+def test_a_video_reaches_the_library_from_its_own_disk(
+    client: TestClient, links: Links, library: FakeLibrary, tmp_path: Path
+) -> None:
+    sent = headers(links, "지난 여름 🌊.mp4", **{"X-Title": quote("부산"), "X-Description": quote("a walk")})
+    answer = client.post("/upload", content=b"x" * 900, headers=sent)
+    assert answer.status_code == 201
+    assert answer.json() == {"video": {"video_id": "v1", "title": "부산", "state": "validating"}}
+    (given,) = library.added
+    assert given["content"] == b"x" * 900
+    assert (given["filename"], given["title"], given["description"]) == ("지난 여름 🌊.mp4", "부산", "a walk")
+    assert given["folder"] == tmp_path / "uploads"
+    assert given["queue"] is True
+    assert library.left_behind() == []
+
+
+def test_subtitles_go_first_and_are_found_by_their_video(
+    client: TestClient, links: Links, library: FakeLibrary
+) -> None:
+    first = client.post("/upload", content=b"1\n", headers=headers(links, "clip.ko.SRT", **{"X-Part": "subtitles"}))
+    assert first.status_code == 201
+    signed = first.json()["subtitles"]
+    assert len(library.left_behind()) == 1
+    second = client.post("/upload", content=b"x", headers=headers(links, **{"X-Subtitles": signed}))
+    assert second.status_code == 201
+    assert (library.added[0]["subtitles"], library.added[0]["subtitles_suffix"]) == (b"1\n", ".srt")
+    assert library.left_behind() == []
+
+
+def test_other_files_are_no_subtitles(client: TestClient, links: Links, library: FakeLibrary) -> None:
+    answer = client.post("/upload", content=b"x", headers=headers(links, "notes.html", **{"X-Part": "subtitles"}))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "SUBTITLES_UNREADABLE")
+    assert library.left_behind() == []
+
+
+def test_subtitles_named_by_the_client_itself_are_refused(
+    client: TestClient, links: Links, library: FakeLibrary
+) -> None:
+    answer = client.post("/upload", content=b"x", headers=headers(links, **{"X-Subtitles": "../../etc/passwd"}))
+    assert (answer.status_code, library.added) == (403, [])
+
+
+def test_a_page_of_another_site_is_refused(client: TestClient, links: Links, library: FakeLibrary) -> None:
+    for origin in ("https://elsewhere.example", "http://testserver:81", "null"):
+        answer = client.post("/upload", content=b"x", headers=headers(links, Origin=origin))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "ORIGIN_REFUSED")
+    assert library.added == []
+    assert client.post("/upload", content=b"x", headers=headers(links, Origin="http://testserver")).status_code == 201
+
+
+def test_without_a_valid_token_nothing_is_taken(
+    client: TestClient, links: Links, library: FakeLibrary, clock: Clock
+) -> None:
+    assert client.post("/upload", content=b"x").status_code == 403
+    old = headers(links)
+    clock.at = 900.0
+    answer = client.post("/upload", content=b"x", headers=old)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "LINK_EXPIRED")
+    other = {**headers(links), "X-Upload-Token": links.upload_token("somebody-else", "en")}
+    assert client.post("/upload", content=b"x", headers=other).status_code == 403
+    assert (library.added, library.left_behind()) == ([], [])
+
+
+def test_an_announced_size_over_the_limit_is_refused_before_the_body(
+    client: TestClient, links: Links, library: FakeLibrary
+) -> None:
+    read: list[int] = []
+
+    def body() -> Iterator[bytes]:
+        read.append(1)
+        yield b"x" * 1001
+
+    answer = client.post("/upload", content=body(), headers=headers(links, **{"Content-Length": "1001"}))
+    assert answer.status_code == 413
+    error = answer.json()["error"]
+    assert (error["code"], error["details"]["size_bytes"], error["details"]["limit_bytes"]) == (
+        "FILE_TOO_LARGE",
+        1001,
+        1000,
+    )
+    assert error["message"] == "clip.mp4 has 1 KB; the limit is 1 KB."
+    assert not (library.path / "uploads").exists() or library.left_behind() == []
+
+
+def test_a_body_that_outgrows_what_it_announced_is_cut_off(
+    client: TestClient, links: Links, library: FakeLibrary
+) -> None:
+    def body() -> Iterator[bytes]:
+        for _ in range(20):
+            yield b"x" * 100
+
+    answer = client.post("/upload", content=body(), headers=headers(links))  # chunked: nothing announced
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "FILE_TOO_LARGE")
+    assert (library.added, library.left_behind()) == ([], [])
+
+
+def test_a_refused_file_is_told_in_the_persons_language(client: TestClient, links: Links, library: FakeLibrary) -> None:
+    library.refuses = NotAVideo(filename="글.mp4", reason="text")
+    answer = client.post("/upload", content=b"hello", headers=headers(links, "글.mp4", language="ko"))
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["category"]) == (422, "NOT_A_VIDEO", "validation")
+    assert error["message"] == "글.mp4은(는) 영상 파일이 아니에요."
+    assert error["hint"].endswith("판단해요.")
+    assert library.left_behind() == []
+
+
+def test_a_disk_without_room_is_told_before_the_body(client: TestClient, links: Links, library: FakeLibrary) -> None:
+    library.settings = Settings(min_free_bytes=2**62, max_file_bytes=1000)
+    answer = client.post("/upload", content=b"x", headers=headers(links))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "DISK_FULL")
+    assert library.left_behind() == []
