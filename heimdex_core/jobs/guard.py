@@ -5,6 +5,9 @@ takes it away; a mark found at the start of the same stage therefore tells of a 
 it (kill -9, out of memory, a crash in native code, power). After MAX_DEATHS of them the job fails
 instead of taking down every worker that touches it. Stages that finished in between start from zero:
 a worker killed once in each of many stages has done nothing wrong.
+
+Two branches of a job run side by side, so the first death may leave two marks. From then on the job's
+stages run one at a time: the next death has one culprit, and what ran out of memory has all of it.
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ class Guard:
         self._status = status
         self._changed = threading.Condition()
         self._active: list[Piece] = []
+        self._careful: dict[str, bool] = {}
         self._stopping = threading.Event()
 
     @property
@@ -80,13 +84,15 @@ class Guard:
         """Remove what is known about a job that has ended."""
         for mark in self._folder.glob(f"{job_id}.*.json"):
             mark.unlink(missing_ok=True)
+        with self._changed:
+            self._careful.pop(job_id, None)
 
     @contextlib.contextmanager
     def working(self, piece: Piece) -> Iterator[None]:
         """Work on `piece`: raises WorkerStopping, or WorkerLost when workers kept dying on it.
 
-        Waits while another job is at work on the same subject: a job cancelled a moment ago may
-        still be on its way out when the next one for its video begins.
+        Waits while another job is at work on the same subject (one cancelled a moment ago may still be
+        on its way out), and for the job's own other branch once a worker died in one of them.
         """
         self._enter(piece)
         try:
@@ -107,7 +113,13 @@ class Guard:
             self._active.append(piece)
 
     def _taken(self, piece: Piece) -> bool:
-        return any(other.subject == piece.subject and other.job_id != piece.job_id for other in self._active)
+        if piece.job_id not in self._careful:
+            # a mark from before this worker's first look at the job is a dead one's
+            self._careful[piece.job_id] = any(self._folder.glob(f"{piece.job_id}.*.json"))
+        return any(
+            other.subject == piece.subject and (other.job_id != piece.job_id or self._careful[piece.job_id])
+            for other in self._active
+        )
 
     def _leave(self, piece: Piece) -> None:
         if self.stopping:

@@ -165,6 +165,53 @@ def test_two_branches_of_a_job_work_beside_each_other_but_two_jobs_of_a_video_do
     assert order == ["job-3", "job-1", "job-2"]
 
 
+def test_after_a_death_the_branches_of_that_job_take_turns(tmp_path: Path) -> None:
+    audio = Piece("job-1", "video-1", "audio")
+
+    def both() -> None:
+        guard = new_worker(tmp_path)
+        begin(guard, PICTURE)
+        begin(guard, audio)
+
+    in_a_dying_worker(both)
+    guard = new_worker(tmp_path)
+    begun = threading.Event()
+    order: list[str] = []
+
+    def other_branch() -> None:
+        begun.set()
+        with guard.working(audio):
+            order.append("audio")
+
+    with guard.working(PICTURE):
+        thread = threading.Thread(target=other_branch)
+        thread.start()
+        assert begun.wait(5)
+        with guard.working(Piece("job-2", "video-2", "audio")):
+            order.append("another job")
+        thread.join(0.2)
+        order.append("picture")
+    thread.join(5)
+    assert order == ["another job", "picture", "audio"]
+
+
+def test_the_innocent_branch_is_not_blamed_for_what_the_other_does(tmp_path: Path) -> None:
+    """The worker dies in audio twice and in transcript twice; the picture was under way at the first only."""
+    audio, transcript = Piece("job-1", "video-1", "audio"), Piece("job-1", "video-1", "transcript")
+
+    def first() -> None:
+        guard = new_worker(tmp_path)
+        begin(guard, PICTURE)
+        begin(guard, audio)
+
+    in_a_dying_worker(first)
+    die_in(tmp_path, audio)
+    for _ in range(2):
+        die_in(tmp_path, transcript)
+    with new_worker(tmp_path).working(PICTURE):
+        pass
+
+
 def test_the_status_tells_what_is_worked_on(tmp_path: Path) -> None:
     status = StatusFile(tmp_path / "status.json", "lib@here")
     guard = Guard(tmp_path / "running", status)

@@ -1,0 +1,60 @@
+"""A real worker on real stages that kills itself where a test says.
+
+    python -m tests.jobs.killing_worker LIBRARY
+
+In LIBRARY/toy, for a stage, each used once:
+    kill-at-<stage>     when it has just begun
+    kill-in-<stage>     when its work is done and before anything of it is noted: all of it is lost
+    kill-after-<stage>  when it is noted in the work folder and before DBOS knows
+Every stage that is really begun (not skipped) appends "<pid> <video_id> <stage>" to LIBRARY/toy/log.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from heimdex_core.ingest.pipeline import IngestRun, StageOutcome
+from heimdex_core.ingest.progress import ProgressBook
+from heimdex_core.ingest.work import StageRecord, WorkFolder
+from heimdex_core.jobs import worker
+
+
+def kill_if_ordered(order: Path) -> None:
+    """Die the hardest way there is, the first time."""
+    if order.exists():
+        order.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def install(folder: Path) -> None:
+    write_record, run_stage, start = WorkFolder.write_record, IngestRun.run_stage, ProgressBook.start
+
+    def killing_write(self: WorkFolder, record: StageRecord) -> None:
+        kill_if_ordered(folder / f"kill-in-{record.stage}")
+        write_record(self, record)
+
+    def killing_run(self: IngestRun, name: str) -> StageOutcome:
+        outcome = run_stage(self, name)
+        kill_if_ordered(folder / f"kill-after-{name}")
+        return outcome
+
+    def logged_start(self: ProgressBook, stage: str, unit: str) -> Any:
+        with (folder / "log").open("a") as log:
+            log.write(f"{os.getpid()} {self._path.parent.name} {stage}\n")
+        kill_if_ordered(folder / f"kill-at-{stage}")
+        return start(self, stage, unit)
+
+    WorkFolder.write_record = killing_write  # type: ignore[method-assign]
+    IngestRun.run_stage = killing_run  # type: ignore[method-assign]
+    ProgressBook.start = logged_start  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    install(Path(sys.argv[1]) / "toy")
+    sys.exit(worker.main())

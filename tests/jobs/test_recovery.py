@@ -1,0 +1,289 @@
+"""What a worker, an app or a machine leaves behind when it dies, and that nothing of it is lost or done twice."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from heimdex_core.errors import LibraryBusy
+from heimdex_core.ingest.progress import STAGES
+from heimdex_core.jobs import worker
+from heimdex_core.jobs.client import JobState
+from heimdex_core.jobs.config import JobsDatabase
+from heimdex_core.jobs.reconcile import queue_stranded_videos, settle_lost_jobs
+from heimdex_core.store import sidecar
+from heimdex_core.types import VideoState
+from tests.jobs.bench import TOY, Bench
+from tests.jobs.waiting import is_alive, until
+from tests.support import media
+
+KILLING = "tests.jobs.killing_worker"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench.make(tmp_path / "library")
+    yield made
+    made.close()
+
+
+# --- kill -9 of the worker ------------------------------------------------------------------------
+
+
+def test_killed_in_every_stage_a_video_is_indexed_and_no_finished_stage_is_run_again(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """Real stages. A worker dies in each one after its work and before it is noted; twice more between the
+    work folder's note and DBOS'; and once where the commit has hardly begun."""
+    file = media.colour_clips(tmp_path / "clip.avi", [("red", 1.5), ("blue", 1.5)], size=(160, 90), tone_hz=440)
+    for stage in STAGES:
+        bench.order(f"kill-in-{stage}")
+    for stage in ("audio", "keyframes"):
+        bench.order(f"kill-after-{stage}")
+    bench.order("kill-at-commit")
+    video = bench.library.add(file, queue=True)
+    assert video.job_id is not None
+
+    job, deaths = bench.revive(video.job_id, module=KILLING)
+
+    assert (job.state, job.error) == (JobState.SUCCEEDED, None)
+    assert deaths == len(STAGES) + 3
+    assert list((bench.library.path / "toy").glob("kill-*")) == []
+    after = bench.library.video(video.video_id)
+    assert (after.state, after.scene_count, after.error) == (VideoState.INDEXED, 2, None)
+
+    # Every stage finished exactly once. (commit is noted as skipped: it died when it was already visible.)
+    assert after.generation is not None
+    provenance = sidecar.read_provenance(bench.library.store.paths.generation(video.video_id, after.generation))
+    finished = Counter(entry["stage"] for entry in provenance["stages"] if not entry["skipped"])
+    assert finished == Counter(set(STAGES) - {"commit"})
+    # Begun twice: killed once in it. (The commit died hardly begun, and again when it was visible, which is not
+    # done over. A branch's stages may also have been under way when the other's killed the worker.)
+    begun = Counter(bench.begun(video.video_id))
+    assert {stage: begun[stage] for stage in ("probe", *STAGES[5:])} == {"probe": 2, **dict.fromkeys(STAGES[5:], 2)}
+    # DBOS has every step once, and it knows none that was not needed.
+    assert steps(bench, video.job_id) == [*STAGES[5:], "finish", "probe"]
+    assert steps(bench, f"{video.job_id}-sound") == ["audio", "transcript"]
+    assert steps(bench, f"{video.job_id}-picture") == ["picture", "preview"]
+    # Nothing is left lying around.
+    assert not bench.library.store.paths.work(video.video_id).exists()
+    assert list((bench.place.folder / "running").iterdir()) == []
+
+
+def steps(bench: Bench, workflow_id: str) -> list[str]:
+    """The names of a workflow's recorded steps of ours, sorted."""
+    with sqlite3.connect(bench.library.store.paths.jobs) as database:
+        rows = database.execute(
+            "select function_name from operation_outputs where workflow_uuid = ?", (workflow_id,)
+        ).fetchall()
+    ours = {*STAGES, "finish"}
+    return sorted(
+        (row[0] for row in rows if row[0] in ours), key=lambda name: ([*STAGES[5:], "finish", *STAGES[:5]]).index(name)
+    )
+
+
+def test_a_job_that_keeps_killing_its_worker_fails_at_the_third_death(bench: Bench) -> None:
+    bench.order("kill-picture", 99)
+    video, harmless = bench.video(), bench.video()
+    job_id, other = bench.enqueue(video), bench.enqueue(harmless)
+    job, deaths = bench.revive(job_id)
+    assert (job.state, deaths) == (JobState.FAILED, 3)
+    assert job.error is not None
+    assert (job.error["code"], job.error["details"]["times"]) == ("WORKER_LOST", 3)
+    assert (bench.state(video), bench.error_code(video)) == (VideoState.FAILED, "WORKER_LOST")
+    # the one behind it in the queue gets its turn
+    (bench.library.path / "toy" / "kill-picture").unlink()
+    assert bench.ended(other).state == JobState.SUCCEEDED
+    # and a person may try the first again, from zero
+    again = bench.library.retry(video.video_id, queue=True)
+    assert again.job_id is not None
+    assert bench.ended(again.job_id).state == JobState.SUCCEEDED
+
+
+def test_jobs_queued_before_any_worker_ran_are_done_in_order(bench: Bench) -> None:
+    videos = [bench.video() for _ in range(3)]
+    jobs = [bench.enqueue(video) for video in videos]
+    assert bench.queue.depth() == 3
+    bench.start()
+    assert [bench.ended(job).state for job in jobs] == [JobState.SUCCEEDED] * 3
+    begun = [bench.queue.status(job).completed_at for job in jobs]
+    assert begun == sorted(begun, key=str)
+    assert bench.queue.depth() == 0
+
+
+def test_stopped_in_the_middle_it_goes_on_where_it_was(bench: Bench) -> None:
+    held = bench.order("hold-keyframes")
+    video = bench.video()
+    job_id = bench.enqueue(video)
+    bench.start()
+    bench.wait_for_stage(video.video_id, "keyframes")
+    assert bench.stop() == worker.EXIT_OK
+    status = bench.worker_status()
+    assert status is not None
+    assert (status.state, status.jobs) == ("stopped", ())
+    assert bench.queue.status(job_id).state == JobState.RUNNING
+    assert bench.state(video) == VideoState.PROCESSING
+    held.unlink()
+    bench.start()
+    assert bench.ended(job_id).state == JobState.SUCCEEDED
+    begun = Counter(bench.begun(video.video_id))
+    assert begun.pop("keyframes") == 2
+    assert set(begun.values()) == {1}
+
+
+# --- the place ------------------------------------------------------------------------------------
+
+
+def test_a_second_worker_is_refused_with_the_pid_of_the_first(bench: Bench) -> None:
+    first = bench.start()
+    until(bench.worker_status, "the first worker")
+    second = subprocess.run(
+        [sys.executable, "-m", TOY, str(bench.library.path)],
+        env={**os.environ, **bench.environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == worker.EXIT_PLACE_TAKEN
+    assert f"process {first.pid}" in second.stderr
+    with pytest.raises(LibraryBusy):
+        worker.run_worker(bench.library.path)
+    assert first.poll() is None
+
+
+def test_work_of_a_place_that_is_gone_is_taken_over(bench: Bench) -> None:
+    """A container that was killed and came back under another host name."""
+    held = bench.order("hold-picture")
+    video = bench.video()
+    job_id = bench.enqueue(video)
+    bench.start()
+    bench.wait_for_stage(video.video_id, "picture")
+    bench.kill()
+    held.unlink()
+    old = bench.place
+    moved = old.folder / "another-machine"
+    text = json.loads(old.lock_path.read_text())
+    moved.with_suffix(".lock").write_text(json.dumps({**text, "executor_id": "key@another-machine"}))
+    old.status_path.rename(moved.with_suffix(".json"))
+    old.lock_path.unlink()
+    hour_ago = time.time() - 3600
+    os.utime(moved.with_suffix(".json"), (hour_ago, hour_ago))
+    with sqlite3.connect(bench.library.store.paths.jobs) as database:
+        database.execute("update workflow_status set executor_id = 'key@another-machine'")
+    bench.start()
+    assert bench.ended(job_id).state == JobState.SUCCEEDED
+    assert Counter(bench.begun(video.video_id))["probe"] == 1
+
+
+# --- kill -9 of the app ---------------------------------------------------------------------------
+
+APP = """
+import sys, time
+from heimdex_core.jobs.supervisor import WorkerSupervisor
+supervisor = WorkerSupervisor(sys.argv[1], command=(sys.executable, "-m", sys.argv[2]))
+supervisor.start()
+time.sleep(120)
+"""
+
+
+def test_a_killed_app_takes_its_worker_along_and_the_next_app_goes_on(bench: Bench) -> None:
+    held = bench.order("hold-picture")
+    video = bench.video()
+    job_id = bench.enqueue(video)
+    with app(bench) as first:
+        bench.wait_for_stage(video.video_id, "picture")
+        status = bench.worker_status()
+        assert status is not None
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        until(lambda: not is_alive(status.pid), "the worker to end", limit_s=20)
+    assert bench.queue.status(job_id).state == JobState.RUNNING
+    held.unlink()
+    with app(bench):
+        assert bench.ended(job_id).state == JobState.SUCCEEDED
+        begun = Counter(bench.begun(video.video_id))
+        assert begun.pop("picture") == 2
+        assert set(begun.values()) == {1}
+        pid = until(bench.worker_status, "the second worker").pid
+    until(lambda: not is_alive(pid), "the second worker to end with its app", limit_s=20)
+
+
+@contextlib.contextmanager
+def app(bench: Bench) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", APP, str(bench.library.path), TOY], env={**os.environ, **bench.environment}
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+# --- what nobody else ends ------------------------------------------------------------------------
+
+
+def test_a_job_that_dbos_gave_up_ends_its_video(bench: Bench) -> None:
+    video = bench.video()
+    job_id = bench.enqueue(video)
+    set_status(bench, job_id, "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+    assert settle(bench) == 1
+    assert (bench.state(video), bench.error_code(video)) == (VideoState.FAILED, "WORKER_LOST")
+    assert bench.queue.status(job_id).state == JobState.FAILED
+    assert settle(bench) == 0
+
+
+def test_a_given_up_job_does_not_touch_a_video_that_a_newer_one_works_on(bench: Bench) -> None:
+    video = bench.video()
+    old = bench.enqueue(video)
+    bench.library.cancel(video.video_id)
+    new = bench.library.retry(video.video_id, queue=True).job_id
+    assert new not in (None, old)
+    assert settle(bench) == 0
+    assert bench.state(video) == VideoState.VALIDATING
+
+
+def test_a_video_that_was_never_queued_is_queued(bench: Bench) -> None:
+    """The app was killed between registering an upload and queueing it."""
+    stranded, queued, done = bench.video(), bench.video(), bench.video()
+    bench.enqueue(queued)
+    bench.library.store.set_state(done.video_id, VideoState.FAILED)
+    assert requeue(bench, silent_s=600) == 0
+    assert requeue(bench, silent_s=0) == 1
+    job_id = bench.library.video(stranded.video_id).job_id
+    assert job_id is not None
+    assert bench.queue.status(job_id).subject == stranded.video_id
+    assert requeue(bench, silent_s=0) == 0
+
+
+def settle(bench: Bench) -> int:
+    client = JobsDatabase.of(bench.library.store, bench.library.settings).client()
+    try:
+        return settle_lost_jobs(client, bench.library.store)
+    finally:
+        client.destroy()
+
+
+def requeue(bench: Bench, *, silent_s: float) -> int:
+    client = JobsDatabase.of(bench.library.store, bench.library.settings).client()
+    try:
+        return queue_stranded_videos(client, bench.library.store, silent_s=silent_s)
+    finally:
+        client.destroy()
+
+
+def set_status(bench: Bench, job_id: str, status: str) -> None:
+    with sqlite3.connect(bench.library.store.paths.jobs) as database:
+        database.execute("update workflow_status set status = ? where workflow_uuid = ?", (status, job_id))
