@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from heimdex_core.models.palette.colours import FAMILY_OF_NAME, NAMES, Floats
+from heimdex_core.models.palette.colours import FAMILY_NAMES, FAMILY_OF_NAME, NAMES, TYPICAL_FAMILY_SHARE, Floats
 from heimdex_core.models.palette.layout import (
     BODY,
     CHROMA_STEPS,
@@ -28,6 +28,16 @@ ASKED_COLOUR = 1.25
 OWN_COLOUR_LEFT = 0.15
 """What is left of a thing's usual colours when another one is named."""
 
+FEELS_LIMIT = 0.5
+"""Where a thing has colours, its other measures weigh at most this much of them: they refine, colours decide."""
+REFERENCE = 0.75
+"""What something is on or in counts for less than the thing itself."""
+
+_RARITY = np.clip(
+    np.log([1 / TYPICAL_FAMILY_SHARE[name] for name in FAMILY_NAMES]) / np.log(1 / 0.05), 0.5, 1.4
+).astype(np.float32)
+"""(families,) how much a colour tells: grey is everywhere, pink is not. Its surprise, 1 at a share of 5 %."""
+
 _COLOUR_FEELS = ("warmth", "warm_share", "cool_share", "chroma", "vivid_share", "grey_share", "variety", "sat:")
 _LIGHT_FEELS = ("lightness", "dark_share", "bright_share", "light:", "step:")
 
@@ -46,9 +56,18 @@ def vector_of(groups: Iterable[Group], vocabulary: Vocabulary) -> Floats | None:
         asked = group_vector(group, vocabulary)
         norm = float(np.linalg.norm(asked))
         if norm > 0:
-            total[:BODY] += asked * ((ASKED_COLOUR if group.colours else 1.0) / norm)
+            total[:BODY] += asked * (_group_weight(group, vocabulary) / norm)
     norm = float(np.linalg.norm(total))
     return total / norm if norm > 1e-6 else None
+
+
+def _group_weight(group: Group, vocabulary: Vocabulary) -> float:
+    """How much a group counts among the others."""
+    weight = ASKED_COLOUR if group.colours else 1.0
+    mix = group_mix(group, vocabulary)
+    if mix:
+        weight *= float(mix_shares(mix)[1] @ _RARITY)
+    return weight * REFERENCE if group.is_reference else weight
 
 
 def group_vector(group: Group, vocabulary: Vocabulary) -> Floats:
@@ -57,7 +76,9 @@ def group_vector(group: Group, vocabulary: Vocabulary) -> Floats:
     mix = group_mix(group, vocabulary)
     asked = _of_colours(mix, region) if mix else np.zeros(BODY, dtype=np.float32)
     if group.thing is not None:
-        asked += _of_feels(_feels_left(group.thing.feels, group))
+        feels = _of_feels(_feels_left(group.thing.feels, group))
+        weighs = float(np.linalg.norm(feels))
+        asked += feels * (min(1.0, FEELS_LIMIT / weighs) if mix and weighs > 0 else 1.0)
     for concept in (*group.looks, *group.colours):
         asked += _of_feels(concept.feels)
     return asked
@@ -96,6 +117,7 @@ def mix_shares(mix: Mix) -> tuple[Floats, Floats]:
 def _of_colours(mix: Mix, region: str | None) -> Floats:
     asked = np.zeros(BODY, dtype=np.float32)
     names, families = mix_shares(mix)
+    families = families * _RARITY
     names, families = names / np.linalg.norm(names), families / np.linalg.norm(families)
     if region is None or region == "all":
         asked[SLICES["family"]] = GLOBAL_FAMILY * families

@@ -84,6 +84,8 @@ class Group:
     colours: list[Concept] = field(default_factory=list)
     looks: list[Concept] = field(default_factory=list)
     at: str | None = None
+    is_reference: bool = False
+    """What something else is said to be on or in."""
 
     def describe(self, concept: Concept) -> None:
         (self.colours if concept.kind == "colour" else self.looks).append(concept)
@@ -268,3 +270,5 @@ class _Parser:
             # One known side says where that side is only if the relation is firm about it.
             if group is not None and (relation.value in FIRM or (placed and reference and usual is None)):
                 group.at = region
+        if reference is not None and placed is not None and relation.value not in FIRM:
+            reference.is_reference = True
