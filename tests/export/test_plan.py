@@ -1,0 +1,117 @@
+"""What a reel may be made of."""
+
+import pytest
+
+from heimdex_core.errors import InvalidReel, InvalidValue, SceneNotFound
+from heimdex_core.export.plan import clip_of, new_export, plan_reel
+from heimdex_core.settings import Settings
+from heimdex_core.types import ExportState, Interval, ReelClip, Scene, make_scene_id, parse_scene_id
+
+VIDEO = "0a6c2c3e-6f5b-4f6e-9a55-2f4f0d3a1b11"
+SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]
+
+
+def scene(start_s: float, end_s: float) -> Scene:
+    return Scene(make_scene_id(VIDEO, start_s, end_s), VIDEO, 0, start_s, end_s)
+
+
+class Shelf:
+    """A reader that knows some scenes of one person, found by name or else by overlap."""
+
+    def __init__(self, *scenes: Scene) -> None:
+        self.scenes = scenes
+
+    def scene(self, user_id: str, scene_id: str) -> Scene:
+        _, start_ms, end_ms = parse_scene_id(scene_id)
+        wanted = Interval(start_ms / 1000, end_ms / 1000)
+        best = max(self.scenes, key=lambda s: s.interval.iou(wanted))
+        if user_id != "ann" or best.interval.iou(wanted) < 0.5:
+            raise SceneNotFound(scene_id=scene_id)
+        return best
+
+
+SHELF = Shelf(scene(0.0, 4.0), scene(4.0, 10.0))
+FIRST, SECOND = (s.scene_id for s in SHELF.scenes)
+
+
+def plan(clips: list[ReelClip | str], *, title: str = "", user: str = "ann", shelf: Shelf = SHELF):  # noqa: ANN201
+    return plan_reel(shelf, user, clips, title=title, settings=SETTINGS)  # type: ignore[arg-type]
+
+
+def test_scenes_whole_and_in_the_order_given() -> None:
+    made = plan([SECOND, FIRST, SECOND], title=" Two and one ")
+    assert [(c.start_s, c.end_s) for c in made.clips] == [(4.0, 10.0), (0.0, 4.0), (4.0, 10.0)]
+    assert made.duration_s == 16.0
+    assert made.title == "Two and one"
+
+
+def test_trims_are_kept() -> None:
+    made = plan([ReelClip(VIDEO, 5.0, 6.5, 4.0, 10.0)])
+    assert (made.clips[0].start_s, made.clips[0].end_s) == (5.0, 6.5)
+    assert made.duration_s == 1.5
+
+
+def test_a_clip_is_cut_to_its_scene_as_it_is_now() -> None:
+    """The scene was [4, 10) and is [5, 9) since: IoU 4/6."""
+    made = plan([ReelClip(VIDEO, 4.5, 10.0, 4.0, 10.0)], shelf=Shelf(scene(5.0, 9.0)))
+    clip = made.clips[0]
+    assert (clip.start_s, clip.end_s, clip.scene_start_s, clip.scene_end_s) == (5.0, 9.0, 5.0, 9.0)
+
+
+def test_a_clip_of_which_nothing_is_left() -> None:
+    with pytest.raises(InvalidReel, match="clip 2"):
+        plan([FIRST, ReelClip(VIDEO, 4.0, 5.0, 4.0, 10.0)], shelf=Shelf(scene(0.0, 4.0), scene(5.0, 10.0)))
+
+
+@pytest.mark.parametrize("count", [0, 51])
+def test_one_to_fifty_scenes(count: int) -> None:
+    with pytest.raises(InvalidReel):
+        plan([FIRST] * count)
+
+
+def test_fifty_scenes_are_fine() -> None:
+    assert len(plan([FIRST] * 50).clips) == 50
+
+
+def test_titles() -> None:
+    assert plan([FIRST], title="가" * 200).title == "가" * 200
+    with pytest.raises(InvalidReel, match="201"):
+        plan([FIRST], title="x" * 201)
+    with pytest.raises(InvalidReel):
+        plan([FIRST], title="two\nlines")
+
+
+def test_scenes_of_others_are_not_there() -> None:
+    with pytest.raises(SceneNotFound):
+        plan([FIRST], user="bob")
+
+
+@pytest.mark.parametrize("scene_id", ["nonsense", f"{VIDEO}_90000_95000"])
+def test_scenes_that_do_not_exist(scene_id: str) -> None:
+    with pytest.raises(SceneNotFound):
+        plan([scene_id])
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "expected"),
+    [(None, None, (4.0, 10.0)), (0.0, 99.0, (4.0, 10.0)), (5.0, None, (5.0, 10.0)), (None, 5.0, (4.0, 5.0))],
+)
+def test_clip_of(start_s: float | None, end_s: float | None, expected: tuple[float, float]) -> None:
+    clip = clip_of(scene(4.0, 10.0), start_s, end_s)
+    assert (clip.start_s, clip.end_s) == expected
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), [(10.0, 12.0), (0.0, 4.0), (6.0, 5.0)])
+def test_clip_of_what_is_outside(start_s: float, end_s: float) -> None:
+    with pytest.raises(InvalidValue):
+        clip_of(scene(4.0, 10.0), start_s, end_s)
+
+
+def test_the_record_of_a_new_reel() -> None:
+    made = plan([FIRST], title="T")
+    export = new_export(made, "ann", SETTINGS)
+    assert (export.user_id, export.kind, export.title, export.state) == ("ann", "reel", "T", ExportState.PENDING)
+    assert export.clips == made.clips
+    assert export.params == {"height_px": 720, "fps": 30.0, "crf": 20, "preset": "medium"}
+    assert export.path is None
+    assert export.export_id != new_export(made, "ann", SETTINGS).export_id
