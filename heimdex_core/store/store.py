@@ -16,7 +16,7 @@ from heimdex_core.store import adopt as adopting
 from heimdex_core.store import commit, exports, generation, preferences, reels, reindex, usage, videos
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.commit import Shelf
-from heimdex_core.store.files import disk_errors, read_json, sweep, write_json
+from heimdex_core.store.files import disk_errors, read_json, remove_tree, sweep, write_json
 from heimdex_core.store.layout import LibraryPaths, check_uuid
 from heimdex_core.store.locks import OnWait, index_lock, log_wait
 from heimdex_core.store.reader import Reader
@@ -142,7 +142,13 @@ class Store:
                 notes=notes,
             )
         if created:
-            self._write_video_json(video)
+            try:
+                self._write_video_json(video)
+            except BaseException:
+                with self.catalog.transaction() as transaction:
+                    videos.remove(transaction, video.video_id)
+                remove_tree(self.paths.video(video.video_id))
+                raise
         return video, created
 
     def video(self, user_id: str, video_id: str) -> Video:

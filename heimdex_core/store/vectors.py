@@ -285,8 +285,10 @@ def _publish(
         hook("rows-written")
         write_json(folder / "manifest.json", _manifest(space, kind, revision, len(rows), keys))
     except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
+        # The switch may have happened before what failed: then these files are in use.
+        if (read_manifest(folder) or {}).get("index_revision") != revision:
+            for path in written:
+                path.unlink(missing_ok=True)
         raise
     hook("manifest-switched")
     _remove_old(folder, revision)

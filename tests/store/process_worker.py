@@ -1,0 +1,40 @@
+"""One of several processes on the same library: python -m tests.store.process_worker LIBRARY NAME ROUNDS.
+
+Adds videos, deletes and purges some, searches all the time; prints the ids of those it kept as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from heimdex_core.store import Store
+from tests.store.making import TEXT, add, axis
+
+
+def main() -> None:
+    root, name, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    store = Store.open(root)
+    reader = store.reader()
+    kept = []
+    for number in range(rounds):
+        word = f"word{name}" + "abcdefgh"[number]
+        video = add(store, f"{name} {number}", (f"{word} spoken", "silence"), axis_of=number)
+        reader.refresh()
+        hits = reader.lexical_search(word, k=5, user_id="local").hits
+        if [scene_id for scene_id, _ in hits] != [f"{video.video_id}_0_2000"]:
+            raise SystemExit(f"{word} was not found: {hits}")
+        near = reader.vector_search(TEXT, axis(number, 8), k=500, user_id="local")
+        if f"{video.video_id}_0_2000" not in [scene_id for scene_id, _ in near]:
+            raise SystemExit(f"the vector of {word} was not found")
+        if number % 3 == 1:
+            store.delete_video("local", video.video_id)
+        elif number % 3 == 2:
+            store.purge_video(video.video_id)
+        else:
+            kept.append(video.video_id)
+    print(json.dumps(kept))
+
+
+if __name__ == "__main__":
+    main()
