@@ -20,13 +20,15 @@ from heimdex_core.models.palette.layout import (
 from heimdex_core.models.palette.reading import Group
 from heimdex_core.models.palette.vocabulary import Concept, Mix, Vocabulary, normalised
 
-GLOBAL_FAMILY, GLOBAL_COLOUR = 0.8, 0.5
-PLACED_FAMILY, PLACED_COLOUR, PLACED_CELLS = 0.5, 0.35, 0.8
+GLOBAL_FAMILY, GLOBAL_COLOUR, GLOBAL_ACCENT = 0.7, 0.4, 0.5
+PLACED_FAMILY, PLACED_COLOUR, PLACED_ACCENT, PLACED_CELLS = 0.4, 0.3, 0.3, 0.8
 """How a colour's weight is divided between the picture as a whole and the cells where it is asked for."""
 ASKED_COLOUR = 1.25
 """A colour that is named counts for more than the usual one of a thing."""
 OWN_COLOUR_LEFT = 0.15
-"""What is left of a thing's usual colours when another one is named."""
+"""What is left of a thing's usual colours when quite another one is named."""
+OWN_COLOUR_KEPT = 0.6
+"""What is left of them when the one that is named is among them: "orange autumn leaves" says what they are."""
 
 FEELS_LIMIT = 0.5
 """Where a thing has colours, its other measures weigh at most this much of them: they refine, colours decide."""
@@ -37,6 +39,8 @@ _RARITY = np.clip(
     np.log([1 / TYPICAL_FAMILY_SHARE[name] for name in FAMILY_NAMES]) / np.log(1 / 0.05), 0.5, 1.4
 ).astype(np.float32)
 """(families,) how much a colour tells: grey is everywhere, pink is not. Its surprise, 1 at a share of 5 %."""
+
+_IS_VIVID = np.array([name not in ("black", "grey", "white") for name in FAMILY_NAMES], dtype=np.float32)
 
 _COLOUR_FEELS = ("warmth", "warm_share", "cool_share", "chroma", "vivid_share", "grey_share", "variety", "sat:")
 _LIGHT_FEELS = ("lightness", "dark_share", "bright_share", "light:", "step:")
@@ -89,15 +93,20 @@ def group_mix(group: Group, vocabulary: Vocabulary) -> dict[str, float]:
     own = dict(group.thing.mix) if group.thing else {}
     named = _sum(concept.mix for concept in (*group.colours, *group.looks) if concept.mix)
     if named and own:
-        mix = _sum(
-            ({n: v * (1 - OWN_COLOUR_LEFT) for n, v in named.items()}, {n: v * OWN_COLOUR_LEFT for n, v in own.items()})
-        )
+        own_part = _own_part(normalised(named), own)
+        mix = _sum(({n: v * (1 - own_part) for n, v in named.items()}, {n: v * own_part for n, v in own.items()}))
     else:
         mix = named or own
     for look in group.looks:
         if look.shift:
             mix = _shifted(mix, vocabulary.shifts[look.shift])
     return normalised(mix)
+
+
+def _own_part(named: Mix, own: Mix) -> float:
+    """How much of a thing's own colours stays, by how far the named colour's families are theirs."""
+    agreement = float(np.minimum(mix_shares(named)[1], mix_shares(own)[1]).sum())
+    return OWN_COLOUR_LEFT + (OWN_COLOUR_KEPT - OWN_COLOUR_LEFT) * min(1.0, agreement / 0.5)
 
 
 def concept_vector(concept: Concept, vocabulary: Vocabulary) -> Floats:
@@ -122,9 +131,11 @@ def _of_colours(mix: Mix, region: str | None) -> Floats:
     if region is None or region == "all":
         asked[SLICES["family"]] = GLOBAL_FAMILY * families
         asked[SLICES["colour"]] = GLOBAL_COLOUR * names
+        asked[SLICES["accent"]] = GLOBAL_ACCENT * families * _IS_VIVID
         return asked
     asked[SLICES["family"]] = PLACED_FAMILY * families
     asked[SLICES["colour"]] = PLACED_COLOUR * names
+    asked[SLICES["accent"]] = PLACED_ACCENT * families * _IS_VIVID
     asked[SLICES["cell"]] = PLACED_CELLS * np.outer(REGIONS[region], families).ravel()
     return asked
 

@@ -94,6 +94,10 @@ TYPICAL_FAMILY_SHARE: dict[str, float] = {
 }
 
 
+TYPICAL_ACCENT_SHARE = 0.03
+"""What a family has of a picture's vivid parts, on average over the families that are vivid at all."""
+
+
 def srgb_to_lab(rgb: Floats) -> Floats:
     """CIELAB (D65, 2 degrees) of sRGB values 0 to 1, shape (..., 3); L* 0 to 100."""
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)

@@ -15,6 +15,7 @@ from heimdex_core.models.palette.colours import (
     FAMILY_NAMES,
     FAMILY_OF_NAME,
     NAMES,
+    TYPICAL_ACCENT_SHARE,
     TYPICAL_FAMILY_SHARE,
     Floats,
     name_shares,
@@ -40,6 +41,9 @@ BAR_LEVEL = 16
 BAR_LIMIT = 0.3
 EDGE = 6.0
 """Change of L* from one pixel to the next that counts as an edge."""
+
+ACCENT_FROM = 15.0
+ACCENT_LEAST = 3.0
 
 
 def describe(image: npt.NDArray[Any]) -> Floats:
@@ -76,12 +80,13 @@ def _features(rgb: Floats) -> Floats:
     parts = {
         "colour": soft_root(shares.mean(axis=0)) - soft_root(np.full(len(NAMES), 1 / len(NAMES))),
         "family": soft_root(families.mean(axis=0)) - soft_root(typical),
+        "accent": soft_root(_accents(families, chroma)) - soft_root(np.full(len(FAMILY_NAMES), TYPICAL_ACCENT_SHARE)),
         "cell": (soft_root(cell_families) - soft_root(typical)).ravel(),
         "light": _steps_of(light, np.linspace(0, 100, len(LIGHT_STEPS))) - 1 / len(LIGHT_STEPS),
         "saturation": _steps_of(chroma, CHROMA_CENTRES) - 1 / len(CHROMA_CENTRES),
         "cell_light": np.tanh((cell_light - 45) / 20),
         "cell_chroma": np.tanh((cell_chroma - 20) / 14),
-        "cell_detail": np.tanh((cell_edges - 0.12) / 0.1),
+        "cell_detail": np.tanh((cell_edges - 0.25) / 0.2),
         "orientation": _orientation(steps_x, steps_y),
         "scalar": np.array(
             [np.tanh((scalars[scalar.name] - scalar.neutral) / scalar.scale) for scalar in SCALARS], dtype=np.float32
@@ -157,6 +162,17 @@ def _shrunk(rgb: npt.NDArray[np.uint8]) -> Floats:
 
 
 # --- measuring ------------------------------------------------------------------------------------
+
+
+def _accents(families: Floats, chroma: Floats) -> Floats:
+    """(families,) shares of the picture's vivid parts: what stands out counts more than its area.
+
+    Pixels count by their chroma above ACCENT_FROM, against what a picture has of it at the least; so a
+    grey picture has no accents, rather than exaggerated ones.
+    """
+    standing_out = np.maximum(chroma.ravel() - ACCENT_FROM, 0.0)
+    total = max(float(standing_out.sum()), ACCENT_LEAST * standing_out.size)
+    return (families * standing_out[:, None]).sum(axis=0) / total
 
 
 def _per_cell(values: Floats, cell: npt.NDArray[np.int64]) -> Floats:

@@ -32,10 +32,10 @@ class Scalar:
 SCALARS: tuple[Scalar, ...] = (
     # light, in L* (0 to 100) or shares (0 to 1)
     Scalar("lightness", 45, 18),
-    Scalar("contrast", 20, 9),
+    Scalar("contrast", 22, 10),
     Scalar("dark_share", 0.30, 0.25),
     Scalar("bright_share", 0.15, 0.18),
-    Scalar("glow", 0.03, 0.05),
+    Scalar("glow", 0.05, 0.1),
     Scalar("top_light", 6, 16),
     Scalar("centre_light", 3, 13),
     # warmth, in b* and shares
@@ -46,19 +46,19 @@ SCALARS: tuple[Scalar, ...] = (
     Scalar("chroma", 20, 12),
     Scalar("vivid_share", 0.12, 0.16),
     Scalar("grey_share", 0.35, 0.28),
-    Scalar("variety", 0.55, 0.18),
+    Scalar("variety", 0.65, 0.15),
     # texture, of L* at 160 px
-    Scalar("edges", 0.12, 0.09),
-    Scalar("fine", 1.6, 1.0),
-    Scalar("medium", 2.4, 1.3),
-    Scalar("coarse", 4.0, 2.0),
-    Scalar("smooth", 0.30, 0.25),
+    Scalar("edges", 0.25, 0.15),
+    Scalar("fine", 2.3, 1.2),
+    Scalar("medium", 3.3, 1.6),
+    Scalar("coarse", 4.5, 2.2),
+    Scalar("smooth", 0.25, 0.25),
     Scalar("flat", 0.25, 0.25),
     Scalar("two_tone", 0.45, 0.25),
-    Scalar("columns", 0.18, 0.2),
+    Scalar("columns", 0.2, 0.2),
     Scalar("rows", 0.25, 0.2),
-    Scalar("bottom_detail", 0.02, 0.08),
-    Scalar("centre_detail", 0.02, 0.08),
+    Scalar("bottom_detail", 0.08, 0.25),
+    Scalar("centre_detail", 0.08, 0.2),
 )
 """Neutral and scale: what an ordinary picture has, and how far from it is a lot. Written, not fitted."""
 
@@ -75,6 +75,7 @@ class Block:
 BLOCKS: tuple[Block, ...] = (
     Block("colour", NAMES, 0.7),
     Block("family", FAMILY_NAMES, 1.0),
+    Block("accent", FAMILY_NAMES, 1.0),
     Block("cell", tuple(f"{family}@{cell}" for cell in CELLS for family in FAMILY_NAMES), 0.58),
     Block("light", LIGHT_STEPS, 0.5),
     Block("saturation", CHROMA_STEPS, 0.5),

@@ -50,6 +50,7 @@ def _best(concept: Concept, asked: Floats, vocabulary: Vocabulary) -> float:
         names, families = mix_shares(mix)
         ideal[SLICES["colour"]] = soft_root(names)
         ideal[SLICES["family"]] = soft_root(families)
+        ideal[SLICES["accent"]] = soft_root(families)
         ideal[SLICES["cell"]] = np.tile(soft_root(families), len(REGIONS["all"]))
     total = 0.0
     for block in BLOCKS:
