@@ -6,18 +6,18 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.errors import ExportNotFound, LibraryDamaged, LibraryNotFound, LibraryVersion, SpaceMismatch
+from heimdex_core.errors import ExportNotFound, SpaceMismatch
 from heimdex_core.store import adopt as adopting
 from heimdex_core.store import commit, exports, generation, preferences, reels, reindex, usage, videos
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.commit import Shelf
-from heimdex_core.store.files import disk_errors, read_json, remove_tree, sweep, write_json
+from heimdex_core.store.files import disk_errors, remove_tree, sweep, write_json
 from heimdex_core.store.layout import LibraryPaths, check_uuid
+from heimdex_core.store.library_json import FORMAT_VERSION, LibraryManifest, read_manifest
 from heimdex_core.store.locks import OnWait, index_lock, log_wait
 from heimdex_core.store.reader import Reader
 from heimdex_core.store.sidecar import space_to_json
@@ -35,26 +35,12 @@ from heimdex_core.types import (
     utc_now,
 )
 
-FORMAT_VERSION = 1
-
 
 class _Unset:
     """Left as it is."""
 
 
 UNSET = _Unset()
-
-
-@dataclass(frozen=True)
-class LibraryManifest:
-    """library.json: what the library is pinned to. `choice` is the model choice as it was made."""
-
-    format_version: int
-    profile: str
-    choice: Json
-    spaces: Mapping[str, Space]
-    """By kind: "text", "vision"."""
-    created_at: str
 
 
 class Store:
@@ -96,7 +82,7 @@ class Store:
     @classmethod
     def open(cls, root: Path | str, *, on_wait: OnWait = log_wait) -> Store:
         """Open, migrate and mend. LibraryNotFound, LibraryVersion, LibraryDamaged."""
-        store = cls(root, _read_library_json(LibraryPaths(root)), on_wait=on_wait)
+        store = cls(root, read_manifest(LibraryPaths(root)), on_wait=on_wait)
         store.catalog.prepare()
         with store.catalog.transaction() as transaction:
             videos.ensure_user(transaction, videos.LOCAL_USER)
@@ -393,23 +379,6 @@ class Store:
                 os.write(descriptor, line.encode())
             finally:
                 os.close(descriptor)
-
-
-def _read_library_json(paths: LibraryPaths) -> LibraryManifest:
-    try:
-        value = read_json(paths.manifest)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise LibraryNotFound(path=str(paths.root)) from error
-    except (OSError, ValueError) as error:
-        raise LibraryDamaged(what="library.json", reason=str(error)[:200]) from error
-    try:
-        found = int(value["format_version"])
-        if found > FORMAT_VERSION:
-            raise LibraryVersion(found=found, supported=FORMAT_VERSION)
-        spaces = {kind: Space(**space) for kind, space in value["spaces"].items()}
-        return LibraryManifest(found, value["profile"], value["choice"], spaces, value["created_at"])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise LibraryDamaged(what="library.json", reason=f"{type(error).__name__}: {error}") from error
 
 
 __all__ = ["LibraryManifest", "Store"]

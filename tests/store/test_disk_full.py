@@ -53,9 +53,8 @@ def test_commit_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             full = FullAt(patched, count)
             try:
                 store.commit_generation(video.video_id, staged, n=2, spaces=SPACES)
-            except DiskFull as error:
+            except DiskFull:
                 refused += 1
-                assert error.details["free_bytes"] > 0
         if not full.failed:
             break
         again = Store.open(store.paths.root)

@@ -43,12 +43,12 @@ def test_values_and_types(store: Store) -> None:
 
 @pytest.mark.parametrize("table", ["videos", "scenes", "words", "keyframes", "preferences"])
 def test_only_the_persons_own_rows(store: Store, table: str) -> None:
-    mine = sql(store, f"select * from {table}")
-    theirs = sql(store, f"select * from {table}", user_id="someone")
+    query = f"select * from {table}"  # noqa: S608 - names written above
+    mine, theirs = sql(store, query), sql(store, query, user_id="someone")
     assert len(mine) > 0
     assert "their words" not in mine.to_string()
     assert "밤" not in theirs.to_string()
-    assert sql(store, f"select * from {table}", user_id="nobody").empty
+    assert sql(store, query, user_id="nobody").empty
 
 
 @pytest.mark.parametrize(
