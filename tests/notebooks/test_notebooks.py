@@ -1,56 +1,68 @@
 """The notebooks run from top to bottom against a library of the sample."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from heimdex_core import Library
+from tests.support.sample import sample_library
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+every_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+
+Executed = Callable[[Path], nbformat.NotebookNode]
 
 
-@pytest.fixture(scope="session")
-def sample_library(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("notebooks") / "library"
-    with Library.open(path) as library:
-        library.add(ROOT / "data" / "sample" / "heimdex_sample.mp4", title="A Day in Nine Scenes")
-    return path
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory) -> Executed:
+    """A notebook after its run over a library that holds the sample; each is run once."""
+    library_path = sample_library(tmp_path_factory)
+    done: dict[Path, nbformat.NotebookNode] = {}
+
+    def execute(notebook: Path) -> nbformat.NotebookNode:
+        if notebook not in done:
+            document = nbformat.read(notebook, as_version=4)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("HEIMDEX_LIBRARY", str(library_path))
+                # raises CellExecutionError with the cell and its traceback
+                NotebookClient(
+                    document, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(notebook.parent)}}
+                ).execute()
+            done[notebook] = document
+        return done[notebook]
+
+    return execute
 
 
-def run(notebook: Path, library: Path, monkeypatch) -> nbformat.NotebookNode:
-    monkeypatch.setenv("HEIMDEX_LIBRARY", str(library))
-    # The kernel must not write compiled files or settings beside the notebooks.
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    document = nbformat.read(notebook, as_version=4)
-    NotebookClient(
-        document, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(notebook.parent)}}
-    ).execute()
-    return document
-
-
-def outputs(document: nbformat.NotebookNode) -> list[dict]:
+def shown(document: nbformat.NotebookNode) -> list[str]:
+    """What the cells draw, as HTML."""
     return [
-        output.get("data", {})
+        output["data"]["text/html"]
         for cell in document.cells
         if cell.cell_type == "code"
         for output in cell.outputs
-        if output.output_type in ("execute_result", "display_data")
+        if "text/html" in output.get("data", {})
     ]
 
 
-def test_there_are_notebooks():
+def first_card(html: str) -> str:
+    return html.split('<div style="width:240px')[1]
+
+
+def test_the_search_notebook_is_there():
     assert "2_search.ipynb" in {path.name for path in NOTEBOOKS}
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
-def test_a_notebook_runs(notebook, sample_library, monkeypatch):
-    run(notebook, sample_library, monkeypatch)  # raises CellExecutionError with the cell and its traceback
+@every_notebook
+def test_a_notebook_runs(notebook, executed):
+    document = executed(notebook)
+    assert all(cell.execution_count for cell in document.cells if cell.cell_type == "code")
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+@every_notebook
 def test_a_notebook_is_kept_small_and_without_places_of_a_machine(notebook):
     text = notebook.read_text(encoding="utf-8")
     assert len(text) < 200_000
@@ -58,14 +70,23 @@ def test_a_notebook_is_kept_small_and_without_places_of_a_machine(notebook):
     assert "/work/" not in text
 
 
-def test_the_search_notebook_shows_the_right_scenes(sample_library, monkeypatch):
-    shown = outputs(run(ROOT / "notebooks" / "2_search.ipynb", sample_library, monkeypatch))
-    railway, fields, night = [data["text/html"] for data in shown if "data:image/webp" in data.get("text/html", "")]
-    assert "eleven minutes late" in first_card(railway)
-    assert ">0:20." in first_card(fields)  # the field is the fourth scene, from 20.29 s
-    assert "data:image/webp" in first_card(night)
-    assert any("brightness" in data.get("text/html", "") for data in shown)
+def test_the_search_notebook_finds_the_right_scenes(executed):
+    drawn = shown(executed(ROOT / "notebooks" / "2_search.ipynb"))
+    said, field, night = [html for html in drawn if "data:image/webp" in html]
+    assert "knew every bird" in first_card(said).replace("<mark>", "").replace("</mark>", "")
+    assert ">0:20." in first_card(field)  # the field is the fourth scene, from 20.29 s
+    assert ">0:57." in first_card(night)  # the fire, from 57.12 s
+    assert any("brightness" in html for html in drawn)
 
 
-def first_card(html: str) -> str:
-    return html.split('<div style="width:240px')[1]
+def test_other_weights_came_from_the_cache(executed):
+    document = executed(ROOT / "notebooks" / "2_search.ipynb")
+    printed = "".join(
+        output.text
+        for cell in document.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if "text" in output
+    )
+    assert printed.count("cached=False") == 1  # the first; three presets and four methods follow
+    assert printed.count("cached=True") == 7
