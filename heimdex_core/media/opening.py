@@ -25,6 +25,9 @@ _OPTIONS = {"format_whitelist": ",".join((*VIDEO_FORMATS, *SOUND_FORMATS)), "pro
 def open_media(path: Path, filename: str | None = None) -> Iterator[InputContainer]:
     """The opened container. Raises FileUnreadable, NotAVideo."""
     name = filename or path.name
+    if av.logging.get_level() is not None:
+        # libav's threads would wait for the interpreter in order to log, while it waits for them to end
+        av.logging.set_level(None)
     try:
         container = av.open(str(path.resolve()), "r", options=_OPTIONS, metadata_errors="replace")
     except (av.error.FileNotFoundError, av.error.IsADirectoryError) as error:

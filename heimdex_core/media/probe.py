@@ -12,6 +12,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
@@ -102,6 +103,9 @@ def _video_stream(container: InputContainer, name: str) -> VideoStream:
         raise NotAVideo(filename=name, reason=reason)
     if not is_video_container(container):
         raise NotAVideo(filename=name, reason=f"it is {container.format.long_name}, not MP4, MOV, AVI, MKV or WebM")
+    if all(s.codec_context is None for s in streams):
+        raise UndecodableVideo(filename=name, reason="its codec is not known here")
+    streams = [s for s in streams if s.codec_context is not None]
     best = container.streams.best("video")
     return best if isinstance(best, VideoStream) and best in streams else streams[0]
 
@@ -355,12 +359,12 @@ def _audio_track(stream: AudioStream) -> AudioTrack:
     title = stream.metadata.get("title") or (None if "handle" in handler.lower() else handler or None)
     words = (title or "").lower()
     flagged = bool(stream.disposition & _COMMENTARY_FLAGS)
-    context = stream.codec_context
+    context: AudioCodecContext | None = stream.codec_context  # None where there is no decoder
     return AudioTrack(
         stream_index=stream.index,
         codec=context.codec.canonical_name if context is not None else "unknown",
-        sample_rate_hz=stream.sample_rate or 0,
-        channels=stream.channels or 0,
+        sample_rate_hz=context.sample_rate or 0 if context is not None else 0,
+        channels=context.channels or 0 if context is not None else 0,
         language=_language(stream.metadata),
         title=title,
         is_default=bool(stream.disposition & Disposition.default),

@@ -109,6 +109,14 @@ def test_sound_of_which_nothing_decodes(tmp_path: Path) -> None:
     assert not wav.exists()
 
 
+def test_sound_in_a_codec_nobody_knows(tmp_path: Path) -> None:
+    path = media.colour_clips(tmp_path / "a.mkv", [("red", 1.0)], tone_hz=440)
+    path.write_bytes(path.read_bytes().replace(b"A_AAC", b"A_XXX"))
+    result, wav = extract(path)
+    assert (result.path, result.notes) == (None, ("no_audio", "audio_broken:0.0"))
+    assert not wav.exists()
+
+
 def tone_then_silence(path: Path, tone_s: float, total_s: float) -> Path:
     picture = ["-f", "lavfi", "-i", f"color=c=red:s=64x64:r=25:d={total_s}"]
     sound = ["-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=44100:duration={tone_s}"]

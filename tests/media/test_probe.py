@@ -261,6 +261,16 @@ def test_no_picture_decodes(tmp_path: Path) -> None:
         look(media.cut_mkv(tmp_path / "b.mkv"))
 
 
+def test_codecs_nobody_knows(tmp_path: Path) -> None:
+    path = media.colour_clips(tmp_path / "a.mkv", [("red", 1.0)], tone_hz=440)
+    known = path.read_bytes()
+    path.write_bytes(known.replace(b"A_AAC", b"A_XXX"))
+    assert [(t.codec, t.sample_rate_hz) for t in look(path).audio_tracks] == [("unknown", 0)]
+    path.write_bytes(known.replace(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/XXX"))
+    with pytest.raises(errors.UndecodableVideo, match="codec"):
+        look(path)
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
 # a short claim is only found out by measuring; a long one is measured before it is believed
 @pytest.mark.parametrize(
