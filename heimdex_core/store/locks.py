@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import portalocker
 
@@ -47,12 +48,19 @@ class FileLock:
     """An exclusive lock on a file. `rank` orders locks: one of lower or equal rank must not be taken inside."""
 
     def __init__(
-        self, path: Path, *, rank: int, on_wait: OnWait = log_wait, report_after_s: float = REPORT_AFTER_S
+        self,
+        path: Path,
+        *,
+        rank: int,
+        on_wait: OnWait = log_wait,
+        report_after_s: float = REPORT_AFTER_S,
+        keep_file: bool = True,
     ) -> None:
         self.path = path
         self.rank = rank
         self.on_wait = on_wait
         self.report_after_s = report_after_s
+        self.keep_file = keep_file
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -63,8 +71,7 @@ class FileLock:
         folder = os.path.dirname(key)
         if any(os.path.dirname(other) == folder and rank >= self.rank for other, rank in held.items()):
             raise NestedTransaction(lock=self.path.name)
-        with disk_errors(self.path.name, self.path.parent), self.path.open("a+") as file:
-            self._acquire(file)
+        with disk_errors(self.path.name, self.path.parent), self._acquired() as file:
             held[key] = self.rank
             try:
                 file.seek(0)
@@ -74,7 +81,23 @@ class FileLock:
                 yield
             finally:
                 del held[key]
+                if not self.keep_file:
+                    self.path.unlink(missing_ok=True)
                 portalocker.unlock(file)
+
+    @contextmanager
+    def _acquired(self) -> Iterator[IO[str]]:
+        """The locked file. Where its last holder removed it meanwhile, the new one of that name is locked."""
+        while True:
+            with self.path.open("a+") as file:
+                self._acquire(file)
+                try:
+                    is_current = os.path.samestat(os.fstat(file.fileno()), self.path.stat())
+                except FileNotFoundError:
+                    is_current = False
+                if is_current:
+                    yield file
+                    return
 
     def _acquire(self, file: object) -> None:
         try:
@@ -96,7 +119,7 @@ class FileLock:
 
 def video_lock(path: Path, on_wait: OnWait = log_wait) -> FileLock:
     """The lock of whoever runs a video's stages by itself; outermost."""
-    return FileLock(path, rank=0, on_wait=on_wait)
+    return FileLock(path, rank=0, on_wait=on_wait, keep_file=False)
 
 
 def index_lock(path: Path, on_wait: OnWait = log_wait) -> FileLock:

@@ -11,7 +11,7 @@ import pytest
 from heimdex_core.errors import NestedTransaction
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.locks import FileLock, catalog_lock, holder, index_lock
+from heimdex_core.store.locks import FileLock, catalog_lock, holder, index_lock, video_lock
 
 HOLD = """
 import sys
@@ -114,3 +114,24 @@ def test_nested_transaction_raises_and_the_outer_goes_on(tmp_path: Path) -> None
         outer.insert("users", {"user_id": "someone", "name": "n", "created_us": 0})
     with catalog.transaction() as after:
         assert [row["user_id"] for row in after.rows("select user_id from users")] == ["someone"]
+
+
+def test_a_lock_that_removes_its_file_still_excludes(tmp_path: Path) -> None:
+    path = tmp_path / "video.lock"
+    inside: list[int] = []
+    overlaps: list[int] = []
+
+    def work() -> None:
+        for _ in range(25):
+            with video_lock(path).hold():
+                inside.append(1)
+                overlaps.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert overlaps == [1] * 100
+    assert not path.exists()
