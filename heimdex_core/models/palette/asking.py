@@ -30,13 +30,13 @@ OWN_COLOUR_LEFT = 0.15
 OWN_COLOUR_KEPT = 0.6
 """What is left of them when the one that is named is among them: "orange autumn leaves" says what they are."""
 
-FEELS_LIMIT = 0.5
+FEELS_LIMIT = 0.4
 """Where a thing has colours, its other measures weigh at most this much of them: they refine, colours decide."""
 REFERENCE = 0.75
 """What something is on or in counts for less than the thing itself."""
 
 _RARITY = np.clip(
-    np.log([1 / TYPICAL_FAMILY_SHARE[name] for name in FAMILY_NAMES]) / np.log(1 / 0.05), 0.5, 1.4
+    np.log([1 / TYPICAL_FAMILY_SHARE[name] for name in FAMILY_NAMES]) / np.log(1 / 0.05), 0.7, 1.2
 ).astype(np.float32)
 """(families,) how much a colour tells: grey is everywhere, pink is not. Its surprise, 1 at a share of 5 %."""
 

@@ -94,6 +94,11 @@ TYPICAL_FAMILY_SHARE: dict[str, float] = {
 }
 
 
+TYPICAL = np.array([TYPICAL_FAMILY_SHARE[name] for name in FAMILY_NAMES], dtype=np.float32)
+
+HALF_NAME, HALF_FAMILY, HALF_ACCENT, HALF_CELL = 0.06, 0.08, 0.10, 0.25
+"""Shares at which a colour is half there: of the picture by name and family, of its accents, of a cell."""
+
 TYPICAL_ACCENT_SHARE = 0.03
 """What a family has of a picture's vivid parts, on average over the families that are vivid at all."""
 
@@ -139,10 +144,11 @@ def name_shares(lab: Floats) -> Floats:
     return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def soft_root(share: Floats) -> Floats:
-    """A share (0 to 1) as a feature: a little of a colour counts for more than its area, noise does not.
+def presence(share: npt.ArrayLike, half: float) -> Floats:
+    """A share (0 to 1) as a feature: 0.5 at `half`, towards 1 above it.
 
-    The square root makes the product of two histograms their Bhattacharyya coefficient; the offset
-    takes its infinite slope at 0 away.
+    That a picture has some orange says more than how much, and it is what lets a picture with all that
+    a query asks for come before one that has a lot of a part of it.
     """
-    return (np.sqrt(share + 0.005) - np.sqrt(0.005)).astype(np.float32)
+    shares: Floats = np.asarray(share, dtype=np.float32)
+    return (shares / (shares + half)).astype(np.float32)

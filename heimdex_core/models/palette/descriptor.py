@@ -12,14 +12,17 @@ import numpy.typing as npt
 
 from heimdex_core.errors import InvalidValue
 from heimdex_core.models.palette.colours import (
-    FAMILY_NAMES,
     FAMILY_OF_NAME,
+    HALF_ACCENT,
+    HALF_CELL,
+    HALF_FAMILY,
+    HALF_NAME,
     NAMES,
+    TYPICAL,
     TYPICAL_ACCENT_SHARE,
-    TYPICAL_FAMILY_SHARE,
     Floats,
     name_shares,
-    soft_root,
+    presence,
     srgb_to_lab,
 )
 from heimdex_core.models.palette.layout import (
@@ -76,12 +79,11 @@ def _features(rgb: Floats) -> Floats:
     cell_chroma = _per_cell(chroma.reshape(-1, 1), cell)[:, 0]
     cell_edges = _per_cell(edges.reshape(-1, 1).astype(np.float32), cell)[:, 0]
     scalars = _scalars(lab, chroma, shares, edges, cell_light, cell_edges)
-    typical = np.array([TYPICAL_FAMILY_SHARE[name] for name in FAMILY_NAMES], dtype=np.float32)
     parts = {
-        "colour": soft_root(shares.mean(axis=0)) - soft_root(np.full(len(NAMES), 1 / len(NAMES))),
-        "family": soft_root(families.mean(axis=0)) - soft_root(typical),
-        "accent": soft_root(_accents(families, chroma)) - soft_root(np.full(len(FAMILY_NAMES), TYPICAL_ACCENT_SHARE)),
-        "cell": (soft_root(cell_families) - soft_root(typical)).ravel(),
+        "colour": presence(shares.mean(axis=0), HALF_NAME) - presence(1 / len(NAMES), HALF_NAME),
+        "family": presence(families.mean(axis=0), HALF_FAMILY) - presence(TYPICAL, HALF_FAMILY),
+        "accent": presence(_accents(families, chroma), HALF_ACCENT) - presence(TYPICAL_ACCENT_SHARE, HALF_ACCENT),
+        "cell": (presence(cell_families, HALF_CELL) - presence(TYPICAL, HALF_CELL)).ravel(),
         "light": _steps_of(light, np.linspace(0, 100, len(LIGHT_STEPS))) - 1 / len(LIGHT_STEPS),
         "saturation": _steps_of(chroma, CHROMA_CENTRES) - 1 / len(CHROMA_CENTRES),
         "cell_light": np.tanh((cell_light - 45) / 20),

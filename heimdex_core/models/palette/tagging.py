@@ -6,13 +6,23 @@ import numpy as np
 
 from heimdex_core.models.base import Vectors
 from heimdex_core.models.palette.asking import concept_vector, group_mix, mix_shares
-from heimdex_core.models.palette.colours import Floats, soft_root
+from heimdex_core.models.palette.colours import (
+    HALF_ACCENT,
+    HALF_CELL,
+    HALF_FAMILY,
+    HALF_NAME,
+    NAMES,
+    TYPICAL,
+    TYPICAL_ACCENT_SHARE,
+    Floats,
+    presence,
+)
 from heimdex_core.models.palette.layout import BLOCKS, BODY, LENGTH, REGIONS, SLICES
 from heimdex_core.models.palette.reading import Group
 from heimdex_core.models.palette.vocabulary import Concept, Vocabulary
 
 MOST = 8
-CERTAIN = {"colour": 0.45, "look": 0.55, "thing": 0.55}
+CERTAIN = {"colour": 0.33, "look": 0.6, "thing": 0.45}
 """Part of what a perfect example of the concept would score, from which on it is named; by kind."""
 
 
@@ -22,7 +32,7 @@ class Tagger:
     def __init__(self, vocabulary: Vocabulary) -> None:
         concepts = [concept for concept in vocabulary.concepts if concept.is_tag]
         self._names = [concept.name for concept in concepts]
-        self._limits = np.array([CERTAIN[concept.kind] for concept in concepts], dtype=np.float32)
+        self._limits = {concept.name: CERTAIN[concept.kind] for concept in concepts}
         asked = np.stack([concept_vector(concept, vocabulary) for concept in concepts])
         best = np.array([_best(concept, row, vocabulary) for concept, row in zip(concepts, asked, strict=True)])
         self._weights = (asked / best[:, None]).astype(np.float32)
@@ -34,8 +44,8 @@ class Tagger:
 
     def tags(self, vector: Vectors) -> tuple[str, ...]:
         scores = self.certainties(vector)
-        margins = {name: scores[name] - float(limit) for name, limit in zip(self._names, self._limits, strict=True)}
-        found = sorted((name for name in margins if margins[name] >= 0), key=lambda name: (-margins[name], name))
+        certain = {name: scores[name] / limit for name, limit in self._limits.items() if scores[name] >= limit}
+        found = sorted(certain, key=lambda name: (-certain[name], name))
         return tuple(found[:MOST])
 
 
@@ -48,12 +58,14 @@ def _best(concept: Concept, asked: Floats, vocabulary: Vocabulary) -> float:
     ideal = np.full(BODY, 0.7, dtype=np.float32)
     if mix:
         names, families = mix_shares(mix)
-        ideal[SLICES["colour"]] = soft_root(names)
-        ideal[SLICES["family"]] = soft_root(families)
-        ideal[SLICES["accent"]] = soft_root(families)
-        ideal[SLICES["cell"]] = np.tile(soft_root(families), len(REGIONS["all"]))
+        ideal[SLICES["colour"]] = presence(names, HALF_NAME) - presence(1 / len(NAMES), HALF_NAME)
+        ideal[SLICES["family"]] = presence(families, HALF_FAMILY) - presence(TYPICAL, HALF_FAMILY)
+        ideal[SLICES["accent"]] = presence(families, HALF_ACCENT) - presence(TYPICAL_ACCENT_SHARE, HALF_ACCENT)
+        ideal[SLICES["cell"]] = np.tile(
+            presence(families, HALF_CELL) - presence(TYPICAL, HALF_CELL), len(REGIONS["all"])
+        )
     total = 0.0
     for block in BLOCKS:
         part = SLICES[block.name]
-        total += float((np.abs(asked[part]) * ideal[part]).sum()) * block.weight
+        total += float((np.abs(asked[part]) * np.maximum(ideal[part], 0)).sum()) * block.weight
     return max(total, 1e-6)

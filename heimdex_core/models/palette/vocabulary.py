@@ -33,7 +33,7 @@ class Concept:
     at: str | None = None
     feels: Mapping[str, float] = field(default_factory=dict)
     shift: str | None = None
-    is_tag: bool = True
+    is_tag: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def vocabulary() -> Vocabulary:
     kinds: tuple[tuple[str, Kind], ...] = (("colours", "colour"), ("looks", "look"), ("things", "thing"))
     for section, kind in kinds:
         for name, entry in data[section].items():
-            concept = _concept(name, kind, entry)
+            concept = _concept(name, kind, entry, is_tag=kind == "colour" or name in data["tagged"])
             concepts.append(concept)
             for words in (*entry["en"], *entry["ko"]):
                 phrases[tuple(tokens_of(words))] = concept
@@ -80,14 +80,14 @@ def vocabulary() -> Vocabulary:
     return Vocabulary(tuple(concepts), phrases, shifts, korean)
 
 
-def _concept(name: str, kind: Kind, entry: Mapping[str, Any]) -> Concept:
+def _concept(name: str, kind: Kind, entry: Mapping[str, Any], *, is_tag: bool) -> Concept:
     mix, feels = entry.get("mix", {}), entry.get("feels", {})
     at, shift = entry.get("at"), entry.get("shift")
     _check_names(name, mix, NAMES)
     _check_names(name, feels, FEELS)
     _check_names(name, [at] if at else [], REGIONS)
     _check_names(name, [shift] if shift else [], ("dark", "pale"))
-    return Concept(name, kind, normalised(mix), at, feels, shift, bool(entry.get("tag", True)))
+    return Concept(name, kind, normalised(mix), at, feels, shift, is_tag)
 
 
 def _feel_names() -> frozenset[str]:
