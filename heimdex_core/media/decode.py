@@ -248,7 +248,8 @@ class _Lost:
             self._tell(sorted(self.waiting))
 
     def _tell(self, lost: list[float]) -> None:
-        for time_s in lost[: self.errors]:
+        # the latest of them: a hidden frame of long ago is not what the error was about
+        for time_s in lost[-self.errors :]:
             if self.on_damage is not None:
                 self.on_damage(time_s)
         self.errors -= min(self.errors, len(lost))

@@ -123,9 +123,10 @@ def test_one_frame(tmp_path: Path) -> None:
     assert frame_at(path, info, 0.02).time_s == 0.0
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.webm", "a.avi"])
 @pytest.mark.parametrize("threads", [1, 2, 0])
-def test_a_damaged_frame_is_left_out_and_told_with_its_own_time(tmp_path: Path, threads: int) -> None:
-    path = media.damaged_frame(tmp_path / "a.mp4", at_s=1.0, duration_s=2.0)
+def test_a_damaged_frame_is_left_out_and_told_with_its_own_time(tmp_path: Path, name: str, threads: int) -> None:
+    path = media.damaged_frame(tmp_path / name, at_s=1.0, duration_s=2.0)
     told: list[float] = []
     times = [f.time_s for f in frames(path, look(path), max_side_px=32, threads=threads, on_damage=told.append)]
     assert told == [pytest.approx(1.0)]
