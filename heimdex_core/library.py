@@ -19,7 +19,7 @@ from heimdex_core.errors import (
 )
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.work import read_progress
-from heimdex_core.models.registry import Models, choose_profile
+from heimdex_core.models.registry import ModelChoice, Models, choose_profile
 from heimdex_core.search.results import SearchResult
 from heimdex_core.settings import Settings, default_weights, get_settings
 from heimdex_core.store.locks import video_lock
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from heimdex_core.ingest.pipeline import IngestRun
     from heimdex_core.search.searcher import Searcher
+    from heimdex_core.store.layout import LibraryPaths
     from heimdex_core.store.reader import Reader
 
 OnProgress = Callable[[StageProgress], None]
@@ -88,7 +89,7 @@ class Library:
             pinned = store.manifest.profile
             if asked not in ("auto", pinned):
                 raise ProfileMismatch(pinned=pinned, asked=asked)
-            models = Models(choose_profile(pinned, settings), settings)
+            models = Models(ModelChoice.from_dict(store.manifest.choice), settings)
             for kind, space in store.manifest.spaces.items():
                 space.check(models.spaces[kind])
         return cls(store, models, settings, user_id or settings.user_id)
@@ -108,6 +109,10 @@ class Library:
     @property
     def path(self) -> Path:
         return self.store.paths.root
+
+    @property
+    def paths(self) -> LibraryPaths:
+        return self.store.paths
 
     @property
     def reader(self) -> Reader:
