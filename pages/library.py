@@ -53,7 +53,11 @@ def search_in_video(video_id: str) -> None:
     state.want_page("search")
 
 
-def draw_upload(library: Library, *, large: bool) -> None:
+def show_more() -> None:
+    state.count("library_pages")
+
+
+def draw_upload(library: Library, *, is_empty: bool) -> None:
     settings = library.settings
     limits = {"size": fmt.limit_size(settings.max_file_bytes), "minutes": f"{settings.max_duration_s / 60:g}"}
     names = (
@@ -66,7 +70,7 @@ def draw_upload(library: Library, *, large: bool) -> None:
             "url": "/upload",
             "token": resources.links().upload_token(library.user_id, state.language()),
             "max_bytes": settings.max_file_bytes,
-            "large": large,
+            "welcome": {"title": t("library.empty"), "text": t("library.empty_hint")} if is_empty else None,
             "labels": {name: t(f"upload.{name}") for name in names}
             | {"hint": t("upload.hint", **limits), "limit": t("upload.limit", **limits)},
         },
@@ -86,7 +90,7 @@ def draw_rows(library: Library) -> bool:
     handlers = {"cancel": cancel, "retry": retry, "delete": delete, "undo": undo, "open": open_video}
     video_rows("hx_videos", data, {**handlers, "renew": lambda _: None})
     if len(videos) > shown:
-        st.button(t("library.more"), on_click=state.count, args=("library_pages",))
+        st.button(t("library.more"), on_click=show_more)
     return any(video.state in views.RUNNING for video in videos)
 
 
@@ -105,11 +109,8 @@ def draw_list() -> None:
     if state.opened_video():
         st.rerun()
     page.flash()
-    any_video = bool(library.videos(limit=1))
-    draw_upload(library, large=not any_video)
+    draw_upload(library, is_empty=not library.videos(limit=1))
     running = draw_rows(library)
-    if not any_video:
-        page.empty(t("library.empty"), t("library.empty_hint"))
     if running != state.is_watching("library"):
         # The fragment repeats itself only while something is running.
         state.watch("library", running)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+import anyio
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -113,22 +116,28 @@ def test_without_a_valid_token_nothing_is_taken(
 def test_an_announced_size_over_the_limit_is_refused_before_the_body(
     client: TestClient, links: Links, library: FakeLibrary
 ) -> None:
-    read: list[int] = []
+    sent: list[dict[str, Any]] = []
 
-    def body() -> Iterator[bytes]:
-        read.append(1)
-        yield b"x" * 1001
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("the body was asked for")
 
-    answer = client.post("/upload", content=body(), headers=headers(links, **{"Content-Length": "1001"}))
-    assert answer.status_code == 413
-    error = answer.json()["error"]
-    assert (error["code"], error["details"]["size_bytes"], error["details"]["limit_bytes"]) == (
-        "FILE_TOO_LARGE",
-        1001,
-        1000,
-    )
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    given = {**headers(links), "content-length": "1001", "host": "testserver"}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/upload",
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in given.items()],
+    }
+    anyio.run(client.app, scope, receive, send)
+    assert sent[0]["status"] == 413
+    error = json.loads(sent[1]["body"])["error"]
+    assert (error["code"], error["details"]["size_bytes"]) == ("FILE_TOO_LARGE", 1001)
     assert error["message"] == "clip.mp4 has 1 KB; the limit is 1 KB."
-    assert not (library.path / "uploads").exists() or library.left_behind() == []
+    assert library.left_behind() == []
 
 
 def test_a_body_that_outgrows_what_it_announced_is_cut_off(

@@ -126,7 +126,9 @@ def model_facts(library: Library) -> dict[str, Any]:
     for model in library.models.describe():
         kind = str(model.get("kind", ""))
         rows.append([t_or(f"model.{kind}", kind), model_text(model)])
-    note = t_or(f"profile.reason.{choice.reason}", choice.reason)
+    # The library knows why its profile was chosen when it was made; opening it asks for that profile by name.
+    reason = str(library.store.manifest.choice.get("reason") or choice.reason)
+    note = t_or(f"profile.reason.{reason}", reason)
     return {"heading": t("facts.models"), "rows": rows, "note": f"{t('facts.profile', profile=choice.name)} {note}"}
 
 

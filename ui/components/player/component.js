@@ -99,7 +99,7 @@ class Player {
       if (now < 0) { this.open(this.clip, false); return; }
     }
     const clip = this.clip;
-    if (this.renewing && clip.src && clip.src !== this.source) {
+    if (this.renewing && clip.src && !this.out.pending) {
       const { time, playing } = this.renewing;
       this.renewing = null;
       this.load(clip, time, playing);
@@ -166,6 +166,12 @@ class Player {
 
   toggle() {
     if (!this.source) return;
+    if (!this.message.hidden) {
+      // It could not be loaded before; the person asks once more.
+      this.askedFor = null;
+      this.load(this.clip, this.video.currentTime || this.clip.start, true);
+      return;
+    }
     if (!this.video.paused) { this.video.pause(); return; }
     const { start, end } = this.clip;
     if (this.bounded && this.video.currentTime >= end - 0.06) {

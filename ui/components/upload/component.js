@@ -19,8 +19,9 @@ class Upload {
     this.choose.onclick = () => this.input.click();
     this.hint = h("span", { class: "muted" });
     this.zone = h("div", { class: "zone" }, icon("upload"), h("div", { class: "words" }, this.strong, " ", this.choose, " ", this.hint));
+    this.welcome = h("div", { class: "welcome", hidden: true });
     this.list = h("div", { class: "list", "aria-live": "polite" });
-    host.append(this.input, this.zone, this.list);
+    host.append(this.input, this.zone, this.list, this.welcome);
     this.wire();
   }
 
@@ -41,7 +42,9 @@ class Upload {
     this.strong.textContent = l.drop;
     this.choose.textContent = l.choose;
     this.hint.textContent = l.hint;
-    this.zone.classList.toggle("large", Boolean(data.large));
+    this.zone.classList.toggle("large", Boolean(data.welcome));
+    this.welcome.hidden = !data.welcome;
+    if (data.welcome) this.welcome.replaceChildren(h("div", { class: "big" }, data.welcome.title), h("div", { class: "muted" }, data.welcome.text));
     if (this.waitingForToken && data.token !== this.staleToken) {
       const job = this.waitingForToken;
       this.waitingForToken = null;

@@ -1,0 +1,106 @@
+"""The app in its own process and a browser in front of it. Everything waits on conditions, nothing on time alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+START_TIMEOUT_S = 120
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running_app(library: Path, log: Path, **environment: str) -> Iterator[str]:
+    """`streamlit run app.py` over `library`; yields its address and ends it in order."""
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
+    own = {"HEIMDEX_LIBRARY": str(library), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **environment}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **own}, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            address = f"http://localhost:{port}"
+            wait_until_ready(address, process, log)
+            yield address
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until catalog, worker, models and disk all answer."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the app ended with {process.returncode}:\n{log.read_text()[-3000:]}")
+        try:
+            with urllib.request.urlopen(f"{address}/health/ready", timeout=10) as answer:  # noqa: S310
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            pass
+        time.sleep(0.3)
+    raise RuntimeError(f"the app was not ready within {START_TIMEOUT_S} s:\n{log.read_text()[-3000:]}")
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        )
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+def video_state(page: Page) -> dict[str, float | bool | str]:
+    """The player's video: time, readiness, whether it stands, and its source."""
+    state: dict[str, float | bool | str] = page.locator("video").first.evaluate(
+        "v => ({time: v.currentTime, ready: v.readyState, paused: v.paused,"
+        " source: v.currentSrc, duration: v.duration})"
+    )
+    return state
+
+
+def wait_for_video(page: Page, condition: str, timeout_ms: int = 20_000) -> dict[str, float | bool | str]:
+    """Until `condition`, a JavaScript expression over `v`, holds for the player's video."""
+    video = page.locator("video").first
+    video.evaluate(
+        f"""(v) => new Promise((resolve, reject) => {{
+            const end = performance.now() + {timeout_ms};
+            const look = () => {{
+                if ({condition}) resolve();
+                else if (performance.now() > end) reject(new Error(
+                    `never: {condition}; time ${{v.currentTime}} ready ${{v.readyState}} paused ${{v.paused}}`));
+                else setTimeout(look, 20);
+            }};
+            look();
+        }})"""
+    )
+    return video_state(page)
