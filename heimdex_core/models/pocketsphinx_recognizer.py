@@ -168,7 +168,7 @@ def _open_wav(path: Path) -> wave.Wave_read:
 def _stretches(wav: wave.Wave_read, context: WorkContext) -> Iterator[tuple[float, bytes, float]]:
     """(start_s, samples, done_s) of each stretch of speech, found with a voice activity detector.
 
-    Looks for cancellation once a second of audio.
+    Reports progress and looks for cancellation once a second of audio.
     """
     from pocketsphinx import Endpointer
 
@@ -182,10 +182,12 @@ def _stretches(wav: wave.Wave_read, context: WorkContext) -> Iterator[tuple[floa
         frame = wav.readframes(frame_samples)
         count += 1
         if count % per_check == 0:
+            context.report(wav.tell() / RATE_HZ, wav.getnframes() / RATE_HZ)
             context.check()
         is_new = is_new or not endpointer.in_speech
         is_last = len(frame) < endpointer.frame_bytes
-        found = endpointer.end_stream(frame) if is_last else endpointer.process(frame)
+        # The end must be given a sample at least; where there is none left, one of silence.
+        found = endpointer.end_stream(frame or b"\0\0") if is_last else endpointer.process(frame)
         if found:
             if is_new:
                 start_s, is_new = endpointer.speech_start, False
