@@ -274,7 +274,8 @@ def _describe(
         fps, variable = float(stream.average_rate or fps or 25), False
     width, height = displayed_size(stream, seen.first, seen.orientation)
     audio = tuple(_audio_track(s) for s in container.streams.audio)
-    frame_count = len(seen.video_pts) if seen.whole else stream.frames or round(duration_s * fps)
+    # VP8's hidden frames have the time of a shown one
+    frame_count = len(set(seen.video_pts)) if seen.whole else stream.frames or round(duration_s * fps)
     tags = _tags(container, stream)
     info = MediaInfo(
         container=structure.kind if structure.kind != "other" else container.format.name,
@@ -315,7 +316,7 @@ def _notes(
         "variable_frame_rate": variable,
         "rotated": seen.orientation.rotation_deg != 0,
         "mirrored": seen.orientation.is_mirrored,
-        "one_frame": seen.whole and len(seen.video_pts) == 1,
+        "one_frame": seen.whole and len(set(seen.video_pts)) == 1,
         "odd_size": odd,
         "delayed_first_frame": first_frame_s >= DELAY_WORTH_SAYING_S,
         # the duration is right (else it would have been refused), yet the last bytes are not there
@@ -329,11 +330,11 @@ def frame_rate(pts: list[int], unit_s: float, header_fps: float) -> tuple[float,
 
     The header's rate is kept where the measured one agrees to 1 %: it is exact (30000/1001).
     """
-    if len(pts) < 2:
+    times = np.unique(np.asarray(pts, np.int64))
+    if len(times) < 2:
         return header_fps or 25.0, False
-    times = np.sort(np.asarray(pts, np.int64))
     span_s = float(times[-1] - times[0]) * unit_s
-    measured = (len(pts) - 1) / span_s if span_s > 0 else header_fps or 25.0
+    measured = (len(times) - 1) / span_s
     steps = np.diff(times)
     middle = float(np.median(steps))
     # the clock's own rounding (33 and 34 ms at 30 fps) is no variation, nor is a single dropped frame

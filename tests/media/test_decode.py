@@ -190,10 +190,33 @@ def test_fit_size(tmp_path: Path) -> None:
     assert fit_size(info) == (320, 180)
 
 
-def test_full_range_colours_are_not_stretched(tmp_path: Path) -> None:
-    path = tmp_path / "a.mkv"
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.webm", "libvpx-vp9")])
+def test_full_range_colours_are_not_stretched(tmp_path: Path, name: str, codec: str) -> None:
+    path = tmp_path / name
     source = "color=c=0x101010:s=64x64:r=25:d=0.2"
-    encode = ["-c:v", "libx264", "-pix_fmt", "yuvj420p", "-color_range", "pc", "-crf", "1"]
+    encode = ["-c:v", codec, "-pix_fmt", "yuv420p", "-color_range", "pc", "-crf", "1", "-b:v", "0"]
     media.ffmpeg("-f", "lavfi", "-i", source, "-vf", "scale=out_range=full", *encode, path)
     image = next(frames(path, look(path), max_side_px=None)).image
     assert np.abs(image.astype(int) - 0x10).max() <= 2
+
+
+def test_hidden_frames_are_not_taken_for_the_damaged_one(tmp_path: Path) -> None:
+    good, path = tmp_path / "good.webm", tmp_path / "a.webm"
+    source = ["-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=3"]
+    hidden = ["-c:v", "libvpx", "-b:v", "300k", "-auto-alt-ref", "1", "-lag-in-frames", "16", "-g", "100"]
+    for number in ("1", "2"):
+        media.ffmpeg(*source, *hidden, "-pass", number, "-passlogfile", tmp_path / "log", good)
+    packets: list[float] = []
+
+    def damage(_: str, at_s: float, data: bytes) -> bytes:
+        packets.append(at_s)
+        return b"\xff" * len(data) if abs(at_s - 2.2) < 0.01 else data
+
+    media.rewrite_packets(good, path, damage)
+    assert len(packets) > 75  # 75 are shown, the rest is hidden
+    assert sum(abs(at_s - 2.2) < 0.01 for at_s in packets) == 1
+    info = look(path)
+    assert (info.frame_count, info.fps, info.is_variable_frame_rate) == (75, 25.0, False)
+    told: list[float] = []
+    assert len(list(frames(path, info, max_side_px=32, on_damage=told.append))) == 74
+    assert told == [pytest.approx(2.2)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.server
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -217,6 +219,28 @@ def test_scripts_that_name_other_files_are_never_followed(tmp_path: Path) -> Non
     for maker in (media.playlist_mp4, media.concat_mp4):
         with pytest.raises(errors.NotAVideo):
             look(maker(tmp_path / "harmless.mp4", target))
+
+
+def test_playlists_do_not_reach_the_network(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Listener(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *args: object) -> None:
+            return None
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        path = tmp_path / "a.m3u8"
+        url = f"http://127.0.0.1:{server.server_port}/secret.ts"
+        path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\n{url}\n#EXT-X-ENDLIST\n")
+        with pytest.raises(errors.NotAVideo):
+            look(path)
+        server.shutdown()
+    assert asked == []
 
 
 @pytest.mark.parametrize("name", ["a.flac", "a.mp3", "a.m4a", "a.wav"])

@@ -48,8 +48,9 @@ def test_speech_is_found_where_it_is(speech: tuple[Path, list[media.SpokenLine]]
 def test_pieces_give_what_the_whole_gives(speech: tuple[Path, list[media.SpokenLine]], tmp_path: Path) -> None:
     from faster_whisper.vad import get_vad_model
 
-    ten_s = read_wav(speech[0])[:160_000]
-    wav = write_wav(tmp_path / "long.wav", np.tile(ten_s, 13))  # over two minutes: three pieces
+    # over two minutes, so three pieces; their borders, at 59.9 and 119.8 s, fall into words
+    loop = read_wav(speech[0])[: round(7.3 * 16_000)]
+    wav = write_wav(tmp_path / "long.wav", np.tile(loop, 19))
     samples = read_wav(wav)
     padded = np.pad(samples, (0, -samples.size % vad.WINDOW))
     whole = np.asarray(get_vad_model()(padded)).reshape(-1)
