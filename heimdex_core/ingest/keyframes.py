@@ -8,8 +8,10 @@ blurred; a part that has none gives nothing, unless the whole scene has none. Th
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,7 @@ PARAMS = (
     "thumbnail_quality",
 )
 FOLDER = "frames"
+_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,16 @@ def choose_frames(
 ) -> list[SceneFrames]:
     """Write the keyframes of every scene into `out` from the JPEG files in `candidates`."""
     found: list[SceneFrames] = []
-    for scene in scenes:
-        context.check()
-        found.append(_frames_of(scene, picture, candidates, out, params))
-        context.report(len(found), len(scenes))
+    # WebP costs several times what the rest of a scene does, and its encoder leaves the other cores free
+    with ThreadPoolExecutor(max(1, min(_THREADS, os.cpu_count() or 1)), thread_name_prefix="keyframes") as pool:
+        making = [pool.submit(_frames_of, scene, picture, candidates, out, params) for scene in scenes]
+        try:
+            for future in making:
+                found.append(future.result())
+                context.check()
+                context.report(len(found), len(scenes))
+        finally:
+            pool.shutdown(cancel_futures=True)
     return found
 
 

@@ -111,8 +111,7 @@ def test_a_language_that_the_recogniser_lacks_is_said(tmp_path: Path, store: Sto
 
 
 def test_embedded_subtitles_are_used(tmp_path: Path, store: Store):
-    plain = three_colours(tmp_path)
-    path = media.with_subtitles(plain, tmp_path / "b.mkv", [(0.5, 1.5, "a bad cab")])
+    path = media.with_subtitles(tmp_path / "b.mkv", [(0.5, 1.5, "a bad cab")])
     video = run_of(store, place_video(store, path)).run()
     assert video.transcript_source == "embedded"
     assert scenes_of(store, video)[0].transcript == "a bad cab"
