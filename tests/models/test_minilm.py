@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heimdex_core.errors import ModelBroken, ModelUnavailable
+from heimdex_core.models import minilm
+from heimdex_core.models.minilm import MiniLM
+
+
+@pytest.fixture(scope="module")
+def encoder() -> MiniLM:
+    return MiniLM()
+
+
+def test_nothing_is_loaded_before_the_first_use() -> None:
+    encoder = MiniLM()
+    assert not encoder.is_loaded
+    encoder.encode_passages([""])
+    assert not encoder.is_loaded, "a text without words needs no model"
+
+
+def test_other_weights_are_refused(tmp_path: Path) -> None:
+    for name in minilm.SHA256:
+        (tmp_path / name).write_bytes(b"something else")
+    with pytest.raises(ModelBroken, match="sha256"):
+        MiniLM(folder=tmp_path).encode_passages(["hello"])
+
+
+def test_one_changed_byte_is_noticed(tmp_path: Path) -> None:
+    folder = minilm.model_folder()
+    for name in minilm.SHA256:
+        shutil.copy(folder / name, tmp_path / name)
+    MiniLM(folder=tmp_path).check()
+    with (tmp_path / "tokenizer.json").open("r+b") as file:
+        file.seek(1000)
+        byte = file.read(1)
+        file.seek(1000)
+        file.write(bytes([byte[0] ^ 1]))
+    with pytest.raises(ModelBroken, match="tokenizer.json"):
+        MiniLM(folder=tmp_path).check()
+
+
+def test_missing_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match="model.safetensors"):
+        MiniLM(folder=tmp_path).load()
+
+
+def test_loads_and_encodes_without_a_network() -> None:
+    script = (
+        "import socket\n"
+        "def refuse(*a, **k): raise RuntimeError('network')\n"
+        "socket.getaddrinfo = socket.socket.connect = socket.create_connection = refuse\n"
+        "from heimdex_core.models.minilm import MiniLM\n"
+        "print(MiniLM().encode_passages(['hello there']).shape)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "(1, 384)"
+
+
+def test_uses_as_many_threads_as_it_was_told() -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        MiniLM(threads=1).encode_passages(["one thread"])
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_korean_is_neither_asked_nor_answered(encoder: MiniLM) -> None:
+    found = encoder.encode_query("어두운 밤의 도시")
+    assert found.vector is None
+    assert found.reason == "language"
+    assert found.unknown_words == ("어두운", "밤의", "도시")
+    vectors = encoder.encode_passages(["유령이 유럽을 배회하고 있다", "A spectre is haunting Europe"])
+    assert not vectors[0].any()
+    query = encoder.encode_query("a ghost wanders through Europe").vector
+    assert query is not None
+    scores = vectors @ query
+    assert scores[0] == 0 < scores[1]
+
+
+def test_a_foreign_word_among_english_ones_is_said(encoder: MiniLM) -> None:
+    found = encoder.encode_query("the streets of 서울 at night")
+    assert found.vector is not None
+    assert found.used_words == ("the", "streets", "of", "at", "night")
+    assert found.unknown_words == ("서울",)
+
+
+def test_numbers_are_words(encoder: MiniLM) -> None:
+    assert encoder.encode_query("1984").vector is not None
+
+
+def test_what_stands_late_in_a_long_text_counts_too(encoder: MiniLM) -> None:
+    filler = "The committee discussed the annual budget of the school. " * 60
+    late = "A whale jumped out of the sea and everybody cheered. " * 30
+    plain, with_late = encoder.encode_passages([filler, filler + late])
+    query = encoder.encode_query("a whale jumping").vector
+    assert query is not None
+    assert with_late @ query > plain @ query + 0.1
+    assert abs(float(np.linalg.norm(with_late)) - 1) < 1e-4
+
+
+def test_pieces_are_even_and_lose_nothing() -> None:
+    words = [str(n) for n in range(301)]
+    pieces = minilm._pieces(" ".join(words))
+    assert " ".join(pieces).split() == words
+    assert [len(piece.split()) for piece in pieces] == [100, 101, 100]

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heimdex_core.errors import ModelUnavailable
+from heimdex_core.models import pocketsphinx_recognizer
+from heimdex_core.models.pocketsphinx_recognizer import LONGEST_STRETCH_S, PocketsphinxRecognizer, lines
+from heimdex_core.types import Word, WorkContext
+from tests.models.speech import speech_at_16k, write_wav
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> PocketsphinxRecognizer:
+    return PocketsphinxRecognizer()
+
+
+def test_some_words_are_right_and_at_their_time(recognizer: PocketsphinxRecognizer, tmp_path: Path) -> None:
+    wav = speech_at_16k(tmp_path / "numbers.wav", "one two three four five six seven eight nine ten", start_s=2.0)
+    found = recognizer.transcribe(wav, language="auto", context=WorkContext())
+    words = [word for segment in found.segments for word in segment.words]
+    right = [word.text for word in words if word.text in {"one", "two", "three", "four", "five", "six", "eight"}]
+    assert len(set(right)) >= 4, [word.text for word in words]
+    assert found.rough
+    assert 1.9 <= words[0].start_s <= 2.6, "the silence before is not cut from the times"
+    assert all(word.confidence is not None for word in words)
+    assert found.segments[0].text == " ".join(word.text for word in found.segments[0].words)
+
+
+def test_en_us_is_english(recognizer: PocketsphinxRecognizer, tmp_path: Path) -> None:
+    wav = write_wav(tmp_path / "silence.wav", np.zeros(8000))
+    assert recognizer.transcribe(wav, language="en-US", context=WorkContext()).notes == ()
+
+
+def test_sound_without_a_pause_is_taken_in_pieces(tmp_path: Path) -> None:
+    pytest.importorskip("pocketsphinx")
+    wav = speech_at_16k(tmp_path / "long.wav", "and we go on and on and on without any pause at all " * 12)
+    with pocketsphinx_recognizer._open_wav(wav) as file:
+        pieces = list(pocketsphinx_recognizer._stretches(file, WorkContext()))
+    lengths = [len(samples) / 2 / 16_000 for _, samples, _ in pieces]
+    assert max(lengths) <= LONGEST_STRETCH_S + 1
+    assert sum(lengths) > LONGEST_STRETCH_S
+    for (start_s, samples, _), (next_s, _, _) in zip(pieces, pieces[1:], strict=False):
+        assert start_s + len(samples) / 2 / 16_000 <= next_s + 0.35, "pieces follow each other"
+
+
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match="cmudict"):
+        PocketsphinxRecognizer(folder=tmp_path).load()
+
+
+def word(text: str, start_s: float, end_s: float) -> Word:
+    return Word(text, start_s, end_s, 0.5)
+
+
+def test_lines_break_at_pauses() -> None:
+    found = lines([word("a", 0, 0.5), word("b", 1.0, 1.4), word("c", 2.0, 2.5)])
+    assert [segment.text for segment in found] == ["a b", "c"]
+    assert (found[0].start_s, found[0].end_s, found[0].confidence) == (0, 1.4, 0.5)
+
+
+def test_lines_do_not_grow_past_ten_seconds() -> None:
+    found = lines([word(str(n), n, n + 0.9) for n in range(25)])
+    assert [len(segment.words) for segment in found] == [10, 10, 5]
+
+
+def test_no_words_no_lines() -> None:
+    assert lines([]) == []
