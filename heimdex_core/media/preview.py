@@ -15,13 +15,15 @@ import av
 
 from heimdex_core.errors import InvalidValue, RenderFailed
 from heimdex_core.media.ffmpeg import removed_on_failure, run_ffmpeg
-from heimdex_core.media.render import (
+from heimdex_core.media.graph import (
     KEEP_TIMES,
+    MP4,
+    SOUND_ENCODER,
     RenderFormat,
     choose_audio,
-    encoder_args,
     exact_fps,
     input_args,
+    picture_encoder,
     picture_from,
     scale_colours,
     sound_from,
@@ -90,9 +92,9 @@ def _remux(path: Path, info: MediaInfo, out: Path, context: WorkContext, timeout
     if track is not None:
         args += ["-map", f"0:{track.stream_index}"]
         # -itsoffset has moved the origin to 0 already
-        filled = ["-af", sound_from(replace(info, origin_s=0.0), 0.0), "-c:a", "aac", "-b:a", "160k", "-ac", "2"]
+        filled = ["-af", sound_from(replace(info, origin_s=0.0), 0.0), *SOUND_ENCODER]
         args += ["-c:a", "copy"] if track.codec in _AUDIO_IN_MP4 else filled
-    args += ["-map_chapters", "-1", "-movflags", "+faststart", "-f", "mp4", str(out)]
+    args += [*MP4, str(out)]
     try:
         run_ffmpeg(args, total_s=info.duration_s, context=context, timeout_s=timeout_s)
         return _same_times(out, info)
@@ -155,7 +157,7 @@ def _encode(
     if track is not None:
         args += ["-map", f"0:{track.stream_index}", "-af", sound_from(info, 0.0)]
     keyframes = str(max(1, round(form.fps)))
-    args += [*encoder_args(form), "-g", keyframes, "-f", "mp4", str(out)]
+    args += [*picture_encoder(form), "-g", keyframes, *SOUND_ENCODER, *MP4, str(out)]
     run_ffmpeg(args, total_s=info.duration_s, context=context, timeout_s=timeout_s)
 
 

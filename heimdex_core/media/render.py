@@ -1,98 +1,39 @@
-"""Many clips of any kind into one H.264/AAC file, frame-exact, through one ffmpeg graph.
-
-The picture of every clip becomes exactly `clip_frames` frames and its sound exactly as long, so that nothing
-can drift however many clips there are. Times are player times (0 = the file's earliest stream).
-"""
+"""Rendering a reel with ffmpeg, and measuring what came out."""
 
 from __future__ import annotations
 
+import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import av
 
-from heimdex_core.errors import InvalidValue, RenderFailed
+from heimdex_core.errors import InvalidValue, RenderFailed, RenderTimeout
 from heimdex_core.media.ffmpeg import removed_on_failure, run_ffmpeg
-from heimdex_core.media.opening import VIDEO_FORMATS, open_media
-from heimdex_core.types import AudioTrack, MediaInfo, WorkContext
+from heimdex_core.media.graph import (
+    KEEP_TIMES,
+    MP4,
+    SOUND_ENCODER,
+    RenderClip,
+    RenderFormat,
+    choose_audio,
+    clip_frames,
+    exact_fps,
+    input_args,
+    picture_encoder,
+    reel_graph,
+    wide_size,
+)
+from heimdex_core.types import WorkContext
 
-SAMPLE_RATE_HZ = 44_100
-AUDIO_BITRATE = "192k"
-KEEP_TIMES = "-copyts"
-_SILENCE = f"anullsrc=r={SAMPLE_RATE_HZ}:cl=stereo"
-_FADE_S = 0.008
-# Matroska and AVI interleave: sound that belongs to a keyframe may lie before it in the file. MP4 and MOV seek
-# every track by itself.
-_PREROLL_S = 0.25
-# Decoders of 50 inputs stand ready at once; each thread of each holds frames.
-_DECODER_THREADS = 2
-# HD without a stated matrix is BT.709 by every player's rule; swscale would take BT.601.
-_HD_LINES = 720
-_UNSTATED_MATRIX = 2  # ISO/IEC 23091-2, 8.3
-_NTSC = (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001))
+__all__ = ["RenderClip", "RenderMeasure", "choose_audio", "measure", "render_reel", "wide_size"]
 
-
-@dataclass(frozen=True)
-class RenderClip:
-    """[start_s, end_s) of a file, in player time; `audio_track` None means silence. Raises InvalidValue."""
-
-    path: Path
-    info: MediaInfo
-    start_s: float
-    end_s: float
-    audio_track: AudioTrack | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.start_s < self.end_s:
-            value = f"{self.start_s} to {self.end_s} s"
-            raise InvalidValue(name="clip", value=value, reason="0 <= start < end is needed")
-
-    @property
-    def duration_s(self) -> float:
-        return self.end_s - self.start_s
-
-
-@dataclass(frozen=True)
-class RenderFormat:
-    """What the file becomes: even pixels, constant frames a second, libx264's crf and preset."""
-
-    width: int
-    height: int
-    fps: Fraction
-    crf: int
-    preset: str
-
-    def __post_init__(self) -> None:
-        if self.width < 2 or self.height < 2 or self.width % 2 or self.height % 2:
-            raise InvalidValue(name="size", value=f"{self.width}x{self.height}", reason="even numbers are needed")
-        if self.fps <= 0:
-            raise InvalidValue(name="fps", value=str(self.fps), reason="it must be above 0")
-
-
-def exact_fps(fps: float) -> Fraction:
-    """29.97 as 30000/1001, 25.0 as 25: the fraction that is meant."""
-    for ntsc in _NTSC:
-        if abs(fps - float(ntsc)) < 0.002:
-            return ntsc
-    return Fraction(fps).limit_denominator(1000)
-
-
-def wide_size(height: int) -> tuple[int, int]:
-    """(width, height) in pixels of a 16:9 picture with even sides: 720 -> (1280, 720)."""
-    return 2 * round(height * 16 / 9 / 2), 2 * round(height / 2)
-
-
-def clip_frames(duration_s: float, fps: Fraction) -> int:
-    """How many frames a clip becomes: its duration rounded to frames, at least one."""
-    return max(1, round(Fraction(duration_s) * fps))
-
-
-def choose_audio(info: MediaInfo) -> AudioTrack | None:
-    """The track a reel takes its sound from: the default one that is no commentary, else the first such one."""
-    spoken = [t for t in info.audio_tracks if not t.is_commentary] or list(info.audio_tracks)
-    return next((t for t in spoken if t.is_default), spoken[0] if spoken else None)
+# All inputs of a graph are decoding from its start, each with about this many pictures in hand (measured:
+# 50 inputs of 1080p 1.3 GB, of 4K 4 GB). What would not fit is rendered in several graphs.
+_PICTURES_IN_HAND = 8
+_MAX_DECODED_BYTES = 1_300_000_000
 
 
 def render_reel(
@@ -107,137 +48,97 @@ def render_reel(
     timeout_s: float | None,
     context: WorkContext,
 ) -> None:
-    """Write `out` (MP4: H.264 yuv420p in front-loaded order, AAC 44.1 kHz stereo), clips letterboxed on black.
+    """Write `out` (MP4: H.264 yuv420p with its index in front, AAC 44.1 kHz stereo), clips letterboxed on black.
 
     Reports seconds of the reel. Raises RenderFailed, RenderTimeout, DiskFull, Cancelled; then `out` is gone.
     """
     if not clips:
         raise InvalidValue(name="clips", value="0", reason="at least one is needed")
     form = RenderFormat(width, height, exact_fps(fps), crf, preset)
-    frames = [clip_frames(clip.duration_s, form.fps) for clip in clips]
+    groups = fitting_groups(clips)
+    with removed_on_failure(out):
+        if len(groups) == 1:
+            args = [*_graph_args(clips, form), *SOUND_ENCODER, *MP4, str(out)]
+            run_ffmpeg(args, total_s=_length_s(clips, form), context=context, timeout_s=timeout_s)
+        else:
+            _render_groups(groups, out, form, timeout_s, context)
+
+
+def fitting_groups(clips: Sequence[RenderClip], max_bytes: int = _MAX_DECODED_BYTES) -> list[list[RenderClip]]:
+    """The clips in their order, in as few groups as can be decoded side by side within `max_bytes` of pictures."""
+    groups: list[list[RenderClip]] = [[]]
+    held = 0
+    for clip in clips:
+        needed = _PICTURES_IN_HAND * _picture_bytes(clip)
+        if groups[-1] and held + needed > max_bytes:
+            groups.append([])
+            held = 0
+        groups[-1].append(clip)
+        held += needed
+    return groups
+
+
+def _picture_bytes(clip: RenderClip) -> int:
+    try:
+        bits = av.VideoFormat(clip.info.pixel_format or "yuv420p").padded_bits_per_pixel
+    except ValueError:
+        bits = 32
+    return clip.info.coded_width * clip.info.coded_height * bits // 8
+
+
+def _graph_args(clips: Sequence[RenderClip], form: RenderFormat, *, frames_before: int = 0) -> list[str]:
+    """Inputs, graph and picture encoder; the sound's encoder and the output are to follow."""
     args: list[str] = [KEEP_TIMES]
     for clip in clips:
         args += input_args(clip.path, clip.info, clip.start_s)
-    args += ["-filter_complex", reel_graph(clips, frames, form), "-map", "[picture]", "-map", "[sound]"]
-    args += [*encoder_args(form), "-f", "mp4", str(out)]
-    with removed_on_failure(out):
-        run_ffmpeg(args, total_s=float(sum(frames) / form.fps), context=context, timeout_s=timeout_s)
+    graph = reel_graph(clips, form, frames_before=frames_before)
+    return [*args, "-filter_complex", graph, "-map", "[picture]", "-map", "[sound]", *picture_encoder(form)]
 
 
-def input_args(path: Path, info: MediaInfo, start_s: float) -> list[str]:
-    """Open `path` near `start_s` (player time); frames keep the container's own times (KEEP_TIMES).
+def _render_groups(
+    groups: Sequence[Sequence[RenderClip]],
+    out: Path,
+    form: RenderFormat,
+    timeout_s: float | None,
+    context: WorkContext,
+) -> None:
+    """One graph a group, pictures encoded as they will be and sound not yet; then joined without encoding again."""
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    total_s = sum(_length_s(group, form) for group in groups)
+    frames, lines = 0, ["ffconcat version 1.0"]
 
-    Frames before the start come along (-noaccurate_seek): the one still shown there may have begun long before.
-    Damage is played over (error rate, ignore_err), as a player does.
-    """
-    preroll_s = 0.0 if info.container.startswith("mov") else _PREROLL_S
-    seek = ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{info.origin_s + start_s - preroll_s:.6f}"]
-    return [
-        *("-protocol_whitelist", "file", "-format_whitelist", ",".join(VIDEO_FORMATS)),
-        *("-threads", str(_DECODER_THREADS), "-err_detect", "ignore_err", "-max_error_rate", "1"),
-        # A change of size or format in mid-stream would otherwise rebuild the whole graph of all clips.
-        *("-reinit_filter", "0"),
-        *(seek if start_s > preroll_s else []),
-        *("-i", f"file:{path.resolve()}"),
-    ]
+    def left_s() -> float | None:
+        if deadline is not None and time.monotonic() >= deadline:
+            raise RenderTimeout(limit_s=timeout_s)
+        return None if deadline is None else deadline - time.monotonic()
 
-
-def picture_from(info: MediaInfo, start_s: float) -> str:
-    """Filters that make `start_s` (player time) the picture's 0, to the microsecond.
-
-    ffmpeg's own offsets are rounded to the container's clock, which ticks only once a frame in AVI.
-    """
-    return f"settb=AVTB,setpts=PTS-{round((info.origin_s + start_s) * 1_000_000)}"
-
-
-def sound_from(info: MediaInfo, start_s: float) -> str:
-    """Filters that make `start_s` (player time) the sound's 0, drop what is before it, and fill holes.
-
-    async fills holes (broken or late sound) with silence and drops overlaps; it never stretches.
-    """
-    fill = f"aresample={SAMPLE_RATE_HZ}:async=1:min_hard_comp=0.02:first_pts=0"
-    return f"asetpts=PTS-{info.origin_s + start_s:.6f}/TB,atrim=start=0,{fill}"
-
-
-def reel_graph(clips: Sequence[RenderClip], frames: Sequence[int], form: RenderFormat) -> str:
-    """The filter graph with outputs [picture] and [sound]. Clip n is input n."""
-    parts: list[str] = []
-    done = 0
-    for n, (clip, count) in enumerate(zip(clips, frames, strict=True)):
-        parts.append(f"[{n}:{clip.info.video_stream_index}]{picture_chain(clip, count, form)}[v{n}]")
-        # cut from the running total: rounding of one clip cannot add to that of the next
-        samples = _samples(done + count, form.fps) - _samples(done, form.fps)
-        track = clip.audio_track
-        heard = f"[{n}:{track.stream_index}]{sound_from(clip.info, clip.start_s)}" if track else _SILENCE
-        parts.append(f"{heard},{sound_chain(samples)}[a{n}]")
-        done += count
-    count = len(clips)
-    pictures, sounds = (  # joined apart: joined together, a clip's picture would wait for its last sample
-        "".join(f"[{kind}{n}]" for n in range(count)) for kind in "va"
-    )
-    # concat rounds to microseconds; counting frames afresh is exact
-    parts.append(f"{pictures}concat=n={count}:v=1:a=0,setpts=N/({form.fps}*TB),fps={form.fps}[picture]")
-    parts.append(f"{sounds}concat=n={count}:v=0:a=1,asetpts=N/SR/TB[sound]")
-    return ";".join(parts)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".parts-") as folder:
+        for n, group in enumerate(groups):
+            before_s = float(frames / form.fps)
+            part = WorkContext(
+                report=lambda done, total, before_s=before_s: context.report(before_s + done, total_s),  # type: ignore[misc]
+                is_cancelled=context.is_cancelled,
+            )
+            args = [*_graph_args(group, form, frames_before=frames), "-c:a", "pcm_s16le", "-f", "mov"]
+            path = Path(folder) / f"{n}.mov"
+            run_ffmpeg([*args, str(path)], total_s=_length_s(group, form), context=part, timeout_s=left_s())
+            lines += [f"file {n}.mov", f"duration {_length_s(group, form):.6f}"]
+            frames += _frames(group, form)
+        script = Path(folder) / "parts.ffconcat"
+        script.write_text("\n".join(lines) + "\n", encoding="ascii")
+        join = ["-f", "concat", "-i", str(script), "-map", "0:v", "-map", "0:a", "-c:v", "copy"]
+        join += ["-video_track_timescale", str(form.fps.numerator * 512), *SOUND_ENCODER, *MP4, str(out)]
+        still = WorkContext(report=lambda done, total: None, is_cancelled=context.is_cancelled)
+        run_ffmpeg(join, total_s=total_s, context=still, timeout_s=left_s())
+    context.report(total_s, total_s)
 
 
-def picture_chain(clip: RenderClip, frames: int, form: RenderFormat) -> str:
-    """Exactly `frames` frames of form's size. A frame is held until the next and the last one to the end."""
-    colours = scale_colours(clip.path, clip.info)
-    w, h = form.width, form.height
-    return ",".join(
-        [
-            picture_from(clip.info, clip.start_s),
-            # start_time=0: what is shown at 0 began at or before it; a picture that starts late is shown from 0 on
-            f"fps={form.fps}:start_time=0",
-            "tpad=stop_mode=clone:stop=-1",
-            f"trim=end_frame={frames}",
-            f"scale=w='max(2,2*round(min({w},{h}*dar)/2))':h='max(2,2*round(min({h},{w}/dar)/2))':{colours}",
-            "format=yuv420p",
-            f"pad={w}:{h}:2*trunc((ow-iw)/4):2*trunc((oh-ih)/4):color=black:eval=frame",
-            "setsar=1",
-        ]
-    )
+def _frames(clips: Sequence[RenderClip], form: RenderFormat) -> int:
+    return sum(clip_frames(clip.duration_s, form.fps) for clip in clips)
 
 
-def sound_chain(samples: int) -> str:
-    """Exactly `samples` stereo samples from time 0, silent where there is no sound; both ends fade for some ms."""
-    fade = min(round(_FADE_S * SAMPLE_RATE_HZ), samples // 2)
-    return ",".join(
-        [
-            "aformat=sample_fmts=fltp:channel_layouts=stereo",
-            "apad",
-            f"atrim=end_sample={samples}",
-            f"afade=t=in:ss=0:ns={fade}",
-            f"afade=t=out:ss={samples - fade}:ns={fade}",
-        ]
-    )
-
-
-def encoder_args(form: RenderFormat) -> list[str]:
-    """H.264 and AAC that every browser plays, index in front."""
-    return [
-        *("-c:v", "libx264", "-preset", form.preset, "-crf", str(form.crf), "-pix_fmt", "yuv420p"),
-        *("-fps_mode", "passthrough", "-video_track_timescale", str(form.fps.numerator * 512)),
-        *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"),
-        *("-c:a", "aac", "-b:a", AUDIO_BITRATE, "-ar", str(SAMPLE_RATE_HZ), "-ac", "2"),
-        *("-map_metadata", "-1", "-map_chapters", "-1", "-movflags", "+faststart"),
-    ]
-
-
-def _samples(frames: int, fps: Fraction) -> int:
-    return round(frames * SAMPLE_RATE_HZ / fps)
-
-
-def scale_colours(path: Path, info: MediaInfo) -> str:
-    """Options of ffmpeg's scale that bring any matrix and range to BT.709, limited range."""
-    to = "out_color_matrix=bt709:out_range=tv:flags=bicubic"
-    if info.coded_height < _HD_LINES:
-        return to
-    with open_media(path) as container:
-        streams = [s for s in container.streams.video if s.index == info.video_stream_index]
-        unstated = all(s.codec_context.colorspace == _UNSTATED_MATRIX for s in streams)
-    return f"in_color_matrix=bt709:{to}" if unstated else to
+def _length_s(clips: Sequence[RenderClip], form: RenderFormat) -> float:
+    return float(_frames(clips, form) / form.fps)
 
 
 # --- measuring ------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """One graph for clips of any kind: frame-exact, in step, and played over damage."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,17 +10,8 @@ import numpy as np
 import pytest
 
 from heimdex_core.errors import Cancelled, InvalidValue, RenderFailed, RenderTimeout
-from heimdex_core.media import render as module
-from heimdex_core.media.render import (
-    RenderClip,
-    RenderMeasure,
-    choose_audio,
-    clip_frames,
-    exact_fps,
-    measure,
-    render_reel,
-    wide_size,
-)
+from heimdex_core.media.graph import choose_audio, clip_frames, exact_fps, scale_colours, wide_size
+from heimdex_core.media.render import RenderClip, RenderMeasure, fitting_groups, measure, render_reel
 from heimdex_core.types import WorkContext
 from tests.support import media
 from tests.support.decoding import centres, info_of, is_colour, loudness, pictures, sound
@@ -303,6 +295,48 @@ def test_fifty_clips(tmp_path: Path) -> None:
         assert is_colour(seen[6 * n + 3], BLUE if n % 2 else RED)
 
 
+def uhd(path: Path, n: int) -> RenderClip:
+    """A clip that claims to be 4K: 3840 x 2160 x 1.5 bytes = 12.4 MB a picture, 99.5 MB for eight."""
+    whole = clip(path, n % 2 + 0.11, n % 2 + 0.31)
+    return replace(whole, info=replace(whole.info, coded_width=3840, coded_height=2160))
+
+
+def test_what_would_not_fit_into_memory_is_rendered_in_groups(tmp_path: Path) -> None:
+    source = media.colour_clips(tmp_path / "s.mp4", [("red", 1.0), ("blue", 1.0)], tone_hz=440, noise=20)
+    clips = [uhd(source, n) for n in range(40)]
+    # 13 x 99.5 MB = 1294 MB; one more is over 1300 MB
+    assert [len(group) for group in fitting_groups(clips)] == [13, 13, 13, 1]
+    alike = [replace(c, info=info_of(source)) for c in clips]
+    assert len(fitting_groups(alike)) == 1
+
+
+def test_groups_are_joined_without_a_trace(tmp_path: Path) -> None:
+    """14 clips of 0.2 s at 29.97, of 6 frames each, in two groups: frames, times, sound as of one graph."""
+    source = media.colour_clips(tmp_path / "s.mp4", [("red", 1.0), ("blue", 1.0)], tone_hz=440, noise=20)
+    clips = [uhd(source, n) for n in range(14)]
+    reported: list[float] = []
+    render_reel(
+        clips,
+        tmp_path / "out.mp4",
+        **{"width": 320, "height": 180, "fps": 29.97, "crf": 20, "preset": "ultrafast"},  # type: ignore[arg-type]
+        timeout_s=120,
+        context=WorkContext(report=lambda done, total: reported.append(done)),
+    )
+    measured = measure(tmp_path / "out.mp4")
+    times, images = pictures(tmp_path / "out.mp4")
+    samples, rate = sound(tmp_path / "out.mp4")
+    assert measured.frame_count == 84
+    assert times == pytest.approx([n * 1001 / 30000 for n in range(84)], abs=1e-4)
+    for n in range(14):
+        assert is_colour(images[6 * n : 6 * n + 6].mean(axis=(0, 1, 2)), BLUE if n % 2 else RED, 40)
+    assert abs(measured.audio_duration_s - measured.video_duration_s) < 0.024
+    assert abs(measured.av_offset_s) < 1e-4
+    assert loudness(samples, rate, 0.1, 2.7) > LOUD
+    assert reported == sorted(reported)
+    assert reported[-1] == pytest.approx(84 * 1001 / 30000)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "s.mp4"]
+
+
 # --- damage ---------------------------------------------------------------------------------------
 
 
@@ -450,6 +484,6 @@ def test_measure_of_what_is_no_video(tmp_path: Path, make: Callable[[Path], Path
 
 def test_hd_without_a_stated_matrix_is_taken_as_bt709(tmp_path: Path) -> None:
     source = media.colour_clips(tmp_path / "hd.mp4", [("red", 0.04)], size=(1280, 720))
-    assert "in_color_matrix=bt709" in module.scale_colours(source, info_of(source))
+    assert "in_color_matrix=bt709" in scale_colours(source, info_of(source))
     small = media.colour_clips(tmp_path / "sd.mp4", [("red", 0.04)])
-    assert "in_color_matrix" not in module.scale_colours(small, info_of(small))
+    assert "in_color_matrix" not in scale_colours(small, info_of(small))
