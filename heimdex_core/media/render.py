@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +36,7 @@ __all__ = ["RenderClip", "RenderMeasure", "choose_audio", "measure", "render_ree
 # 50 inputs of 1080p 1.3 GB, of 4K 4 GB). What would not fit is rendered in several graphs.
 _PICTURES_IN_HAND = 8
 _MAX_DECODED_BYTES = 1_300_000_000
+_NAMED_INPUT = re.compile(r"Cannot determine format of input (\d+):")
 
 
 def render_reel(
@@ -59,7 +62,8 @@ def render_reel(
     with removed_on_failure(out):
         if len(groups) == 1:
             args = [*_graph_args(clips, form), *SOUND_ENCODER, *MP4, str(out)]
-            run_ffmpeg(args, total_s=_length_s(clips, form), context=context, timeout_s=timeout_s)
+            with _naming_the_clip(0):
+                run_ffmpeg(args, total_s=_length_s(clips, form), context=context, timeout_s=timeout_s)
         else:
             _render_groups(groups, out, form, timeout_s, context)
 
@@ -105,7 +109,7 @@ def _render_groups(
     """One graph a group, pictures encoded as they will be and sound not yet; then joined without encoding again."""
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     total_s = sum(_length_s(group, form) for group in groups)
-    frames, lines = 0, ["ffconcat version 1.0"]
+    frames, number, lines = 0, 0, ["ffconcat version 1.0"]
 
     def left_s() -> float | None:
         if deadline is not None and time.monotonic() >= deadline:
@@ -121,9 +125,10 @@ def _render_groups(
             )
             args = [*_graph_args(group, form, frames_before=frames), "-c:a", "pcm_s16le", "-f", "mov"]
             path = Path(folder) / f"{n}.mov"
-            run_ffmpeg([*args, str(path)], total_s=_length_s(group, form), context=part, timeout_s=left_s())
+            with _naming_the_clip(number):
+                run_ffmpeg([*args, str(path)], total_s=_length_s(group, form), context=part, timeout_s=left_s())
             lines += [f"file {n}.mov", f"duration {_length_s(group, form):.6f}"]
-            frames += _frames(group, form)
+            frames, number = frames + _frames(group, form), number + len(group)
         script = Path(folder) / "parts.ffconcat"
         script.write_text("\n".join(lines) + "\n", encoding="ascii")
         join = ["-f", "concat", "-i", str(script), "-map", "0:v", "-map", "0:a", "-c:v", "copy"]
@@ -131,6 +136,19 @@ def _render_groups(
         still = WorkContext(report=lambda done, total: None, is_cancelled=context.is_cancelled)
         run_ffmpeg(join, total_s=total_s, context=still, timeout_s=left_s())
     context.report(total_s, total_s)
+
+
+@contextmanager
+def _naming_the_clip(clips_before: int) -> Iterator[None]:
+    """Say which clip it was where ffmpeg names one of its inputs."""
+    try:
+        yield
+    except RenderFailed as error:
+        found = _NAMED_INPUT.search(str(error.details.get("reason")))
+        if found is None:
+            raise
+        number = clips_before + int(found[1]) + 1
+        raise RenderFailed(reason=f"no picture of clip {number} can be decoded") from error
 
 
 def _frames(clips: Sequence[RenderClip], form: RenderFormat) -> int:

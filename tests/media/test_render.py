@@ -369,6 +369,18 @@ def test_a_clip_that_outlasts_its_file_holds_the_last_picture(tmp_path: Path) ->
     assert is_colour(centres(tmp_path / "out.mp4")[-1], RED)
 
 
+def test_a_clip_of_which_nothing_can_be_decoded_is_named(tmp_path: Path) -> None:
+    good = clip(media.no_audio(tmp_path / "n.mp4", 1.0), 0.0, 0.4)
+    bad = replace(good, path=media.undecodable_mkv(tmp_path / "u.mkv"))
+    with pytest.raises(RenderFailed, match="clip 2 can"):
+        reel([good, bad, good], tmp_path / "out.mp4")
+    # 4K: 13 clips in the first graph, so it is the third input of the second
+    large = replace(good.info, coded_width=3840, coded_height=2160)
+    many = [replace(good, info=large)] * 15 + [replace(bad, info=large)]
+    with pytest.raises(RenderFailed, match="clip 16 can"):
+        reel(many, tmp_path / "out.mp4")
+
+
 # --- stopping -------------------------------------------------------------------------------------
 
 
