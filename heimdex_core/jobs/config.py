@@ -105,8 +105,18 @@ def serializer() -> Any:
 
 
 def quiet() -> None:
-    """DBOS tells of every retry and launch; we keep its errors."""
-    logging.getLogger("dbos").setLevel(logging.ERROR)
+    """DBOS tells of every retry and launch; we keep its errors, but not that a cancelled job was cancelled."""
+    log = logging.getLogger("dbos")
+    log.setLevel(logging.ERROR)
+    if _is_news not in log.filters:
+        log.addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    from dbos import error
+
+    expected = (error.DBOSAwaitedWorkflowCancelledError, error.DBOSWorkflowCancelledError)
+    return not (record.exc_info and isinstance(record.exc_info[1], expected))
 
 
 def _first_line(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from pathlib import Path
 
 from heimdex_core.errors import WorkerLost
 from heimdex_core.jobs.status import StatusFile
+
+logger = logging.getLogger(__name__)
 
 MAX_DEATHS = 3
 
@@ -152,8 +155,13 @@ class Guard:
         return data if isinstance(data, dict) else {}
 
     def _write_mark(self, piece: Piece, *, deaths: int, running: bool) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / piece.mark
         temporary = path.with_suffix(".new")
-        temporary.write_text(json.dumps({"deaths": deaths, "running": running, "pid": os.getpid()}), encoding="utf-8")
-        temporary.replace(path)
+        mark = {"deaths": deaths, "running": running, "pid": os.getpid()}
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(mark), encoding="utf-8")
+            temporary.replace(path)
+        except OSError as error:
+            # on a full disk the stage itself says so, in better words
+            logger.warning("the mark of %s cannot be written: %s", piece, error)

@@ -18,12 +18,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from heimdex_core.errors import LibraryBusy
+from heimdex_core.jobs.status import SILENT_AFTER_S
 
 if TYPE_CHECKING:
     from heimdex_core.store.layout import LibraryPaths
-
-SILENT_AFTER_S = 60.0
-"""A worker that has not written its status for so long may be dead; its lock then tells."""
 
 
 def places_folder(paths: LibraryPaths) -> Path:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 from heimdex_core.types import utc_now
 
+logger = logging.getLogger(__name__)
+
 WorkerState = Literal["starting", "idle", "working", "stopping", "stopped"]
 HEARTBEAT_S = 5.0
+SILENT_AFTER_S = 60.0
+"""A worker that has not written its status for so long hangs or is dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,11 @@ class WorkerStatus:
     started_at: str
     updated_at: str
     jobs: tuple[dict[str, str], ...] = ()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it was written lately."""
+        return utc_now() - datetime.fromisoformat(self.updated_at) < timedelta(seconds=SILENT_AFTER_S)
 
 
 def read_status(path: Path) -> WorkerStatus | None:
@@ -89,6 +100,10 @@ class StatusFile:
             jobs=tuple(self._jobs.values()),
         )
         temporary = self._path.with_suffix(".json.new")
-        temporary.write_text(json.dumps(asdict(status)), encoding="utf-8")
-        temporary.replace(self._path)
+        try:
+            temporary.write_text(json.dumps(asdict(status)), encoding="utf-8")
+            temporary.replace(self._path)
+        except OSError as error:
+            # a full disk must not fail the work that is only told about
+            logger.warning("the worker's status cannot be written: %s", error)
         self._written_at = time.monotonic()

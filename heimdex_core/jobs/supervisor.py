@@ -102,23 +102,24 @@ class WorkerSupervisor:
     def state(self) -> dict[str, Any]:
         """For /health/ready: {"state", "ok", "pid", "restarts", "last_exit", "next_start_in_s", "worker"}.
 
-        `worker` is what the worker itself wrote last, of whichever process has this place.
+        `worker` is what the worker itself wrote last, whichever process has this place; `ok` means that
+        one is there and has written lately. It is not so yet in the second or two after a start.
         """
         with self._lock:
             process = self._process
             status = read_status(self._status_path)
+            if status is not None and self._state == "running" and process and status.pid != process.pid:
+                status = None  # of the one before; ours has not written yet
+            is_served = status is not None and status.is_fresh and status.state not in ("stopping", "stopped")
             next_start_at = self._next_start_at
-            worker = asdict(status) if status is not None else None
-            if worker is not None and self._state == "running" and process and worker["pid"] != process.pid:
-                worker = None  # of the one before; ours has not written yet
             return {
                 "state": self._state,
-                "ok": self._state == "elsewhere" or (self._state == "running" and worker is not None),
+                "ok": self._state in ("running", "elsewhere") and is_served,
                 "pid": process.pid if process is not None else None,
                 "restarts": max(self._starts - 1, 0),
                 "last_exit": self._last_exit,
                 "next_start_in_s": max(0.0, round(next_start_at - time.monotonic(), 1)) if next_start_at else None,
-                "worker": worker,
+                "worker": asdict(status) if status is not None else None,
             }
 
     # --- the watching thread ----------------------------------------------------------------------

@@ -34,7 +34,8 @@ from heimdex_core.jobs.status import StatusFile
 if TYPE_CHECKING:
     from heimdex_core.library import Library
 
-logger = logging.getLogger(__name__)
+# by name, not __name__: the supervisor starts this module as __main__
+logger = logging.getLogger("heimdex_core.jobs.worker")
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -184,7 +185,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("library", type=Path)
     parser.add_argument("--parent-fd", type=int, default=None)
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("heimdex_core").setLevel(logging.INFO)
     try:
         return run_worker(args.library, parent_fd=args.parent_fd)
     except LibraryBusy as error:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from heimdex_core.jobs.client import JobQueue, JobStatus
 from heimdex_core.jobs.config import JobsDatabase
 from heimdex_core.jobs.place import Place, this_place
@@ -122,6 +124,19 @@ class Bench:
     def error_code(self, video: Video) -> str | None:
         error = self.library.video(video.video_id).error
         return error["code"] if error else None
+
+    def sql(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Look into the queue's own tables, or change them, behind the back of DBOS."""
+        database = JobsDatabase.of(self.library.store, self.library.settings)
+        engine = sa.create_engine(database.url.replace("postgresql://", "postgresql+psycopg://"))
+        try:
+            with engine.begin() as connection:
+                if not database.is_sqlite:
+                    connection.execute(sa.text(f"set search_path to {database.schema}"))
+                result = connection.execute(sa.text(statement), values)
+                return [tuple(row) for row in result] if result.returns_rows else []
+        finally:
+            engine.dispose()
 
     # --- what the toy stages do -------------------------------------------------------------------
 

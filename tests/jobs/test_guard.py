@@ -6,13 +6,15 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from heimdex_core.errors import WorkerLost
 from heimdex_core.jobs.guard import MAX_DEATHS, Guard, Piece, WorkerStopping
-from heimdex_core.jobs.status import StatusFile, read_status
+from heimdex_core.jobs.status import StatusFile, WorkerStatus, read_status
+from heimdex_core.types import utc_now
 
 PICTURE = Piece("job-1", "video-1", "picture")
 PREVIEW = Piece("job-1", "video-1", "preview")
@@ -224,6 +226,17 @@ def test_the_status_tells_what_is_worked_on(tmp_path: Path) -> None:
     told = read_status(tmp_path / "status.json")
     assert told is not None
     assert (told.state, told.jobs) == ("idle", ())
+
+
+def test_a_status_written_long_ago_is_not_fresh() -> None:
+    now = utc_now()
+
+    def written(seconds_ago: float) -> WorkerStatus:
+        moment = (now - timedelta(seconds=seconds_ago)).isoformat()
+        return WorkerStatus(pid=1, executor_id="lib@here", state="idle", started_at=moment, updated_at=moment)
+
+    assert written(5).is_fresh
+    assert not written(61).is_fresh
 
 
 def test_a_status_that_cannot_be_read_is_none(tmp_path: Path) -> None:

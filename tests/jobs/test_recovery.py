@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -83,10 +82,7 @@ def test_killed_in_every_stage_a_video_is_indexed_and_no_finished_stage_is_run_a
 
 def steps(bench: Bench, workflow_id: str) -> list[str]:
     """The names of a workflow's recorded steps of ours, sorted."""
-    with sqlite3.connect(bench.library.store.paths.jobs) as database:
-        rows = database.execute(
-            "select function_name from operation_outputs where workflow_uuid = ?", (workflow_id,)
-        ).fetchall()
+    rows = bench.sql("select function_name from operation_outputs where workflow_uuid = :id", id=workflow_id)
     ours = {*STAGES, "finish"}
     return sorted(
         (row[0] for row in rows if row[0] in ours), key=lambda name: ([*STAGES[5:], "finish", *STAGES[:5]]).index(name)
@@ -180,8 +176,7 @@ def test_work_of_a_place_that_is_gone_is_taken_over(bench: Bench) -> None:
     old.lock_path.unlink()
     hour_ago = time.time() - 3600
     os.utime(moved.with_suffix(".json"), (hour_ago, hour_ago))
-    with sqlite3.connect(bench.library.store.paths.jobs) as database:
-        database.execute("update workflow_status set executor_id = 'key@another-machine'")
+    bench.sql("update workflow_status set executor_id = 'key@another-machine'")
     bench.start()
     assert bench.ended(job_id).state == JobState.SUCCEEDED
     assert Counter(bench.begun(video.video_id))["probe"] == 1
@@ -208,7 +203,7 @@ def test_a_killed_app_takes_its_worker_along_and_the_next_app_goes_on(bench: Ben
         assert status is not None
         first.send_signal(signal.SIGKILL)
         first.wait()
-        until(lambda: not is_alive(status.pid), "the worker to end", limit_s=20)
+        until(lambda: not is_alive(status.pid), "the worker to end", limit_s=40)
     assert bench.queue.status(job_id).state == JobState.RUNNING
     held.unlink()
     with app(bench):
@@ -217,7 +212,7 @@ def test_a_killed_app_takes_its_worker_along_and_the_next_app_goes_on(bench: Ben
         assert begun.pop("picture") == 2
         assert set(begun.values()) == {1}
         pid = until(bench.worker_status, "the second worker").pid
-    until(lambda: not is_alive(pid), "the second worker to end with its app", limit_s=20)
+    until(lambda: not is_alive(pid), "the second worker to end with its app", limit_s=40)
 
 
 @contextlib.contextmanager
@@ -238,7 +233,9 @@ def app(bench: Bench) -> Iterator[subprocess.Popen[bytes]]:
 def test_a_job_that_dbos_gave_up_ends_its_video(bench: Bench) -> None:
     video = bench.video()
     job_id = bench.enqueue(video)
-    set_status(bench, job_id, "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+    bench.sql(
+        "update workflow_status set status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED' where workflow_uuid = :id", id=job_id
+    )
     assert settle(bench) == 1
     assert (bench.state(video), bench.error_code(video)) == (VideoState.FAILED, "WORKER_LOST")
     assert bench.queue.status(job_id).state == JobState.FAILED
@@ -282,8 +279,3 @@ def requeue(bench: Bench, *, silent_s: float) -> int:
         return queue_stranded_videos(client, bench.library.store, silent_s=silent_s)
     finally:
         client.destroy()
-
-
-def set_status(bench: Bench, job_id: str, status: str) -> None:
-    with sqlite3.connect(bench.library.store.paths.jobs) as database:
-        database.execute("update workflow_status set status = ? where workflow_uuid = ?", (status, job_id))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -13,6 +12,8 @@ import pytest
 from heimdex_core.errors import JobsUnavailable
 from heimdex_core.ingest.progress import JOINED, STAGES
 from heimdex_core.jobs.client import JobQueue, JobState
+from heimdex_core.library import Library
+from heimdex_core.settings import Settings
 from heimdex_core.types import Export, ExportState, ReelClip, VideoState, utc_now
 from tests.jobs.bench import Bench
 from tests.jobs.waiting import until
@@ -155,6 +156,17 @@ class TestOneJobPerVideo:
         assert orders.ended(again).state == JobState.SUCCEEDED
 
 
+class TestOpening:
+    def test_many_may_make_the_tables_at_once(self, tmp_path: Path) -> None:
+        library = Library.open(tmp_path / "library", settings=Settings(profile="offline"))
+        with ThreadPoolExecutor(6) as pool:
+            queues = list(pool.map(lambda _: JobQueue.open(library), range(6)))
+        assert [queue.depth() for queue in queues] == [0] * 6
+        for queue in queues:
+            queue.close()
+        library.close()
+
+
 class TestCancel:
     def test_a_waiting_job_is_over_at_once(self, bench: Bench) -> None:
         video = bench.video()
@@ -257,14 +269,9 @@ class TestUpkeep:
         assert (job.kind, job.state, job.subject) == ("reindex", JobState.SUCCEEDED, None)
 
     def test_clean_up_is_scheduled_and_ran_at_the_start(self, served: Bench) -> None:
-        with sqlite3.connect(served.library.store.paths.jobs) as database:
-            until(
-                lambda: database.execute(
-                    "select 1 from workflow_status where name = 'clean-up' and status = 'SUCCESS'"
-                ).fetchone(),
-                "the clean-up at the start",
-            )
-            schedules = database.execute("select schedule_name, schedule from workflow_schedules").fetchall()
+        ran = "select 1 from workflow_status where name = 'clean-up' and status = 'SUCCESS'"
+        until(lambda: served.sql(ran), "the clean-up at the start")
+        schedules = served.sql("select schedule_name, schedule from workflow_schedules")
         assert schedules == [("clean-up", "17 * * * *")]
 
 
@@ -276,9 +283,8 @@ class TestAsking:
     def test_the_queue_keeps_no_pickles(self, served: Bench) -> None:
         video = served.video()
         served.ended(served.enqueue(video))
-        with sqlite3.connect(served.library.store.paths.jobs) as database:
-            kinds = {row[0] for row in database.execute("select distinct serialization from workflow_status")}
-            outputs = [row[0] for row in database.execute("select output from operation_outputs where output not null")]
+        kinds = {row[0] for row in served.sql("select distinct serialization from workflow_status")}
+        outputs = [row[0] for row in served.sql("select output from operation_outputs where output is not null")]
         assert kinds <= {"portable_json", None}
         assert outputs
         assert all(output.startswith(("{", "[", '"')) or output == "null" for output in outputs)
