@@ -186,11 +186,15 @@ def _per_cell(values: Floats, cell: npt.NDArray[np.int64]) -> Floats:
 
 
 def _steps(light: Floats) -> tuple[Floats, Floats]:
-    """Change of L* to the next pixel to the right and below, same shape as `light`."""
-    return (
-        np.diff(light, axis=1, append=light[:, -1:]),
-        np.diff(light, axis=0, append=light[-1:]),
-    )
+    """Change of L* to the right and downwards over squares of 2 x 2 pixels, each of the shape of `light`.
+
+    Over squares, because differences of single neighbours see a falling edge as a staircase and a
+    rising one as a slope.
+    """
+    padded: Floats = np.pad(light, ((0, 1), (0, 1)), mode="edge")
+    half = np.float32(0.5)
+    here, right, below, across = padded[:-1, :-1], padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]
+    return (right - here + across - below) * half, (below - here + across - right) * half
 
 
 def _steps_of(values: Floats, centres: npt.ArrayLike) -> Floats:
