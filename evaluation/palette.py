@@ -1,0 +1,85 @@
+"""How well palette finds drawn scenes and clips by description. Prints a table; docs/palette.md keeps one.
+
+python evaluation/palette.py                            drawn scenes only
+python evaluation/palette.py --clips A.mp4 B.webm --query "green meadow" --query "노을"
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from evaluation.palette_scenes import QUERIES, VARIANTS, draw
+from heimdex_core.models.base import Vectors
+from heimdex_core.models.palette.encoder import Palette
+
+FRAMES_PER_CLIP = 12
+
+
+def measure_drawn(palette: Palette, seed: int) -> None:
+    """Print, per query, where the right pictures are; and the means by language."""
+    scenes = draw(seed)
+    kinds = [kind for kind, pictures in scenes.items() for _ in pictures]
+    vectors = palette.encode_images([picture for pictures in scenes.values() for picture in pictures])
+    totals: dict[str, list[tuple[float, float, float]]] = {"en": [], "ko": []}
+    print(f"{len(kinds)} drawn pictures, {VARIANTS} of each of {len(scenes)} kinds (seed {seed})")
+    print(f"{'query':40} {'first':22} P@1   P@4   MRR")
+    for language, query, wanted in QUERIES:
+        asked = palette.encode_query(query).vector
+        if asked is None:
+            totals[language].append((0.0, 0.0, 0.0))
+            print(f"{query:40} {'(abstains)':22} 0     0     0")
+            continue
+        order = np.argsort(-(vectors @ asked), kind="stable")
+        hits = np.array([kinds[n] in wanted for n in order])
+        row = float(hits[0]), float(hits[:4].mean()), 1 / (1 + int(np.argmax(hits)))
+        totals[language].append(row)
+        print(f"{query:40} {kinds[order[0]]:22} {row[0]:.0f}     {row[1]:.2f}  {row[2]:.2f}")
+    for language, rows in totals.items():
+        first, four, reciprocal = np.mean(rows, axis=0)
+        print(f"{language}: {len(rows)} queries, P@1 {first:.2f}, P@4 {four:.2f}, MRR {reciprocal:.2f}")
+
+
+def clip_vectors(palette: Palette, path: Path) -> Vectors:
+    """(n, d) vectors of FRAMES_PER_CLIP frames, evenly spaced."""
+    from heimdex_core.media.decode import frame_at
+    from heimdex_core.media.probe import probe
+
+    info = probe(path, max_bytes=1 << 40, max_duration_s=1e6)
+    times = (np.arange(FRAMES_PER_CLIP) + 0.5) / FRAMES_PER_CLIP * info.duration_s
+    return palette.encode_images([frame_at(path, info, float(time), max_side_px=512).image for time in times])
+
+
+def measure_clips(palette: Palette, paths: Sequence[Path], queries: Sequence[str]) -> None:
+    """Print the clips' order for each query, each clip by its best frame."""
+    vectors = {path.name: clip_vectors(palette, path) for path in paths}
+    for query in queries:
+        asked = palette.encode_query(query).vector
+        if asked is None:
+            print(f"{query}: abstains")
+            continue
+        scores = sorted(((float((found @ asked).max()), name) for name, found in vectors.items()), reverse=True)
+        print(f"{query}: " + ", ".join(f"{name} {score:.3f}" for score, name in scores))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--clips", type=Path, nargs="*", default=[])
+    parser.add_argument("--query", action="append", default=[])
+    args = parser.parse_args()
+    palette = Palette()
+    if args.clips:
+        measure_clips(palette, args.clips, args.query)
+    else:
+        measure_drawn(palette, args.seed)
+
+
+if __name__ == "__main__":
+    main()
