@@ -49,7 +49,7 @@ def found_clips(library: Library) -> list[views.Found]:
     for clip in tray.clips(library):
         scene = tray.scene_of(library, clip)
         if scene is not None:
-            found.append((clip, scene, library.video(clip.video_id)))
+            found.append((clip, scene, views.media.video_of(library, clip.video_id)))
     return found
 
 
@@ -87,7 +87,9 @@ def draw_player(library: Library, found: list[views.Found], selected: str | None
 def draw_exports(library: Library, *, can_render: bool) -> bool:
     """The render button, its progress, the last exports; true while a render is under way."""
     exports = library.exports(limit=HISTORY)
-    current = next((e for e in exports if e.export_id == state.followed_export()), None)
+    followed = state.followed_export() or next((e.export_id for e in exports if e.state in views.RUNNING), None)
+    state.follow_export(followed)
+    current = next((e for e in exports if e.export_id == followed), None)
     running = current if current and current.state in views.RUNNING else None
     actions: list[dict[str, Any]] = [
         {"name": "render", "label": t("reel.render"), "primary": True, "disabled": bool(running) or not can_render}
@@ -144,25 +146,25 @@ def editor_part() -> None:
     ids = [clip.scene_id for clip, _, _ in found]
     selected = state.search().selected
     selected = selected if selected in ids else (ids[0] if ids else None)
-    main, side = st.columns([3, 1], gap=None)
-    with main, st.container(key="hx-main"):
-        if found:
-            draw_editor(library, found, selected)
-        else:
-            page.empty(t("reel.empty"), t("reel.empty_hint"))
-            st.button(t("reel.to_search"), on_click=state.want_page, args=("search",), type="primary")
-    with side, st.container(key="hx-right"):
-        if found or state.shown_export():
-            draw_player(library, found, selected)
-        with st.container(key="hx-exports"):
-            st.fragment(exports_part, run_every=UPDATE_EVERY_S if state.is_watching("reel") else None)()
-    with st.container(key="hx-keys"):
-        st.html(f'<div class="hx-keys">{page.html.escape(t("reel.keys"))}</div>')
+    with st.container(key="hx-reel"):
+        main, side = st.columns([3, 1], gap=None)
+        with main, st.container(key="hx-main"):
+            if found:
+                draw_editor(library, found, selected)
+            else:
+                page.empty(t("reel.empty"), t("reel.empty_hint"))
+                st.button(t("reel.to_search"), on_click=state.want_page, args=("search",), type="primary")
+        with side, st.container(key="hx-right"):
+            if found or state.shown_export():
+                draw_player(library, found, selected)
+            with st.container(key="hx-exports"):
+                st.fragment(exports_part, run_every=UPDATE_EVERY_S if state.is_watching("reel") else None)()
+        with st.container(key="hx-keys"):
+            st.html(f'<div class="hx-keys">{page.html.escape(t("reel.keys"))}</div>')
 
 
 def draw() -> None:
-    with st.container(key="hx-reel"):
-        editor_part()
+    editor_part()
 
 
 page.show(draw)

@@ -8,11 +8,10 @@ from typing import Any
 import streamlit as st
 
 from heimdex_core.errors import SceneNotFound
-from heimdex_core.library import Library
-from heimdex_core.search.results import SearchResult
+from heimdex_core.library import Library, SearchResult
 from heimdex_core.settings import PRESETS, default_weights
-from heimdex_core.types import Scene, Video, VideoState
-from ui import page, resources, scene_panel, state, tray
+from heimdex_core.types import Scene
+from ui import media, page, resources, scene_panel, state, tray
 from ui.components.controls import dial, grid
 from ui.i18n import t, tn
 from ui.views import scenes as views
@@ -57,7 +56,7 @@ def take_query() -> None:
     st.query_params.from_dict({"q": text} if text else {})
 
 
-def draw_dial(library: Library, videos: list[Video]) -> None:
+def draw_dial(library: Library, videos: list[media.Searchable]) -> None:
     now = state.search()
     dial(
         "hx_dial",
@@ -98,7 +97,7 @@ def draw_dial(library: Library, videos: list[Video]) -> None:
     )
 
 
-def search(library: Library, videos: list[Video]) -> SearchResult | None:
+def search(library: Library, videos: list[media.Searchable]) -> SearchResult | None:
     now = state.search()
     shown = [video.video_id for video in videos if video.video_id not in now.hidden_videos]
     if not now.query or not shown:
@@ -156,7 +155,7 @@ def draw_grid(library: Library, result: SearchResult, selected: str | None) -> N
     )
 
 
-def draw_nothing(result: SearchResult | None, videos: list[Video]) -> None:
+def draw_nothing(result: SearchResult | None, videos: list[media.Searchable]) -> None:
     """The middle when there is no hit: why, and what to do."""
     if not videos:
         page.empty(t("search.no_videos"), t("search.no_videos_hint"))
@@ -185,7 +184,7 @@ def selected_scene(library: Library, result: SearchResult | None) -> Scene | Non
 def workspace() -> None:
     page.navigation.go_if_asked()
     library = resources.library()
-    videos = [video for video in library.videos() if video.state is VideoState.INDEXED and video.scene_count]
+    videos = media.visible_videos(library)
     with st.container(key="hx-search"):
         left, middle, right = st.columns([1, 3, 1.5], gap=None)
         with left, st.container(key="hx-left"):
@@ -202,7 +201,9 @@ def workspace() -> None:
                     max_chars=library.settings.max_query_chars,
                 )
             page.flash()
-            result = search(library, videos)
+            # Shown only when it takes a while: the first search loads the models.
+            with st.spinner(t("search.searching")):
+                result = search(library, videos)
             scene = selected_scene(library, result)
             if result is not None and result.hits:
                 shown = len([video for video in videos if video.video_id not in state.search().hidden_videos])

@@ -7,8 +7,12 @@ from functools import lru_cache
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
+from heimdex_core.store.visible import VisibleVideo
 from heimdex_core.types import Export, Keyframe, Scene, Video
 from ui import resources
+
+Searchable = VisibleVideo
+"""A video as the search page lists it: id, title, number of scenes."""
 
 
 def picture(library: Library, scene: Scene, keyframe: Keyframe | None = None) -> str | None:
@@ -41,6 +45,26 @@ def _cover_scene(library: Library, video_id: str, generation: int) -> Scene | No
         return None
     # The first frames are often black or a title; the second scene tells more.
     return next((scene for scene in [*scenes[1:2], *scenes] if scene.thumbnail), None)
+
+
+def visible_videos(library: Library) -> list[Searchable]:
+    """The videos that can be searched, newest first, without asking the catalog."""
+    library.reader.refresh()
+    found = [video for video in library.reader.visible_videos(library.user_id) if video.scene_count]
+    return sorted(found, key=lambda video: (video.created_at is not None, video.created_at), reverse=True)
+
+
+def video_of(library: Library, video_id: str) -> Video:
+    """A searchable video, asked for once per generation; VideoNotFound if it is not there."""
+    for video in library.reader.visible_videos(library.user_id):
+        if video.video_id == video_id:
+            return _video(library, video_id, video.generation)
+    return library.video(video_id)
+
+
+@lru_cache(maxsize=4096)
+def _video(library: Library, video_id: str, generation: int) -> Video:
+    return library.video(video_id)
 
 
 def export_file_name(export: Export) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from heimdex_core.library import Library
 from heimdex_core.search.results import SearchResult
 from heimdex_core.types import Hit, Scene
-from ui import resources, state, tray
+from ui import media, resources, state, tray
 from ui.components.controls import player
 from ui.views import scenes as views
 
@@ -45,7 +45,7 @@ def draw(
     on_open_video: Callable[[Any], None] | None = open_video,
 ) -> None:
     """The panel of one scene."""
-    video = library.video(scene.video_id)
+    video = media.video_of(library, scene.video_id)
     segments = library.reader.words(library.user_id, scene.video_id)
     data = views.panel(
         library,

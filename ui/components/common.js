@@ -102,7 +102,8 @@ function isOnControl(event) {
 }
 
 class Outbox {
-  constructor() {
+  constructor(host) {
+    this.host = host;
     this.mount = Math.random().toString(36).slice(2);
     this.last = 0;
     this.items = [];
@@ -113,6 +114,7 @@ class Outbox {
     this.setStateValue = component.setStateValue;
     const ack = component.data && component.data.ack;
     if (ack && ack.mount === this.mount) this.items = this.items.filter((item) => item.n > ack.n);
+    this.host.toggleAttribute("data-pending", this.pending);
   }
 
   // `replaces`: an earlier unsent operation of that name is of no interest any more.
@@ -120,6 +122,7 @@ class Outbox {
     if (replaces) this.items = this.items.filter((item) => item.name !== name);
     this.last += 1;
     this.items.push({ n: this.last, name, value: value === undefined ? null : value });
+    this.host.toggleAttribute("data-pending", true);
     this.setStateValue("ops", { mount: this.mount, items: this.items });
   }
 
@@ -133,7 +136,7 @@ function mount(component, View) {
   const host = component.parentElement.querySelector(".hx");
   let view = host.hxView;
   if (!view) {
-    view = new View(host, new Outbox());
+    view = new View(host, new Outbox(host));
     host.hxView = view;
   }
   view.out.attach(component);

@@ -4,8 +4,9 @@ class Dial {
   constructor(host, out) {
     this.host = host;
     this.out = out;
-    this.touched = 0;
     this.timer = null;
+    this.onKey = (event) => this.key(event);
+    document.addEventListener("keydown", this.onKey);
   }
 
   update(data) {
@@ -154,7 +155,21 @@ class Dial {
     }));
   }
 
+  // "/" goes to the query; Enter and Escape leave it, so that the keys belong to the hits again.
+  key(event) {
+    const query = document.querySelector(".st-key-hx-query input");
+    if (!query) return;
+    if (event.target === query) {
+      if (event.key === "Escape" || (event.key === "Enter" && !event.isComposing)) setTimeout(() => query.blur(), 0);
+    } else if (event.key === "/" && !isTyping(event)) {
+      event.preventDefault();
+      query.focus();
+      query.select();
+    }
+  }
+
   destroy() {
+    document.removeEventListener("keydown", this.onKey);
     clearTimeout(this.timer);
   }
 }

@@ -1,9 +1,9 @@
 // Panels of facts: a heading, rows of label and value, a sentence.
 
 class Facts {
-  constructor(host) {
+  constructor(host, out) {
     this.host = host;
-    this.out = new Outbox();
+    this.out = out;
   }
 
   update(data) {

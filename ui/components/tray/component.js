@@ -7,7 +7,8 @@ class Tray {
     this.head = h("div", { class: "head" });
     this.strip = h("div", { class: "strip", role: "list" });
     this.actions = h("div", { class: "actions" });
-    host.append(h("div", { class: "tray" }, this.head, this.strip, this.actions));
+    this.tray = h("div", { class: "tray" }, this.head, this.strip, this.actions);
+    host.append(this.tray);
   }
 
   update(data) {
@@ -16,6 +17,7 @@ class Tray {
     if (key === this.key) return;
     this.key = key;
     const l = data.labels;
+    this.tray.classList.toggle("empty", !data.clips.length);
     this.head.replaceChildren(
       h("div", { class: "name" }, l.heading),
       h("div", { class: "muted" }, l.total));
