@@ -28,8 +28,12 @@ _RUNS = re.compile(
 )
 
 _STOP_TEXT = """
-    a an and are as at be but by for from had has have he her his i in is it its of on or she that the
-    their them they this to was we were what when where which who will with you your
+    a about above across after against all along also am among an and any are around as at be because been before
+    behind being below beneath beside between both but by can could did do does doing down during each for from had
+    has have he her his how i if in inside into is it its just me more most my near no nor not of off on once only
+    onto or other our out outside over own same she should so some such than that the their them then there these
+    they this those through to too toward under until up upon us very was we were what when where which while who
+    whom why will with would you your
 """
 STOP_WORDS = frozenset(_STOP_TEXT.split())
 """Left out of queries only, and only when something else is left; a quoted phrase keeps them."""
