@@ -11,6 +11,7 @@ the work folder under a fingerprint of everything it depends on, and an unchange
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heimdex_core.errors import Cancelled, HeimdexError, UnknownName
+from heimdex_core.errors import Cancelled, DiskFull, HeimdexError, UnknownName, ValidationError
 from heimdex_core.ingest import recipe
 from heimdex_core.ingest.commit import visible_provenance
 from heimdex_core.ingest.fingerprint import file_fingerprint, fingerprint
@@ -115,8 +116,13 @@ class IngestRun:
         told = in_words(error, stage)
         if told is not error:
             _log.error("%s of video %s failed", stage, self.video_id, exc_info=error)
-        if self.video().state in (VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING):
-            self.store.set_state(self.video_id, VideoState.FAILED, error=told.to_dict())
+        if isinstance(told, ValidationError | DiskFull):
+            self.work.remove()  # the file will not get better; a full disk needs the room
+        try:
+            if self.video().state in (VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING):
+                self.store.set_state(self.video_id, VideoState.FAILED, error=told.to_dict())
+        except HeimdexError as second:  # the first error is the one to tell
+            _log.error("video %s could not be marked as failed: %s", self.video_id, second)
         return told
 
     def _branches(self) -> None:
@@ -193,6 +199,7 @@ class IngestRun:
             self._show(book.finish(name, skipped=True, seconds=0.0))
             self.work.log(stage=name, started_at=started_at, finished_at=utc_now(), skipped=True)
             return StageOutcome(name, wanted, skipped=True, seconds=0.0)
+        self._check_disk()
         self._show(book.start(name, recipe.STEPS[name].unit))
         made: Made = recipe.STEPS[name].make(self._kitchen, context, self._provenance)
         seconds = time.perf_counter() - began
@@ -200,6 +207,12 @@ class IngestRun:
         self.work.log(stage=name, started_at=started_at, finished_at=utc_now(), skipped=False)
         self._show(book.finish(name, skipped=False, seconds=seconds))
         return StageOutcome(name, wanted, skipped=False, seconds=seconds)
+
+    def _check_disk(self) -> None:
+        """DiskFull while there is still room for the catalog to say so."""
+        free = shutil.disk_usage(self.store.paths.root).free
+        if free < self.settings.min_free_bytes:
+            raise DiskFull(what="the work folder", needed_bytes=self.settings.min_free_bytes, free_bytes=free)
 
     def _record(self, name: str) -> StageRecord | None:
         """What a stage left, if it still holds."""

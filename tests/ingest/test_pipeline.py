@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heimdex_core.errors import Cancelled, NoVideoStream, StageFailed
+from heimdex_core.errors import Cancelled, DiskFull, NoVideoStream, StageFailed
 from heimdex_core.ingest import recipe
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.progress import STAGES
@@ -263,6 +264,32 @@ def test_what_is_no_video_fails_at_once_with_its_own_error(tmp_path: Path, store
     assert failed.state == VideoState.FAILED
     assert failed.error["code"] == "NO_VIDEO_STREAM"
     assert failed.error["hint"]
+    assert not store.paths.work(video.video_id).exists()
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path: Path, store: Store):
+    video = place_video(store, three_colours(tmp_path))
+    with pytest.raises(DiskFull):
+        IngestRun(store, SmallModels(), settings(min_free_bytes=10**18), video).run()
+    failed = store.video(USER, video.video_id)
+    assert (failed.state, failed.error["code"]) == (VideoState.FAILED, "DISK_FULL")
+    assert not store.paths.work(video.video_id).exists()
+    assert run_of(store, failed).run().state == VideoState.INDEXED
+
+
+def test_a_disk_that_fills_up_while_a_stage_writes(tmp_path: Path, store: Store, monkeypatch):
+    from heimdex_core.ingest import picture
+
+    def no_room(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    video = place_video(store, three_colours(tmp_path))
+    with monkeypatch.context() as patched:
+        patched.setattr(picture.Path, "write_bytes", no_room)
+        with pytest.raises(DiskFull, match=r"\.jpg"):
+            run_of(store, video).run()
+    assert store.video(USER, video.video_id).error["code"] == "DISK_FULL"
+    assert not store.paths.work(video.video_id).exists()
 
 
 def test_a_passing_fault_is_tried_again(tmp_path: Path, store: Store, monkeypatch, caplog):
