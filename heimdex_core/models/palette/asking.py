@@ -6,9 +6,24 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from heimdex_core.models.palette.colours import FAMILY_NAMES, FAMILY_OF_NAME, NAMES, TYPICAL_FAMILY_SHARE, Floats
+from heimdex_core.models.palette.colours import (
+    FAMILY_NAMES,
+    FAMILY_OF_NAME,
+    HALF_ACCENT,
+    HALF_CELL,
+    HALF_FAMILY,
+    HALF_NAME,
+    NAMES,
+    TYPICAL,
+    TYPICAL_ACCENT_SHARE,
+    TYPICAL_FAMILY_SHARE,
+    Floats,
+    presence,
+)
 from heimdex_core.models.palette.layout import (
+    BLOCKS,
     BODY,
+    CELLS,
     CHROMA_STEPS,
     DIM,
     LIGHT_STEPS,
@@ -30,8 +45,12 @@ OWN_COLOUR_LEFT = 0.15
 OWN_COLOUR_KEPT = 0.6
 """What is left of them when the one that is named is among them: "orange autumn leaves" says what they are."""
 
-FEELS_LIMIT = 0.4
+FEELS_LIMIT = 0.6
 """Where a thing has colours, its other measures weigh at most this much of them: they refine, colours decide."""
+IDEAL_MEASURE = 0.7
+"""How far a measure goes in a picture that is a good example of it; 1 would be the end of its scale."""
+IN_OTHER_LIGHT = 0.6
+"""In a sunset or at night things do not have their usual colours, so these count for less."""
 REFERENCE = 0.75
 """What something is on or in counts for less than the thing itself."""
 
@@ -55,19 +74,39 @@ _SCALAR_AT = {scalar.name: SLICES["scalar"].start + n for n, scalar in enumerate
 
 def vector_of(groups: Iterable[Group], vocabulary: Vocabulary) -> Floats | None:
     """(DIM,) unit vector of what the groups ask for; None where they ask for nothing."""
+    groups = tuple(groups)
     total = np.zeros(DIM, dtype=np.float32)
     for group in groups:
         asked = group_vector(group, vocabulary)
-        norm = float(np.linalg.norm(asked))
-        if norm > 0:
-            total[:BODY] += asked * (_group_weight(group, vocabulary) / norm)
+        best = attainable(asked, group_mix(group, vocabulary))
+        if best > 0:
+            # By what a perfect picture would score, so that "dark" weighs as much as "orange".
+            total[:BODY] += asked * (_group_weight(group, groups, vocabulary) / best)
     norm = float(np.linalg.norm(total))
     return total / norm if norm > 1e-6 else None
 
 
-def _group_weight(group: Group, vocabulary: Vocabulary) -> float:
+def attainable(asked: Floats, mix: Mix) -> float:
+    """What a picture would score that is all that `asked` (BODY,) wants, in the colours of `mix`."""
+    ideal = np.full(BODY, IDEAL_MEASURE, dtype=np.float32)
+    if mix:
+        names, families = mix_shares(mix)
+        ideal[SLICES["colour"]] = presence(names, HALF_NAME) - presence(1 / len(NAMES), HALF_NAME)
+        ideal[SLICES["family"]] = presence(families, HALF_FAMILY) - presence(TYPICAL, HALF_FAMILY)
+        ideal[SLICES["accent"]] = presence(families, HALF_ACCENT) - presence(TYPICAL_ACCENT_SHARE, HALF_ACCENT)
+        ideal[SLICES["cell"]] = np.tile(presence(families, HALF_CELL) - presence(TYPICAL, HALF_CELL), len(CELLS))
+    return sum(
+        float((np.abs(asked[part]) * np.maximum(ideal[part], 0)).sum()) * block.weight
+        for block in BLOCKS
+        for part in (SLICES[block.name],)
+    )
+
+
+def _group_weight(group: Group, groups: tuple[Group, ...], vocabulary: Vocabulary) -> float:
     """How much a group counts among the others."""
     weight = ASKED_COLOUR if group.colours else 1.0
+    if not group.colours and any(other.thing and other.thing.is_light for other in groups if other is not group):
+        weight *= IN_OTHER_LIGHT
     mix = group_mix(group, vocabulary)
     if mix:
         weight *= float(mix_shares(mix)[1] @ _RARITY)
@@ -81,8 +120,8 @@ def group_vector(group: Group, vocabulary: Vocabulary) -> Floats:
     asked = _of_colours(mix, region) if mix else np.zeros(BODY, dtype=np.float32)
     if group.thing is not None:
         feels = _of_feels(_feels_left(group.thing.feels, group))
-        weighs = float(np.linalg.norm(feels))
-        asked += feels * (min(1.0, FEELS_LIMIT / weighs) if mix and weighs > 0 else 1.0)
+        weighs, limit = attainable(feels, {}), FEELS_LIMIT * attainable(asked, mix)
+        asked += feels * (min(1.0, limit / weighs) if mix and weighs > 0 else 1.0)
     for concept in (*group.looks, *group.colours):
         asked += _of_feels(concept.feels)
     return asked
@@ -128,7 +167,7 @@ def _of_colours(mix: Mix, region: str | None) -> Floats:
     names, families = mix_shares(mix)
     families = families * _RARITY
     names, families = names / np.linalg.norm(names), families / np.linalg.norm(families)
-    if region is None or region == "all":
+    if region is None:
         asked[SLICES["family"]] = GLOBAL_FAMILY * families
         asked[SLICES["colour"]] = GLOBAL_COLOUR * names
         asked[SLICES["accent"]] = GLOBAL_ACCENT * families * _IS_VIVID

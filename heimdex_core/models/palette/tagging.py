@@ -5,19 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from heimdex_core.models.base import Vectors
-from heimdex_core.models.palette.asking import concept_vector, group_mix, mix_shares
-from heimdex_core.models.palette.colours import (
-    HALF_ACCENT,
-    HALF_CELL,
-    HALF_FAMILY,
-    HALF_NAME,
-    NAMES,
-    TYPICAL,
-    TYPICAL_ACCENT_SHARE,
-    Floats,
-    presence,
-)
-from heimdex_core.models.palette.layout import BLOCKS, BODY, LENGTH, REGIONS, SLICES
+from heimdex_core.models.palette.asking import attainable, concept_vector, group_mix
+from heimdex_core.models.palette.colours import Floats
+from heimdex_core.models.palette.layout import BODY, LENGTH
 from heimdex_core.models.palette.reading import Group
 from heimdex_core.models.palette.vocabulary import Concept, Vocabulary
 
@@ -54,18 +44,4 @@ def _best(concept: Concept, asked: Floats, vocabulary: Vocabulary) -> float:
     group = Group(thing=concept) if concept.kind == "thing" else Group()
     if concept.kind != "thing":
         group.describe(concept)
-    mix = group_mix(group, vocabulary)
-    ideal = np.full(BODY, 0.7, dtype=np.float32)
-    if mix:
-        names, families = mix_shares(mix)
-        ideal[SLICES["colour"]] = presence(names, HALF_NAME) - presence(1 / len(NAMES), HALF_NAME)
-        ideal[SLICES["family"]] = presence(families, HALF_FAMILY) - presence(TYPICAL, HALF_FAMILY)
-        ideal[SLICES["accent"]] = presence(families, HALF_ACCENT) - presence(TYPICAL_ACCENT_SHARE, HALF_ACCENT)
-        ideal[SLICES["cell"]] = np.tile(
-            presence(families, HALF_CELL) - presence(TYPICAL, HALF_CELL), len(REGIONS["all"])
-        )
-    total = 0.0
-    for block in BLOCKS:
-        part = SLICES[block.name]
-        total += float((np.abs(asked[part]) * np.maximum(ideal[part], 0)).sum()) * block.weight
-    return max(total, 1e-6)
+    return max(attainable(asked, group_mix(group, vocabulary)), 1e-6)

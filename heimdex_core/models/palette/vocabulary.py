@@ -34,6 +34,8 @@ class Concept:
     feels: Mapping[str, float] = field(default_factory=dict)
     shift: str | None = None
     is_tag: bool = False
+    is_light: bool = False
+    """True where it changes how everything else looks: night, sunset."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def vocabulary() -> Vocabulary:
     kinds: tuple[tuple[str, Kind], ...] = (("colours", "colour"), ("looks", "look"), ("things", "thing"))
     for section, kind in kinds:
         for name, entry in data[section].items():
-            concept = _concept(name, kind, entry, is_tag=kind == "colour" or name in data["tagged"])
+            defaults = {} if kind != "thing" or entry.get("graphic") else data["natural"]
+            concept = _concept(name, kind, entry, is_tag=kind == "colour" or name in data["tagged"], defaults=defaults)
             concepts.append(concept)
             for words in (*entry["en"], *entry["ko"]):
                 phrases[tuple(tokens_of(words))] = concept
@@ -80,14 +83,16 @@ def vocabulary() -> Vocabulary:
     return Vocabulary(tuple(concepts), phrases, shifts, korean)
 
 
-def _concept(name: str, kind: Kind, entry: Mapping[str, Any], *, is_tag: bool) -> Concept:
-    mix, feels = entry.get("mix", {}), entry.get("feels", {})
+def _concept(
+    name: str, kind: Kind, entry: Mapping[str, Any], *, is_tag: bool, defaults: Mapping[str, float]
+) -> Concept:
+    mix, feels = entry.get("mix", {}), {**defaults, **entry.get("feels", {})}
     at, shift = entry.get("at"), entry.get("shift")
     _check_names(name, mix, NAMES)
     _check_names(name, feels, FEELS)
     _check_names(name, [at] if at else [], REGIONS)
     _check_names(name, [shift] if shift else [], ("dark", "pale"))
-    return Concept(name, kind, normalised(mix), at, feels, shift, is_tag)
+    return Concept(name, kind, normalised(mix), at, feels, shift, is_tag, bool(entry.get("light", False)))
 
 
 def _feel_names() -> frozenset[str]:
