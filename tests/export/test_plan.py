@@ -112,6 +112,6 @@ def test_the_record_of_a_new_reel() -> None:
     export = new_export(made, "ann", SETTINGS)
     assert (export.user_id, export.kind, export.title, export.state) == ("ann", "reel", "T", ExportState.PENDING)
     assert export.clips == made.clips
-    assert export.params == {"height_px": 720, "fps": 30.0, "crf": 20, "preset": "medium"}
+    assert export.params == {"height_px": 720, "fps": 30.0, "crf": 20, "preset": "veryfast"}
     assert export.path is None
     assert export.export_id != new_export(made, "ann", SETTINGS).export_id
