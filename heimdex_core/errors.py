@@ -338,6 +338,26 @@ class ModelBroken(ModelError):
     hint_template = "Its files are damaged or of another version. Install it again."
 
 
+class WeightsMissing(ModelUnavailable):
+    code = "WEIGHTS_MISSING"
+    message_template = "The weights of {name} are not on this machine: {reason}"
+    hint_template = (
+        "`python -m heimdex_core models pull {name}` gets them; or copy them into the folder HEIMDEX_MODELS_DIR."
+    )
+
+
+class DeviceUnavailable(ModelError):
+    code = "DEVICE_UNAVAILABLE"
+    message_template = "The device {device} was asked for and cannot be used: {reason}"
+    hint_template = "Set HEIMDEX_DEVICE=auto to use what there is, or install the GPU's driver."
+
+
+class OutOfGpuMemory(ModelError):
+    code = "OUT_OF_GPU_MEMORY"
+    message_template = "The GPU has too little memory for {name}, even one item at a time."
+    hint_template = "Close what else uses the GPU, choose a smaller model, or set HEIMDEX_DEVICE=cpu."
+
+
 class ProfileMismatch(ModelError):
     code = "PROFILE_MISMATCH"
     message_template = "This library was made with the profile {pinned}; {asked} was asked for."

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+
+from heimdex_core.errors import OutOfGpuMemory
+from heimdex_core.models.batching import Batches, is_out_of_memory
+
+
+def doubled(batch: list[int]) -> list[int]:
+    return [2 * n for n in batch]
+
+
+def test_batches_are_in_order_and_whole() -> None:
+    batches = Batches("m", 4)
+    assert list(batches.run(list(range(10)), doubled)) == [[0, 2, 4, 6], [8, 10, 12, 14], [16, 18]]
+    assert batches.note is None
+    assert list(batches.run([], doubled)) == []
+
+
+def test_a_full_memory_halves_the_batch_once_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    tried: list[int] = []
+
+    def work(batch: list[int]) -> list[int]:
+        tried.append(len(batch))
+        if len(batch) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return doubled(batch)
+
+    batches = Batches("ViT", 8)
+    with caplog.at_level(logging.WARNING):
+        found = [n for part in batches.run(list(range(9)), work) for n in part]
+        assert found == doubled(list(range(9)))
+        assert tried == [8, 4, 2, 2, 2, 2, 1]
+        list(batches.run([1, 2, 3], work))
+    assert tried[7:] == [2, 1], "what fits is remembered"
+    assert batches.note == "batch_halved:2"
+    assert [record.getMessage() for record in caplog.records] == [
+        "ViT: the GPU's memory is full, going on with batches of 4",
+        "ViT: the GPU's memory is full, going on with batches of 2",
+    ]
+
+
+def test_when_not_even_one_fits() -> None:
+    def work(batch: list[int]) -> list[int]:
+        raise RuntimeError("CUDA failed with error out of memory")
+
+    with pytest.raises(OutOfGpuMemory, match="too little memory for ViT"):
+        list(Batches("ViT", 4).run([1, 2], work))
+
+
+def test_other_errors_pass() -> None:
+    def work(batch: list[int]) -> list[int]:
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        list(Batches("ViT", 4).run([1, 2], work))
+
+
+def test_what_counts_as_out_of_memory() -> None:
+    assert is_out_of_memory(torch.OutOfMemoryError("x"))
+    assert is_out_of_memory(RuntimeError("CUDA failed with error out of memory"))
+    assert not is_out_of_memory(RuntimeError("Library libcublas.so.12 is not found"))
