@@ -76,7 +76,9 @@ def draw_player(library: Library, found: list[views.Found], selected: str | None
     shown = state.shown_export()
     export = library.export(shown) if shown else None
     urls = views.media.export_urls(library, export) if export else None
-    data: dict[str, Any] = {"play": state.search().play, "labels": player_labels(None), "actions": [], "lines": None}
+    now = state.search()
+    data: dict[str, Any] = {"play": now.play, "played": now.played, "labels": player_labels(None)}
+    data |= {"actions": [], "lines": None}
     if export is not None and urls is not None:
         data |= {"clips": views.finished(export, urls[0]), "reel": False, "duration": export.measured_duration_s}
     else:

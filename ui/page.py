@@ -38,6 +38,7 @@ def guarded(draw: Callable[P, None]) -> Callable[P, None]:
 def show(draw: Callable[[], None]) -> None:
     """Draw a page."""
     navigation.go_if_asked()
+    state.arrive()
     guarded(draw)()
 
 

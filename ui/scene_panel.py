@@ -53,7 +53,7 @@ def draw(
         video,
         neighbours=_neighbours(library, scene),
         picked=tray.picked_ids(library),
-        play=state.search().play,
+        play=(state.search().play, state.search().played),
         lines=views.lines_around(segments, scene, words),
         reasons=views.why(hit, result),
     )

@@ -47,6 +47,8 @@ class SearchState:
     """scene_id that the player shows."""
     play: int = 0
     """Counts the wishes to play; a change starts the player."""
+    played: int = 0
+    """The count up to which a player that is only now drawn need not start."""
 
 
 # --- language -------------------------------------------------------------------------------------
@@ -80,9 +82,16 @@ def update_search(**changes: Any) -> SearchState:
     current = search()
     if set(changes) & {"query", "weights", "fusion", "hidden_videos"} and "page" not in changes:
         changes["page"] = 0
+    if "query" in changes:
+        changes["played"] = current.play
     changed = replace(current, **changes)
     st.session_state[_SEARCH] = changed
     return changed
+
+
+def arrive() -> None:
+    """A page is drawn from its beginning: what was played before is over."""
+    st.session_state[_SEARCH] = replace(search(), played=search().play)
 
 
 def query_typed() -> str:

@@ -199,6 +199,7 @@ def slide(page: Page, label: str, value: int) -> None:
 
 def test_three_are_picked_ordered_rendered_and_downloaded(page: Page, tmp_path: Path, shot: Shot) -> None:
     open_page(page, "/search")
+    expect(page.get_by_label("exact words")).to_be_visible(timeout=60_000)
     page.keyboard.press("/")
     expect(page.get_by_placeholder(re.compile("Describe a moment"))).to_be_focused()
     search(page, "the harvest in autumn")

@@ -150,11 +150,11 @@ def panel(
     *,
     neighbours: tuple[str | None, str | None],
     picked: Collection[str],
-    play: int,
+    play: tuple[int, int],
     lines: list[dict[str, Any]],
     reasons: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """One scene in the panel: player, buttons, reasons, transcript."""
+    """One scene in the panel: player, buttons, reasons, transcript. `play`: wishes to play, and those that are over."""
     is_picked = scene.scene_id in picked
     before, after = neighbours
     return {
@@ -169,7 +169,8 @@ def panel(
             }
         ],
         "reel": False,
-        "play": play,
+        "play": play[0],
+        "played": play[1],
         "duration": video.info.duration_s if video.info else scene.end_s,
         "actions": [
             {

@@ -78,7 +78,8 @@ class Player {
       const at = data.clips.findIndex((clip) => clip.id === data.select);
       if (at >= 0 && at !== this.at && this.video.paused) { this.at = at; this.open(this.clip, false); }
     }
-    if (this.played === null) this.played = data.play;
+    // Drawn only now, it still starts for a click that was faster than it.
+    if (this.played === null) this.played = data.played;
     if (data.play !== this.played) {
       this.played = data.play;
       this.restart();
