@@ -15,22 +15,29 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from evaluation.palette_scenes import QUERIES, VARIANTS, draw
+from evaluation import palette_fresh, palette_scenes
 from heimdex_core.models.base import Vectors
 from heimdex_core.models.palette.encoder import Palette
 
 FRAMES_PER_CLIP = 12
 
 
-def measure_drawn(palette: Palette, seed: int) -> None:
+SETS = {
+    "first": (palette_scenes.KINDS, palette_scenes.QUERIES),
+    "fresh": (palette_fresh.KINDS, palette_fresh.QUERIES),
+}
+
+
+def measure_drawn(palette: Palette, name: str, seed: int) -> None:
     """Print, per query, where the right pictures are; and the means by language."""
-    scenes = draw(seed)
+    drawn, queries = SETS[name]
+    scenes = palette_scenes.draw(drawn, seed)
     kinds = [kind for kind, pictures in scenes.items() for _ in pictures]
     vectors = palette.encode_images([picture for pictures in scenes.values() for picture in pictures])
     totals: dict[str, list[tuple[float, float, float]]] = {"en": [], "ko": []}
-    print(f"{len(kinds)} drawn pictures, {VARIANTS} of each of {len(scenes)} kinds (seed {seed})")
+    print(f"{len(kinds)} drawn pictures, {palette_scenes.VARIANTS} of each of {len(scenes)} kinds (seed {seed})")
     print(f"{'query':40} {'first':22} P@1   P@4   MRR")
-    for language, query, wanted in QUERIES:
+    for language, query, wanted in queries:
         asked = palette.encode_query(query).vector
         if asked is None:
             totals[language].append((0.0, 0.0, 0.0))
@@ -70,6 +77,7 @@ def measure_clips(palette: Palette, paths: Sequence[Path], queries: Sequence[str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", choices=sorted(SETS), default="fresh")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--clips", type=Path, nargs="*", default=[])
     parser.add_argument("--query", action="append", default=[])
@@ -78,7 +86,7 @@ def main() -> None:
     if args.clips:
         measure_clips(palette, args.clips, args.query)
     else:
-        measure_drawn(palette, args.seed)
+        measure_drawn(palette, args.set, args.seed)
 
 
 if __name__ == "__main__":

@@ -275,9 +275,9 @@ QUERIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 """(language, query, the kinds that show it)."""
 
 
-def draw(seed: int = 2026) -> dict[str, list[Picture]]:
+def draw(kinds: dict[str, Callable[[Rng], Picture]], seed: int = 2026) -> dict[str, list[Picture]]:
     """VARIANTS pictures of each kind, the same for the same seed."""
     return {
         name: [kind(np.random.default_rng([seed, n, variant])) for variant in range(VARIANTS)]
-        for n, (name, kind) in enumerate(KINDS.items())
+        for n, (name, kind) in enumerate(kinds.items())
     }
