@@ -1,0 +1,101 @@
+"""A long WAV in windows cut at silence, each with the clips of speech in it: an hour is never in memory."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from heimdex_core.errors import InvalidValue
+
+RATE_HZ = 16_000
+WINDOW_S = 240.0
+CLIP_S = 30.0
+"""What a Whisper model hears at once."""
+JOIN_S = 3.0
+"""Speech that is nearer together goes into one clip: a clip costs the same however much is said in it."""
+OVERLAP_S = 1.0
+"""A window's last second is heard again in the next one, for what begins in it."""
+
+Samples = npt.NDArray[np.float32]
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Window:
+    """`samples` begin at `start_s` of the file; `clips` are [start, end) in seconds of the window."""
+
+    start_s: float
+    samples: Samples
+    clips: tuple[Span, ...]
+    done_s: float
+    """Up to where the file is settled when this window is done."""
+
+
+def open_wav(path: Path) -> wave.Wave_read:
+    """The file, to be closed by the caller. InvalidValue unless it is 16 kHz mono 16-bit."""
+    try:
+        wav = wave.open(str(path), "rb")  # noqa: SIM115 - the caller's `with` closes it
+    except (wave.Error, EOFError) as error:
+        raise InvalidValue(name="wav", value=path.name, reason=str(error) or "it is empty") from error
+    found = (wav.getframerate(), wav.getnchannels(), wav.getsampwidth())
+    if found != (RATE_HZ, 1, 2):
+        wav.close()
+        raise InvalidValue(
+            name="wav", value=f"{found[0]} Hz, {found[1]} channels", reason="16 kHz mono 16-bit is needed"
+        )
+    return wav
+
+
+def windows(wav: wave.Wave_read, *, window_s: float = WINDOW_S) -> Iterator[Window]:
+    """The whole file in order. Speech that reaches a window's end is left to the next window."""
+    total = wav.getnframes()
+    length = round(window_s * RATE_HZ)
+    at = 0
+    while at < total:
+        wav.setpos(at)
+        samples = np.frombuffer(wav.readframes(min(length, total - at)), "<i2").astype(np.float32) / 32768.0
+        if not samples.size:
+            return  # the header promised more than there is
+        speech = speech_in(samples)
+        is_last = at + samples.size >= total
+        end_s = samples.size / RATE_HZ
+        cut_s = end_s if is_last else cut_at(speech, end_s)
+        kept = [(a, min(b, cut_s)) for a, b in speech if a < cut_s]
+        yield Window(at / RATE_HZ, samples, clips_of(kept), at / RATE_HZ + cut_s)
+        at += max(1, round(cut_s * RATE_HZ))
+
+
+def speech_in(samples: Samples) -> list[Span]:
+    """Where somebody speaks, by the voice activity detector of faster-whisper; no span longer than a clip."""
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+    # the values of faster-whisper's own batched pipeline
+    options = VadOptions(max_speech_duration_s=CLIP_S, min_silence_duration_ms=160)
+    return [(s["start"] / RATE_HZ, s["end"] / RATE_HZ) for s in get_speech_timestamps(samples, options)]
+
+
+def cut_at(speech: Sequence[Span], end_s: float) -> float:
+    """Where a window that is not the last one ends: in silence, before speech that may go on after it."""
+    if speech and speech[-1][1] > end_s - OVERLAP_S:
+        start_s = speech[-1][0]
+        # speech without a pause is cut where the detector cut it; one span alone is taken as it is
+        return start_s if start_s > OVERLAP_S else end_s
+    return max(end_s - OVERLAP_S, speech[-1][1] if speech else 0.0)
+
+
+def clips_of(speech: Sequence[Span]) -> tuple[Span, ...]:
+    """Spans joined over short silences, to at most CLIP_S."""
+    clips: list[Span] = []
+    for start_s, end_s in speech:
+        if end_s <= start_s:
+            continue
+        if clips and start_s - clips[-1][1] <= JOIN_S and end_s - clips[-1][0] <= CLIP_S:
+            clips[-1] = (clips[-1][0], end_s)
+        else:
+            clips.append((start_s, end_s))
+    return tuple(clips)
