@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 Picture = TypeVar("Picture")
 
-_EARLY_STEPS = 4
+EARLY_STEPS = 4
 """Frames held back per step while a shot is young."""
 _LONG_AFTER_STEPS = 3
 
@@ -23,6 +23,8 @@ class CandidateKeeper(Generic[Picture]):
 
     def __init__(self, interval_s: float, keep: Callable[[float, Picture], None]) -> None:
         self._interval_s = interval_s
+        # a little under the step: frames do not fall on it exactly
+        self._early_s = 0.9 * interval_s / EARLY_STEPS
         self._keep = keep
         self._start_s: float | None = None
         self._due_s = 0.0
@@ -44,15 +46,11 @@ class CandidateKeeper(Generic[Picture]):
             self._due_s = self._start_s + (_LONG_AFTER_STEPS + 0.5) * self._interval_s
         if self._young:
             self._held.append((time_s, picture))
-            self._due_s = self._after(time_s, self._interval_s / _EARLY_STEPS, 0.0)
+            self._due_s = time_s + self._early_s
         elif self.wants(time_s):
             self._keep(time_s, picture)
-            self._due_s = self._after(time_s, self._interval_s, 0.5)
-
-    def _after(self, time_s: float, step_s: float, phase: float) -> float:
-        """The first moment after `time_s` of a row of steps from the shot's start."""
-        start_s = self._start_s or 0.0
-        return start_s + (floor((time_s - start_s) / step_s - phase + 1e-6) + 1 + phase) * step_s
+            steps = floor((time_s - self._start_s) / self._interval_s - 0.5 + 1e-6)
+            self._due_s = self._start_s + (steps + 1.5) * self._interval_s
 
     def cut(self, time_s: float) -> None:
         """A new shot begins at `time_s`, which may lie some frames back."""
@@ -60,7 +58,7 @@ class CandidateKeeper(Generic[Picture]):
         after = [h for h in self._held if h[0] >= time_s - 1e-6]
         self._end_shot(before, time_s)
         self._start_s, self._young, self._held = time_s, True, after
-        self._due_s = after[-1][0] + self._interval_s / _EARLY_STEPS if after else time_s
+        self._due_s = after[-1][0] + self._early_s if after else time_s
 
     def finish(self, end_s: float) -> None:
         """The picture ends at `end_s`."""

@@ -7,6 +7,7 @@ numbers per second of it.
 
 from __future__ import annotations
 
+import contextlib
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from heimdex_core.ingest import detectors
-from heimdex_core.ingest.candidates import CandidateKeeper
+from heimdex_core.ingest.ahead import ahead
+from heimdex_core.ingest.candidates import EARLY_STEPS, CandidateKeeper
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.media.decode import Interpolation, fit_size, two_size_frames
 from heimdex_core.media.images import brightness, sharpness
@@ -30,6 +32,7 @@ Image = npt.NDArray[np.uint8]
 _JPEG_QUALITY = 95
 _MOTION_STEP_S = 0.25
 _DAMAGED_KEPT = 200
+_AHEAD = 12
 
 
 @dataclass(frozen=True)
@@ -84,19 +87,38 @@ def look(source: Path, info: MediaInfo, folder: Path, params: IngestParams, cont
         info,
         detect_width_px=fit_size(info, max_side_px=detectors.DETECTION_SIDE_PX)[0],
         max_side_px=params.candidate_side_px,
-        want_candidate=found.keeper.wants,
+        want_candidate=EvenSteps(params.candidate_interval_s / EARLY_STEPS),
         # PySceneDetect samples single pixels (bilinear without a low pass): averaging scalers take away the
         # grain that its thresholds are used to, and find other cuts
         detect_interpolation=Interpolation.POINT,
         on_damage=found.damage,
     )
-    found.watch(passes)
+    # decoding goes on while a frame is looked at, or the cores would wait for each other frame by frame
+    with contextlib.closing(ahead(passes, _AHEAD)) as frames:
+        found.watch(frames)
     return found.result()
+
+
+class EvenSteps:
+    """Asks for a frame in every step of time. It looks at nothing else: it is asked some frames before the cuts
+    of these frames are known, and what is kept must not depend on how many.
+    """
+
+    def __init__(self, step_s: float) -> None:
+        self._step_s = step_s
+        self._next = 0
+
+    def __call__(self, time_s: float) -> bool:
+        step = int(time_s / self._step_s + 1e-6)
+        if step < self._next:
+            return False
+        self._next = step + 1
+        return True
 
 
 @dataclass
 class PictureWatch:
-    """The state of one pass; fed with (time, small BGR, candidate RGB or None) of every frame."""
+    """The state of one pass; fed with (time, small BGR, possible candidate RGB or None) of every frame."""
 
     info: MediaInfo
     folder: Path
@@ -119,7 +141,7 @@ class PictureWatch:
             self.times_s.append(time_s)
             for cut_s in self._finder.process(time_s, small):
                 self._cut(cut_s)
-            if candidate is not None:
+            if candidate is not None and self.keeper.wants(time_s):
                 self.keeper.take(time_s, candidate)
             self._motion.see(time_s, small)
             if len(self.times_s) % 8 == 0:

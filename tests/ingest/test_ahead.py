@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from heimdex_core.ingest.ahead import ahead
+
+
+def test_the_same_items_in_the_same_order():
+    assert list(ahead(iter(range(100)), 3)) == list(range(100))
+
+
+def test_no_more_than_the_depth_is_made_ahead():
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for n in range(50):
+            made.append(n)
+            yield n
+
+    for n in ahead(items(), 4):
+        # one in the user's hands, four waiting, one that waits for room
+        assert len(made) <= n + 1 + 4 + 1
+
+
+def test_the_makers_error_is_raised_after_what_it_made():
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("broken")
+
+    running = ahead(items(), 4)
+    assert next(running) == 1
+    with pytest.raises(ValueError, match="broken"):
+        next(running)
+
+
+def test_leaving_early_closes_the_maker_and_ends_its_thread():
+    closed = threading.Event()
+
+    def items() -> Iterator[int]:
+        try:
+            n = 0
+            while True:
+                yield (n := n + 1)
+        finally:
+            closed.set()
+
+    running = ahead(items(), 2)
+    assert next(running) == 1
+    running.close()
+    assert closed.is_set()
+    assert not any(t.name == "ahead" for t in threading.enumerate())
