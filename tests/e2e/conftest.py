@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e import driver
 
 Shot = Callable[[Page, str], None]
+
+# A page is drawn by a script that shares this machine with the worker; what matters is that it comes.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")

@@ -199,9 +199,11 @@ def slide(page: Page, label: str, value: int) -> None:
 
 def test_three_are_picked_ordered_rendered_and_downloaded(page: Page, tmp_path: Path, shot: Shot) -> None:
     open_page(page, "/search")
-    expect(page.get_by_label("exact words")).to_be_visible(timeout=60_000)
+    query = page.get_by_placeholder(re.compile("Describe a moment"))
+    for part in (page.get_by_label("exact words"), query):
+        expect(part).to_be_visible(timeout=60_000)
     page.keyboard.press("/")
-    expect(page.get_by_placeholder(re.compile("Describe a moment"))).to_be_focused()
+    expect(query).to_be_focused()
     search(page, "the harvest in autumn")
     expect(cards(page)).to_have_count(3)
     page.keyboard.press("a")
