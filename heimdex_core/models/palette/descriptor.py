@@ -47,6 +47,9 @@ EDGE = 6.0
 
 ACCENT_FROM = 15.0
 ACCENT_LEAST = 3.0
+FULL_LIGHT = 55.0
+BRIGHTENED_AT_MOST = 2.2
+"""Darker vivid pixels are scaled up to this L*, chroma in proportion (as a shaded surface would be), no further."""
 
 
 def describe(image: npt.NDArray[Any]) -> Floats:
@@ -82,7 +85,7 @@ def _features(rgb: Floats) -> Floats:
     parts = {
         "colour": presence(shares.mean(axis=0), HALF_NAME) - presence(1 / len(NAMES), HALF_NAME),
         "family": presence(families.mean(axis=0), HALF_FAMILY) - presence(TYPICAL, HALF_FAMILY),
-        "accent": presence(_accents(families, chroma), HALF_ACCENT) - presence(TYPICAL_ACCENT_SHARE, HALF_ACCENT),
+        "accent": presence(_accents(lab, chroma), HALF_ACCENT) - presence(TYPICAL_ACCENT_SHARE, HALF_ACCENT),
         "cell": (presence(cell_families, HALF_CELL) - presence(TYPICAL, HALF_CELL)).ravel(),
         "light": _steps_of(light, np.linspace(0, 100, len(LIGHT_STEPS))) - 1 / len(LIGHT_STEPS),
         "saturation": _steps_of(chroma, CHROMA_CENTRES) - 1 / len(CHROMA_CENTRES),
@@ -166,15 +169,20 @@ def _shrunk(rgb: npt.NDArray[np.uint8]) -> Floats:
 # --- measuring ------------------------------------------------------------------------------------
 
 
-def _accents(families: Floats, chroma: Floats) -> Floats:
+def _accents(lab: Floats, chroma: Floats) -> Floats:
     """(families,) shares of the picture's vivid parts: what stands out counts more than its area.
 
-    Pixels count by their chroma above ACCENT_FROM, against what a picture has of it at the least; so a
-    grey picture has no accents, rather than exaggerated ones.
+    They are named as they would look in full light, as an eye does: an orange leaf in the shade measures as
+    brown. Pixels count by their chroma above ACCENT_FROM, against what a picture has of it at the least;
+    so a grey picture has no accents, rather than exaggerated ones.
     """
-    standing_out = np.maximum(chroma.ravel() - ACCENT_FROM, 0.0)
-    total = max(float(standing_out.sum()), ACCENT_LEAST * standing_out.size)
-    return (families * standing_out[:, None]).sum(axis=0) / total
+    lab, chroma = lab[::2, ::2].reshape(-1, 3), chroma[::2, ::2].ravel()
+    vivid = chroma > ACCENT_FROM
+    total = max(float((chroma[vivid] - ACCENT_FROM).sum()), ACCENT_LEAST * chroma.size)
+    light = np.maximum(lab[vivid, 0], FULL_LIGHT / BRIGHTENED_AT_MOST)
+    in_full_light = lab[vivid] * np.maximum(FULL_LIGHT / light, 1.0)[:, None]
+    families = name_shares(in_full_light) @ FAMILY_OF_NAME
+    return (families * (chroma[vivid] - ACCENT_FROM)[:, None]).sum(axis=0) / np.float32(total)
 
 
 def _per_cell(values: Floats, cell: npt.NDArray[np.int64]) -> Floats:
