@@ -77,6 +77,7 @@ class Whisper:
         self._pipeline: BatchedInferencePipeline | None = None
         self._batches = Batches(model, 1)
         self._languages: frozenset[str] | None = None
+        self._found: where.Weights | None = None
 
     @property
     def name(self) -> str:
@@ -113,6 +114,7 @@ class Whisper:
 
     def check(self) -> None:
         """Raise WeightsMissing or ModelBroken, without loading."""
+        self._found = None
         _languages(self._weights().folder, self.name)
 
     def load(self) -> None:
@@ -144,10 +146,13 @@ class Whisper:
         return heard.transcript(self._no_speech_limit)
 
     def _weights(self) -> where.Weights:
-        if self._folder is not None:
-            return where.at(self._folder, NEEDS, name=self.name)
-        repo = SIZES.get(self._asked, self._asked)
-        return where.find(repo, NEEDS, name=self._asked, models_dir=self._models_dir)
+        if self._found is None:
+            if self._folder is not None:
+                self._found = where.at(self._folder, NEEDS, name=self.name)
+            else:
+                repo = SIZES.get(self._asked, self._asked)
+                self._found = where.find(repo, NEEDS, name=self._asked, models_dir=self._models_dir)
+        return self._found
 
     def _loaded(self) -> BatchedInferencePipeline:
         """The model; the lock must be held."""

@@ -8,24 +8,8 @@ from pathlib import Path
 import torch
 
 WORDS = [
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "and",
-    "the",
-    "a",
-    "of",
-    "in",
-    "red",
-    "green",
-    "blue",
+    *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("and", "the", "a", "of", "in", "red", "green", "blue"),
 ]
 
 
@@ -148,4 +132,41 @@ def random_open_clip(folder: Path, *, words: list[str] = WORDS, captions: bool =
         torch.save(weights, folder / "open_clip_pytorch_model.bin")
     else:
         save_file(weights, folder / "open_clip_model.safetensors")
+    return folder
+
+
+def random_sentences(folder: Path, *, words: list[str] = WORDS, max_tokens: int = 16, safe: bool = True) -> Path:
+    """A sentence-transformers folder: a BERT of one layer, 16 wide, mean pooling."""
+    from transformers import BertConfig, BertModel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    word_tokenizer(folder, words)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(words) + 4,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=64,
+        pad_token_id=0,
+    )
+    model = BertModel(config)
+    model.save_pretrained(folder)
+    if not safe:
+        torch.save(model.state_dict(), folder / "pytorch_model.bin")
+        (folder / "model.safetensors").unlink()
+    prefix = "sentence_transformers.models"
+    (folder / "modules.json").write_text(
+        json.dumps(
+            [
+                {"idx": 0, "name": "0", "path": "", "type": f"{prefix}.Transformer"},
+                {"idx": 1, "name": "1", "path": "1_Pooling", "type": f"{prefix}.Pooling"},
+            ]
+        )
+    )
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": max_tokens}))
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    pooling = {"word_embedding_dimension": 16, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
     return folder
