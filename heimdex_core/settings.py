@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     # text embedding
     context_below_chars: int = Field(200, ge=0)
     context_within_s: float = Field(3.0, ge=0)
+    context_weight: float = Field(0.35, ge=0, le=1, description="share of the neighbours in a short scene's meaning")
 
     # vision embedding
     vision_pooling: Literal["mean", "max"] = "mean"

@@ -41,6 +41,7 @@ class IngestParams:
     thumbnail_quality: int
     context_below_chars: int
     context_within_s: float
+    context_weight: float
     vision_pooling: Pooling
     preview_height_px: int
 
