@@ -88,12 +88,12 @@ def word_tokenizer(folder: Path, words: list[str]) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
 
 
-def open_clip_config(words: list[str], *, captions: bool = False) -> dict[str, object]:
+def open_clip_config(words: list[str], *, captions: bool = False, bundled: bool = False) -> dict[str, object]:
     """A ViT of one layer and a text tower of one layer, 16 wide; with `captions` a CoCa."""
     text = {
         "context_length": 16,
-        "vocab_size": len(words) + 4,
-        "hf_tokenizer_name": "in this folder",
+        "vocab_size": 49408 if bundled else len(words) + 4,
+        **({} if bundled else {"hf_tokenizer_name": "in this folder"}),
         "width": 32,
         "heads": 2,
         "layers": 1,
@@ -117,14 +117,18 @@ def open_clip_config(words: list[str], *, captions: bool = False) -> dict[str, o
     return {"model_cfg": model, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}}
 
 
-def random_open_clip(folder: Path, *, words: list[str] = WORDS, captions: bool = False, pickled: bool = False) -> Path:
-    """An open_clip local-dir; `pickled` writes torch's format instead of safetensors."""
+def random_open_clip(
+    folder: Path, *, words: list[str] = WORDS, captions: bool = False, pickled: bool = False, bundled: bool = False
+) -> Path:
+    """An open_clip local-dir; `pickled` writes torch's format, `bundled` leaves the tokenizer to open_clip's own."""
     from open_clip import create_model
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    word_tokenizer(folder, words)
-    (folder / "open_clip_config.json").write_text(json.dumps(open_clip_config(words, captions=captions)))
+    if not bundled:
+        word_tokenizer(folder, words)
+    config = open_clip_config(words, captions=captions, bundled=bundled)
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
     torch.manual_seed(0)
     model = create_model(f"local-dir:{folder}", load_weights=False)
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
