@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from heimdex_core.errors import HeimdexError
 from ui import navigation, resources, state
 from ui.components.controls import topbar
-from ui.i18n import LANGUAGES, pick_language, t, t_or
+from ui.i18n import LANGUAGES, pick_language, t
 from ui.page import guarded
 
 _STYLES = Path(__file__).with_name("styles") / "app.css"
@@ -46,13 +46,17 @@ def save_language(code: object) -> None:
 
 @guarded
 def draw_topbar() -> None:
-    choice = resources.library().models.choice
+    try:
+        choice = resources.library().models.choice
+        profile = t("nav.models", profile=choice.name)
+    except HeimdexError:
+        # The page itself tells what is wrong with the library; the languages stay within reach.
+        profile = ""
     with st.container(key="hx-topbar"):
         topbar(
             "hx_topbar",
             {
-                "profile": t("nav.models", profile=choice.name),
-                "reason": t_or(f"profile.reason.{choice.reason}", choice.reason),
+                "profile": profile,
                 "label": t("settings.language"),
                 "languages": [
                     {"code": code, "name": name if code == "ko" else "EN", "on": code == state.language()}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdex_core.errors import DiskFull, FileTooLarge, VideoTooLong, error_classes
+from heimdex_core.errors import DiskFull, DurationMismatch, FileTooLarge, VideoTooLong, error_classes
 from heimdex_core.ingest.progress import STAGES
 from heimdex_core.search.channels.base import REASONS
 from heimdex_core.settings import PRESETS
@@ -121,6 +121,9 @@ def test_errors_are_told_with_readable_numbers() -> None:
     assert describe_error(too_large.to_dict(), "ko")[0] == "a.mp4의 크기는 1.3 GB예요. 최대 1 GiB까지 올릴 수 있어요."
     too_long = VideoTooLong(filename="a.mp4", duration_s=3725.0, limit_s=600.0)
     assert describe_error(too_long.to_dict(), "en")[0] == "a.mp4 lasts 1:02:05; the limit is 10:00."
+    mismatch = DurationMismatch(filename="a.mp4", claimed_s=100.0, measured_s=5.04)
+    assert describe_error(mismatch.to_dict(), "en")[0] == "a.mp4 says it lasts 1:40 but holds 5 s."
+    assert describe_error(mismatch.to_dict(), "ko")[0] == "a.mp4의 길이 정보는 1:40인데 실제로는 5초예요."
     full = DiskFull(what="a", needed_bytes=999, free_bytes=0)
     assert describe_error(full.to_dict(), "en")[0] == "The disk is full: 999 B are needed, 0 B are free."
 

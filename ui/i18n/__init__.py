@@ -74,14 +74,14 @@ def describe_error(error: Mapping[str, Any], language: str) -> tuple[str, str]:
     code = str(error.get("code") or "INTERNAL")
     if not known(f"error.{code}.message"):
         return str(error.get("message") or code), str(error.get("hint") or "")
-    details = readable(error.get("details") or {})
+    details = readable(error.get("details") or {}, language)
     return (
         translate(language, f"error.{code}.message", **details),
         translate(language, f"error.{code}.hint", **details),
     )
 
 
-def readable(details: Mapping[str, Any]) -> dict[str, Any]:
+def readable(details: Mapping[str, Any], language: str) -> dict[str, Any]:
     """Details as a person reads them: *_bytes as sizes, *_s from a minute on as a clock."""
     found: dict[str, Any] = {}
     for name, value in details.items():
@@ -90,7 +90,8 @@ def readable(details: Mapping[str, Any]) -> dict[str, Any]:
         elif name.endswith("_bytes"):
             found[name] = fmt.limit_size(value) if name.startswith("limit") else fmt.size(value)
         elif name.endswith("_s"):
-            found[name] = fmt.clock(value) if value >= 60 else f"{value:.1f}".removesuffix(".0") + " s"
+            short = f"{value:.1f}".removesuffix(".0")
+            found[name] = fmt.clock(value) if value >= 60 else translate(language, "unit.seconds", n=short)
         else:
             found[name] = value
     return found

@@ -11,7 +11,7 @@ class Topbar {
     if (key === this.key) return;
     this.key = key;
     this.host.replaceChildren(h("div", { class: "bar" },
-      h("span", { class: "profile", title: data.reason }, data.profile),
+      h("span", { class: "profile" }, data.profile),
       h("span", { class: "languages", role: "group", "aria-label": data.label },
         data.languages.map((language) => {
           const button = h("button", {
