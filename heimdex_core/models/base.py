@@ -90,3 +90,20 @@ class ImageTextEncoder(Protocol):
     def tags(self, vector: Vectors) -> tuple[str, ...]:
         """Names, most certain first, of what a scene's vector (d,) shows; may be empty."""
         ...
+
+
+@runtime_checkable
+class Captioner(Protocol):
+    """Describes pictures in words."""
+
+    name: str
+    revision: str
+    language: str
+    """ISO 639-1 code of the language that it writes."""
+
+    def caption(self, images: Sequence[Image]) -> tuple[str, ...]:
+        """One line for each RGB picture, always the same for the same picture; "" where it has none.
+
+        Raises ModelUnavailable, ModelBroken.
+        """
+        ...

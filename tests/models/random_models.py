@@ -131,6 +131,8 @@ def random_open_clip(
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     torch.manual_seed(0)
     model = create_model(f"local-dir:{folder}", load_weights=False)
+    if captions:
+        torch.nn.init.normal_(model.text_decoder.text_projection, std=0.1)  # open_clip leaves it as it finds it
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
     if pickled:
         torch.save(weights, folder / "open_clip_pytorch_model.bin")
