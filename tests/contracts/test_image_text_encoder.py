@@ -8,16 +8,14 @@ import numpy as np
 import pytest
 
 from heimdex_core.models.base import ImageTextEncoder
-from heimdex_core.models.profiles import PROFILES
-from heimdex_core.models.registry import Models, choose_profile
-from heimdex_core.settings import Settings
+from tests.contracts.adapters import VISION
 
 RED, GREEN, BLUE = (np.full((90, 160, 3), colour, np.uint8) for colour in ((210, 30, 30), (40, 160, 50), (30, 70, 200)))
 
 
-@pytest.fixture(scope="module", params=sorted(PROFILES))
+@pytest.fixture(scope="module", params=sorted(VISION))
 def encoder(request: pytest.FixtureRequest) -> ImageTextEncoder:
-    return Models(choose_profile(request.param), Settings()).vision()
+    return VISION[request.param]()
 
 
 def noise(*shape: int) -> np.ndarray:

@@ -1,0 +1,44 @@
+"""What the contracts of the model protocols are held against: the profiles' models and the small real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from heimdex_core.models.base import ImageTextEncoder, SpeechRecognizer, TextEncoder
+from heimdex_core.models.minilm import model_folder
+from heimdex_core.models.openclip import OpenClip
+from heimdex_core.models.profiles import PROFILES
+from heimdex_core.models.registry import Models, choose_profile
+from heimdex_core.models.sentence import SentenceEncoder
+from heimdex_core.models.whisper import Whisper
+from heimdex_core.settings import Settings
+
+SMALL = Path(__file__).parents[1] / "models_small"
+
+
+def _models(profile: str) -> Models:
+    return Models(choose_profile(profile), Settings())
+
+
+def _speech(profile: str) -> SpeechRecognizer:
+    found = _models(profile).speech()
+    if found is None:
+        raise LookupError(f"the profile {profile} has no recogniser")
+    return found
+
+
+SPEECH: dict[str, Callable[[], SpeechRecognizer]] = {
+    **{profile: lambda profile=profile: _speech(profile) for profile in PROFILES},  # type: ignore[misc]
+    # joins as soon as the folder is there
+    **({"whisper": lambda: Whisper(str(SMALL / "whisper"))} if (SMALL / "whisper").is_dir() else {}),
+}
+TEXT: dict[str, Callable[[], TextEncoder]] = {
+    **{profile: lambda profile=profile: _models(profile).text() for profile in PROFILES},  # type: ignore[misc]
+    "sentence-minilm": lambda: SentenceEncoder(str(model_folder())),
+    "sentence-small": lambda: SentenceEncoder(str(SMALL / "sentences")),
+}
+VISION: dict[str, Callable[[], ImageTextEncoder]] = {
+    **{profile: lambda profile=profile: _models(profile).vision() for profile in PROFILES},  # type: ignore[misc]
+    "openclip": lambda: OpenClip(f"local-dir:{SMALL / 'open_clip'}"),
+}

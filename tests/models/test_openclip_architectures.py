@@ -1,0 +1,46 @@
+"""The two sides, built by themselves, have the weights that open_clip's whole model has: no file is read for this."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from open_clip.coca_model import CoCa
+from open_clip.factory import get_model_config
+from open_clip.model import CLIP, CustomTextCLIP
+
+from heimdex_core.models import openclip_files
+from heimdex_core.models.openclip_files import Files, Spec
+
+
+def whole(config: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Names and shapes of the model that open_clip builds."""
+    options = {**config, "vision_cfg": {**config["vision_cfg"], "timm_model_pretrained": False}}
+    custom = options.pop("custom_text", False)
+    kind = CLIP if not custom else CoCa if "multimodal_cfg" in options else CustomTextCLIP
+    with torch.device("meta"):
+        return dict(kind(**options).state_dict())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ViT-B-16-SigLIP2", "ViT-SO400M-14-SigLIP", "ViT-B-32-quickgelu", "RN50", "coca_ViT-B-32", "PE-Core-B-16"],
+)
+def test_both_sides_take_every_weight(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = get_model_config(name)
+    expected = whole(config)
+    files = Files(Spec(name, name), Path("/nowhere"), "", Path("/nowhere/x.safetensors"), config, {})
+    monkeypatch.setattr(
+        openclip_files, "_read", lambda files, wanted: {key: value for key, value in expected.items() if wanted(key)}
+    )
+    with torch.device("meta"):
+        # raises where a weight is missing, is left over or has another shape
+        text = openclip_files.text_tower(files, None)
+        pictures = openclip_files.image_tower(files)
+    count = sum(value.numel() for value in expected.values())
+    beside = sum(v.numel() for k, v in expected.items() if k.startswith(("logit_", "text_decoder.")))
+    own = [sum(value.numel() for value in tower.state_dict().values()) for tower in (text, pictures)]
+    assert sum(own) == count - beside
+    assert openclip_files.stated_dim(Spec(name, name, architecture=name)) == config["embed_dim"]
