@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from heimdex_core import admission, intake
 from heimdex_core.errors import (
     Cancelled,
+    HeimdexError,
     JobsUnavailable,
     LibraryNotFound,
     ProfileMismatch,
@@ -24,7 +25,18 @@ from heimdex_core.search.results import SearchResult
 from heimdex_core.settings import Settings, default_weights, get_settings
 from heimdex_core.store.locks import video_lock
 from heimdex_core.store.store import Store
-from heimdex_core.types import Export, Query, Reel, ReelClip, Scene, StageProgress, Video, VideoState, WorkContext
+from heimdex_core.types import (
+    Export,
+    ExportState,
+    Query,
+    Reel,
+    ReelClip,
+    Scene,
+    StageProgress,
+    Video,
+    VideoState,
+    WorkContext,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -342,7 +354,12 @@ class Library:
         plan = plan_reel(self.reader, self.user_id, clips, title=title, settings=self.settings)
         export = self.store.create_export(new_export(plan, self.user_id, self.settings))
         if queue:
-            job_id = self._queue().enqueue_reel(export.export_id)
+            try:
+                job_id = self._queue().enqueue_reel(export.export_id)
+            except HeimdexError as error:
+                # Nobody would ever render it: it must not wait as pending.
+                self.store.update_export(export.export_id, state=ExportState.FAILED, error=error.to_dict())
+                raise
             return self.store.update_export(export.export_id, job_id=job_id)
         export = self.render_export(export.export_id, progress=progress)
         if out is not None:

@@ -30,7 +30,7 @@ def _remove_old(store: Store, settings: Settings) -> int:
     """Uploads that nobody has written to for the time set."""
     count = 0
     oldest = time.time() - settings.abandoned_after_s
-    for part in store.paths.uploads.glob("*.part"):
+    for part in store.paths.uploads.glob("*.part*"):
         if part.stat().st_mtime < oldest:
             part.unlink(missing_ok=True)
             count += 1
