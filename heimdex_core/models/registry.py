@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, cast
 
-from heimdex_core.errors import HeimdexError, ModelBroken, ModelUnavailable, UnknownName
-from heimdex_core.models import minilm
+from heimdex_core.errors import HeimdexError, ModelBroken, ModelError, ModelUnavailable, UnknownName
+from heimdex_core.models import families, minilm
 from heimdex_core.models.base import ImageTextEncoder, SpeechRecognizer, TextEncoder
 from heimdex_core.models.minilm import MiniLM
 from heimdex_core.models.palette import layout as palette_layout
@@ -26,7 +26,8 @@ _log = logging.getLogger(__name__)
 class Loadable(Protocol):
     """What every model of the registry has besides its own protocol."""
 
-    licence: str
+    @property
+    def licence(self) -> str: ...
 
     @property
     def is_loaded(self) -> bool: ...
@@ -64,8 +65,11 @@ class Models:
 
     @property
     def spaces(self) -> dict[str, Space]:
-        """The vector spaces by kind, "text" and "vision", known without any weights."""
-        return {kind: _SPACES[self.choice.spec(kind)] for kind in ("text", "vision")}
+        """The vector spaces by kind, "text" and "vision", known without loading weights.
+
+        A model that is not pinned is known by its files: WeightsMissing where they are not there.
+        """
+        return {kind: self._space(kind) for kind in ("text", "vision")}
 
     def speech(self) -> SpeechRecognizer | None:
         """The recogniser; None where the profile has none."""
@@ -117,8 +121,12 @@ class Models:
             name, revision, dim = recogniser.name, recogniser.revision, None
             note = note or ("rough: about every second word may be wrong" if recogniser.rough else "")
         else:
-            space = self.spaces[kind]
-            name, revision, dim = space.model, space.revision, space.dim
+            try:
+                space = self._space(kind)
+                name, revision, dim = space.model, space.revision, space.dim
+            except ModelError:
+                # what is wrong is in the note already
+                name, revision, dim = self.choice.spec(kind).partition(":")[2], "", None
         return {
             "kind": kind,
             "name": name,
@@ -131,6 +139,10 @@ class Models:
             "note": note,
         }
 
+    def _space(self, kind: str) -> Space:
+        known = _SPACES.get(self.choice.spec(kind))
+        return known or cast(TextEncoder | ImageTextEncoder, self._models[kind]).space
+
     def _model(self, kind: str) -> Loadable:
         if kind not in self._models:
             raise UnknownName(kind="kind of model", name=kind, known=", ".join(KINDS))
@@ -139,6 +151,10 @@ class Models:
 
 def _make(kind: str, spec: str, settings: Settings) -> Loadable:
     makers = _MAKERS[kind]
-    if spec not in makers:
-        raise UnknownName(kind=f"{kind} model", name=spec, known=", ".join(makers))
-    return makers[spec](settings)
+    if spec in makers:
+        return makers[spec](settings)
+    found = families.make(kind, spec, settings)
+    if found is None:
+        known = (*makers, *(f"{family}:NAME" for family in families.FAMILIES[kind]))
+        raise UnknownName(kind=f"{kind} model", name=spec, known=", ".join(known))
+    return found
