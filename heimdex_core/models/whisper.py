@@ -35,6 +35,9 @@ SIZES: dict[str, str] = {
     **{f"large-v{n}": f"Systran/faster-whisper-large-v{n}" for n in (1, 2, 3)},
     "distil-large-v3": "Systran/faster-distil-whisper-large-v3",
     "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    # the names that Whisper's own command has for them
+    "large": "Systran/faster-whisper-large-v3",
+    "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
 }
 # without tokenizer.json the library would ask the hub for one
 NEEDS = (("model.bin",), ("config.json",), ("tokenizer.json",), ("vocabulary.json", "vocabulary.txt"))

@@ -41,6 +41,10 @@ def test_a_name_that_is_nearly_right() -> None:
     assert "large-v3" in caught.value.hint
 
 
+def test_the_same_model_under_both_its_names() -> None:
+    assert Whisper("turbo").name == Whisper("large-v3-turbo").name == "faster-whisper-large-v3-turbo"
+
+
 def test_a_size_that_is_not_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     small = Whisper("small")
