@@ -24,7 +24,7 @@ def test_an_empty_library_answers(store: Store) -> None:
     assert reader.visible_videos("local") == []
     assert reader.scenes("local") == []
     assert reader.vector_search(TEXT, axis(0, 8), k=5, user_id="local") == []
-    assert reader.lexical_search("some words", k=5, user_id="local").terms == ("some", "word")
+    assert reader.lexical_search("fresh words", k=5, user_id="local").terms == ("fresh", "word")
     assert not reader.has_transcripts("local")
     assert reader.vector(TEXT, make_scene_id("v", 0, 1)) is None
 
