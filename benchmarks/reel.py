@@ -2,10 +2,11 @@
 
     python benchmarks/reel.py [--preset veryfast] [--clips 10] [--seconds 5] [--rounds 3] [--file F]...
 
-Both sides take the same clips of the same five files and encode H.264 at the same size, rate, preset and CRF with
-the same AAC bitrate, each in a process of its own, with as many threads as the encoder chooses. Imports are not
-counted for either; our side's measuring and checking of the result is. The rounds take turns, and the quickest
-of each counts; CPU seconds are printed beside, since they depend less on what else the machine does.
+Every side takes the same clips of the same five files, each in a process of its own, with as many threads as the
+encoder chooses. "moviepy" encodes with our rate, preset, CRF and AAC bitrate; "as it comes" is MoviePy with its own
+defaults (medium, CRF 23, MP3), whose pictures are about as good as ours (SSIM within .002 on three clips). Imports are
+not counted for anybody; our measuring and checking of the result is. The rounds take turns, and the quickest of
+each counts; CPU seconds are printed beside, since they depend less on what else the machine does.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -49,12 +51,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--file", type=Path, action="append", help="a video to cut from instead of generated ones")
-    parser.add_argument("--child", choices=("ours", "moviepy"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=tuple(SIDES), help=argparse.SUPPRESS)
     parser.add_argument("--job", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
         job = json.loads(args.job)
-        print(json.dumps({"ours": ours, "moviepy": moviepy}[args.child](**job)))
+        print(json.dumps(SIDES[args.child](**job)))
         return 0
     with tempfile.TemporaryDirectory() as folder:
         if args.file:
@@ -92,7 +94,8 @@ def cut_from(paths: list[Path], count: int, seconds: float) -> list[tuple[str, f
     per_file = -(-count // len(paths))
     for n in range(count):
         path, place = paths[n % len(paths)], n // len(paths)
-        room_s = probe(path, max_bytes=10**13, max_duration_s=1e9).duration_s - seconds
+        # MoviePy rounds durations down and refuses a clip to the very end
+        room_s = probe(path, max_bytes=10**13, max_duration_s=1e9).duration_s - seconds - 0.1
         if room_s < 0:
             raise SystemExit(f"{path.name} is shorter than {seconds} s")
         start_s = room_s * place / max(1, per_file - 1)
@@ -106,21 +109,21 @@ def compare(job: dict[str, object], folder: Path, rounds: int) -> int:
     print(f"{WIDTH}x{HEIGHT} at {FPS} frames/s; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
     best: dict[str, dict[str, float]] = {}
     for n in range(rounds):
-        for side in ("moviepy", "ours"):
-            found = in_child(side, {**job, "out": str(folder / f"{side}.mp4")})
-            print(f"  round {n + 1}: {side:8} {found['seconds']:6.1f} s  {found['cpu_s']:6.1f} s of CPU", flush=True)
+        for side in SIDES:
+            found = in_child(side, {**job, "out": str(folder / f"{side.replace(' ', '-')}.mp4")})
+            print(f"  round {n + 1}: {side:11} {found['seconds']:6.1f} s  {found['cpu_s']:6.1f} s of CPU", flush=True)
             if side not in best or found["seconds"] < best[side]["seconds"]:
                 best[side] = found
     for side, found in best.items():
         print(
-            f"{side:8} {found['seconds']:6.1f} s, {found['bytes'] / 1e6:5.1f} MB, picture {found['video_s']:.3f} s,",
+            f"{side:11} {found['seconds']:6.1f} s, {found['bytes'] / 1e6:5.1f} MB, picture {found['video_s']:.3f} s,",
             end=" ",
         )
         print(f"sound {found['audio_s']:.3f} s")
-    ratio = best["moviepy"]["seconds"] / best["ours"]["seconds"]
-    cpu = best["moviepy"]["cpu_s"] / best["ours"]["cpu_s"]
-    print(f"ours is {ratio:.2f} x faster (wanted: at least {WANTED:g}); {cpu:.2f} x less CPU")
-    return 0 if ratio >= WANTED else 1
+    for side in ("moviepy", "as it comes"):
+        ratio, cpu = (best[side][unit] / best["ours"][unit] for unit in ("seconds", "cpu_s"))
+        print(f"ours against {side}: {ratio:.2f} x faster (wanted: at least {WANTED:g}), {cpu:.2f} x less CPU")
+    return 0 if best["moviepy"]["seconds"] / best["ours"]["seconds"] >= WANTED else 1
 
 
 def in_child(side: str, job: dict[str, object]) -> dict[str, float]:
@@ -160,23 +163,25 @@ def ours(clips: list[tuple[str, float, float]], out: str, preset: str, crf: int)
 
 
 def moviepy(clips: list[tuple[str, float, float]], out: str, preset: str, crf: int) -> dict[str, float]:
-    """The usual recipe; chain is its quicker method, possible since all clips have one size."""
+    """The usual recipe with our encoder settings."""
+    pixels = ["-crf", str(crf), "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    ours = {"fps": FPS, "preset": preset, "audio_codec": "aac", "audio_bitrate": AUDIO_BITRATE, "ffmpeg_params": pixels}
+    return concatenated(clips, out, ours)
+
+
+def moviepy_defaults(clips: list[tuple[str, float, float]], out: str, preset: str, crf: int) -> dict[str, float]:
+    """The usual recipe as its documentation has it."""
+    return concatenated(clips, out, {})
+
+
+def concatenated(clips: list[tuple[str, float, float]], out: str, options: dict[str, Any]) -> dict[str, float]:
+    """concatenate_videoclips by its quicker method, chain (the default), which clips of one size allow."""
     from moviepy import VideoFileClip, concatenate_videoclips
 
     began, cpu = time.perf_counter(), cpu_seconds()
     parts = [VideoFileClip(path).subclipped(start_s, end_s) for path, start_s, end_s in clips]
     whole = concatenate_videoclips(parts, method="chain")
-    whole.write_videofile(
-        out,
-        fps=FPS,
-        codec="libx264",
-        preset=preset,
-        audio_codec="aac",
-        audio_bitrate=AUDIO_BITRATE,
-        ffmpeg_params=["-crf", str(crf), "-pix_fmt", "yuv420p", "-movflags", "+faststart"],
-        temp_audiofile_path=str(Path(out).parent),
-        logger=None,
-    )
+    whole.write_videofile(out, temp_audiofile_path=str(Path(out).parent), logger=None, **options)
     for part in parts:
         part.close()
     return outcome(Path(out), began, cpu)
@@ -201,6 +206,9 @@ def cpu_seconds() -> float:
     """CPU time of this process and of its ended children."""
     spent = os.times()
     return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+SIDES = {"moviepy": moviepy, "as it comes": moviepy_defaults, "ours": ours}
 
 
 if __name__ == "__main__":
