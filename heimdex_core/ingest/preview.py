@@ -8,7 +8,7 @@ from pathlib import Path
 from heimdex_core.media.preview import make_preview, preview_plan
 from heimdex_core.types import MediaInfo, WorkContext
 
-VERSION = 1
+VERSION = 2
 PARAMS = ("preview_height_px",)
 FILE = "preview.mp4"
 
@@ -21,9 +21,11 @@ class Preview:
     file: str | None = None
 
 
-def prepare(source: Path, info: MediaInfo, out: Path, *, height_px: int, context: WorkContext) -> Preview:
-    """Write `out` if one is needed. Raises RenderFailed, DiskFull, Cancelled."""
-    plan = preview_plan(info)
+def prepare(
+    source: Path, info: MediaInfo, out: Path, *, damaged: bool, height_px: int, context: WorkContext
+) -> Preview:
+    """Write `out` if one is needed; browsers stop at a `damaged` picture. Raises RenderFailed, DiskFull, Cancelled."""
+    plan = preview_plan(info, damaged=damaged)
     if plan == "none":
         return Preview(plan)
     make_preview(source, info, out, plan, height_px=height_px, context=context)

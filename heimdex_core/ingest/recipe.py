@@ -183,7 +183,8 @@ def _picture(kitchen: Kitchen, context: WorkContext, _: Provenance) -> Made:
 def _preview(kitchen: Kitchen, context: WorkContext, _: Provenance) -> Made:
     out = kitchen.work.file(preview.FILE)
     height_px = kitchen.params.preview_height_px
-    found = preview.prepare(kitchen.source, kitchen.info(), out, height_px=height_px, context=context)
+    damaged = kitchen.picture().damaged_count > 0
+    found = preview.prepare(kitchen.source, kitchen.info(), out, damaged=damaged, height_px=height_px, context=context)
     return Made(to_json(found), (found.file,) if found.file else ())
 
 
@@ -266,7 +267,7 @@ STEPS: dict[str, Step] = {
     "audio": Step(audio.VERSION, ("probe",), _audio),
     "transcript": Step(transcript.VERSION, ("probe", "audio"), _transcript),
     "picture": Step(picture.VERSION, ("probe",), _picture, picture.PARAMS),
-    "preview": Step(preview.VERSION, ("probe",), _preview, preview.PARAMS),
+    "preview": Step(preview.VERSION, ("probe", "picture"), _preview, preview.PARAMS),
     "scenes": Step(scenes.VERSION, ("audio", "transcript", "picture"), _scenes, scenes.PARAMS, "items"),
     "keyframes": Step(keyframes.VERSION, ("picture", "scenes"), _keyframes, keyframes.PARAMS, "items"),
     "text_embedding": Step(

@@ -56,7 +56,8 @@ class HealthServer:
     def _jobs(self) -> dict[str, Any]:
         state = self._worker_state()
         if not state.get("ok"):
-            raise JobsUnavailable(reason=f"the worker is {state.get('state', 'not there')}")
+            now = state.get("state", "not there")
+            raise JobsUnavailable(reason="the worker is starting" if now == "running" else f"the worker is {now}")
         return state
 
     def _models(self) -> dict[str, Any]:
