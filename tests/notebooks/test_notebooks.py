@@ -67,7 +67,7 @@ def test_a_notebook_is_kept_small_and_without_places_of_a_machine(notebook):
     text = notebook.read_text(encoding="utf-8")
     assert len(text) < 200_000
     assert "/home/" not in text
-    assert "/work/" not in text
+    assert str(ROOT) not in text
 
 
 def test_the_search_notebook_finds_the_right_scenes(executed):

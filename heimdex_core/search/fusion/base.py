@@ -135,3 +135,21 @@ def ranking(channels: Mapping[str, ScoredScenes], parts: Mapping[str, Mapping[st
         fused.append(FusedScene(scene_id, math.fsum(part.contribution for part in own.values()), own))
     fused.sort(key=lambda item: (-item.score, best_rank[item.scene_id], item.scene_id))
     return tuple(fused)
+
+
+def fuse_scaled(
+    channels: Mapping[str, ScoredScenes], weights: Mapping[str, float], scale: Callable[[ScoredScenes], float]
+) -> Fused:
+    """The weighted sum of (score - low) / scale, where flat channels leave and share out their weight."""
+    offered = taking_part(channels, weights)
+    telling, left = drop_flat(offered)
+    shares = effective_weights(weights, telling)
+    parts = {name: _scaled(scored, shares[name], scale) for name, scored in telling.items()}
+    return Fused(ranking(offered, parts), shares, left)
+
+
+def _scaled(scored: ScoredScenes, weight: float, scale: Callable[[ScoredScenes], float]) -> dict[str, Part]:
+    if scored.is_flat:
+        return {scene_id: Part(1.0, weight) for scene_id, _ in scored.hits}
+    low, unit = scored.low, scale(scored)
+    return {scene_id: Part((score - low) / unit, weight * ((score - low) / unit)) for scene_id, score in scored.hits}

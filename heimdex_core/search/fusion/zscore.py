@@ -13,37 +13,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from heimdex_core.search.fusion.base import (
-    Fused,
-    Part,
-    ScoredScenes,
-    drop_flat,
-    effective_weights,
-    ranking,
-    taking_part,
-)
+from heimdex_core.search.fusion.base import Fused, ScoredScenes, fuse_scaled
 
 
 class ZScore:
     name = "zscore"
 
     def fuse(self, channels: Mapping[str, ScoredScenes], weights: Mapping[str, float]) -> Fused:
-        offered = taking_part(channels, weights)
-        telling, left = drop_flat(offered)
-        shares = effective_weights(weights, telling)
-        parts = {name: _parts(scored, shares[name]) for name, scored in telling.items()}
-        return Fused(ranking(offered, parts), shares, left)
-
-
-def _parts(scored: ScoredScenes, weight: float) -> dict[str, Part]:
-    if scored.is_flat:
-        return {scene_id: Part(1.0, weight) for scene_id, _ in scored.hits}
-    low, deviation = scored.low, _deviation(scored)
-    found = {}
-    for scene_id, score in scored.hits:
-        normalised = (score - low) / deviation
-        found[scene_id] = Part(normalised, weight * normalised)
-    return found
+        return fuse_scaled(channels, weights, _deviation)
 
 
 def _deviation(scored: ScoredScenes) -> float:
