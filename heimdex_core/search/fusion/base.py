@@ -7,7 +7,7 @@ store, the same answer every time. Ties are ordered by the best rank in any chan
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
