@@ -287,6 +287,22 @@ class Space:
             )
 
 
+@dataclass(frozen=True)
+class ModelSet:
+    """The models that generations of the library are made with, numbered from 1; one set is the active one.
+
+    `spaces` by role: "text" and "vision" (the first ones), "caption" where scenes are described, and every
+    further space under its own name. `choice` is the ModelChoice as JSON.
+    """
+
+    set_id: int
+    profile: str
+    choice: Json
+    spaces: Mapping[str, Space]
+    created_at: datetime
+    is_active: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Keyframe:
     """A frame that stands for its scene; brightness 0 to 255, sharpness = variance of the Laplacian."""

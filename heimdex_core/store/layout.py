@@ -157,8 +157,10 @@ class LibraryPaths:
     def frames(self, video_id: str, n: int) -> Path:
         return self.generation(video_id, n) / "frames"
 
-    def work(self, video_id: str) -> Path:
-        return self.work_root / check_uuid(video_id)
+    def work(self, video_id: str, set_id: int | None = None) -> Path:
+        """Where stages work; with `set_id`, those that make a video's generation for a set that is not active yet."""
+        name = check_uuid(video_id)
+        return self.work_root / (name if set_id is None else f"{name}-set{int(set_id)}")
 
     def cancel_marker(self, work_id: str) -> Path:
         """The file whose presence asks the work on a video or an export to stop."""
@@ -171,7 +173,12 @@ class LibraryPaths:
 
     @property
     def lexical_index(self) -> Path:
-        return self.indexes / "lexical"
+        """The word index of the models that the library was made with."""
+        return self.lexical_of(1)
+
+    def lexical_of(self, set_id: int) -> Path:
+        """The word index of one set of models: what is said depends on the recogniser, tags on the vision model."""
+        return self.indexes / ("lexical" if set_id == 1 else f"lexical-{int(set_id)}")
 
     def export(self, user_id: str, export_id: str) -> Path:
         return self.exports / check_user(user_id) / f"{check_uuid(export_id, 'export_id')}.mp4"

@@ -36,6 +36,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "create table counters (name varchar, value bigint)",
         "insert into counters values ('visible_revision', 0)",
     ),
+    (
+        "create table model_sets (set_id integer, profile varchar, choice varchar, spaces varchar, created_us bigint)",
+        """create table video_generations (
+            video_id varchar, set_id integer, generation integer, inputs varchar, facts varchar)""",
+        # the sets themselves come from library.json, when the library is opened
+        """insert into video_generations
+            select video_id, 1, generation, null, null from videos where generation is not null""",
+        "insert into counters values ('active_set', 1), ('before_active_set', 0), ('last_set', 1)",
+        "alter table videos add column params varchar",
+    ),
 )
 
 CATALOG_VERSION = len(MIGRATIONS)

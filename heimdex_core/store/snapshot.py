@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from heimdex_core.errors import HeimdexError, LibraryDamaged
 from heimdex_core.store import sidecar, visible
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.visible import VisibleVideo
+from heimdex_core.store.visible import VisibleSet, VisibleVideo
 from heimdex_core.types import Scene
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ class Snapshot:
     loaded: dict[str, LoadedVideo]
     problems: tuple[str, ...] = ()
     owners: dict[str, list[VisibleVideo]] = field(default_factory=dict)
+    made_with: VisibleSet | None = None
 
     def of_user(self, user_id: str, video_ids: tuple[str, ...] | None = None) -> list[VisibleVideo]:
         """The person's visible videos, newest first; of `video_ids` only where those are given."""
@@ -74,7 +75,7 @@ def take(paths: LibraryPaths, before: Snapshot) -> Snapshot:
     another one, and reading starts again.
     """
     for _ in range(ATTEMPTS):
-        revision, found = visible.read(paths.visible)
+        revision, found, made_with = visible.read(paths.visible)
         shown = {video_id: video for video_id, video in found.items() if not video.deleted}
         loaded, problems = _load(paths, shown, before)
         if not problems or visible.read_revision(paths.visible) == revision:
@@ -85,7 +86,7 @@ def take(paths: LibraryPaths, before: Snapshot) -> Snapshot:
     for video in shown.values():
         if video.video_id in loaded:
             owners.setdefault(video.user_id, []).append(video)
-    return Snapshot(revision, shown, loaded, tuple(problems), owners)
+    return Snapshot(revision, shown, loaded, tuple(problems), owners, made_with)
 
 
 def _load(

@@ -1,8 +1,14 @@
-"""visible.parquet: what readers know to exist. Written last, after the catalog's commit, under its lock."""
+"""visible.parquet: what readers know to exist, and with which models it was made.
+
+Written last, after the catalog's commit, under its lock. The videos and the set of models are in one
+file so that one rename switches both.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +19,7 @@ import pyarrow.parquet as pq
 
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store.files import atomic_write
+from heimdex_core.types import Space
 
 if TYPE_CHECKING:
     from heimdex_core.store.catalog import Transaction
@@ -52,6 +59,14 @@ class VisibleVideo:
         return f"{self.video_id}#{self.generation}"
 
 
+@dataclass(frozen=True)
+class VisibleSet:
+    """The set of models that the visible generations are made with; spaces by role, as in ModelSet."""
+
+    set_id: int
+    spaces: Mapping[str, Space]
+
+
 def hook(step: str) -> None:
     """A named point between two steps of a commit; the crash tests replace it. Does nothing."""
 
@@ -64,8 +79,14 @@ def collect(transaction: Transaction) -> pa.Table:
                   make_timestamp(created_us) as created_at
            from videos where generation is not null order by created_us desc, video_id"""
     )
-    revision = transaction.visible_revision()
-    return pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata({"revision": str(revision), "format": "1"}))
+    metadata = {"revision": str(transaction.visible_revision()), "format": "1"}
+    active = transaction.rows(
+        """select set_id, spaces from model_sets
+           where set_id = (select value from counters where name = 'active_set')"""
+    )
+    if active:
+        metadata["set"] = json.dumps({"set_id": active[0]["set_id"], "spaces": json.loads(active[0]["spaces"])})
+    return pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata(metadata))
 
 
 def write(path: Path, table: pa.Table) -> None:
@@ -84,17 +105,31 @@ def read_revision(path: Path) -> int | None:
         return None
 
 
-def read(path: Path) -> tuple[int, dict[str, VisibleVideo]]:
-    """(revision, videos by id). LibraryDamaged if the file is missing or unreadable."""
+def read(path: Path) -> tuple[int, dict[str, VisibleVideo], VisibleSet | None]:
+    """(revision, videos by id, their models). LibraryDamaged if the file is missing or unreadable.
+
+    The models are None in a file of a library that was last opened before it had sets of them.
+    """
     try:
         # Opened once: a rename in between must not mix two revisions.
         with path.open("rb") as file:
             table = pq.read_table(file)
     except (OSError, pa.ArrowException) as error:
         raise LibraryDamaged(what="visible.parquet", reason=str(error)[:200]) from error
-    revision = int((table.schema.metadata or {}).get(b"revision", b"0"))
+    metadata = table.schema.metadata or {}
+    revision = int(metadata.get(b"revision", b"0"))
     rows: list[dict[str, Any]] = table.to_pylist()
-    return revision, {row["video_id"]: VisibleVideo(**row) for row in rows}
+    return revision, {row["video_id"]: VisibleVideo(**row) for row in rows}, _visible_set(metadata.get(b"set"))
+
+
+def _visible_set(text: bytes | None) -> VisibleSet | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+        return VisibleSet(int(value["set_id"]), {role: Space(**space) for role, space in value["spaces"].items()})
+    except (ValueError, KeyError, TypeError) as error:
+        raise LibraryDamaged(what="visible.parquet", reason=f"its models: {error}"[:200]) from error
 
 
 def signature(path: Path) -> tuple[int, int, int] | None:

@@ -97,7 +97,7 @@ def test_visible_is_mended_on_opening(catalog: Catalog) -> None:
     assert visible.read_revision(path) == 1
     path.write_bytes(b"rubbish")
     catalog.prepare()
-    revision, videos = visible.read(path)
+    revision, videos, _ = visible.read(path)
     assert (revision, videos) == (2, {})
     catalog.prepare()
     assert visible.read_revision(path) == 2
