@@ -9,36 +9,61 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from heimdex_core.errors import ModelUnavailable, UnknownName
+from heimdex_core.errors import InvalidValue, ModelUnavailable, UnknownName
 from heimdex_core.settings import Settings
+
+KINDS = ("speech", "text", "vision")
+"""What every choice has."""
+EXTRA_KINDS = ("text", "vision")
+"""What a choice can have more than one of."""
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A profile's name, why it was chosen (a machine code), and a spec '<maker>:<model>' for each kind."""
+    """A profile's name, why it was chosen (a machine code), and a spec '<maker>:<model>' for each kind.
+
+    `caption` is "" where pictures are not described. `extra` has further spaces to compare with, each as
+    "text=SPEC" or "vision=SPEC".
+    """
 
     name: str
     reason: str
     speech: str
     text: str
     vision: str
+    caption: str = ""
+    extra: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, str]:
-        """As it is pinned in library.json."""
-        return asdict(self)
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, as the choice is pinned in library.json."""
+        return {**asdict(self), "extra": list(self.extra)}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> ModelChoice:
-        return ModelChoice(**{name: str(data[name]) for name in ("name", "reason", "speech", "text", "vision")})
+        """What `to_dict` gave, by this version or one that knew neither captions nor extra spaces."""
+        needed = {name: str(data[name]) for name in ("name", "reason", *KINDS)}
+        extra = tuple(str(one) for one in data.get("extra") or ())
+        return ModelChoice(**needed, caption=str(data.get("caption") or ""), extra=extra)
 
     def spec(self, kind: str) -> str:
-        """The spec for "speech", "text" or "vision"; UnknownName for another kind."""
-        if kind not in KINDS:
-            raise UnknownName(kind="kind of model", name=kind, known=", ".join(KINDS))
+        """The spec for "speech", "text", "vision" or "caption"; UnknownName for another kind."""
+        if kind not in (*KINDS, "caption"):
+            raise UnknownName(kind="kind of model", name=kind, known=", ".join((*KINDS, "caption")))
         return str(getattr(self, kind))
 
+    @property
+    def extras(self) -> tuple[tuple[str, str], ...]:
+        """(kind, spec) of each extra space. Raises InvalidValue where one is not KIND=SPEC."""
+        found = []
+        for one in self.extra:
+            kind, equals, spec = one.partition("=")
+            if kind not in EXTRA_KINDS or not equals or not spec:
+                raise InvalidValue(
+                    name="extra space", value=one, reason="write text=SPEC or vision=SPEC, as in text=sentence:NAME"
+                )
+            found.append((kind, spec))
+        return tuple(dict.fromkeys(found))
 
-KINDS = ("speech", "text", "vision")
 
 PROFILES: dict[str, dict[str, str]] = {
     "offline": {"speech": "pocketsphinx:en-us", "text": "minilm:all-MiniLM-L6-v2", "vision": "palette:1"},
