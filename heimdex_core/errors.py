@@ -266,6 +266,21 @@ class JobsUnavailable(ProcessingError):
     hint_template = "Start a worker with `python -m heimdex_core worker`, or add without --queue."
 
 
+class ModelsChanged(ProcessingError):
+    code = "MODELS_CHANGED"
+    message_template = "The library moved to other models (set {active}) while this was made with set {used}."
+    hint_template = "Run the work again; what still holds is kept."
+
+
+class MoveIncomplete(ProcessingError):
+    code = "MOVE_INCOMPLETE"
+    message_template = "{missing} of {total} videos are not indexed with the models of {profile} yet."
+    hint_template = (
+        "Run `python -m heimdex_core reindex --profile {profile}` again; finished videos are kept. "
+        "Search goes on with the models that are active."
+    )
+
+
 class WorkerLost(ProcessingError):
     code = "WORKER_LOST"
     message_template = "The worker stopped {times} times while it worked on this."
@@ -279,6 +294,12 @@ class DiskFull(StorageError):
     code = "DISK_FULL"
     message_template = "The disk is full while writing {what} ({needed_bytes} bytes wanted, {free_bytes} free)."
     hint_template = "Free some space or move the library to a larger disk, then try again. What was there is untouched."
+
+
+class ModelsDiskFull(DiskFull):
+    code = "MODELS_DISK_FULL"
+    message_template = "{what} needs {needed_bytes} bytes in {folder}; {free_bytes} are free."
+    hint_template = "Free some space, or choose a folder on a larger disk with --to or HEIMDEX_MODELS_DIR. What has arrived is kept."
 
 
 class LibraryNotFound(StorageError):
@@ -344,6 +365,53 @@ class WeightsMissing(ModelUnavailable):
     hint_template = (
         "`python -m heimdex_core models pull {name}` gets them; or copy them into the folder HEIMDEX_MODELS_DIR."
     )
+
+
+class ModelFolderUnusable(WeightsMissing):
+    code = "MODEL_FOLDER_UNUSABLE"
+    message_template = "The model folder {name} cannot be used: {reason}"
+    hint_template = "Check the path: the folder must hold the model's own files, all of them."
+
+
+class ProfileWeightsMissing(ModelUnavailable):
+    code = "PROFILE_WEIGHTS_MISSING"
+    message_template = "{profile} needs models that are not on this machine: {missing} ({size_gb} GB to download)."
+    hint_template = "`python -m heimdex_core models pull {pull}` gets them. The profile offline needs no download."
+
+
+class HubUnreachable(ModelError):
+    code = "HUB_UNREACHABLE"
+    message_template = "The model hub {endpoint} cannot be reached: {reason}"
+    hint_template = (
+        "What has arrived is kept: run it again when there is a network. Where there is none, fill a folder elsewhere"
+        " with `models pull {name} --to DIR`, bring it here and set HEIMDEX_MODELS_DIR to it."
+    )
+
+
+class HubRefused(ModelError):
+    code = "HUB_REFUSED"
+    message_template = "The model hub {endpoint} does not give out {repo}: {reason}"
+    hint_template = "Accept its terms on the model's page and log in with `hf auth login`, or choose another model."
+
+
+class ModelUnsuited(ModelError):
+    code = "MODEL_UNSUITED"
+    message_template = "The repository {repo} has no model that can be read here: {reason}"
+    hint_template = (
+        "Name one with weights for faster-whisper, sentence-transformers or open_clip; `models list` has some."
+    )
+
+
+class DownloadDamaged(ModelError):
+    code = "DOWNLOAD_DAMAGED"
+    message_template = "{file} of {name} arrived damaged: {reason}"
+    hint_template = "It was removed. Run the same command again; the files that are whole are kept."
+
+
+class DownloadRunning(ModelError):
+    code = "DOWNLOAD_RUNNING"
+    message_template = "{name} is being downloaded into {folder} already."
+    hint_template = "Wait until that is done; it goes on where it was if it is stopped."
 
 
 class DeviceUnavailable(ModelError):

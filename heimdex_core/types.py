@@ -263,6 +263,8 @@ class Video:
     error: Json | None = None
     job_id: str | None = None
     has_preview: bool = False
+    params: Json = field(default_factory=dict)
+    """Ingest parameters of this video alone, by the names in Settings."""
 
 
 @dataclass(frozen=True, slots=True)

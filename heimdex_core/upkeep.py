@@ -45,7 +45,7 @@ def _remove_orphaned_work(store: Store, settings: Settings) -> int:
     if not store.paths.work_root.exists():
         return 0
     for entry in store.paths.work_root.iterdir():
-        name = entry.name.removesuffix(".cancel").removeprefix("export-")
+        name = entry.name.removesuffix(".cancel").removeprefix("export-").split("-set")[0]
         if entry.name.startswith(".") or name in busy or entry.stat().st_mtime > oldest:
             continue
         if entry.is_dir():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from heimdex_core.errors import HeimdexError, InvalidFolder, SpaceMismatch, VideoNotFound
-from heimdex_core.store import commit, sidecar, videos, visible
+from heimdex_core.store import commit, sets, sidecar, videos, visible
 from heimdex_core.store.commit import Shelf
 from heimdex_core.store.files import TEMPORARY_PREFIX, disk_errors, fsync_tree, read_json, remove_tree, write_json
 from heimdex_core.store.layout import LibraryPaths, check_uuid
@@ -64,14 +64,16 @@ def adopt(shelf: Shelf, folder: Path, user_id: str) -> Video:
 
     Raises InvalidFolder, SpaceMismatch, DiskFull; nothing of it stays then. After a crash, call it again.
     """
-    found = examine(folder, shelf.spaces)
+    with shelf.catalog.transaction() as transaction:
+        spaces = sets.get(transaction, sets.active_id(transaction)).spaces
+    found = examine(folder, spaces)
     sha256 = found.about["sha256"]
     with shelf.catalog.transaction() as transaction:
         existing = videos.find_by_content(transaction, user_id, sha256)
     if existing is None:
         staging = shelf.paths.videos / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
         try:
-            existing = _bring_in(shelf, found, user_id, staging)
+            existing = _bring_in(shelf, found, spaces, user_id, staging)
         finally:
             remove_tree(staging)
     if existing.generation is not None or existing.job_id != ADOPTING:
@@ -108,9 +110,7 @@ def examine(folder: Path, spaces: Mapping[str, Space]) -> Found:
                 raise InvalidFolder(path=str(folder), reason="its source is not the file that video.json names")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, VideoNotFound) as error:
         raise InvalidFolder(path=str(folder), reason=f"{type(error).__name__}: {error}"[:300]) from error
-    found = Found(folder, about, sources[0], _generation(folder, about))
-    _check_generation(found, spaces)
-    return found
+    return _fitting(Found(folder, about, sources[0], 0), spaces)
 
 
 def _check_about(about: Json) -> None:
@@ -123,13 +123,22 @@ def _check_about(about: Json) -> None:
         MediaInfo.from_json(about["info"])
 
 
-def _generation(folder: Path, about: Json) -> int:
-    """The one that video.json names, else (it was copied at the wrong moment) the latest."""
+def _fitting(found: Found, spaces: Mapping[str, Space]) -> Found:
+    """With the generation that video.json names, or one made with these models (a folder may hold several)."""
+    folder = found.folder
     there = sorted(int(p.name) for p in folder.glob("gen/*") if p.name.isdecimal() and (p / "scenes.parquet").is_file())
     if not there:
         raise InvalidFolder(path=str(folder), reason="it has no complete generation")
-    named = about.get("generation")
-    return named if named in there else there[-1]
+    named = found.about.get("generation")
+    first_error: HeimdexError | None = None
+    for n in sorted(there, key=lambda n: (n != named, -n)):
+        candidate = replace(found, generation=n)
+        try:
+            _check_generation(candidate, spaces)
+            return candidate
+        except (SpaceMismatch, InvalidFolder) as error:
+            first_error = first_error or error
+    raise first_error or InvalidFolder(path=str(folder), reason="it has no complete generation")
 
 
 def _check_generation(found: Found, spaces: Mapping[str, Space]) -> None:
@@ -151,7 +160,7 @@ def _check_generation(found: Found, spaces: Mapping[str, Space]) -> None:
 # --- taking over ----------------------------------------------------------------------------------
 
 
-def _bring_in(shelf: Shelf, found: Found, user_id: str, staging: Path) -> Video:
+def _bring_in(shelf: Shelf, found: Found, spaces: Mapping[str, Space], user_id: str, staging: Path) -> Video:
     """Copy, rename into place, register as being adopted. The generation is named by the commit after it."""
     paths, about = shelf.paths, found.about
     with shelf.catalog.transaction() as transaction:
@@ -160,7 +169,7 @@ def _bring_in(shelf: Shelf, found: Found, user_id: str, staging: Path) -> Video:
     with disk_errors("an adopted video", paths.videos, found.source.stat().st_size):
         _copy(found, staging)
         if taken:
-            _rename_scenes(staging / "gen" / str(found.generation), shelf.spaces, video_id)
+            _rename_scenes(staging / "gen" / str(found.generation), spaces, video_id)
         fsync_tree(staging)
     visible.hook("adopt-copied")
     with shelf.index_lock.hold():

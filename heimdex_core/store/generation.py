@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 
 from heimdex_core.errors import InvalidFolder, InvalidValue
@@ -57,10 +58,11 @@ def publish(paths: LibraryPaths, video_id: str, staged: Path, n: int) -> Path:
     return final
 
 
-def remove_old(paths: LibraryPaths, video_id: str, current: int) -> None:
-    """Remove generations older than the visible one, and what unfinished removals left."""
+def remove_old(paths: LibraryPaths, video_id: str, keep: Collection[int]) -> None:
+    """Remove generations that are older than the newest of `keep` and not in it, and what unfinished removals left."""
+    newest = max(keep, default=0)
     for n in numbers(paths, video_id):
-        if n < current:
+        if n < newest and n not in keep:
             remove_tree(paths.generation(video_id, n))
     folder = paths.generations(video_id)
     for left in folder.glob(f"{TEMPORARY_PREFIX}gone-*"):

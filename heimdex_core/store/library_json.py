@@ -1,14 +1,16 @@
-"""library.json: the format, the profile and the spaces that a library is pinned to."""
+"""library.json: the format, and the profile and spaces of the active set of models."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from heimdex_core.errors import LibraryDamaged, LibraryNotFound, LibraryVersion
 from heimdex_core.store.files import read_json
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.types import Json, Space
+from heimdex_core.store.sidecar import space_to_json
+from heimdex_core.types import Json, Space, to_json
 
 FORMAT_VERSION = 1
 
@@ -21,8 +23,19 @@ class LibraryManifest:
     profile: str
     choice: Json
     spaces: Mapping[str, Space]
-    """By kind: "text", "vision"."""
+    """By role, as in ModelSet."""
     created_at: str
+
+
+def manifest_json(profile: str, choice: Any, spaces: Mapping[str, Space], *, created_at: str) -> Json:
+    """library.json's content."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "profile": profile,
+        "choice": to_json(choice),
+        "spaces": {role: space_to_json(space) for role, space in spaces.items()},
+        "created_at": created_at,
+    }
 
 
 def read_manifest(paths: LibraryPaths) -> LibraryManifest:

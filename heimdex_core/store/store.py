@@ -10,17 +10,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.errors import ExportNotFound, SpaceMismatch
+from heimdex_core.errors import ExportNotFound
 from heimdex_core.store import adopt as adopting
-from heimdex_core.store import commit, exports, generation, preferences, reels, reindex, usage, videos
+from heimdex_core.store import commit, exports, generation, preferences, reels, reindex, sets, usage, videos
 from heimdex_core.store.catalog import Catalog
-from heimdex_core.store.commit import Shelf
+from heimdex_core.store.commit import Shelf, Target
 from heimdex_core.store.files import disk_errors, remove_tree, sweep, write_json
 from heimdex_core.store.layout import LibraryPaths, check_uuid
-from heimdex_core.store.library_json import FORMAT_VERSION, LibraryManifest, read_manifest
+from heimdex_core.store.library_json import LibraryManifest, manifest_json, read_manifest
 from heimdex_core.store.locks import OnWait, index_lock, log_wait
 from heimdex_core.store.reader import Reader
-from heimdex_core.store.sidecar import space_to_json
+from heimdex_core.store.set_door import SetDoor
 from heimdex_core.types import (
     Export,
     Json,
@@ -43,7 +43,7 @@ class _Unset:
 UNSET = _Unset()
 
 
-class Store:
+class Store(SetDoor):
     """An open library. Any thread may use it; every call that reads for a person takes their user_id."""
 
     def __init__(self, root: Path | str, manifest: LibraryManifest, *, on_wait: OnWait = log_wait) -> None:
@@ -51,7 +51,7 @@ class Store:
         self.manifest = manifest
         self.catalog = Catalog(self.paths, on_wait)
         lock = index_lock(self.paths.index_lock, on_wait)
-        self.shelf = Shelf(self.paths, manifest.spaces, self.catalog, lock)
+        self.shelf = Shelf(self.paths, self.catalog, lock)
         self._reader: Reader | None = None
         self._reader_lock = threading.Lock()
 
@@ -67,13 +67,7 @@ class Store:
             paths.root.mkdir(parents=True, exist_ok=True)
         with index_lock(paths.index_lock, on_wait).hold():
             if not paths.manifest.exists():
-                value = {
-                    "format_version": FORMAT_VERSION,
-                    "profile": profile,
-                    "choice": to_json(models),
-                    "spaces": {kind: space_to_json(space) for kind, space in spaces.items()},
-                    "created_at": utc_now().isoformat(),
-                }
+                value = manifest_json(profile, models, spaces, created_at=utc_now().isoformat())
                 for folder in (paths.videos, paths.indexes, paths.work_root, paths.exports, paths.logs, paths.uploads):
                     folder.mkdir(parents=True, exist_ok=True)
                 write_json(paths.manifest, value)
@@ -86,6 +80,9 @@ class Store:
         store.catalog.prepare()
         with store.catalog.transaction() as transaction:
             videos.ensure_user(transaction, videos.LOCAL_USER)
+            sets.ensure_first(transaction, store.manifest)
+            active = sets.get(transaction, sets.active_id(transaction))
+        store._write_manifest(active)
         for folder in (store.paths.root, store.paths.videos, store.paths.indexes):
             sweep(folder)  # what a crash left behind long ago
         return store
@@ -202,6 +199,12 @@ class Store:
         with self.catalog.transaction() as transaction:
             return videos.busy_ids(transaction)
 
+    def set_params(self, video_id: str, *, params: Json | None = None, language: str | None = None) -> Video:
+        """Change what a video's next indexing goes by; what is indexed stays as it is until then."""
+        given = {"params": params, "language": language}
+        with self.catalog.transaction() as transaction:
+            return videos.change(transaction, check_uuid(video_id), {k: v for k, v in given.items() if v is not None})
+
     def _write_video_json(self, video: Video) -> None:
         """What makes the folder complete in itself, so that another library can adopt it."""
         adopting.write_video_json(self.paths, video)
@@ -209,10 +212,11 @@ class Store:
     # --- generations ------------------------------------------------------------------------------
 
     def next_generation(self, video_id: str) -> int:
-        """The number for a new generation: above every one that is or was visible."""
+        """The number for a new generation: above every one that there is or was."""
         with self.catalog.transaction() as transaction:
             current = videos.get(transaction, video_id).generation or 0
-        return max([current, *generation.numbers(self.paths, video_id)]) + 1
+            made = [one.generation for one in sets.made(transaction, video_id=video_id)]
+        return max([current, *made, *generation.numbers(self.paths, video_id)]) + 1
 
     def new_staging(self, video_id: str) -> Path:
         """An empty folder to write a generation into (see sidecar.py); hand it to `commit_generation`."""
@@ -224,6 +228,9 @@ class Store:
         staged: Path,
         *,
         n: int,
+        set_id: int | None = None,
+        must_be_active: bool = False,
+        inputs: str | None = None,
         spaces: Mapping[str, Space] | Iterable[Space] | None = None,
         info: MediaInfo | None = None,
         transcript_source: str | None = None,
@@ -232,12 +239,13 @@ class Store:
         has_preview: bool = False,
         language: str | None = None,
     ) -> Video:
-        """Make the staged generation the one that everybody sees; repeat it after a crash.
+        """Make the staged generation its video's one in a set of models; repeat it after a crash.
 
-        `spaces` are those of the models that made the vectors. Raises SpaceMismatch, InvalidFolder,
-        InvalidTransition, VideoNotFound, DiskFull.
+        In the active set (also for None) everybody sees it at once; in another one nothing changes for
+        anybody. `spaces` are those of the models that made the vectors. Raises SpaceMismatch, InvalidFolder,
+        InvalidTransition, VideoNotFound, DiskFull; ModelsChanged where the set `must_be_active` and is not.
         """
-        self.check_spaces(spaces)
+        self.check_spaces(spaces, set_id)
         changes: Json = {
             "transcript_source": transcript_source,
             "transcript_rough": transcript_rough,
@@ -248,19 +256,10 @@ class Store:
             changes["info"] = info
         if language is not None:
             changes["language"] = language
-        video = commit.commit_generation(self.shelf, check_uuid(video_id), staged, n, changes)
+        target = Target(set_id, must_be_active, inputs)
+        video = commit.commit_generation(self.shelf, check_uuid(video_id), staged, n, changes, target)
         self._write_video_json(video)
         return video
-
-    def check_spaces(self, spaces: Mapping[str, Space] | Iterable[Space] | None) -> None:
-        """SpaceMismatch unless every one of `spaces` is one that the library is pinned to."""
-        given = spaces.values() if isinstance(spaces, Mapping) else spaces or ()
-        for space in given:
-            pinned = self.manifest.spaces.get(space.kind)
-            if pinned is None:
-                known = ", ".join(s.name for s in self.manifest.spaces.values())
-                raise SpaceMismatch(space=space.name, expected=known, found=space.model)
-            pinned.check(space)
 
     # --- exports ----------------------------------------------------------------------------------
 

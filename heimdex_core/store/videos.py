@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from heimdex_core.errors import InvalidTransition, InvalidValue, VideoNotFound
+from heimdex_core.store import sets
 from heimdex_core.store.catalog import Row, Transaction, from_us, to_us
 from heimdex_core.store.layout import check_user
 from heimdex_core.types import TRANSITIONS, Json, MediaInfo, Video, VideoState, to_json, utc_now
@@ -16,7 +17,7 @@ from heimdex_core.types import TRANSITIONS, Json, MediaInfo, Video, VideoState, 
 LOCAL_USER = "local"
 
 _COLUMNS = """video_id, user_id, sha256, title, filename, description, state, created_us, updated_us, generation,
-    info, scene_count, transcript_source, transcript_rough, language, notes, error, job_id, has_preview"""
+    info, scene_count, transcript_source, transcript_rough, language, notes, error, job_id, has_preview, params"""
 
 
 def ensure_user(transaction: Transaction, user_id: str) -> None:
@@ -159,6 +160,7 @@ def forget_generation(transaction: Transaction, video_id: str) -> None:
     """First step of a purge: deleted for good, and gone for readers."""
     video = get(transaction, video_id)
     transaction.update("videos", {"state": "deleted", "generation": None}, {"video_id": video_id})
+    sets.forget(transaction, video_id)
     if video.generation is not None:
         transaction.mark_visible_changed()
 
@@ -178,10 +180,24 @@ def abandoned(transaction: Transaction, before: datetime) -> list[Video]:
     return [_video(row) for row in rows]
 
 
-def generations(transaction: Transaction) -> dict[str, tuple[int, str]]:
-    """video_id -> (visible generation, title), of the deleted ones too: they may be restored."""
-    rows = transaction.rows("select video_id, generation, title from videos where generation is not null")
-    return {row["video_id"]: (row["generation"], row["title"]) for row in rows}
+def with_generation(transaction: Transaction) -> list[Video]:
+    """Every video that is or was searchable, of the deleted ones too (they may be restored), newest first."""
+    rows = transaction.rows(
+        f"select {_COLUMNS} from videos where generation is not null order by created_us desc, video_id"  # noqa: S608
+    )
+    return [_video(row) for row in rows]
+
+
+def titles(transaction: Transaction) -> dict[str, str]:
+    """The title of every video."""
+    return {row["video_id"]: row["title"] for row in transaction.rows("select video_id, title from videos")}
+
+
+def show_set(transaction: Transaction, generations: Sequence[sets.Made]) -> None:
+    """Make these the visible generations, with what the catalog says of them."""
+    for one in generations:
+        facts = _encode(dict(one.facts))
+        transaction.update("videos", {"generation": one.generation, **facts}, {"video_id": one.video_id})
 
 
 def busy_ids(transaction: Transaction) -> set[str]:
@@ -199,7 +215,7 @@ def older_than(seconds: float, now: datetime | None = None) -> datetime:
 
 def _encode(changes: Json) -> Row:
     row: Row = dict(changes)
-    for name in ("info", "error"):
+    for name in ("info", "error", "params"):
         if row.get(name) is not None:
             row[name] = json.dumps(to_json(row[name]), ensure_ascii=False)
     if "notes" in row:
@@ -214,5 +230,6 @@ def _video(row: Row) -> Video:
     values["updated_at"] = from_us(values.pop("updated_us"))
     values["info"] = MediaInfo.from_json(json.loads(row["info"])) if row["info"] else None
     values["error"] = json.loads(row["error"]) if row["error"] else None
+    values["params"] = json.loads(row["params"]) if row["params"] else {}
     values["notes"] = tuple(json.loads(row["notes"] or "[]"))
     return Video(**values)

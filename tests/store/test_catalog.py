@@ -50,10 +50,13 @@ def test_moments_keep_their_microseconds() -> None:
         to_us(datetime(2026, 1, 1))  # noqa: DTZ001 - that is what is refused
 
 
+VERSIONS = [{"version": number} for number in range(1, schema.CATALOG_VERSION + 1)]
+
+
 def test_migrating_twice_changes_nothing(catalog: Catalog) -> None:
     catalog.prepare()
     with catalog.transaction() as transaction:
-        assert transaction.rows("select version from schema_version") == [{"version": schema.CATALOG_VERSION}]
+        assert transaction.rows("select version from schema_version order by version") == VERSIONS
 
 
 def test_a_new_migration_runs_once_on_an_old_catalog(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +78,7 @@ def test_a_failing_migration_leaves_the_old_version(catalog: Catalog, monkeypatc
         with pytest.raises(Exception, match="nonsense"):
             catalog.prepare()
     with catalog.transaction() as transaction:
-        assert transaction.rows("select version from schema_version") == [{"version": schema.CATALOG_VERSION}]
+        assert transaction.rows("select version from schema_version order by version") == VERSIONS
         assert "email" not in [row["column_name"] for row in transaction.rows("describe users")]
 
 

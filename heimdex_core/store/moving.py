@@ -1,0 +1,112 @@
+"""From one set of models to another: what is still to be made, the switch, and dropping a set.
+
+The switch is one catalog transaction and one rename of visible.parquet. The generations and indexes of
+the set that was active stay as they are, so going back is another switch; they go when the set is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heimdex_core.errors import InvalidValue, MoveIncomplete
+from heimdex_core.store import indexing, sets, videos, visible
+from heimdex_core.store.catalog import Transaction
+from heimdex_core.store.commit import Shelf
+from heimdex_core.store.files import remove_tree
+from heimdex_core.types import ModelSet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True)
+class Todo:
+    """Videos (with their owners) that have no generation in a set, or one of older subtitles or choices."""
+
+    missing: tuple[tuple[str, str], ...]
+    """(user_id, video_id), newest first."""
+    total: int
+
+
+def todo(shelf: Shelf, set_id: int) -> Todo:
+    """What a move to the set still has to make. Deleted videos count: they may be restored."""
+    with shelf.catalog.transaction() as transaction:
+        sets.get(transaction, set_id)
+        return _todo(shelf, transaction, set_id)
+
+
+def _todo(shelf: Shelf, transaction: Transaction, set_id: int) -> Todo:
+    made = {one.video_id: one for one in sets.made(transaction, set_id=set_id)}
+    missing = []
+    there = videos.with_generation(transaction)
+    for video in there:
+        one = made.get(video.video_id)
+        # one without inputs is of a library from before they were kept, and is taken as it is
+        if one is None or (one.inputs is not None and one.inputs != sets.inputs_of(shelf.paths, video)):
+            missing.append((video.user_id, video.video_id))
+    return Todo(tuple(missing), len(there))
+
+
+def switch(shelf: Shelf, set_id: int) -> ModelSet:
+    """Make the set the active one for everybody, at once. MoveIncomplete while a video is still to be made."""
+    with shelf.index_lock.hold():
+        indexing.sync(shelf, set_ids={set_id})
+        visible.hook("switch-synced")
+        with shelf.catalog.transaction() as transaction:
+            wanted = sets.get(transaction, set_id)
+            active = sets.active_id(transaction)
+            if active == set_id:
+                return wanted
+            left = _todo(shelf, transaction, set_id)
+            if left.missing:
+                raise MoveIncomplete(missing=len(left.missing), total=left.total, profile=wanted.profile)
+            _keep_facts(transaction, active)
+            # a video may have been committed to the set and never to the active one
+            shown = {video.video_id for video in videos.with_generation(transaction)}
+            ready = [one for one in sets.made(transaction, set_id=set_id) if one.video_id in shown]
+            videos.show_set(transaction, ready)
+            sets.activate(transaction, set_id)
+            visible.hook("switch-ready")
+        with shelf.catalog.transaction() as transaction:
+            return sets.get(transaction, set_id)
+
+
+def _keep_facts(transaction: Transaction, set_id: int) -> None:
+    """What the catalog says of the videos now belongs to the set that is being left."""
+    for one in sets.made(transaction, set_id=set_id):
+        video = videos.get(transaction, one.video_id)
+        facts = {name: getattr(video, name) for name in sets.FACTS}
+        sets.put(transaction, one.video_id, set_id, one.generation, one.inputs, facts)
+
+
+def drop(shelf: Shelf, set_ids: Iterable[int]) -> list[ModelSet]:
+    """Remove sets with the generations and indexes that no other set has. InvalidValue for the active one."""
+    with shelf.index_lock.hold():
+        with shelf.catalog.transaction() as transaction:
+            dropped = [sets.get(transaction, set_id) for set_id in set_ids]
+            if any(one.is_active for one in dropped):
+                raise InvalidValue(name="set", value="active", reason="the library uses it; move to another one first")
+            gone = {
+                (row.video_id, row.generation) for one in dropped for row in sets.made(transaction, set_id=one.set_id)
+            }
+            for one in dropped:
+                sets.remove(transaction, one.set_id)
+            gone -= {(row.video_id, row.generation) for row in sets.made(transaction)}
+            left = {space.name for one in sets.every(transaction) for space in one.spaces.values()}
+        visible.hook("set-dropped")
+        indexing.sync(shelf)
+        _remove_indexes(shelf, dropped, left)
+        for key in gone:
+            remove_tree(shelf.paths.generation(*key))
+    return dropped
+
+
+def _remove_indexes(shelf: Shelf, dropped: list[ModelSet], left: set[str]) -> None:
+    for one in dropped:
+        remove_tree(shelf.paths.lexical_of(one.set_id))
+        for space in one.spaces.values():
+            if space.name not in left:
+                remove_tree(shelf.paths.vector_index(space))
+        for work in shelf.paths.work_root.glob(f"*-set{one.set_id}"):
+            remove_tree(work)

@@ -1,0 +1,179 @@
+"""Sets of models, and which generation of each video is made with which. Inside one catalog transaction.
+
+A set is numbered once and never changed. One is the active set: its generations are what everybody sees.
+A set's number is not given again after it is dropped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from heimdex_core.errors import UnknownName
+from heimdex_core.store.catalog import Transaction, from_us, to_us
+from heimdex_core.store.sidecar import space_to_json
+from heimdex_core.types import Json, ModelSet, Space, Video, to_json, utc_now
+
+if TYPE_CHECKING:
+    from heimdex_core.store.layout import LibraryPaths
+    from heimdex_core.store.library_json import LibraryManifest
+
+FACTS = ("scene_count", "transcript_source", "transcript_rough", "notes", "has_preview")
+"""What the catalog says of a video that depends on the models; it changes with the active set."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A video's generation in a set. `inputs` is None in libraries from before it was kept."""
+
+    video_id: str
+    set_id: int
+    generation: int
+    inputs: str | None
+    facts: Json
+
+
+# --- sets -----------------------------------------------------------------------------------------
+
+
+def ensure_first(transaction: Transaction, manifest: LibraryManifest) -> None:
+    """Set 1 is what library.json says, in a library that has no sets yet."""
+    if transaction.rows("select 1 from model_sets"):
+        return
+    _insert(transaction, 1, manifest.profile, manifest.choice, manifest.spaces)
+    transaction.mark_visible_changed()
+
+
+def add(transaction: Transaction, profile: str, choice: Json, spaces: Mapping[str, Space]) -> ModelSet:
+    """A new set, or the one of these very models that is there already."""
+    wanted = (_models_of(choice), dict(spaces))
+    for known in every(transaction):
+        if (_models_of(known.choice), dict(known.spaces)) == wanted:
+            return known
+    set_id = _counter(transaction, "last_set") + 1
+    _set_counter(transaction, "last_set", set_id)
+    _insert(transaction, set_id, profile, choice, spaces)
+    return get(transaction, set_id)
+
+
+def get(transaction: Transaction, set_id: int) -> ModelSet:
+    """UnknownName for a set that is not there (any more)."""
+    sets = {one.set_id: one for one in every(transaction)}
+    if set_id not in sets:
+        raise UnknownName(kind="set of models", name=str(set_id), known=", ".join(map(str, sets)))
+    return sets[set_id]
+
+
+def every(transaction: Transaction) -> list[ModelSet]:
+    """All sets, oldest first."""
+    active = active_id(transaction)
+    return [
+        ModelSet(
+            set_id=row["set_id"],
+            profile=row["profile"],
+            choice=json.loads(row["choice"]),
+            spaces={role: Space(**space) for role, space in json.loads(row["spaces"]).items()},
+            created_at=from_us(row["created_us"]) or utc_now(),
+            is_active=row["set_id"] == active,
+        )
+        for row in transaction.rows("select * from model_sets order by set_id")
+    ]
+
+
+def active_id(transaction: Transaction) -> int:
+    return _counter(transaction, "active_set")
+
+
+def before_active_id(transaction: Transaction) -> int | None:
+    """The set to go back to; None where there was no other, or it is dropped."""
+    before = _counter(transaction, "before_active_set")
+    known = transaction.rows("select 1 from model_sets where set_id = ?", [before])
+    return before if known and before != active_id(transaction) else None
+
+
+def activate(transaction: Transaction, set_id: int) -> None:
+    """Name the active set; the caller has seen to the videos."""
+    _set_counter(transaction, "before_active_set", active_id(transaction))
+    _set_counter(transaction, "active_set", set_id)
+    transaction.mark_visible_changed()
+
+
+def remove(transaction: Transaction, set_id: int) -> None:
+    transaction.run("delete from video_generations where set_id = ?", [set_id])
+    transaction.run("delete from model_sets where set_id = ?", [set_id])
+
+
+# --- generations ----------------------------------------------------------------------------------
+
+
+def made(transaction: Transaction, *, set_id: int | None = None, video_id: str | None = None) -> list[Made]:
+    """The generations that live: of one set, of one video, of both or of all."""
+    rows = transaction.rows(
+        """select * from video_generations where (? is null or set_id = ?) and (? is null or video_id = ?)
+           order by video_id, set_id""",
+        [set_id, set_id, video_id, video_id],
+    )
+    return [
+        Made(row["video_id"], row["set_id"], row["generation"], row["inputs"], json.loads(row["facts"] or "{}"))
+        for row in rows
+    ]
+
+
+def put(
+    transaction: Transaction, video_id: str, set_id: int, n: int, inputs: str | None, facts: Mapping[str, Any]
+) -> None:
+    """Name `n` as the video's generation in the set."""
+    kept = {name: to_json(facts[name]) for name in FACTS if name in facts}
+    where = {"video_id": video_id, "set_id": set_id}
+    row = {"generation": n, "inputs": inputs, "facts": json.dumps(kept, ensure_ascii=False)}
+    if made(transaction, set_id=set_id, video_id=video_id):
+        transaction.update("video_generations", row, where)
+    else:
+        transaction.insert("video_generations", {**where, **row})
+
+
+def forget(transaction: Transaction, video_id: str) -> None:
+    """The video's generations, of every set."""
+    transaction.run("delete from video_generations where video_id = ?", [video_id])
+
+
+def inputs_of(paths: LibraryPaths, video: Video) -> str:
+    """What a generation of the video is made from besides models: its bytes, subtitles and own choices."""
+    subtitles = paths.subtitles(video.video_id)
+    words = hashlib.sha256(subtitles.read_bytes()).hexdigest() if subtitles is not None else None
+    whole = [video.sha256, words, video.language, dict(sorted(video.params.items()))]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:32]
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def _models_of(choice: Json) -> Json:
+    """A choice without the reason for it: what makes two sets the same."""
+    return {name: value for name, value in to_json(choice).items() if name not in ("name", "reason") and value}
+
+
+def _insert(
+    transaction: Transaction, set_id: int, profile: str, choice: Mapping[str, Any], spaces: Mapping[str, Space]
+) -> None:
+    transaction.insert(
+        "model_sets",
+        {
+            "set_id": set_id,
+            "profile": profile,
+            "choice": json.dumps(to_json(choice), ensure_ascii=False),
+            "spaces": json.dumps({role: space_to_json(space) for role, space in spaces.items()}),
+            "created_us": to_us(utc_now()),
+        },
+    )
+
+
+def _counter(transaction: Transaction, name: str) -> int:
+    return int(transaction.rows("select value from counters where name = ?", [name])[0]["value"])
+
+
+def _set_counter(transaction: Transaction, name: str, value: int) -> None:
+    transaction.update("counters", {"value": value}, {"name": name})
