@@ -299,7 +299,10 @@ class DiskFull(StorageError):
 class ModelsDiskFull(DiskFull):
     code = "MODELS_DISK_FULL"
     message_template = "{what} needs {needed_bytes} bytes in {folder}; {free_bytes} are free."
-    hint_template = "Free some space, or choose a folder on a larger disk with --to or HEIMDEX_MODELS_DIR. What has arrived is kept."
+    hint_template = (
+        "Free some space, or choose a folder on a larger disk with --to or HEIMDEX_MODELS_DIR."
+        " What has arrived is kept."
+    )
 
 
 class LibraryNotFound(StorageError):
@@ -324,6 +327,12 @@ class LibraryBusy(StorageError):
     code = "LIBRARY_BUSY"
     message_template = "{what} is in use by process {pid} since {seconds} s."
     hint_template = "Wait until it is done, or end that process if it hangs."
+
+
+class ViewOutdated(StorageError):
+    code = "VIEW_OUTDATED"
+    message_template = "The library has moved on, and {what} of this view of it cannot be opened any more."
+    hint_template = "Take a new view with `reader.view()`; searching from the library does so by itself."
 
 
 class NestedTransaction(StorageError):

@@ -21,7 +21,11 @@ class Settings(BaseSettings):
     library: Path = Path("data/library")
     user_id: str = "local"
     profile: Literal["auto", "offline", "laptop", "studio"] = "auto"
-    models_dir: Path | None = None
+    models_dir: Path | None = Field(None, description="~/.cache/heimdex/models when unset")
+    speech_model: str | None = Field(None, description="instead of the profile's, for example whisper:medium")
+    text_model: str | None = Field(None, description="instead of the profile's, for example sentence:BAAI/bge-m3")
+    vision_model: str | None = Field(None, description="instead of the profile's, for example openclip:NAME/PRETRAINED")
+    caption_model: str | None = Field(None, description="describes scenes in words; none when unset")
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     # upload

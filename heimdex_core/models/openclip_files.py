@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import ModelBroken, ModelUnavailable, UnknownName
+from heimdex_core.errors import ModelBroken, ModelUnavailable, UnknownName, WeightsMissing
 from heimdex_core.models import where
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ WEIGHTS = (
     "open_clip_pytorch_model.bin",
     "open_clip_pytorch_model.pth",
 )
+TOKENIZER = ("tokenizer*.json", "special_tokens_map.json")
 REPOS = {
     # those of the profiles, so that naming them needs no import of open_clip
     "ViT-B-16-SigLIP2/webli": "timm/ViT-B-16-SigLIP2",
@@ -74,7 +75,7 @@ def parse(asked: str) -> Spec:
     architecture, _, tag = asked.rpartition("/")
     if asked in REPOS:
         return Spec(architecture, asked, repo=REPOS[asked], architecture=architecture, tag=tag)
-    known = _pretrained()
+    known = pretrained()
     found = known.get((architecture, tag.lower().replace("-", "_")))
     if found is None:
         raise where.unknown("vision model", asked, (f"{name}/{tag}" for name, tag in known))
@@ -106,6 +107,22 @@ def stated_dim(spec: Spec) -> int | None:
     if pin and pin.dim:
         return pin.dim
     return int(_built_in(spec.architecture)["embed_dim"]) if spec.architecture else None
+
+
+def other_repos(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """Further repositories that open_clip's architecture refers to, and the files that are needed of each."""
+    if not spec.architecture or not spec.repo:
+        return {}
+    try:
+        text = _built_in(spec.architecture)["text_cfg"]
+    except (UnknownName, ModelUnavailable):
+        return {}  # a name of ours; its own configuration says what it needs
+    found: dict[str, tuple[str, ...]] = {}
+    for key, files in (("hf_model_name", ("config.json",)), ("hf_tokenizer_name", TOKENIZER)):
+        repo = str(text.get(key) or "")
+        if "/" in repo and repo != spec.repo:
+            found[repo] = (*found.get(repo, ()), *files)
+    return found
 
 
 # --- towers ---------------------------------------------------------------------------------------
@@ -165,8 +182,10 @@ def tokenizer_folder(files: Files, models_dir: Path | None) -> Path | None:
     repo = str(files.text.get("hf_tokenizer_name") or "")
     if not repo and "siglip" not in files.spec.name.lower():
         return None
-    if (files.folder / "tokenizer.json").is_file() or "/" not in repo:
-        return where.at(files.folder, (("tokenizer.json",),), name=files.spec.asked).folder
+    if (files.folder / "tokenizer.json").is_file():
+        return files.folder
+    if "/" not in repo:
+        raise WeightsMissing(name=files.spec.asked, reason=f"tokenizer.json is missing from {files.folder}")
     return where.find(repo, (("tokenizer.json",),), name=files.spec.asked, models_dir=models_dir).folder
 
 
@@ -214,7 +233,7 @@ def _configuration(folder: Path, spec: Spec) -> tuple[Mapping[str, Any], Mapping
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelBroken(name=spec.name, reason=f"{CONFIG} cannot be read ({error!r})") from error
         return model, config.get("preprocess_cfg", {})
-    tag = _pretrained().get((spec.architecture or "", (spec.tag or "").lower().replace("-", "_")), {})
+    tag = pretrained().get((spec.architecture or "", (spec.tag or "").lower().replace("-", "_")), {})
     keys = ("mean", "std", "interpolation", "resize_mode")
     model = _built_in(spec.architecture or "")
     return {**model, "quick_gelu": bool(tag.get("quick_gelu"))}, {key: tag[key] for key in keys if key in tag}
@@ -237,7 +256,7 @@ def _built_in(architecture: str) -> dict[str, Any]:
     return found
 
 
-def _pretrained() -> Mapping[tuple[str, str], Mapping[str, Any]]:
+def pretrained() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     """(architecture, tag) -> open_clip's entry."""
     try:
         from open_clip.pretrained import get_pretrained_cfg, list_pretrained

@@ -1,21 +1,21 @@
-"""Which models go together, and which set this machine gets.
-
-Only `offline` is here yet. `laptop` and `studio` need weights that people bring themselves.
-"""
+"""Which models go together, and which set this machine gets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from heimdex_core.errors import InvalidValue, ModelUnavailable, UnknownName
+from heimdex_core.errors import InvalidValue, ProfileWeightsMissing, UnknownName
+from heimdex_core.models import catalogue
+from heimdex_core.models.device import gpu_count
 from heimdex_core.settings import Settings
 
 KINDS = ("speech", "text", "vision")
 """What every choice has."""
 EXTRA_KINDS = ("text", "vision")
 """What a choice can have more than one of."""
+ALL_KINDS = (*KINDS, "caption")
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,15 @@ class ModelChoice:
 
     def spec(self, kind: str) -> str:
         """The spec for "speech", "text", "vision" or "caption"; UnknownName for another kind."""
-        if kind not in (*KINDS, "caption"):
-            raise UnknownName(kind="kind of model", name=kind, known=", ".join((*KINDS, "caption")))
+        if kind not in ALL_KINDS:
+            raise UnknownName(kind="kind of model", name=kind, known=", ".join(ALL_KINDS))
         return str(getattr(self, kind))
+
+    @property
+    def specs(self) -> tuple[tuple[str, str], ...]:
+        """(kind, spec) of every model: the primary ones, the captioner, the extra ones."""
+        primary = [(kind, self.spec(kind)) for kind in ALL_KINDS if self.spec(kind)]
+        return tuple(dict.fromkeys((*primary, *self.extras)))
 
     @property
     def extras(self) -> tuple[tuple[str, str], ...]:
@@ -67,24 +73,139 @@ class ModelChoice:
 
 PROFILES: dict[str, dict[str, str]] = {
     "offline": {"speech": "pocketsphinx:en-us", "text": "minilm:all-MiniLM-L6-v2", "vision": "palette:1"},
+    "laptop": {
+        "speech": "whisper:small",
+        "text": "sentence:intfloat/multilingual-e5-small",
+        "vision": "openclip:ViT-B-16-SigLIP2/webli",
+    },
+    "studio": {
+        "speech": "whisper:large-v3-turbo",
+        "text": "sentence:BAAI/bge-m3",
+        "vision": "openclip:ViT-SO400M-14-SigLIP/webli",
+    },
 }
-LATER = ("laptop", "studio")
-"""Known by name; this version has no models for them."""
+"""From the least to the most that a machine must bring."""
+CUSTOM = "custom"
+"""Name of a choice in which a model was picked by its own name."""
+
+REASONS = {
+    "asked": "it was asked for",
+    "gpu_and_weights": "there is a GPU, and its models are on this machine",
+    "gpu_laptop_weights": "there is a GPU, but only the smaller models are on this machine",
+    "gpu_no_weights": "there is a GPU, but no larger models are on this machine",
+    "weights_no_gpu": "there is no GPU, and its models are on this machine",
+    "no_weights": "it needs no download, and no larger models are on this machine",
+    "no_accelerator_weights": "it needs no download, and no larger models were on this machine",
+    "models_by_name": "models were picked by name",
+}
+"""What the codes of a choice's `reason` say."""
 
 
-def choose_profile(asked: str, settings: Settings | None = None) -> ModelChoice:
-    """The models for `asked`: "auto", or a profile's name.
+@dataclass(frozen=True)
+class StepUp:
+    """The profile that would suit this machine better, and what a download of what it lacks takes."""
 
-    "auto" looks at the machine and its disk, never at the network. Raises ModelUnavailable for a
-    profile whose models this version does not have, UnknownName for any other name.
+    profile: str
+    missing: tuple[str, ...]
+    """Specs that are not on this machine."""
+    bytes_total: int
+    bytes_missing: int
+
+
+def choose_profile(
+    asked: str,
+    settings: Settings | None = None,
+    *,
+    speech: str | None = None,
+    text: str | None = None,
+    vision: str | None = None,
+    caption: str | None = None,
+) -> ModelChoice:
+    """The models for `asked`, "auto" or a profile's name, with single ones replaced by those that are named.
+
+    Names come from the arguments, else from the settings (`speech_model` ...). "auto" looks at the machine and
+    its disk, never at the network. Raises UnknownName, and ProfileWeightsMissing where models that were asked
+    for are not on this machine.
     """
-    if asked == "auto":
-        # The larger profiles need weights on disk, and this version reads none, whatever the hardware.
-        return ModelChoice("offline", "no_accelerator_weights", **PROFILES["offline"])
-    if asked in PROFILES:
-        return ModelChoice(asked, "asked", **PROFILES[asked])
-    if asked in LATER:
-        raise ModelUnavailable(
-            name=asked, reason=f"this version has no models for the profile {asked} yet; use offline"
-        )
-    raise UnknownName(kind="profile", name=asked, known=", ".join(("auto", *PROFILES, *LATER)))
+    settings = settings or Settings()
+    choice = _auto(settings) if asked == "auto" else _profile(asked, "asked")
+    choice = _with_names(choice, settings, speech=speech, text=text, vision=vision, caption=caption)
+    missing = missing_of(choice, settings)
+    if missing:
+        raise _missing_error(choice, missing)
+    return choice
+
+
+def is_as_asked(choice: ModelChoice, asked: str, settings: Settings) -> bool:
+    """True where the profile `asked`, with the models that the settings name, is what `choice` is. Asks no disk."""
+    if asked in ("auto", choice.name):
+        return True
+    return asked in PROFILES and _with_names(_profile(asked, "asked"), settings).specs == choice.specs
+
+
+def missing_of(choice: ModelChoice, settings: Settings) -> list[tuple[str, str]]:
+    """(kind, spec) of the choice's models that are not on this machine."""
+    return [one for one in choice.specs if not catalogue.is_there(*one, settings.models_dir)]
+
+
+def step_up(choice: ModelChoice, settings: Settings) -> StepUp | None:
+    """What would suit this machine better than `choice`; None where nothing does, or people chose for themselves."""
+    order = list(PROFILES)
+    better = "studio" if _has_gpu(settings) else "laptop"
+    if choice.name not in order or order.index(choice.name) >= order.index(better):
+        return None
+    wanted = _profile(better, "asked")
+    missing = missing_of(wanted, settings)
+    return StepUp(better, tuple(spec for _, spec in missing), download_bytes(wanted.specs), download_bytes(missing))
+
+
+def download_bytes(specs: tuple[tuple[str, str], ...] | list[tuple[str, str]]) -> int:
+    """What a download of (kind, spec) pairs takes, about; what is not known counts nothing."""
+    return sum(one.size_bytes for kind, spec in specs for one in catalogue.wanted(kind, spec))
+
+
+def gigabytes(size_bytes: int) -> float:
+    """Rounded to a tenth, as people are told."""
+    return round(size_bytes / 1e9, 1)
+
+
+def _profile(name: str, reason: str) -> ModelChoice:
+    if name not in PROFILES:
+        raise UnknownName(kind="profile", name=name, known=", ".join(("auto", *PROFILES)))
+    return ModelChoice(name, reason, **PROFILES[name])
+
+
+def _auto(settings: Settings) -> ModelChoice:
+    has_gpu = _has_gpu(settings)
+    candidates = [("studio", "gpu_and_weights"), ("laptop", "gpu_laptop_weights")] if has_gpu else []
+    candidates = candidates or [("laptop", "weights_no_gpu")]
+    for name, reason in candidates:
+        choice = _profile(name, reason)
+        if not missing_of(choice, settings):
+            return choice
+    return _profile("offline", "gpu_no_weights" if has_gpu else "no_weights")
+
+
+def _has_gpu(settings: Settings) -> bool:
+    return settings.device != "cpu" and gpu_count() > 0
+
+
+def _with_names(choice: ModelChoice, settings: Settings, **given: str | None) -> ModelChoice:
+    named = {kind: given.get(kind) or getattr(settings, f"{kind}_model") for kind in ALL_KINDS}
+    changes = {kind: spec for kind, spec in named.items() if spec and spec != choice.spec(kind)}
+    if not changes:
+        return choice
+    return replace(choice, name=CUSTOM, reason="models_by_name", **changes)
+
+
+def _missing_error(choice: ModelChoice, missing: list[tuple[str, str]]) -> ProfileWeightsMissing:
+    for kind, spec in missing:
+        if not catalogue.wanted(kind, spec):
+            catalogue.find(kind, spec, None)  # a person's own folder: its own error says what is wrong with it
+    is_profile = choice.name in PROFILES
+    return ProfileWeightsMissing(
+        profile=choice.name if is_profile else "This choice of models",
+        missing=", ".join(spec for _, spec in missing),
+        size_gb=gigabytes(download_bytes(missing)) or "?",
+        pull=choice.name if is_profile else " ".join(spec for _, spec in missing),
+    )

@@ -1,7 +1,7 @@
-"""Where weights lie: HEIMDEX_MODELS_DIR, then the Hugging Face cache. Nothing here uses the network.
+"""Where weights lie: HEIMDEX_MODELS_DIR (else ~/.cache/heimdex/models), then the Hugging Face cache.
 
-Under HEIMDEX_MODELS_DIR a repository "org/name" may be a folder org--name, org/name or name with the
-files in it, or be laid out as the Hugging Face cache is.
+Nothing here uses the network. Under HEIMDEX_MODELS_DIR a repository "org/name" may be a folder org--name,
+org/name or name with the files in it, or be laid out as the Hugging Face cache is.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from heimdex_core.errors import UnknownName, WeightsMissing
+from heimdex_core.errors import ModelFolderUnusable, UnknownName, WeightsMissing
 
 Needs = Sequence[Sequence[str]]
 """What must be there: of each inner sequence one file at least."""
 
 REVISION_FILE = ".revision"
 """In a plain folder: the commit that its files are of, written by whoever downloaded them."""
+INCOMPLETE_FILE = ".incomplete"
+"""In a plain folder: a download into it has begun and has not ended well."""
 _BLOCK = 65_536
 _BLOCKS = 64
 
@@ -91,8 +93,14 @@ PINNED: dict[str, Pinned] = {
             _OPEN_CLIP,
             768,
         ),
-        # no revision is pinned yet: the one that is found is recorded with the vectors
-        Pinned("timm/ViT-SO400M-14-SigLIP", None, "Apache-2.0", 3_515_000_000, _OPEN_CLIP, 1152),
+        Pinned(
+            "timm/ViT-SO400M-14-SigLIP",
+            "c85ba2402be4b49b5d178f2e2384fdf50f8c7961",
+            "Apache-2.0",
+            3_515_000_000,
+            _OPEN_CLIP,
+            1152,
+        ),
     )
 }
 
@@ -126,12 +134,12 @@ def find(repo: str, needs: Needs, *, name: str, models_dir: Path | None = None, 
 
 
 def at(folder: Path, needs: Needs, *, name: str) -> Weights:
-    """The weights in a folder that a person names. Raises WeightsMissing."""
+    """The weights in a folder that a person names. Raises ModelFolderUnusable, a WeightsMissing."""
     if not folder.is_dir():
-        raise WeightsMissing(name=name, reason=f"there is no folder {folder}")
+        raise ModelFolderUnusable(name=name, reason=f"there is no folder {folder}")
     missing = _missing(folder, needs)
     if missing:
-        raise WeightsMissing(name=name, reason=f"{missing} is missing from {folder}")
+        raise ModelFolderUnusable(name=name, reason=f"{missing} is missing from {folder}")
     return Weights(folder, _recorded(folder) or fingerprint(folder))
 
 
@@ -146,6 +154,14 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
 def folder_for(repo: str, models_dir: Path) -> Path:
     """Where a download puts a repository in a folder of models."""
     return models_dir / repo.replace("/", "--")
+
+
+def models_folder(models_dir: Path | None = None) -> Path:
+    """The folder that downloads go to and that is looked into first: HEIMDEX_MODELS_DIR, or one of this person's."""
+    if models_dir:
+        return models_dir.expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "heimdex" / "models"
 
 
 def hugging_face_cache() -> Path:
@@ -172,15 +188,15 @@ def fingerprint(folder: Path) -> str:
 
 
 def _roots(models_dir: Path | None) -> list[Path]:
-    return [*([models_dir] if models_dir else []), hugging_face_cache()]
+    return [models_folder(models_dir), hugging_face_cache()]
 
 
 def _candidates(repo: str, models_dir: Path | None) -> Iterator[tuple[Path, str | None]]:
     """(folder, revision if it is known), best first."""
-    if models_dir:
-        for plain in dict.fromkeys((folder_for(repo, models_dir), models_dir / repo, models_dir / repo.split("/")[-1])):
-            if plain.is_dir():
-                yield plain, _recorded(plain)
+    own = models_folder(models_dir)
+    for plain in dict.fromkeys((folder_for(repo, own), own / repo, own / repo.split("/")[-1])):
+        if plain.is_dir():
+            yield plain, _recorded(plain)
     for root in _roots(models_dir):
         yield from _snapshots(root / f"models--{repo.replace('/', '--')}", PINNED.get(repo))
 
@@ -212,6 +228,8 @@ def _recorded(folder: Path) -> str | None:
 
 def _missing(folder: Path, needs: Needs) -> str | None:
     """What is not there, as "a or b"; a link into a cache that leads nowhere is not there."""
+    if (folder / INCOMPLETE_FILE).exists():
+        return "the rest of an unfinished download"
     for names in needs:
         if not any((folder / name).is_file() and (folder / name).stat().st_size for name in names):
             return " or ".join(names)

@@ -41,6 +41,7 @@ def test_a_choice_of_folders_is_a_set_of_models(choice: ModelChoice) -> None:
 
 def test_weights_that_are_not_there_are_a_row_not_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     choice = ModelChoice("own", "asked", "whisper:small", "sentence:some/model", "openclip:ViT-B-16-SigLIP2/webli")
     rows = {row["kind"]: row for row in Models(choice, Settings()).describe()}
     assert {row["state"] for row in rows.values()} == {"missing"}

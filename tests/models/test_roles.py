@@ -142,6 +142,7 @@ def test_every_model_has_its_row(choice: ModelChoice) -> None:
 
 def test_what_is_missing_is_a_row_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     choice = ModelChoice(
         "own",
         "asked",

@@ -1,0 +1,194 @@
+"""Which models a machine gets: by its hardware and its disk, by a profile's name, by single names."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from heimdex_core.errors import ModelFolderUnusable, ProfileWeightsMissing, UnknownName
+from heimdex_core.models import catalogue, profiles, where
+from heimdex_core.models.profiles import PROFILES, REASONS, ModelChoice, choose_profile, is_as_asked, step_up
+from heimdex_core.settings import Settings
+from tests.models.random_models import random_sentences
+
+FILES = {
+    "whisper": ("model.bin", "config.json", "tokenizer.json", "vocabulary.json"),
+    "sentence": ("model.safetensors", "config.json", "tokenizer.json"),
+    "openclip": ("open_clip_model.safetensors", "tokenizer.json"),
+}
+
+
+@pytest.fixture(autouse=True)
+def no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    return tmp_path / "own"
+
+
+def bring(own: Path, *names: str) -> None:
+    """Files of the right names, which is all that choosing looks at."""
+    for name in names:
+        for kind, spec in PROFILES[name].items():
+            (one,) = catalogue.wanted(kind, spec)
+            folder = where.folder_for(one.repo, own)
+            folder.mkdir(parents=True)
+            (folder / where.REVISION_FILE).write_text(one.revision or "")
+            for file in FILES[spec.partition(":")[0]]:
+                (folder / file).write_bytes(b"x")
+            if spec.startswith("openclip:"):
+                config = {"model_cfg": {"embed_dim": 768, "vision_cfg": {}, "text_cfg": {}}}
+                (folder / "open_clip_config.json").write_text(json.dumps(config))
+
+
+def gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(profiles, "gpu_count", lambda: count)
+
+
+@pytest.mark.parametrize(
+    ("count", "there", "name", "reason"),
+    [
+        (0, (), "offline", "no_weights"),
+        (0, ("laptop",), "laptop", "weights_no_gpu"),
+        (0, ("studio",), "offline", "no_weights"),
+        (0, ("laptop", "studio"), "laptop", "weights_no_gpu"),
+        (1, (), "offline", "gpu_no_weights"),
+        (1, ("laptop",), "laptop", "gpu_laptop_weights"),
+        (2, ("laptop", "studio"), "studio", "gpu_and_weights"),
+    ],
+)
+def test_auto_looks_at_the_machine_and_its_disk(
+    own: Path, monkeypatch: pytest.MonkeyPatch, count: int, there: tuple[str, ...], name: str, reason: str
+) -> None:
+    gpus(monkeypatch, count)
+    bring(own, *there)
+    choice = choose_profile("auto", Settings(models_dir=own))
+    assert (choice.name, choice.reason) == (name, reason)
+    assert {kind: choice.spec(kind) for kind in profiles.KINDS} == PROFILES[name]
+    assert reason in REASONS
+
+
+def test_a_gpu_that_is_not_to_be_used_does_not_count(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus(monkeypatch, 1)
+    bring(own, "laptop", "studio")
+    assert choose_profile("auto", Settings(models_dir=own, device="cpu")).name == "laptop"
+
+
+def test_one_file_that_is_missing_is_enough_to_stay_offline(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus(monkeypatch, 0)
+    bring(own, "laptop")
+    (where.folder_for("timm/ViT-B-16-SigLIP2", own) / "tokenizer.json").unlink()
+    assert choose_profile("auto", Settings(models_dir=own)).name == "offline"
+
+
+def test_a_download_that_has_not_ended_does_not_count(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus(monkeypatch, 0)
+    bring(own, "laptop")
+    (where.folder_for("timm/ViT-B-16-SigLIP2", own) / where.INCOMPLETE_FILE).touch()
+    assert choose_profile("auto", Settings(models_dir=own)).name == "offline"
+
+
+def test_choosing_imports_nothing_heavy(own: Path) -> None:
+    bring(own, "laptop")
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from heimdex_core.models.profiles import choose_profile\n"
+        "from heimdex_core.settings import Settings\n"
+        f"print(choose_profile('auto', Settings(models_dir=Path({str(own)!r}), device='cpu')).name)\n"
+        "heavy = ('torch', 'open_clip', 'sentence_transformers', 'faster_whisper', 'transformers', 'tokenizers',\n"
+        "         'huggingface_hub', 'PIL')\n"
+        "print([name for name in heavy if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["laptop", "[]"]
+
+
+def test_a_profile_that_is_asked_for(own: Path) -> None:
+    bring(own, "studio")
+    choice = choose_profile("studio", Settings(models_dir=own))
+    assert choice == ModelChoice("studio", "asked", **PROFILES["studio"])
+
+
+def test_a_profile_without_its_models_says_what_it_costs(own: Path) -> None:
+    bring(own, "laptop")
+    (where.folder_for("intfloat/multilingual-e5-small", own) / "model.safetensors").unlink()
+    with pytest.raises(ProfileWeightsMissing) as caught:
+        choose_profile("laptop", Settings(models_dir=own))
+    assert "sentence:intfloat/multilingual-e5-small (0.5 GB to download)" in caught.value.message
+    assert "whisper:small" not in caught.value.message
+    assert "models pull laptop" in caught.value.hint
+
+
+def test_another_profile_is_not_known() -> None:
+    with pytest.raises(UnknownName) as caught:
+        choose_profile("desktop")
+    assert "offline, laptop, studio" in caught.value.hint
+
+
+def test_single_models_by_name_replace_those_of_the_profile(tmp_path: Path) -> None:
+    folder = random_sentences(tmp_path / "said")
+    choice = choose_profile("offline", text=f"sentence:{folder}")
+    assert (choice.name, choice.reason) == ("custom", "models_by_name")
+    assert choice.text == f"sentence:{folder}"
+    assert choice.vision == PROFILES["offline"]["vision"]
+    by_setting = choose_profile("offline", Settings(text_model=f"sentence:{folder}"))
+    assert by_setting == choice
+
+
+def test_naming_what_the_profile_has_anyway_changes_nothing() -> None:
+    assert choose_profile("offline", text=PROFILES["offline"]["text"]).name == "offline"
+
+
+def test_a_named_model_that_is_missing(own: Path) -> None:
+    with pytest.raises(ProfileWeightsMissing) as caught:
+        choose_profile("auto", Settings(models_dir=own, speech_model="whisper:medium"))
+    assert "whisper:medium (1.5 GB to download)" in caught.value.message
+    assert "models pull whisper:medium" in caught.value.hint
+
+
+def test_a_named_folder_that_is_missing_is_told_as_a_path(own: Path) -> None:
+    with pytest.raises(ModelFolderUnusable) as caught:
+        choose_profile("offline", text=f"sentence:{own / 'none'}")
+    assert "Check the path" in caught.value.hint
+
+
+def test_a_library_of_named_models_is_what_the_same_settings_ask_for(tmp_path: Path) -> None:
+    named = Settings(text_model=f"sentence:{random_sentences(tmp_path / 'said')}")
+    choice = choose_profile("offline", named)
+    assert is_as_asked(choice, "auto", Settings())
+    assert is_as_asked(choice, "offline", named)
+    assert not is_as_asked(choice, "offline", Settings())
+    assert not is_as_asked(choice, "laptop", named)
+
+
+def test_the_step_up_counts_what_is_missing(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(models_dir=own)
+    gpus(monkeypatch, 0)
+    offline = choose_profile("offline", settings)
+    found = step_up(offline, settings)
+    assert found is not None
+    assert (found.profile, len(found.missing)) == ("laptop", 3)
+    assert found.bytes_missing == found.bytes_total == 486_212_000 + 493_500_000 + 1_535_000_000
+    bring(own, "laptop")
+    found = step_up(offline, settings)
+    assert found is not None
+    assert (found.bytes_missing, found.missing) == (0, ())
+    laptop = choose_profile("laptop", settings)
+    assert step_up(laptop, settings) is None
+    gpus(monkeypatch, 1)
+    found = step_up(laptop, settings)
+    assert found is not None
+    assert found.profile == "studio"
+
+
+def test_people_who_chose_for_themselves_are_left_alone(tmp_path: Path) -> None:
+    choice = choose_profile("offline", text=f"sentence:{random_sentences(tmp_path / 'said')}")
+    assert step_up(choice, Settings()) is None
