@@ -18,6 +18,8 @@ CLIP_S = 30.0
 """What a Whisper model hears at once."""
 JOIN_S = 3.0
 """Speech that is nearer together goes into one clip: a clip costs the same however much is said in it."""
+PAD_S = 0.4
+"""A clip begins and ends this much outside its speech: the detector hears beginnings and endings late and early."""
 OVERLAP_S = 1.0
 """A window's last second is heard again in the next one, for what begins in it."""
 
@@ -27,13 +29,15 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Window:
-    """`samples` begin at `start_s` of the file; `clips` are [start, end) in seconds of the window."""
+    """`samples` begin at `start_s` of the file; `clips` and `speech` are [start, end) in seconds of the window."""
 
     start_s: float
     samples: Samples
     clips: tuple[Span, ...]
     done_s: float
     """Up to where the file is settled when this window is done."""
+    speech: tuple[Span, ...] = ()
+    """What the detector took for speech in the clips, without what is added around it."""
 
 
 def open_wav(path: Path) -> wave.Wave_read:
@@ -61,22 +65,34 @@ def windows(wav: wave.Wave_read, *, window_s: float = WINDOW_S) -> Iterator[Wind
         samples = np.frombuffer(wav.readframes(min(length, total - at)), "<i2").astype(np.float32) / 32768.0
         if not samples.size:
             return  # the header promised more than there is
-        speech = speech_in(samples)
         is_last = at + samples.size >= total
         end_s = samples.size / RATE_HZ
-        cut_s = end_s if is_last else cut_at(speech, end_s)
-        kept = [(a, min(b, cut_s)) for a, b in speech if a < cut_s]
-        yield Window(at / RATE_HZ, samples, clips_of(kept), at / RATE_HZ + cut_s)
+        speech = speech_in(samples)
+        around = padded(speech, end_s)
+        cut_s = end_s if is_last else cut_at(around, end_s)
+        kept = [(a, min(b, cut_s)) for a, b in around if a < cut_s]
+        heard = tuple((a, min(b, cut_s)) for a, b in speech if a < cut_s)
+        yield Window(at / RATE_HZ, samples, clips_of(kept), at / RATE_HZ + cut_s, heard)
         at += max(1, round(cut_s * RATE_HZ))
 
 
 def speech_in(samples: Samples) -> list[Span]:
-    """Where somebody speaks, by the voice activity detector of faster-whisper; no span longer than a clip."""
+    """Where somebody speaks, by the voice activity detector of faster-whisper; with PAD_S no longer than a clip."""
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-    # the values of faster-whisper's own batched pipeline
-    options = VadOptions(max_speech_duration_s=CLIP_S, min_silence_duration_ms=160)
+    # the values of faster-whisper's own batched pipeline, but for the padding: words are told by where speech begins
+    options = VadOptions(max_speech_duration_s=CLIP_S - 2 * PAD_S, min_silence_duration_ms=160, speech_pad_ms=0)
     return [(s["start"] / RATE_HZ, s["end"] / RATE_HZ) for s in get_speech_timestamps(samples, options)]
+
+
+def padded(speech: Sequence[Span], end_s: float) -> list[Span]:
+    """Each span with PAD_S around it, or half of the silence where its neighbour is nearer; inside [0, end_s)."""
+    befores = [2 * speech[0][0], *(b[0] - a[1] for a, b in zip(speech, speech[1:], strict=False))] if speech else []
+    afters = [*befores[1:], 2 * (end_s - speech[-1][1])] if speech else []
+    return [
+        (start_s - min(PAD_S, before / 2), end_s + min(PAD_S, after / 2))
+        for (start_s, end_s), before, after in zip(speech, befores, afters, strict=True)
+    ]
 
 
 def cut_at(speech: Sequence[Span], end_s: float) -> float:

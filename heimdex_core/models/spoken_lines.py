@@ -12,7 +12,28 @@ LONGEST_S = 10.0
 SENTENCE_S = 2.0
 """A sentence's end breaks a line that is at least this long."""
 SHORTEST_S = 0.02
+BESIDE_S = 0.1
+"""How far a word may reach out of the speech that the detector heard."""
 _ENDS = tuple(".?!。？！…")
+
+
+def within_speech(words: Sequence[Word], speech: Sequence[tuple[float, float]]) -> tuple[Word, ...]:
+    """Words without the silence before and after them, each kept to the speech that most of it lies in.
+
+    The first word of whatever Whisper hears at once begins at the very start of it, and a word beside a pause
+    often takes the pause in. Words that touch no speech are left as they are.
+    """
+    return tuple(_within(word, speech) for word in words)
+
+
+def _within(word: Word, speech: Sequence[tuple[float, float]]) -> Word:
+    touched = [
+        (min(word.end_s, b) - max(word.start_s, a), a, b) for a, b in speech if a < word.end_s and b > word.start_s
+    ]
+    if not touched:
+        return word
+    _, begin_s, end_s = max(touched)
+    return replace(word, start_s=max(word.start_s, begin_s - BESIDE_S), end_s=min(word.end_s, end_s + BESIDE_S))
 
 
 def lines(words: Sequence[Word], *, no_speech: float | None, after_s: float, total_s: float) -> list[Segment]:

@@ -22,7 +22,7 @@ from heimdex_core.models.batching import Batches, is_out_of_memory
 from heimdex_core.models.device import Device, choose_device
 from heimdex_core.models.speech_filter import NO_SPEECH_LIMIT, filter_segments
 from heimdex_core.models.speech_windows import Span, Window, open_wav, windows
-from heimdex_core.models.spoken_lines import lines
+from heimdex_core.models.spoken_lines import lines, within_speech
 from heimdex_core.models.weights import folder_bytes
 from heimdex_core.types import Segment, Transcript, Word, WorkContext
 
@@ -220,7 +220,7 @@ class _Heard:
         if self._language is None:
             self._settle(info.language, info.language_probability)
         self._spoken_s[info.language] += sum(part.end - part.start for part in parts)
-        return [_segment(part, window.start_s, self._total_s) for part in parts if part.text.strip()]
+        return [_segment(part, window, self._total_s) for part in parts if part.text.strip()]
 
     def _settle(self, language: str, probability: float) -> None:
         if probability >= SURE:
@@ -248,10 +248,14 @@ class _Heard:
         return Transcript(kept.segments, "recognised", spoken, self._name, dropped=dropped, notes=tuple(notes))
 
 
-def _segment(part: Any, start_s: float, total_s: float) -> Segment:
-    words = tuple(
-        Word(word.word, start_s + float(word.start), start_s + float(word.end), round(float(word.probability), 4))
-        for word in part.words or ()
+def _segment(part: Any, window: Window, total_s: float) -> Segment:
+    start_s = window.start_s
+    words = within_speech(
+        [
+            Word(word.word, start_s + float(word.start), start_s + float(word.end), round(float(word.probability), 4))
+            for word in part.words or ()
+        ],
+        [(start_s + a, start_s + b) for a, b in window.speech],
     )
     begin_s = min(max(0.0, start_s + float(part.start)), total_s)
     end_s = min(max(begin_s, start_s + float(part.end)), total_s)

@@ -5,7 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heimdex_core.models.speech_windows import CLIP_S, RATE_HZ, Window, clips_of, cut_at, open_wav, speech_in, windows
+from heimdex_core.models.speech_windows import (
+    CLIP_S,
+    RATE_HZ,
+    Window,
+    clips_of,
+    cut_at,
+    open_wav,
+    padded,
+    speech_in,
+    windows,
+)
 from tests.models.speech import speech_at_16k, write_wav
 
 
@@ -34,6 +44,19 @@ def test_clips_are_joined_over_short_silence_up_to_thirty_seconds() -> None:
     assert clips_of([(0, 5), (6, 11), (20, 25), (25.5, 49), (49, 55)]) == ((0, 11), (20, 49), (49, 55))
     assert clips_of([]) == ()
     assert clips_of([(2, 2)]) == ()
+
+
+def test_speech_gets_a_little_silence_around_it() -> None:
+    assert padded([(1.0, 2.0), (5.0, 6.0)], 10.0) == [(0.6, 2.4), (4.6, 6.4)]
+    narrow = padded([(0.25, 2.0), (2.5, 6.0)], 6.25)
+    assert narrow == [(0.0, 2.25), (2.25, 6.25)], "no more than there is, and half of what is shared"
+    assert padded([], 10.0) == []
+
+
+def test_what_is_speech_begins_where_it_is_heard(tmp_path: Path) -> None:
+    (found,) = windows_of(speech_at_16k(tmp_path / "one.wav", "the quick brown fox jumps", start_s=2.0), 60.0)
+    assert found.speech[0][0] == pytest.approx(2.0, abs=0.2)
+    assert found.clips[0][0] == pytest.approx(found.speech[0][0] - 0.4)
 
 
 def test_no_speech_is_lost_or_heard_twice_where_windows_meet(tmp_path: Path) -> None:

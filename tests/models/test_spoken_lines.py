@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from heimdex_core.models.spoken_lines import lines
+from heimdex_core.models.spoken_lines import lines, within_speech
 from heimdex_core.types import Segment, Word
 
 
@@ -52,3 +52,23 @@ def test_words_after_the_end_stay_with_the_line_before() -> None:
 
 def test_nothing_said_no_lines() -> None:
     assert broken([]) == []
+
+
+def times(words: list[Word], speech: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    return [(round(w.start_s, 3), round(w.end_s, 3)) for w in within_speech(words, speech)]
+
+
+def test_a_word_does_not_take_in_the_silence_beside_it() -> None:
+    speech = [(0.4, 2.0), (5.0, 6.0)]
+    assert times([word(" first", 0.0, 0.8), word(" last", 1.7, 3.5)], speech) == [(0.3, 0.8), (1.7, 2.1)]
+    assert times([word(" inside", 0.5, 0.9)], speech) == [(0.5, 0.9)]
+
+
+def test_a_word_belongs_to_the_speech_that_most_of_it_lies_in() -> None:
+    assert times([word(" begun in the pause", 1.95, 5.4)], [(0.4, 2.0), (5.0, 6.0)]) == [(4.9, 5.4)]
+    assert times([word(" ended in the pause", 1.5, 5.01)], [(0.4, 2.0), (5.0, 6.0)]) == [(1.5, 2.1)]
+
+
+def test_a_word_that_the_detector_did_not_hear_is_left_alone() -> None:
+    assert times([word(" soft", 3.0, 3.5)], [(0.4, 2.0), (5.0, 6.0)]) == [(3.0, 3.5)]
+    assert times([word(" soft", 3.0, 3.5)], []) == [(3.0, 3.5)]
