@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from heimdex_core import admission, intake
+from heimdex_core import admission
+from heimdex_core.door import OnProgress
 from heimdex_core.errors import (
     Cancelled,
-    HeimdexError,
     JobsUnavailable,
     LibraryNotFound,
     ProfileMismatch,
@@ -20,17 +20,16 @@ from heimdex_core.errors import (
 )
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.work import read_progress
-from heimdex_core.models.registry import ModelChoice, Models, choose_profile
+from heimdex_core.library_models import ModelDoor, SetModels
+from heimdex_core.library_reels import ReelDoor
+from heimdex_core.models.profiles import is_as_asked
+from heimdex_core.models.registry import ModelChoice, Models, Purpose, choose_profile
 from heimdex_core.search.results import SearchResult
 from heimdex_core.settings import Settings, default_weights, get_settings
 from heimdex_core.store.locks import video_lock
 from heimdex_core.store.store import Store
 from heimdex_core.types import (
-    Export,
-    ExportState,
     Query,
-    Reel,
-    ReelClip,
     Scene,
     StageProgress,
     Video,
@@ -44,29 +43,14 @@ if TYPE_CHECKING:
     from heimdex_core.ingest.pipeline import IngestRun
     from heimdex_core.search.searcher import Searcher
     from heimdex_core.store.layout import LibraryPaths
-    from heimdex_core.store.reader import Reader
-
-OnProgress = Callable[[StageProgress], None]
 
 
-class WorkQueue(Protocol):
-    """Where lasting work is handed to; jobs.client.JobQueue is one."""
-
-    def enqueue_ingest(self, video_id: str) -> str: ...
-    def enqueue_reel(self, export_id: str) -> str: ...
-    def enqueue_reindex(self) -> str: ...
-    def cancel(self, job_id: str) -> None: ...
-
-
-class Library:
+class Library(ReelDoor, ModelDoor):
     """A folder of videos and what is known about them, as one person sees it."""
 
-    def __init__(self, store: Store, models: Models, settings: Settings, user_id: str) -> None:
-        self.store = store
-        self.models = models
-        self.settings = settings
-        self.user_id = user_id
-        self.queue: WorkQueue | None = None
+    def __init__(self, store: Store, loaded: SetModels, settings: Settings, user_id: str) -> None:
+        super().__init__(store, settings, user_id)
+        self.loaded = loaded
         self._searcher: Searcher | None = None
         self._lock = threading.Lock()
 
@@ -81,11 +65,13 @@ class Library:
         profile: str | None = None,
         settings: Settings | None = None,
         create: bool = True,
+        purpose: Purpose = "ingest",
     ) -> Library:
         """Open the library folder at `path` (default: HEIMDEX_LIBRARY, else data/library).
 
         A new one is made there unless `create` is false (then LibraryNotFound). The profile is chosen
-        once, when the library is made; asking for another one later raises ProfileMismatch.
+        once, when the library is made; asking for another one later raises ProfileMismatch (`move_to`
+        changes it). With `purpose` "query" models load only what searching needs.
         """
         settings = settings or get_settings()
         root = Path(path if path is not None else settings.library).expanduser().resolve()
@@ -94,17 +80,21 @@ class Library:
             if not create:
                 raise LibraryNotFound(path=str(root))
             choice = choose_profile(asked, settings)
-            models = Models(choice, settings)
-            store = Store.create(root, profile=choice.name, models=choice.to_dict(), spaces=models.spaces)
+            spaces = Models(choice, settings).spaces
+            store = Store.create(root, profile=choice.name, models=choice.to_dict(), spaces=spaces)
         else:
             store = Store.open(root)
-            pinned = store.manifest.profile
-            if asked not in ("auto", pinned):
-                raise ProfileMismatch(pinned=pinned, asked=asked)
-            models = Models(ModelChoice.from_dict(store.manifest.choice), settings)
-            for kind, space in store.manifest.spaces.items():
-                space.check(models.spaces[kind])
-        return cls(store, models, settings, user_id or settings.user_id)
+            pinned = ModelChoice.from_dict(store.manifest.choice)
+            if not is_as_asked(pinned, asked, settings):
+                raise ProfileMismatch(pinned=pinned.name, asked=asked)
+        return cls(store, SetModels(store, settings, purpose), settings, user_id or settings.user_id)
+
+    def _whole(self) -> Library:
+        return self
+
+    def as_user(self, user_id: str) -> Library:
+        """The same library as another person sees it: it shares the store and the models."""
+        return self if user_id == self.user_id else Library(self.store, self.loaded, self.settings, user_id)
 
     def close(self) -> None:
         """Let go of what is held open; the library can be opened again."""
@@ -125,10 +115,6 @@ class Library:
     @property
     def paths(self) -> LibraryPaths:
         return self.store.paths
-
-    @property
-    def reader(self) -> Reader:
-        return self.store.reader()
 
     # --- bringing videos in -----------------------------------------------------------------------
 
@@ -218,15 +204,6 @@ class Library:
             is_cancelled=marker.exists,
             on_progress=progress,
         )
-
-    def _queue(self) -> WorkQueue:
-        if self.queue is None:
-            raise JobsUnavailable(reason="this library was opened without one")
-        return self.queue
-
-    def _cancel_marker(self, video_id: str) -> Path:
-        # Beside the work folder, not in it: a run must find it before it has made the folder.
-        return self.store.paths.cancel_marker(video_id)
 
     # --- the videos -------------------------------------------------------------------------------
 
@@ -332,91 +309,6 @@ class Library:
         """Read the library with SQL (tables: videos, scenes, words, exports, reels, searches)."""
         self.reader.refresh()
         return self.reader.sql(query, params, user_id=self.user_id)
-
-    # --- reels ------------------------------------------------------------------------------------
-
-    def reel(
-        self,
-        clips: Sequence[ReelClip | str],
-        *,
-        title: str = "",
-        out: str | Path | None = None,
-        queue: bool = False,
-        progress: OnProgress | None = None,
-    ) -> Export:
-        """Make one MP4 of clips or scene ids, in their order; `out` also gets a copy of the file.
-
-        Raises InvalidReel, SceneNotFound, RenderFailed, RenderCheckFailed, RenderTimeout, DiskFull.
-        """
-        from heimdex_core.export.plan import new_export, plan_reel
-
-        self.reader.refresh()
-        plan = plan_reel(self.reader, self.user_id, clips, title=title, settings=self.settings)
-        export = self.store.create_export(new_export(plan, self.user_id, self.settings))
-        if queue:
-            try:
-                job_id = self._queue().enqueue_reel(export.export_id)
-            except HeimdexError as error:
-                # Nobody would ever render it: it must not wait as pending.
-                self.store.update_export(export.export_id, state=ExportState.FAILED, error=error.to_dict())
-                raise
-            return self.store.update_export(export.export_id, job_id=job_id)
-        export = self.render_export(export.export_id, progress=progress)
-        if out is not None:
-            self._copy_out(export, Path(out).expanduser())
-        return export
-
-    def render_export(
-        self, export_id: str, *, progress: OnProgress | None = None, is_cancelled: Callable[[], bool] | None = None
-    ) -> Export:
-        """Render a pending export in this process."""
-        from heimdex_core.export.progress import export_context
-        from heimdex_core.export.reel import render
-
-        export = self.store.export(self.user_id, export_id)
-        marker = self._cancel_marker(export_id)
-        context = export_context(self.store.paths, export, progress, is_cancelled or marker.exists)
-        return render(self.store, export, settings=self.settings, context=context)
-
-    def _copy_out(self, export: Export, out: Path) -> None:
-        path = self.export_path(export)
-        copied = intake.copy_in(path, out.parent, what=out.name)
-        copied.path.replace(out)
-
-    def export(self, export_id: str) -> Export:
-        return self.store.export(self.user_id, export_id)
-
-    def exports(self, limit: int | None = None) -> list[Export]:
-        """The person's exports, newest first, those too whose file is gone."""
-        return self.store.exports(self.user_id, limit=limit)
-
-    def export_path(self, export: Export) -> Path:
-        """The rendered file; ExportNotFound when it has expired."""
-        return self.store.export_path(export)
-
-    def export_progress(self, export_id: str) -> StageProgress | None:
-        from heimdex_core.export.progress import read_export_progress
-
-        return read_export_progress(self.store.paths, export_id)
-
-    def cancel_export(self, export_id: str) -> None:
-        """Ask a render to stop."""
-        export = self.export(export_id)
-        marker = self._cancel_marker(export_id)
-        marker.parent.mkdir(parents=True, exist_ok=True)
-        marker.touch()
-        if export.job_id and self.queue is not None:
-            self.queue.cancel(export.job_id)
-
-    def tray(self) -> Reel:
-        """The scenes picked so far; they survive searches, pages and restarts."""
-        return self.store.tray(self.user_id)
-
-    def save_tray(self, clips: Sequence[ReelClip], *, title: str = "") -> Reel:
-        """Keep the tray as it is now; a clip of the same scene is kept once."""
-        unique = {clip.scene_id: clip for clip in reversed(clips)}
-        ordered = [clip for clip in clips if unique.get(clip.scene_id) is clip]
-        return self.store.save_tray(self.user_id, title, ordered)
 
     # --- people and upkeep ------------------------------------------------------------------------
 

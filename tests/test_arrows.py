@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOUNDATION = {"types", "errors", "settings"}
-DOOR = {"library", "admission", "intake", "upkeep", "doctor"}
+DOOR = {"library", "library_models", "library_reels", "door", "moves", "admission", "intake", "upkeep", "doctor"}
 MAY_IMPORT = {
     "types": {"errors"},
     "errors": set(),

@@ -150,7 +150,8 @@ class Tasks:
         piece = Piece(job_id, export_id, "render")
 
         def work() -> Json:
-            export = self._as_user(user_id).render_export(export_id, is_cancelled=self.stop_asked(job_id, export_id))
+            library = self.library.as_user(user_id)
+            export = library.render_export(export_id, is_cancelled=self.stop_asked(job_id, export_id))
             return {"path": export.path}
 
         try:
@@ -215,14 +216,6 @@ class Tasks:
         if subject not in _UPKEEP:
             marks.append(paths.cancel_marker(subject))
         return any(mark.exists() for mark in marks)
-
-    def _as_user(self, user_id: str) -> Library:
-        """The same library as another person sees it: it shares the store and the models."""
-        if user_id == self.library.user_id:
-            return self.library
-        from heimdex_core.library import Library
-
-        return Library(self.library.store, self.library.models, self.library.settings, user_id)
 
 
 def first_error(results: list[Json]) -> Json | None:

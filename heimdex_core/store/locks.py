@@ -85,6 +85,18 @@ class FileLock:
                     self.path.unlink(missing_ok=True)
                 portalocker.unlock(file)
 
+    def is_held(self) -> bool:
+        """Whether somebody holds it just now; the answer may be old when it is read."""
+        if not self.path.exists():
+            return False
+        with self.path.open("a+") as file:
+            try:
+                portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+            except (portalocker.LockException, BlockingIOError):
+                return True
+            portalocker.unlock(file)
+        return False
+
     @contextmanager
     def _acquired(self) -> Iterator[IO[str]]:
         """The locked file. Where its last holder removed it meanwhile, the new one of that name is locked."""

@@ -14,7 +14,7 @@ from heimdex_core.store import indexing, sets, videos, visible
 from heimdex_core.store.catalog import Transaction
 from heimdex_core.store.commit import Shelf
 from heimdex_core.store.files import remove_tree
-from heimdex_core.types import ModelSet
+from heimdex_core.types import ModelSet, VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ class Todo:
 
 
 def todo(shelf: Shelf, set_id: int) -> Todo:
-    """What a move to the set still has to make. Deleted videos count: they may be restored."""
+    """What a move to the set still has to make. Deleted videos do not hold it up: restored, they are indexed then."""
     with shelf.catalog.transaction() as transaction:
         sets.get(transaction, set_id)
         return _todo(shelf, transaction, set_id)
@@ -39,7 +39,7 @@ def todo(shelf: Shelf, set_id: int) -> Todo:
 def _todo(shelf: Shelf, transaction: Transaction, set_id: int) -> Todo:
     made = {one.video_id: one for one in sets.made(transaction, set_id=set_id)}
     missing = []
-    there = videos.with_generation(transaction)
+    there = [video for video in videos.with_generation(transaction) if video.state != VideoState.DELETED]
     for video in there:
         one = made.get(video.video_id)
         # one without inputs is of a library from before they were kept, and is taken as it is
@@ -62,10 +62,7 @@ def switch(shelf: Shelf, set_id: int) -> ModelSet:
             if left.missing:
                 raise MoveIncomplete(missing=len(left.missing), total=left.total, profile=wanted.profile)
             _keep_facts(transaction, active)
-            # a video may have been committed to the set and never to the active one
-            shown = {video.video_id for video in videos.with_generation(transaction)}
-            ready = [one for one in sets.made(transaction, set_id=set_id) if one.video_id in shown]
-            videos.show_set(transaction, ready)
+            videos.show_set(transaction, sets.made(transaction, set_id=set_id))
             sets.activate(transaction, set_id)
             visible.hook("switch-ready")
         with shelf.catalog.transaction() as transaction:

@@ -128,8 +128,9 @@ def check_transition(state: VideoState, wanted: VideoState) -> None:
 def restore(transaction: Transaction, user_id: str, video_id: str) -> Video:
     """Undo a deletion; a video that is not deleted stays as it is.
 
-    An indexed one is indexed again. Work that was under way when it was deleted has ended, so such a
-    video waits for it (validating), or is failed where its upload never arrived whole.
+    An indexed one is indexed again, unless the library has moved to other models meanwhile. Then, and where
+    work was under way when it was deleted, it waits for work (validating); it is failed where its upload
+    never arrived whole.
     """
     video = get(transaction, video_id, user_id)
     if video.state != VideoState.DELETED:
@@ -138,7 +139,7 @@ def restore(transaction: Transaction, user_id: str, video_id: str) -> Video:
     before = VideoState(row["state_before"] or VideoState.FAILED)
     if video.generation is not None:
         wanted = VideoState.INDEXED
-    elif before in (VideoState.VALIDATING, VideoState.PROCESSING):
+    elif before in (VideoState.VALIDATING, VideoState.PROCESSING, VideoState.INDEXED):
         wanted = VideoState.VALIDATING
     else:
         wanted = VideoState.FAILED
@@ -181,7 +182,7 @@ def abandoned(transaction: Transaction, before: datetime) -> list[Video]:
 
 
 def with_generation(transaction: Transaction) -> list[Video]:
-    """Every video that is or was searchable, of the deleted ones too (they may be restored), newest first."""
+    """Every video with a visible generation, of the deleted ones too (they may be restored), newest first."""
     rows = transaction.rows(
         f"select {_COLUMNS} from videos where generation is not null order by created_us desc, video_id"  # noqa: S608
     )
@@ -194,7 +195,8 @@ def titles(transaction: Transaction) -> dict[str, str]:
 
 
 def show_set(transaction: Transaction, generations: Sequence[sets.Made]) -> None:
-    """Make these the visible generations, with what the catalog says of them."""
+    """Make these the visible generations, with what the catalog says of them; videos without one have none."""
+    transaction.run("update videos set generation = null")
     for one in generations:
         facts = _encode(dict(one.facts))
         transaction.update("videos", {"generation": one.generation, **facts}, {"video_id": one.video_id})
