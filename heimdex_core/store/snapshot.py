@@ -54,6 +54,12 @@ class Snapshot:
     problems: tuple[str, ...] = ()
     owners: dict[str, list[VisibleVideo]] = field(default_factory=dict)
     made_with: VisibleSet | None = None
+    """None in what was published before there were sets of models."""
+
+    @property
+    def set_id(self) -> int:
+        """The set of models of the visible generations; 1 is what a library was made with."""
+        return 1 if self.made_with is None else self.made_with.set_id
 
     def of_user(self, user_id: str, video_ids: tuple[str, ...] | None = None) -> list[VisibleVideo]:
         """The person's visible videos, newest first; of `video_ids` only where those are given."""
@@ -71,13 +77,17 @@ def empty() -> Snapshot:
 def take(paths: LibraryPaths, before: Snapshot) -> Snapshot:
     """The present state; videos whose generation is the same as `before` are not read again.
 
+    A generation's number may be given again after its set of models was dropped, so only those of the same
+    set are the same.
+
     A generation may be replaced and removed while it is being read: then visible.parquet names
     another one, and reading starts again.
     """
     for _ in range(ATTEMPTS):
         revision, found, made_with = visible.read(paths.visible)
         shown = {video_id: video for video_id, video in found.items() if not video.deleted}
-        loaded, problems = _load(paths, shown, before)
+        now = 1 if made_with is None else made_with.set_id
+        loaded, problems = _load(paths, shown, before.loaded if before.set_id == now else {})
         if not problems or visible.read_revision(paths.visible) == revision:
             break
     for problem in problems:
@@ -90,12 +100,12 @@ def take(paths: LibraryPaths, before: Snapshot) -> Snapshot:
 
 
 def _load(
-    paths: LibraryPaths, shown: dict[str, VisibleVideo], before: Snapshot
+    paths: LibraryPaths, shown: dict[str, VisibleVideo], before: dict[str, LoadedVideo]
 ) -> tuple[dict[str, LoadedVideo], list[str]]:
     loaded: dict[str, LoadedVideo] = {}
     problems: list[str] = []
     for video_id, video in shown.items():
-        known = before.loaded.get(video_id)
+        known = before.get(video_id)
         if known is not None and known.generation == video.generation:
             loaded[video_id] = known
             continue

@@ -81,7 +81,8 @@ class _Database:
         self._catalog = catalog
         self._user_id = user_id
         self._lock = threading.Lock()
-        self._loaded: dict[str, int] = {}
+        self._loaded: dict[str, tuple[int, int]] = {}
+        """(set of models, generation) of each video."""
         self._catalog_signature: Any = None
         self._searches_signature: Any = None
         self._connection = duckdb.connect(
@@ -109,9 +110,11 @@ class _Database:
         with self._lock:
             self._update(shot)
             cursor = self._connection.cursor()
+            # Fixed to what was just filled in: another view may be asked while this one is.
+            cursor.execute("begin transaction read only")
+            cursor.execute("select 1 from scenes limit 0")
         try:
             _check(cursor, query)
-            cursor.execute("begin transaction read only")
             values = dict(params) if isinstance(params, Mapping) else list(params)
             return cursor.sql(query, params=values).to_arrow_table().to_pandas()
         except duckdb.Error as error:
@@ -128,15 +131,19 @@ class _Database:
     # --- filling ----------------------------------------------------------------------------------
 
     def _update(self, shot: Snapshot) -> None:
-        wanted = {video.video_id: video.generation for video in shot.of_user(self._user_id)}
-        gone = [video_id for video_id, n in self._loaded.items() if wanted.get(video_id) != n]
-        new = [video_id for video_id, n in wanted.items() if self._loaded.get(video_id) != n]
-        for table in ("scenes", "words"):
+        wanted = {video.video_id: (shot.set_id, video.generation) for video in shot.of_user(self._user_id)}
+        gone = [video_id for video_id, made in self._loaded.items() if wanted.get(video_id) != made]
+        new = [video_id for video_id, made in wanted.items() if self._loaded.get(video_id) != made]
+        # All is read before anything is changed: a file may have gone meanwhile.
+        read = {
+            "scenes": [self._scenes(shot, video_id) for video_id in new],
+            "words": [self._words(shot, video_id) for video_id in new],
+        }
+        for table, rows in read.items():
             for video_id in gone:
                 self._connection.execute(f"delete from {table} where video_id = ?", [video_id])  # noqa: S608
-        if new:
-            self._append("scenes", pa.concat_tables([self._scenes(shot, video_id) for video_id in new]))
-            self._append("words", pa.concat_tables([self._words(shot, video_id) for video_id in new]))
+            if rows:
+                self._append(table, pa.concat_tables(rows))
         self._loaded = wanted
         self._copy_catalog()
         self._copy_searches()

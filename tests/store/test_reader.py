@@ -46,10 +46,10 @@ def test_refresh_tells_whether_anything_changed(store: Store) -> None:
 def test_only_changed_videos_are_read_again(store: Store) -> None:
     one, two = add(store, "one", ("a",)), add(store, "two", ("b",))
     reader = store.reader()
-    before = reader._ready().loaded[one.video_id]
+    before = reader.view().snapshot.loaded[one.video_id]
     commit(store, two, ("c",))
     reader.refresh()
-    assert reader._ready().loaded[one.video_id] is before
+    assert reader.view().snapshot.loaded[one.video_id] is before
     assert reader.scenes("local", two.video_id)[0].transcript == "c"
 
 
