@@ -147,8 +147,9 @@ class ModelDoor(Door):
         if profile is not None:
             given = {kind: spec for kind, spec in named.items() if spec}
             return choose_profile(profile, self.settings, **given)
-        changes = {kind: spec for kind, spec in named.items() if spec is not None and spec != now.spec(kind)}
-        return replace(now, name=CUSTOM, reason="models_by_name", **changes) if changes else now
+        whole = {**now.to_dict(), **{kind: spec for kind, spec in named.items() if spec is not None}}
+        choice = ModelChoice.from_dict(whole)
+        return choice if choice == now else replace(choice, name=CUSTOM, reason="models_by_name")
 
     def _without(self, choice: ModelChoice, names: Sequence[str]) -> ModelChoice:
         if not names:

@@ -121,6 +121,16 @@ def write_waiting(paths: LibraryPaths, target: ModelSet, job_id: str) -> MoveSta
     return status
 
 
+def settle_move(paths: LibraryPaths, job_id: str, error: HeimdexError) -> bool:
+    """Say how a job's move ended where its last step never ran; false if there was nothing to end."""
+    status = read_move_status(paths)
+    if status is None or status.job_id != job_id or status.state not in ("waiting", "running", "interrupted"):
+        return False
+    state = "cancelled" if isinstance(error, Cancelled) else "failed"
+    _write(paths, replace(status, state=state, error=error.to_dict(), updated_at=utc_now().isoformat()))
+    return True
+
+
 def _write(paths: LibraryPaths, status: MoveStatus) -> None:
     write_json(status_path(paths), to_json(replace(status, progress=None)))
 
@@ -204,8 +214,12 @@ class Mover:
             log.info("video %s is gone; the move goes on without it", video_id)
         except Exception as error:
             told = in_words(error, "move")
-            log.warning("video %s was not indexed for set %d: %s", video_id, self.target.set_id, told)
-            self._tell(failed={**self.status.failed, video_id: told.to_dict()})
+            self.note_failed(video_id, told)
+
+    def note_failed(self, video_id: str, error: HeimdexError) -> None:
+        """Leave a video out of this try; the switch will say that it is missing."""
+        log.warning("video %s was not indexed for set %d: %s", video_id, self.target.set_id, error)
+        self._tell(failed={**self.status.failed, video_id: error.to_dict()})
 
     def switch(self) -> MoveStatus:
         """Make the set the active one. MoveIncomplete where videos are missing."""

@@ -40,6 +40,9 @@ class LateQueue:
     def enqueue_reindex(self) -> str:
         return self._queue().enqueue_reindex()
 
+    def enqueue_move(self, set_id: int) -> str:
+        return self._queue().enqueue_move(set_id)
+
     def cancel(self, job_id: str) -> None:
         self._queue().cancel(job_id)
 
@@ -53,7 +56,7 @@ class LateQueue:
 @st.cache_resource(show_spinner=False)
 def library() -> Library:
     """The library of this process; made on the first start."""
-    opened = Library.open()
+    opened = Library.open(purpose="query")
     opened.queue = LateQueue(opened)
     return opened
 

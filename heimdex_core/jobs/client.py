@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import Cancelled, HeimdexError, JobsUnavailable, WorkerLost
-from heimdex_core.jobs.config import APP_VERSION, EXPORT_QUEUE, INGEST_QUEUE, UPKEEP_QUEUE, JobsDatabase
+from heimdex_core.jobs.config import APP_VERSION, EXPORT_QUEUE, INGEST_QUEUE, MOVE_QUEUE, UPKEEP_QUEUE, JobsDatabase
 from heimdex_core.jobs.outcome import settle_export, settle_video
 from heimdex_core.jobs.place import cancel_mark
+from heimdex_core.moves import settle_move
 from heimdex_core.types import Json
 
 if TYPE_CHECKING:
@@ -85,6 +86,11 @@ class JobQueue:
         with _reachable():
             return enqueue(self._client, "reindex", UPKEEP_QUEUE, "library")
 
+    def enqueue_move(self, set_id: int) -> str:
+        """Have the library moved to a set of models; one move at a time."""
+        with _reachable():
+            return enqueue(self._client, "move", MOVE_QUEUE, "library", set_id)
+
     # --- stopping ---------------------------------------------------------------------------------
 
     def cancel(self, job_id: str) -> None:
@@ -104,6 +110,8 @@ class JobQueue:
         self._settle(job, Cancelled())
 
     def _settle(self, job: JobStatus, error: HeimdexError) -> None:
+        if job.kind == "move":
+            settle_move(self._library.store.paths, job.job_id, error)
         if job.subject is None:
             return
         settle: Callable[..., bool] = settle_export if job.kind == "export" else settle_video
@@ -135,7 +143,7 @@ class JobQueue:
             self._client.check_connection()
 
 
-def enqueue(client: DBOSClient, workflow: str, queue: str, subject: str, *args: str) -> str:
+def enqueue(client: DBOSClient, workflow: str, queue: str, subject: str, *args: str | int) -> str:
     """Queue a workflow for `subject`; the id of the new job, or of the unfinished one that there is."""
     handle: Any = client.enqueue(
         {
@@ -156,7 +164,7 @@ def enqueue_ingest(client: DBOSClient, user_id: str, video_id: str) -> str:
     return enqueue(client, "ingest", INGEST_QUEUE, video_id, user_id, video_id)
 
 
-_KINDS = ("ingest", "export", "reindex", "clean-up")
+_KINDS = ("ingest", "export", "reindex", "move", "clean-up")
 _STATES = {
     "ENQUEUED": JobState.QUEUED,
     "DELAYED": JobState.QUEUED,

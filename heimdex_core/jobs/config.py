@@ -25,7 +25,9 @@ finish or move the old jobs first."""
 INGEST_QUEUE = "ingest"
 EXPORT_QUEUE = "export"
 UPKEEP_QUEUE = "upkeep"
-QUEUES = (INGEST_QUEUE, EXPORT_QUEUE, UPKEEP_QUEUE)
+MOVE_QUEUE = "move"
+"""Its own: moving a large library takes hours, and new videos should not wait for it."""
+QUEUES = (INGEST_QUEUE, EXPORT_QUEUE, UPKEEP_QUEUE, MOVE_QUEUE)
 
 POLL_S = 0.3
 """How often the worker looks for new jobs and a parent for its children."""

@@ -15,6 +15,7 @@ from heimdex_core.errors import HeimdexError
 from heimdex_core.jobs.client import describe, enqueue_ingest
 from heimdex_core.jobs.outcome import settle_export, settle_video
 from heimdex_core.jobs.place import Place, dead_places
+from heimdex_core.moves import settle_move
 from heimdex_core.store.catalog import to_us
 from heimdex_core.types import VideoState, utc_now
 
@@ -39,10 +40,13 @@ def settle_lost_jobs(client: DBOSClient, store: Store) -> int:
     """Give videos and exports of given-up jobs their final state; how many there were."""
     settled = 0
     workflows = client.list_workflows(
-        status=_GIVEN_UP, name=["ingest", "export"], sort_desc=True, limit=_LOOK_BACK, load_output=False
+        status=_GIVEN_UP, name=["ingest", "export", "move"], sort_desc=True, limit=_LOOK_BACK, load_output=False
     )
     for workflow in workflows:
         job = describe(workflow)
+        if job.kind == "move":
+            settled += settle_move(store.paths, job.job_id, HeimdexError.from_dict(job.error or {}))
+            continue
         args = list((workflow.input or {}).get("args") or ()) if isinstance(workflow.input, dict) else []
         if job.subject is None or job.error is None or _has_another(client, job.job_id, job.kind, job.subject):
             continue

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _REINDEX, _CLEAN_UP = "reindex", "clean-up"
-_UPKEEP = (_REINDEX, _CLEAN_UP)
+_UPKEEP = (_REINDEX, _CLEAN_UP, "move")
 """Work on the library as a whole; its stage is its subject."""
 
 CANCEL_LOOK_S = 0.3
@@ -83,7 +83,7 @@ class Tasks:
                 "seconds": round(outcome.seconds, 3),
             }
 
-        result = self._attempt(Piece(job_id, video_id, stage), attempt, work)
+        result = self.attempt(Piece(job_id, video_id, stage), attempt, work)
         if "error" in result and (job := self._known(job_id, video_id)):
             job.failed.set()
         return result
@@ -155,7 +155,7 @@ class Tasks:
             return {"path": export.path}
 
         try:
-            return self._attempt(piece, Attempt(), work)
+            return self.attempt(piece, Attempt(), work)
         except WorkerStopping:
             # The render took the stop for a wish to cancel and noted it so; it waits for the next worker.
             self.library.store.update_export(export_id, state=ExportState.PENDING, error=None)
@@ -177,15 +177,16 @@ class Tasks:
             self.library.reindex()
             return {}
 
-        return self._attempt(Piece(job_id, _REINDEX, _REINDEX), attempt, work)
+        return self.attempt(Piece(job_id, _REINDEX, _REINDEX), attempt, work)
 
     def clean_up(self, job_id: str, attempt: Attempt) -> Json:
         """Remove what is past its time; the counts by kind."""
-        return self._attempt(Piece(job_id, _CLEAN_UP, _CLEAN_UP), attempt, lambda: dict(self.library.clean_up()))
+        return self.attempt(Piece(job_id, _CLEAN_UP, _CLEAN_UP), attempt, lambda: dict(self.library.clean_up()))
 
     # --- what every step shares -------------------------------------------------------------------
 
-    def _attempt(self, piece: Piece, attempt: Attempt, work: Callable[[], Json]) -> Json:
+    def attempt(self, piece: Piece, attempt: Attempt, work: Callable[[], Json]) -> Json:
+        """Do `work` once: its result, {"error"} where trying again will not help, else what it raised."""
         try:
             with self.guard.working(piece):
                 try:

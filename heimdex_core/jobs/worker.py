@@ -18,11 +18,9 @@ from typing import TYPE_CHECKING
 
 from heimdex_core.errors import HeimdexError, LibraryBusy
 from heimdex_core.jobs.config import (
-    EXPORT_QUEUE,
     INGEST_QUEUE,
     POLL_S,
     QUEUES,
-    UPKEEP_QUEUE,
     JobsDatabase,
     quiet,
 )
@@ -79,7 +77,7 @@ def run_worker(library_path: str | Path, *, parent_fd: int | None = None) -> int
 def _work(library: Library, database: JobsDatabase, place: Place, stop: threading.Event) -> int:
     from dbos import DBOS
 
-    from heimdex_core.jobs import workflows
+    from heimdex_core.jobs import moving, workflows  # noqa: F401 - registers the move
     from heimdex_core.jobs.tasks import Tasks
 
     status = StatusFile(place.status_path, place.executor_id)
@@ -112,7 +110,7 @@ def _register(library: Library) -> None:
 
     from heimdex_core.jobs.schedules import apply_schedules
 
-    concurrency = {INGEST_QUEUE: library.settings.ingest_concurrency, EXPORT_QUEUE: 1, UPKEEP_QUEUE: 1}
+    concurrency = {**dict.fromkeys(QUEUES, 1), INGEST_QUEUE: library.settings.ingest_concurrency}
     for name, limit in concurrency.items():
         DBOS.register_queue(name, worker_concurrency=limit, polling_interval_sec=POLL_S, on_conflict="always_update")
     apply_schedules()

@@ -48,7 +48,7 @@ def ingest(user_id: str, video_id: str) -> Json:
         error = _branches(job_id, user_id, video_id)
     if error is None:
         error = _stages(job_id, user_id, video_id, JOINED)
-    _step("finish", lambda attempt: tasks().finish_ingest(job_id, user_id, video_id, error))
+    run_step("finish", lambda attempt: tasks().finish_ingest(job_id, user_id, video_id, error))
     return {"error": error} if error else {}
 
 
@@ -71,7 +71,7 @@ def _branches(job_id: str, user_id: str, video_id: str) -> Json | None:
 
 def _stages(job_id: str, user_id: str, video_id: str, stages: Sequence[str]) -> Json | None:
     for stage in stages:
-        result = _step(
+        result = run_step(
             stage,
             lambda attempt, name=stage: tasks().stage(job_id, user_id, video_id, name, attempt),  # type: ignore[misc]
         )
@@ -84,9 +84,9 @@ def _stages(job_id: str, user_id: str, video_id: str, stages: Sequence[str]) -> 
 def export(user_id: str, export_id: str) -> Json:
     """One export rendered. The result is {} or {"error"}."""
     job_id = str(DBOS.workflow_id)
-    result = _step("render", lambda attempt: tasks().render(job_id, user_id, export_id), retries=0)
+    result = run_step("render", lambda attempt: tasks().render(job_id, user_id, export_id), retries=0)
     error = result.get("error")
-    _step("finish", lambda attempt: tasks().finish_export(job_id, user_id, export_id, error))
+    run_step("finish", lambda attempt: tasks().finish_export(job_id, user_id, export_id, error))
     return {"error": error} if error else {}
 
 
@@ -94,17 +94,17 @@ def export(user_id: str, export_id: str) -> Json:
 def reindex() -> Json:
     """All indexes made again."""
     job_id = str(DBOS.workflow_id)
-    return _step("reindex", lambda attempt: tasks().reindex(job_id, attempt))
+    return run_step("reindex", lambda attempt: tasks().reindex(job_id, attempt))
 
 
 @DBOS.workflow(name="clean-up")
 def clean_up(scheduled_at: datetime, context: Any) -> None:
     """What is past its time goes."""
     job_id = str(DBOS.workflow_id)
-    _step("clean-up", lambda attempt: tasks().clean_up(job_id, attempt))
+    run_step("clean-up", lambda attempt: tasks().clean_up(job_id, attempt))
 
 
-def _step(name: str, work: Callable[[Attempt], Json], *, retries: int | None = None) -> Json:
+def run_step(name: str, work: Callable[[Attempt], Json], *, retries: int | None = None) -> Json:
     """Run `work` as a recorded step, tried again with growing pauses when it raises."""
     settings = tasks().library.settings
     tries = 1 + (settings.stage_retries if retries is None else retries)
