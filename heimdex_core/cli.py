@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
+from heimdex_core import cli_reindex
 from heimdex_core.cli_output import Failure, Printer, ProgressBar
 from heimdex_core.errors import HeimdexError, InvalidWeights
 
@@ -84,7 +85,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     adopt = command("adopt", "take in video folders of another library", run_adopt)
     adopt.add_argument("folders", nargs="+", metavar="FOLDER")
-    command("reindex", "make the indexes again from the videos' files", run_reindex)
+    reindexing = command("reindex", "index videos anew, or move the library to other models", run_reindex)
+    cli_reindex.add_arguments(reindexing)
     command("clean-up", "remove what is past its time", run_clean_up)
     worker = command("worker", "do queued work until stopped", run_worker)
     worker.add_argument("--parent-fd", type=int, default=None, help=argparse.SUPPRESS)
@@ -210,10 +212,7 @@ def run_adopt(args: argparse.Namespace, out: Printer) -> int:
 
 
 def run_reindex(args: argparse.Namespace, out: Printer) -> int:
-    with opened(args) as lib:
-        report = lib.reindex()
-    out.document(report, text="Indexes made again: " + ", ".join(f"{k} {v}" for k, v in report.items()))
-    return EXIT_OK
+    return cli_reindex.run_reindex(args, out, opened)
 
 
 def run_clean_up(args: argparse.Namespace, out: Printer) -> int:

@@ -24,8 +24,9 @@ MAY_IMPORT = {
         for part in DOOR
     },
     "jobs": FOUNDATION | DOOR | {"media", "models", "store", "ingest", "export"},
-    "cli": FOUNDATION | DOOR | {"jobs", "cli_output", "search"},
+    "cli": FOUNDATION | DOOR | {"jobs", "cli_output", "cli_reindex", "search"},
     "cli_output": FOUNDATION | {"search"},
+    "cli_reindex": FOUNDATION | DOOR | {"cli_output"},
     "__main__": {"cli"},
     "__init__": FOUNDATION | {"library"},
 }
