@@ -14,10 +14,12 @@ from heimdex_core.store import indexing, sets, videos, visible
 from heimdex_core.store.catalog import Transaction
 from heimdex_core.store.commit import Shelf
 from heimdex_core.store.files import remove_tree
-from heimdex_core.types import ModelSet, VideoState
+from heimdex_core.types import VideoState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from heimdex_core.types import ModelSet
 
 
 @dataclass(frozen=True)
@@ -90,20 +92,26 @@ def drop(shelf: Shelf, set_ids: Iterable[int]) -> list[ModelSet]:
             for one in dropped:
                 sets.remove(transaction, one.set_id)
             gone -= {(row.video_id, row.generation) for row in sets.made(transaction)}
-            left = {space.name for one in sets.every(transaction) for space in one.spaces.values()}
+            left = sets.every(transaction)
         visible.hook("set-dropped")
         indexing.sync(shelf)
-        _remove_indexes(shelf, dropped, left)
+        _remove_indexes(shelf, left)
         for key in gone:
             remove_tree(shelf.paths.generation(*key))
     return dropped
 
 
-def _remove_indexes(shelf: Shelf, dropped: list[ModelSet], left: set[str]) -> None:
-    for one in dropped:
-        remove_tree(shelf.paths.lexical_of(one.set_id))
-        for space in one.spaces.values():
-            if space.name not in left:
-                remove_tree(shelf.paths.vector_index(space))
-        for work in shelf.paths.work_root.glob(f"*-set{one.set_id}"):
+def _remove_indexes(shelf: Shelf, left: Iterable[ModelSet]) -> None:
+    """Every index and work folder that is no set's any more, those too that a killed process left behind."""
+    left = list(left)
+    paths = shelf.paths
+    kept = {paths.lexical_of(one.set_id) for one in left}
+    kept |= {paths.vector_index(space) for one in left for space in one.spaces.values()}
+    for folder in (*paths.indexes.glob("lexical*"), *paths.indexes.glob("*/*")):
+        if folder.is_dir() and folder not in kept and folder.parent not in kept:
+            remove_tree(folder)
+    numbers = {one.set_id for one in left}
+    for work in paths.work_root.glob("*-set*"):
+        number = work.name.rpartition("-set")[2]
+        if number.isdecimal() and int(number) not in numbers:
             remove_tree(work)

@@ -31,6 +31,10 @@ def operate(operation: str, root: Path, extra: str) -> None:
         store.commit_generation(video.video_id, staged, n=2, spaces=SPACES, transcript_source="subtitles")
     elif operation == "purge":
         store.purge_video(video.video_id)
+    elif operation == "switch":
+        store.switch_set(2)
+    elif operation == "drop":
+        store.drop_sets([1])
     elif operation == "delete":
         store.delete_video("local", video.video_id)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from heimdex_core.store import Store, sidecar
 from heimdex_core.types import (
     Keyframe,
     MediaInfo,
+    ModelSet,
     Scene,
     Segment,
     Space,
@@ -26,6 +27,9 @@ from heimdex_core.types import (
 TEXT = Space("text/made-up", "text", "made-up", "1", 8)
 VISION = Space("vision/made-up", "vision", "made-up", "1", 4)
 SPACES = {"text": TEXT, "vision": VISION}
+OTHER_TEXT = Space("text/other", "text", "other", "7", 6)
+OTHER_SPACES = {"text": OTHER_TEXT, "vision": VISION}
+"""Another text model and the same vision model."""
 
 INFO = MediaInfo(
     container="mp4",
@@ -91,13 +95,21 @@ def make_transcript(scenes: Sequence[Scene]) -> Transcript:
     return Transcript(tuple(segments), "subtitles", language="en")
 
 
-def stage(store: Store, video: Video, texts: Sequence[str], *, axis_of: int = 0, length_s: float = 2.0) -> Path:
+def stage(
+    store: Store,
+    video: Video,
+    texts: Sequence[str],
+    *,
+    axis_of: int = 0,
+    length_s: float = 2.0,
+    spaces: Mapping[str, Space] = SPACES,
+) -> Path:
     """A whole generation; scene i has the text vector along axis (axis_of + i), the same for vision."""
     folder = store.new_staging(video.video_id)
     scenes = make_scenes(video.video_id, texts, length_s=length_s)
     sidecar.write_scenes(folder, scenes)
     sidecar.write_words(folder, make_transcript(scenes), scenes)
-    for space in SPACES.values():
+    for space in spaces.values():
         array = np.stack([axis(axis_of + i, space.dim) for i in range(len(scenes))])
         sidecar.write_vectors(folder, space, [s.scene_id for s in scenes], array)
     sidecar.write_provenance(folder, {"made": "up"})
@@ -127,3 +139,22 @@ def commit(store: Store, video: Video, texts: Sequence[str], *, axis_of: int = 0
 def add(store: Store, name: str, texts: Sequence[str], *, axis_of: int = 0, user_id: str = "local") -> Video:
     """Registered and committed."""
     return commit(store, register(store, name, user_id=user_id), texts, axis_of=axis_of)
+
+
+def other_set(store: Store) -> ModelSet:
+    """The set of the other text model."""
+    return store.add_set("other", {"name": "other", "text": "made:other"}, OTHER_SPACES)
+
+
+def commit_in(store: Store, video: Video, made_with: ModelSet, texts: Sequence[str], *, axis_of: int = 0) -> Video:
+    """A generation of the video for a set that need not be the active one."""
+    staged = stage(store, video, texts, axis_of=axis_of, spaces=made_with.spaces)
+    return store.commit_generation(
+        video.video_id,
+        staged,
+        n=store.next_generation(video.video_id),
+        set_id=made_with.set_id,
+        inputs=store.inputs_of(video),
+        spaces=made_with.spaces,
+        transcript_source="recognised",
+    )
