@@ -272,12 +272,15 @@ class Library(ReelDoor, ModelDoor):
         weights: Mapping[str, float] | None = None,
         fusion: str | None = None,
         videos: Iterable[str] | None = None,
+        spaces: Iterable[str] = (),
         limit: int | None = None,
         offset: int = 0,
     ) -> SearchResult:
         """The scenes that fit `text`, best first, each with its reasons.
 
-        `weights` by channel (transcript, vision, lexical) override the person's saved ones.
+        `weights` by channel (transcript, vision, lexical) override the person's saved ones. `spaces` names
+        spaces to search instead of their kind's first one, as in ["bge-m3"]; two of a kind are compared side
+        by side, each a channel under its own name.
         Raises InvalidQuery, InvalidWeights, UnknownName, SearchFailed.
         """
         chosen = weights if weights is not None else self.preferences().get("weights")
@@ -286,6 +289,7 @@ class Library(ReelDoor, ModelDoor):
             weights=chosen or default_weights(self.settings),
             fusion=fusion or self.settings.fusion,
             video_ids=tuple(videos) if videos is not None else None,
+            spaces=tuple(spaces),
             limit=self.settings.result_limit if limit is None else limit,
             offset=offset,
         )
@@ -298,12 +302,12 @@ class Library(ReelDoor, ModelDoor):
 
         with self._lock:
             if self._searcher is None:
-                self._searcher = Searcher(self.reader, self.models, self.settings, log=self.store.log_search)
+                self._searcher = Searcher(self.reader, self.models_of, self.settings, log=self.store.log_search)
             return self._searcher
 
     def warm(self) -> None:
-        """Load what a first search needs."""
-        self.models.warm(("text", "vision"))
+        """Load what a first search needs, in the background."""
+        self.models_of(self.reader.view().set_id).warm(("text", "vision"))
 
     def sql(self, query: str, params: Sequence[Any] = ()) -> pd.DataFrame:
         """Read the library with SQL (tables: videos, scenes, words, exports, reels, searches)."""

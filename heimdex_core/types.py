@@ -347,6 +347,8 @@ class Scene:
     language: str | None = None
     tags: tuple[str, ...] = ()
     on_screen_text: str = ""
+    caption: str = ""
+    """One line about the picture, where a model describes pictures."""
     keyframes: tuple[Keyframe, ...] = ()
     thumbnail: str | None = None
     """Name inside frames/ of the 320 px picture."""
@@ -381,11 +383,17 @@ class Query:
     video_ids: tuple[str, ...] | None = None
     limit: int = 20
     offset: int = 0
+    spaces: tuple[str, ...] = ()
+    """Spaces that take the place of their kind's first one, by name or by the part after the stroke."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelState:
-    """Whether a channel took part; `reason` is a machine code where it did not."""
+    """Whether a channel took part; `reason` is a machine code where it did not.
+
+    `kind` is "transcript", "vision", "caption" or "lexical"; `space` the name of the space that it looks in.
+    `error` is the error as JSON where the channel failed for a known one.
+    """
 
     active: bool
     weight: float = 0.0
@@ -393,6 +401,9 @@ class ChannelState:
     reason: str | None = None
     detail: str = ""
     used_words: tuple[str, ...] = ()
+    kind: str = ""
+    space: str | None = None
+    error: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,17 @@ from heimdex_core.search.channels.base import Answer
 
 @dataclass(frozen=True, slots=True)
 class CacheKey:
-    """Everything that a channel's answer depends on; `token` changes with what is visible."""
+    """Everything that a channel's answer depends on.
 
-    channel: str
+    `token` is the view's: it changes with what is visible and with the set of models. `looks_at` is the
+    channel's kind and space, whatever it is called in a search.
+    """
+
+    looks_at: Hashable
     user_id: str
     text: str
     video_ids: tuple[str, ...] | None
     token: str
-    spaces: Hashable
     depth: int
 
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 class SearchResult:
     """One page of hits. `total` counts all scenes found, before paging.
 
-    `weights` are the asked ones, normalised; what each channel counted in the end, after others
-    abstained, is in `channels`. `timing_ms` has "encode", one entry per channel that was run,
-    "fuse", "load" and "total". `cached` is True where no channel had to be run.
+    `weights` are the asked ones by channel, normalised; what each channel counted in the end, after
+    others abstained, is in `channels`, which stand in the order transcript, vision, caption, lexical.
+    `timing_ms` has "encode", one entry per channel that was run, "fuse", "load" and "total". `cached` is
+    True where no channel had to be run.
     """
 
     query: Query
@@ -30,6 +31,10 @@ class SearchResult:
     channels: Mapping[str, ChannelState]
     timing_ms: Mapping[str, float]
     cached: bool
+    set_id: int = 1
+    """The set of models that answered."""
+    spaces: tuple[str, ...] = ()
+    """The full names of the spaces that were asked for."""
     thumbnails: Mapping[str, Path] = field(default_factory=dict, repr=False)
     """Picture of each hit on this page, by scene_id."""
 
@@ -63,9 +68,7 @@ class SearchResult:
             "query": self.query.text,
             "fusion": self.fusion,
             "hits": [_hit_json(hit) for hit in self.hits],
-            "channels": {
-                name: {"active": state.active, "reason": state.reason} for name, state in self.channels.items()
-            },
+            "channels": {name: _state_json(state) for name, state in self.channels.items()},
             "timing_ms": {name: round(value, 3) for name, value in self.timing_ms.items()},
         }
 
@@ -91,6 +94,12 @@ def _row(hit: Hit) -> dict[str, Any]:
     for name, part in hit.channels.items():
         row |= {f"{name}_score": part.score, f"{name}_rank": part.rank, f"{name}_contribution": part.contribution}
     return row
+
+
+def _state_json(state: ChannelState) -> dict[str, Any]:
+    """`error` only where there is one."""
+    about: dict[str, Any] = {"active": state.active, "reason": state.reason, "space": state.space}
+    return about if state.error is None else {**about, "error": state.error}
 
 
 def _hit_json(hit: Hit) -> dict[str, Any]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from heimdex_core.errors import HeimdexError
+from heimdex_core.errors import HeimdexError, ViewOutdated
 from heimdex_core.search.channels.base import Answer, Ask, Channel
 
 log = logging.getLogger(__name__)
 
 LOAD_LIMIT_S = 300.0
-"""Longest wait for a model to load from a slow disk; only the first query ever meets it."""
+"""Longest wait for a model to load from a slow disk; only the first query of a set of models ever meets it."""
 
-_SEARCHES_AT_ONCE = 4
+_THREADS = 24
+"""Enough for several searches at once; one is begun only when none is free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +33,30 @@ class Timed:
 class ChannelRunner:
     """Asks channels in a pool of threads that lives as long as the process."""
 
-    def __init__(self, channels: Sequence[Channel], *, timeout_s: float) -> None:
-        self.channels = {channel.name: channel for channel in channels}
+    def __init__(self, *, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
-    def run(self, ask: Ask, names: Sequence[str]) -> tuple[dict[str, Timed], float]:
-        """({channel: answer}, seconds spent loading models).
+    def run(self, ask: Ask, channels: Iterable[Channel]) -> tuple[dict[str, Timed], float]:
+        """({channel: answer}, seconds spent loading models). ViewOutdated.
 
         Models are loaded before the clock starts: a time limit is for searching, and imports on
         one thread hold up all the others.
         """
+        by_name = {channel.name: channel for channel in channels}
         started = time.perf_counter()
-        broken = self._prepare([name for name in names if not self.channels[name].is_ready], ask)
+        broken = self._prepare({name: one for name, one in by_name.items() if not one.is_ready}, ask)
         loading_s = time.perf_counter() - started
         pool = self._threads()
         asked: dict[str, Future[Timed]] = {
-            name: pool.submit(_timed, self.channels[name], ask) for name in names if name not in broken
+            name: pool.submit(_timed, channel, ask) for name, channel in by_name.items() if name not in broken
         }
         wait(asked.values(), timeout=self._timeout_s)
         found = dict(broken)
         for name, future in asked.items():
             found[name] = self._result(name, future)
-        return {name: found[name] for name in names}, loading_s
+        return {name: found[name] for name in by_name}, loading_s
 
     def close(self) -> None:
         """Let the threads go. Work that is stuck is not waited for."""
@@ -67,16 +68,15 @@ class ChannelRunner:
     def _threads(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._pool is None:
-                size = max(1, len(self.channels)) * _SEARCHES_AT_ONCE
-                self._pool = ThreadPoolExecutor(size, thread_name_prefix="search")
+                self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="search")
             return self._pool
 
-    def _prepare(self, names: Sequence[str], ask: Ask) -> dict[str, Timed]:
+    def _prepare(self, channels: Mapping[str, Channel], ask: Ask) -> dict[str, Timed]:
         """Load what is not loaded; the channels for which that went wrong."""
-        if not names or ask.scene_count == 0:
+        if not channels or ask.scene_count == 0:
             return {}
         pool = self._threads()
-        loading = {name: pool.submit(self.channels[name].prepare) for name in names}
+        loading = {name: pool.submit(channel.prepare) for name, channel in channels.items()}
         wait(loading.values(), timeout=LOAD_LIMIT_S)
         broken: dict[str, Timed] = {}
         for name, future in loading.items():
@@ -107,7 +107,11 @@ def _late(limit_s: float) -> Timed:
 
 
 def _failed(name: str, error: BaseException) -> Timed:
+    if isinstance(error, ViewOutdated):
+        raise error  # not the channel's fault: the search is to be begun again
     # A defect in one channel must not take the others with it; it is logged whole and told in short.
-    log.warning("channel %s failed: %s", name, error, exc_info=error)
-    detail = error.message if isinstance(error, HeimdexError) else f"{type(error).__name__}: {error}"
-    return Timed(Answer(reason="failed", detail=detail), 0.0, lasting=False)
+    known = isinstance(error, HeimdexError)  # those say all there is to say
+    log.warning("channel %s failed: %s", name, error, exc_info=None if known else error)
+    if isinstance(error, HeimdexError):
+        return Timed(Answer(reason="failed", detail=error.message, error=error.to_dict()), 0.0, lasting=False)
+    return Timed(Answer(reason="failed", detail=f"{type(error).__name__}: {error}"), 0.0, lasting=False)

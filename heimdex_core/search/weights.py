@@ -14,7 +14,7 @@ from heimdex_core.errors import InvalidValue, InvalidWeights, UnknownName
 from heimdex_core.settings import PRESETS
 
 CHANNEL_NAMES: tuple[str, ...] = ("transcript", "vision", "lexical")
-"""Every channel, in the order in which they are shown."""
+"""What every search weighs, in the order in which it is shown. plan.py spreads it over a search's channels."""
 
 Weights = dict[str, float]
 
@@ -28,24 +28,25 @@ def normalise(weights: Mapping[str, float]) -> Weights:
     for name in weights:
         if name not in CHANNEL_NAMES:
             raise UnknownName(kind="channel", name=str(name), known=", ".join(CHANNEL_NAMES))
-    given = {name: _number(name, weights) for name in CHANNEL_NAMES}
+    given = {name: checked(name, weights.get(name, 0.0), weights) for name in CHANNEL_NAMES}
     total = math.fsum(given.values())
     # A total in the subnormal range would not divide into shares that sum to 1.
     if total < 1e-9:
-        raise InvalidWeights(weights=_shown(weights), reason="no channel has a weight above 0")
+        raise InvalidWeights(weights=shown(weights), reason="no channel has a weight above 0")
     return {name: value / total for name, value in given.items()}
 
 
-def _number(name: str, weights: Mapping[str, float]) -> float:
-    value = weights.get(name, 0.0)
+def checked(name: str, value: object, weights: Mapping[str, float]) -> float:
+    """One of the `weights` as a number from 0 to 1. InvalidWeights."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise InvalidWeights(weights=_shown(weights), reason=f"{name} is not a number")
+        raise InvalidWeights(weights=shown(weights), reason=f"{name} is not a number")
     if not (0.0 <= value <= 1.0):  # also refuses NaN
-        raise InvalidWeights(weights=_shown(weights), reason=f"{name} = {value} is outside 0 to 1")
+        raise InvalidWeights(weights=shown(weights), reason=f"{name} = {value} is outside 0 to 1")
     return float(value)
 
 
-def _shown(weights: Mapping[str, float]) -> str:
+def shown(weights: Mapping[str, float]) -> str:
+    """Weights as an error tells them."""
     return ", ".join(f"{name}={value}" for name, value in weights.items()) or "(none)"
 
 

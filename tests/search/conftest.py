@@ -25,7 +25,7 @@ class Bench:
 
     def searcher(self, **settings) -> Searcher:
         chosen = self.settings.model_copy(update=settings)
-        return Searcher(self.reader, self.models, chosen, log=self.logged.append)
+        return Searcher(self.reader, lambda set_id: self.models, chosen, log=self.logged.append)
 
 
 @pytest.fixture

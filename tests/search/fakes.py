@@ -57,6 +57,9 @@ class FakeModels:
     def vision(self) -> FakeEncoder:
         return self.vision_encoder
 
+    def encoder(self, space_name: str) -> FakeEncoder:
+        return self.text() if space_name == self.text_encoder.space.name else self.vision()
+
     def queries(self) -> list[str]:
         """What the models were asked, without the warming up."""
         asked = self.text_encoder.asked + self.vision_encoder.asked
@@ -77,19 +80,26 @@ class FakeLexical:
 
 
 class FakeReader:
-    """`vectors` maps a space's name to {scene_id: cosine}."""
+    """Its own view. `vectors` maps a space's name to {scene_id: cosine}."""
+
+    set_id = 1
+    is_current = True
 
     def __init__(self, scenes: list[Scene], *, titles: dict[str, str] | None = None, owner: str = "local") -> None:
         self.all = scenes
         self.titles = titles or {s.video_id: f"title of {s.video_id}" for s in scenes}
         self.owner = owner
         self.token = "1"  # noqa: S105
+        self.spaces = {"text": TEXT, "vision": VISION}
         self.vectors: dict[str, dict[str, float]] = {TEXT.name: {}, VISION.name: {}}
         self.frames = Path("/nowhere")
         self.lock = threading.Lock()
 
-    def refresh(self) -> bool:
-        return False
+    def view(self) -> FakeReader:
+        return self
+
+    def hold(self, spaces, *, words=False) -> None:
+        """All is in memory."""
 
     def _seen(self, user_id: str, video_ids: tuple[str, ...] | None) -> list[Scene]:
         mine = self.all if user_id == self.owner else []

@@ -16,7 +16,7 @@ def test_the_json_document(bench):
     assert set(document) == {"query", "fusion", "hits", "channels", "timing_ms"}
     assert document["query"] == "bread"
     assert document["fusion"] == "minmax"
-    assert document["channels"]["vision"] == {"active": True, "reason": None}
+    assert document["channels"]["vision"] == {"active": True, "reason": None, "space": "vision/fake"}
     (hit,) = document["hits"]
     assert set(hit) == {"scene_id", "video_id", "start_s", "end_s", "score", "transcript", "channels"}
     assert set(hit["channels"]["lexical"]) == {"score", "rank", "weight", "contribution"}

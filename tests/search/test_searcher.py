@@ -329,5 +329,5 @@ def test_a_log_that_cannot_be_written_does_not_fail_the_search(bench):
     def full(row) -> None:
         raise OSError(28, "No space left on device")
 
-    searcher = Searcher(bench.reader, bench.models, bench.settings, log=full)
+    searcher = Searcher(bench.reader, lambda set_id: bench.models, bench.settings, log=full)
     assert searcher.search(Query("bread"), user_id="local").total == 4

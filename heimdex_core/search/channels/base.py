@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from heimdex_core.search.fusion.base import ScoredScenes
+from heimdex_core.types import Json
+
+if TYPE_CHECKING:
+    from heimdex_core.store.view import View
 
 REASONS: tuple[str, ...] = (
     "no_known_words",  # the model knows none of the query's words
@@ -23,8 +27,12 @@ REASONS: tuple[str, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A query as the channels see it. `scene_count` is how many scenes are searched."""
+    """A query as the channels see it: everything is looked up in `view`, the same one for all channels.
 
+    `scene_count` is how many scenes are searched.
+    """
+
+    view: View
     text: str
     user_id: str
     video_ids: tuple[str, ...] | None
@@ -43,6 +51,8 @@ class Answer:
     terms: tuple[str, ...] = ()
     """The index terms that were looked up (lexical)."""
     encode_ms: float = 0.0
+    error: Json | None = None
+    """What went wrong, where that is an error that people are told in words (HeimdexError.to_dict)."""
 
 
 class Channel(Protocol):
@@ -56,7 +66,7 @@ class Channel(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Load what is needed. May take seconds, and is not counted against the time limit."""
+        """Load what is needed. May take long, and is not counted against the time limit."""
         ...
 
     def answer(self, ask: Ask) -> Answer:

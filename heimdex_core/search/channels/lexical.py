@@ -1,22 +1,15 @@
-"""The words themselves: BM25 over transcript, title, tags and on-screen text."""
+"""The words themselves: BM25 over transcript, title, tags, descriptions and on-screen text."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from heimdex_core.search.channels.base import Answer, Ask
 from heimdex_core.search.fusion.base import ScoredScenes
 
-if TYPE_CHECKING:
-    from heimdex_core.store.reader import Reader
-
 
 class LexicalChannel:
     name = "lexical"
+    space = None
     is_ready = True
-
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
 
     def prepare(self) -> None:
         """Nothing to load."""
@@ -24,7 +17,7 @@ class LexicalChannel:
     def answer(self, ask: Ask) -> Answer:
         if ask.scene_count == 0:
             return Answer(reason="no_matches")
-        found = self.reader.lexical_search(ask.text, k=ask.depth, user_id=ask.user_id, video_ids=ask.video_ids)
+        found = ask.view.lexical_search(ask.text, k=ask.depth, user_id=ask.user_id, video_ids=ask.video_ids)
         if not found.terms:
             return Answer(reason="no_terms")
         hits = tuple((scene_id, float(score)) for scene_id, score in found.hits)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from heimdex_core.search.channels.dense import DenseChannel
 
+WARM_UP_TEXT = "blue"
+
 
 class VisionChannel(DenseChannel):
-    name = "vision"
-    warm_up_text = "blue"
+    """Over the vectors of pictures."""
