@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,23 +22,33 @@ if TYPE_CHECKING:
     from heimdex_core.library import Library
 
 
+KEPT_SETS = 2
+"""Sets whose models stay in memory: the active one, and the one that is moved to or was left last."""
+
+
 class SetModels:
-    """The models of each set, made once per process. Safe to share between threads."""
+    """The models of each set, made once per process; what two sets have in common is loaded once.
+
+    Safe to share between threads.
+    """
 
     def __init__(self, store: Store, settings: Settings, purpose: Purpose) -> None:
         self._store = store
         self._settings = settings
         self._purpose: Purpose = purpose
         self._lock = threading.Lock()
-        self._made: dict[int, Models] = {}
+        self._made: OrderedDict[int, Models] = OrderedDict()
 
     def of(self, set_id: int) -> Models:
         """The models of a set, not loaded; UnknownName for a set that is not there."""
         with self._lock:
             if set_id not in self._made:
-                known = self._store.model_set(set_id)
-                choice = ModelChoice.from_dict(known.choice)
-                self._made[set_id] = Models(choice, self._settings, self._purpose)
+                choice = ModelChoice.from_dict(self._store.model_set(set_id).choice)
+                shared = {key: model for made in self._made.values() for key, model in made.parts.items()}
+                self._made[set_id] = Models(choice, self._settings, self._purpose, shared)
+                while len(self._made) > KEPT_SETS:
+                    self._made.popitem(last=False)
+            self._made.move_to_end(set_id)
             return self._made[set_id]
 
 

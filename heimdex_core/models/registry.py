@@ -63,34 +63,50 @@ class Models:
     A model's *role* is "speech", "text", "vision" or "caption", or for an extra space that space's name.
     """
 
-    def __init__(self, choice: ModelChoice, settings: Settings, purpose: Purpose = "ingest") -> None:
+    def __init__(
+        self,
+        choice: ModelChoice,
+        settings: Settings,
+        purpose: Purpose = "ingest",
+        shared: dict[tuple[str, str], Loadable] | None = None,
+    ) -> None:
         """Makes the models without loading them. UnknownName where a spec is not known, InvalidValue for an extra.
 
         For the purpose "query" there is neither recogniser nor captioner, and the encoders get the threads of a
         process that shares the machine with a worker. The picture side of a model is never read before a
-        picture is given.
+        picture is given. `shared`, by (kind, spec), has the models that other choices made for the same purpose:
+        two choices that agree on a model then load it once.
         """
+        self._shared = shared if shared is not None else {}
         self.choice = choice
         self.settings = settings
         self.purpose: Purpose = purpose
         self._specs = {kind: (kind, choice.spec(kind)) for kind in KINDS}
         if choice.caption:
             self._specs["caption"] = ("caption", choice.caption)
-        self._models: dict[str, Loadable] = {
-            role: _make(kind, spec, settings, purpose) for role, (kind, spec) in self._specs.items()
-        }
+        self._models: dict[str, Loadable] = {role: self._made(kind, spec) for role, (kind, spec) in self._specs.items()}
         for kind, spec in choice.extras:
             self._add_extra(kind, spec)
 
     def _add_extra(self, kind: str, spec: str) -> None:
         if (kind, spec) in self._specs.values():
             return  # it is the primary one, and so one space and one instance
-        model = _make(kind, spec, self.settings, self.purpose)
+        model = self._made(kind, spec)
         name = _space_name(kind, spec, model)
         if name in (self._name_of(role) for role in self._space_roles()):
             raise InvalidValue(name="extra space", value=f"{kind}={spec}", reason=f"there is a space {name} already")
         self._specs[name] = (kind, spec)
         self._models[name] = model
+
+    def _made(self, kind: str, spec: str) -> Loadable:
+        if (kind, spec) not in self._shared:
+            self._shared[kind, spec] = _make(kind, spec, self.settings, self.purpose)
+        return self._shared[kind, spec]
+
+    @property
+    def parts(self) -> dict[tuple[str, str], Loadable]:
+        """The models by (kind, spec), to be shared with another choice."""
+        return {self._specs[role]: model for role, model in self._models.items()}
 
     @property
     def spaces(self) -> dict[str, Space]:

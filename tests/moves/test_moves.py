@@ -1,0 +1,215 @@
+"""A library moved to other models: what runs, what is found meanwhile, and what goes wrong."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from heimdex_core.errors import Cancelled, InvalidValue, MoveIncomplete, UnknownName
+from heimdex_core.library import Library
+from heimdex_core.settings import Settings
+from heimdex_core.store import sidecar
+from heimdex_core.types import StageProgress, VideoState
+from tests.support.drawn_video import DrawnScene, make_drawn_video
+
+SMALL = Path(__file__).parents[1] / "models_small"
+SPEECH = f"whisper:{SMALL / 'whisper'}"
+TEXT = f"sentence:{SMALL / 'sentences'}"
+VISION = f"openclip:local-dir:{SMALL / 'open_clip'}"
+SCENES = (
+    ("green triangle above a red circle", None, 4.0),
+    ("blue star", "the old captain crosses the river today", 5.0),
+    ("yellow square", None, 3.0),
+)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[DrawnScene, ...]]:
+    path = tmp_path_factory.mktemp("drawn") / "drawn.mp4"
+    return path, make_drawn_video(path, SCENES)
+
+
+@pytest.fixture(scope="module")
+def indexed(drawn: tuple[Path, tuple[DrawnScene, ...]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library on the offline profile with the drawn video, to be copied."""
+    root = tmp_path_factory.mktemp("indexed") / "library"
+    with Library.open(root, settings=Settings(profile="offline")) as library:
+        assert library.add(drawn[0]).state == VideoState.INDEXED
+    return root
+
+
+@pytest.fixture
+def library(indexed: Path, tmp_path: Path) -> Iterator[Library]:
+    root = tmp_path / "library"
+    shutil.copytree(indexed, root)
+    with Library.open(root, settings=Settings(profile="offline")) as opened:
+        yield opened
+
+
+def stages_run(library: Library, n: int) -> list[str]:
+    """What was really run for generation n of the only video, in its order."""
+    provenance = sidecar.read_provenance(library.paths.generation(library.videos()[0].video_id, n))
+    return [entry["stage"] for entry in provenance["stages"] if not entry["skipped"]]
+
+
+def first(library: Library, query: str, **weights: float) -> float:
+    """Where the best hit begins."""
+    return library.search(query, weights=weights).hits[0].scene.start_s
+
+
+def test_moved_to_other_models_everything_is_found_by_them(
+    library: Library, drawn: tuple[Path, tuple[DrawnScene, ...]]
+) -> None:
+    status = library.move_to(speech=SPEECH, text=TEXT, vision=VISION)
+    assert (status.state, status.done, status.total, status.set_id, status.profile) == ("done", 1, 1, 2, "custom")
+    assert library.models.choice.text == TEXT
+    assert first(library, "green triangle above a red circle", vision=1) == 0.0
+    assert first(library, "river", transcript=1) == 4.0
+    assert first(library, "captain", lexical=1) == 4.0
+    # the cuts, the frames and the sound's silences are those of before
+    assert set(stages_run(library, 2)) == {
+        "audio",
+        "transcript",
+        "text_embedding",
+        "vision_embedding",
+        "tags",
+        "commit",
+    }
+
+
+def test_only_the_vision_model_changed_only_pictures_are_embedded(library: Library) -> None:
+    library.move_to(vision=VISION)
+    assert set(stages_run(library, 2)) == {"vision_embedding", "tags", "commit"}
+    assert first(library, "green triangle above a red circle", vision=1) == 0.0
+    sets = library.model_sets()
+    assert [one.spaces["text"] for one in sets] == [sets[0].spaces["text"]] * 2
+
+
+def test_undone_everything_is_as_it_was(library: Library) -> None:
+    before = library.search("blue star").to_dict()["hits"]
+    library.move_to(vision=VISION)
+    assert library.search("blue star").to_dict()["hits"] != before
+    status = library.undo_move()
+    assert (status.state, status.set_id) == ("done", 1)
+    assert library.search("blue star").to_dict()["hits"] == before
+    # and forward again, without any work
+    again = library.undo_move()
+    assert (again.state, again.set_id) == ("done", 2)
+
+
+def test_undoing_takes_in_what_came_meanwhile(library: Library, tmp_path: Path) -> None:
+    library.move_to(vision=VISION)
+    later = tmp_path / "later.mp4"
+    make_drawn_video(later, [("red ring", None, 2.0), ("blue cross", None, 2.0)])
+    video = library.add(later)
+    library.undo_move()
+    assert library.video(video.video_id).state == VideoState.INDEXED
+    assert len(library.search("blue", videos=[video.video_id]).hits) >= 1
+
+
+def test_old_models_are_dropped_when_asked(library: Library) -> None:
+    library.move_to(vision=VISION)
+    assert [one.set_id for one in library.drop_old_sets()] == [1]
+    assert not (library.path / "index" / "vision" / "palette").exists()
+    assert first(library, "green triangle above a red circle", vision=1) == 0.0
+    with pytest.raises(InvalidValue):
+        library.undo_move()
+
+
+def test_two_spaces_of_one_kind_are_two_channels(library: Library) -> None:
+    library.move_to(add_spaces=[f"vision={VISION}"])
+    assert set(stages_run(library, 2)) == {"extra_embedding", "commit"}
+    names = [name for name in library.store.active_set().spaces if name.startswith("vision/")]
+    assert len(names) == 1
+    alone = library.search("green triangle above a red circle", spaces=names, weights={"vision": 1})
+    assert alone.hits[0].scene.start_s == 0.0
+    both = library.search("green triangle above a red circle", spaces=["vision/palette", *names])
+    assert {"vision/palette", *names} <= set(both.channels)
+    library.move_to(drop_spaces=names)
+    assert names[0] not in library.store.active_set().spaces
+
+
+def test_a_move_that_names_nothing_new_does_nothing(library: Library) -> None:
+    status = library.move_to("offline")
+    assert (status.state, status.set_id) == ("done", 1)
+    assert [one.set_id for one in library.model_sets()] == [1]
+
+
+def test_unknown_names_are_refused_before_anything_begins(library: Library) -> None:
+    with pytest.raises(UnknownName):
+        library.move_to("huge")
+    with pytest.raises(UnknownName):
+        library.move_to(vision="openclip:ViT-B-16-SigLIP9/webli")
+    with pytest.raises(UnknownName):
+        library.move_to(drop_spaces=["text/none"])
+    assert [one.set_id for one in library.model_sets()] == [1]
+    assert library.move_status() is None
+
+
+def test_cancelled_in_the_middle_it_goes_on_where_it_was(library: Library) -> None:
+    def stop_at_tags(progress: StageProgress) -> None:
+        if progress.stage == "tags":
+            library.cancel_move()
+
+    with pytest.raises(Cancelled):
+        library.move_to(speech=SPEECH, vision=VISION, progress=stop_at_tags)
+    status = library.move_status()
+    assert status is not None
+    assert (status.state, status.done) == ("cancelled", 0)
+    assert library.store.active_set().set_id == 1
+
+    assert library.move_to(speech=SPEECH, vision=VISION).state == "done"
+    runs = stages_run(library, 2)
+    assert runs.count("vision_embedding") == 1
+    assert runs.count("transcript") == 1
+
+
+def test_a_video_that_cannot_be_indexed_stops_the_switch_and_nothing_else(library: Library) -> None:
+    video = library.videos()[0]
+    source = library.paths.source(video.video_id)
+    kept = source.rename(source.with_name("away"))
+    before = library.search("blue star").to_dict()["hits"]
+    with pytest.raises(MoveIncomplete):
+        library.move_to(speech=SPEECH)
+    status = library.move_status()
+    assert status is not None
+    assert (status.state, list(status.failed)) == ("failed", [video.video_id])
+    assert (library.video(video.video_id).state, library.video(video.video_id).error) == (VideoState.INDEXED, None)
+    assert library.search("blue star").to_dict()["hits"] == before
+    kept.rename(source)
+    assert library.move_to(speech=SPEECH).state == "done"
+
+
+# --- one video anew -------------------------------------------------------------------------------
+
+
+def test_scene_parameters_of_one_video(library: Library) -> None:
+    video = library.videos()[0]
+    assert len(library.scenes(video.video_id)) == 3
+    done = library.reindex_video(video.video_id, params={"min_scene_s": 4.5})
+    assert (done.state, done.params) == (VideoState.INDEXED, {"min_scene_s": 4.5})
+    assert len(library.scenes(video.video_id)) < 3
+    assert "transcript" not in stages_run(library, 2)
+    done = library.reindex_video(video.video_id, params={"min_scene_s": None})
+    assert done.params == {}
+    assert len(library.scenes(video.video_id)) == 3
+    with pytest.raises(UnknownName):
+        library.reindex_video(video.video_id, params={"min_scene": 1})
+
+
+def test_the_language_of_one_video(library: Library) -> None:
+    video = library.videos()[0]
+    done = library.reindex_video(video.video_id, language="ko")
+    assert (done.language, done.state) == ("ko", VideoState.INDEXED)
+    # the recogniser that is active reads English only, and says so
+    assert "transcript_language:ko" in done.notes
+    assert "picture" not in stages_run(library, 2)
+
+
+def test_indexing_anew_without_a_change_runs_nothing(library: Library) -> None:
+    video = library.videos()[0]
+    done = library.reindex_video(video.video_id)
+    assert (done.state, done.generation) == (VideoState.INDEXED, 1)
