@@ -1,4 +1,4 @@
-"""JSON files that are written whole or not at all."""
+"""Files of the work folder: JSON written whole or not at all, vectors, second names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from heimdex_core.errors import DiskFull
+from heimdex_core.models.base import Vectors
 from heimdex_core.types import Json, to_json
 
 
@@ -55,3 +58,18 @@ def guard_disk(path: Path, needed_bytes: int) -> Iterator[None]:
         with contextlib.suppress(OSError):
             free = shutil.disk_usage(path.parent).free
         raise DiskFull(what=path.name, needed_bytes=needed_bytes, free_bytes=free) from error
+
+
+def save_vectors(path: Path, vectors: Vectors) -> None:
+    """(n, d) float32 as .npy. Raises DiskFull."""
+    with guard_disk(path, vectors.nbytes):
+        np.save(path, vectors, allow_pickle=False)
+
+
+def link_or_copy(source: str, target: str) -> str:
+    """The work folder lies on the library's disk, so a second name costs nothing; neither file is changed later."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target

@@ -1,11 +1,16 @@
 """One video's way from a file to something that can be found.
 
-    probe
-    audio, transcript      beside      picture, preview
-    scenes, keyframes, text_embedding, vision_embedding, tags, commit
+    probe, audio, subtitles
+    transcript      beside      picture, scenes, keyframes, vision_embedding, tags, captions, preview
+    text_embedding, extra_embedding, commit
 
 Every stage can be run by itself, by any process, any number of times: what it needs and what it made lies in
-the work folder under a fingerprint of everything it depends on, and an unchanged stage is skipped.
+the work folder under a fingerprint of everything it depends on, and an unchanged stage is skipped. What a
+stage of an earlier generation made counts as well (kept.py).
+
+An ordinary run is for the library's active set of models, and where another set becomes the active one
+meanwhile the run is made anew for that. A run for a set that is not active leaves the video as it is for
+everybody: no state, error or job of it changes, and the generation is seen only after the switch.
 """
 
 from __future__ import annotations
@@ -17,31 +22,37 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heimdex_core.errors import Cancelled, DiskFull, HeimdexError, UnknownName, ValidationError
-from heimdex_core.ingest import recipe
-from heimdex_core.ingest.commit import visible_provenance
-from heimdex_core.ingest.fingerprint import file_fingerprint, fingerprint
+from heimdex_core.errors import Cancelled, DiskFull, HeimdexError, ModelsChanged, UnknownName, ValidationError
+from heimdex_core.ingest import preview, recipe
+from heimdex_core.ingest.commit import Target, provenance_of
+from heimdex_core.ingest.ending import settle_video
+from heimdex_core.ingest.held import Held, vector_files
+from heimdex_core.ingest.kept import Kept
+from heimdex_core.ingest.kitchen import Kitchen, Made, stages_for
 from heimdex_core.ingest.params import IngestParams
-from heimdex_core.ingest.progress import JOINED, PICTURE, SOUND, STAGES
-from heimdex_core.ingest.recipe import Kitchen, Made
+from heimdex_core.ingest.progress import EARLY, JOINED, PICTURE, SOUND, STAGES
 from heimdex_core.ingest.retry import in_words, may_pass
 from heimdex_core.ingest.work import StageRecord, WorkFolder
+from heimdex_core.models.registry import ModelChoice, Models
 from heimdex_core.settings import Settings
-from heimdex_core.types import MediaInfo, StageProgress, Video, VideoState, WorkContext, utc_now
+from heimdex_core.store.generation import numbers
+from heimdex_core.types import MediaInfo, ModelSet, StageProgress, Video, VideoState, WorkContext, utc_now
 
 if TYPE_CHECKING:
-    from heimdex_core.models.registry import Models
     from heimdex_core.store import Store
 
 _log = logging.getLogger(__name__)
 _WAIT_STEP_S = 0.2
 
+ModelsOf = Callable[[ModelSet], Models]
+
 
 @dataclass(frozen=True)
 class StageOutcome:
-    """How a stage went; `skipped` where an earlier result still holds."""
+    """How a stage went; `skipped` where an earlier result still holds, or these models have no such stage."""
 
     stage: str
     fingerprint: str
@@ -56,6 +67,7 @@ class IngestRun:
     """
 
     STAGES = STAGES
+    EARLY = EARLY
     SOUND = SOUND
     PICTURE = PICTURE
     JOINED = JOINED
@@ -68,44 +80,84 @@ class IngestRun:
         video: Video,
         *,
         params: IngestParams | None = None,
+        model_set: ModelSet | None = None,
+        models_of: ModelsOf | None = None,
         is_cancelled: Callable[[], bool] = lambda: False,
         on_progress: Callable[[StageProgress], None] | None = None,
         on_stage: Callable[[StageOutcome], None] | None = None,
     ) -> None:
+        """`models` are those of `model_set` (None: the active one); `models_of` finds those of another set where
+        the active one has changed. `params` None are the settings with the video's own choices.
+
+        Raises UnknownName or InvalidValue for choices that are none.
+        """
         self.store = store
         self.settings = settings
         self.video_id, self.user_id = video.video_id, video.user_id
-        self.params = params or IngestParams.from_settings(settings)
-        self.work = WorkFolder(store.paths.work(video.video_id))
-        self._kitchen = Kitchen(store, models, video, self.params, self.work)
-        self._sha256 = video.sha256
+        self._given_params = params
+        self._given_set = model_set
+        self._models_of = models_of or (lambda one: Models(ModelChoice.from_dict(one.choice), settings))
         self._is_cancelled = is_cancelled
         self._abort = threading.Event()
         self._on_progress = on_progress
         self._on_stage = on_stage
-        self._subtitles: str | None = None
+        self._prepare(models, video)
+
+    def _prepare(self, models: Models, video: Video) -> None:
+        """Everything that depends on the models and on what the video is like now."""
+        active = self.store.active_set()
+        self.model_set = self._given_set or active
+        self.is_visible = self.model_set.set_id == active.set_id
+        self.models = models if _are_of(models, self.model_set) else self._models_of(self.model_set)
+        self.params = self._given_params or IngestParams.from_settings(self.settings, **video.params)
+        self.stages = stages_for(self.models)
+        place = None if self.is_visible else self.model_set.set_id
+        self.work = WorkFolder(self.store.paths.work(self.video_id, place), self.stages)
+        self._kitchen = Kitchen(self.store, self.models, self.settings, video, self.params, self.work)
+        self._kitchen.target = Target(self.model_set.set_id, self.is_visible, self.store.inputs_of(video))
+        kept = Kept(
+            self.work,
+            self._generations,
+            vector_files=vector_files(self._kitchen),
+            beside={preview.FILE: self.store.paths.preview(self.video_id)},
+        )
+        self._held = self._kitchen.held = Held(self._kitchen, self.stages, kept)
+
+    def _generations(self) -> list[Path]:
+        """The folders of the video's generations, newest first."""
+        paths = self.store.paths
+        return [paths.generation(self.video_id, n) for n in reversed(numbers(paths, self.video_id))]
 
     # --- all of it --------------------------------------------------------------------------------
 
     def run(self) -> Video:
         """Every stage in this process, sound beside picture. The indexed video.
 
-        On failure the video is failed with the error, and the error is raised; what is finished stays for
+        On failure the video is ended with the error, and the error is raised; what is finished stays for
         the next time.
         """
-        stage = "probe"
-        try:
-            self.work.progress.begin()
-            self._attempts("probe")
-            self._branches()
-            for stage in JOINED:
-                self._attempts(stage)
-        except Exception as error:
-            told = self.fail(error, stage)
-            if told is error:
-                raise
-            raise told from error
-        return self.video()
+        while True:
+            stage = EARLY[0]
+            try:
+                self.work.progress.begin()
+                for stage in EARLY:
+                    self._attempts(stage)
+                self._branches()
+                for stage in JOINED:
+                    self._attempts(stage)
+                return self.video()
+            except ModelsChanged as error:
+                _log.info("video %s goes on with other models: %s", self.video_id, error)
+                self.renew()
+            except Exception as error:
+                told = self.fail(error, stage)
+                if told is error:
+                    raise
+                raise told from error
+
+    def renew(self) -> None:
+        """Go on for the set that is active now, with the video as it is now. What is finished is kept."""
+        self._prepare(self.models, self.video())
 
     def video(self) -> Video:
         """The video as the catalog has it now."""
@@ -118,11 +170,11 @@ class IngestRun:
             _log.error("%s of video %s failed", stage, self.video_id, exc_info=error)
         if isinstance(told, ValidationError | DiskFull):
             self.work.remove()  # the file will not get better; a full disk needs the room
-        try:
-            if self.video().state in (VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING):
-                self.store.set_state(self.video_id, VideoState.FAILED, error=told.to_dict())
-        except HeimdexError as second:  # the first error is the one to tell
-            _log.error("video %s could not be marked as failed: %s", self.video_id, second)
+        if self.is_visible:
+            try:
+                settle_video(self.store, self.user_id, self.video_id, told)
+            except HeimdexError as second:  # the first error is the one to tell
+                _log.error("video %s could not be marked as failed: %s", self.video_id, second)
         return told
 
     def _branches(self) -> None:
@@ -164,41 +216,48 @@ class IngestRun:
     # --- one stage --------------------------------------------------------------------------------
 
     def run_stage(self, name: str) -> StageOutcome:
-        """Run one stage and what it still needs, or skip it. Raises what stopped it; sets no failed state."""
+        """Run one stage and what it still needs, or skip it. Raises what stopped it; sets no failed state.
+
+        ModelsChanged at the commit: another set of models is the active one now, `renew` and go on.
+        """
         if name not in STAGES:
             raise UnknownName(kind="stage", name=name, known=", ".join(STAGES))
-        wanted = self.expected_fingerprint(name)
-        if name == "commit" and self._is_committed(wanted):
-            return self._finish(StageOutcome(name, wanted, skipped=True, seconds=0.0))
+        if name not in self.stages:
+            return self._told(StageOutcome(name, "", skipped=True, seconds=0.0))
+        if name == "commit" and self._is_committed():
+            return self._finish(StageOutcome(name, self.expected_fingerprint(name), skipped=True, seconds=0.0))
         self._enter(name)
-        for needed in recipe.STEPS[name].needs:
-            if self._record(needed) is None:
+        for needed in self._held.needs(name):
+            if self._held.record(needed) is None:
                 self.run_stage(needed)
-        outcome = self._run_or_skip(name, wanted)
+        record = self._held.record(name)
+        outcome = self._make(name) if record is None else self._skip(name)
         if name == "probe":
             self._leave_probe()
         return self._finish(outcome) if name == "commit" else self._told(outcome)
 
     def expected_fingerprint(self, name: str) -> str:
-        """What a stage's result depends on, known before anything has run."""
-        step = recipe.STEPS[name]
-        inputs: dict[str, str | None] = {needed: self.expected_fingerprint(needed) for needed in step.needs}
-        if not step.needs:
-            inputs["source"] = self._sha256
-        if name == "transcript":
-            inputs["subtitles"] = self._subtitles_fingerprint()
-        params = {**self.params.subset(*step.params), **self._kitchen.own_params(name)}
-        return fingerprint(name, step.version, inputs=inputs, params=params, model=self._kitchen.model_name(name))
+        """What a stage's result depends on, known before it has run."""
+        return self._held.fingerprint(name)
 
-    def _run_or_skip(self, name: str, wanted: str) -> StageOutcome:
+    def _skip(self, name: str) -> StageOutcome:
+        now = utc_now()
+        self._context(name).check()
+        self._show(self.work.progress.finish(name, skipped=True, seconds=0.0))
+        self.work.log(stage=name, started_at=now, finished_at=now, skipped=True)
+        return StageOutcome(name, self.expected_fingerprint(name), skipped=True, seconds=0.0)
+
+    def _make(self, name: str) -> StageOutcome:
+        """Run a stage, after those that it needs: their results, and their files where it reads these too."""
+        for needed in self._held.needs(name):
+            record = self._held.record(needed)
+            if record is None or (not record.has_files and needed in self._held.needs_files(name)):
+                self._make(needed)
         started_at, began = utc_now(), time.perf_counter()
+        wanted = self.expected_fingerprint(name)
         book = self.work.progress
         context = self._context(name)
         context.check()
-        if self._record(name) is not None:
-            self._show(book.finish(name, skipped=True, seconds=0.0))
-            self.work.log(stage=name, started_at=started_at, finished_at=utc_now(), skipped=True)
-            return StageOutcome(name, wanted, skipped=True, seconds=0.0)
         self._check_disk()
         self._show(book.start(name, recipe.STEPS[name].unit))
         made: Made = recipe.STEPS[name].make(self._kitchen, context, self._provenance)
@@ -213,11 +272,6 @@ class IngestRun:
         free = shutil.disk_usage(self.store.paths.root).free
         if free < self.settings.min_free_bytes:
             raise DiskFull(what="the work folder", needed_bytes=self.settings.min_free_bytes, free_bytes=free)
-
-    def _record(self, name: str) -> StageRecord | None:
-        """What a stage left, if it still holds."""
-        record = self.work.record(name)
-        return record if record is not None and record.fingerprint == self.expected_fingerprint(name) else None
 
     def _context(self, stage: str | None = None) -> WorkContext:
         def report(done: float, total: float) -> None:
@@ -235,39 +289,37 @@ class IngestRun:
             self._on_stage(outcome)
         return outcome
 
-    def _subtitles_fingerprint(self) -> str | None:
-        if self._subtitles is None:
-            path = self.store.paths.subtitles(self.video_id)
-            self._subtitles = file_fingerprint(path) if path is not None else ""
-        return self._subtitles or None
-
     # --- the video's state ------------------------------------------------------------------------
 
     def _enter(self, name: str) -> None:
         """A video that is not being worked on becomes so."""
+        if not self.is_visible:
+            return
         state = self.video().state
         if state in (VideoState.UPLOADING, VideoState.FAILED):
             self.store.set_state(self.video_id, VideoState.VALIDATING)
         elif state == VideoState.INDEXED:
             self.store.set_state(self.video_id, VideoState.PROCESSING)
-        if name != "probe" and state != VideoState.PROCESSING and self._record("probe") is not None:
+        if name != "probe" and state != VideoState.PROCESSING and self._held.record("probe") is not None:
             self._leave_probe()
 
     def _leave_probe(self) -> None:
-        if self.video().state == VideoState.VALIDATING:
+        if self.is_visible and self.video().state == VideoState.VALIDATING:
             info: MediaInfo = self._kitchen.info()
             self.store.set_state(self.video_id, VideoState.PROCESSING, info=info)
 
     # --- the end ----------------------------------------------------------------------------------
 
-    def _is_committed(self, wanted: str) -> bool:
-        """Whether readers see this very result already: the work was done, or a crash came right after it."""
-        return visible_provenance(self.store, self.video()).get("fingerprint") == wanted
+    def _is_committed(self) -> bool:
+        """Whether the set has this very result already: the work was done, or a crash came right after it."""
+        there = self.store.generation_in(self.video_id, self.model_set.set_id)
+        made = provenance_of(self.store, self.video_id, there)
+        return made.get("fingerprint") == self.expected_fingerprint("commit")
 
     def _finish(self, outcome: StageOutcome) -> StageOutcome:
-        """The work folder goes; what is visible says itself how it was made."""
+        """The work folder goes; the generation says itself how it was made."""
         video = self.video()
-        if video.generation is not None and video.state == VideoState.PROCESSING:
+        if self.is_visible and video.generation is not None and video.state == VideoState.PROCESSING:
             self.store.set_state(self.video_id, VideoState.INDEXED)
         self.work.remove()
         return self._told(outcome)
@@ -276,10 +328,19 @@ class IngestRun:
         """How the generation is made, kept beside it."""
         return {
             "fingerprint": self.expected_fingerprint("commit"),
-            "fingerprints": {name: self.expected_fingerprint(name) for name in STAGES},
-            "source_sha256": self._sha256,
+            "fingerprints": {name: self.expected_fingerprint(name) for name in self.stages},
+            "source_sha256": self._kitchen.video.sha256,
             "params": self.params,
             "models": self._kitchen.models_described(),
             "stages": self.work.log_entries(),
             "created_at": utc_now(),
         }
+
+
+def _are_of(models: Models, model_set: ModelSet) -> bool:
+    """Whether these are the models of the set, whatever led to their choice."""
+    own, wanted = (
+        {name: value for name, value in choice.items() if name not in ("name", "reason") and value}
+        for choice in (models.choice.to_dict(), dict(model_set.choice))
+    )
+    return own == wanted

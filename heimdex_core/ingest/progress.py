@@ -9,39 +9,36 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from heimdex_core.ingest.files import read_json, write_json
 from heimdex_core.types import Json, StageProgress, utc_now
 
-STAGES = (
-    "probe",
-    "audio",
-    "transcript",
-    "picture",
-    "preview",
-    "scenes",
-    "keyframes",
-    "text_embedding",
-    "vision_embedding",
-    "tags",
-    "commit",
-)
-SOUND = ("audio", "transcript")
-PICTURE = ("picture", "preview")
-JOINED = ("scenes", "keyframes", "text_embedding", "vision_embedding", "tags", "commit")
+EARLY = ("probe", "audio", "subtitles")
+SOUND = ("transcript",)
+PICTURE = ("picture", "scenes", "keyframes", "vision_embedding", "tags", "captions", "preview")
+JOINED = ("text_embedding", "extra_embedding", "commit")
+STAGES = (*EARLY, *SOUND, *PICTURE, *JOINED)
+"""EARLY one after the other, then SOUND beside PICTURE, then JOINED. The preview is last of its branch:
+nothing waits for it, and the recogniser is often still at work."""
+OPTIONAL = ("captions", "extra_embedding")
+"""Only where the models say so: with a captioner, with further spaces."""
 
 WEIGHTS = {
     "probe": 1.0,
     "audio": 2.0,
+    "subtitles": 0.2,
     "transcript": 40.0,
     "picture": 20.0,
-    "preview": 6.0,
     "scenes": 0.5,
     "keyframes": 4.0,
-    "text_embedding": 2.0,
     "vision_embedding": 4.0,
     "tags": 0.5,
+    "captions": 30.0,
+    "preview": 6.0,
+    "text_embedding": 2.0,
+    "extra_embedding": 4.0,
     "commit": 1.0,
 }
 """Relative cost of the stages, measured once on a ten-minute talk; only the whole's share rests on it."""
@@ -52,10 +49,14 @@ _lock = threading.Lock()
 
 
 class ProgressBook:
-    """progress.json: every stage's own state, and the StageProgress drawn from them."""
+    """progress.json: every stage's own state, and the StageProgress drawn from them.
 
-    def __init__(self, path: Path) -> None:
+    `stages` are those that this work has, in order: what is shown counts only them.
+    """
+
+    def __init__(self, path: Path, stages: Sequence[str] = STAGES) -> None:
         self._path = path
+        self._stages = tuple(stages)
         self._last_write: dict[str, float] = {}
 
     def read(self) -> StageProgress | None:
@@ -95,22 +96,23 @@ class ProgressBook:
             book = self._load()
             stages: dict[str, Json] = book.setdefault("stages", {})
             stages.setdefault(stage, {"state": "running", "done": 0.0, "total": 0.0, "unit": "s"}).update(changes)
-            shown = summary(stages, book.get("shown"), now=time.time())
+            shown = summary(stages, book.get("shown"), now=time.time(), row=self._stages)
             write_json(self._path, {"stages": stages, "shown": shown}, durable=False)
         return shown
 
 
-def summary(stages: dict[str, Json], before: Json | None, *, now: float) -> StageProgress:
-    """The one line to show for the state of all stages; `before` is the line shown last."""
-    left = {name: _left_s(name, stages, now) for name in STAGES}
+def summary(stages: dict[str, Json], before: Json | None, *, now: float, row: Sequence[str] = STAGES) -> StageProgress:
+    """The one line to show for the state of all stages in `row`; `before` is the line shown last."""
+    stages = {name: state for name, state in stages.items() if name in row}
+    left = {name: _left_s(name, stages, now) for name in row}
     name = _most_relevant(stages, left, before)
     state = stages[name]
     finished = state["state"] != "running"
-    overall = sum(WEIGHTS[s] * _fraction(stages.get(s)) for s in STAGES) / sum(WEIGHTS.values())
+    overall = sum(WEIGHTS[s] * _fraction(stages.get(s)) for s in row) / sum(WEIGHTS[s] for s in row)
     return StageProgress(
         stage=name,
-        stage_number=STAGES.index(name) + 1,
-        stage_count=len(STAGES),
+        stage_number=row.index(name) + 1,
+        stage_count=len(row),
         done=float(state["total"] or 1.0) if finished else float(state["done"]),
         total=float(state["total"] or 1.0) if finished else float(state["total"]),
         eta_s=_whole_left_s(left),
@@ -159,9 +161,9 @@ def _whole_left_s(left: dict[str, float | None]) -> float | None:
         return None
 
     def branch(names: tuple[str, ...]) -> float:
-        return sum(known[name] for name in names)
+        return sum(known.get(name, 0.0) for name in names)
 
-    return round(known["probe"] + max(branch(SOUND), branch(PICTURE)) + branch(JOINED), 1)
+    return round(branch(EARLY) + max(branch(SOUND), branch(PICTURE)) + branch(JOINED), 1)
 
 
 def _most_relevant(stages: dict[str, Json], left: dict[str, float | None], before: Json | None) -> str:

@@ -2,152 +2,50 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import cast
 
-import numpy as np
-
-from heimdex_core.errors import StageFailed
 from heimdex_core.ingest import (
     audio,
+    captions,
     commit,
+    extra_embedding,
     keyframes,
     picture,
     preview,
     probe,
     scenes,
+    subtitles,
     tags,
     text_embedding,
     transcript,
     vision_embedding,
 )
 from heimdex_core.ingest.audio import Sound
-from heimdex_core.ingest.files import guard_disk
-from heimdex_core.ingest.keyframes import SceneFrames
-from heimdex_core.ingest.params import IngestParams
-from heimdex_core.ingest.picture import Picture
-from heimdex_core.ingest.preview import Preview
-from heimdex_core.ingest.scenes import SceneSpan
-from heimdex_core.ingest.text_embedding import SceneWords
-from heimdex_core.ingest.vision_embedding import SceneLooks
-from heimdex_core.ingest.work import WorkFolder
-from heimdex_core.models.base import Vectors
-from heimdex_core.types import Json, MediaInfo, Transcript, Video, WorkContext, to_json
-
-if TYPE_CHECKING:
-    from heimdex_core.models.registry import Models
-    from heimdex_core.store import Store
-
-
-@dataclass(frozen=True)
-class Made:
-    """A stage's JSON result and the files it made, relative to the work folder."""
-
-    result: Json
-    files: tuple[str, ...] = ()
-
-
-class Kitchen:
-    """Where the stages' inputs are: the source, the models, the parameters and what earlier stages left."""
-
-    def __init__(self, store: Store, models: Models, video: Video, params: IngestParams, work: WorkFolder) -> None:
-        self.store = store
-        self.models = models
-        self.video = video
-        self.params = params
-        self.work = work
-
-    @property
-    def source(self) -> Path:
-        return self.store.paths.source(self.video.video_id)
-
-    @property
-    def subtitles(self) -> Path | None:
-        return self.store.paths.subtitles(self.video.video_id)
-
-    @property
-    def language(self) -> str:
-        """The video's own choice, else the general one."""
-        return self.video.language if self.video.language != "auto" else self.params.language
-
-    def own_params(self, stage: str) -> Json:
-        """What a stage depends on besides IngestParams."""
-        return {"language": self.language} if stage == "transcript" else {}
-
-    def model_name(self, stage: str) -> str | None:
-        """The model that a stage uses, with its revision; known without loading it."""
-        if stage == "transcript":
-            speech = self.models.speech()
-            return f"{self.models.choice.speech}@{speech.revision}" if speech is not None else None
-        kind = {"text_embedding": "text", "vision_embedding": "vision", "tags": "vision"}.get(stage)
-        if kind is None:
-            return None
-        space = self.models.spaces[kind]
-        return f"{space.name}@{space.revision}"
-
-    def models_described(self) -> Json:
-        """Profile, specs and revisions, for the provenance."""
-        names = {stage: self.model_name(stage) for stage in ("transcript", "text_embedding", "vision_embedding")}
-        return {"choice": dataclasses.asdict(self.models.choice), "used": names}
-
-    # what earlier stages left
-
-    def result(self, stage: str) -> Any:
-        record = self.work.record(stage)
-        if record is None:
-            raise StageFailed(stage=stage, reason="its result is gone from the work folder")
-        return record.result
-
-    def info(self) -> MediaInfo:
-        return MediaInfo.from_json(self.result("probe"))
-
-    def sound(self) -> Sound:
-        return Sound.from_json(self.result("audio"))
-
-    def transcript(self) -> Transcript:
-        return Transcript.from_json(self.result("transcript"))
-
-    def picture(self) -> Picture:
-        return Picture.from_json(self.result("picture"))
-
-    def preview(self) -> Preview:
-        return Preview(**self.result("preview"))
-
-    def spans(self) -> list[SceneSpan]:
-        return [SceneSpan(**s) for s in self.result("scenes")["scenes"]]
-
-    def frames(self) -> list[SceneFrames]:
-        return [SceneFrames.from_json(s) for s in self.result("keyframes")["scenes"]]
-
-    def words(self) -> SceneWords:
-        return SceneWords.from_json(self.result("text_embedding"))
-
-    def looks(self) -> SceneLooks:
-        return SceneLooks.from_json(self.result("vision_embedding"))
-
-    def tags(self) -> list[list[str]]:
-        tags: list[list[str]] = self.result("tags")["scenes"]
-        return tags
-
-    def vectors(self, file: str) -> Vectors:
-        return commit.load_vectors(self.work.file(file))
-
+from heimdex_core.ingest.files import save_vectors
+from heimdex_core.ingest.kitchen import Kitchen, Made
+from heimdex_core.ingest.progress import STAGES
+from heimdex_core.ingest.work import StageRecord
+from heimdex_core.models.base import ImageTextEncoder, TextEncoder, Vectors
+from heimdex_core.types import Space, WorkContext, to_json
 
 Provenance = Callable[[], Mapping[str, object]]
 
 
 @dataclass(frozen=True)
 class Step:
-    """`needs` are the stages whose results go in, `params` the IngestParams that matter, `unit` that of progress."""
+    """`needs` are all the stages whose results go in, `files_of` those of them whose files are read too.
+    `params` are the IngestParams that matter, `unit` is that of progress.
+    """
 
     version: int
     needs: tuple[str, ...]
     make: Callable[[Kitchen, WorkContext, Provenance], Made]
     params: tuple[str, ...] = ()
     unit: str = "s"
+    files_of: tuple[str, ...] = ()
 
 
 def _probe(kitchen: Kitchen, context: WorkContext, _: Provenance) -> Made:
@@ -159,14 +57,20 @@ def _audio(kitchen: Kitchen, context: WorkContext, _: Provenance) -> Made:
     return Made(to_json(sound), (sound.wav,) if sound.wav else ())
 
 
+def _subtitles(kitchen: Kitchen, context: WorkContext, _: Provenance) -> Made:
+    supplied = kitchen.supplied_subtitles
+    return Made(to_json(subtitles.read_lines(kitchen.source, kitchen.info(), supplied=supplied, context=context)))
+
+
 def _transcript(kitchen: Kitchen, context: WorkContext, _: Provenance) -> Made:
-    sound = kitchen.sound()
+    def sound() -> tuple[Sound, Path | None]:
+        found = kitchen.sound()
+        return found, kitchen.work.file(found.wav) if found.wav else None
+
     found = transcript.transcribe(
-        kitchen.source,
         kitchen.info(),
-        subtitles=kitchen.subtitles,
+        lines=kitchen.lines(),
         sound=sound,
-        wav=kitchen.work.file(sound.wav) if sound.wav else None,
         recognizer=kitchen.models.speech,
         language=kitchen.language,
         context=context,
@@ -182,6 +86,7 @@ def _picture(kitchen: Kitchen, context: WorkContext, _: Provenance) -> Made:
 
 def _preview(kitchen: Kitchen, context: WorkContext, _: Provenance) -> Made:
     out = kitchen.work.file(preview.FILE)
+    out.unlink(missing_ok=True)  # it may be a second name of the one that is being played
     height_px = kitchen.params.preview_height_px
     damaged = kitchen.picture().damaged_count > 0
     found = preview.prepare(kitchen.source, kitchen.info(), out, damaged=damaged, height_px=height_px, context=context)
@@ -189,14 +94,13 @@ def _preview(kitchen: Kitchen, context: WorkContext, _: Provenance) -> Made:
 
 
 def _scenes(kitchen: Kitchen, context: WorkContext, _: Provenance) -> Made:
-    said = kitchen.transcript()
-    # only supplied or embedded lines: what a recogniser makes of the sound must not move scenes
-    lines = said.segments if said.source in ("subtitles", "embedded") else ()
+    # only lines that came with the video: what a recogniser makes of the sound must not move scenes
+    came = kitchen.lines().found
     found = scenes.make_scenes(
         kitchen.picture().cuts_s,
         kitchen.info().duration_s,
         silences=kitchen.sound().silences,
-        lines=lines,
+        lines=came.segments if came is not None else (),
         params=kitchen.params,
     )
     return Made({"scenes": to_json(found)})
@@ -214,7 +118,7 @@ def _text_embedding(kitchen: Kitchen, context: WorkContext, _: Provenance) -> Ma
     found, vectors = text_embedding.embed_words(
         kitchen.spans(), kitchen.transcript(), kitchen.sound(), kitchen.models.text(), kitchen.params, context
     )
-    _save(kitchen.work.file(text_embedding.FILE), vectors)
+    save_vectors(kitchen.work.file(text_embedding.FILE), vectors)
     return Made(to_json(found), (text_embedding.FILE,))
 
 
@@ -222,7 +126,7 @@ def _vision_embedding(kitchen: Kitchen, context: WorkContext, _: Provenance) -> 
     folder = kitchen.work.path / keyframes.FOLDER
     pooling = kitchen.params.vision_pooling
     found, vectors = vision_embedding.embed_frames(kitchen.frames(), folder, kitchen.models.vision(), pooling, context)
-    _save(kitchen.work.file(vision_embedding.FILE), vectors)
+    save_vectors(kitchen.work.file(vision_embedding.FILE), vectors)
     return Made(to_json(found), (vision_embedding.FILE,))
 
 
@@ -233,10 +137,65 @@ def _tags(kitchen: Kitchen, context: WorkContext, _: Provenance) -> Made:
     return Made({"scenes": found})
 
 
+def _captions(kitchen: Kitchen, context: WorkContext, _: Provenance) -> Made:
+    captioner = kitchen.models.captioner()
+    if captioner is None:  # the stage is not part of such a run
+        return Made({"scenes": [""] * len(kitchen.frames())})
+    found = captions.describe(kitchen.frames(), kitchen.work.path / keyframes.FOLDER, captioner, context)
+    return Made({"scenes": found})
+
+
+def _extra_embedding(kitchen: Kitchen, context: WorkContext, _: Provenance) -> Made:
+    spaces = kitchen.extra_spaces
+    for done, (role, space) in enumerate(spaces.items()):
+        if kitchen.held.space_record(role, space) is None:
+            rows, vectors = _extra_vectors(kitchen, role, space, _part(context, done, len(spaces)))
+            file = extra_embedding.file_name(space)
+            save_vectors(kitchen.work.file(file), vectors)
+            result = {"rows": list(rows)}
+            name, wanted = extra_embedding.record_name(space), kitchen.held.space_fingerprint(role)
+            kitchen.work.write_record(StageRecord(name, wanted, result, (file,)))
+    files = tuple(extra_embedding.file_name(space) for space in spaces.values())
+    return Made({"spaces": [space.name for space in spaces.values()]}, files)
+
+
+def _extra_vectors(kitchen: Kitchen, role: str, space: Space, context: WorkContext) -> tuple[tuple[int, ...], Vectors]:
+    """(rows, vectors) as the stages of the primary spaces would make them."""
+    model = kitchen.models.encoder(space.name)
+    if role == "caption":
+        return extra_embedding.embed_lines(kitchen.captions(), cast(TextEncoder, model), context)
+    if space.kind == "vision":
+        folder, pooling = kitchen.work.path / keyframes.FOLDER, kitchen.params.vision_pooling
+        looks, vectors = vision_embedding.embed_frames(
+            kitchen.frames(), folder, cast(ImageTextEncoder, model), pooling, context
+        )
+        return looks.rows, vectors
+    words, vectors = text_embedding.embed_words(
+        kitchen.spans(), kitchen.transcript(), kitchen.sound(), cast(TextEncoder, model), kitchen.params, context
+    )
+    return words.rows, vectors
+
+
+def _part(context: WorkContext, number: int, count: int) -> WorkContext:
+    """Progress of one of `count` equal parts, in hundredths of the whole."""
+
+    def report(done: float, total: float) -> None:
+        context.report(100 * (number + (done / total if total > 0 else 0.0)) / count, 100)
+
+    return WorkContext(report=report, is_cancelled=context.is_cancelled)
+
+
 def _commit(kitchen: Kitchen, context: WorkContext, provenance: Provenance) -> Made:
     words, looks, made_preview = kitchen.words(), kitchen.looks(), kitchen.preview()
     info, said = kitchen.info(), kitchen.transcript()
     notes = [*info.notes, *kitchen.sound().notes, *said.notes, *kitchen.picture().notes, *words.notes]
+    vectors = {
+        kitchen.models.spaces["text"]: (words.rows, kitchen.vectors(text_embedding.FILE)),
+        kitchen.models.spaces["vision"]: (looks.rows, kitchen.vectors(vision_embedding.FILE)),
+    }
+    for space in kitchen.extra_spaces.values():
+        rows = kitchen.result(extra_embedding.record_name(space))["rows"]
+        vectors[space] = (rows, kitchen.vectors(extra_embedding.file_name(space)))
     found = commit.Found(
         info=info,
         transcript=said,
@@ -244,39 +203,51 @@ def _commit(kitchen: Kitchen, context: WorkContext, provenance: Provenance) -> M
         frames=kitchen.frames(),
         words=words,
         tags=kitchen.tags(),
-        vectors={
-            kitchen.models.spaces["text"]: (words.rows, kitchen.vectors(text_embedding.FILE)),
-            kitchen.models.spaces["vision"]: (looks.rows, kitchen.vectors(vision_embedding.FILE)),
-        },
+        captions=kitchen.captions() if kitchen.models.captioner() is not None else None,
+        vectors=vectors,
         frames_folder=kitchen.work.path / keyframes.FOLDER,
         preview=kitchen.work.file(made_preview.file) if made_preview.file else None,
         notes=list(dict.fromkeys(notes)),
+        records=kitchen.records_to_keep,
     )
     current = kitchen.store.video(kitchen.video.user_id, kitchen.video.video_id)
-    video = commit.commit(kitchen.store, current, found, to_json(provenance()))
-    return Made({"generation": video.generation})
-
-
-def _save(path: Path, vectors: Vectors) -> None:
-    with guard_disk(path, vectors.nbytes):
-        np.save(path, vectors, allow_pickle=False)
+    n = commit.commit(kitchen.store, current, found, to_json(provenance()), kitchen.work, kitchen.target)
+    return Made({"generation": n})
 
 
 STEPS: dict[str, Step] = {
     "probe": Step(probe.VERSION, (), _probe, probe.PARAMS),
     "audio": Step(audio.VERSION, ("probe",), _audio),
-    "transcript": Step(transcript.VERSION, ("probe", "audio"), _transcript),
+    "subtitles": Step(subtitles.VERSION, ("probe",), _subtitles),
+    # where lines came with the video the sound plays no part: see held.py
+    "transcript": Step(transcript.VERSION, ("probe", "audio", "subtitles"), _transcript, files_of=("audio",)),
     "picture": Step(picture.VERSION, ("probe",), _picture, picture.PARAMS),
+    "scenes": Step(scenes.VERSION, ("probe", "audio", "subtitles", "picture"), _scenes, scenes.PARAMS, "items"),
+    "keyframes": Step(
+        keyframes.VERSION, ("picture", "scenes"), _keyframes, keyframes.PARAMS, "items", files_of=("picture",)
+    ),
+    "vision_embedding": Step(
+        vision_embedding.VERSION,
+        ("keyframes",),
+        _vision_embedding,
+        vision_embedding.PARAMS,
+        "items",
+        files_of=("keyframes",),
+    ),
+    "tags": Step(tags.VERSION, ("keyframes", "vision_embedding"), _tags, unit="items", files_of=("vision_embedding",)),
+    "captions": Step(captions.VERSION, ("keyframes",), _captions, unit="items", files_of=("keyframes",)),
     "preview": Step(preview.VERSION, ("probe", "picture"), _preview, preview.PARAMS),
-    "scenes": Step(scenes.VERSION, ("audio", "transcript", "picture"), _scenes, scenes.PARAMS, "items"),
-    "keyframes": Step(keyframes.VERSION, ("picture", "scenes"), _keyframes, keyframes.PARAMS, "items"),
     "text_embedding": Step(
         text_embedding.VERSION, ("audio", "transcript", "scenes"), _text_embedding, text_embedding.PARAMS, "items"
     ),
-    "vision_embedding": Step(
-        vision_embedding.VERSION, ("keyframes",), _vision_embedding, vision_embedding.PARAMS, "items"
+    # it needs what its spaces need: see held.py
+    "extra_embedding": Step(extra_embedding.VERSION, (), _extra_embedding, unit="items", files_of=("keyframes",)),
+    "commit": Step(
+        commit.VERSION,
+        tuple(stage for stage in STAGES if stage != "commit"),
+        _commit,
+        unit="items",
+        files_of=("keyframes", "vision_embedding", "preview", "text_embedding", "extra_embedding"),
     ),
-    "tags": Step(tags.VERSION, ("keyframes", "vision_embedding"), _tags, unit="items"),
-    "commit": Step(commit.VERSION, ("preview", "text_embedding", "tags"), _commit, unit="items"),
 }
 """In the order of STAGES. Needs are direct; a fingerprint covers what those need in turn."""

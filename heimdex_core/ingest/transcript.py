@@ -1,4 +1,4 @@
-"""Stage: what is said. Supplied subtitles win, then embedded ones, then the recogniser."""
+"""Stage: what is said. Lines that came with the video, else what the recogniser hears."""
 
 from __future__ import annotations
 
@@ -6,42 +6,32 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from heimdex_core.errors import SubtitlesUnreadable
 from heimdex_core.ingest.audio import Sound
-from heimdex_core.media.subtitles import embedded_subtitles, read_subtitles
+from heimdex_core.ingest.subtitles import Lines, limited
 from heimdex_core.models.base import SpeechRecognizer
 from heimdex_core.types import MediaInfo, Transcript, WorkContext
 
-VERSION = 1
+VERSION = 2
 
 
 def transcribe(
-    source: Path,
     info: MediaInfo,
     *,
-    subtitles: Path | None,
-    sound: Sound,
-    wav: Path | None,
+    lines: Lines,
+    sound: Callable[[], tuple[Sound, Path | None]],
     recognizer: Callable[[], SpeechRecognizer | None],
     language: str,
     context: WorkContext,
 ) -> Transcript:
-    """The transcript, limited to [0, duration). `recognizer` is called only if it is needed.
+    """The transcript, limited to [0, duration).
 
-    Subtitles that cannot be read do not stop the video: the next source is used, and the notes say so.
+    `sound` (with its WAV, None without any) and `recognizer` are called only where there are no lines.
     """
-    notes: list[str] = []
-    for read in (lambda: read_subtitles(subtitles) if subtitles else None, lambda: embedded_subtitles(source, info)):
-        try:
-            found = read()
-        except SubtitlesUnreadable as error:
-            notes.append(f"subtitles_unreadable:{error.details.get('reason', '')}")
-            continue
-        if found is not None and found.segments:
-            return _finished(found, info, notes, language)
-        if found is not None:
-            notes += [*found.notes, "subtitles_empty"]
-    return _finished(_recognised(sound, wav, recognizer, language, context), info, notes, language)
+    found = lines.found
+    if found is None:
+        heard, wav = sound()
+        found = limited(_recognised(heard, wav, recognizer, language, context), info)
+    return _finished(found, lines.notes, language)
 
 
 def _recognised(
@@ -63,16 +53,10 @@ def _recognised(
     return model.transcribe(wav, language=language, context=context)
 
 
-def _finished(found: Transcript, info: MediaInfo, notes: list[str], language: str) -> Transcript:
-    """Only what lies inside the video, with the language that was asked for where the source names none."""
-    inside = tuple(
-        dataclasses.replace(s, end_s=min(s.end_s, info.duration_s))
-        for s in found.segments
-        if s.start_s < info.duration_s and s.text.strip()
-    )
-    outside = len(found.segments) - len(inside)
-    said = [*notes, *found.notes] + ([f"transcript_outside:{outside}"] if outside else [])
-    if found.rough and inside:
+def _finished(found: Transcript, notes: tuple[str, ...], language: str) -> Transcript:
+    """With the language that was asked for where the source names none, and all notes."""
+    said = [*notes, *found.notes]
+    if found.rough and found.segments:
         said.append("transcript_rough")
     spoken = found.language or (language if language != "auto" else None)
-    return dataclasses.replace(found, segments=inside, language=spoken, notes=tuple(dict.fromkeys(said)))
+    return dataclasses.replace(found, language=spoken, notes=tuple(dict.fromkeys(said)))

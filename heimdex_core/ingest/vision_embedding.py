@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from heimdex_core.ingest.keyframes import SceneFrames
 from heimdex_core.ingest.params import Pooling
-from heimdex_core.media.images import read_image
+from heimdex_core.ingest.read_pictures import in_batches
 from heimdex_core.models.base import ImageTextEncoder, Vectors
 from heimdex_core.types import Json, WorkContext
 
 VERSION = 1
 PARAMS = ("vision_pooling",)
 FILE = "vision.npy"
-_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,15 @@ def embed_frames(
     scenes: Sequence[SceneFrames], frames: Path, model: ImageTextEncoder, pooling: Pooling, context: WorkContext
 ) -> tuple[SceneLooks, Vectors]:
     """The (n, d) unit vectors of the scenes that have keyframes; images are read and encoded in batches."""
-    files = [(n, keyframe.file) for n, scene in enumerate(scenes) for keyframe in scene.keyframes]
-    parts: list[Vectors] = []
-    for start in range(0, len(files), _BATCH):
-        context.check()
-        batch = files[start : start + _BATCH]
-        parts.append(model.encode_images([read_image(frames / name) for _, name in batch]))
-        context.report(start + len(batch), len(files))
+    owners = [n for n, scene in enumerate(scenes) for _ in scene.keyframes]
+    names = [keyframe.file for scene in scenes for keyframe in scene.keyframes]
+    parts = [np.zeros((0, model.space.dim), dtype=np.float32)]
+    parts += [model.encode_images(images) for images in in_batches(frames, names, context)]
+    each = np.concatenate(parts)
     rows: list[int] = []
     pooled: list[Vectors] = []
-    each = np.concatenate(parts) if parts else np.zeros((0, model.space.dim), dtype=np.float32)
-    for n in dict.fromkeys(owner for owner, _ in files):
-        vector = pool(each[[row for row, (owner, _) in enumerate(files) if owner == n]], pooling)
+    for n, group in groupby(range(len(owners)), key=owners.__getitem__):
+        vector = pool(each[list(group)], pooling)
         if vector is not None:
             rows.append(n)
             pooled.append(vector)

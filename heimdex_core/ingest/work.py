@@ -1,6 +1,6 @@
 """The work folder of one video: what finished stages left, where the work stands, and who ran what.
 
-    work/<video_id>/
+    work/<video_id>/ (work/<video_id>-set<n>/ for models that are not in use yet)
       <stage>.json      the stage's fingerprint, its result and the files it made (with their sizes)
       progress.json     where the running stages stand
       stages.log        one JSON line for every stage that ran or was skipped
@@ -15,12 +15,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from heimdex_core.ingest.files import read_json, write_json
-from heimdex_core.ingest.progress import ProgressBook
+from heimdex_core.ingest.progress import STAGES, ProgressBook
 from heimdex_core.types import Json, StageProgress, to_json, utc_now
 
 
@@ -32,21 +33,26 @@ class WorkPaths(Protocol):
 
 @dataclass(frozen=True)
 class StageRecord:
-    """A finished stage: its fingerprint, its JSON result, and its files (relative to the folder)."""
+    """A finished stage: its fingerprint, its JSON result, and its files (relative to the folder).
+
+    `has_files` is false where not all of them are here: the result holds, but a stage that needs the files
+    themselves has to have them made again.
+    """
 
     stage: str
     fingerprint: str
     result: Json
     files: tuple[str, ...] = ()
     seconds: float = 0.0
+    has_files: bool = True
 
 
 class WorkFolder:
     """work/<video_id>/; made when the first thing is written."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stages: Sequence[str] = STAGES) -> None:
         self.path = path
-        self.progress = ProgressBook(path / "progress.json")
+        self.progress = ProgressBook(path / "progress.json", stages)
 
     def file(self, name: str) -> Path:
         """The path of a working file; its folder is made."""
@@ -61,24 +67,29 @@ class WorkFolder:
         path.mkdir(parents=True)
         return path
 
+    def record_path(self, stage: str) -> Path:
+        """Where the record of a stage is, or would be."""
+        return self.path / f"{stage}.json"
+
     def record(self, stage: str) -> StageRecord | None:
-        """What the stage left, if it finished and all its files are still there with their sizes."""
-        data = read_json(self.path / f"{stage}.json")
+        """What the stage left, if it finished."""
+        data = read_json(self.record_path(stage))
         if data is None:
             return None
         try:
             sizes: dict[str, int] = data["files"]
-            if all((self.path / name).stat().st_size == size for name, size in sizes.items()):
-                return StageRecord(stage, data["fingerprint"], data["result"], tuple(sizes), data["seconds"])
-        except (KeyError, TypeError, AttributeError, OSError):
-            pass  # of another version, or a file is gone: the stage is run again
-        return None
+            has_files = all(_has_size(self.path / name, size) for name, size in sizes.items())
+            return StageRecord(
+                stage, data["fingerprint"], data["result"], tuple(sizes), data["seconds"], has_files=has_files
+            )
+        except (KeyError, TypeError, AttributeError):
+            return None  # of another version: the stage is run again
 
     def write_record(self, record: StageRecord) -> None:
         """Publish a finished stage, after its files are safely on disk."""
         sizes = {name: _sync(self.path / name) for name in record.files}
         write_json(
-            self.file(f"{record.stage}.json"),
+            self.record_path(record.stage),
             {
                 "stage": record.stage,
                 "fingerprint": record.fingerprint,
@@ -119,3 +130,10 @@ def _sync(path: Path) -> int:
     with path.open("rb") as file:
         os.fsync(file.fileno())
         return os.fstat(file.fileno()).st_size
+
+
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False

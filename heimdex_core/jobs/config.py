@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 APP_NAME = "heimdex"
 
-APP_VERSION = "1"
+APP_VERSION = "2"
 """Pinned: DBOS takes back only workflows of its own version, so one derived from the source would
-strand every job at an update. Raise it only when the order of steps in a workflow changes, and then
-finish or move the old jobs first."""
+strand every job at an update. Raise it only when the order of steps in a workflow changes: a worker then
+queues the unfinished jobs of older versions anew (old_versions.py)."""
 
 INGEST_QUEUE = "ingest"
 EXPORT_QUEUE = "export"

@@ -8,28 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heimdex_core.errors import Cancelled, ExportNotFound, HeimdexError, VideoNotFound
-from heimdex_core.store import videos
-from heimdex_core.types import ExportState, VideoState
+from heimdex_core.errors import Cancelled, ExportNotFound, HeimdexError
+from heimdex_core.ingest.ending import settle_video
+from heimdex_core.types import ExportState
 
 if TYPE_CHECKING:
     from heimdex_core.store.store import Store
 
-WORKING = (VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING)
+__all__ = ["settle_export", "settle_video"]
+
 RENDERING = (ExportState.PENDING, ExportState.PROCESSING)
-
-
-def settle_video(store: Store, user_id: str, video_id: str, error: HeimdexError) -> bool:
-    """Let an unfinished video fail with `error`; false if there was nothing to end."""
-    try:
-        # One transaction: a video deleted between looking and writing would come back as failed.
-        with store.catalog.transaction() as transaction:
-            if videos.get(transaction, video_id, user_id).state not in WORKING:
-                return False
-            videos.set_state(transaction, video_id, VideoState.FAILED, {"error": error.to_dict()})
-    except VideoNotFound:
-        return False
-    return True
 
 
 def settle_export(store: Store, user_id: str, export_id: str, error: HeimdexError) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.jobs.client import describe, enqueue_ingest
+from heimdex_core.jobs.old_versions import queue_old_jobs_anew
 from heimdex_core.jobs.outcome import settle_export, settle_video
 from heimdex_core.jobs.place import Place, dead_places
 from heimdex_core.moves import settle_move
@@ -119,7 +120,7 @@ def forget_old_jobs(client: DBOSClient, place: Place) -> int:
     return len(old)
 
 
-def take_over(place: Place) -> int:
+def take_over(client: DBOSClient, store: Store, place: Place) -> int:
     """Queue again what dead workers of other places of this library left; how many workflows that were."""
     from dbos import DBOS
 
@@ -128,6 +129,7 @@ def take_over(place: Place) -> int:
             return 0
         # DBOS has no public name for this; it is what it does itself on launch for its own id.
         handles = DBOS._recover_pending_workflows(executor_ids)
+        older = queue_old_jobs_anew(client, store, executor_ids)
     if handles:
         logger.warning("took over %d workflows of %s", len(handles), ", ".join(executor_ids))
-    return len(handles)
+    return len(handles) + older

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from heimdex_core.errors import Cancelled, HeimdexError, VideoNotFound
+from heimdex_core.errors import Cancelled, HeimdexError, ModelsChanged, VideoNotFound
 from heimdex_core.ingest.progress import STAGES
 from heimdex_core.ingest.retry import in_words, may_pass
 from heimdex_core.jobs.guard import Guard, Piece, WorkerStopping
@@ -23,7 +23,7 @@ from heimdex_core.jobs.place import cancel_mark
 from heimdex_core.types import ExportState, Json
 
 if TYPE_CHECKING:
-    from heimdex_core.ingest.pipeline import IngestRun
+    from heimdex_core.ingest.pipeline import IngestRun, StageOutcome
     from heimdex_core.library import Library
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Tasks:
             job = self._job(job_id, user_id, video_id)
             if stage == STAGES[0] and attempt.number == 1:
                 job.run.work.progress.begin()
-            outcome = job.run.run_stage(stage)
+            outcome = run_for_active(job.run, stage)
             return {
                 "fingerprint": outcome.fingerprint,
                 "skipped": outcome.skipped,
@@ -113,7 +113,6 @@ class Tasks:
 
     def make_run(self, job_id: str, user_id: str, video_id: str) -> IngestRun:
         """The stages of a video, to be run for this job."""
-        from heimdex_core.ingest.params import IngestParams
         from heimdex_core.ingest.pipeline import IngestRun
 
         library = self.library
@@ -122,7 +121,7 @@ class Tasks:
             library.models,
             library.settings,
             library.store.video(user_id, video_id),
-            params=IngestParams.from_settings(library.settings),
+            models_of=lambda one: library.models_of(one.set_id),
             is_cancelled=self.stop_asked(job_id, video_id),
         )
 
@@ -217,6 +216,17 @@ class Tasks:
         if subject not in _UPKEEP:
             marks.append(paths.cancel_marker(subject))
         return any(mark.exists() for mark in marks)
+
+
+def run_for_active(run: IngestRun, stage: str) -> StageOutcome:
+    """Run a stage. Where the library moved to other models meanwhile, the run is made anew for those: the
+    commit then runs what does not hold any more, within its own step."""
+    while True:
+        try:
+            return run.run_stage(stage)
+        except ModelsChanged as error:
+            logger.info("video %s goes on with other models: %s", run.video_id, error)
+            run.renew()
 
 
 def first_error(results: list[Json]) -> Json | None:

@@ -86,6 +86,7 @@ def _work(library: Library, database: JobsDatabase, place: Place, stop: threadin
     workflows.bind(Tasks(library, guard))
     quiet()
     database.prepare()
+    _try("queueing jobs of another version", lambda: _renew_old_jobs(library, database, place))
     DBOS(config=database.config(place.executor_id))
     DBOS.listen_queues(QUEUES)
     DBOS.launch()
@@ -103,6 +104,17 @@ def _work(library: Library, database: JobsDatabase, place: Place, stop: threadin
     status.set_state("stopped")
     _end_if_threads_remain()
     return EXIT_OK
+
+
+def _renew_old_jobs(library: Library, database: JobsDatabase, place: Place) -> None:
+    from heimdex_core.jobs.old_versions import queue_old_jobs_anew
+
+    client = database.client()
+    try:
+        # nothing of this place has begun: what is under way in its name is what the worker before it left
+        queue_old_jobs_anew(client, library.store, [place.executor_id], half_done=True)
+    finally:
+        client.destroy()
 
 
 def _register(library: Library) -> None:
@@ -130,7 +142,7 @@ def _watch(library: Library, database: JobsDatabase, place: Place, status: Statu
         ticks = 0
         while not stop.is_set():
             if ticks % _RECONCILE_EVERY == 0:
-                _try("taking over what other workers left", lambda: take_over(place))
+                _try("taking over what other workers left", lambda: take_over(client, library.store, place))
                 _try("ending given-up jobs", lambda: settle_lost_jobs(client, library.store))
                 _try("queueing stranded videos", lambda: queue_stranded_videos(client, library.store))
             if ticks % _FORGET_EVERY == 0:

@@ -1,7 +1,8 @@
 """The workflows as DBOS knows them. Their names, their steps' names and order are stored in the queue:
 changing those is a new APP_VERSION.
 
-    ingest   probe; then two children, sound and picture, started in this order; then the joined stages
+    ingest   probe, audio, subtitles; then two children, sound and picture, started in this order; then the
+             joined stages
     export   render, never tried again by itself
     reindex  the indexes from the sidecars
     clean-up by schedule
@@ -17,7 +18,7 @@ from typing import Any
 
 from dbos import DBOS, SetWorkflowID, StepOptions
 
-from heimdex_core.ingest.progress import JOINED, PICTURE, SOUND
+from heimdex_core.ingest.progress import EARLY, JOINED, PICTURE, SOUND
 from heimdex_core.jobs.config import POLL_S
 from heimdex_core.jobs.tasks import Attempt, Tasks, first_error
 from heimdex_core.types import Json
@@ -43,7 +44,7 @@ def tasks() -> Tasks:
 def ingest(user_id: str, video_id: str) -> Json:
     """One video from probe to commit. The result is {} or {"error"}."""
     job_id = str(DBOS.workflow_id)
-    error = _stages(job_id, user_id, video_id, ("probe",))
+    error = _stages(job_id, user_id, video_id, EARLY)
     if error is None:
         error = _branches(job_id, user_id, video_id)
     if error is None:

@@ -44,6 +44,7 @@ SCENES_SCHEMA = pa.schema(
         ("language", pa.string()),
         ("tags", pa.list_(pa.string())),
         ("on_screen_text", pa.string()),
+        ("caption", pa.string()),
         ("keyframes", pa.list_(KEYFRAME_TYPE)),
         ("thumbnail", pa.string()),
         ("speech_ratio", pa.float64()),
@@ -91,8 +92,12 @@ def read_scenes(folder: Path) -> list[Scene]:
 
 
 def read_scenes_table(folder: Path) -> pa.Table:
-    """scenes.parquet as Arrow, SCENES_SCHEMA."""
-    return _read(folder / "scenes.parquet").cast(SCENES_SCHEMA)
+    """scenes.parquet as Arrow, SCENES_SCHEMA; a column that is younger than the file is empty."""
+    table = _read(folder / "scenes.parquet")
+    for field in SCENES_SCHEMA:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table.select(SCENES_SCHEMA.names).cast(SCENES_SCHEMA)
 
 
 def scenes_of(table: pa.Table) -> list[Scene]:
@@ -110,6 +115,7 @@ def _scene_row(scene: Scene) -> Json:
 
 def _scene(row: Json) -> Scene:
     row["tags"] = tuple(row["tags"] or ())
+    row["caption"] = row["caption"] or ""
     row["dominant_colours"] = tuple(row["dominant_colours"] or ())
     row["keyframes"] = tuple(Keyframe(**k) for k in row["keyframes"] or ())
     return Scene(**row)

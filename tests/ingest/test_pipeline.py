@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import signal
@@ -16,7 +17,7 @@ import pytest
 from heimdex_core.errors import Cancelled, DiskFull, NoVideoStream, StageFailed
 from heimdex_core.ingest import recipe
 from heimdex_core.ingest.pipeline import IngestRun
-from heimdex_core.ingest.progress import STAGES
+from heimdex_core.ingest.progress import OPTIONAL, STAGES
 from heimdex_core.ingest.recipe import Kitchen, Made
 from heimdex_core.ingest.work import read_progress
 from heimdex_core.media.images import read_image
@@ -24,6 +25,9 @@ from heimdex_core.store import Store, sidecar
 from heimdex_core.types import Scene, StageProgress, Video, VideoState, WorkContext
 from tests.support import media
 from tests.support.ingest import USER, LetterText, MeanColour, SmallModels, new_store, place_video, settings
+
+PLAIN = tuple(stage for stage in STAGES if stage not in OPTIONAL)
+"""What a video goes through with models that neither describe pictures nor have further spaces."""
 
 
 @pytest.fixture
@@ -45,6 +49,11 @@ def scenes_of(store: Store, video: Video) -> list[Scene]:
 
 def three_colours(tmp_path: Path, **options: object) -> Path:
     return media.colour_clips(tmp_path / "a.mp4", [("red", 2.0), ("blue", 3.0), ("white", 1.6)], **options)
+
+
+def ran_of(entries: list[dict]) -> list[str]:
+    """The stages that were not skipped, in their order."""
+    return [entry["stage"] for entry in entries if not entry["skipped"]]
 
 
 # --- what comes out -------------------------------------------------------------------------------
@@ -81,7 +90,7 @@ def test_what_made_it_is_kept_and_the_work_folder_is_gone(tmp_path: Path, store:
     kept = sidecar.read_provenance(store.paths.generation(video.video_id, video.generation))
     assert kept["models"]["used"]["vision_embedding"] == "vision/mean-colour@1"
     assert kept["params"]["content_threshold"] == 27.0
-    assert set(kept["fingerprints"]) == set(STAGES)
+    assert set(kept["fingerprints"]) == set(PLAIN)
     assert not store.paths.work(video.video_id).exists()
     assert read_progress(store.paths, video.video_id) is None
 
@@ -171,9 +180,9 @@ def test_a_preview_where_browsers_need_one(tmp_path: Path, store: Store):
 
 def test_vision_is_encoded_in_batches(tmp_path: Path, store: Store):
     models = SmallModels()
-    path = media.colour_clips(tmp_path / "a.mp4", [("red", 3.0), ("blue", 3.0)] * 4)
+    path = media.colour_clips(tmp_path / "a.mp4", [("red", 3.0), ("blue", 3.0)] * 6, size=(64, 48))
     IngestRun(store, models, settings(), place_video(store, path)).run()
-    assert models.vision().batches == [16, 8]  # 8 scenes of 3 keyframes
+    assert models.vision().batches == [32, 4]  # 12 scenes of 3 keyframes
 
 
 # --- what is skipped ------------------------------------------------------------------------------
@@ -193,7 +202,7 @@ def test_another_parameter_runs_only_what_depends_on_it(tmp_path: Path, store: S
         first.run_stage(stage)
     changed = IngestParams.from_settings(settings(), keyframes_per_scene=2)
     again = run_of(store, video, params=changed)
-    ran = [stage for stage in STAGES[:-1] if not again.run_stage(stage).skipped]
+    ran = [stage for stage in PLAIN[:-1] if not again.run_stage(stage).skipped]
     assert ran == ["keyframes", "vision_embedding", "tags"]
 
 
@@ -205,16 +214,20 @@ def test_new_subtitles_leave_the_picture_alone(tmp_path: Path, store: Store):
     store.paths.new_subtitles(video.video_id, ".srt").write_text(media.srt([(0.5, 1.5, "a bad cab")]))
     again = run_of(store, video)
     ran = [stage for stage in STAGES[:-1] if not again.run_stage(stage).skipped]
-    assert "transcript" in ran
+    assert {"subtitles", "transcript", "scenes"} <= set(ran)
     assert not {"probe", "audio", "picture", "preview"} & set(ran)
 
 
-def test_a_file_that_went_missing_is_made_again(tmp_path: Path, store: Store):
+def test_a_file_that_went_missing_is_made_again_where_it_is_needed(tmp_path: Path, store: Store):
     video = place_video(store, three_colours(tmp_path))
     run = run_of(store, video)
-    run.run_stage("picture")
+    run.run_stage("keyframes")
     next((run.work.path / "candidates").glob("*.jpg")).unlink()
-    assert not run_of(store, video).run_stage("picture").skipped
+    again = run_of(store, video)
+    assert again.run_stage("keyframes").skipped
+    next((run.work.path / "frames").glob("*.webp")).unlink()
+    assert not again.run_stage("vision_embedding").skipped
+    assert ran_of(again.work.log_entries())[-3:] == ["picture", "keyframes", "vision_embedding"]
 
 
 def test_a_stage_alone_makes_what_it_needs(tmp_path: Path, store: Store):
@@ -253,8 +266,7 @@ def break_stage(monkeypatch, name: str, times: int, error: Exception) -> list[in
             raise error
         return step.make(kitchen, context, provenance)
 
-    broken = recipe.Step(step.version, step.needs, make, step.params, step.unit)
-    monkeypatch.setitem(recipe.STEPS, name, broken)
+    monkeypatch.setitem(recipe.STEPS, name, dataclasses.replace(step, make=make))
     return attempts
 
 
@@ -301,9 +313,9 @@ def test_a_passing_fault_is_tried_again(tmp_path: Path, store: Store, monkeypatc
 
 
 def test_a_lasting_fault_fails_in_words_and_a_retry_goes_on_from_there(tmp_path: Path, store: Store, monkeypatch):
-    attempts = break_stage(monkeypatch, "scenes", 3, RuntimeError("out of luck"))
+    attempts = break_stage(monkeypatch, "text_embedding", 3, RuntimeError("out of luck"))
     video = place_video(store, three_colours(tmp_path))
-    with pytest.raises(StageFailed, match="scenes failed: RuntimeError: out of luck"):
+    with pytest.raises(StageFailed, match="text_embedding failed: RuntimeError: out of luck"):
         run_of(store, video).run()
     assert len(attempts) == 3
     failed = store.video(USER, video.video_id)
@@ -312,7 +324,7 @@ def test_a_lasting_fault_fails_in_words_and_a_retry_goes_on_from_there(tmp_path:
     retried = run_of(store, failed, on_stage=lambda o: outcomes.setdefault(o.stage, o.skipped)).run()
     assert retried.state == VideoState.INDEXED
     assert retried.error is None
-    assert [s for s in STAGES if outcomes[s]] == ["probe", "audio", "transcript", "picture", "preview"]
+    assert [s for s in PLAIN if not outcomes[s]] == ["text_embedding", "commit"]
 
 
 def test_one_branch_failing_stops_the_other_and_is_the_reason(tmp_path: Path, store: Store, monkeypatch):
@@ -329,9 +341,9 @@ def test_one_branch_failing_stops_the_other_and_is_the_reason(tmp_path: Path, st
         raise AssertionError("nobody stopped the picture branch")
 
     step = recipe.STEPS["picture"]
-    monkeypatch.setitem(recipe.STEPS, "picture", recipe.Step(step.version, step.needs, wait_for_the_end, step.params))
-    break_stage(monkeypatch, "audio", 99, RuntimeError("no sound card"))
-    with pytest.raises(StageFailed, match="no sound card"):
+    monkeypatch.setitem(recipe.STEPS, "picture", dataclasses.replace(step, make=wait_for_the_end))
+    break_stage(monkeypatch, "transcript", 99, RuntimeError("no ears"))
+    with pytest.raises(StageFailed, match="no ears"):
         run_of(store, place_video(store, three_colours(tmp_path))).run()
     assert stopped.is_set()
 
@@ -348,7 +360,7 @@ def test_cancelled_can_be_taken_up_again(tmp_path: Path, store: Store):
 
 def test_a_video_deleted_meanwhile_stays_deleted(tmp_path: Path, store: Store, monkeypatch):
     video = place_video(store, three_colours(tmp_path))
-    break_stage(monkeypatch, "scenes", 99, Cancelled())
+    break_stage(monkeypatch, "text_embedding", 99, Cancelled())
     run = run_of(
         store, video, on_stage=lambda o: store.delete_video(USER, video.video_id) if o.stage == "preview" else None
     )
@@ -361,7 +373,7 @@ def test_progress_is_told_and_never_falls(tmp_path: Path, store: Store):
     shown: list[StageProgress] = []
     video = place_video(store, three_colours(tmp_path, tone_hz=440))
     run_of(store, video, on_progress=shown.append).run()
-    assert {p.stage_count for p in shown} == {11}
+    assert {p.stage_count for p in shown} == {12}
     overall = [p.overall for p in shown]
     # two branches tell theirs from their own threads, so neighbours may change places
     assert overall[-1] == max(overall) == pytest.approx(1.0)
@@ -371,7 +383,7 @@ def test_progress_is_told_and_never_falls(tmp_path: Path, store: Store):
 # --- killed ---------------------------------------------------------------------------------------
 
 _CHILD = """
-import sys, threading
+import dataclasses, sys, threading
 from pathlib import Path
 from heimdex_core.ingest import recipe
 from heimdex_core.ingest.pipeline import IngestRun
@@ -388,7 +400,7 @@ def make(kitchen, context, provenance):
     threading.Event().wait(60)
     return made
 
-recipe.STEPS[stage] = recipe.Step(step.version, step.needs, make, step.params, step.unit)
+recipe.STEPS[stage] = dataclasses.replace(step, make=make)
 store = Store.open(Path(root))
 IngestRun(store, SmallModels(), settings(), store.video(USER, video_id)).run()
 """
@@ -413,13 +425,13 @@ def kill_inside(store: Store, video: Video, stage: str) -> None:
 
 def test_killed_in_every_stage_it_goes_on_and_repeats_nothing(tmp_path: Path, store: Store):
     video = place_video(store, three_colours(tmp_path, tone_hz=440))
-    for stage in STAGES:
+    for stage in PLAIN:
         kill_inside(store, video, stage)
     done = run_of(store, store.video(USER, video.video_id)).run()
     assert done.state == VideoState.INDEXED
     assert done.scene_count == 3
     kept = sidecar.read_provenance(store.paths.generation(video.video_id, done.generation))
     ran = [e["stage"] for e in kept["stages"] if not e["skipped"]]
-    assert sorted(ran) == sorted(STAGES[:-1])  # each once; commit itself is what wrote this list
+    assert sorted(ran) == sorted(PLAIN[:-1])  # each once; commit itself is what wrote this list
     assert not store.paths.work(video.video_id).exists()
     assert [p.name for p in store.paths.generations(video.video_id).iterdir()] == [str(done.generation)]

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from heimdex_core.ingest.progress import STAGES, WEIGHTS, ProgressBook, summary
+from heimdex_core.ingest.progress import OPTIONAL, STAGES, WEIGHTS, ProgressBook, summary
 from heimdex_core.types import to_json
+
+PLAIN = tuple(stage for stage in STAGES if stage not in OPTIONAL)
 
 
 def state(kind: str, done: float = 0, total: float = 0, *, started_at: float = 0, seconds: float = 0) -> dict:
@@ -21,22 +23,24 @@ def test_the_slower_branch_is_shown_with_its_place_in_the_row():
         "transcript": state("running", 260, 492, started_at=0),
         "picture": state("running", 480, 492, started_at=0),
     }
-    shown = summary(stages, None, now=100.0)
-    assert (shown.stage, shown.stage_number, shown.stage_count) == ("transcript", 3, 11)
+    shown = summary(stages, None, now=100.0, row=PLAIN)
+    assert (shown.stage, shown.stage_number, shown.stage_count) == ("transcript", 4, 12)
     assert (shown.done, shown.total) == (260, 492)
 
 
 def test_the_time_left_is_the_slower_branch_and_what_comes_after():
-    # picture: half in 20 s, so 20 s left, and preview, of weight 6, at 40 s per 20: 12 s
+    # picture: half in 20 s, so 20 s left; the rest of its branch is 0.5 + 4 + 4 + 0.5 + 6 = 15 of weight at 40 s
+    # per 20: 30 s, so 50 s in all
     # transcript: a quarter in 20 s, so 60 s left: the slower branch
-    # joined: 0.5 + 4 + 2 + 4 + 0.5 + 1 = 12 of weight at 2 s each: 24 s
+    # joined: 2 + 1 = 3 of weight at 2 s each: 6 s
     stages = {
         "probe": state("done", seconds=0.5),
         "audio": state("done", seconds=1.0),
+        "subtitles": state("done", seconds=0.1),
         "transcript": state("running", 25, 100, started_at=0),
         "picture": state("running", 50, 100, started_at=0),
     }
-    assert summary(stages, None, now=20.0).eta_s == pytest.approx(60 + 24)
+    assert summary(stages, None, now=20.0, row=PLAIN).eta_s == pytest.approx(60 + 6)
 
 
 def test_nothing_is_known_at_the_beginning():
@@ -90,3 +94,13 @@ def test_two_branches_share_a_book(tmp_path: Path):
 def test_a_damaged_book_is_no_book(tmp_path: Path):
     (tmp_path / "progress.json").write_text('{"shown": {"stage": 1}}')
     assert ProgressBook(tmp_path / "progress.json").read() is None
+
+
+def test_only_the_stages_that_the_work_has_are_counted(tmp_path: Path):
+    book = ProgressBook(tmp_path / "progress.json", ("probe", "picture", "commit"))
+    book.finish("probe", skipped=False, seconds=1.0)
+    shown = book.start("commit", "items")
+    assert (shown.stage_number, shown.stage_count) == (3, 3)
+    assert shown.overall == pytest.approx(
+        WEIGHTS["probe"] / (WEIGHTS["probe"] + WEIGHTS["picture"] + WEIGHTS["commit"])
+    )

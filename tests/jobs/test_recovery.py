@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import LibraryBusy
-from heimdex_core.ingest.progress import STAGES
+from heimdex_core.ingest.progress import EARLY, JOINED, OPTIONAL, PICTURE, SOUND, STAGES
 from heimdex_core.jobs import worker
 from heimdex_core.jobs.client import JobState
 from heimdex_core.jobs.config import JobsDatabase
@@ -28,6 +28,8 @@ from tests.jobs.waiting import is_alive, until
 from tests.support import media
 
 KILLING = "tests.jobs.killing_worker"
+PLAIN = tuple(stage for stage in STAGES if stage not in OPTIONAL)
+"""What the offline models have."""
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def test_killed_in_every_stage_a_video_is_indexed_and_no_finished_stage_is_run_a
     """Real stages. A worker dies in each one after its work and before it is noted; twice more between the
     work folder's note and DBOS'; and once where the commit has hardly begun."""
     file = media.colour_clips(tmp_path / "clip.avi", [("red", 1.5), ("blue", 1.5)], size=(160, 90), tone_hz=440)
-    for stage in STAGES:
+    for stage in PLAIN:
         bench.order(f"kill-in-{stage}")
     for stage in ("audio", "keyframes"):
         bench.order(f"kill-after-{stage}")
@@ -57,7 +59,7 @@ def test_killed_in_every_stage_a_video_is_indexed_and_no_finished_stage_is_run_a
     job, deaths = bench.revive(video.job_id, module=KILLING)
 
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
-    assert deaths == len(STAGES) + 3
+    assert deaths == len(PLAIN) + 3
     assert list((bench.library.path / "toy").glob("kill-*")) == []
     after = bench.library.video(video.video_id)
     assert (after.state, after.scene_count, after.error) == (VideoState.INDEXED, 2, None)
@@ -66,15 +68,16 @@ def test_killed_in_every_stage_a_video_is_indexed_and_no_finished_stage_is_run_a
     assert after.generation is not None
     provenance = sidecar.read_provenance(bench.library.store.paths.generation(video.video_id, after.generation))
     finished = Counter(entry["stage"] for entry in provenance["stages"] if not entry["skipped"])
-    assert finished == Counter(set(STAGES) - {"commit"})
+    assert finished == Counter(set(PLAIN) - {"commit"})
     # Begun twice: killed once in it. (The commit died hardly begun, and again when it was visible, which is not
     # done over. A branch's stages may also have been under way when the other's killed the worker.)
     begun = Counter(bench.begun(video.video_id))
-    assert {stage: begun[stage] for stage in ("probe", *STAGES[5:])} == {"probe": 2, **dict.fromkeys(STAGES[5:], 2)}
+    alone = [stage for stage in (*EARLY, *JOINED) if stage in PLAIN]
+    assert {stage: begun[stage] for stage in alone} == dict.fromkeys(alone, 2)
     # DBOS has every step once, and it knows none that was not needed.
-    assert steps(bench, video.job_id) == [*STAGES[5:], "finish", "probe"]
-    assert steps(bench, f"{video.job_id}-sound") == ["audio", "transcript"]
-    assert steps(bench, f"{video.job_id}-picture") == ["picture", "preview"]
+    assert steps(bench, video.job_id) == sorted([*EARLY, *JOINED, "finish"])
+    assert steps(bench, f"{video.job_id}-sound") == sorted(SOUND)
+    assert steps(bench, f"{video.job_id}-picture") == sorted(PICTURE)
     # Nothing is left lying around.
     assert not bench.library.store.paths.work(video.video_id).exists()
     assert list((bench.place.folder / "running").iterdir()) == []
@@ -83,10 +86,34 @@ def test_killed_in_every_stage_a_video_is_indexed_and_no_finished_stage_is_run_a
 def steps(bench: Bench, workflow_id: str) -> list[str]:
     """The names of a workflow's recorded steps of ours, sorted."""
     rows = bench.sql("select function_name from operation_outputs where workflow_uuid = :id", id=workflow_id)
-    ours = {*STAGES, "finish"}
-    return sorted(
-        (row[0] for row in rows if row[0] in ours), key=lambda name: ([*STAGES[5:], "finish", *STAGES[:5]]).index(name)
+    return sorted(row[0] for row in rows if row[0] in {*STAGES, "finish"})
+
+
+def test_jobs_of_another_version_are_queued_anew_and_done(bench: Bench) -> None:
+    held = bench.order("hold-picture")
+    waiting, begun, cancelled, other = (bench.video() for _ in range(4))
+    under_way = bench.enqueue(begun)
+    bench.start()
+    bench.wait_for_stage(begun.video_id, "picture")
+    bench.kill()
+    jobs = [under_way, *(bench.enqueue(video) for video in (waiting, cancelled, other))]
+    bench.library.cancel(cancelled.video_id)
+    # an update came, and a crash right between the two halves of queueing a job anew
+    bench.sql("update workflow_status set application_version = '0'")
+    bench.sql(
+        "update workflow_status set status = 'CANCELLED', deduplication_id = null where workflow_uuid = :id", id=jobs[3]
     )
+    held.unlink()
+    bench.start()
+    for video in (begun, waiting, other):
+        until(lambda v=video: bench.state(v) == VideoState.INDEXED, f"the end of {video.video_id}")
+        job_id = bench.library.video(video.video_id).job_id
+        assert job_id is not None
+        assert job_id not in jobs
+        assert bench.ended(job_id).state == JobState.SUCCEEDED
+    assert {bench.queue.status(job_id).state for job_id in jobs} == {JobState.CANCELLED}
+    assert (bench.state(cancelled), bench.error_code(cancelled)) == (VideoState.FAILED, "CANCELLED")
+    assert bench.begun(cancelled.video_id) == []
 
 
 def test_a_job_that_keeps_killing_its_worker_fails_at_the_third_death(bench: Bench) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import JobsUnavailable
-from heimdex_core.ingest.progress import JOINED, STAGES
+from heimdex_core.ingest.progress import EARLY, JOINED, PICTURE, STAGES
 from heimdex_core.jobs.client import JobQueue, JobState
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
@@ -51,18 +51,17 @@ class TestIngest:
         assert (job.state, job.kind, job.subject, job.error) == (JobState.SUCCEEDED, "ingest", video.video_id, None)
         begun = served.begun(video.video_id)
         assert sorted(begun) == sorted(STAGES)
-        assert begun[0] == "probe"
-        assert begun[5:] == list(JOINED)
-        assert begun.index("audio") < begun.index("transcript")
-        assert begun.index("picture") < begun.index("preview")
+        assert begun[: len(EARLY)] == list(EARLY)
+        assert begun[-len(JOINED) :] == list(JOINED)
+        assert [stage for stage in begun if stage in PICTURE] == list(PICTURE)
         assert served.state(video) == VideoState.INDEXED
 
     def test_sound_and_picture_run_side_by_side(self, orders: Bench) -> None:
-        held = [orders.order("hold-audio"), orders.order("hold-picture")]
+        held = [orders.order("hold-transcript"), orders.order("hold-tags")]
         video = orders.video()
         job_id = orders.enqueue(video)
-        orders.wait_for_stage(video.video_id, "audio")
-        orders.wait_for_stage(video.video_id, "picture")
+        orders.wait_for_stage(video.video_id, "transcript")
+        orders.wait_for_stage(video.video_id, "tags")
         for order in held:
             order.unlink()
         assert orders.ended(job_id).state == JobState.SUCCEEDED
@@ -94,12 +93,12 @@ class TestIngest:
         assert orders.error_code(video) == "INVALID_VALUE"
 
     def test_a_branch_that_failed_stops_the_other_and_tells_its_own_error(self, orders: Bench) -> None:
-        orders.order("hold-audio")
+        orders.order("hold-transcript")
         orders.order("refuse-picture")
         video = orders.video()
         assert orders.ended(orders.enqueue(video)).state == JobState.FAILED
         assert orders.error_code(video) == "INVALID_VALUE"
-        assert set(orders.begun(video.video_id)) == {"probe", "audio", "picture"}
+        assert set(orders.begun(video.video_id)) == {*EARLY, "transcript", "picture"}
 
     def test_a_failed_video_can_be_tried_again(self, orders: Bench) -> None:
         refusal = orders.order("refuse-scenes")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from heimdex_core.models.base import Image, QueryVector, Vectors
+from heimdex_core.models.base import Captioner, Image, QueryVector, Vectors
 from heimdex_core.models.profiles import ModelChoice
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
@@ -86,6 +86,12 @@ class SmallModels:
 
     def vision(self) -> MeanColour:
         return self._vision
+
+    def captioner(self) -> Captioner | None:
+        return None
+
+    def encoder(self, space_name: str) -> LetterText | MeanColour:
+        return {model.space.name: model for model in (self._text, self._vision)}[space_name]
 
 
 def settings(**changes: object) -> Settings:
