@@ -16,6 +16,7 @@ help:  ## this list
 	@if ! $(PYTHON) -m venv .venv 2>/dev/null; then
 	  rm -rf .venv
 	  echo "python3-venv is missing; installing it with apt"
+	  $(firstword $(filter sudo,$(APT))) apt-get update -qq || true
 	  $(APT) python3-venv
 	  $(PYTHON) -m venv .venv
 	fi
