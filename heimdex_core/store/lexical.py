@@ -1,4 +1,4 @@
-"""The word index: BM25 by tantivy over transcript, title, tags and on-screen text.
+"""The word index: BM25 by tantivy over transcript, title, tags, descriptions and on-screen text.
 
 The text arrives as terms already (analysis.py), so a plain white-space tokenizer keeps positions in
 sequence. Each document names its generation as 'video_id#n'; a search is given the visible ones.
@@ -6,6 +6,8 @@ sequence. Each document names its generation as 'video_id#n'; a search is given 
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +17,16 @@ import tantivy
 
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store import analysis
-from heimdex_core.store.files import disk_errors, read_json, remove_tree, write_json
+from heimdex_core.store.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, read_json, remove_tree, write_json
 from heimdex_core.store.vectors import Key
 from heimdex_core.types import Scene
 
-FIELDS: Mapping[str, float] = {"transcript": 3.0, "title": 2.0, "tags": 4.0, "on_screen_text": 2.0}
+FIELDS: Mapping[str, float] = {"transcript": 3.0, "title": 2.0, "tags": 4.0, "caption": 2.0, "on_screen_text": 2.0}
 """The searched fields and what a match in them counts."""
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
+"""1 had no descriptions. It is searched as it is, and made anew by whoever writes next."""
 HEAP_BYTES = 32_000_000
 
 Load = Callable[[Key], "tuple[str, list[Scene]] | None"]
@@ -61,8 +65,9 @@ def _schema() -> tantivy.Schema:
 class LexicalIndex:
     """An opened word index, fixed at one commit. Another process may write meanwhile."""
 
-    def __init__(self, index: tantivy.Index, keys: frozenset[Key]) -> None:
+    def __init__(self, index: tantivy.Index, keys: frozenset[Key], fields: Collection[str]) -> None:
         self.keys = keys
+        self._fields = {name: weight for name, weight in FIELDS.items() if name in fields}
         self._schema = index.schema
         self._searcher = index.searcher()
 
@@ -77,7 +82,8 @@ class LexicalIndex:
                 index = tantivy.Index.open(str(folder))
                 # What is pending is in the index too, as far as it is visible: adding it again is one commit.
                 names = [*manifest["generations"], *manifest["pending"]]
-                opened = cls(index, frozenset((video_id, int(n)) for video_id, n in names))
+                keys = frozenset((video_id, int(n)) for video_id, n in names)
+                opened = cls(index, keys, manifest["fields"])
             except (ValueError, OSError) as error:
                 if _read_manifest(folder) == manifest:
                     raise LibraryDamaged(what="the word index", reason=str(error)[:200]) from error
@@ -105,7 +111,7 @@ class LexicalIndex:
     def _anywhere(self, terms: tuple[str, ...]) -> tantivy.Query:
         """A term, or terms in sequence, in any field by its weight."""
         choices = []
-        for name, weight in FIELDS.items():
+        for name, weight in self._fields.items():
             if len(terms) == 1:
                 query = tantivy.Query.term_query(self._schema, name, terms[0])
             else:
@@ -118,11 +124,12 @@ def _read_manifest(folder: Path) -> dict[str, Any] | None:
     try:
         manifest: dict[str, Any] = read_json(folder / "manifest.json")
         found = (manifest["format"], manifest["analysis"])
+        manifest |= {name: manifest[name] for name in ("fields", "generations", "pending")}  # all must be there
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LibraryDamaged(what="the word index", reason=str(error)[:200]) from error
-    if found != (FORMAT, analysis.VERSION):
+    if found[0] not in READABLE or found[1] != analysis.VERSION:
         raise LibraryDamaged(what="the word index", reason=f"it was made as version {found[0]}.{found[1]}")
     return manifest
 
@@ -147,15 +154,14 @@ def sync(
     """Make the index hold exactly the `wanted` generations; false if it did already.
 
     The manifest names beforehand what is about to be added, so that after a crash nothing in the
-    index is forgotten. A damaged index is made anew. The caller holds index.lock. DiskFull.
+    index is forgotten. A damaged index, or one of an older format, is made anew beside the old one, which
+    is searched until the new one takes its place. The caller holds index.lock. DiskFull.
     """
     try:
         have, unsure = _state(folder)
         index = _open_for_writing(folder)
     except (LibraryDamaged, ValueError):
-        remove_tree(folder)
-        have, unsure = set(), set()
-        index = _open_for_writing(folder)
+        return _make_anew(folder, wanted, load, hook)
     redo_or_unsure = set(redo) | unsure
     keep = (have & set(wanted)) - redo_or_unsure
     missing = sorted(set(wanted) - keep)
@@ -172,11 +178,26 @@ def sync(
     return True
 
 
+def _make_anew(folder: Path, wanted: Collection[Key], load: Load, hook: Callable[[str], None]) -> bool:
+    fresh = folder.with_name(f"{TEMPORARY_PREFIX}{folder.name}-{uuid.uuid4().hex}")
+    try:
+        sync(fresh, wanted, load, hook=hook)
+        with disk_errors("the word index", folder.parent):
+            remove_tree(folder)  # os.replace onto a folder that is not empty fails
+            os.replace(fresh, folder)
+            fsync_folder(folder.parent)
+    finally:
+        remove_tree(fresh)
+    return True
+
+
 def _state(folder: Path) -> tuple[set[Key], set[Key]]:
     manifest = _read_manifest(folder)
     if manifest is None:
         remove_tree(folder)  # of unknown content
         return set(), set()
+    if manifest["format"] != FORMAT:
+        raise LibraryDamaged(what="the word index", reason=f"it has the older format {manifest['format']}")
     sets = [{(v, int(n)) for v, n in manifest[name]} for name in ("generations", "pending")]
     return sets[0], sets[1]
 
@@ -216,11 +237,16 @@ def _write(index: tantivy.Index, remove: set[Key], add: Mapping[Key, tuple[str, 
 
 
 def _document(scene: Scene, key: Key, title: str) -> tantivy.Document:
+    texts = {
+        "transcript": analysis.for_index(scene.transcript),
+        "title": title,
+        "tags": analysis.for_index(" ".join(scene.tags)),
+        "caption": analysis.for_index(scene.caption),
+        "on_screen_text": analysis.for_index(scene.on_screen_text),
+    }
     document = tantivy.Document()
     document.add_text("scene", scene.scene_id)
     document.add_text("generation", key_name(key))
-    document.add_text("transcript", analysis.for_index(scene.transcript))
-    document.add_text("title", title)
-    document.add_text("tags", analysis.for_index(" ".join(scene.tags)))
-    document.add_text("on_screen_text", analysis.for_index(scene.on_screen_text))
+    for name in FIELDS:
+        document.add_text(name, texts[name])
     return document

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store import lexical
 from heimdex_core.store.lexical import FIELDS, LexicalIndex
 from heimdex_core.store.vectors import Key
@@ -49,7 +54,7 @@ def test_words_beside_a_phrase_only_rank(tmp_path: Path) -> None:
 
 
 def test_fields_weigh_as_written(tmp_path: Path) -> None:
-    assert FIELDS == {"transcript": 3.0, "title": 2.0, "tags": 4.0, "on_screen_text": 2.0}
+    assert FIELDS == {"transcript": 3.0, "title": 2.0, "tags": 4.0, "caption": 2.0, "on_screen_text": 2.0}
     word = {key: ("", [scene(key[0], 0, **{name: value})]) for key, name, value in (
         (("t", 1), "transcript", "zebra"), (("g", 1), "tags", ("zebra",)), (("s", 1), "screen", "zebra"))}  # fmt: skip
     lexical.sync(tmp_path, list(word), word.get)
@@ -101,3 +106,50 @@ def test_operators_are_only_words(tmp_path: Path) -> None:
     for text in ("title:harbour AND (", "car^5 OR *", "-red", "\\", '"" ""', "~~~"):
         index.search(text, k=5, allowed=[A, B])
     assert index.search("", k=5, allowed=[A]).hits == []
+
+
+def test_descriptions_are_found(tmp_path: Path) -> None:
+    said = replace(make_scenes("c", ["nothing"])[0], caption="a green triangle above a red circle")
+    lexical.sync(tmp_path, [("c", 1)], {("c", 1): ("", [said])}.get)
+    index = LexicalIndex.open(tmp_path)
+    assert index is not None
+    assert ids(index, "triangles", [("c", 1)]) == [said.scene_id]
+
+
+def test_an_index_from_before_descriptions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is searched as it is, also while the next writer makes it anew beside it."""
+    folder = tmp_path / "lexical"
+    described = replace(make_scenes("c", ["bread"])[0], caption="a green triangle")
+    content = {("c", 1): ("", [described]), ("d", 1): ("", make_scenes("d", ["bread"]))}
+    with monkeypatch.context() as older:
+        older.setattr(lexical, "FORMAT", 1)
+        older.setattr(lexical, "FIELDS", {name: FIELDS[name] for name in FIELDS if name != "caption"})
+        lexical.sync(folder, [("c", 1)], content.get)
+    assert json.loads((folder / "manifest.json").read_text())["format"] == 1
+
+    def found(text: str) -> list[str]:
+        index = LexicalIndex.open(folder)
+        assert index is not None
+        return ids(index, text, [("c", 1)])
+
+    meanwhile: list[list[str]] = []
+    assert (found("bread"), found("triangle")) == ([described.scene_id], [])
+    assert lexical.generations(folder) == {("c", 1)}
+    lexical.sync(folder, list(content), content.get, hook=lambda step: meanwhile.append(found("bread")))
+    assert meanwhile == [[described.scene_id]] * 2
+    assert (found("bread"), found("triangle")) == ([described.scene_id], [described.scene_id])
+    assert lexical.generations(folder) == set(content)
+    assert not lexical.sync(folder, list(content), content.get)
+    assert [path.name for path in tmp_path.iterdir()] == ["lexical"]
+
+
+def test_an_index_of_a_later_format_is_refused_and_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "lexical"
+    build(folder, [A])
+    with monkeypatch.context() as later:
+        later.setattr(lexical, "FORMAT", 99)
+        later.setattr(lexical, "READABLE", (99,))
+        build(folder, [A])
+    with pytest.raises(LibraryDamaged):
+        LexicalIndex.open(folder)
+    assert ids(build(folder, [A]), "red", [A]) != []
