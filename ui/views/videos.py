@@ -67,8 +67,9 @@ def findings(video: Video) -> list[str]:
 
 
 def note_text(note: str) -> str:
-    """A note's code ("subtitles_encoding:cp949") in words."""
-    code, _, value = note.partition(":")
+    """A note's code ("subtitles_encoding:cp949", "language_unsure:ko:0.43") in words."""
+    code, _, rest = note.partition(":")
+    value = rest.partition(":")[0]
     return t_or(f"note.{code}", code.replace("_", " "), value=value)
 
 

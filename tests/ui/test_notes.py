@@ -1,0 +1,107 @@
+"""Every note that the core can write about a video has words in both languages: found in its source, none forgotten."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ui.i18n import words
+from ui.views.videos import note_text
+
+CORE = Path(__file__).resolve().parents[2] / "heimdex_core"
+ROOMS = ("media", "models", "ingest")
+"""What makes notes; the others hand them on."""
+EN, KO = words("en"), words("ko")
+CODE = re.compile(r"[a-z]+(_[a-z]+)*")
+
+
+def is_notes(node: ast.AST) -> bool:
+    """`notes`, `self.notes`, `_notes`; and `said`, as lists of notes are called where `notes` is taken."""
+    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    return name.lstrip("_") in ("notes", "said")
+
+
+def texts(node: ast.AST) -> Iterator[str]:
+    """Strings that the value of an expression can be, or hold; of an f-string what stands before its first value."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        yield from texts(node.values[0])
+    elif isinstance(node, ast.Tuple | ast.List | ast.Set):
+        for element in node.elts:
+            yield from texts(element)
+    elif isinstance(node, ast.IfExp):
+        yield from (*texts(node.body), *texts(node.orelse))
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        yield from (*texts(node.left), *texts(node.right))
+    elif isinstance(node, ast.Starred):
+        yield from texts(node.value)
+
+
+def written(tree: ast.AST) -> Iterator[str]:
+    """What a file passes as `notes=`, assigns or appends to notes, or returns from a function called so."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "notes":
+            yield from texts(node.value)
+        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if node.value is not None and any(is_notes(target) for target in targets):
+                yield from texts(node.value)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and is_notes(node.func.value):
+            for argument in node.args:
+                yield from texts(argument)
+        elif isinstance(node, ast.FunctionDef) and node.name.lstrip("_") in ("note", "notes"):
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Return) and inner.value is not None:
+                    yield from texts(inner.value)
+                elif isinstance(inner, ast.Dict):
+                    # a table of conditions by their codes
+                    yield from (text for key in inner.keys if key is not None for text in texts(key))
+
+
+def codes() -> set[str]:
+    found = set()
+    for path in (path for room in ROOMS for path in (CORE / room).rglob("*.py")):
+        for text in written(ast.parse(path.read_text(encoding="utf-8"))):
+            code = text.partition(":")[0]
+            if CODE.fullmatch(code):
+                found.add(code)
+    return found
+
+
+def test_the_search_for_notes_finds_them_in_every_form() -> None:
+    """Appended, passed, assigned, added, of a condition, with a value, from a table and from a property."""
+    known = {"audio_stops", "transcript_no_speech", "subtitles_encoding", "language_unsure", "subtitles_empty"}
+    known |= {"transcript_outside", "cut_short", "mirrored", "batch_halved", "text_not_understood", "transcript_rough"}
+    known |= {
+        "subtitles_times_mended",
+        "subtitles_overlap_mended",
+        "damaged_frames",
+        "language_unsupported",
+        "no_audio",
+    }
+    assert codes() >= known
+
+
+@pytest.mark.parametrize("code", sorted(codes()))
+def test_a_note_has_words(code: str) -> None:
+    assert f"note.{code}" in EN
+    assert f"note.{code}" in KO
+
+
+@pytest.mark.parametrize(
+    ("note", "expected"),
+    [
+        ("audio_broken:12.3", "its sound is damaged from 12.3 s on"),
+        ("language_unsure:ko:0.43", "its language is not certain: taken for ko"),
+        ("batch_halved:8", "the GPU's memory ran out: gone on with 8 at a time"),
+        ("subtitles_unreadable:line 3: no time", "its subtitles could not be read"),
+        ("of_a_newer_core:3", "of a newer core"),
+    ],
+)
+def test_a_note_in_words(note: str, expected: str) -> None:
+    assert note_text(note) == expected
