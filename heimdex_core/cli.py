@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from heimdex_core import cli_reindex
+from heimdex_core import cli_models, cli_reindex
 from heimdex_core.cli_output import Failure, Printer, ProgressBar
 from heimdex_core.errors import HeimdexError, InvalidWeights
 
@@ -68,6 +68,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     search.add_argument("--fusion", metavar="NAME", help="minmax, rrf, weighted_rrf or zscore")
     search.add_argument("--video", action="append", metavar="ID", help="only in this video (repeatable)")
+    search.add_argument(
+        "--space", action="append", default=[], metavar="NAME", help="search this space instead (repeatable)"
+    )
     search.add_argument("--limit", type=_positive, default=None, metavar="N")
 
     reel = command("reel", "make one MP4 of scenes", run_reel)
@@ -87,6 +90,8 @@ def build_parser() -> argparse.ArgumentParser:
     adopt.add_argument("folders", nargs="+", metavar="FOLDER")
     reindexing = command("reindex", "index videos anew, or move the library to other models", run_reindex)
     cli_reindex.add_arguments(reindexing)
+    models = command("models", "list, bring and check models", run_models)
+    cli_models.add_arguments(models, shared)
     command("clean-up", "remove what is past its time", run_clean_up)
     worker = command("worker", "do queued work until stopped", run_worker)
     worker.add_argument("--parent-fd", type=int, default=None, help=argparse.SUPPRESS)
@@ -152,7 +157,9 @@ def run_search(args: argparse.Namespace, out: Printer) -> int:
     with opened(args) as lib:
         for video_id in args.video or ():
             lib.video(video_id)
-        result = lib.search(args.text, weights=weights, fusion=args.fusion, videos=args.video, limit=args.limit)
+        result = lib.search(
+            args.text, weights=weights, fusion=args.fusion, videos=args.video, spaces=args.space, limit=args.limit
+        )
         out.search(result)
     return EXIT_OK
 
@@ -213,6 +220,10 @@ def run_adopt(args: argparse.Namespace, out: Printer) -> int:
 
 def run_reindex(args: argparse.Namespace, out: Printer) -> int:
     return cli_reindex.run_reindex(args, out, opened)
+
+
+def run_models(args: argparse.Namespace, out: Printer) -> int:
+    return cli_models.run_models(args, out, opened)
 
 
 def run_clean_up(args: argparse.Namespace, out: Printer) -> int:

@@ -186,12 +186,14 @@ class Hub:
 class _Digests:
     """Checksums of what has arrived so far, counted along."""
 
-    def __init__(self, file: RemoteFile, part: Path) -> None:
+    def __init__(self, file: RemoteFile, part: Path, on_bytes: OnBytes | None = None) -> None:
         self._file = file
         self.restart()
         with part.open("rb") as there:
             while piece := there.read(_BLOCK):
                 self.update(piece)
+                if on_bytes:
+                    on_bytes(len(piece))
 
     def restart(self) -> None:
         self.size = 0
@@ -217,11 +219,11 @@ class _Digests:
         return None
 
 
-def is_whole(path: Path, file: RemoteFile) -> str | None:
+def is_whole(path: Path, file: RemoteFile, on_bytes: OnBytes | None = None) -> str | None:
     """The sha256 of a file on the disk that is the one of the repository; None where it is another or not there."""
     if not path.is_file() or file.size_bytes not in (None, path.stat().st_size):
         return None
-    digests = _Digests(file, path)
+    digests = _Digests(file, path, on_bytes)
     return None if digests.what_is_wrong() else digests.sha256.hexdigest()
 
 

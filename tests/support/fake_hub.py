@@ -71,6 +71,11 @@ class FakeHub:
     sent: threading.Event = field(default_factory=threading.Event)
     """Set when the first bytes of a large file went out."""
 
+    @property
+    def elsewhere(self) -> str:
+        """Another host, as large files have with the real one."""
+        return self.endpoint.replace("127.0.0.1", "localhost")
+
     def gets(self, name: str = "") -> list[Request]:
         """The requests for the content of files."""
         return [one for one in self.requests if one.method == "GET" and "/lfs/" in one.path and name in one.path]
@@ -94,8 +99,7 @@ def fake_hub(**repos: Repo) -> Iterator[FakeHub]:
     class Handler(_Handler):
         its = hub
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     hub.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -105,6 +109,18 @@ def fake_hub(**repos: Repo) -> Iterator[FakeHub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def git_id(content: bytes) -> str:
+    """The name that git gives a file's content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that are killed or cancelled hang up; that is what the tests are about."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -152,8 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         for path, content in repo.files.items():
             row: dict[str, Any] = {"rfilename": path}
             if "blobs=" in self.path and not self.its.mood.no_sizes:
-                git = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-                row |= {"size": len(content), "blobId": git}
+                row |= {"size": len(content), "blobId": git_id(content)}
                 if len(content) >= LARGE:
                     sha256 = hashlib.sha256(content).hexdigest()
                     row |= {"lfs": {"sha256": sha256, "size": len(content), "pointerSize": 135}}
@@ -178,11 +193,12 @@ class _Handler(BaseHTTPRequestHandler):
                 "X-Repo-Commit": repo.revision,
                 "X-Linked-Size": str(len(content)),
                 "X-Linked-Etag": f'"{hashlib.sha256(content).hexdigest()}"',
-                "Location": f"{self.its.endpoint}/lfs/{name}/{path}",
+                "Location": f"{self.its.elsewhere}/lfs/{name}/{path}",
             }
             self._plain(302, b"", headers)
         else:
-            self._content(f"/{name}/{path}", repo.files[path], method, {"X-Repo-Commit": repo.revision})
+            headers = {"X-Repo-Commit": repo.revision, "ETag": f'"{git_id(repo.files[path])}"'}
+            self._content(f"/{name}/{path}", repo.files[path], method, headers)
 
     def _content(self, path: str, content: bytes, method: str, headers: dict[str, str] | None = None) -> None:
         mood = self.its.mood
@@ -199,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        for key, value in {**(headers or {}), "ETag": '"x"', "Content-Length": str(len(content) - start)}.items():
+        for key, value in {**(headers or {}), "Content-Length": str(len(content) - start)}.items():
             self.send_header(key, value)
         self.end_headers()
         if method == "GET":
