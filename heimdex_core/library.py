@@ -18,7 +18,7 @@ from heimdex_core.errors import (
     ProfileMismatch,
     ValidationError,
 )
-from heimdex_core.ingest.params import IngestParams
+from heimdex_core.ingest.ending import settle_video
 from heimdex_core.ingest.work import read_progress
 from heimdex_core.library_models import ModelDoor, SetModels
 from heimdex_core.library_reels import ReelDoor
@@ -200,7 +200,6 @@ class Library(ReelDoor, ModelDoor):
             self.models,
             self.settings,
             self.store.video(self.user_id, video_id),
-            params=IngestParams.from_settings(self.settings),
             is_cancelled=marker.exists,
             on_progress=progress,
         )
@@ -247,21 +246,24 @@ class Library(ReelDoor, ModelDoor):
         return self.store.restore_video(self.user_id, video_id)
 
     def retry(self, video_id: str, *, queue: bool = False, progress: OnProgress | None = None) -> Video:
-        """Work on a failed video again; finished stages are kept."""
+        """Work on a failed video again, or on one that could not be indexed anew; finished stages are kept."""
         video = self.video(video_id)
-        self.store.set_state(video_id, VideoState.VALIDATING)
+        is_anew = video.state == VideoState.INDEXED
+        self.store.set_state(video_id, VideoState.PROCESSING if is_anew else VideoState.VALIDATING)
         return self._start(video, queue=queue, progress=progress)
 
     def cancel(self, video_id: str) -> None:
-        """Ask running work on a video to stop; it ends as failed with CANCELLED and can be retried."""
+        """Ask running work on a video to stop; it ends as failed with CANCELLED and can be retried.
+
+        One that was being indexed again stays as it was.
+        """
         video = self.video(video_id)
         marker = self._cancel_marker(video_id)
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()
         if video.job_id and self.queue is not None:
             self.queue.cancel(video.job_id)
-        if video.state in (VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING):
-            self.store.set_state(video_id, VideoState.FAILED, error=Cancelled().to_dict())
+        settle_video(self.store, self.user_id, video_id, Cancelled())
 
     # --- search -----------------------------------------------------------------------------------
 

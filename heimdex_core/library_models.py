@@ -120,9 +120,9 @@ class ModelDoor(Door):
             raise InvalidValue(name="undo", value="none", reason="there are no earlier models to go back to")
         return self._move(before, queue=queue, progress=progress)
 
-    def resume_move(self, set_id: int, *, progress: OnProgress | None = None) -> MoveStatus:
+    def resume_move(self, set_id: int, *, queue: bool = False, progress: OnProgress | None = None) -> MoveStatus:
         """Go on with a move that was begun."""
-        return self._move(self.store.model_set(set_id), queue=False, progress=progress)
+        return self._move(self.store.model_set(set_id), queue=queue, progress=progress)
 
     def drop_old_sets(self) -> list[ModelSet]:
         """Remove what was made for models that are not in use; there is no way back to them then."""
@@ -130,6 +130,10 @@ class ModelDoor(Door):
         if status is not None and status.is_running:
             raise LibraryBusy(what="A move to other models", pid=status.pid or "?", seconds=round(status.seconds))
         return self.store.drop_sets([one.set_id for one in self.model_sets() if not one.is_active])
+
+    def old_sets_bytes(self) -> int:
+        """What `drop_old_sets` would free."""
+        return self.store.bytes_of_old_sets()
 
     def move_status(self) -> MoveStatus | None:
         """Where the last move stands; None where there never was one."""

@@ -13,7 +13,7 @@ from heimdex_core.errors import InvalidValue, MoveIncomplete
 from heimdex_core.store import indexing, sets, videos, visible
 from heimdex_core.store.catalog import Transaction
 from heimdex_core.store.commit import Shelf
-from heimdex_core.store.files import remove_tree
+from heimdex_core.store.files import remove_tree, tree_bytes
 from heimdex_core.types import VideoState
 
 if TYPE_CHECKING:
@@ -99,6 +99,21 @@ def drop(shelf: Shelf, set_ids: Iterable[int]) -> list[ModelSet]:
         for key in gone:
             remove_tree(shelf.paths.generation(*key))
     return dropped
+
+
+def bytes_of_old(shelf: Shelf) -> int:
+    """What dropping every set but the active one would free."""
+    with shelf.catalog.transaction() as transaction:
+        every = sets.every(transaction)
+        rows = sets.made(transaction)
+    paths = shelf.paths
+    active = next(one for one in every if one.is_active)
+    kept = {(row.video_id, row.generation) for row in rows if row.set_id == active.set_id}
+    gone = {paths.generation(row.video_id, row.generation) for row in rows} - {paths.generation(*key) for key in kept}
+    gone |= {paths.lexical_of(one.set_id) for one in every if not one.is_active}
+    gone |= {paths.vector_index(space) for one in every for space in one.spaces.values()}
+    gone -= {paths.vector_index(space) for space in active.spaces.values()}
+    return sum(tree_bytes(folder) for folder in gone)
 
 
 def _remove_indexes(shelf: Shelf, left: Iterable[ModelSet]) -> None:

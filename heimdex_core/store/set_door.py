@@ -64,6 +64,10 @@ class SetDoor:
         """Remove sets that are not active, with what only they have. InvalidValue, UnknownName."""
         return moving.drop(self.shelf, set_ids)
 
+    def bytes_of_old_sets(self) -> int:
+        """Room that only the sets that are not active take."""
+        return moving.bytes_of_old(self.shelf)
+
     def _with_generation(self) -> list[Video]:
         with self.catalog.transaction() as transaction:
             return videos.with_generation(transaction)

@@ -9,6 +9,7 @@ import pytest
 
 from heimdex_core.errors import InvalidValue, ModelsChanged, MoveIncomplete, SpaceMismatch, UnknownName
 from heimdex_core.store import Store
+from heimdex_core.store.files import tree_bytes
 from heimdex_core.types import VideoState
 from tests.store.making import (
     OTHER_TEXT,
@@ -176,8 +177,15 @@ def test_dropping_a_set_removes_what_only_it_has(store: Store) -> None:
     commit_in(store, video, made, NEW, axis_of=2)
     with pytest.raises(InvalidValue):
         store.drop_sets([1])
+    assert store.bytes_of_old_sets() == tree_bytes(store.paths.generation(video.video_id, 2)) + sum(
+        tree_bytes(folder) for folder in (store.paths.lexical_of(2), store.paths.vector_index(OTHER_TEXT))
+    )
     store.switch_set(made.set_id)
+    assert store.bytes_of_old_sets() == tree_bytes(store.paths.generation(video.video_id, 1)) + sum(
+        tree_bytes(folder) for folder in (store.paths.lexical_of(1), store.paths.vector_index(TEXT))
+    )
     store.drop_sets([1])
+    assert store.bytes_of_old_sets() == 0
     assert [one.set_id for one in store.model_sets()] == [2]
     assert sorted(p.name for p in store.paths.generations(video.video_id).iterdir()) == ["2"]
     # the text space was its own, the vision space is shared
