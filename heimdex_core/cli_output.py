@@ -149,9 +149,20 @@ class Printer:
 
     def doctor(self, report: dict[str, Any]) -> None:
         lines = [f"{key}: {value}" for key, value in report.items() if not isinstance(value, dict | list)]
-        for key in ("models", "problems"):
-            lines += [f"{key[:-1]}: {_row_text(item) if isinstance(item, dict) else item}" for item in report[key]]
+        lines.append("threads: " + ", ".join(f"{kind} {count}" for kind, count in report["threads"].items()))
+        better = report["step_up"]
+        if better:
+            cost = f"{better['gigabytes']} GB to download" if better["missing"] else "its models are here"
+            lines.append(f"step up: {better['profile']} ({cost}): {' && '.join(better['commands'])}")
+        lines += [_model_text(model) for model in report["models"]]
+        lines += [f"problem: {_row_text(problem)}" for problem in report["problems"]]
         self.document(report, text="\n".join(lines if report["problems"] else [*lines, "Nothing is wrong."]))
+
+
+def _model_text(model: dict[str, Any]) -> str:
+    size, revision = f"{model['size_bytes'] / 1e6:.0f} MB", model["revision"][:12] or "-"
+    note = f"  ({model['note']})" if model["note"] else ""
+    return f"model: {model['role']}  {model['name']}  {model['state']}  {size}  {revision}  {model['licence']}{note}"
 
 
 def _error_fields(error: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -9,7 +9,11 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import HeimdexError
+from heimdex_core.errors import DeviceUnavailable, HeimdexError
+from heimdex_core.models.device import choose_device, gpu_count
+from heimdex_core.models.profiles import REASONS, gigabytes, step_up
+from heimdex_core.models.threads import threads_for
+from heimdex_core.models.where import models_folder
 from heimdex_core.types import VideoState
 
 if TYPE_CHECKING:
@@ -28,26 +32,69 @@ def examine(library: Library) -> dict[str, Any]:
     if disk.free < library.settings.min_free_bytes:
         problems.append(_problem("DISK_FULL", f"Only {disk.free} bytes are free.", "Free some space."))
     problems += _index_problems(library)
+    choice = library.models.choice
     models = library.models.describe()
-    problems += [
-        _problem("MODEL_UNAVAILABLE", f"{model['name']}: {model.get('note') or model['state']}", "Install it again.")
-        for model in models
-        if model["state"] not in ("ready", "off")
-    ]
+    problems += [_model_problem(model) for model in models if model["state"] not in ("ready", "off")]
+    try:
+        device: str = choose_device(library.settings.device)
+    except DeviceUnavailable as error:
+        device = "none"
+        problems.append(_problem(error.code, error.message, error.hint))
     return {
         "library": str(library.path),
         "format_version": library.store.manifest.format_version,
-        "profile": library.store.manifest.profile,
-        "profile_reason": library.models.choice.reason,
+        "profile": choice.name,
+        "profile_reason": choice.reason,
+        "profile_reason_text": REASONS.get(choice.reason, choice.reason),
+        "step_up": _step_up(library),
+        "device": device,
+        "gpus": gpu_count(),
+        "threads": _threads(library),
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "disk_free_bytes": disk.free,
         "ffmpeg": _ffmpeg_version(),
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "videos": counts,
+        "models_folder": str(models_folder(library.settings.models_dir)),
         "models": models,
         "problems": problems,
     }
+
+
+def _step_up(library: Library) -> dict[str, Any] | None:
+    """The profile that would suit this machine better, and how to get there; None where there is none."""
+    better = step_up(library.models.choice, library.settings)
+    if better is None:
+        return None
+    commands = [f"python -m heimdex_core models pull {better.profile}"] if better.missing else []
+    return {
+        "profile": better.profile,
+        "missing": list(better.missing),
+        "bytes_total": better.bytes_total,
+        "bytes_missing": better.bytes_missing,
+        "gigabytes": gigabytes(better.bytes_missing),
+        "commands": [*commands, f"python -m heimdex_core reindex --profile {better.profile}"],
+    }
+
+
+def _threads(library: Library) -> dict[str, int]:
+    """Threads that each kind of work gets."""
+    asked = library.settings.worker_threads
+    return {
+        "query": threads_for("query", asked=asked),
+        "speech": threads_for("speech", asked=asked),
+        "vision": threads_for("vision", asked=asked),
+        "text": threads_for("text", asked=asked),
+    }
+
+
+def _model_problem(model: dict[str, Any]) -> dict[str, Any]:
+    error = model.get("error") or {}
+    message = str(error.get("message") or f"{model['name']}: {model.get('note') or model['state']}")
+    return _problem(
+        str(error.get("code") or "MODEL_UNAVAILABLE"), message, str(error.get("hint") or "Install it again.")
+    )
 
 
 def _index_problems(library: Library) -> list[dict[str, Any]]:

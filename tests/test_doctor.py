@@ -1,0 +1,99 @@
+"""What `doctor` says of models: which, why, on what, what is missing, and what a step up would cost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from heimdex_core.cli import main
+from heimdex_core.library import Library
+from heimdex_core.models import where
+from heimdex_core.models.profiles import REASONS
+from heimdex_core.settings import Settings, get_settings
+
+SMALL = Path(__file__).resolve().parent / "models_small"
+SAID = "tiny/said"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("heimdex_core.models.profiles.gpu_count", lambda: 0)
+    folder = where.folder_for(SAID, tmp_path / "models")
+    shutil.copytree(SMALL / "sentences", folder)
+    (folder / where.REVISION_FILE).write_text("5a1d" * 10)
+    return Settings(models_dir=tmp_path / "models", device="cpu", worker_threads=3)
+
+
+def test_which_models_and_why(settings: Settings, tmp_path: Path) -> None:
+    with Library.open(tmp_path / "library", settings=settings) as lib:
+        report = lib.doctor()
+    assert (report["profile"], report["profile_reason"]) == ("offline", "no_weights")
+    assert report["profile_reason_text"] == REASONS["no_weights"]
+    assert report["device"] == "cpu"
+    assert report["threads"] == dict.fromkeys(("query", "speech", "vision", "text"), 3)
+    assert {row["role"]: row["state"] for row in report["models"]} == dict.fromkeys(
+        ("speech", "text", "vision"), "ready"
+    )
+    assert all(row["revision"] and row["size_bytes"] for row in report["models"])
+    assert report["problems"] == []
+
+
+def test_the_step_up_and_what_it_costs(settings: Settings, tmp_path: Path) -> None:
+    with Library.open(tmp_path / "library", settings=settings, profile="offline") as lib:
+        better = lib.doctor()["step_up"]
+    assert (better["profile"], better["gigabytes"], len(better["missing"])) == ("laptop", 2.5, 3)
+    assert better["commands"] == [
+        "python -m heimdex_core models pull laptop",
+        "python -m heimdex_core reindex --profile laptop",
+    ]
+
+
+def test_a_library_opens_where_its_weights_went_missing(settings: Settings, tmp_path: Path) -> None:
+    named = settings.model_copy(update={"text_model": f"sentence:{SAID}"})
+    with Library.open(tmp_path / "library", settings=named) as lib:
+        assert (lib.models.choice.name, lib.models.spaces["text"].dim) == ("custom", 64)
+    shutil.rmtree(settings.models_dir or tmp_path)
+    with Library.open(tmp_path / "library", settings=settings) as lib:
+        report = lib.doctor()
+    assert report["profile_reason"] == "models_by_name"
+    row = next(row for row in report["models"] if row["role"] == "text")
+    assert (row["name"], row["state"]) == (SAID, "missing")
+    (problem,) = report["problems"]
+    assert problem["code"] == "WEIGHTS_MISSING"
+    assert f"models pull {SAID}" in problem["hint"]
+    assert report["step_up"] is None, "who picked models by name is left alone"
+
+
+def test_a_gpu_that_is_asked_for_and_absent(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    wants = settings.model_copy(update={"device": "cuda"})
+    with Library.open(tmp_path / "library", settings=wants) as lib:
+        report = lib.doctor()
+    assert report["device"] == "none"
+    assert [problem["code"] for problem in report["problems"]] == ["DEVICE_UNAVAILABLE"]
+
+
+def test_as_json_and_as_people_read_it(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEIMDEX_DEVICE", "cpu")
+    get_settings.cache_clear()
+    Library.open(tmp_path / "library").close()
+    words = ["--library", str(tmp_path / "library"), "doctor"]
+    assert main([*words, "--json"]) == 0
+    report = json.loads(capfd.readouterr().out)
+    assert {"profile", "profile_reason", "device", "threads", "models", "step_up", "problems"} <= set(report)
+    assert main(words) == 0
+    told = capfd.readouterr().out
+    assert "step up: laptop (2.5 GB to download): python -m heimdex_core models pull laptop && " in told
+    assert "model: text  all-MiniLM-L6-v2  ready  92 MB" in told
+    get_settings.cache_clear()
