@@ -437,8 +437,10 @@ class OutOfGpuMemory(ModelError):
 
 class ProfileMismatch(ModelError):
     code = "PROFILE_MISMATCH"
-    message_template = "This library was made with the profile {pinned}; {asked} was asked for."
-    hint_template = "Leave the profile out, or make another library for {asked}."
+    message_template = "This library uses the profile {pinned}; {asked} was asked for."
+    hint_template = (
+        "Leave the profile out, or move the library with `python -m heimdex_core reindex --profile {asked}`."
+    )
 
 
 # --- access ---------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ class Library(ReelDoor, ModelDoor):
             store = Store.create(root, profile=choice.name, models=choice.to_dict(), spaces=spaces)
         else:
             store = Store.open(root)
-            pinned = ModelChoice.from_dict(store.manifest.choice)
+            pinned = ModelChoice.from_dict(store.active_set().choice)
             if not is_as_asked(pinned, asked, settings):
                 raise ProfileMismatch(pinned=pinned.name, asked=asked)
         return cls(store, SetModels(store, settings, purpose), settings, user_id or settings.user_id)

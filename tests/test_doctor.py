@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.cli import main
+from heimdex_core.errors import ProfileMismatch
 from heimdex_core.library import Library
 from heimdex_core.models import where
 from heimdex_core.models.profiles import REASONS
@@ -97,3 +98,15 @@ def test_as_json_and_as_people_read_it(
     assert "step up: laptop (2.5 GB to download): python -m heimdex_core models pull laptop && " in told
     assert "model: text  all-MiniLM-L6-v2  ready  92 MB" in told
     get_settings.cache_clear()
+
+
+def test_the_profile_that_counts_is_the_one_that_was_moved_to(settings: Settings, tmp_path: Path) -> None:
+    with Library.open(tmp_path / "library", settings=settings, profile="offline") as lib:
+        lib.move_to(text=f"sentence:{SAID}")
+        assert lib.doctor()["profile"] == "custom"
+    moved = settings.model_copy(update={"profile": "offline", "text_model": f"sentence:{SAID}"})
+    with Library.open(tmp_path / "library", settings=moved) as lib:
+        assert lib.models.choice.text == f"sentence:{SAID}"
+    with pytest.raises(ProfileMismatch) as caught:
+        Library.open(tmp_path / "library", settings=settings, profile="offline")
+    assert "reindex --profile offline" in caught.value.hint
