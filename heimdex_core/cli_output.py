@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 from tqdm import tqdm
 
 from heimdex_core.errors import HeimdexError
-from heimdex_core.types import Export, Scene, StageProgress, Video, to_json
+from heimdex_core.types import ChannelState, Export, Scene, StageProgress, Video, to_json
 
 if TYPE_CHECKING:
     from heimdex_core.search.results import SearchResult
@@ -132,7 +132,7 @@ class Printer:
         if self.as_json:
             self.document(result.to_dict())
             return
-        left = [f"{name} abstains ({state.reason})" for name, state in result.channels.items() if not state.active]
+        left = [_silent(name, state) for name, state in result.channels.items() if not state.active]
         for hit in result.hits:
             parts = " ".join(f"{name} {part.contribution:.2f}" for name, part in hit.channels.items() if part.rank)
             place = f"{timecode(hit.scene.start_s)}-{timecode(hit.scene.end_s)}"
@@ -157,6 +157,13 @@ class Printer:
         lines += [_model_text(model) for model in report["models"]]
         lines += [f"problem: {_row_text(problem)}" for problem in report["problems"]]
         self.document(report, text="\n".join(lines if report["problems"] else [*lines, "Nothing is wrong."]))
+
+
+def _silent(name: str, state: ChannelState) -> str:
+    """Why a channel took no part, and what to do where something is broken."""
+    if state.error is not None:
+        return f"{name} failed: {state.error['message']} {state.error['hint']}"
+    return f"{name} abstains ({state.reason})"
 
 
 def _model_text(model: dict[str, Any]) -> str:

@@ -76,6 +76,10 @@ def test_the_main_path(run: Run, talk: Path, tmp_path: Path) -> None:
     status, seen = run("search", "blue", "--weight", "vision=1", "--fusion", "rrf")
     assert (status, seen["fusion"], seen["hits"][0]["scene_id"]) == (0, "rrf", scenes[1]["scene_id"])
 
+    status, named = run("search", "bread", "--space", "all-MiniLM-L6-v2", "--weight", "text/all-MiniLM-L6-v2=1")
+    assert (status, list(named["channels"])) == (0, ["text/all-MiniLM-L6-v2", "vision", "lexical"])
+    assert named["hits"][0]["scene_id"] == scenes[0]["scene_id"]
+
     out = tmp_path / "reel.mp4"
     status, export = run("reel", scenes[1]["scene_id"], scenes[0]["scene_id"], "--out", out)
     assert (status, export["state"], export["width"], export["height"]) == (0, "completed", 1280, 720)
@@ -181,6 +185,7 @@ def test_the_same_file_twice_is_one_video(run: Run, talk: Path, tmp_path: Path) 
         (["search", "a", "--weight", "vision=x"], "INVALID_WEIGHTS"),
         (["search", "a", "--weight", "vision=0"], "INVALID_WEIGHTS"),
         (["search", "a", "--fusion", "magic"], "UNKNOWN_NAME"),
+        (["search", "a", "--space", "bge-m4"], "UNKNOWN_NAME"),
         (["reel", "nonsense", "--out", "x.mp4"], "SCENE_NOT_FOUND"),
         (["delete", "0b8c1f6e-1111-4222-8333-444455556666"], "VIDEO_NOT_FOUND"),
     ],

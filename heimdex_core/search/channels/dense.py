@@ -6,8 +6,7 @@ import time
 
 from heimdex_core.search.channels.base import Answer, Ask
 from heimdex_core.search.channels.encoding import SharedEncoder
-from heimdex_core.search.channels.floors import floor_of
-from heimdex_core.search.fusion.base import ScoredScenes
+from heimdex_core.search.channels.floors import offered
 from heimdex_core.types import Space
 
 
@@ -40,7 +39,7 @@ class DenseChannel:
         found = ask.view.vector_search(
             self.space, query.vector, k=ask.depth, user_id=ask.user_id, video_ids=ask.video_ids
         )
-        scenes = above_floor(found, floor_of(self.space))
+        scenes = offered(self.space, found)
         return Answer(
             scenes,
             reason=None if scenes.hits else "no_matches",
@@ -51,11 +50,3 @@ class DenseChannel:
     def nothing_to_search(self, ask: Ask) -> Answer | None:
         """An abstention that needs no model, or None."""
         return Answer(reason="no_matches") if ask.scene_count == 0 else None
-
-
-def above_floor(found: list[tuple[str, float]], floor: float) -> ScoredScenes:
-    """The scenes above `floor`; those below are known to lie there, and count as the base."""
-    kept = tuple((scene_id, float(score)) for scene_id, score in found if score > floor)
-    if len(kept) < len(found):
-        return ScoredScenes(kept, base=floor, unoffered=len(found) - len(kept))
-    return ScoredScenes(kept)

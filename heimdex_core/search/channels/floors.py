@@ -2,11 +2,15 @@
 
 A nearest neighbour always exists, so without a floor a channel would put its weight behind scenes
 that have nothing to do with the query. The values are measured; docs/decisions/search-floors.md
-says how. A model without an entry gets 0: opposite directions are never evidence.
+says how. A model without an entry gets 0 (opposite directions are never evidence), and a score counts
+from that of the middle scene on.
 """
 
 from __future__ import annotations
 
+from statistics import median
+
+from heimdex_core.search.fusion.base import ScoredScenes
 from heimdex_core.types import Space
 
 FLOORS: dict[str, float] = {
@@ -14,7 +18,27 @@ FLOORS: dict[str, float] = {
     "vision/palette": 0.05,
 }
 
+ENOUGH = 8
+"""From so many scenes on the middle one tells what an ordinary score is."""
 
-def floor_of(space: Space) -> float:
-    """The cosine that a scene must exceed to count as found in this space."""
-    return FLOORS.get(space.name, 0.0)
+
+def floor_of(space: Space) -> float | None:
+    """The cosine that a scene must exceed to count as found in this space; None where nobody has measured it."""
+    # Descriptions lie in a space of their own, made by the model whose text space has the same name.
+    return FLOORS.get(f"{space.kind}/{space.name.partition('/')[2]}")
+
+
+def offered(space: Space, found: list[tuple[str, float]]) -> ScoredScenes:
+    """What a channel offers of the nearest scenes, (scene_id, cosine), that it looked at."""
+    measured = floor_of(space)
+    floor = 0.0 if measured is None else measured
+    kept = tuple((scene_id, float(score)) for scene_id, score in found if score > floor)
+    ordinary = None
+    if measured is None and len(found) >= ENOUGH and kept:
+        middle = max(median(score for _, score in found), floor)
+        # Where half the scenes are as near as the nearest there is nothing to tell apart from them.
+        ordinary = middle if middle < max(score for _, score in kept) else None
+    if len(kept) < len(found):
+        # Those below are known to lie there, and count as the base.
+        return ScoredScenes(kept, base=floor, unoffered=len(found) - len(kept), ordinary=ordinary)
+    return ScoredScenes(kept, ordinary=ordinary)

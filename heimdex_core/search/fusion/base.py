@@ -21,15 +21,21 @@ class ScoredScenes:
     `base` is the score of the scenes that the channel looked at and does not offer, where it is
     known: BM25 gives 0 to a scene without any of the words, a dense channel its floor. `unoffered`
     says how many those are. With base None only the offered scores are known.
+
+    `ordinary` is the score of an ordinary scene, one that has nothing to do with the query, where that
+    is not the lowest: what lies below it is offered and ranked, and counts as little.
     """
 
     hits: tuple[tuple[str, float], ...]
     base: float | None = None
     unoffered: int = 0
+    ordinary: float | None = None
 
     @property
     def low(self) -> float:
-        """The lowest score that the channel is known to have given."""
+        """The score that counts 0: an ordinary scene's, else the lowest that the channel is known to have given."""
+        if self.ordinary is not None:
+            return self.ordinary
         lowest = min(score for _, score in self.hits)
         return lowest if self.base is None or self.unoffered == 0 else min(lowest, self.base)
 
@@ -152,4 +158,5 @@ def _scaled(scored: ScoredScenes, weight: float, scale: Callable[[ScoredScenes],
     if scored.is_flat:
         return {scene_id: Part(1.0, weight) for scene_id, _ in scored.hits}
     low, unit = scored.low, scale(scored)
-    return {scene_id: Part((score - low) / unit, weight * ((score - low) / unit)) for scene_id, score in scored.hits}
+    normalised = {scene_id: max(score - low, 0.0) / unit for scene_id, score in scored.hits}
+    return {scene_id: Part(value, weight * value) for scene_id, value in normalised.items()}
