@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from heimdex_core.door import OnProgress
 from heimdex_core.errors import Cancelled, HeimdexError, MoveIncomplete, VideoNotFound
 from heimdex_core.ingest.files import read_json, write_json
+from heimdex_core.ingest.progress import STAGES
 from heimdex_core.ingest.retry import in_words
 from heimdex_core.ingest.work import WorkFolder
 from heimdex_core.store.layout import LibraryPaths
@@ -215,6 +216,11 @@ class Mover:
         except Exception as error:
             told = in_words(error, "move")
             self.note_failed(video_id, told)
+
+    def finished_stages(self, video_id: str) -> int:
+        """How many stages of the video's generation for the set have left a record so far."""
+        folder = self.paths.work(video_id, self.target.set_id)
+        return sum((folder / f"{stage}.json").exists() for stage in STAGES)
 
     def note_failed(self, video_id: str, error: HeimdexError) -> None:
         """Leave a video out of this try; the switch will say that it is missing."""

@@ -66,7 +66,10 @@ class MoveTasks:
             self._mover().make(user_id, video_id)
             return {}
 
-        result = self._tasks.attempt(Piece(self._job_id, MOVE, f"make-{video_id}"), attempt, work)
+        # A worker that dies ever further on is not one that keeps dying of the same: with each finished stage the
+        # guard counts from zero.
+        piece = Piece(self._job_id, MOVE, f"make-{video_id}-{self._mover().finished_stages(video_id)}")
+        result = self._tasks.attempt(piece, attempt, work)
         if result.get("error"):
             # a worker that died in it again and again, for one; without a note it would be tried for ever
             self._mover().note_failed(video_id, HeimdexError.from_dict(result["error"]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from itertools import cycle
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from heimdex_core.library import Library
 from heimdex_core.search.results import SearchResult
 
 QUERIES = ("green triangle above a red circle", "blue star", "river")
+PAUSE_S = 0.05
+"""A person's pause, so that the library has the cores too."""
 Answer = list[list[object]]
 
 
@@ -43,6 +46,7 @@ def main(library: str, log: Path, stop: Path) -> None:
             except Exception as error:  # whatever it is, the test is to see it
                 line = {"query": query, "error": f"{type(error).__name__}: {error}"}
             out.write(json.dumps(line) + "\n")
+            time.sleep(PAUSE_S)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def library(indexed: Path, tmp_path: Path) -> Iterator[Library]:
 
 
 def stages_run(library: Library, n: int) -> list[str]:
-    """What was really run for generation n of the only video, in its order."""
+    """What was really run for generation n of the only video, before its commit."""
     provenance = sidecar.read_provenance(library.paths.generation(library.videos()[0].video_id, n))
     return [entry["stage"] for entry in provenance["stages"] if not entry["skipped"]]
 
@@ -76,13 +76,12 @@ def test_moved_to_other_models_everything_is_found_by_them(
         "text_embedding",
         "vision_embedding",
         "tags",
-        "commit",
     }
 
 
 def test_only_the_vision_model_changed_only_pictures_are_embedded(library: Library) -> None:
     library.move_to(vision=VISION)
-    assert set(stages_run(library, 2)) == {"vision_embedding", "tags", "commit"}
+    assert set(stages_run(library, 2)) == {"vision_embedding", "tags"}
     assert first(library, "green triangle above a red circle", vision=1) == 0.0
     sets = library.model_sets()
     assert [one.spaces["text"] for one in sets] == [sets[0].spaces["text"]] * 2
@@ -121,7 +120,7 @@ def test_old_models_are_dropped_when_asked(library: Library) -> None:
 
 def test_two_spaces_of_one_kind_are_two_channels(library: Library) -> None:
     library.move_to(add_spaces=[f"vision={VISION}"])
-    assert set(stages_run(library, 2)) == {"extra_embedding", "commit"}
+    assert set(stages_run(library, 2)) == {"extra_embedding"}
     names = [name for name in library.store.active_set().spaces if name.startswith("vision/")]
     assert len(names) == 1
     alone = library.search("green triangle above a red circle", spaces=names, weights={"vision": 1})
@@ -150,12 +149,12 @@ def test_unknown_names_are_refused_before_anything_begins(library: Library) -> N
 
 
 def test_cancelled_in_the_middle_it_goes_on_where_it_was(library: Library) -> None:
-    def stop_at_tags(progress: StageProgress) -> None:
-        if progress.stage == "tags":
+    def stop_soon(progress: StageProgress) -> None:
+        if progress.stage == "transcript":
             library.cancel_move()
 
     with pytest.raises(Cancelled):
-        library.move_to(speech=SPEECH, vision=VISION, progress=stop_at_tags)
+        library.move_to(speech=SPEECH, vision=VISION, progress=stop_soon)
     status = library.move_status()
     assert status is not None
     assert (status.state, status.done) == ("cancelled", 0)
