@@ -1,11 +1,11 @@
-"""Settings: the language, and what works here and why."""
+"""Settings: the language, the models, and what works here and why."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from heimdex_core.library import Library
-from ui import page, resources, state
+from ui import model_room, page, resources, state
 from ui.components.controls import facts_panels
 from ui.i18n import LANGUAGES, t, t_or
 from ui.views import videos as views
@@ -49,9 +49,10 @@ def draw() -> None:
             required=True,
         )
         st.html(f'<p class="hx-note">{page.html.escape(t("settings.theme_note"))}</p>')
+        model_room.draw(library)
         facts_panels(
             "hx_settings_facts",
-            {"panels": [folder_facts(library), views.model_facts(library), worker_facts()], "wide": True},
+            {"panels": [folder_facts(library), worker_facts()], "wide": True},
         )
 
 

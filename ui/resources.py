@@ -14,6 +14,8 @@ from heimdex_core.errors import LinkInvalid
 from heimdex_core.jobs.client import JobQueue
 from heimdex_core.jobs.supervisor import WorkerSupervisor
 from heimdex_core.library import Library
+from heimdex_core.models.downloads import Downloads, DownloadStatus
+from heimdex_core.models.pulling import Puller
 from ui.server.links import Links, load_secret
 
 
@@ -92,6 +94,35 @@ def worker_state() -> dict[str, Any]:
     return supervisor().state()
 
 
+@st.cache_resource(show_spinner=False)
+def _downloads() -> Downloads:
+    """The one download of models at a time; it outlives the page that began it."""
+    return Downloads()
+
+
+def download() -> DownloadStatus | None:
+    """Where the download of models stands, or how the last one of this process ended."""
+    latest = _downloads().latest
+    return latest.status() if latest else None
+
+
+def start_download(*names: str) -> None:
+    """Fetch models from the hub; DownloadRunning where others are being fetched."""
+    _downloads().start(Puller(library().settings), *names)
+
+
+def cancel_download() -> None:
+    latest = _downloads().latest
+    if latest:
+        latest.cancel()
+
+
+@st.cache_resource(show_spinner=False)
+def warm_set(set_id: int) -> None:
+    """Load the query side of models that the library is about to use, once: the first search must not wait."""
+    library().models_of(set_id).warm()
+
+
 def start() -> None:
     """Open the library, start the worker; the query encoders load in the background."""
     opened = library()
@@ -100,7 +131,8 @@ def start() -> None:
 
 
 def stop() -> None:
-    """End the worker in order."""
+    """End the worker in order; a download stops, and what has arrived is kept."""
+    cancel_download()
     supervisor().stop()
     queue = library().queue
     if isinstance(queue, LateQueue):

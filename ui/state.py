@@ -29,6 +29,8 @@ _WANTED_PAGE = "hx_wanted_page"
 _FOLLOWED = "hx_followed_export"
 _REDRAW = "hx_redraw"
 _WATCHING = "hx_watching"
+_CONFIRMING = "hx_confirming"
+_REFUSED = "hx_refused"
 
 QUERY_WIDGET = "hx_query"
 """The key of the query's text input."""
@@ -41,6 +43,8 @@ class SearchState:
     query: str = ""
     weights: Mapping[str, float] | None = None
     fusion: str | None = None
+    spaces: tuple[str, ...] = ()
+    """Names of the spaces that are searched instead of their kind's first one."""
     hidden_videos: frozenset[str] = frozenset()
     page: int = 0
     selected: str | None = None
@@ -80,7 +84,7 @@ def search() -> SearchState:
 def update_search(**changes: Any) -> SearchState:
     """Change some of the search; a new query, weighting or filter goes back to the first page."""
     current = search()
-    if set(changes) & {"query", "weights", "fusion", "hidden_videos"} and "page" not in changes:
+    if set(changes) & {"query", "weights", "fusion", "spaces", "hidden_videos"} and "page" not in changes:
         changes["page"] = 0
     if "query" in changes:
         changes["played"] = current.play
@@ -227,6 +231,26 @@ def is_watching(place: str) -> bool:
 
 def watch(place: str, running: bool) -> None:
     st.session_state.setdefault(_WATCHING, {})[place] = running
+
+
+def confirm(what: str | None) -> None:
+    """What the person is asked to confirm; None when that is over."""
+    st.session_state[_CONFIRMING] = what
+
+
+def confirming() -> str | None:
+    found: str | None = st.session_state.get(_CONFIRMING)
+    return found
+
+
+def refuse(place: str, error: Mapping[str, Any] | None) -> None:
+    """Keep the error of what was tried at `place` beside it, until something else is tried."""
+    st.session_state[_REFUSED] = {place: dict(error)} if error else {}
+
+
+def refused(place: str) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = st.session_state.get(_REFUSED, {}).get(place)
+    return found
 
 
 def follow_export(export_id: str | None) -> None:

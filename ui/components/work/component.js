@@ -1,0 +1,46 @@
+// Work that lasts: what it is, how far it is, what went wrong, and what can be done about it.
+
+class Work {
+  constructor(host, out) {
+    this.host = host;
+    this.out = out;
+    this.fill = h("span", { class: "fill" });
+    this.rail = h("div", { class: "rail", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, this.fill);
+  }
+
+  update({ card }) {
+    const key = JSON.stringify(card);
+    if (key === this.key) return;
+    this.key = key;
+    if (!card) { this.host.replaceChildren(); return; }
+    const has = card.fraction !== null;
+    if (has) {
+      this.fill.style.width = `${clamp(card.fraction, 0, 1) * 100}%`;
+      this.rail.setAttribute("aria-valuenow", String(Math.round(card.fraction * 100)));
+      this.rail.setAttribute("aria-label", card.title);
+    }
+    const focused = this.host.getRootNode().activeElement;
+    const held = focused && focused.dataset ? focused.dataset.act : null;
+    this.host.replaceChildren(h("section", { class: `work ${card.tone} ${card.thin ? "thin" : ""}`, "aria-live": "polite" },
+      h("div", { class: "what" },
+        card.title ? h("div", { class: "title" }, card.title) : "",
+        card.text ? h("div", { class: "text" }, card.text) : "",
+        card.sub ? h("div", { class: "muted sub" }, card.sub) : "",
+        card.problems.map((one) => h("div", { class: "problem", role: "alert" },
+          h("div", { class: "message" }, one.title ? h("b", null, `${one.title}: `) : "", one.message), h("div", { class: "muted" }, one.hint)))),
+      card.actions.length ? h("div", { class: "actions" }, card.actions.map((action) => this.button(action))) : "",
+      has ? this.rail : ""));
+    const again = held && this.host.querySelector(`[data-act="${held}"]`);
+    if (again) again.focus();
+  }
+
+  button(action) {
+    const button = h("button", { class: action.primary ? "btn primary" : "btn", type: "button", disabled: action.disabled, data: { act: action.name } }, action.label);
+    button.onclick = () => { button.disabled = true; this.out.send(action.name, action.value, true); };
+    return button;
+  }
+}
+
+export default function (component) {
+  return mount(component, Work);
+}

@@ -1,0 +1,207 @@
+"""The part of the settings about models: those in use, others, fetching them, and moving the library to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from heimdex_core.errors import HeimdexError
+from heimdex_core.library import Library
+from heimdex_core.models import catalogue, where
+from heimdex_core.models.profiles import CUSTOM, PROFILES, download_bytes, missing_of
+from heimdex_core.models.registry import ModelChoice, Models
+from heimdex_core.types import ModelSet
+from ui import page, resources, state
+from ui.components.controls import models_table, work_card
+from ui.i18n import t
+from ui.views import models as tables
+from ui.views import moving
+
+UPDATE_EVERY_S = 1.0
+_PROFILE = "hx_profile_choice"
+_KEEP = "hx_keep_spaces"
+_DROP = "drop_sets"
+
+Move = Callable[[Library], object]
+
+
+def draw(library: Library) -> None:
+    """All of it."""
+    active = library.store.active_set()
+    models_table("hx_models", tables.library_table(library, active))
+    watched("move", move_part)
+    st.html(f'<h2 class="hx-subtitle">{page.html.escape(t("models.others"))}</h2>')
+    _draw_profiles(library, active)
+    with st.expander(t("models.by_name")):
+        _draw_names(library, active)
+
+
+def watched(place: str, draw_part: Callable[[], bool]) -> None:
+    """A part that repeats itself while `draw_part` says that work is under way."""
+
+    @page.guarded
+    def part() -> None:
+        page.flash()
+        running = draw_part()
+        if running != state.is_watching(place):
+            # Tables and header tell something else now.
+            state.watch(place, running)
+            st.rerun()
+
+    st.fragment(part, run_every=UPDATE_EVERY_S if state.is_watching(place) else None)()
+
+
+# --- the move -------------------------------------------------------------------------------------
+
+
+def move_part() -> bool:
+    """The move that runs, how the last one ended, what is kept besides; true while one runs."""
+    library = resources.library()
+    status = library.move_status()
+    running = status is not None and status.is_running
+    if status is not None and running:
+        resources.warm_set(status.set_id)
+    told = status is not None and bool(status.video_id or status.failed)
+    card = moving.move_card(
+        status,
+        None if running else moving.kept(library),
+        active=library.store.active_set(),
+        titles={video.video_id: video.title for video in library.videos()} if told else {},
+        confirming=state.confirming() == _DROP,
+    )
+    handlers: dict[str, Callable[[Any], None]] = {
+        "cancel_move": lambda _: library.cancel_move(),
+        "resume": lambda set_id: _nothing(library.resume_move(int(set_id), queue=True)),
+        "undo_move": lambda _: _nothing(library.undo_move(queue=True)),
+        "ask_drop": lambda _: state.confirm(_DROP),
+        "keep": lambda _: state.confirm(None),
+        "drop": lambda _: _drop(library),
+    }
+    work_card("hx_move", {"card": card}, handlers)
+    return running
+
+
+def _drop(library: Library) -> None:
+    state.confirm(None)
+    library.drop_old_sets()
+
+
+def _nothing(_: object) -> None:
+    """For handlers, which give nothing back."""
+
+
+# --- profiles -------------------------------------------------------------------------------------
+
+
+def _draw_profiles(library: Library, active: ModelSet) -> None:
+    now = ModelChoice.from_dict(active.choice)
+    step = tables.better(library)
+    suggested = step.profile if step else None
+    names = list(PROFILES)
+    begin = suggested or (now.name if now.name in names else names[0])
+
+    def option(profile: str) -> str:
+        return tables.profile_option(profile, in_use=now.name, suggested=suggested, settings=library.settings)
+
+    chosen = str(
+        st.selectbox(t("models.profile"), names, index=names.index(begin), key=_PROFILE, format_func=option) or begin
+    )
+    choice = tables.profile_choice(chosen)
+    models_table("hx_profile_models", tables.choice_table(choice, library.settings))
+    target = _target(library, now, choice, names=(chosen,))
+    _draw_target("profile", target, lambda opened: opened.move_to(chosen, queue=True))
+
+
+# --- single models by name ------------------------------------------------------------------------
+
+
+def _draw_names(library: Library, active: ModelSet) -> None:
+    now = ModelChoice.from_dict(active.choice)
+    st.html(f'<p class="hx-note">{page.html.escape(t("models.by_name_hint"))}</p>')
+    named: dict[str, str] = {}
+    columns = st.columns(2)
+    for at, kind in enumerate(tables.KINDS):
+        # Another set of models is another form: what was typed for the last one is over.
+        key = f"hx_model_{kind}_{active.set_id}"
+        with columns[at % 2]:
+            typed = st.text_input(
+                t(f"model.{kind}"), value=now.spec(kind), key=key, placeholder=t(f"models.example.{kind}")
+            )
+        spec = tables.spec_of(kind, typed or "")
+        if spec != now.spec(kind) and (spec or kind == "caption"):
+            named[kind] = spec
+    keep = st.checkbox(t("models.keep_spaces"), key=_KEEP, help=t("models.keep_spaces_help"))
+    if not named:
+        return
+    choice = replace(now, name=CUSTOM, reason="models_by_name", **named)
+    target = _target(library, now, choice)
+
+    def move(opened: Library) -> object:
+        return opened.move_to(**named, keep_spaces=bool(keep), queue=True)  # type: ignore[arg-type]
+
+    _draw_target("named", target, move)
+
+
+# --- what can be done about a choice --------------------------------------------------------------
+
+
+def _target(library: Library, now: ModelChoice, choice: ModelChoice, *, names: tuple[str, ...] = ()) -> moving.Target:
+    """Whether the models of `choice` are here, and what it takes where they are not."""
+    settings = library.settings
+    folder = where.models_folder(settings.models_dir)
+    target = moving.Target(choice.name, names, folder, in_use=choice.specs == now.specs)
+    try:
+        missing = missing_of(choice, settings)
+        wanted = [one for kind, spec in missing for one in catalogue.wanted(kind, spec)]
+        for kind, spec in missing:
+            if not catalogue.wanted(kind, spec):
+                catalogue.find(kind, spec, settings.models_dir)  # a person's own folder: says what is wrong with it
+        if not missing:
+            _ = Models(choice, settings, "query").spaces  # a name that no family knows is told here
+    except HeimdexError as error:
+        return replace(target, error=error.to_dict())
+    return replace(
+        target,
+        names=names or tuple(spec for _, spec in missing),
+        is_here=not missing,
+        bytes_missing=download_bytes(missing),
+        free_bytes=tables.free_bytes(folder),
+        keep_free_bytes=settings.min_free_bytes,
+        licences=tuple(dict.fromkeys(one.licence for one in wanted if one.licence != catalogue.LICENCE_UNKNOWN)),
+    )
+
+
+def _draw_target(place: str, target: moving.Target, move: Move) -> None:
+    """The card of a choice; it follows a download."""
+    key = f"{place}/{target.profile}/{'+'.join(target.names)}"
+
+    def begin(_: Any) -> None:
+        try:
+            move(resources.library())
+        except HeimdexError as error:
+            state.refuse(key, error.to_dict())
+        else:
+            state.refuse(key, None)
+            state.want_redraw()
+
+    handlers: Mapping[str, Callable[[Any], None]] = {
+        "pull": lambda names: resources.start_download(*(str(name) for name in names)),
+        "stop_pull": lambda _: resources.cancel_download(),
+        "move": begin,
+    }
+
+    def part() -> bool:
+        if state.take_redraw():
+            # The card of the move is outside of this part.
+            st.rerun()
+        download = resources.download()
+        status = resources.library().move_status()
+        shown = replace(target, refused=state.refused(key))
+        card = moving.target_card(shown, download, move_runs=status is not None and status.is_running)
+        work_card(f"hx_{place}_target", {"card": card}, handlers)
+        return download is not None and download.is_running
+
+    watched(place, part)

@@ -1,0 +1,228 @@
+"""Downloads and moves as cards: where they stand, what went wrong, and what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from heimdex_core.library import Library
+from heimdex_core.models.downloads import DownloadStatus
+from heimdex_core.moves import MoveStatus
+from heimdex_core.types import ModelSet
+from ui import format as fmt
+from ui import state
+from ui.i18n import describe_error, t, t_or, tn
+from ui.views.models import label
+from ui.views.videos import time_left
+
+Card = dict[str, Any]
+Problem = dict[str, str]
+
+
+def card(title: str, text: str = "", **more: Any) -> Card:
+    """Everything that the component draws; what is left out is empty."""
+    empty = {"sub": "", "fraction": None, "tone": "", "problems": [], "actions": []}
+    return {"title": title, "text": text, **empty, **more}
+
+
+def action(name: str, text: str, *, primary: bool = False, value: Any = None, disabled: bool = False) -> dict[str, Any]:
+    return {"name": name, "label": text, "primary": primary, "value": value, "disabled": disabled}
+
+
+def problem(error: Mapping[str, Any], title: str = "") -> Problem:
+    message, hint = describe_error(error, state.language())
+    return {"title": title, "message": message, "hint": hint}
+
+
+# --- the models that are chosen -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Target:
+    """Models that the library could move to: how to fetch them, and what is lacking."""
+
+    profile: str
+    names: tuple[str, ...]
+    """What to ask the hub for."""
+    folder: Path
+    bytes_missing: int = 0
+    free_bytes: int = 0
+    keep_free_bytes: int = 0
+    licences: tuple[str, ...] = ()
+    is_here: bool = False
+    in_use: bool = False
+    error: Mapping[str, Any] | None = None
+    """Why it cannot be: a name that is not known, a folder that is not there."""
+    refused: Mapping[str, Any] | None = field(default=None)
+    """What the last try to move to it came to."""
+
+
+def target_card(target: Target, download: DownloadStatus | None, *, move_runs: bool) -> Card:
+    """What can be done about `target` now. `download` is this process's last one, of whatever names."""
+    if target.error is not None:
+        return card("", problems=[problem(target.error)], tone="failed")
+    own = download if download is not None and download.names == target.names else None
+    if own is not None and own.is_running:
+        return download_card(own)
+    refused = [problem(target.refused)] if target.refused is not None else []
+    if target.in_use:
+        return card(t("move.in_use"), problems=refused)
+    if not target.is_here:
+        return _fetch_card(target, own, busy=download is not None and download.is_running)
+    text = t("move.waits") if move_runs else t("move.explain")
+    move = action("move", t("move.begin"), primary=True, disabled=move_runs)
+    return card(t("move.ready"), text, actions=[move], problems=refused)
+
+
+def _fetch_card(target: Target, own: DownloadStatus | None, *, busy: bool) -> Card:
+    """The offer to download, or to go on with a download that stopped."""
+    size = fmt.size(target.bytes_missing)
+    needed = target.bytes_missing + target.keep_free_bytes
+    sub = [t("pull.free", size=fmt.size(target.free_bytes)), t("pull.into", folder=_home(target.folder))]
+    if target.licences:
+        sub.append(t("pull.licences", licences=", ".join(target.licences)))
+    told: Card = {
+        "title": t("pull.offer", size=size) if target.bytes_missing else t("pull.offer_unknown"),
+        "sub": " · ".join(sub),
+        "problems": [],
+    }
+    again = False
+    if own is not None and own.state == "failed" and own.error is not None:
+        told |= {"problems": [problem(own.error)], "text": t("pull.kept"), "tone": "failed"}
+        again = True
+    elif own is not None and own.state == "cancelled":
+        told |= {"text": t("pull.stopped")}
+        again = True
+    elif target.bytes_missing and target.free_bytes < needed:
+        text = t("pull.no_room", needed=fmt.size(needed), free=fmt.size(target.free_bytes))
+        told |= {"problems": [{"title": "", "message": text, "hint": t("error.MODELS_DISK_FULL.hint")}]}
+    elif busy:
+        told |= {"text": t("pull.waits")}
+    text = t("pull.again") if again else t("pull.begin")
+    actions = [action("pull", text, primary=True, value=list(target.names), disabled=busy)]
+    return card(**told, actions=actions)
+
+
+def _home(folder: Path) -> str:
+    """A folder as people write it."""
+    home = Path.home()
+    return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)
+
+
+def download_card(status: DownloadStatus) -> Card:
+    """A download under way."""
+    cancel = action("stop_pull", t("action.cancel"))
+    title = t("pull.running", names=", ".join(status.names))
+    if status.state == "planning":
+        return card(title, t("pull.planning"), fraction=0.0, actions=[cancel])
+    parts = [t("progress.of", done=fmt.size(status.bytes_done), total=fmt.size(status.bytes_total))]
+    if status.bytes_per_s:
+        parts.append(t("pull.rate", rate=fmt.size(status.bytes_per_s)))
+    if status.seconds_left is not None:
+        parts.append(time_left(status.seconds_left))
+    sub = f"{status.repo} · {status.file}" if status.file else ""
+    return card(title, " · ".join(parts), fraction=status.share, sub=sub, actions=[cancel])
+
+
+# --- the move -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was made for models that are not in use."""
+
+    old: tuple[ModelSet, ...]
+    before: ModelSet | None
+    """The set that an undo goes back to."""
+    size_bytes: int
+
+
+def kept(library: Library) -> Kept | None:
+    """None where there is nothing but what is in use."""
+    old = tuple(one for one in library.model_sets() if not one.is_active)
+    return Kept(old, library.store.previous_set(), library.old_sets_bytes()) if old else None
+
+
+def move_card(
+    status: MoveStatus | None, old: Kept | None, *, active: ModelSet, titles: Mapping[str, str], confirming: bool
+) -> Card | None:
+    """Where a move stands, how the last one ended, and what is kept besides; None where there is nothing to say."""
+    if status is not None and status.is_running:
+        return _running(status, titles)
+    if status is not None and status.state in ("failed", "cancelled", "interrupted"):
+        goes_on = [action("resume", t("move.resume"), primary=True, value=status.set_id)]
+        told = _ended(status, titles)
+        if old is None or not any(one.set_id == status.set_id for one in old.old):
+            return None  # what it made is removed, and nothing is left to tell
+    elif old is not None:
+        told = card(t("move.done", models=label(active.profile)), tone="done")
+        goes_on = []
+    else:
+        return None
+    return told | _about_kept(old, goes_on, confirming=confirming)
+
+
+def _running(status: MoveStatus, titles: Mapping[str, str]) -> Card:
+    text = t("progress.waiting") if status.state == "waiting" else _videos(status)
+    return card(
+        t("move.running", models=label(status.profile)),
+        text,
+        sub=_current(status, titles),
+        fraction=max(status.overall, 0.01),
+        problems=_failed(status, titles),
+        actions=[action("cancel_move", t("action.cancel"))],
+    )
+
+
+def _ended(status: MoveStatus, titles: Mapping[str, str]) -> Card:
+    title = t(f"move.{status.state}", models=label(status.profile))
+    failed = _failed(status, titles)
+    is_told = status.state != "failed" or status.error is None
+    problems = failed if is_told else [problem(status.error or {}), *failed]
+    tone = "failed" if status.state == "failed" else ""
+    return card(title, _videos(status) if status.total else "", problems=problems, tone=tone)
+
+
+def _videos(status: MoveStatus) -> str:
+    return tn("move.videos", status.total, done=status.done) if status.total else t("move.looking")
+
+
+def _current(status: MoveStatus, titles: Mapping[str, str]) -> str:
+    """The video that is being made, its stage and how far the video is."""
+    if not status.video_id:
+        return ""
+    parts = [titles.get(status.video_id, "")]
+    if status.progress is not None:
+        parts.append(t_or(f"stage.{status.progress.stage}", status.progress.stage))
+        parts.append(f"{round(100 * status.progress.overall)} %")
+    return " · ".join(part for part in parts if part)
+
+
+def _failed(status: MoveStatus, titles: Mapping[str, str]) -> list[Problem]:
+    return [problem(error, titles.get(video_id, video_id)) for video_id, error in status.failed.items()]
+
+
+def _about_kept(old: Kept, actions: Sequence[dict[str, Any]], *, confirming: bool) -> Card:
+    """What is kept besides, the way back to it, and its removal, which is asked for twice."""
+    names = ", ".join(dict.fromkeys(label(one.profile) for one in old.old))
+    size = fmt.size(old.size_bytes)
+    if confirming:
+        sure = action("drop", t("move.drop_sure", size=size), primary=True)
+        return {"sub": t("move.drop_ask", models=names), "actions": [sure, action("keep", t("move.keep"))]}
+    found = list(actions)
+    if old.before is not None:
+        found.append(action("undo_move", t("move.undo", models=label(old.before.profile))))
+    found.append(action("ask_drop", t("move.drop")))
+    return {"sub": t("move.kept", models=names, size=size), "actions": found}
+
+
+def banner(status: MoveStatus | None, active: ModelSet) -> Card | None:
+    """A move in one line, for the pages that it is not about."""
+    if status is None or not status.is_running:
+        return None
+    text = [_videos(status), t("move.search_goes_on", models=label(active.profile))]
+    show = action("show", t("move.show"))
+    title = t("move.running", models=label(status.profile))
+    return card(title, " · ".join(text), fraction=max(status.overall, 0.01), actions=[show], thin=True)
