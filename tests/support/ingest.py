@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import shutil
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from heimdex_core.models.base import Captioner, Image, QueryVector, Vectors
 from heimdex_core.models.profiles import ModelChoice
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
-from heimdex_core.types import Segment, Space, Transcript, Video, VideoState, WorkContext
+from heimdex_core.types import ModelSet, Segment, Space, Transcript, Video, VideoState, WorkContext
 
 USER = "local"
 
@@ -23,7 +24,13 @@ class LetterText:
 
     space = Space("text/letters", "text", "letters", "1", 8)
 
+    def __init__(self, revision: str = "1") -> None:
+        if revision != "1":
+            self.space = Space(f"text/letters-{revision}", "text", "letters", revision, 8)
+        self.batches: list[int] = []
+
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        self.batches.append(len(texts))
         counts = np.array([[text.lower().count(c) for c in "abcdefgh"] for text in texts], dtype=np.float32)
         norms = np.linalg.norm(counts, axis=1, keepdims=True)
         return np.divide(counts, norms, out=np.zeros_like(counts), where=norms > 0)
@@ -40,7 +47,9 @@ class MeanColour:
 
     space = Space("vision/mean-colour", "vision", "mean-colour", "1", 3)
 
-    def __init__(self) -> None:
+    def __init__(self, revision: str = "1") -> None:
+        if revision != "1":
+            self.space = Space(f"vision/mean-colour-{revision}", "vision", "mean-colour", revision, 3)
         self.batches: list[int] = []
 
     def encode_images(self, images: Sequence[Image]) -> Vectors:
@@ -55,15 +64,31 @@ class MeanColour:
         return (("red", "green", "blue")[int(np.argmax(vector))],)
 
 
+class ColourWords:
+    """Says which of red, green and blue a picture is mostly of."""
+
+    name = "colour-words"
+    revision = "1"
+    language = "en"
+
+    def caption(self, images: Sequence[Image]) -> tuple[str, ...]:
+        names = ("a red picture", "a green picture", "a blue picture")
+        return tuple(names[int(np.argmax(image.reshape(-1, 3).mean(axis=0)))] for image in images)
+
+
 class OneLine:
     """Hears the same sentence in every sound."""
 
     name = "one-line"
-    revision = "1"
     rough = True
     languages: frozenset[str] | None = frozenset({"en"})
 
+    def __init__(self, revision: str = "1") -> None:
+        self.revision = revision
+
     def transcribe(self, wav_path: Path, *, language: str, context: WorkContext) -> Transcript:
+        if not wav_path.is_file():
+            raise FileNotFoundError(wav_path)
         context.check()
         context.report(1.0, 1.0)
         line = Segment(0.0, 1.0, "a bad cab had a bead")
@@ -71,12 +96,39 @@ class OneLine:
 
 
 class SmallModels:
-    """What ingest asks of Models."""
+    """What ingest asks of Models. Each model by its revision; `extra` as in ModelChoice, of these models."""
 
-    def __init__(self) -> None:
-        self.choice = ModelChoice("offline", "asked", speech="one-line:1", text="letters:1", vision="mean-colour:1")
-        self._speech, self._text, self._vision = OneLine(), LetterText(), MeanColour()
+    def __init__(
+        self,
+        *,
+        speech: str = "1",
+        text: str = "1",
+        vision: str = "1",
+        captions: bool = False,
+        extra: tuple[str, ...] = (),
+    ) -> None:
+        self.choice = ModelChoice(
+            "offline",
+            "asked",
+            speech=f"one-line:{speech}",
+            text=f"letters:{text}",
+            vision=f"mean-colour:{vision}",
+            caption="colour-words:1" if captions else "",
+            extra=extra,
+        )
+        self._speech, self._text, self._vision = OneLine(speech), LetterText(text), MeanColour(vision)
         self.spaces = {"text": self._text.space, "vision": self._vision.space}
+        self._encoders: dict[str, LetterText | MeanColour] = {
+            model.space.name: model for model in (self._text, self._vision)
+        }
+        for kind, spec in self.choice.extras:
+            model = {"text": LetterText, "vision": MeanColour}[kind](spec.partition(":")[2])
+            self.spaces[model.space.name] = model.space
+            self._encoders[model.space.name] = model
+        if captions:
+            own = dataclasses.replace(self._text.space, name=self._text.space.name.replace("text/", "caption/"))
+            self.spaces["caption"] = own
+            self._encoders[own.name] = self._text
 
     def speech(self) -> OneLine:
         return self._speech
@@ -88,10 +140,15 @@ class SmallModels:
         return self._vision
 
     def captioner(self) -> Captioner | None:
-        return None
+        return ColourWords() if self.choice.caption else None
 
     def encoder(self, space_name: str) -> LetterText | MeanColour:
-        return {model.space.name: model for model in (self._text, self._vision)}[space_name]
+        return self._encoders[space_name]
+
+
+def add_set(store: Store, models: SmallModels) -> ModelSet:
+    """A set of these models, not the active one."""
+    return store.add_set("small", models.choice.to_dict(), models.spaces)
 
 
 def settings(**changes: object) -> Settings:

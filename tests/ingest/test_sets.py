@@ -1,0 +1,160 @@
+"""Runs for sets of models: one that is not active, and one that stops being active in the middle."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from heimdex_core.errors import StageFailed
+from heimdex_core.ingest import recipe
+from heimdex_core.ingest.ending import settle_video
+from heimdex_core.ingest.pipeline import IngestRun, StageOutcome
+from heimdex_core.store import Store, sidecar
+from heimdex_core.types import Video, VideoState
+from tests.support import media
+from tests.support.ingest import USER, SmallModels, add_set, new_store, place_video, settings
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    made = new_store(tmp_path / "library")
+    yield made
+    made.close()
+
+
+def indexed(store: Store, path: Path) -> Video:
+    media.colour_clips(path, [("red", 2.0), ("blue", 2.0)])
+    return IngestRun(store, SmallModels(), settings(), place_video(store, path)).run()
+
+
+def broken(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    def make(*_: object) -> recipe.Made:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setitem(recipe.STEPS, stage, dataclasses.replace(recipe.STEPS[stage], make=make))
+
+
+def test_a_set_that_is_not_active_leaves_the_video_as_it_is(tmp_path: Path, store: Store, monkeypatch):
+    video = indexed(store, tmp_path / "a.mp4")
+    before = store.video(USER, video.video_id)
+    models = SmallModels(vision="2")
+    other = add_set(store, models)
+    seen: list[tuple[VideoState, bool]] = []
+
+    def look(outcome: StageOutcome) -> None:
+        work = store.paths.work(video.video_id, other.set_id)
+        seen.append((store.video(USER, video.video_id).state, work.exists()))
+
+    returned = IngestRun(store, models, settings(), video, model_set=other, on_stage=look).run()
+    assert {state for state, _ in seen} == {VideoState.INDEXED}
+    assert [there for _, there in seen] == [True] * (len(seen) - 1) + [False]
+    assert not store.paths.work(video.video_id).exists()
+    assert returned == store.video(USER, video.video_id) == before
+    assert store.generation_in(video.video_id, other.set_id) == 2
+    reader = store.reader()
+    reader.refresh()
+    assert [scene.tags for scene in reader.scenes(USER, video.video_id)] == [("red",), ("blue",)]
+    assert store.left_to_make(other.set_id).missing == ()
+    # again it is there already
+    again = IngestRun(store, models, settings(), video, model_set=other)
+    assert again.run_stage("commit").skipped
+
+
+def test_a_failure_there_is_none_of_the_video(tmp_path: Path, store: Store, monkeypatch):
+    video = indexed(store, tmp_path / "a.mp4")
+    models = SmallModels(vision="2")
+    other = add_set(store, models)
+    with monkeypatch.context() as patched:
+        broken(patched, "tags")
+        with pytest.raises(StageFailed):
+            IngestRun(store, models, settings(), video, model_set=other).run()
+    after = store.video(USER, video.video_id)
+    assert (after.state, after.error, after.generation) == (VideoState.INDEXED, None, 1)
+    outcomes: dict[str, bool] = {}
+    note = lambda outcome: outcomes.setdefault(outcome.stage, outcome.skipped)  # noqa: E731
+    IngestRun(store, models, settings(), video, model_set=other, on_stage=note).run()
+    assert [stage for stage, skipped in outcomes.items() if not skipped] == ["tags", "commit"]
+
+
+def test_the_active_set_changes_in_the_middle_and_the_run_goes_on_with_the_new_models(tmp_path: Path, store: Store):
+    first = indexed(store, tmp_path / "a.mp4")
+    models = SmallModels(vision="2")
+    other = add_set(store, models)
+    IngestRun(store, models, settings(), first, model_set=other).run()
+    path = media.colour_clips(tmp_path / "b.mp4", [("green", 2.0), ("red", 2.5)])
+    ran: list[str] = []
+
+    def note(outcome: StageOutcome) -> None:
+        if not outcome.skipped:
+            ran.append(outcome.stage)
+        if outcome.stage == "tags" and store.active_set().set_id == 1:
+            store.switch_set(other.set_id)
+
+    run = IngestRun(
+        store, SmallModels(), settings(), place_video(store, path), models_of=lambda one: models, on_stage=note
+    )
+    done = run.run()
+    assert (done.state, done.error) == (VideoState.INDEXED, None)
+    assert (store.generation_in(done.video_id, 1), store.generation_in(done.video_id, 2)) == (None, done.generation)
+    assert sorted(stage for stage in set(ran) if ran.count(stage) == 2) == ["tags", "vision_embedding"]
+    folder = store.paths.generation(done.video_id, done.generation or 0)
+    assert len(sidecar.read_vectors(folder, models.spaces["vision"])[0]) == 2
+
+
+def test_models_of_another_set_than_the_active_one_are_not_used(tmp_path: Path, store: Store):
+    first = indexed(store, tmp_path / "a.mp4")
+    models = SmallModels(speech="2")
+    other = add_set(store, models)
+    IngestRun(store, models, settings(), first, model_set=other).run()
+    store.switch_set(other.set_id)
+    # whoever holds on to the first models: same spaces, another recogniser
+    run = IngestRun(store, SmallModels(), settings(), first, models_of=lambda one: models)
+    assert run.models is models
+
+
+def test_choices_of_the_video_itself_count(tmp_path: Path, store: Store):
+    video = indexed(store, tmp_path / "a.mp4")
+    video = store.set_params(video.video_id, params={"keyframes_per_scene": 1})
+    done = IngestRun(store, SmallModels(), settings(), video).run()
+    scenes = sidecar.read_scenes(store.paths.generation(done.video_id, done.generation or 0))
+    assert [len(scene.keyframes) for scene in scenes] == [1, 1]
+
+
+# --- a failure of making it anew ------------------------------------------------------------------
+
+
+def test_a_video_that_is_indexed_stays_so_when_indexing_it_anew_fails(tmp_path: Path, store: Store, monkeypatch):
+    video = indexed(store, tmp_path / "a.mp4")
+    store.paths.new_subtitles(video.video_id, ".srt").write_text(media.srt([(0.5, 1.5, "a bad cab")]))
+    with monkeypatch.context() as patched:
+        broken(patched, "text_embedding")
+        with pytest.raises(StageFailed):
+            IngestRun(store, SmallModels(), settings(), video).run()
+    after = store.video(USER, video.video_id)
+    assert (after.state, after.generation) == (VideoState.INDEXED, 1)
+    assert after.error is not None
+    assert after.error["code"] == "STAGE_FAILED"
+    reader = store.reader()
+    reader.refresh()
+    assert len(reader.scenes(USER, video.video_id)) == 2
+    again = IngestRun(store, SmallModels(), settings(), after).run()
+    assert (again.state, again.error, again.generation) == (VideoState.INDEXED, None, 2)
+
+
+@pytest.mark.parametrize("state", [VideoState.VALIDATING, VideoState.PROCESSING])
+def test_settling_by_what_there_is(tmp_path: Path, store: Store, state: VideoState):
+    error = StageFailed(stage="tags", reason="out of luck")
+    new = place_video(store, media.colour_clips(tmp_path / "new.mp4", [("red", 1.0)]))
+    there = indexed(store, tmp_path / "there.mp4")
+    assert not settle_video(store, USER, there.video_id, error)  # nobody works on it
+    with store.catalog.transaction() as transaction:
+        for video in (new, there):
+            transaction.update("videos", {"state": str(state)}, {"video_id": video.video_id})
+    assert settle_video(store, USER, new.video_id, error)
+    assert settle_video(store, USER, there.video_id, error)
+    found = [store.video(USER, video.video_id) for video in (new, there)]
+    assert [video.state for video in found] == [VideoState.FAILED, VideoState.INDEXED]
+    assert [(video.error or {}).get("code") for video in found] == ["STAGE_FAILED"] * 2
+    assert not settle_video(store, USER, "00000000-0000-0000-0000-000000000000", error)
