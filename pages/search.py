@@ -9,8 +9,9 @@ import streamlit as st
 
 from heimdex_core.errors import SceneNotFound
 from heimdex_core.library import Library, SearchResult
+from heimdex_core.search.plan import kind_of
 from heimdex_core.settings import PRESETS, default_weights
-from heimdex_core.types import Scene
+from heimdex_core.types import Scene, Space
 from ui import media, page, resources, scene_panel, state, tray
 from ui.components.controls import dial, grid
 from ui.i18n import t, tn
@@ -42,6 +43,28 @@ def fuse(value: Any) -> None:
         state.update_search(fusion=str(value))
 
 
+def spaces_now(library: Library) -> dict[str, tuple[list[Space], set[str]]]:
+    """The spaces of each kind that has more than one, the first one first, and which of them are searched."""
+    spaces = library.reader.view().spaces
+    chosen = set(state.search().spaces)
+    found = {}
+    for kind, first in (("transcript", spaces["text"]), ("vision", spaces["vision"])):
+        of_kind = list(dict.fromkeys([first, *(one for one in spaces.values() if kind_of(one.name) == kind)]))
+        if len(of_kind) > 1:
+            found[kind] = (of_kind, chosen & {space.name for space in of_kind} or {first.name})
+    return found
+
+
+def read_by(value: Any) -> None:
+    """Only what is not as it is without being asked is asked for, so that channels keep their plain names."""
+    wanted = {str(name) for name in value}
+    asked: list[str] = []
+    for of_kind, _ in spaces_now(resources.library()).values():
+        on = [space.name for space in of_kind if space.name in wanted]
+        asked += on if on != [of_kind[0].name] else []
+    state.update_search(spaces=tuple(asked))
+
+
 def hide_videos(value: Any) -> None:
     state.update_search(hidden_videos=frozenset(str(video_id) for video_id in value))
 
@@ -67,6 +90,17 @@ def draw_dial(library: Library, videos: list[media.Searchable]) -> None:
             "fusions": [
                 {"name": name, "label": t(f"fusion.{name}"), "title": t(f"fusion.{name}.title")} for name in FUSIONS
             ],
+            "spaces": [
+                {
+                    "kind": kind,
+                    "label": t(f"channel.{kind}"),
+                    "choices": [
+                        {"name": space.name, "label": space.name.partition("/")[2], "on": space.name in on}
+                        for space in of_kind
+                    ],
+                }
+                for kind, (of_kind, on) in spaces_now(library).items()
+            ],
             "videos": [
                 {
                     "id": video.video_id,
@@ -87,13 +121,14 @@ def draw_dial(library: Library, videos: list[media.Searchable]) -> None:
                     "balance",
                     "presets",
                     "fuse",
+                    "spaces",
                     "videos",
                     "all",
                     "only",
                 )
             },
         },
-        {"weigh": weigh, "weighed": weighed, "fuse": fuse, "videos": hide_videos},
+        {"weigh": weigh, "weighed": weighed, "fuse": fuse, "spaces": read_by, "videos": hide_videos},
     )
 
 
@@ -103,8 +138,11 @@ def search(library: Library, videos: list[media.Searchable]) -> SearchResult | N
     if not now.query or not shown:
         return None
     limit = library.settings.result_limit
+    # The library may have moved to models that do not have what was chosen before.
+    there = {space.name for space in library.reader.view().spaces.values()}
     return library.search(
         now.query,
+        spaces=[name for name in now.spaces if name in there],
         weights=weights_now(library),
         fusion=now.fusion,
         videos=shown if len(shown) < len(videos) else None,

@@ -64,7 +64,7 @@ EXPECTED = {
     "abstain.": list(REASONS),
     "preset.": list(PRESETS),
     "nav.": list(NAMES),
-    "channel.": ["transcript", "vision", "lexical"],
+    "channel.": ["transcript", "vision", "caption", "lexical"],
     "model.": ["speech", "text", "vision"],
     "worker.": ["starting", "idle", "working", "stopping", "stopped", "running", "waiting", "elsewhere"],
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from heimdex_core.types import ChannelScore, Scene, Segment
+from heimdex_core.errors import WeightsMissing
+from heimdex_core.types import ChannelScore, ChannelState, Scene, Segment
 from ui import format as fmt
 from ui.components import base
-from ui.views.scenes import lines_around, shares
+from ui.views.scenes import abstention, lines_around, shares
 from ui.views.text import mark
 
 
@@ -64,6 +65,24 @@ def test_the_bar_shows_each_channels_share() -> None:
     parts = shares({"vision": score(0.3), "lexical": score(0.1), "transcript": score(0.0)})
     assert [(part["name"], part["share"]) for part in parts] == [("vision", 0.75), ("lexical", 0.25)]
     assert shares({"vision": score(0.0)}) == []
+
+
+def test_further_channels_are_told_by_kind_and_model() -> None:
+    parts = shares({"text/bge-m3": score(0.2), "text/mini": score(0.1), "caption": score(0.1)})
+    assert [(part["name"], part["share"]) for part in parts] == [
+        ("transcript", 0.5),
+        ("transcript", 0.25),
+        ("caption", 0.25),
+    ]
+    assert [part["title"] for part in parts] == ["said (bge-m3) 50 %", "said (mini) 25 %", "described 25 %"]
+
+
+def test_a_failed_channel_tells_what_is_wrong_and_what_to_do() -> None:
+    error = WeightsMissing(name="bge-m3", reason="no file").to_dict()
+    said = abstention("text/bge-m3", ChannelState(False, reason="failed", error=error))
+    assert said.startswith("said (bge-m3) failed and was left out: ")
+    assert "The weights of bge-m3 are not on this machine. `python -m heimdex_core models pull bge-m3`" in said
+    assert abstention("caption", ChannelState(False, reason="no_matches")) == "described finds nothing near"
 
 
 def test_lines_are_those_of_the_scene_and_half_a_minute_around() -> None:

@@ -6,14 +6,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from heimdex_core.library import Library
+from heimdex_core.search.plan import kind_of
 from heimdex_core.search.results import SearchResult
 from heimdex_core.types import ChannelScore, ChannelState, Hit, Scene, Segment, Video
 from ui import format as fmt
 from ui import media
-from ui.i18n import t, t_or, tn
+from ui.i18n import describe_error, t, t_or, tn
+from ui.state import language
 from ui.views.text import mark
 
 CHANNELS = ("transcript", "vision", "lexical")
+"""What the dial weighs. A search may have more channels: those of further spaces, and descriptions."""
 _LINES_AROUND_S = 30.0
 
 
@@ -52,17 +55,24 @@ def score_badge(hit: Hit, fusion: str) -> str:
     return f"{round(100 * hit.score)} %" if fusion == "minmax" else f"#{hit.rank}"
 
 
+def channel_label(name: str) -> str:
+    """A channel in the person's words; one that was asked for by its space has the model's name too."""
+    kind, _, space = name.partition("/")
+    what = t_or(f"channel.{kind_of(name)}", kind)
+    return t("channel.in_space", channel=what, space=space) if space else what
+
+
 def shares(channels: Mapping[str, ChannelScore]) -> list[dict[str, Any]]:
     """The contribution bar: each channel's share of the hit's score."""
-    parts = {name: max(channels[name].contribution, 0.0) for name in CHANNELS if name in channels}
+    parts = {name: max(score.contribution, 0.0) for name, score in channels.items()}
     total = sum(parts.values())
     if total <= 0:
         return []
     return [
         {
-            "name": name,
+            "name": kind_of(name),
             "share": round(part / total, 4),
-            "title": f"{t(f'channel.{name}')} {round(100 * part / total)} %",
+            "title": f"{channel_label(name)} {round(100 * part / total)} %",
         }
         for name, part in parts.items()
         if part / total >= 0.005
@@ -75,14 +85,17 @@ def why(hit: Hit | None, result: SearchResult | None) -> dict[str, Any] | None:
         return None
     if hit is None:
         return {"heading": t("why.heading"), "rows": [], "note": t("why.not_a_hit")}
-    rows = [_reason(name, hit.channels.get(name), result.channels.get(name)) for name in CHANNELS]
+    rows = [_reason(name, hit.channels.get(name), state) for name, state in result.channels.items()]
+    if any("/" in name for name in result.channels):  # a model's name needs a line of its own, and so then do all
+        rows = [{**row, "long": True} for row in rows]
     rows.sort(key=lambda row: (row["quiet"], -row["fill"]))
     note = t("why.matched", words=", ".join(hit.matched_words)) if hit.matched_words else ""
     return {"heading": t("why.heading"), "rows": rows, "note": note}
 
 
 def _reason(name: str, score: ChannelScore | None, state: ChannelState | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": name, "label": t(f"channel.{name}"), "fill": 0.0, "quiet": True, "title": ""}
+    shown = {"name": kind_of(name), "label": channel_label(name)}
+    row: dict[str, Any] = {**shown, "fill": 0.0, "quiet": True, "title": ""}
     if state is not None and not state.active:
         return {**row, "value": t("why.abstains"), "title": abstention(name, state)}
     if score is None or score.score is None:
@@ -93,9 +106,12 @@ def _reason(name: str, score: ChannelScore | None, state: ChannelState | None) -
 
 def abstention(name: str, state: ChannelState) -> str:
     """Why a channel takes no part, in a sentence."""
-    return t_or(
-        f"abstain.{state.reason}", t("abstain.other", channel=t(f"channel.{name}")), channel=t(f"channel.{name}")
-    )
+    channel = channel_label(name)
+    said = t_or(f"abstain.{state.reason}", t("abstain.other", channel=channel), channel=channel)
+    if state.error is None:
+        return said
+    message, hint = describe_error(state.error, language())
+    return t("abstain.because", said=said, message=message, hint=hint)
 
 
 def status_line(result: SearchResult, video_count: int) -> str:

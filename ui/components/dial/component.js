@@ -15,6 +15,7 @@ class Dial {
     // While the person is dragging, or a change is on its way, the hand is right and the server late.
     if (!this.dragging && !this.out.pending) this.weights = { ...data.weights };
     this.paint();
+    this.paintSpaces();
     this.paintVideos();
   }
 
@@ -30,6 +31,7 @@ class Dial {
     this.exact.classList.add("exact");
     this.presets = h("div", { class: "pills", role: "group", "aria-label": l.presets });
     this.fusions = h("div", { class: "pills", role: "group", "aria-label": l.fuse });
+    this.spaces = h("div", { class: "spaces" });
     this.videos = h("div", { class: "videos" });
     this.videosHead = h("div", { class: "spread head" });
     this.summary = h("button", { class: "summary", type: "button", "aria-expanded": "false" });
@@ -48,6 +50,7 @@ class Dial {
           this.exact,
           this.presets),
         h("section", null, h("div", { class: "caps" }, l.fuse), this.fusions),
+        this.spaces,
         h("section", { class: "video-part" }, this.videosHead, this.videos)),
     );
     this.built = true;
@@ -129,6 +132,26 @@ class Dial {
 
   matches(weights) {
     return Object.keys(weights).every((name) => Math.abs(weights[name] - this.weights[name]) < 0.006);
+  }
+
+  // Which models read the query, where there is more than one for a kind. One of each always stays on.
+  paintSpaces() {
+    const l = this.data.labels;
+    const shown = JSON.stringify([this.data.spaces, l.spaces]);
+    if (shown === this.spacesKey) return;
+    this.spacesKey = shown;
+    const groups = this.data.spaces;
+    this.spaces.hidden = !groups.length;
+    const on = groups.flatMap((group) => group.choices.filter((choice) => choice.on).map((choice) => choice.name));
+    this.spaces.replaceChildren(h("section", null, h("div", { class: "caps" }, l.spaces), ...groups.map((group) =>
+      h("div", { class: "space-group", role: "group", "aria-label": group.label },
+        h("div", { class: group.kind }, group.label),
+        h("div", { class: "pills" }, ...group.choices.map((choice) => this.pill(choice.label, choice.on, () => {
+          const others = on.filter((name) => name !== choice.name);
+          const left = group.choices.some((other) => others.includes(other.name));
+          if (choice.on && left) this.out.send("spaces", others, true);
+          else if (!choice.on) this.out.send("spaces", [...others, choice.name], true);
+        }, choice.name)))))));
   }
 
   paintVideos() {

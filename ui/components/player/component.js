@@ -347,7 +347,7 @@ class Player {
     if (!why) return;
     this.why.replaceChildren(
       h("div", { class: "caps" }, why.heading),
-      ...why.rows.map((row) => h("div", { class: `reason ${row.name}`, title: row.title },
+      ...why.rows.map((row) => h("div", { class: `reason ${row.name}${row.long ? " long" : ""}`, title: row.title },
         h("span", { class: "label" }, row.label),
         h("span", { class: "rail" }, h("span", { class: "fill", style: { width: `${clamp(row.fill, 0, 1) * 100}%` } })),
         h("span", { class: row.quiet ? "value muted" : "value" }, row.value))),
