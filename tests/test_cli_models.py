@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from heimdex_core.cli import main
 from heimdex_core.library import Library
 from heimdex_core.models import catalogue, where
 from heimdex_core.settings import get_settings
-from tests.support.fake_hub import FakeHub, Mood, Repo, fake_hub
+from tests.support.fake_hub import FakeHub, Mood, Repo, closed_port, fake_hub
 
 SMALL = Path(__file__).resolve().parent / "models_small"
 SAID = "tiny/said"
@@ -126,6 +125,16 @@ def test_a_changed_byte_is_found_and_mended(run: Run, folder: Path) -> None:
     assert weights.read_bytes() == whole
 
 
+def test_a_file_that_became_shorter_is_listed_as_broken(run: Run, folder: Path) -> None:
+    run("pull", SAID)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert rows_of(run("list")[1])[SPEC]["state"] == "broken"
+    status, pulled = run("pull", SAID)
+    assert (status, pulled["bytes_missing"]) == (0, 196_640)
+    assert rows_of(run("list")[1])[SPEC]["state"] == "ready"
+
+
 def test_a_download_that_stopped_is_told_as_such(run: Run, there: FakeHub) -> None:
     there.mood = Mood(wrong_bytes=True, only="model.safetensors")
     status, document = run("pull", SPEC)
@@ -212,9 +221,3 @@ def test_what_people_read(capfd: pytest.CaptureFixture[str], folder: Path) -> No
     assert "others   text     ready        205 kB  sentence:tiny/said  mit  5a1d5a1d5a1d" in capfd.readouterr().out
     assert main(["models", "check", SAID]) == 0
     assert capfd.readouterr().out.strip() == f"ready      {SPEC}  9 files by sha256"
-
-
-def closed_port() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"

@@ -76,7 +76,7 @@ class Hub:
                 )
             except (KeyError, TypeError) as error:
                 raise ValueError(f"no model in it: {error!r}") from error
-        licence = (info.card_data or {}).get("license") if info.card_data else None
+        licence = info.card_data.to_dict().get("license") if info.card_data else None
         files = tuple(
             RemoteFile(one.rfilename, one.size, one.lfs.sha256 if one.lfs else None, None if one.lfs else one.blob_id)
             for one in info.siblings or ()

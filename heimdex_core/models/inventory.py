@@ -14,8 +14,8 @@ from typing import Any, Literal
 from heimdex_core.errors import ModelBroken, ModelError, UnknownName, WeightsMissing
 from heimdex_core.models import catalogue, families, where
 from heimdex_core.models.hub import OnBytes, RemoteFile, is_whole
-from heimdex_core.models.profiles import PROFILES, ModelChoice
-from heimdex_core.models.pull_plan import recorded
+from heimdex_core.models.profiles import PROFILES, profile_choice
+from heimdex_core.models.pull_plan import is_short, recorded
 from heimdex_core.models.pulling import specs_of
 from heimdex_core.models.registry import Models
 from heimdex_core.models.weights import folder_bytes
@@ -120,6 +120,8 @@ def _row(profile: str, kind: str, spec: str, settings: Settings, is_used: bool) 
             state, folder, revision, size = "ready", str(found.folder), found.revision, folder_bytes(found.folder)
             details = recorded(found.folder)
             licence = details.licence if details and licence == catalogue.LICENCE_UNKNOWN else licence
+            if is_short(found.folder):
+                state, note = "broken", f"files of {found.folder} are not as long as they arrived"
     except WeightsMissing as error:
         note, size = error.message, sum(one.size_bytes for one in wanted)
         revision = wanted[0].revision or "" if wanted else ""
@@ -160,7 +162,7 @@ def _package_row(profile: str, kind: str, spec: str, settings: Settings, is_used
 
 
 def _described(settings: Settings) -> list[dict[str, Any]]:
-    return Models(ModelChoice("offline", "asked", **PROFILES["offline"]), settings).describe()
+    return Models(profile_choice("offline"), settings).describe()
 
 
 def _state(name: str) -> State:
@@ -216,23 +218,19 @@ def _check(kind: str, spec: str, settings: Settings, on_bytes: OnBytes) -> Check
         hint = "Install the requirements again." if problems else ""
         return CheckRow(spec, kind, "", "", _state(row["state"]), "sha256", 0, problems, hint)
     known = list(_known(found.folder))
-    problems = [f"{path.name} is not what arrived" for path, file in known if not _reads_right(path, file, on_bytes)]
-    problems += _does_not_fit(kind, spec, settings) if not problems else []
+    wrong = [f"{path.name} is not what arrived" for path, file in known if is_whole(path, file, on_bytes) is None]
+    wrong += _does_not_fit(kind, spec, settings) if not wrong else []
     return CheckRow(
         spec=spec,
         kind=kind,
         repo=repo,
         folder=str(found.folder),
-        state="broken" if problems else "ready",
+        state="broken" if wrong else "ready",
         by="sha256" if known else "",
         files=len(known),
-        problems=tuple(problems),
-        hint=f"`{pull} --again` mends it." if problems and repo else "",
+        problems=tuple(wrong),
+        hint=f"`{pull} --again` mends it." if wrong and repo else "",
     )
-
-
-def _reads_right(path: Path, file: RemoteFile, on_bytes: OnBytes) -> bool:
-    return is_whole(path, file, on_bytes) is not None
 
 
 def _does_not_fit(kind: str, spec: str, settings: Settings) -> list[str]:
@@ -255,11 +253,9 @@ def _known(folder: Path) -> Iterator[tuple[Path, RemoteFile]]:
         return
     if folder.parent.name != "snapshots":
         return
-    for path in sorted(folder.rglob("*")):
-        name = path.resolve().name  # the Hugging Face cache names its files by their content
-        if path.is_file() and path.is_symlink() and len(name) in (40, 64):
-            size = path.stat().st_size
-            yield (
-                path,
-                RemoteFile(path.name, size, name) if len(name) == 64 else RemoteFile(path.name, size, None, name),
-            )
+    for there in sorted(folder.rglob("*")):
+        name = there.resolve().name  # the Hugging Face cache names its files by their content
+        if there.is_file() and there.is_symlink() and len(name) in (40, 64):
+            is_sha256 = len(name) == 64
+            size = there.stat().st_size
+            yield there, RemoteFile(there.name, size, name if is_sha256 else None, None if is_sha256 else name)

@@ -128,7 +128,7 @@ def choose_profile(
     for are not on this machine.
     """
     settings = settings or Settings()
-    choice = _auto(settings) if asked == "auto" else _profile(asked, "asked")
+    choice = _auto(settings) if asked == "auto" else profile_choice(asked)
     choice = _with_names(choice, settings, speech=speech, text=text, vision=vision, caption=caption)
     missing = missing_of(choice, settings)
     if missing:
@@ -136,11 +136,19 @@ def choose_profile(
     return choice
 
 
+def profile_choice(name: str, reason: str = "asked") -> ModelChoice:
+    """A profile's models, wherever they are. UnknownName."""
+    if name not in PROFILES:
+        raise UnknownName(kind="profile", name=name, known=", ".join(("auto", *PROFILES)))
+    models = PROFILES[name]
+    return ModelChoice(name, reason, speech=models["speech"], text=models["text"], vision=models["vision"])
+
+
 def is_as_asked(choice: ModelChoice, asked: str, settings: Settings) -> bool:
     """True where the profile `asked`, with the models that the settings name, is what `choice` is. Asks no disk."""
     if asked in ("auto", choice.name):
         return True
-    return asked in PROFILES and _with_names(_profile(asked, "asked"), settings).specs == choice.specs
+    return asked in PROFILES and _with_names(profile_choice(asked), settings).specs == choice.specs
 
 
 def missing_of(choice: ModelChoice, settings: Settings) -> list[tuple[str, str]]:
@@ -154,7 +162,7 @@ def step_up(choice: ModelChoice, settings: Settings) -> StepUp | None:
     better = "studio" if _has_gpu(settings) else "laptop"
     if choice.name not in order or order.index(choice.name) >= order.index(better):
         return None
-    wanted = _profile(better, "asked")
+    wanted = profile_choice(better)
     missing = missing_of(wanted, settings)
     return StepUp(better, tuple(spec for _, spec in missing), download_bytes(wanted.specs), download_bytes(missing))
 
@@ -169,21 +177,15 @@ def gigabytes(size_bytes: int) -> float:
     return round(size_bytes / 1e9, 1)
 
 
-def _profile(name: str, reason: str) -> ModelChoice:
-    if name not in PROFILES:
-        raise UnknownName(kind="profile", name=name, known=", ".join(("auto", *PROFILES)))
-    return ModelChoice(name, reason, **PROFILES[name])
-
-
 def _auto(settings: Settings) -> ModelChoice:
     has_gpu = _has_gpu(settings)
     candidates = [("studio", "gpu_and_weights"), ("laptop", "gpu_laptop_weights")] if has_gpu else []
     candidates = candidates or [("laptop", "weights_no_gpu")]
     for name, reason in candidates:
-        choice = _profile(name, reason)
+        choice = profile_choice(name, reason)
         if not missing_of(choice, settings):
             return choice
-    return _profile("offline", "gpu_no_weights" if has_gpu else "no_weights")
+    return profile_choice("offline", "gpu_no_weights" if has_gpu else "no_weights")
 
 
 def _has_gpu(settings: Settings) -> bool:
@@ -192,7 +194,7 @@ def _has_gpu(settings: Settings) -> bool:
 
 def _with_names(choice: ModelChoice, settings: Settings, **given: str | None) -> ModelChoice:
     named = {kind: given.get(kind) or getattr(settings, f"{kind}_model") for kind in ALL_KINDS}
-    changes = {kind: spec for kind, spec in named.items() if spec and spec != choice.spec(kind)}
+    changes: dict[str, Any] = {kind: spec for kind, spec in named.items() if spec and spec != choice.spec(kind)}
     if not changes:
         return choice
     return replace(choice, name=CUSTOM, reason="models_by_name", **changes)

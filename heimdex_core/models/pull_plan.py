@@ -113,3 +113,12 @@ def recorded(folder: Path) -> Recorded | None:
         return Recorded(**json.loads((folder / FILES_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def is_short(folder: Path) -> bool:
+    """True where a file has not the size that it arrived with."""
+    note = recorded(folder)
+    return note is not None and any(
+        not (folder / path).is_file() or (folder / path).stat().st_size != file["size_bytes"]
+        for path, file in note.files.items()
+    )

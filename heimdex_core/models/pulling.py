@@ -18,12 +18,21 @@ from typing import Any
 
 import portalocker
 
-from heimdex_core.errors import Cancelled, DownloadRunning, ModelsDiskFull, UnknownName, WeightsMissing
+from heimdex_core.errors import Cancelled, DownloadRunning, InvalidValue, ModelsDiskFull, UnknownName, WeightsMissing
 from heimdex_core.models import catalogue, profiles, where
 from heimdex_core.models.catalogue import Wanted
 from heimdex_core.models.hub import Hub, Listing, RemoteFile, is_whole
 from heimdex_core.models.picking import pick
-from heimdex_core.models.pull_plan import FILES_FILE, PullFile, PullItem, PullPlan, PullProgress, Recorded, recorded
+from heimdex_core.models.pull_plan import (
+    FILES_FILE,
+    PullFile,
+    PullItem,
+    PullPlan,
+    PullProgress,
+    Recorded,
+    is_short,
+    recorded,
+)
 from heimdex_core.models.weights import folder_bytes
 from heimdex_core.settings import Settings
 from heimdex_core.types import to_json
@@ -102,7 +111,7 @@ class Puller:
             return None
         is_inside = found is not None and found.folder.resolve().is_relative_to(self.folder.resolve())
         is_needed = self._is_elsewhere and not is_inside
-        return None if found is None or is_needed or _is_short(found.folder) else found
+        return None if found is None or is_needed or is_short(found.folder) else found
 
     def _from_hub(self, wanted: Wanted, name: str, again: bool) -> tuple[PullItem, set[str]]:
         folder = where.folder_for(wanted.repo, self.folder)
@@ -175,6 +184,10 @@ class Puller:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise self._disk_full(plan, plan.bytes_missing) from error
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+                raise InvalidValue(
+                    name="models folder", value=str(self.folder), reason=error.strerror or str(error)
+                ) from error
             raise
 
     def _disk_full(self, plan: PullPlan, needed: int) -> ModelsDiskFull:
@@ -229,12 +242,6 @@ def _here_item(wanted: Wanted, found: where.Weights) -> PullItem:
     licence = note.licence if note else wanted.licence
     size = folder_bytes(found.folder)
     return PullItem(wanted.repo, wanted.kind, wanted.spec, found.revision, licence, found.folder, True, (), size)
-
-
-def _is_short(folder: Path) -> bool:
-    """True where a file has not the size that it arrived with."""
-    note = recorded(folder)
-    return note is not None and any(_size(folder / path) != file["size_bytes"] for path, file in note.files.items())
 
 
 def _file(remote: RemoteFile, folder: Path, trusted: bool) -> PullFile:

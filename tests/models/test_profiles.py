@@ -11,7 +11,7 @@ import pytest
 
 from heimdex_core.errors import ModelFolderUnusable, ProfileWeightsMissing, UnknownName
 from heimdex_core.models import catalogue, profiles, where
-from heimdex_core.models.profiles import PROFILES, REASONS, ModelChoice, choose_profile, is_as_asked, step_up
+from heimdex_core.models.profiles import PROFILES, REASONS, choose_profile, is_as_asked, step_up
 from heimdex_core.settings import Settings
 from tests.models.random_models import random_sentences
 
@@ -114,7 +114,7 @@ def test_choosing_imports_nothing_heavy(own: Path) -> None:
 def test_a_profile_that_is_asked_for(own: Path) -> None:
     bring(own, "studio")
     choice = choose_profile("studio", Settings(models_dir=own))
-    assert choice == ModelChoice("studio", "asked", **PROFILES["studio"])
+    assert choice == profiles.profile_choice("studio")
 
 
 def test_a_profile_without_its_models_says_what_it_costs(own: Path) -> None:
