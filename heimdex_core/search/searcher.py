@@ -23,7 +23,7 @@ from heimdex_core.search.fusion import Fused, FusedScene, fusion_method
 from heimdex_core.search.matching import matched_words
 from heimdex_core.search.plan import Plan, Slot, plan_of
 from heimdex_core.search.results import SearchResult
-from heimdex_core.search.runner import ChannelRunner
+from heimdex_core.search.runner import ChannelRunner, Timed
 from heimdex_core.settings import Settings, default_weights
 from heimdex_core.store.analysis import mark
 from heimdex_core.types import ChannelScore, ChannelState, Hit, Json, Query, Scene, utc_now
@@ -166,7 +166,8 @@ class Searcher:
             # Except where that would load a model that nobody asked for.
             if slot.name not in known and (weights[slot.name] > 0 or channel.is_ready)
         }
-        ran, loading_s = {}, 0.0
+        ran: dict[str, Timed] = {}
+        loading_s = 0.0
         if wanted:
             # Before models are loaded, which may take long: the library may move on meanwhile.
             view.hold([slot.space for slot in wanted if slot.space], words=any(not slot.space for slot in wanted))

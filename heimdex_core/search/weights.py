@@ -40,9 +40,10 @@ def checked(name: str, value: object, weights: Mapping[str, float]) -> float:
     """One of the `weights` as a number from 0 to 1. InvalidWeights."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise InvalidWeights(weights=shown(weights), reason=f"{name} is not a number")
-    if not (0.0 <= value <= 1.0):  # also refuses NaN
+    number = float(value)
+    if not (0.0 <= number <= 1.0):  # also refuses NaN
         raise InvalidWeights(weights=shown(weights), reason=f"{name} = {value} is outside 0 to 1")
-    return float(value)
+    return number
 
 
 def shown(weights: Mapping[str, float]) -> str:
