@@ -25,6 +25,7 @@ from heimdex_core.types import ExportState, Json
 if TYPE_CHECKING:
     from heimdex_core.ingest.pipeline import IngestRun, StageOutcome
     from heimdex_core.library import Library
+    from heimdex_core.models.registry import Models
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,8 @@ class Tasks:
         self.guard = guard
         self._jobs: dict[str, _Job] = {}
         self._lock = threading.Lock()
+        self._joined: dict[Models, Models] = {}
+        self._models_lock = threading.Lock()
 
     # --- ingest -----------------------------------------------------------------------------------
 
@@ -118,12 +121,21 @@ class Tasks:
         library = self.library
         return IngestRun(
             library.store,
-            library.models,
+            self._shared(library.models),
             library.settings,
             library.store.video(user_id, video_id),
-            models_of=lambda one: library.models_of(one.set_id),
+            models_of=lambda one: self._shared(library.models_of(one.set_id)),
             is_cancelled=self.stop_asked(job_id, video_id),
         )
+
+    def _shared(self, models: Models) -> Models:
+        """The same models; where several videos are worked on at once, their pictures and sentences go together."""
+        if self.library.settings.ingest_concurrency == 1:
+            return models
+        from heimdex_core.models.shared_batches import SharedModels
+
+        with self._models_lock:
+            return self._joined.setdefault(models, SharedModels(models))
 
     def stop_asked(self, job_id: str, subject: str) -> Callable[[], bool]:
         """Whether work for the job should stop: a person's mark, the worker's end, or a branch that failed."""

@@ -17,6 +17,7 @@ from heimdex_core.settings import Settings
 from heimdex_core.types import Export, ExportState, ReelClip, VideoState, utc_now
 from tests.jobs.bench import Bench
 from tests.jobs.waiting import until
+from tests.support import media
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +123,20 @@ class TestIngest:
         job = orders.ended(job_id)
         assert job.error is not None
         assert job.error["code"] == "VIDEO_NOT_FOUND"
+
+
+class TestBesideEachOther:
+    def test_two_videos_at_once_with_the_same_models(self, tmp_path: Path) -> None:
+        bench = Bench.make(tmp_path / "library", ingest_concurrency=2)
+        try:
+            clips = [("red", 1.5), ("blue", 1.5), ("green", 1.5)]
+            files = [media.colour_clips(tmp_path / f"{n}.mp4", clips[:n], size=(160, 90)) for n in (2, 3)]
+            jobs = [bench.library.add(file, queue=True).job_id for file in files]
+            bench.start("heimdex_core.jobs.worker")
+            assert [bench.ended(str(job_id)).state for job_id in jobs] == [JobState.SUCCEEDED] * 2
+            assert sorted(video.scene_count for video in bench.library.videos()) == [2, 3]
+        finally:
+            bench.close()
 
 
 class TestOneJobPerVideo:
