@@ -6,19 +6,21 @@ from typing import Any
 
 import streamlit as st
 
+from heimdex_core.library import Library
 from heimdex_core.types import Video, VideoState
 from ui import format as fmt
 from ui import media, page, resources, state, tray
 from ui.components.controls import home_steps
 from ui.i18n import t, tn
+from ui.views import models
 
 RECENT = 6
 STEPS = {"upload": "library", "search": "search", "reel": "reel"}
 
 
 def go(value: Any) -> None:
-    if value in STEPS:
-        state.want_page(STEPS[str(value)])
+    if value in STEPS or value == "settings":
+        state.want_page(STEPS.get(str(value), "settings"))
 
 
 def ask(value: Any) -> None:
@@ -33,7 +35,7 @@ def open_video(value: Any) -> None:
 
 def steps(videos: list[Video], tray_size: int) -> list[dict[str, Any]]:
     """Three steps; the one that comes next is marked."""
-    searchable = any(video.state is VideoState.INDEXED for video in videos)
+    searchable = any(video.generation is not None for video in videos)
     now = "upload" if not searchable else "reel" if tray_size else "search"
     texts = {
         "upload": tn("home.upload.have", len(videos)) if videos else t("home.upload.text"),
@@ -64,8 +66,14 @@ def recent(video: Video) -> dict[str, Any]:
         "title": video.title,
         "meta": " · ".join(facts),
         "thumb": media.cover(library, video),
-        "openable": indexed,
+        "openable": video.generation is not None,
     }
+
+
+def step_note(library: Library) -> dict[str, str] | None:
+    """Quietly: better models could be used here."""
+    text = models.step_note(library)
+    return {"text": text, "action": t("models.step.show")} if text else None
 
 
 @st.fragment
@@ -75,7 +83,7 @@ def body() -> None:
     page.flash()
     library = resources.library()
     videos = library.videos()
-    searchable = any(video.state is VideoState.INDEXED for video in videos)
+    searchable = any(video.generation is not None for video in videos)
     with st.container(key="hx-home"):
         home_steps(
             "hx_home_steps",
@@ -85,6 +93,7 @@ def body() -> None:
                 "steps": steps(videos, len(tray.clips(library))),
                 "examples": [t(f"home.example.{n}") for n in range(1, 5)] if searchable else [],
                 "recent": [recent(video) for video in videos[:RECENT]],
+                "note": step_note(library),
                 "labels": {"examples": t("home.examples"), "recent": t("home.recent")},
             },
             {"go": go, "ask": ask, "open": open_video},

@@ -9,10 +9,11 @@ import streamlit as st
 from heimdex_core.errors import VideoNotFound
 from heimdex_core.library import Library
 from heimdex_core.types import Scene, Video
+from ui import again_form, page, resources, scene_panel, speech_languages, state, tray
 from ui import format as fmt
-from ui import page, resources, scene_panel, state, tray
-from ui.components.controls import facts_panels, grid, upload_zone, video_rows
-from ui.i18n import t, tn
+from ui.components.controls import facts_panels, grid, upload_zone, video_rows, work_card
+from ui.i18n import t, t_or, tn
+from ui.views import moving
 from ui.views import scenes as scene_views
 from ui.views import videos as views
 
@@ -62,7 +63,7 @@ def draw_upload(library: Library, *, is_empty: bool) -> None:
     limits = {"size": fmt.limit_size(settings.max_file_bytes), "minutes": f"{settings.max_duration_s / 60:g}"}
     names = (
         "drop", "choose", "too_large", "loose", "loose_hint", "waiting", "sending", "checking", "done", "cancel",
-        "dismiss", "lost", "lost_hint",
+        "dismiss", "lost", "lost_hint", "more", "title", "title_hint", "description", "description_hint", "language",
     )  # fmt: skip
     upload_zone(
         "hx_upload",
@@ -73,9 +74,29 @@ def draw_upload(library: Library, *, is_empty: bool) -> None:
             "welcome": {"title": t("library.empty"), "text": t("library.empty_hint")} if is_empty else None,
             "labels": {name: t(f"upload.{name}") for name in names}
             | {"hint": t("upload.hint", **limits), "limit": t("upload.limit", **limits)},
+            "languages": [
+                {"code": code, "name": t_or(f"speech.{code}", code)}
+                for code in dict.fromkeys([*speech_languages.CODES, settings.language])
+            ],
+            "language": settings.language,
+            "max_title": settings.max_title_chars,
         },
         {"added": lambda _: None, "token": lambda _: None},
     )
+
+
+def draw_move(library: Library) -> bool:
+    """A line on the move to other models while one runs; true then."""
+    status = library.move_status()
+    card = moving.banner(status, library.store.active_set()) if status is not None and status.is_running else None
+    if status is not None and card is not None:
+        resources.warm_set(status.set_id)
+    work_card("hx_move_banner", {"card": card}, {"show": to_models})
+    return card is not None
+
+
+def to_models(_: Any) -> None:
+    state.want_page("settings")
 
 
 def draw_rows(library: Library) -> bool:
@@ -109,8 +130,9 @@ def draw_list() -> None:
     if state.opened_video():
         st.rerun()
     page.flash()
+    moves = draw_move(library)
     draw_upload(library, is_empty=not library.videos(limit=1))
-    running = draw_rows(library)
+    running = draw_rows(library) or moves
     if running != state.is_watching("library"):
         # The fragment repeats itself only while something is running.
         state.watch("library", running)
@@ -123,7 +145,8 @@ def list_page(library: Library) -> None:
         with main, st.container(key="hx-main"):
             st.fragment(draw_list, run_every=UPDATE_EVERY_S if state.is_watching("library") else None)()
         with side, st.container(key="hx-side"):
-            facts_panels("hx_facts", {"panels": [views.library_facts(library), views.model_facts(library)]})
+            panels = [views.library_facts(library), views.model_facts(library)]
+            facts_panels("hx_facts", {"panels": panels}, {"models": to_models})
     bottom()
 
 
@@ -142,7 +165,6 @@ def draw_scenes(library: Library, video: Video, scenes: list[Scene], selected: S
     )
 
 
-@st.fragment
 @page.guarded
 def video_page() -> None:
     page.navigation.go_if_asked()
@@ -153,6 +175,10 @@ def video_page() -> None:
         return
     video = library.video(video_id)
     scenes = library.scenes(video_id)
+    running = video.state in views.RUNNING
+    if running != state.is_watching("video"):
+        state.watch("video", running)
+        st.rerun()
     with st.container(key="hx-video"):
         main, side = st.columns([2.6, 1], gap=None)
         with main, st.container(key="hx-main"):
@@ -160,7 +186,14 @@ def video_page() -> None:
                 st.button(t("action.back"), on_click=close_video, key="hx_back", icon=":material/arrow_back:")
                 st.html(scene_head(video))
                 st.button(t("library.search_here"), on_click=search_in_video, args=(video_id,), key="hx_search_here")
+                if not running:
+                    st.button(t("again.begin"), on_click=again_form.toggle, args=(video,), key="hx_again")
             page.flash()
+            if video.generation is not None:
+                work = {"card": views.again_card(library, video)}
+                work_card("hx_video_work", work, {"cancel": cancel, "retry": retry})
+            if state.shown_form() == again_form.name_of(video) and not running:
+                again_form.draw(library, video)
             if not scenes:
                 page.empty(t("library.no_scenes"), t("library.no_scenes_hint"))
                 return
@@ -192,7 +225,7 @@ def draw() -> None:
         except VideoNotFound:
             state.open_video(None)
     if state.opened_video():
-        video_page()
+        st.fragment(video_page, run_every=UPDATE_EVERY_S if state.is_watching("video") else None)()
     else:
         list_page(resources.library())
 

@@ -189,6 +189,7 @@ def _draw_target(place: str, target: moving.Target, move: Move) -> None:
 
     handlers: Mapping[str, Callable[[Any], None]] = {
         "pull": lambda names: resources.start_download(*(str(name) for name in names)),
+        "mend": lambda names: resources.start_download(*(str(name) for name in names), again=True),
         "stop_pull": lambda _: resources.cancel_download(),
         "move": begin,
     }
@@ -200,8 +201,7 @@ def _draw_target(place: str, target: moving.Target, move: Move) -> None:
         download = resources.download()
         status = resources.library().move_status()
         shown = replace(target, refused=state.refused(key))
-        card = moving.target_card(shown, download, move_runs=status is not None and status.is_running)
-        work_card(f"hx_{place}_target", {"card": card}, handlers)
-        return download is not None and download.is_running
+        work_card(f"hx_{place}_target", {"card": moving.target_card(shown, download, status)}, handlers)
+        return any(one is not None and one.is_running for one in (download, status))
 
     watched(place, part)

@@ -106,9 +106,9 @@ def download() -> DownloadStatus | None:
     return latest.status() if latest else None
 
 
-def start_download(*names: str) -> None:
-    """Fetch models from the hub; DownloadRunning where others are being fetched."""
-    _downloads().start(Puller(library().settings), *names)
+def start_download(*names: str, again: bool = False) -> None:
+    """Fetch models from the hub, `again` where their files do not work; DownloadRunning where others are fetched."""
+    _downloads().start(Puller(library().settings), *names, again=again)
 
 
 def cancel_download() -> None:

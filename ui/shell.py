@@ -9,6 +9,7 @@ import streamlit as st
 from PIL import Image, ImageDraw
 
 from heimdex_core.errors import HeimdexError
+from heimdex_core.models.profiles import CUSTOM
 from ui import navigation, resources, state
 from ui.components.controls import topbar
 from ui.i18n import LANGUAGES, pick_language, t
@@ -47,8 +48,8 @@ def save_language(code: object) -> None:
 @guarded
 def draw_topbar() -> None:
     try:
-        choice = resources.library().models.choice
-        profile = t("nav.models", profile=choice.name)
+        name = resources.library().models.choice.name
+        profile = t("nav.models_named") if name == CUSTOM else t("nav.models", profile=name)
     except HeimdexError:
         # The page itself tells what is wrong with the library; the languages stay within reach.
         profile = ""
@@ -63,7 +64,7 @@ def draw_topbar() -> None:
                     for code, name in LANGUAGES.items()
                 ],
             },
-            {"language": save_language},
+            {"language": save_language, "models": lambda _: state.want_page("settings")},
         )
 
 

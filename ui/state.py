@@ -31,6 +31,7 @@ _REDRAW = "hx_redraw"
 _WATCHING = "hx_watching"
 _CONFIRMING = "hx_confirming"
 _REFUSED = "hx_refused"
+_FORM = "hx_shown_form"
 
 QUERY_WIDGET = "hx_query"
 """The key of the query's text input."""
@@ -240,6 +241,16 @@ def confirm(what: str | None) -> None:
 
 def confirming() -> str | None:
     found: str | None = st.session_state.get(_CONFIRMING)
+    return found
+
+
+def show_form(name: str | None) -> None:
+    """The form that is unfolded; None for none."""
+    st.session_state[_FORM] = name
+
+
+def shown_form() -> str | None:
+    found: str | None = st.session_state.get(_FORM)
     return found
 
 

@@ -141,15 +141,18 @@ class Downloads:
         self._lock = threading.Lock()
         self._latest: Download | None = None
 
-    def start(self, puller: Puller, *names: str) -> Download:
-        """Begin; the running one where it is of the same names. Raises DownloadRunning where another runs."""
+    def start(self, puller: Puller, *names: str, again: bool = False) -> Download:
+        """Begin; the running one where it is of the same names. Raises DownloadRunning where another runs.
+
+        With `again` files that are here are compared with the hub's, and what differs is fetched anew.
+        """
         with self._lock:
             status = self._latest.status() if self._latest else None
             if self._latest and status and status.is_running:
                 if status.names != names:
                     raise DownloadRunning(name=", ".join(status.names), folder=status.folder)
                 return self._latest
-            self._latest = Download(puller, *names).start()
+            self._latest = Download(puller, *names, again=again).start()
             return self._latest
 
     @property

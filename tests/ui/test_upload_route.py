@@ -62,8 +62,18 @@ def test_a_video_reaches_the_library_from_its_own_disk(
     assert given["content"] == b"x" * 900
     assert (given["filename"], given["title"], given["description"]) == ("지난 여름 🌊.mp4", "부산", "a walk")
     assert given["folder"] == tmp_path / "uploads"
-    assert given["queue"] is True
+    assert (given["queue"], given["language"]) == (True, None)
     assert library.left_behind() == []
+
+
+def test_the_language_of_the_speech_is_handed_on_if_it_is_one(
+    client: TestClient, links: Links, library: FakeLibrary
+) -> None:
+    answer = client.post("/upload", content=b"x", headers=headers(links, **{"X-Language": "ko"}))
+    assert (answer.status_code, library.added[0]["language"]) == (201, "ko")
+    answer = client.post("/upload", content=b"x", headers=headers(links, **{"X-Language": "klingon"}))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "UNKNOWN_NAME")
+    assert (len(library.added), library.left_behind()) == (1, [])
 
 
 def test_subtitles_go_first_and_are_found_by_their_video(

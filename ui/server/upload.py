@@ -30,7 +30,9 @@ from heimdex_core.errors import (
     LinkInvalid,
     OriginRefused,
     SubtitlesUnreadable,
+    UnknownName,
 )
+from ui import speech_languages
 from ui.server.answers import error_answer
 from ui.server.links import Links
 
@@ -71,6 +73,10 @@ class UploadServer:
 
     async def _receive_video(self, request: Request, library: Library) -> Response:
         name = _header_text(request, "x-file-name") or "video"
+        speech = _header_text(request, "x-language") or None
+        known = (*speech_languages.CODES, library.settings.language)
+        if speech is not None and speech not in known:
+            raise UnknownName(kind="language of speech", name=speech, known=", ".join(known))
         subtitles_token = request.headers.get("x-subtitles", "")
         subtitles: Path | None = None
         if subtitles_token:
@@ -87,6 +93,7 @@ class UploadServer:
                         title=_header_text(request, "x-title") or None,
                         description=_header_text(request, "x-description"),
                         subtitles=subtitles,
+                        language=speech,
                         queue=True,
                     )
                 )

@@ -43,7 +43,8 @@ def library_table(library: Library, active: ModelSet) -> dict[str, Any]:
     return {
         "heading": t("facts.models"),
         "title": t("models.in_use", models=label(models.choice.name)),
-        "text": reason(models.choice),
+        # that they were picked by name is said by the title
+        "text": "" if models.choice.name == CUSTOM else reason(models.choice),
         "rows": rows(models.choice, library.settings, models.describe(), t("model.state.missing")),
         "facts": [
             [t("models.spaces"), spaces(active)],
@@ -155,7 +156,10 @@ def free_bytes(folder: Path) -> int:
 
 def better(library: Library) -> StepUp | None:
     """The step up from the models in use, where there is one."""
-    return step_up(library.models.choice, library.settings)
+    try:
+        return step_up(library.models.choice, library.settings)
+    except HeimdexError:
+        return None  # files that are there and cannot be used: the profile's own card says why
 
 
 def step_note(library: Library) -> str:
@@ -175,13 +179,15 @@ def profile_choice(profile: str) -> ModelChoice:
 
 def profile_option(profile: str, *, in_use: str, suggested: str | None, settings: Settings) -> str:
     """A profile in the list: its name, what it takes, and whether it is the one."""
-    missing = missing_of(profile_choice(profile), settings)
     if profile == in_use:
         told = t("models.option.in_use")
-    elif missing:
-        told = t("models.option.fetch", size=fmt.size(download_bytes(missing)))
     else:
-        told = t("models.option.here")
+        try:
+            missing = missing_of(profile_choice(profile), settings)
+            size = fmt.size(download_bytes(missing))
+            told = t("models.option.fetch", size=size) if missing else t("models.option.here")
+        except HeimdexError:
+            told = t("models.option.broken")  # its card says why
     return " · ".join([profile, told, *([t("models.option.suggested")] if profile == suggested else [])])
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from heimdex_core.errors import ModelBroken
 from heimdex_core.library import Library
 from heimdex_core.models.downloads import DownloadStatus
 from heimdex_core.moves import MoveStatus
@@ -59,21 +60,25 @@ class Target:
     """What the last try to move to it came to."""
 
 
-def target_card(target: Target, download: DownloadStatus | None, *, move_runs: bool) -> Card:
-    """What can be done about `target` now. `download` is this process's last one, of whatever names."""
-    if target.error is not None:
-        return card("", problems=[problem(target.error)], tone="failed")
+def target_card(target: Target, download: DownloadStatus | None, move: MoveStatus | None) -> Card:
+    """What can be done about `target` now. `download` and `move` are the last ones, of whatever models."""
     own = download if download is not None and download.names == target.names else None
     if own is not None and own.is_running:
         return download_card(own)
+    if target.error is not None:
+        is_broken = bool(target.names) and target.error.get("code") == ModelBroken.code
+        mend = action("mend", t("pull.mend"), primary=True, value=list(target.names))
+        return card("", problems=[problem(target.error)], tone="failed", actions=[mend] if is_broken else [])
     refused = [problem(target.refused)] if target.refused is not None else []
-    if target.in_use:
-        return card(t("move.in_use"), problems=refused)
     if not target.is_here:
         return _fetch_card(target, own, busy=download is not None and download.is_running)
-    text = t("move.waits") if move_runs else t("move.explain")
-    move = action("move", t("move.begin"), primary=True, disabled=move_runs)
-    return card(t("move.ready"), text, actions=[move], problems=refused)
+    if target.in_use:
+        return card(t("move.in_use"), problems=refused)
+    runs = move is not None and move.is_running
+    if move is not None and runs and move.profile == target.profile:
+        return _running(move, {}) | {"actions": [], "problems": [], "thin": True}
+    begin = action("move", t("move.begin"), primary=True, disabled=runs)
+    return card(t("move.ready"), t("move.waits") if runs else t("move.explain"), actions=[begin], problems=refused)
 
 
 def _fetch_card(target: Target, own: DownloadStatus | None, *, busy: bool) -> Card:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from heimdex_core.errors import Cancelled
 from heimdex_core.library import Library
+from heimdex_core.models.profiles import CUSTOM
 from heimdex_core.types import StageProgress, Video, VideoState
 from ui import format as fmt
 from ui import media, state
 from ui.i18n import LANGUAGES, describe_error, t, t_or, tn
+from ui.views.models import step_note
 
 _SAID_ELSEWHERE = frozenset({"no_audio", "transcript_no_audio", "rough", "transcript_rough", "no_speech"})
 RUNNING = frozenset({VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING})
@@ -27,7 +30,7 @@ def row(library: Library, video: Video) -> dict[str, Any]:
         "text": "",
         "sub": "",
         "fraction": None,
-        "openable": video.state is VideoState.INDEXED,
+        "openable": is_there(video),
         "open_label": t("library.open_label", title=video.title),
         "actions": actions(video),
     }
@@ -36,7 +39,21 @@ def row(library: Library, video: Video) -> dict[str, Any]:
     if video.state is VideoState.FAILED and video.error:
         message, hint = describe_error(video.error, state.language())
         return data | {"text": message, "sub": hint}
-    return data | {"text": " · ".join(findings(video))}
+    return data | {"text": " · ".join(findings(video)), "sub": again_failed(video)}
+
+
+def is_there(video: Video) -> bool:
+    """Whether it can be opened and searched; it can while it is being indexed again."""
+    return video.generation is not None and video.state is not VideoState.DELETED
+
+
+def again_failed(video: Video) -> str:
+    """Why the last try to index a video again came to nothing; "" where there was none."""
+    if video.state is not VideoState.INDEXED or not video.error:
+        return ""
+    if video.error.get("code") == Cancelled.code:
+        return t("again.cancelled")
+    return f"{t('again.failed')} {describe_error(video.error, state.language())[0]}"
 
 
 def meta(video: Video) -> list[str]:
@@ -75,11 +92,13 @@ def note_text(note: str) -> str:
 
 def actions(video: Video) -> list[dict[str, Any]]:
     delete = {"name": "delete", "label": t("action.delete"), "quiet": True}
+    retry = {"name": "retry", "label": t("action.retry")}
+    opened = [{"name": "open", "label": t("action.open")}] if is_there(video) else []
     if video.state in RUNNING:
-        return [{"name": "cancel", "label": t("action.cancel")}]
+        return [*opened, {"name": "cancel", "label": t("action.cancel")}]
     if video.state is VideoState.FAILED:
-        return [{"name": "retry", "label": t("action.retry")}, delete]
-    return [{"name": "open", "label": t("action.open")}, delete]
+        return [*opened, retry, delete]
+    return [*opened, retry, delete] if video.error else [*opened, delete]
 
 
 def progress_texts(progress: StageProgress | None) -> dict[str, Any]:
@@ -99,6 +118,28 @@ def progress_texts(progress: StageProgress | None) -> dict[str, Any]:
         "text": " · " + " · ".join(parts),
         "fraction": max(progress.overall, 0.01),
     }
+
+
+def again_card(library: Library, video: Video) -> dict[str, Any] | None:
+    """A video that is being indexed again, or could not be, as a card; None where there is nothing to say."""
+    empty = {"title": "", "text": "", "sub": "", "fraction": None, "tone": "", "problems": [], "actions": []}
+    if video.state in RUNNING:
+        now = progress_texts(library.progress(video.video_id))
+        cancel = {"name": "cancel", "label": t("action.cancel"), "value": video.video_id}
+        told = {
+            "title": t("again.running"),
+            "text": f"{now['strong']}{now.get('text', '')}",
+            "fraction": now["fraction"],
+        }
+        return empty | told | {"actions": [cancel], "thin": True}
+    if video.state is not VideoState.INDEXED or not video.error:
+        return None
+    retry = {"name": "retry", "label": t("action.retry"), "value": video.video_id}
+    if video.error.get("code") == Cancelled.code:
+        return empty | {"title": t("again.cancelled"), "actions": [retry], "thin": True}
+    message, hint = describe_error(video.error, state.language())
+    failed = [{"title": "", "message": message, "hint": hint}]
+    return empty | {"title": t("again.failed"), "problems": failed, "actions": [retry], "tone": "failed"}
 
 
 def time_left(eta_s: float) -> str:
@@ -123,14 +164,15 @@ def library_facts(library: Library) -> dict[str, Any]:
 def model_facts(library: Library) -> dict[str, Any]:
     """Which models work here and why these."""
     choice = library.models.choice
+    step = step_note(library)
     rows = []
     for model in library.models.describe():
         kind = str(model.get("kind", ""))
         rows.append([t_or(f"model.{kind}", kind), model_text(model)])
-    # The library knows why its profile was chosen when it was made; opening it asks for that profile by name.
-    reason = str(library.store.manifest.choice.get("reason") or choice.reason)
-    note = t_or(f"profile.reason.{reason}", reason)
-    return {"heading": t("facts.models"), "rows": rows, "note": f"{t('facts.profile', profile=choice.name)} {note}"}
+    told = [] if choice.name == CUSTOM else [t("facts.profile", profile=choice.name)]
+    note = " ".join([*told, step or t_or(f"profile.reason.{choice.reason}", choice.reason)])
+    action = {"name": "models", "label": t("models.step.show")} if step else None
+    return {"heading": t("facts.models"), "rows": rows, "note": note, "action": action}
 
 
 def model_text(model: dict[str, Any]) -> str:

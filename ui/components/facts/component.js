@@ -14,7 +14,14 @@ class Facts {
     this.host.replaceChildren(...data.panels.map((panel) => h("section", { class: "panel" },
       h("div", { class: "caps" }, panel.heading),
       h("dl", null, panel.rows.map(([label, value]) => h("div", { class: "fact" }, h("dt", null, label), h("dd", null, value)))),
-      panel.note ? h("p", { class: "muted" }, panel.note) : "")));
+      panel.note ? h("p", { class: "muted" }, panel.note) : "",
+      panel.action ? this.button(panel.action) : "")));
+  }
+
+  button(action) {
+    const button = h("button", { class: "btn", type: "button", data: { act: action.name } }, action.label);
+    button.onclick = () => this.out.send(action.name, null, true);
+    return button;
   }
 }
 

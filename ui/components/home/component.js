@@ -17,6 +17,7 @@ class Home {
         h("span", { class: "number mono" }, step.number),
         h("div", { class: "words" }, h("h2", null, step.title), h("p", { class: "muted" }, step.text)),
         go(h("button", { class: step.now ? "btn primary" : "btn", type: "button", disabled: step.disabled, data: { step: step.name } }, step.action), "go", step.name)))),
+      data.note ? h("p", { class: "note muted" }, data.note.text, " ", go(h("button", { class: "link", type: "button" }, data.note.action), "go", "settings")) : "",
       data.examples.length ? h("section", null, h("div", { class: "caps" }, data.labels.examples),
         h("div", { class: "examples" }, data.examples.map((text) => go(h("button", { class: "pill example", type: "button" }, text), "ask", text)))) : "",
       data.recent.length ? h("section", null, h("div", { class: "caps" }, data.labels.recent),

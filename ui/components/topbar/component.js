@@ -7,11 +7,13 @@ class Topbar {
   }
 
   update(data) {
-    const key = JSON.stringify(data);
+    const key = JSON.stringify({ ...data, ack: null });
     if (key === this.key) return;
     this.key = key;
+    const profile = h("button", { class: "profile", type: "button" }, data.profile);
+    profile.onclick = () => this.out.send("models", null, true);
     this.host.replaceChildren(h("div", { class: "bar" },
-      h("span", { class: "profile" }, data.profile),
+      data.profile ? profile : "",
       h("span", { class: "languages", role: "group", "aria-label": data.label },
         data.languages.map((language) => {
           const button = h("button", {

@@ -1,6 +1,7 @@
 // Drop zone: each video is one XHR with its progress; subtitles find their video by name and go first.
 
 const VIDEO = /\.(mp4|m4v|mov|avi|mkv|webm)$/i;
+const MAX_DESCRIPTION = 1000; // it travels in a header
 const SUBTITLES = /\.(srt|vtt)$/i;
 
 const stem = (name) => name.replace(/\.[^.]+$/, "").normalize("NFC").toLowerCase();
@@ -21,7 +22,15 @@ class Upload {
     this.zone = h("div", { class: "zone" }, icon("upload"), h("div", { class: "words" }, this.strong, " ", this.choose, " ", this.hint));
     this.welcome = h("div", { class: "welcome", hidden: true });
     this.list = h("div", { class: "list", "aria-live": "polite" });
-    host.append(this.input, this.zone, this.list, this.welcome);
+    this.title = h("input", { type: "text", class: "field" });
+    this.description = h("textarea", { class: "field", rows: 2, maxlength: MAX_DESCRIPTION });
+    this.language = h("select", { class: "field" });
+    this.summary = h("summary", null);
+    this.captions = { title: h("span"), language: h("span"), description: h("span") };
+    this.more = h("details", { class: "more" }, this.summary, h("div", { class: "fields" },
+      h("label", null, this.captions.title, this.title), h("label", null, this.captions.language, this.language),
+      h("label", { class: "long" }, this.captions.description, this.description)));
+    host.append(this.input, this.zone, this.more, this.list, this.welcome);
     this.wire();
   }
 
@@ -42,6 +51,7 @@ class Upload {
     this.strong.textContent = l.drop;
     this.choose.textContent = l.choose;
     this.hint.textContent = l.hint;
+    this.label(data);
     this.zone.classList.toggle("large", Boolean(data.welcome));
     this.welcome.hidden = !data.welcome;
     if (data.welcome) this.welcome.replaceChildren(h("div", { class: "big" }, data.welcome.title), h("div", { class: "muted" }, data.welcome.text));
@@ -53,6 +63,30 @@ class Upload {
     this.paint();
   }
 
+  label(data) {
+    const l = data.labels;
+    this.summary.textContent = l.more;
+    this.captions.title.textContent = l.title;
+    this.captions.description.textContent = l.description;
+    this.captions.language.textContent = l.language;
+    this.title.placeholder = l.title_hint;
+    this.title.maxLength = data.max_title;
+    this.description.placeholder = l.description_hint;
+    const key = JSON.stringify(data.languages);
+    if (this.languageKey === key) return;
+    const chosen = this.languageKey ? this.language.value : data.language;
+    this.languageKey = key;
+    this.language.replaceChildren(...data.languages.map(({ code, name }) => h("option", { value: code, selected: code === chosen }, name)));
+  }
+
+  // What was written for the files chosen now; the language stays for the next ones.
+  details(isAlone) {
+    const found = { description: this.description.value.trim(), language: this.language.value, title: isAlone ? this.title.value.trim() : "" };
+    this.description.value = "";
+    if (isAlone) this.title.value = "";
+    return found;
+  }
+
   add(files) {
     const subtitles = files.filter((file) => SUBTITLES.test(file.name));
     const videos = files.filter((file) => !SUBTITLES.test(file.name));
@@ -60,12 +94,13 @@ class Upload {
       const waiting = this.jobs.find((job) => job.state === "waiting" && !job.subtitles && stem(job.file.name) === stem(file.name));
       if (waiting) waiting.subtitles = file; else this.loose.push(file);
     }
+    const details = videos.length ? this.details(videos.length === 1) : {};
     for (const file of videos) {
       const at = this.loose.findIndex((other) => stem(other.name) === stem(file.name));
       // One video and one subtitle file chosen together belong together, whatever they are called.
       const alone = videos.length === 1 && subtitles.length === 1 && this.loose.length === 1 ? 0 : -1;
       const found = at >= 0 ? at : alone;
-      const job = { file, state: "waiting", share: 0, subtitles: found >= 0 ? this.loose.splice(found, 1)[0] : null };
+      const job = { file, ...details, state: "waiting", share: 0, subtitles: found >= 0 ? this.loose.splice(found, 1)[0] : null };
       if (file.size > this.data.max_bytes) this.refuse(job, { message: fillText(this.data.labels.too_large, { name: file.name }), hint: this.data.labels.limit });
       this.jobs.push(job);
     }
@@ -92,7 +127,9 @@ class Upload {
     job.state = "sending";
     this.paint();
     try {
-      const headers = {};
+      const headers = { "X-Language": job.language };
+      if (job.title) headers["X-Title"] = encodeURIComponent(job.title);
+      if (job.description) headers["X-Description"] = encodeURIComponent(job.description);
       if (job.subtitles) {
         const answer = await this.post(job, job.subtitles, "subtitles", {});
         headers["X-Subtitles"] = answer.subtitles;
