@@ -24,8 +24,10 @@ MAY_IMPORT = {
         for part in DOOR
     },
     "jobs": FOUNDATION | DOOR | {"media", "models", "store", "ingest", "export"},
-    "cli": FOUNDATION | DOOR | {"jobs", "cli_output", "cli_reindex", "search"},
+    "cli": FOUNDATION | DOOR | {"jobs", "cli_output", "cli_models", "cli_reindex", "search"},
     "cli_output": FOUNDATION | {"search"},
+    # models are brought and looked at before there is a library
+    "cli_models": FOUNDATION | DOOR | {"cli_output", "models"},
     "cli_reindex": FOUNDATION | DOOR | {"cli_output"},
     "__main__": {"cli"},
     "__init__": FOUNDATION | {"library"},

@@ -288,4 +288,3 @@ def _only_one(folder: Path, repo: str) -> Iterator[None]:
         except portalocker.LockException as error:
             raise DownloadRunning(name=repo, folder=str(folder)) from error
         yield
-    lock.unlink(missing_ok=True)
