@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import ModelBroken, ModelUnavailable, UnknownName, WeightsMissing
+from heimdex_core.errors import ModelBroken, ModelFolderUnusable, ModelUnavailable, UnknownName, WeightsMissing
 from heimdex_core.models import where
 
 if TYPE_CHECKING:
@@ -184,9 +184,15 @@ def tokenizer_folder(files: Files, models_dir: Path | None) -> Path | None:
         return None
     if (files.folder / "tokenizer.json").is_file():
         return files.folder
-    if "/" not in repo:
-        raise WeightsMissing(name=files.spec.asked, reason=f"tokenizer.json is missing from {files.folder}")
-    return where.find(repo, (("tokenizer.json",),), name=files.spec.asked, models_dir=models_dir).folder
+    reason = f"tokenizer.json is missing from {files.folder}"
+    try:
+        if "/" not in repo:
+            raise WeightsMissing(name=files.spec.asked, reason=reason)
+        return where.find(repo, (("tokenizer.json",),), name=files.spec.asked, models_dir=models_dir).folder
+    except WeightsMissing as error:
+        if files.spec.folder is None:
+            raise
+        raise ModelFolderUnusable(name=files.spec.asked, reason=reason) from error
 
 
 # --- details --------------------------------------------------------------------------------------

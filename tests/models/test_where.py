@@ -113,8 +113,24 @@ def test_the_revision_noted_by_the_hubs_own_tool(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(WeightsMissing, match="there is no folder"):
+    with pytest.raises(WeightsMissing, match="there is no folder") as caught:
         where.at(tmp_path / "nowhere", NEEDS, name="x")
+    assert "Check the path" in caught.value.hint
+    assert "models pull" not in caught.value.hint, "nobody can download a person's own folder"
+
+
+def test_an_unfinished_download_is_no_model(tmp_path: Path) -> None:
+    own = put(where.folder_for(REPO, tmp_path / "own"), "model.bin", "vocabulary.json", where.INCOMPLETE_FILE)
+    with pytest.raises(WeightsMissing, match="unfinished download"):
+        find(tmp_path / "own")
+    (own / where.INCOMPLETE_FILE).unlink()
+    assert find(tmp_path / "own").folder == own
+
+
+def test_without_a_setting_models_lie_in_a_folder_of_this_person(tmp_path: Path) -> None:
+    own = put(where.folder_for(REPO, tmp_path / "cache" / "heimdex" / "models"), "model.bin", "vocabulary.json")
+    assert where.models_folder() == own.parent
+    assert find().folder == own
 
 
 def test_a_fingerprint_tells_models_apart(tmp_path: Path) -> None:
