@@ -9,9 +9,8 @@ import streamlit as st
 
 from heimdex_core.errors import SceneNotFound
 from heimdex_core.library import Library, SearchResult
-from heimdex_core.search.plan import kind_of
 from heimdex_core.settings import PRESETS, default_weights
-from heimdex_core.types import Scene, Space
+from heimdex_core.types import Scene
 from ui import media, page, resources, scene_panel, state, tray
 from ui.components.controls import dial, grid
 from ui.i18n import t, tn
@@ -43,23 +42,11 @@ def fuse(value: Any) -> None:
         state.update_search(fusion=str(value))
 
 
-def spaces_now(library: Library) -> dict[str, tuple[list[Space], set[str]]]:
-    """The spaces of each kind that has more than one, the first one first, and which of them are searched."""
-    spaces = library.reader.view().spaces
-    chosen = set(state.search().spaces)
-    found = {}
-    for kind, first in (("transcript", spaces["text"]), ("vision", spaces["vision"])):
-        of_kind = list(dict.fromkeys([first, *(one for one in spaces.values() if kind_of(one.name) == kind)]))
-        if len(of_kind) > 1:
-            found[kind] = (of_kind, chosen & {space.name for space in of_kind} or {first.name})
-    return found
-
-
 def read_by(value: Any) -> None:
     """Only what is not as it is without being asked is asked for, so that channels keep their plain names."""
     wanted = {str(name) for name in value}
     asked: list[str] = []
-    for of_kind, _ in spaces_now(resources.library()).values():
+    for of_kind, _ in views.spaces_to_choose(resources.library(), state.search().spaces).values():
         on = [space.name for space in of_kind if space.name in wanted]
         asked += on if on != [of_kind[0].name] else []
     state.update_search(spaces=tuple(asked))
@@ -99,7 +86,7 @@ def draw_dial(library: Library, videos: list[media.Searchable]) -> None:
                         for space in of_kind
                     ],
                 }
-                for kind, (of_kind, on) in spaces_now(library).items()
+                for kind, (of_kind, on) in views.spaces_to_choose(library, now.spaces).items()
             ],
             "videos": [
                 {

@@ -8,7 +8,7 @@ from typing import Any
 from heimdex_core.library import Library
 from heimdex_core.search.plan import kind_of
 from heimdex_core.search.results import SearchResult
-from heimdex_core.types import ChannelScore, ChannelState, Hit, Scene, Segment, Video
+from heimdex_core.types import ChannelScore, ChannelState, Hit, Scene, Segment, Space, Video
 from ui import format as fmt
 from ui import media
 from ui.i18n import describe_error, t, t_or, tn
@@ -60,6 +60,17 @@ def channel_label(name: str) -> str:
     kind, _, space = name.partition("/")
     what = t_or(f"channel.{kind_of(name)}", kind)
     return t("channel.in_space", channel=what, space=space) if space else what
+
+
+def spaces_to_choose(library: Library, chosen: Collection[str]) -> dict[str, tuple[list[Space], set[str]]]:
+    """The spaces of each kind that has more than one, the first one first, and the names of those searched."""
+    spaces = library.reader.view().spaces
+    found = {}
+    for kind, first in (("transcript", spaces["text"]), ("vision", spaces["vision"])):
+        of_kind = list(dict.fromkeys([first, *(one for one in spaces.values() if kind_of(one.name) == kind)]))
+        if len(of_kind) > 1:
+            found[kind] = (of_kind, {one.name for one in of_kind if one.name in chosen} or {first.name})
+    return found
 
 
 def shares(channels: Mapping[str, ChannelScore]) -> list[dict[str, Any]]:
