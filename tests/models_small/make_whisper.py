@@ -41,7 +41,7 @@ LEARNING_RATE = 2e-3
 FIRST_SHIFTS = ((-5.0, 0.0, 5.0), (-12.0, 0.0, 12.0))
 """How far each head of the encoder's layers looks ahead before it has learnt anything, in positions of 20 ms."""
 FIRST_SHARPNESS = 1.2
-STAGES = (Stage(750, 16, 320, 2), Stage(150, 10, 640, 3), Stage(100, 8, POSITIONS, 8))
+STAGES = (Stage(750, 16, 320, 2), Stage(150, 10, 640, 3), Stage(800, 8, POSITIONS, 8))
 ALIGNMENT_HEAD = (LAYERS - 1, 0)
 # how far a timestamp may be off and still be partly right, in steps of 20 ms
 STAMP_BLUR = torch.exp(-0.5 * (torch.arange(-6, 7) / 2.0) ** 2)

@@ -21,6 +21,7 @@ SAMPLES_PER_POSITION = round(RATE_HZ * STEP_S)
 LATEST_START_S = 1.0
 """faster-whisper lets no first timestamp be later than this (`max_initial_timestamp`)."""
 IGNORED = -100
+KOREAN_SHARE = 0.2
 WORD_IDS = {word: i for i, word in enumerate((w for words in VOCABULARY.values() for w in words), start=1)}
 """What the frame-by-frame loss tells apart; 0 is none."""
 
@@ -144,7 +145,7 @@ class Windows(IterableDataset):
         return ((torch.maximum(mel, mel.max() - 8) + 4) / 4).numpy()
 
     def _window(self, rng: np.random.Generator, stage: Stage) -> dict[str, npt.NDArray]:
-        language = "ko" if rng.uniform() < 0.1 else "en"
+        language = "ko" if rng.uniform() < KOREAN_SHARE else "en"
         placed = self._place(rng, stage, language) if rng.uniform() > 0.08 else []
         audio = self._audio(rng, stage, placed)
         times = bool(rng.uniform() < 0.5) or (bool(placed) and placed[-1].end_s > stage.positions * STEP_S)
