@@ -1,0 +1,21 @@
+"""What all tests share: no setting and no model of the machine they run on reaches them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+for name in [name for name in os.environ if name.startswith("HEIMDEX_") and name != "HEIMDEX_DEBUG"]:
+    del os.environ[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_models_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """`auto` would take larger models where somebody has them; here nobody does, child processes included."""
+    empty = tmp_path_factory.mktemp("no-models")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("HF_HUB_CACHE", str(empty))
+        patched.setenv("HEIMDEX_MODELS_DIR", str(empty))
+        patched.delenv("HF_HOME", raising=False)
+        yield empty
