@@ -8,13 +8,15 @@ from pathlib import Path
 from heimdex_core.models.base import ImageTextEncoder, SpeechRecognizer, TextEncoder
 from heimdex_core.models.minilm import model_folder
 from heimdex_core.models.openclip import OpenClip
-from heimdex_core.models.profiles import PROFILES
+from heimdex_core.models.profiles import PROFILES, missing_of, profile_choice
 from heimdex_core.models.registry import Models, choose_profile
 from heimdex_core.models.sentence import SentenceEncoder
 from heimdex_core.models.whisper import Whisper
 from heimdex_core.settings import Settings
 
 SMALL = Path(__file__).parents[1] / "models_small"
+HERE = tuple(name for name in PROFILES if not missing_of(profile_choice(name), Settings()))
+"""Profiles whose models are on this machine: offline always, others where somebody has brought their weights."""
 
 
 def _models(profile: str) -> Models:
@@ -29,16 +31,15 @@ def _speech(profile: str) -> SpeechRecognizer:
 
 
 SPEECH: dict[str, Callable[[], SpeechRecognizer]] = {
-    **{profile: lambda profile=profile: _speech(profile) for profile in PROFILES},  # type: ignore[misc]
-    # joins as soon as the folder is there
-    **({"whisper": lambda: Whisper(str(SMALL / "whisper"))} if (SMALL / "whisper").is_dir() else {}),
+    **{profile: lambda profile=profile: _speech(profile) for profile in HERE},  # type: ignore[misc]
+    "whisper-small": lambda: Whisper(str(SMALL / "whisper")),
 }
 TEXT: dict[str, Callable[[], TextEncoder]] = {
-    **{profile: lambda profile=profile: _models(profile).text() for profile in PROFILES},  # type: ignore[misc]
+    **{profile: lambda profile=profile: _models(profile).text() for profile in HERE},  # type: ignore[misc]
     "sentence-minilm": lambda: SentenceEncoder(str(model_folder())),
     "sentence-small": lambda: SentenceEncoder(str(SMALL / "sentences")),
 }
 VISION: dict[str, Callable[[], ImageTextEncoder]] = {
-    **{profile: lambda profile=profile: _models(profile).vision() for profile in PROFILES},  # type: ignore[misc]
+    **{profile: lambda profile=profile: _models(profile).vision() for profile in HERE},  # type: ignore[misc]
     "openclip": lambda: OpenClip(f"local-dir:{SMALL / 'open_clip'}"),
 }
