@@ -1,0 +1,65 @@
+"""The nouns of the workbench: frozen values that check themselves.
+
+Times are seconds as float, counted from the start of the file as a player shows it (its earliest
+stream starts at 0). Intervals are half open, [start_s, end_s). Timestamps are timezone-aware UTC.
+"""
+
+from heimdex_core.types.exports import Export, ExportState, Reel, ReelClip
+from heimdex_core.types.library import (
+    TRANSITIONS,
+    Keyframe,
+    ModelSet,
+    Scene,
+    Space,
+    Video,
+    VideoState,
+    make_scene_id,
+    parse_scene_id,
+)
+from heimdex_core.types.media import (
+    AudioTrack,
+    Interval,
+    MediaInfo,
+    Segment,
+    SubtitleTrack,
+    Transcript,
+    TranscriptSource,
+    Word,
+)
+from heimdex_core.types.search import ChannelScore, ChannelState, Hit, Query
+from heimdex_core.types.values import Json, to_json, utc_now
+from heimdex_core.types.work import ReportProgress, StageProgress, WorkContext
+
+__all__ = [
+    "AudioTrack",
+    "ChannelScore",
+    "ChannelState",
+    "Export",
+    "ExportState",
+    "Hit",
+    "Interval",
+    "Json",
+    "Keyframe",
+    "MediaInfo",
+    "ModelSet",
+    "Query",
+    "Reel",
+    "ReelClip",
+    "ReportProgress",
+    "Scene",
+    "Segment",
+    "Space",
+    "StageProgress",
+    "SubtitleTrack",
+    "TRANSITIONS",
+    "Transcript",
+    "TranscriptSource",
+    "Video",
+    "VideoState",
+    "Word",
+    "WorkContext",
+    "make_scene_id",
+    "parse_scene_id",
+    "to_json",
+    "utc_now",
+]

@@ -1,0 +1,80 @@
+"""Reels and what is rendered of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from heimdex_core.errors import InvalidValue
+from heimdex_core.types.library import make_scene_id
+from heimdex_core.types.values import Json
+
+
+class ExportState(StrEnum):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class ReelClip:
+    """A piece of a reel: the scene it came from by identity, and what of it is used."""
+
+    video_id: str
+    start_s: float
+    end_s: float
+    scene_start_s: float
+    scene_end_s: float
+
+    def __post_init__(self) -> None:
+        if not (self.scene_start_s <= self.start_s < self.end_s <= self.scene_end_s + 1e-6):
+            raise InvalidValue(
+                name="clip",
+                value=f"{self.start_s:.3f} to {self.end_s:.3f} s",
+                reason=f"it must lie inside its scene, {self.scene_start_s:.3f} to {self.scene_end_s:.3f} s",
+            )
+
+    @property
+    def duration_s(self) -> float:
+        return self.end_s - self.start_s
+
+    @property
+    def scene_id(self) -> str:
+        return make_scene_id(self.video_id, self.scene_start_s, self.scene_end_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Reel:
+    """A named list of clips kept in the library; the tray is the one called by its reserved id."""
+
+    reel_id: str
+    user_id: str
+    title: str
+    clips: tuple[ReelClip, ...]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    export_id: str
+    user_id: str
+    kind: Literal["reel", "short"]
+    title: str
+    state: ExportState
+    clips: tuple[ReelClip, ...]
+    created_at: datetime
+    params: Json = field(default_factory=dict)
+    error: Json | None = None
+    path: str | None = None
+    """Relative to the library; None until completed."""
+    size_bytes: int | None = None
+    measured_duration_s: float | None = None
+    width: int | None = None
+    height: int | None = None
+    completed_at: datetime | None = None
+    expires_at: datetime | None = None
+    job_id: str | None = None
