@@ -73,7 +73,8 @@ def recent(video: Video) -> dict[str, Any]:
 def step_note(library: Library) -> dict[str, str] | None:
     """Quietly: better models could be used here."""
     text = models.step_note(library)
-    return {"text": text, "action": t("models.step.show")} if text else None
+    now = t("models.in_use", models=models.label(library.models.choice.name))
+    return {"text": f"{now} {text}", "action": t("models.step.show")} if text else None
 
 
 @st.fragment

@@ -9,9 +9,9 @@ import streamlit as st
 from heimdex_core.errors import VideoNotFound
 from heimdex_core.library import Library
 from heimdex_core.types import Scene, Video
-from ui import again_form, page, resources, scene_panel, speech_languages, state, tray
+from ui import again_form, cards, page, resources, scene_panel, speech_languages, state, tray
 from ui import format as fmt
-from ui.components.controls import facts_panels, grid, upload_zone, video_rows, work_card
+from ui.components.controls import facts_panels, grid, upload_zone, video_rows
 from ui.i18n import t, t_or, tn
 from ui.views import moving
 from ui.views import scenes as scene_views
@@ -89,9 +89,10 @@ def draw_move(library: Library) -> bool:
     """A line on the move to other models while one runs; true then."""
     status = library.move_status()
     card = moving.banner(status, library.store.active_set()) if status is not None and status.is_running else None
-    if status is not None and card is not None:
+    if status is not None and card is not None and state.is_watching("library"):
+        # not in the first drawing: loading slows down what is still to be drawn
         resources.warm_set(status.set_id)
-    work_card("hx_move_banner", {"card": card}, {"show": to_models})
+    cards.show("hx_move_banner", card, {"show": to_models})
     return card is not None
 
 
@@ -187,11 +188,10 @@ def video_page() -> None:
                 st.html(scene_head(video))
                 st.button(t("library.search_here"), on_click=search_in_video, args=(video_id,), key="hx_search_here")
                 if not running:
-                    st.button(t("again.begin"), on_click=again_form.toggle, args=(video,), key="hx_again")
+                    st.button(t("again.open"), on_click=again_form.toggle, args=(video,), key="hx_again")
             page.flash()
             if video.generation is not None:
-                work = {"card": views.again_card(library, video)}
-                work_card("hx_video_work", work, {"cancel": cancel, "retry": retry})
+                cards.show("hx_video_work", views.again_card(library, video), {"cancel": cancel, "retry": retry})
             if state.shown_form() == again_form.name_of(video) and not running:
                 again_form.draw(library, video)
             if not scenes:

@@ -14,8 +14,8 @@ from heimdex_core.models import catalogue, where
 from heimdex_core.models.profiles import CUSTOM, PROFILES, download_bytes, missing_of
 from heimdex_core.models.registry import ModelChoice, Models
 from heimdex_core.types import ModelSet
-from ui import page, resources, state
-from ui.components.controls import models_table, work_card
+from ui import cards, page, resources, state
+from ui.components.controls import models_table
 from ui.i18n import t
 from ui.views import models as tables
 from ui.views import moving
@@ -62,7 +62,8 @@ def move_part() -> bool:
     library = resources.library()
     status = library.move_status()
     running = status is not None and status.is_running
-    if status is not None and running:
+    if status is not None and running and state.is_watching("move"):
+        # not in the first drawing: loading slows down what is still to be drawn
         resources.warm_set(status.set_id)
     told = status is not None and bool(status.video_id or status.failed)
     card = moving.move_card(
@@ -80,7 +81,7 @@ def move_part() -> bool:
         "keep": lambda _: state.confirm(None),
         "drop": lambda _: _drop(library),
     }
-    work_card("hx_move", {"card": card}, handlers)
+    cards.show("hx_move", card, handlers)
     return running
 
 
@@ -201,7 +202,7 @@ def _draw_target(place: str, target: moving.Target, move: Move) -> None:
         download = resources.download()
         status = resources.library().move_status()
         shown = replace(target, refused=state.refused(key))
-        work_card(f"hx_{place}_target", {"card": moving.target_card(shown, download, status)}, handlers)
+        cards.show(f"hx_{place}_target", moving.target_card(shown, download, status), handlers)
         return any(one is not None and one.is_running for one in (download, status))
 
     watched(place, part)

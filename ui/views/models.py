@@ -83,7 +83,7 @@ def _row(model: Mapping[str, Any], missing: str, *, with_problems: bool) -> dict
     size_bytes = int(model["size_bytes"]) or sum(one.size_bytes for one in wanted)
     revision = str(model["revision"]) or next((one.revision or "" for one in wanted), "")
     error = model.get("error")
-    problem = describe_error(error, state.language()) if error and (with_problems or now == "broken") else None
+    problem = describe_error(error, state.language()) if error and with_problems else None
     is_extra = model["role"] not in KINDS
     name = str(model["name"])
     return {

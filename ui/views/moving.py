@@ -68,7 +68,8 @@ def target_card(target: Target, download: DownloadStatus | None, move: MoveStatu
     if target.error is not None:
         is_broken = bool(target.names) and target.error.get("code") == ModelBroken.code
         mend = action("mend", t("pull.mend"), primary=True, value=list(target.names))
-        return card("", problems=[problem(target.error)], tone="failed", actions=[mend] if is_broken else [])
+        told = [target.error, *([own.error] if own is not None and own.error and own.state == "failed" else [])]
+        return card("", problems=[problem(one) for one in told], tone="failed", actions=[mend] if is_broken else [])
     refused = [problem(target.refused)] if target.refused is not None else []
     if not target.is_here:
         return _fetch_card(target, own, busy=download is not None and download.is_running)
@@ -217,10 +218,12 @@ def _about_kept(old: Kept, actions: Sequence[dict[str, Any]], *, confirming: boo
         sure = action("drop", t("move.drop_sure", size=size), primary=True)
         return {"sub": t("move.drop_ask", models=names), "actions": [sure, action("keep", t("move.keep"))]}
     found = list(actions)
+    told = [t("move.kept", models=names, size=size)]
     if old.before is not None:
-        found.append(action("undo_move", t("move.undo", models=label(old.before.profile))))
+        told.append(t("move.undo_note", models=label(old.before.profile)))
+        found.append(action("undo_move", t("action.undo")))
     found.append(action("ask_drop", t("move.drop")))
-    return {"sub": t("move.kept", models=names, size=size), "actions": found}
+    return {"sub": " ".join(told), "actions": found}
 
 
 def banner(status: MoveStatus | None, active: ModelSet) -> Card | None:

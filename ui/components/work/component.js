@@ -8,8 +8,9 @@ class Work {
     this.rail = h("div", { class: "rail", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, this.fill);
   }
 
-  update({ card }) {
-    const key = JSON.stringify(card);
+  update({ card, ack }) {
+    // A button waits until what it asked for has arrived; then it is drawn anew, also where nothing changed.
+    const key = JSON.stringify([card, ack]);
     if (key === this.key) return;
     this.key = key;
     if (!card) { this.host.replaceChildren(); return; }
