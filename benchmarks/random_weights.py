@@ -71,11 +71,12 @@ def whisper_folder(folder: Path, *, width: int, layers: int, heads: int) -> Path
     tokenizer = Tokenizer(models.BPE(vocab={token: n for n, token in enumerate(vocabulary)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    names = ("endoftext", "startoftranscript", "en", "ko", "translate", "transcribe", "startoflm", "startofprev")
-    names += ("nospeech", "notimestamps")
+    names = ["endoftext", "startoftranscript", "en", "ko", "translate", "transcribe", "startoflm", "startofprev"]
+    names += ["nospeech", "notimestamps"]
     tokenizer.add_special_tokens([f"<|{name}|>" for name in names])
     tokenizer.add_tokens([f"<|{n * 0.02:.2f}|>" for n in range(1501)])
-    token = {name: tokenizer.token_to_id(f"<|{name}|>") for name in names}
+    ids = tokenizer.get_vocab()
+    token = {name: ids[f"<|{name}|>"] for name in names}
     config = WhisperConfig(
         vocab_size=tokenizer.get_vocab_size(),
         d_model=width,
@@ -91,7 +92,7 @@ def whisper_folder(folder: Path, *, width: int, layers: int, heads: int) -> Path
         decoder_start_token_id=token["startoftranscript"],
     )
     model = WhisperForConditionalGeneration(config)
-    generation = model.generation_config
+    generation: Any = model.generation_config  # what Whisper adds to it is not in its type
     generation._from_model_config = False  # else the languages are not written
     generation.lang_to_id = {f"<|{code}|>": token[code] for code in ("en", "ko")}
     generation.task_to_id = {task: token[task] for task in ("transcribe", "translate")}
