@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -50,6 +51,37 @@ def generated_video(duration_s: float = 600.0) -> Path:
         staged = target.with_suffix(".part")
         staged.write_bytes(whole.read_bytes())
         staged.replace(target)
+    return target
+
+
+_SAID = (
+    "The ferry leaves the harbour at seven and the whole village is standing at the rail. ",
+    "Nobody had told the engineers that the bridge would have to carry twice as many people. ",
+    "We measured the river every morning for a year, and then we measured it again. ",
+    "She keeps the old recordings in a box under the stairs, sorted by the colour of the tape. ",
+    "What matters in a good archive is not how much it holds but whether anything is found again. ",
+    "There is a garden behind the station where the children grow beans, onions and sunflowers. ",
+    "The first experiment failed because the glass was dirty, the second because nobody wrote it down. ",
+    "In winter the road over the mountain is closed, and the post comes by train on Thursdays. ",
+)
+_PAUSE = "<break time='1500ms'/>"
+
+
+def talking_video(duration_s: float = 600.0) -> Path:
+    """The picture of `generated_video` with somebody talking for most of the time; needs espeak-ng."""
+    target = Path(tempfile.gettempdir()) / f"heimdex-benchmark-talk-{duration_s:.0f}s-v1.mp4"
+    if target.exists():
+        return target
+    picture = generated_video(duration_s)
+    with tempfile.TemporaryDirectory() as folder:
+        speech, staged = Path(folder) / "speech.wav", Path(folder) / "talk.mp4"
+        text = "<speak>" + _PAUSE.join(_SAID * 3) + "</speak>"
+        subprocess.run(["espeak-ng", "-m", "-s", "150", "-w", str(speech), text], check=True)
+        sound = ["-stream_loop", "-1", "-i", str(speech)]
+        mixed = ["-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac", "-ar", "44100"]
+        ffmpeg("-i", str(picture), *sound, *mixed, "-t", str(duration_s), str(staged))
+        shutil.move(staged, target.with_suffix(".part"))
+    target.with_suffix(".part").replace(target)
     return target
 
 

@@ -1,27 +1,33 @@
 """English speech by pocketsphinx, from a package that brings its model: rough, but there.
 
 The WAV is streamed: a voice activity detector cuts it at silences, each stretch of speech is decoded
-by itself, and no more than one stretch is ever held.
+by itself, and no more than one stretch is ever held. Decoding happens in a process of its own, which
+stays for the next file: pocketsphinx keeps Python's lock for seconds at a time, and no other thread of
+this process (the decoding of the picture, a search, the queue) would get to work.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import json
 import re
+import struct
+import subprocess
+import sys
 import threading
 import wave
+import weakref
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from heimdex_core.errors import InvalidValue, ModelBroken, ModelUnavailable
 from heimdex_core.models.speech_filter import NO_SPEECH_LIMIT, filter_segments
 from heimdex_core.models.weights import folder_bytes
 from heimdex_core.types import Segment, Transcript, Word, WorkContext
-
-if TYPE_CHECKING:
-    from pocketsphinx import Decoder
 
 NAME = "pocketsphinx"
 REVISION = "5.1.1-en-us"
@@ -31,6 +37,7 @@ LONGEST_STRETCH_S = 20.0
 LINE_PAUSE_S = 0.6
 LONGEST_LINE_S = 10.0
 _FRAME_BYTES = 2
+_LOOK_S = 0.2
 _FILES = ("en-us/cmudict-en-us.dict", "en-us/en-us.lm.bin", "en-us/en-us/mdef", "en-us/en-us/means")
 _NOT_WORDS = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+")
 _VARIANT = re.compile(r"\(\d+\)$")
@@ -57,11 +64,12 @@ class PocketsphinxRecognizer:
         self._folder = folder
         self._no_speech_limit = no_speech_limit
         self._lock = threading.Lock()
-        self._decoder: Decoder | None = None
+        self._child: Child | None = None
 
     @property
     def is_loaded(self) -> bool:
-        return self._decoder is not None
+        child = self._child
+        return child is not None and child.is_alive
 
     @property
     def size_bytes(self) -> int:
@@ -92,40 +100,83 @@ class PocketsphinxRecognizer:
             return Transcript((), "recognised", None, NAME, rough=True, notes=("language_unsupported",))
         segments: list[Segment] = []
         with self._lock, _open_wav(wav_path) as wav:
-            decoder = self._loaded()
-            # What it learned of the last file's noise and level must not colour this one.
-            decoder.reinit_feat()
-            decoder.start_stream()
+            child = self._loaded()
+            child.decode(b"", context)  # a new file
             total_s = wav.getnframes() / RATE_HZ
             for start_s, stretch, done_s in _stretches(wav, context):
                 context.report(done_s, total_s)
                 context.check()
-                segments += lines(_words(decoder, stretch, start_s, total_s))
+                segments += lines(_words(child, stretch, start_s, total_s, context))
             context.report(total_s, total_s)
         filtered = filter_segments(segments, no_speech_limit=self._no_speech_limit)
         return Transcript(filtered.segments, "recognised", "en", NAME, rough=True, dropped=filtered.dropped)
 
-    def _loaded(self) -> Decoder:
-        """The decoder; the lock must be held."""
-        if self._decoder is None:
+    def _loaded(self) -> Child:
+        """The process with the model; the lock must be held."""
+        if self._child is None or not self._child.is_alive:
             self.check()
-            folder = self._folder or model_folder()
-            try:
-                from pocketsphinx import Config, Decoder
+            self._child = Child(self._folder or model_folder())
+        return self._child
 
-                self._decoder = Decoder(
-                    Config(
-                        hmm=str(folder / "en-us/en-us"),
-                        lm=str(folder / "en-us/en-us.lm.bin"),
-                        dict=str(folder / "en-us/cmudict-en-us.dict"),
-                        loglevel="FATAL",
-                    )
-                )
-            except ImportError as error:
-                raise ModelUnavailable(name=NAME, reason=str(error)) from error
-            except (RuntimeError, ValueError) as error:
-                raise ModelBroken(name=NAME, reason=str(error)) from error
-        return self._decoder
+
+class Child:
+    """A process that decodes (pocketsphinx_child.py). It ends with this object, or with this process."""
+
+    def __init__(self, folder: Path) -> None:
+        """Waits until the model is read. ModelUnavailable, ModelBroken."""
+        script = Path(__file__).with_name("pocketsphinx_child.py")
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own file
+                [sys.executable, "-P", str(script), str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        except OSError as error:
+            raise ModelUnavailable(name=NAME, reason=str(error)) from error
+        self._end = weakref.finalize(self, _end, self._process)
+        self.frames_per_s = float(self._answer(WorkContext())["ready"])
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def decode(self, samples: bytes, context: WorkContext) -> list[Any]:
+        """[word, first frame, last frame, probability] of each word; b"" begins a new file.
+
+        Raises Cancelled at once, ModelBroken; the process is gone then.
+        """
+        try:
+            stdin = self._process.stdin
+            if stdin is None:
+                raise ModelBroken(name=NAME, reason="its process has no input")
+            stdin.write(struct.pack("<I", len(samples)) + samples)
+            stdin.flush()
+        except OSError as error:
+            self._end()
+            raise ModelBroken(name=NAME, reason=f"its process ended: {error}") from error
+        return list(self._answer(context)["words"])
+
+    def _answer(self, context: WorkContext) -> dict[str, Any]:
+        with ThreadPoolExecutor(1, thread_name_prefix="pocketsphinx") as pool:
+            stdout = self._process.stdout
+            line = pool.submit(stdout.readline if stdout is not None else bytes)
+            try:
+                while not wait([line], timeout=_LOOK_S).done:
+                    context.check()
+                found = json.loads(line.result() or b"{}")
+                if "error" in found or not found:
+                    raise ModelBroken(name=NAME, reason=found.get("error", "its process ended"))
+            except BaseException:
+                self._end()  # what it would still answer is not for the next request
+                raise
+        return dict(found)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
 
 
 def lines(words: Sequence[Word]) -> list[Segment]:
@@ -200,20 +251,14 @@ def _stretches(wav: wave.Wave_read, context: WorkContext) -> Iterator[tuple[floa
             return
 
 
-def _words(decoder: Decoder, samples: bytes, start_s: float, total_s: float) -> list[Word]:
+def _words(child: Child, samples: bytes, start_s: float, total_s: float, context: WorkContext) -> list[Word]:
     """The words in one stretch that begins at `start_s`; times from the start of the file."""
-    per_s = decoder.config["frate"]
-    decoder.start_utt()
-    decoder.process_raw(samples, no_search=False, full_utt=True)
-    decoder.end_utt()
-    if decoder.hyp() is None:
-        return []
     found = []
-    for part in decoder.seg() or ():
-        if _NOT_WORDS.fullmatch(part.word):
+    for word, first, last, probability in child.decode(samples, context):
+        if _NOT_WORDS.fullmatch(word):
             continue
-        begin_s = min(start_s + part.start_frame / per_s, total_s)
-        end_s = min(start_s + (part.end_frame + 1) / per_s, total_s)
-        sure = min(1.0, max(0.0, part.prob))  # a posterior; rounding takes it past 1
-        found.append(Word(_VARIANT.sub("", part.word), round(begin_s, 3), round(end_s, 3), round(sure, 4)))
+        begin_s = min(start_s + first / child.frames_per_s, total_s)
+        end_s = min(start_s + (last + 1) / child.frames_per_s, total_s)
+        sure = min(1.0, max(0.0, probability))  # a posterior; rounding takes it past 1
+        found.append(Word(_VARIANT.sub("", word), round(begin_s, 3), round(end_s, 3), round(sure, 4)))
     return found

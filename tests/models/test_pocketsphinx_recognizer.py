@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from heimdex_core.errors import ModelUnavailable
+from heimdex_core.errors import Cancelled, ModelBroken, ModelUnavailable
 from heimdex_core.models import pocketsphinx_recognizer
 from heimdex_core.models.pocketsphinx_recognizer import LONGEST_STRETCH_S, PocketsphinxRecognizer, lines
 from heimdex_core.types import Word, WorkContext
@@ -44,6 +45,55 @@ def test_sound_without_a_pause_is_taken_in_pieces(tmp_path: Path) -> None:
     assert sum(lengths) > LONGEST_STRETCH_S
     for (start_s, samples, _), (next_s, _, _) in zip(pieces, pieces[1:], strict=False):
         assert start_s + len(samples) / 2 / 16_000 <= next_s + 0.35, "pieces follow each other"
+
+
+def test_cancelled_in_the_middle_of_a_stretch_and_asked_again(tmp_path: Path) -> None:
+    recognizer = PocketsphinxRecognizer()
+    wav = speech_at_16k(tmp_path / "long.wav", "and we go on and on and on without any pause at all " * 4)
+    recognizer.load()
+    looks: list[float] = []
+
+    def is_cancelled() -> bool:
+        looks.append(0.0)
+        return reached[0] >= 1.0 and len(looks) > looks_at_end[0] + 2
+
+    reached, looks_at_end = [0.0], [10**9]
+
+    def report(done: float, total: float) -> None:
+        # all of the sound is read: what is looked at from here on is decoding
+        if done >= 0.9 * total and reached[0] < 1.0:
+            reached[0], looks_at_end[0] = 1.0, len(looks)
+
+    with pytest.raises(Cancelled):
+        recognizer.transcribe(wav, language="en", context=WorkContext(report=report, is_cancelled=is_cancelled))
+    assert recognizer.transcribe(wav, language="en", context=WorkContext()).segments
+
+
+def test_a_process_that_died_is_told_and_started_again(tmp_path: Path) -> None:
+    recognizer = PocketsphinxRecognizer()
+    wav = speech_at_16k(tmp_path / "one.wav", "one two three four five six seven")
+    recognizer.load()
+    child = recognizer._child
+    assert child is not None
+
+    def kill(done: float, total: float) -> None:
+        child._process.kill()
+
+    with pytest.raises(ModelBroken, match="process"):
+        recognizer.transcribe(wav, language="en", context=WorkContext(report=kill))
+    assert not recognizer.is_loaded
+    assert recognizer.transcribe(wav, language="en", context=WorkContext()).segments
+    assert recognizer.is_loaded
+
+
+def test_its_process_ends_with_the_recogniser() -> None:
+    recognizer = PocketsphinxRecognizer()
+    recognizer.load()
+    assert recognizer._child is not None
+    process = recognizer._child._process
+    del recognizer
+    gc.collect()
+    assert process.poll() is not None
 
 
 def test_a_missing_model_is_named(tmp_path: Path) -> None:

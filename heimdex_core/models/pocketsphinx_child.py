@@ -1,0 +1,70 @@
+"""The process in which pocketsphinx decodes: it keeps Python's lock for seconds, and alone it keeps nobody waiting.
+
+Run as a file, by `pocketsphinx_recognizer.Child`. First argument: the model's folder. On stdin come requests,
+each a length in bytes (unsigned, 32 bit, little-endian) and so many bytes of 16 kHz mono 16-bit sound; a length
+of 0 begins a new file. Each is answered by one line of JSON: {"words": [[word, first frame, last frame,
+probability], ...]} or {"error": "..."}; the first line is {"ready": frames per second}. The end of stdin is
+the end.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import struct
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+def main(folder: Path, requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer until the requests end."""
+
+    def answer(**value: Any) -> None:
+        answers.write(json.dumps(value).encode() + b"\n")
+        answers.flush()
+
+    try:
+        from pocketsphinx import Config, Decoder
+
+        decoder = Decoder(
+            Config(
+                hmm=str(folder / "en-us/en-us"),
+                lm=str(folder / "en-us/en-us.lm.bin"),
+                dict=str(folder / "en-us/cmudict-en-us.dict"),
+                loglevel="FATAL",
+            )
+        )
+    except (ImportError, RuntimeError, ValueError) as error:
+        answer(error=str(error) or type(error).__name__)
+        return
+    answer(ready=decoder.config["frate"])
+    while len(header := requests.read(4)) == 4:
+        (length,) = struct.unpack("<I", header)
+        samples = requests.read(length)
+        if len(samples) < length:
+            return
+        try:
+            answer(words=decode(decoder, samples))
+        except (RuntimeError, ValueError) as error:
+            answer(error=str(error) or type(error).__name__)
+
+
+def decode(decoder: Any, samples: bytes) -> list[tuple[str, int, int, float]]:
+    """The words of one stretch; none for the empty one that begins a file."""
+    if not samples:
+        # what it learned of the last file's noise and level must not colour this one
+        decoder.reinit_feat()
+        decoder.start_stream()
+        return []
+    decoder.start_utt()
+    decoder.process_raw(samples, no_search=False, full_utt=True)
+    decoder.end_utt()
+    if decoder.hyp() is None:
+        return []
+    return [(part.word, part.start_frame, part.end_frame, part.prob) for part in decoder.seg() or ()]
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asked; this one ends with it
+    main(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)
