@@ -13,7 +13,7 @@ from heimdex_core.types import Video
 from ui import page, resources, speech_languages, state
 from ui.i18n import t, t_or
 
-_THRESHOLDS = {
+THRESHOLDS = {
     "content": ("content_threshold", 1.0, 255.0),
     "adaptive": ("adaptive_threshold", 0.5, 100.0),
     "threshold": ("fade_threshold", 1.0, 255.0),
@@ -45,7 +45,7 @@ def draw(library: Library, video: Video) -> None:
             )
         with right:
             detector = _detector(str(now["detector"]), key)
-            name, step, most = _THRESHOLDS[detector]
+            name, step, most = THRESHOLDS[detector]
             threshold = st.number_input(
                 t("again.threshold"), step / 10, most, float(now[name]), step, format="%g", key=f"{key}/{name}",
                 help=t("again.threshold_help"),

@@ -1,0 +1,269 @@
+"""What the pages say of models, downloads, moves and videos that are indexed again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from heimdex_core.errors import Cancelled, HubUnreachable, ModelBroken, MoveIncomplete, StageFailed
+from heimdex_core.models.downloads import DownloadStatus
+from heimdex_core.models.profiles import PROFILES, REASONS, ModelChoice
+from heimdex_core.moves import MoveStatus
+from heimdex_core.settings import DetectorName, Settings
+from heimdex_core.types import ModelSet, StageProgress, Video, VideoState
+from tests.ui.fakes import at_work
+from ui import again_form, speech_languages
+from ui.i18n import words
+from ui.views import models, moving, videos
+from ui.views.moving import Kept, Target
+
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
+OLD = ModelSet(1, "offline", {}, {}, NOW)
+NEW = ModelSet(2, "laptop", {}, {}, NOW, is_active=True)
+HERE = Path("/models")
+LACKING = Target("laptop", ("laptop",), HERE, bytes_missing=2_500_000_000, free_bytes=10_000_000_000, licences=("MIT",))
+READY = Target("laptop", ("laptop",), HERE, is_here=True)
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside of a page nobody has chosen a language."""
+    monkeypatch.setattr("ui.state.language", lambda: "en")
+
+
+def names(card: dict[str, Any]) -> list[str]:
+    return [action["name"] for action in card["actions"]]
+
+
+def pulling(state: Any, **more: Any) -> DownloadStatus:
+    return DownloadStatus(more.pop("names", ("laptop",)), state, "/models", **more)
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_whatever_the_core_says_of_models_has_words(language: str) -> None:
+    wanted = [f"profile.reason.{code}" for code in REASONS]
+    wanted += [f"models.about.{profile}" for profile in PROFILES]
+    wanted += [f"speech.{code}" for code in speech_languages.CODES]
+    wanted += [f"detector.{name}" for name in DetectorName.__args__]
+    wanted += [f"move.{state}" for state in ("running", "done", "failed", "cancelled", "interrupted")]
+    assert [key for key in wanted if key not in words(language)] == []
+
+
+def test_each_detector_has_a_threshold_of_its_own() -> None:
+    assert set(again_form.THRESHOLDS) == set(DetectorName.__args__)
+    settings = Settings()
+    for name, step, most in again_form.THRESHOLDS.values():
+        assert step / 10 <= getattr(settings, name) <= most
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "spec"),
+    [
+        ("speech", " small ", "whisper:small"),
+        ("speech", "whisper:small", "whisper:small"),
+        ("text", "BAAI/bge-m3", "sentence:BAAI/bge-m3"),
+        ("text", "/models/e5", "sentence:/models/e5"),
+        ("text", "minilm:all-MiniLM-L6-v2", "minilm:all-MiniLM-L6-v2"),
+        ("vision", "ViT-B-32/openai", "openclip:ViT-B-32/openai"),
+        ("vision", "~/clip", "openclip:local-dir:~/clip"),
+        ("vision", "openclip:local-dir:/clip", "openclip:local-dir:/clip"),
+        ("caption", "  ", ""),
+    ],
+)
+def test_a_name_becomes_a_spec(kind: str, written: str, spec: str) -> None:
+    assert models.spec_of(kind, written) == spec
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def test_a_profile_that_is_not_here_says_what_it_takes(tmp_path: Path) -> None:
+    settings = Settings(models_dir=tmp_path)
+    choice = models.profile_choice("laptop")
+    told = [dict(one, state="missing", size_bytes=0, revision="") for one in described(choice)]
+    rows = models.rows(choice, settings, told, "to download", with_problems=False)
+    assert [(row["label"], row["state_label"], row["size"], row["licence"]) for row in rows] == [
+        ("speech", "to download", "486 MB", "MIT"),
+        ("text", "to download", "494 MB", "MIT"),
+        ("vision", "to download", "1.5 GB", "Apache-2.0"),
+    ]
+    assert [row["revision"] for row in rows] == ["536b0662742c", "614241f622f5", "eee10eff6dd8"]
+
+
+def described(choice: ModelChoice) -> list[dict[str, Any]]:
+    licences = {"speech": "MIT", "text": "MIT", "vision": "Apache-2.0"}
+    return [
+        {"kind": kind, "role": kind, "spec": spec, "name": spec, "state": "ready", "licence": licences[kind]}
+        | {"size_bytes": 5, "revision": "r", "note": "", "error": None, "dim": None}
+        for kind, spec in choice.specs
+    ]
+
+
+def test_a_model_that_does_not_work_says_what_to_do() -> None:
+    choice = models.profile_choice("offline")
+    broken = ModelBroken(name="palette", reason="x").to_dict()
+    told = described(choice)
+    told[0] |= {"note": "rough: about every second word may be wrong"}
+    told[1] |= {"role": "text/x", "dim": 384, "licence": "see the model's page"}
+    told[2] |= {"state": "broken", "error": broken}
+    speech, text, vision = models.rows(choice, Settings(), told, "missing")
+    assert (speech["note"], speech["problem"]) == ("rough: about every second word may be wrong", None)
+    assert (text["label"], text["note"], text["licence"]) == ("text · besides", "384-d", "see the model's page")
+    assert vision["state_label"] == "broken"
+    assert vision["problem"] == {
+        "message": "The model palette does not work.",
+        "hint": "Its files are damaged or of another version. Install it again.",
+    }
+
+
+# --- downloads ------------------------------------------------------------------------------------
+
+
+def test_what_is_lacking_is_offered_with_its_price() -> None:
+    card = moving.target_card(LACKING, None, None)
+    assert (card["title"], names(card)) == ("2.5 GB to download", ["pull"])
+    assert card["sub"] == "10.0 GB free on the disk · into /models · licences: MIT"
+    assert card["actions"][0]["value"] == ["laptop"]
+    assert not card["problems"]
+
+
+def test_too_small_a_disk_is_said_before_the_download() -> None:
+    small = Target("laptop", ("laptop",), HERE, bytes_missing=2_500_000_000, free_bytes=2_600_000_000,
+                   keep_free_bytes=200_000_000)  # fmt: skip
+    card = moving.target_card(small, None, None)
+    assert card["problems"][0]["message"] == "2.7 GB are needed, 2.6 GB are free."
+
+
+def test_a_download_shows_bytes_rate_and_time_left() -> None:
+    now = pulling("downloading", repo="a/b", file="model.bin", bytes_done=5e8, bytes_total=2e9, bytes_per_s=1e7,
+                  seconds_left=150.0)  # fmt: skip
+    card = moving.target_card(LACKING, now, None)
+    assert card["text"] == "500 MB of 2.0 GB · 10.0 MB/s · about 2 min left"
+    assert (card["sub"], card["fraction"], names(card)) == ("a/b · model.bin", 0.25, ["stop_pull"])
+
+
+def test_another_download_is_waited_for() -> None:
+    card = moving.target_card(LACKING, pulling("downloading", names=("studio",)), None)
+    assert (card["text"], card["actions"][0]["disabled"]) == ("Another download is running.", True)
+
+
+def test_a_download_that_failed_can_be_gone_on_with() -> None:
+    lost = HubUnreachable(endpoint="https://hub", name="laptop", reason="x").to_dict()
+    card = moving.target_card(LACKING, pulling("failed", error=lost), None)
+    assert card["problems"][0]["message"] == "The model hub https://hub cannot be reached."
+    assert card["text"] == "What has arrived is kept: run it again and it goes on from there."
+    assert card["actions"][0]["label"] == "Go on downloading"
+
+
+def test_damaged_models_are_fetched_again() -> None:
+    broken = Target("laptop", ("laptop",), HERE, error=ModelBroken(name="x", reason="y").to_dict())
+    assert names(moving.target_card(broken, None, None)) == ["mend"]
+    own_folder = Target("custom", (), HERE, error=ModelBroken(name="x", reason="y").to_dict())
+    assert names(moving.target_card(own_folder, None, None)) == []
+
+
+# --- moves ----------------------------------------------------------------------------------------
+
+
+def test_models_that_are_here_can_be_moved_to_once_at_a_time() -> None:
+    card = moving.target_card(READY, None, None)
+    assert (names(card), card["actions"][0]["disabled"]) == (["move"], False)
+    card = moving.target_card(READY, None, MoveStatus(3, "studio", "running"))
+    assert (card["text"], card["actions"][0]["disabled"]) == ("Another move is running.", True)
+    card = moving.target_card(READY, None, MoveStatus(3, "laptop", "running", total=4, done=1))
+    assert (card["title"], card["text"], card["actions"]) == ("Moving to the laptop models", "1 of 4 videos", [])
+
+
+def test_a_move_says_where_it_is_and_what_failed() -> None:
+    progress = StageProgress("vision_embedding", 6, 12, 1.0, 2.0, None, "", 0.5)
+    failed = {"v2": StageFailed(stage="audio", reason="x").to_dict()}
+    status = MoveStatus(2, "laptop", "running", total=4, done=1, video_id="v1", failed=failed, progress=progress)
+    card = shown(status, None)
+    assert (card["text"], card["sub"]) == ("1 of 4 videos", "Autumn · what is seen · 50 %")
+    assert card["fraction"] == pytest.approx(1.5 / 4)
+    assert (card["problems"][0]["title"], names(card)) == ("Rain", ["cancel_move"])
+
+
+def shown(status: MoveStatus | None, old: Kept | None, *, active: ModelSet = NEW, confirming: bool = False) -> Any:
+    titles = {"v1": "Autumn", "v2": "Rain"}
+    return moving.move_card(status, old, active=active, titles=titles, confirming=confirming)
+
+
+def test_a_move_that_is_done_can_be_undone_or_tidied_up() -> None:
+    kept = Kept((OLD,), OLD, 193_000)
+    card = shown(MoveStatus(2, "laptop", "done", total=4, done=4), kept)
+    assert (card["title"], names(card)) == ("The library has moved to the laptop models.", ["undo_move", "ask_drop"])
+    assert card["sub"] == (
+        "Also kept: what was made with the offline models (193 KB). Undo goes back to the offline models."
+    )
+    asked = shown(MoveStatus(2, "laptop", "done", total=4, done=4), kept, confirming=True)
+    assert [action["label"] for action in asked["actions"]] == ["Remove and free 193 KB", "Keep it"]
+
+
+def test_a_move_that_failed_can_be_run_again_or_given_up() -> None:
+    error = MoveIncomplete(missing=1, total=4, profile="laptop").to_dict()
+    status = MoveStatus(2, "laptop", "failed", total=4, done=3, error=error)
+    using, made = ModelSet(1, "offline", {}, {}, NOW, is_active=True), ModelSet(2, "laptop", {}, {}, NOW)
+    card = shown(status, Kept((made,), None, 1000), active=using)
+    assert card["title"] == "The move to the laptop models is not complete."
+    assert card["problems"][0]["message"].startswith("1 of 4 videos are not indexed with the new models")
+    assert (names(card), card["actions"][0]["value"]) == (["resume", "ask_drop"], 2)
+    assert shown(status, None, active=using) is None
+
+
+def test_nothing_is_said_where_nothing_ever_moved() -> None:
+    assert shown(None, None) is None
+    assert moving.banner(None, OLD) is None
+    assert moving.banner(MoveStatus(2, "laptop", "done"), OLD) is None
+
+
+def test_other_pages_say_that_search_goes_on() -> None:
+    card = moving.banner(MoveStatus(2, "custom", "running", total=1), OLD)
+    assert card is not None
+    assert card["title"] == "Moving to the models picked by name"
+    assert card["text"] == "0 of 1 video · search goes on with the offline models"
+
+
+# --- a video that is indexed again ----------------------------------------------------------------
+
+
+def video(state: VideoState, **more: Any) -> Video:
+    return Video("v1", "local", "0" * 64, "Autumn", "autumn.mp4", state, NOW, NOW, **more)
+
+
+def actions(one: Video) -> list[str]:
+    return [action["name"] for action in videos.actions(one)]
+
+
+def test_a_video_that_is_indexed_again_stays_open() -> None:
+    progress = StageProgress("scenes", 4, 12, 0.0, 0.0, 30.0, "", 0.4)
+    library: Any = at_work(progress)
+    again = video(VideoState.PROCESSING, generation=1)
+    assert (videos.is_there(again), actions(again)) == (True, ["open", "cancel"])
+    card = videos.again_card(library, again)
+    assert card is not None
+    assert (card["title"], card["text"]) == ("Indexing again", "scenes · stage 4 of 12 · about 30 s left")
+    first = video(VideoState.PROCESSING)
+    assert (videos.is_there(first), actions(first)) == (False, ["cancel"])
+
+
+def test_a_try_that_failed_is_told_and_the_video_stays() -> None:
+    library: Any = SimpleNamespace()
+    error = StageFailed(stage="scenes", reason="x").to_dict()
+    failed = video(VideoState.INDEXED, generation=1, scene_count=3, error=error)
+    assert actions(failed) == ["open", "retry", "delete"]
+    card = videos.again_card(library, failed)
+    assert card is not None
+    assert (card["title"], card["tone"]) == ("It could not be indexed again and stays as it was.", "failed")
+    assert [action["value"] for action in card["actions"]] == ["v1"]
+    stopped = video(VideoState.INDEXED, generation=1, error=Cancelled().to_dict())
+    assert videos.again_failed(stopped) == "Indexing again was stopped; it stays as it was."
+    assert videos.again_card(library, video(VideoState.INDEXED, generation=1)) is None
+    assert actions(video(VideoState.INDEXED, generation=1)) == ["open", "delete"]
