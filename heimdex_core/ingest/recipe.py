@@ -188,7 +188,7 @@ def _part(context: WorkContext, number: int, count: int) -> WorkContext:
 def _commit(kitchen: Kitchen, context: WorkContext, provenance: Provenance) -> Made:
     words, looks, made_preview = kitchen.words(), kitchen.looks(), kitchen.preview()
     info, said = kitchen.info(), kitchen.transcript()
-    notes = [*info.notes, *kitchen.sound().notes, *said.notes, *kitchen.picture().notes, *words.notes]
+    notes = [*info.notes, *kitchen.sound().notes, *said.notes, *kitchen.picture().notes, *words.notes, *looks.notes]
     vectors = {
         kitchen.models.spaces["text"]: (words.rows, kitchen.vectors(text_embedding.FILE)),
         kitchen.models.spaces["vision"]: (looks.rows, kitchen.vectors(vision_embedding.FILE)),

@@ -28,15 +28,17 @@ class SceneWords:
     speech_ratios: tuple[float, ...]
     rows: tuple[int, ...]
     not_understood: int = 0
+    model_notes: tuple[str, ...] = ()
 
     @staticmethod
     def from_json(data: Json) -> SceneWords:
-        lists = {key: tuple(data[key]) for key in ("texts", "speech_ratios", "rows")}
+        lists = {key: tuple(data.get(key, ())) for key in ("texts", "speech_ratios", "rows", "model_notes")}
         return SceneWords(**{**data, **lists})
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return (f"text_not_understood:{self.not_understood}",) if self.not_understood else ()
+        not_understood = (f"text_not_understood:{self.not_understood}",) if self.not_understood else ()
+        return (*not_understood, *self.model_notes)
 
 
 def embed_words(
@@ -67,6 +69,7 @@ def embed_words(
         speech_ratios=tuple(scene_text.speech_ratio(scene, speech) for scene in scenes),
         rows=tuple(spoken[row] for row in readable),
         not_understood=unread + len(spoken) - len(readable),
+        model_notes=tuple(getattr(model, "notes", ())),
     )
     return words, vectors[readable]
 

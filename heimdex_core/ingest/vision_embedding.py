@@ -22,13 +22,14 @@ FILE = "vision.npy"
 
 @dataclass(frozen=True)
 class SceneLooks:
-    """`rows` are the scenes (by index) that the rows of the vectors belong to."""
+    """`rows` are the scenes (by index) that the rows of the vectors belong to; `notes` are the model's."""
 
     rows: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
     @staticmethod
     def from_json(data: Json) -> SceneLooks:
-        return SceneLooks(tuple(data["rows"]))
+        return SceneLooks(tuple(data["rows"]), tuple(data.get("notes", ())))
 
 
 def embed_frames(
@@ -48,7 +49,7 @@ def embed_frames(
             rows.append(n)
             pooled.append(vector)
     vectors = np.stack(pooled) if pooled else np.zeros((0, model.space.dim), dtype=np.float32)
-    return SceneLooks(tuple(rows)), vectors
+    return SceneLooks(tuple(rows), tuple(getattr(model, "notes", ()))), vectors
 
 
 def pool(vectors: Vectors, pooling: Pooling) -> Vectors | None:

@@ -94,6 +94,11 @@ class SentenceEncoder:
         return self._model is not None
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Machine codes of what was not as asked: "batch_halved:<size>" where the GPU's memory ran out."""
+        return (self._batches.note,) if self._batches.note else ()
+
+    @property
     def size_bytes(self) -> int:
         return folder_bytes(self._weights().folder)
 

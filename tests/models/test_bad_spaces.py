@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,9 @@ def files_of(root: Path) -> set[str]:
 def test_another_width_is_refused_before_anything_is_written(tmp_path: Path, kind: str) -> None:
     model = tmp_path / "model"
     shutil.copytree(SMALL / {"text": "sentences", "vision": "open_clip"}[kind], model)
-    named = {"text_model": f"sentence:{model}"} if kind == "text" else {"vision_model": f"openclip:local-dir:{model}"}
+    named: dict[str, Any] = (
+        {"text_model": f"sentence:{model}"} if kind == "text" else {"vision_model": f"openclip:local-dir:{model}"}
+    )
     settings = Settings(profile="offline", **named)
     root = tmp_path / "library"
     first, second = tmp_path / "first.mp4", tmp_path / "second.mp4"

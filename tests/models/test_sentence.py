@@ -244,6 +244,7 @@ def test_a_full_gpu_halves_the_batch(folder: Path, monkeypatch: pytest.MonkeyPat
     sizes = full_above(encoder, 2, monkeypatch)
     np.testing.assert_allclose(encoder.encode_passages(texts), expected, atol=1e-5)
     assert sizes == [6, 3, 1, 1, 1, 1, 1, 1]
+    assert encoder.notes == ("batch_halved:1",)
 
 
 def test_a_gpu_too_small_for_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
