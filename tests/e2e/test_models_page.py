@@ -1,0 +1,167 @@
+"""Models in a real browser: fetched from a hub, the library moved to them, searched, moved back, tidied up.
+
+The tests share one library and run in their order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e import driver
+from tests.e2e.conftest import Shot
+from tests.support.drawn_video import make_drawn_video
+from tests.support.fake_hub import FakeHub, Repo, fake_hub
+
+pytestmark = pytest.mark.browser
+
+SMALL = Path(__file__).resolve().parents[1] / "models_small"
+WORKING_MS = 180_000
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[FakeHub]:
+    with fake_hub(made__sentences=Repo.of(SMALL / "sentences")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def address(library: Path, app_log: Path, hub: FakeHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    places = {
+        "HEIMDEX_MODELS_DIR": str(tmp_path_factory.mktemp("models")),
+        "HF_HOME": str(tmp_path_factory.mktemp("hf")),
+    }
+    with driver.running_app(library, app_log, HF_ENDPOINT=hub.endpoint, **places) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two drawings, four seconds each."""
+    path = tmp_path_factory.mktemp("media") / "drawn.mp4"
+    make_drawn_video(path, [("green triangle above a red circle", None, 4.0), ("blue star", None, 4.0)])
+    return path
+
+
+def open_page(page: Page, path: str) -> None:
+    page.goto(path)
+    expect(page.locator(".st-key-hx-topbar")).to_be_visible(timeout=60_000)
+
+
+def open_names(page: Page) -> Locator:
+    """The settings with the form for single models; its card."""
+    open_page(page, "/settings")
+    page.get_by_text("Single models by name").click()
+    return page.locator("[class*=st-key-hx_named_target-card]")
+
+
+def name_model(page: Page, kind: str, spec: str) -> None:
+    field = page.get_by_label(kind, exact=True)
+    field.fill(spec)
+    field.press("Enter")
+
+
+def press(card: Locator, name: str) -> None:
+    card.get_by_role("button", name=name, exact=True).click()
+
+
+def test_a_video_comes_with_its_title_and_language(page: Page, video: Path, shot: Shot) -> None:
+    open_page(page, "/library")
+    page.get_by_text("Title, description, language").click()
+    page.get_by_label("Title", exact=True).fill("Shapes & <b>colours</b>")
+    page.get_by_label("Language of the speech").select_option(label="Korean")
+    shot(page, "upload-details")
+    page.locator("input[type=file]").set_input_files([video])
+    row = page.locator("article.video", has_text="Shapes & <b>colours</b>")
+    expect(row).to_contain_text("indexed", timeout=WORKING_MS)
+    expect(row).to_contain_text("2 scenes")
+    expect(page.get_by_label("Title", exact=True)).to_have_value("")
+
+
+def test_nothing_is_asked_of_the_hub_without_a_click(page: Page, hub: FakeHub, shot: Shot) -> None:
+    open_page(page, "/settings")
+    expect(page.get_by_text("This library uses the offline models.")).to_be_visible()
+    expect(page.locator("[class*=st-key-hx_profile_target-card]")).to_contain_text("2.5 GB to download")
+    shot(page, "settings-models")
+    assert hub.requests == []
+
+
+def test_a_name_that_nobody_knows_is_told_with_near_ones(page: Page) -> None:
+    card = open_names(page)
+    name_model(page, "speech", "smal")
+    expect(card.get_by_role("alert")).to_contain_text("There is no speech model called smal.")
+    expect(card.get_by_role("alert")).to_contain_text("small, small.en")
+
+
+def test_a_download_is_stopped_and_gone_on_with(page: Page, hub: FakeHub, shot: Shot) -> None:
+    hub.mood.slow_s = 2.0
+    card = open_names(page)
+    name_model(page, "text", "made/sentences")
+    press(card, "Download")
+    expect(card.get_by_role("progressbar")).to_be_visible()
+    # It goes on where nobody looks.
+    open_page(page, "/library")
+    card = open_names(page)
+    name_model(page, "text", "made/sentences")
+    expect(card).to_contain_text(re.compile(r"\d K?B of \d+ KB"))
+    shot(page, "models-download")
+    press(card, "Cancel")
+    expect(card).to_contain_text("What has arrived is kept.")
+    hub.mood.slow_s = 0.0
+    press(card, "Go on downloading")
+    expect(card).to_contain_text("These models are on this machine.")
+
+
+def test_the_library_moves_and_finds_by_meaning(page: Page, shot: Shot) -> None:
+    card = open_names(page)
+    name_model(page, "text", "made/sentences")
+    name_model(page, "vision", str(SMALL / "open_clip"))
+    press(card, "Move the library to these models")
+    expect(page.get_by_text("Moving to the models picked by name").first).to_be_visible()
+    shot(page, "models-moving")
+    expect(page.get_by_text("The library has moved to the models picked by name.")).to_be_visible(timeout=WORKING_MS)
+    expect(page.locator(".st-key-hx-topbar")).to_contain_text("models by name")
+    shot(page, "models-moved")
+    open_page(page, "/search")
+    query = page.get_by_placeholder(re.compile("Describe a moment"))
+    query.fill("green triangle above a red circle")
+    query.press("Enter")
+    expect(page.locator("article.card").first.locator(".time")).to_contain_text("0:00.0", timeout=60_000)
+
+
+def test_the_move_is_undone_and_what_it_made_removed(page: Page, library: Path, shot: Shot) -> None:
+    open_page(page, "/settings")
+    card = page.locator("[class*=st-key-hx_move-card]")
+    press(card, "Undo")
+    expect(page.get_by_text("This library uses the offline models.")).to_be_visible(timeout=WORKING_MS)
+    press(card, "Remove the old index")
+    expect(card).to_contain_text("There is no way back")
+    shot(page, "models-remove")
+    card.get_by_role("button", name=re.compile("Remove and free")).click()
+    expect(card).to_be_hidden()
+    assert not (library / "index" / "vision" / "open_clip").exists()
+
+
+def test_a_video_is_indexed_again_with_longer_scenes(page: Page, shot: Shot) -> None:
+    open_page(page, "/library")
+    page.locator("article.video").get_by_role("button", name="Open", exact=True).click()
+    expect(page.locator("article.card")).to_have_count(2)
+    page.get_by_role("button", name="Index again…").click()
+    expect(page.get_by_role("combobox", name="Language of its speech")).to_have_value("Korean")
+    shortest = page.get_by_label("Shortest scene (s)")
+    shortest.fill("5")
+    shortest.press("Enter")
+    page.get_by_role("button", name="Index again", exact=True).click()
+    shot(page, "video-again")
+    expect(page.locator("article.card")).to_have_count(1, timeout=WORKING_MS)
+
+
+def test_nothing_went_wrong_unseen(app_log: Path) -> None:
+    """Runs last: whatever the pages caught was logged."""
+    text = app_log.read_text(encoding="utf-8")
+    assert "Traceback" not in text
+    assert "no text for the key" not in text
