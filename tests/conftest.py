@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-for name in [name for name in os.environ if name.startswith("HEIMDEX_") and name != "HEIMDEX_DEBUG"]:
+FOR_TESTS = ("HEIMDEX_DEBUG", "HEIMDEX_SHOTS")
+for name in [name for name in os.environ if name.startswith("HEIMDEX_") and name not in FOR_TESTS]:
     del os.environ[name]
 
 
