@@ -37,8 +37,8 @@ class SceneWords:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        not_understood = (f"text_not_understood:{self.not_understood}",) if self.not_understood else ()
-        return (*not_understood, *self.model_notes)
+        notes = (f"text_not_understood:{self.not_understood}",) if self.not_understood else ()
+        return (*notes, *self.model_notes)
 
 
 def embed_words(
