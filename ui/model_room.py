@@ -102,14 +102,19 @@ def _draw_profiles(library: Library, active: ModelSet) -> None:
     step = tables.better(library)
     suggested = step.profile if step else None
     names = list(PROFILES)
-    begin = suggested or (now.name if now.name in names else names[0])
-
-    def option(profile: str) -> str:
-        return tables.profile_option(profile, in_use=now.name, suggested=suggested, settings=library.settings)
-
+    kept = state.widget(_PROFILE)
+    begin = kept if kept in names else suggested or (now.name if now.name in names else names[0])
+    options = {
+        name: tables.profile_option(name, in_use=now.name, suggested=suggested, settings=library.settings)
+        for name in names
+    }
+    # A select box goes on showing the words that its choice once had: other words, another box.
+    key = f"{_PROFILE}/{'/'.join(options.values())}"
     chosen = str(
-        st.selectbox(t("models.profile"), names, index=names.index(begin), key=_PROFILE, format_func=option) or begin
+        st.selectbox(t("models.profile"), names, index=names.index(begin), key=key, format_func=options.__getitem__)
+        or begin
     )
+    state.seed(_PROFILE, chosen)
     choice = tables.profile_choice(chosen)
     models_table("hx_profile_models", tables.choice_table(choice, library.settings))
     target = _target(library, now, choice, names=(chosen,))
