@@ -1,6 +1,10 @@
 """How long the one pass takes, against bare decoding and against the obvious way, and how much memory it needs.
 
-    python benchmarks/ingest.py [--file VIDEO] [--minutes 10] [--rounds 3]
+    python benchmarks/ingest.py [pass] [overlap] [memory] [--file VIDEO] [--minutes 10] [--rounds 3] [--models offline]
+
+`pass`: one pass against bare decoding and the obvious way. `overlap`: a talking video's whole way against the
+larger of its slowest branch alone and the CPU's share of the cores. `memory`: the peak for a video of 10 and
+one of 60 minutes. All three without any of them. Ends with 1 where what is wanted was not reached.
 
 One pass: probe, scenes and keyframes of the library, in one process. Bare decoding: ffmpeg -f null. The
 obvious way: scenedetect over the file, then ffmpeg once a scene for its pictures, then ffmpeg for the audio. Every way
@@ -23,6 +27,9 @@ import imageio_ffmpeg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks import ingest_whole  # noqa: E402 - the repository is not installed
+
+PARTS = ("pass", "overlap", "memory")
 WANTED_RATIO = 1.5
 WANTED_BYTES = 600 * 10**6
 
@@ -34,16 +41,52 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="length of the generated video")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--skip-obvious", action="store_true", help="leave out the obvious way, which is slow")
-    parser.add_argument("--child", choices=("one-pass", "obvious", "whole"), help=argparse.SUPPRESS)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"which of {', '.join(PARTS)}")
+    parser.add_argument("--models", choices=("offline", "small"), default="offline", help="for the whole way")
+    parser.add_argument("--long", type=float, default=60.0, help="minutes of the long video for memory")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        print(json.dumps({"one-pass": one_pass, "obvious": obvious_way, "whole": whole_ingest}[args.child](args.file)))
+        print(json.dumps(child(args.child, args.file, args.models)))
         return 0
-    if args.file is None:
-        from benchmarks.make_media import generated_video
+    if unknown := set(args.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    from benchmarks.make_media import generated_video, talking_video
 
-        args.file = generated_video(args.minutes * 60)
-    return compare(args.file, rounds=args.rounds, obvious=not args.skip_obvious)
+    failed = 0
+    for part in args.parts or PARTS:
+        print(f"--- {part}", flush=True)
+        if part == "pass":
+            path = args.file or generated_video(args.minutes * 60)
+            failed |= compare(path, rounds=args.rounds, obvious=not args.skip_obvious)
+        elif part == "overlap":
+            failed |= overlap(args.file or talking_video(args.minutes * 60), args.models)
+        else:
+            failed |= memory(
+                {minutes: talking_video(minutes * 60) for minutes in (args.minutes, args.long)}, args.models
+            )
+    return failed
+
+
+def child(way: str, path: Path, models: str) -> dict[str, float]:
+    """One measurement, in this process."""
+    if way in ("sound", "picture"):
+        return ingest_whole.branch(path, way, models)
+    if way == "whole":
+        return ingest_whole.whole(path, models)
+    return {"one-pass": one_pass, "obvious": obvious_way}[way](path)
+
+
+def overlap(path: Path, models: str) -> int:
+    """The branches alone and all of it, one after the other."""
+    describe(path)
+    found = {way: in_child(way, path, models) for way in ("sound", "picture", "whole")}
+    return 0 if ingest_whole.overlap_report(found) else 1
+
+
+def memory(paths: dict[float, Path], models: str) -> int:
+    """All of it for videos of several lengths."""
+    return 0 if ingest_whole.memory_report({m: in_child("whole", path, models) for m, path in paths.items()}) else 1
 
 
 def compare(path: Path, *, rounds: int, obvious: bool) -> int:
@@ -94,11 +137,11 @@ def describe(path: Path) -> None:
     print(f"{info.video_codec}, {megabits:.2f} Mb/s; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
 
 
-def in_child(way: str, path: Path) -> dict[str, float]:
+def in_child(way: str, path: Path, models: str = "offline") -> dict[str, float]:
     """Run one way in a fresh process; what it prints, and its CPU time with that of its own children."""
     before = os.times()
     done = subprocess.run(
-        [sys.executable, __file__, "--child", way, "--file", str(path)],
+        [sys.executable, __file__, "--child", way, "--file", str(path), "--models", models],
         capture_output=True,
         text=True,
         check=False,
@@ -159,39 +202,11 @@ def obvious_way(path: Path) -> dict[str, float]:
     return {"seconds": seconds, "scenes": len(found)}
 
 
-def whole_ingest(path: Path) -> dict[str, float]:
-    """Every stage in one process with the offline models; peak RSS against RSS after the models are loaded."""
-    from heimdex_core.library import Library
-    from heimdex_core.settings import Settings
-
-    settings = Settings(max_duration_s=1e9, max_file_bytes=10**13)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Library.open(Path(folder) / "library", settings=settings, profile="offline") as library,
-    ):
-        library.models.warm(("speech", "text", "vision")).join()
-        library.models.text().encode_passages(["the first sentence takes what it needs"])
-        loaded = memory_bytes("VmRSS")
-        began = time.perf_counter()
-        library.add(path)
-        seconds = time.perf_counter() - began
-        peak = memory_bytes("VmHWM")
-    return {"seconds": seconds, "after_models_bytes": loaded, "peak_bytes": peak}
-
-
 def probed(path: Path):  # type: ignore[no-untyped-def]  # noqa: ANN201 - MediaInfo, imported only in here
     """The file's MediaInfo, measured, whatever its size."""
     from heimdex_core.media.probe import probe
 
     return probe(path, max_bytes=10**13, max_duration_s=1e9)
-
-
-def memory_bytes(name: str) -> int:
-    """A line of /proc/self/status: VmRSS, the memory held now, or VmHWM, the most that was ever held."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError(f"/proc/self/status has no {name}")
 
 
 def run_ffmpeg(*args: str) -> None:

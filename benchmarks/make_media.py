@@ -85,6 +85,16 @@ def talking_video(duration_s: float = 600.0) -> Path:
     return target
 
 
+def short_video() -> Path:
+    """Ten seconds with two cuts and speech, to warm up with."""
+    target = Path(tempfile.gettempdir()) / "heimdex-benchmark-short-v1.mp4"
+    if not target.exists():
+        staged = target.with_suffix(".part.mp4")
+        ffmpeg("-i", str(talking_video(600.0)), "-t", "10", "-c", "copy", str(staged))
+        staged.replace(target)
+    return target
+
+
 def _encode(path: Path, duration_s: float) -> None:
     shots = round(duration_s / SHOT_S)
     inputs: list[str] = []

@@ -67,7 +67,12 @@ class Held:
 
     def record(self, stage: str) -> StageRecord | None:
         """What a stage left, here or with a generation, if it still holds."""
-        return self._find(stage, self.fingerprint(stage))
+        found = self._find(stage, self.fingerprint(stage))
+        if stage == "extra_embedding":
+            # its result is those of its spaces: they have to be here too
+            spaces = self._kitchen.extra_spaces
+            return found if all(self.space_record(role, space) for role, space in spaces.items()) else None
+        return found
 
     # --- extra spaces, each with a record of its own ---
 

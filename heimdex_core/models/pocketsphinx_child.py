@@ -55,7 +55,6 @@ def decode(decoder: Any, samples: bytes) -> list[tuple[str, int, int, float]]:
     if not samples:
         # what it learned of the last file's noise and level must not colour this one
         decoder.reinit_feat()
-        decoder.start_stream()
         return []
     decoder.start_utt()
     decoder.process_raw(samples, no_search=False, full_utt=True)

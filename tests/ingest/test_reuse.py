@@ -181,3 +181,32 @@ def test_a_further_space_does_not_make_the_others_again(store: Store, video: Vid
     three = SmallModels(extra=("vision=mean-colour:2",))
     moved(store, video, three)
     assert three.encoder("vision/mean-colour-2").batches == []
+
+
+def test_further_spaces_that_still_hold_are_taken_over(store: Store, video: Video):
+    models = SmallModels(captions=True, extra=("vision=mean-colour:2", "text=letters:2"))
+    other = add_set(store, models)
+    IngestRun(store, models, settings(), video, model_set=other).run()
+    video = store.set_params(video.video_id, language="en")
+    before = [list(models.encoder(name).batches) for name in ("vision/mean-colour-2", "text/letters-2")]
+    IngestRun(store, models, settings(), video, model_set=other).run()
+    n = store.generation_in(video.video_id, other.set_id)
+    assert n == 3
+    # what is said may have changed, what is seen has not
+    assert made_by(store, video, n) == ["audio", "transcript", "text_embedding", "extra_embedding"]
+    after = [models.encoder(name).batches for name in ("vision/mean-colour-2", "text/letters-2")]
+    assert [len(new) - len(old) for old, new in zip(before, after, strict=True)] == [0, 1]
+    only_seen = SmallModels(extra=("vision=mean-colour:2",))
+    third = add_set(store, only_seen)
+    IngestRun(store, only_seen, settings(), video, model_set=third).run()
+    video = store.set_params(video.video_id, language="auto")
+    IngestRun(store, only_seen, settings(), video, model_set=third).run()
+    n = store.generation_in(video.video_id, third.set_id)
+    assert n is not None
+    assert made_by(store, video, n) == []
+    assert (
+        len(
+            sidecar.read_vectors(store.paths.generation(video.video_id, n), only_seen.spaces["vision/mean-colour-2"])[0]
+        )
+        == 3
+    )
