@@ -12,6 +12,6 @@ from ui.components.controls import work_card
 
 
 def show(key: str, card: Mapping[str, Any] | None, handlers: Handlers) -> None:
-    """`card` as ui.views.moving makes it; without one its place stays, unseen, lest what follows is made anew."""
+    """`card` as ui.views.work makes it; without one its place stays, unseen, lest what follows is made anew."""
     with st.container(key=f"{key}-card-{'on' if card else 'off'}"):
         work_card(key, {"card": card}, handlers)

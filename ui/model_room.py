@@ -142,7 +142,7 @@ def _draw_names(library: Library, active: ModelSet) -> None:
     keep = st.checkbox(t("models.keep_spaces"), key=_KEEP, help=t("models.keep_spaces_help"))
     if not named:
         return
-    choice = replace(now, name=CUSTOM, reason="models_by_name", **named)
+    choice = ModelChoice.from_dict({**now.to_dict(), "name": CUSTOM, "reason": "models_by_name", **named})
     target = _target(library, now, choice)
 
     def move(opened: Library) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -51,13 +51,13 @@ def test_whatever_the_core_says_of_models_has_words(language: str) -> None:
     wanted = [f"profile.reason.{code}" for code in REASONS]
     wanted += [f"models.about.{profile}" for profile in PROFILES]
     wanted += [f"speech.{code}" for code in speech_languages.CODES]
-    wanted += [f"detector.{name}" for name in DetectorName.__args__]
+    wanted += [f"detector.{name}" for name in get_args(DetectorName)]
     wanted += [f"move.{state}" for state in ("running", "done", "failed", "cancelled", "interrupted")]
     assert [key for key in wanted if key not in words(language)] == []
 
 
 def test_each_detector_has_a_threshold_of_its_own() -> None:
-    assert set(again_form.THRESHOLDS) == set(DetectorName.__args__)
+    assert set(again_form.THRESHOLDS) == set(get_args(DetectorName))
     settings = Settings()
     for name, step, most in again_form.THRESHOLDS.values():
         assert step / 10 <= getattr(settings, name) <= most
@@ -84,11 +84,10 @@ def test_a_name_becomes_a_spec(kind: str, written: str, spec: str) -> None:
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def test_a_profile_that_is_not_here_says_what_it_takes(tmp_path: Path) -> None:
-    settings = Settings(models_dir=tmp_path)
+def test_a_profile_that_is_not_here_says_what_it_takes() -> None:
     choice = models.profile_choice("laptop")
     told = [dict(one, state="missing", size_bytes=0, revision="") for one in described(choice)]
-    rows = models.rows(choice, settings, told, "to download", with_problems=False)
+    rows = models.rows(told, "to download", with_problems=False)
     assert [(row["label"], row["state_label"], row["size"], row["licence"]) for row in rows] == [
         ("speech", "to download", "486 MB", "MIT"),
         ("text", "to download", "494 MB", "MIT"),
@@ -113,7 +112,7 @@ def test_a_model_that_does_not_work_says_what_to_do() -> None:
     told[0] |= {"note": "rough: about every second word may be wrong"}
     told[1] |= {"role": "text/x", "dim": 384, "licence": "see the model's page"}
     told[2] |= {"state": "broken", "error": broken}
-    speech, text, vision = models.rows(choice, Settings(), told, "missing")
+    speech, text, vision = models.rows(told, "missing")
     assert (speech["note"], speech["problem"]) == ("rough: about every second word may be wrong", None)
     assert (text["label"], text["note"], text["licence"]) == ("text · besides", "384-d", "see the model's page")
     assert vision["state_label"] == "broken"

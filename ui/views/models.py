@@ -13,7 +13,7 @@ from heimdex_core.models import catalogue
 from heimdex_core.models.device import choose_device
 from heimdex_core.models.profiles import CUSTOM, PROFILES, StepUp, download_bytes, missing_of, step_up
 from heimdex_core.models.registry import ModelChoice, Models
-from heimdex_core.models.threads import threads_for
+from heimdex_core.models.threads import Purpose, threads_for
 from heimdex_core.settings import Settings
 from heimdex_core.types import ModelSet
 from ui import format as fmt
@@ -45,7 +45,7 @@ def library_table(library: Library, active: ModelSet) -> dict[str, Any]:
         "title": t("models.in_use", models=label(models.choice.name)),
         # that they were picked by name is said by the title
         "text": "" if models.choice.name == CUSTOM else reason(models.choice),
-        "rows": rows(models.choice, library.settings, models.describe(), t("model.state.missing")),
+        "rows": rows(models.describe(), t("model.state.missing")),
         "facts": [
             [t("models.spaces"), spaces(active)],
             [t("models.device"), device(library.settings)],
@@ -60,18 +60,11 @@ def choice_table(choice: ModelChoice, settings: Settings) -> dict[str, Any]:
     found = Models(choice, settings, "query").describe()
     name = choice.name if choice.name in PROFILES else ""
     text = t(f"models.about.{name}") if name else ""
-    told = rows(choice, settings, found, t("models.to_fetch"), with_problems=False)
+    told = rows(found, t("models.to_fetch"), with_problems=False)
     return {"heading": "", "title": "", "text": text, "rows": told, "facts": [], "labels": table_labels()}
 
 
-def rows(
-    choice: ModelChoice,
-    settings: Settings,
-    described: Sequence[Mapping[str, Any]],
-    missing: str,
-    *,
-    with_problems: bool = True,
-) -> list[dict[str, Any]]:
+def rows(described: Sequence[Mapping[str, Any]], missing: str, *, with_problems: bool = True) -> list[dict[str, Any]]:
     """`described` as the table draws it; `missing` is said of models that are not there."""
     return [_row(one, missing, with_problems=with_problems) for one in described]
 
@@ -140,7 +133,7 @@ def device(settings: Settings) -> str:
 def threads(settings: Settings) -> str:
     """How many each kind of work gets, when videos are indexed and when a query is answered."""
     asked = settings.worker_threads
-    kinds = ("speech", "vision", "text")
+    kinds: tuple[Purpose, ...] = ("speech", "vision", "text")
     parts = [f"{t(f'model.{kind}')} {threads_for(kind, asked=asked)}" for kind in kinds]
     return " · ".join([*parts, f"{t('models.query')} {threads_for('query', asked=asked)}"])
 
@@ -174,7 +167,7 @@ def step_note(library: Library) -> str:
 
 def profile_choice(profile: str) -> ModelChoice:
     """What a profile names, whether it is on this machine or not."""
-    return ModelChoice(profile, "asked", **PROFILES[profile])
+    return ModelChoice.from_dict({"name": profile, "reason": "asked", **PROFILES[profile]})
 
 
 def profile_option(profile: str, *, in_use: str, suggested: str | None, settings: Settings) -> str:

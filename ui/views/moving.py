@@ -13,29 +13,10 @@ from heimdex_core.models.downloads import DownloadStatus
 from heimdex_core.moves import MoveStatus
 from heimdex_core.types import ModelSet
 from ui import format as fmt
-from ui import state
-from ui.i18n import describe_error, t, t_or, tn
+from ui.i18n import t, t_or, tn
 from ui.views.models import label
 from ui.views.videos import time_left
-
-Card = dict[str, Any]
-Problem = dict[str, str]
-
-
-def card(title: str, text: str = "", **more: Any) -> Card:
-    """Everything that the component draws; what is left out is empty."""
-    empty = {"sub": "", "fraction": None, "tone": "", "problems": [], "actions": []}
-    return {"title": title, "text": text, **empty, **more}
-
-
-def action(name: str, text: str, *, primary: bool = False, value: Any = None, disabled: bool = False) -> dict[str, Any]:
-    return {"name": name, "label": text, "primary": primary, "value": value, "disabled": disabled}
-
-
-def problem(error: Mapping[str, Any], title: str = "") -> Problem:
-    message, hint = describe_error(error, state.language())
-    return {"title": title, "message": message, "hint": hint}
-
+from ui.views.work import Card, Problem, action, card, problem
 
 # --- the models that are chosen -------------------------------------------------------------------
 

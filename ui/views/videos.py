@@ -12,6 +12,7 @@ from ui import format as fmt
 from ui import media, state
 from ui.i18n import LANGUAGES, describe_error, t, t_or, tn
 from ui.views.models import step_note
+from ui.views.work import Card, action, card, problem
 
 _SAID_ELSEWHERE = frozenset({"no_audio", "transcript_no_audio", "rough", "transcript_rough", "no_speech"})
 RUNNING = frozenset({VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING})
@@ -120,26 +121,19 @@ def progress_texts(progress: StageProgress | None) -> dict[str, Any]:
     }
 
 
-def again_card(library: Library, video: Video) -> dict[str, Any] | None:
+def again_card(library: Library, video: Video) -> Card | None:
     """A video that is being indexed again, or could not be, as a card; None where there is nothing to say."""
-    empty = {"title": "", "text": "", "sub": "", "fraction": None, "tone": "", "problems": [], "actions": []}
     if video.state in RUNNING:
         now = progress_texts(library.progress(video.video_id))
-        cancel = {"name": "cancel", "label": t("action.cancel"), "value": video.video_id}
-        told = {
-            "title": t("again.running"),
-            "text": f"{now['strong']}{now.get('text', '')}",
-            "fraction": now["fraction"],
-        }
-        return empty | told | {"actions": [cancel], "thin": True}
+        cancel = action("cancel", t("action.cancel"), value=video.video_id)
+        text = f"{now['strong']}{now.get('text', '')}"
+        return card(t("again.running"), text, fraction=now["fraction"], actions=[cancel], thin=True)
     if video.state is not VideoState.INDEXED or not video.error:
         return None
-    retry = {"name": "retry", "label": t("action.retry"), "value": video.video_id}
+    retry = action("retry", t("action.retry"), value=video.video_id)
     if video.error.get("code") == Cancelled.code:
-        return empty | {"title": t("again.cancelled"), "actions": [retry], "thin": True}
-    message, hint = describe_error(video.error, state.language())
-    failed = [{"title": "", "message": message, "hint": hint}]
-    return empty | {"title": t("again.failed"), "problems": failed, "actions": [retry], "tone": "failed"}
+        return card(t("again.cancelled"), actions=[retry], thin=True)
+    return card(t("again.failed"), problems=[problem(video.error)], actions=[retry], tone="failed")
 
 
 def time_left(eta_s: float) -> str:
@@ -171,8 +165,8 @@ def model_facts(library: Library) -> dict[str, Any]:
         rows.append([t_or(f"model.{kind}", kind), model_text(model)])
     told = [] if choice.name == CUSTOM else [t("facts.profile", profile=choice.name)]
     note = " ".join([*told, step or t_or(f"profile.reason.{choice.reason}", choice.reason)])
-    action = {"name": "models", "label": t("models.step.show")} if step else None
-    return {"heading": t("facts.models"), "rows": rows, "note": note, "action": action}
+    show = {"name": "models", "label": t("models.step.show")} if step else None
+    return {"heading": t("facts.models"), "rows": rows, "note": note, "action": show}
 
 
 def model_text(model: dict[str, Any]) -> str:
