@@ -214,6 +214,8 @@ def test_a_move_that_failed_can_be_run_again_or_given_up() -> None:
     assert card["title"] == "The move to the laptop models is not complete."
     assert card["problems"][0]["message"].startswith("1 of 4 videos are not indexed with the new models")
     assert (names(card), card["actions"][0]["value"]) == (["resume", "ask_drop"], 2)
+    # it was in use before: an undo would go back to what is not complete
+    assert names(shown(status, Kept((made,), made, 1000), active=using)) == ["resume", "ask_drop"]
     assert shown(status, None, active=using) is None
 
 

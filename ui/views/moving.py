@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,13 +141,16 @@ def move_card(
     if status is not None and status.state in ("failed", "cancelled", "interrupted"):
         goes_on = [action("resume", t("move.resume"), primary=True, value=status.set_id)]
         told = _ended(status, titles)
+        given_up = status.set_id
         if old is None or not any(one.set_id == status.set_id for one in old.old):
             return None  # what it made is removed, and nothing is left to tell
     elif old is not None:
         told = card(t("move.done", models=label(active.profile)), tone="done")
-        goes_on = []
+        goes_on, given_up = [], None
     else:
         return None
+    if old.before is not None and old.before.set_id == given_up:
+        old = replace(old, before=None)  # nobody goes back to what is not complete
     return told | _about_kept(old, goes_on, confirming=confirming)
 
 
