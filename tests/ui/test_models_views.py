@@ -149,8 +149,10 @@ def test_a_download_shows_bytes_rate_and_time_left() -> None:
 
 
 def test_another_download_is_waited_for() -> None:
-    card = moving.target_card(LACKING, pulling("downloading", names=("studio",)), None)
-    assert (card["text"], card["actions"][0]["disabled"]) == ("Another download is running.", True)
+    other = pulling("downloading", names=("studio",), bytes_done=5, bytes_total=20)
+    card = moving.target_card(LACKING, other, None)
+    assert card["text"] == "Another download is running: studio · 25 %"
+    assert [(one["name"], one["disabled"]) for one in card["actions"]] == [("stop_pull", False), ("pull", True)]
 
 
 def test_a_download_that_failed_can_be_gone_on_with() -> None:

@@ -53,7 +53,8 @@ def target_card(target: Target, download: DownloadStatus | None, move: MoveStatu
         return card("", problems=[problem(one) for one in told], tone="failed", actions=[mend] if is_broken else [])
     refused = [problem(target.refused)] if target.refused is not None else []
     if not target.is_here:
-        return _fetch_card(target, own, busy=download is not None and download.is_running)
+        other = download if download is not None and download.is_running else None
+        return _fetch_card(target, own, other)
     if target.in_use:
         return card(t("move.in_use"), problems=refused)
     runs = move is not None and move.is_running
@@ -63,8 +64,8 @@ def target_card(target: Target, download: DownloadStatus | None, move: MoveStatu
     return card(t("move.ready"), t("move.waits") if runs else t("move.explain"), actions=[begin], problems=refused)
 
 
-def _fetch_card(target: Target, own: DownloadStatus | None, *, busy: bool) -> Card:
-    """The offer to download, or to go on with a download that stopped."""
+def _fetch_card(target: Target, own: DownloadStatus | None, other: DownloadStatus | None) -> Card:
+    """The offer to download, or to go on with a download that stopped; it waits for an `other` one that runs."""
     size = fmt.size(target.bytes_missing)
     needed = target.bytes_missing + target.keep_free_bytes
     sub = [t("pull.free", size=fmt.size(target.free_bytes)), t("pull.into", folder=_home(target.folder))]
@@ -85,10 +86,12 @@ def _fetch_card(target: Target, own: DownloadStatus | None, *, busy: bool) -> Ca
     elif target.bytes_missing and target.free_bytes < needed:
         text = t("pull.no_room", needed=fmt.size(needed), free=fmt.size(target.free_bytes))
         told |= {"problems": [{"title": "", "message": text, "hint": t("error.MODELS_DISK_FULL.hint")}]}
-    elif busy:
-        told |= {"text": t("pull.waits")}
+    elif other is not None:
+        told |= {"text": f"{t('pull.waits')} {', '.join(other.names)} · {round(100 * other.share)} %"}
     text = t("pull.again") if again else t("pull.begin")
-    actions = [action("pull", text, primary=True, value=list(target.names), disabled=busy)]
+    actions = [action("pull", text, primary=True, value=list(target.names), disabled=other is not None)]
+    if other is not None:
+        actions.insert(0, action("stop_pull", t("action.cancel")))
     return card(**told, actions=actions)
 
 
