@@ -6,15 +6,18 @@ library (open_clip's list of names is the exception, for names that are not in a
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from heimdex_core.errors import WeightsMissing
+from heimdex_core.errors import ModelBroken, WeightsMissing
 from heimdex_core.models import openclip_files, where
 from heimdex_core.models.sentence import KNOWN as SENTENCES
 from heimdex_core.models.sentence import NEEDS as SENTENCE_NEEDS
 from heimdex_core.models.whisper import NEEDS as WHISPER_NEEDS
 from heimdex_core.models.whisper import SIZES
+
+_log = logging.getLogger(__name__)
 
 FAMILY_OF = {"speech": "whisper", "text": "sentence", "vision": "openclip", "caption": "openclip"}
 LICENCE_UNKNOWN = "see the model's page"
@@ -80,10 +83,13 @@ def find(kind: str, spec: str, models_dir: Path | None) -> where.Weights | None:
 
 
 def is_there(kind: str, spec: str, models_dir: Path | None) -> bool:
-    """True where `find` finds it, or nothing needs to be found."""
+    """True where `find` finds it whole, or nothing needs to be found. Damaged files are told in the log."""
     try:
         find(kind, spec, models_dir)
     except WeightsMissing:
+        return False
+    except ModelBroken as error:
+        _log.warning("%s", error)
         return False
     return True
 

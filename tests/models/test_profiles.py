@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdex_core.errors import ModelFolderUnusable, ProfileWeightsMissing, UnknownName
+from heimdex_core.errors import ModelBroken, ModelFolderUnusable, ProfileWeightsMissing, UnknownName
 from heimdex_core.models import catalogue, profiles, where
 from heimdex_core.models.profiles import PROFILES, REASONS, choose_profile, is_as_asked, step_up
 from heimdex_core.settings import Settings
@@ -192,3 +192,15 @@ def test_the_step_up_counts_what_is_missing(own: Path, monkeypatch: pytest.Monke
 def test_people_who_chose_for_themselves_are_left_alone(tmp_path: Path) -> None:
     choice = choose_profile("offline", text=f"sentence:{random_sentences(tmp_path / 'said')}")
     assert step_up(choice, Settings()) is None
+
+
+def test_damaged_weights_count_as_missing_for_auto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(kind: str, spec: str, models_dir: Path | None) -> None:
+        raise ModelBroken(name=spec, reason="half of a file")
+
+    monkeypatch.setattr(catalogue, "find", broken)
+    choice = choose_profile("auto", Settings(models_dir=tmp_path, device="cpu"))
+    assert (choice.name, choice.reason) == ("offline", "no_weights")
+    better = step_up(choice, Settings(models_dir=tmp_path, device="cpu"))
+    assert better is not None
+    assert len(better.missing) == 3
