@@ -9,9 +9,9 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import DeviceUnavailable, HeimdexError
+from heimdex_core.errors import DeviceUnavailable, HeimdexError, ProfileMismatch
 from heimdex_core.models.device import choose_device, gpu_count
-from heimdex_core.models.profiles import REASONS, gigabytes, step_up
+from heimdex_core.models.profiles import REASONS, gigabytes, is_as_asked, step_up
 from heimdex_core.models.threads import threads_for
 from heimdex_core.models.where import models_folder
 from heimdex_core.types import VideoState
@@ -33,6 +33,10 @@ def examine(library: Library) -> dict[str, Any]:
         problems.append(_problem("DISK_FULL", f"Only {disk.free} bytes are free.", "Free some space."))
     problems += _index_problems(library)
     choice = library.models.choice
+    wanted = library.settings.profile
+    if not is_as_asked(choice, wanted, library.settings):
+        error = ProfileMismatch(pinned=choice.name, asked=wanted)
+        problems.append(_problem(error.code, error.message, error.hint))
     models = library.models.describe()
     problems += [_model_problem(model) for model in models if model["state"] not in ("ready", "off")]
     try:

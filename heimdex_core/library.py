@@ -69,9 +69,9 @@ class Library(ReelDoor, ModelDoor):
     ) -> Library:
         """Open the library folder at `path` (default: HEIMDEX_LIBRARY, else data/library).
 
-        A new one is made there unless `create` is false (then LibraryNotFound). The profile is chosen
-        once, when the library is made; asking for another one later raises ProfileMismatch (`move_to`
-        changes it). With `purpose` "query" models load only what searching needs.
+        A new one is made there unless `create` is false (then LibraryNotFound). The profile, or that of the
+        settings, is chosen once, when the library is made; asking for another one later raises ProfileMismatch
+        (`move_to` changes it). A setting that says otherwise by then is told by `doctor`. With `purpose` "query" models load only what searching needs.
         """
         settings = settings or get_settings()
         root = Path(path if path is not None else settings.library).expanduser().resolve()
@@ -85,8 +85,8 @@ class Library(ReelDoor, ModelDoor):
         else:
             store = Store.open(root)
             pinned = ModelChoice.from_dict(store.active_set().choice)
-            if not is_as_asked(pinned, asked, settings):
-                raise ProfileMismatch(pinned=pinned.name, asked=asked)
+            if profile is not None and not is_as_asked(pinned, profile, settings):
+                raise ProfileMismatch(pinned=pinned.name, asked=profile)
         return cls(store, SetModels(store, settings, purpose), settings, user_id or settings.user_id)
 
     def _whole(self) -> Library:

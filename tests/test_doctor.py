@@ -110,3 +110,8 @@ def test_the_profile_that_counts_is_the_one_that_was_moved_to(settings: Settings
     with pytest.raises(ProfileMismatch) as caught:
         Library.open(tmp_path / "library", settings=settings, profile="offline")
     assert "reindex --profile offline" in caught.value.hint
+    # a setting is for new libraries: it does not lock people out of one that has moved, but it is told
+    left = settings.model_copy(update={"profile": "offline"})
+    with Library.open(tmp_path / "library", settings=left) as lib:
+        problems = lib.doctor()["problems"]
+    assert [problem["code"] for problem in problems] == ["PROFILE_MISMATCH"]
