@@ -70,8 +70,9 @@ class Library(ReelDoor, ModelDoor):
         """Open the library folder at `path` (default: HEIMDEX_LIBRARY, else data/library).
 
         A new one is made there unless `create` is false (then LibraryNotFound). The profile, or that of the
-        settings, is chosen once, when the library is made; asking for another one later raises ProfileMismatch
-        (`move_to` changes it). A setting that says otherwise by then is told by `doctor`. With `purpose` "query" models load only what searching needs.
+        settings, is chosen once, when the library is made; asking for another one later raises
+        ProfileMismatch (`move_to` changes it). A setting that says otherwise by then is told by `doctor`.
+        With `purpose` "query" models load only what searching needs.
         """
         settings = settings or get_settings()
         root = Path(path if path is not None else settings.library).expanduser().resolve()
