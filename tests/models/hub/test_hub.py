@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,56 +16,15 @@ from heimdex_core.errors import (
     ModelUnsuited,
     UnknownName,
 )
-from heimdex_core.models import catalogue, hub, openclip_files, profiles, pulling, where
+from heimdex_core.models import catalogue, hub, openclip_files, profiles, where
 from heimdex_core.models.families import make
 from heimdex_core.models.picking import openclip_weights
 from heimdex_core.models.profiles import PROFILES, choose_profile
 from heimdex_core.models.pull_plan import PullProgress
 from heimdex_core.models.pulling import Puller
 from heimdex_core.settings import Settings
+from tests.support.downloads import REVISION, SAID, SMALL, WEIGHTS, is_usable, puller_of
 from tests.support.fake_hub import FakeHub, Mood, Repo, closed_port, fake_hub
-
-SMALL = Path(__file__).resolve().parents[1] / "models_small"
-SAID = "tiny/said"
-WEIGHTS = "model.safetensors"
-REVISION = "5a1d" * 10
-
-
-@pytest.fixture(autouse=True)
-def nothing_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("HEIMDEX_MODELS_DIR", raising=False)
-
-
-@pytest.fixture
-def there() -> Iterator[FakeHub]:
-    with fake_hub(tiny__said=Repo.of(SMALL / "sentences", REVISION)) as running:
-        yield running
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(models_dir=tmp_path / "models", device="cpu")
-
-
-def puller_of(there: FakeHub, settings: Settings, to: Path | None = None) -> Puller:
-    return Puller(settings, to=to, hub=hub.Hub(there.endpoint, retry_wait_s=0.01))
-
-
-@pytest.fixture
-def puller(there: FakeHub, settings: Settings) -> Puller:
-    return puller_of(there, settings)
-
-
-def part_of(folder: Path) -> Path:
-    (part,) = (folder / pulling.PARTS).iterdir()
-    return part
-
-
-def is_usable(settings: Settings, name: str = SAID) -> bool:
-    return catalogue.is_there("text", f"sentence:{name}", settings.models_dir)
-
 
 # --- what it takes --------------------------------------------------------------------------------
 
