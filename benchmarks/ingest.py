@@ -60,7 +60,7 @@ def main() -> int:
             path = args.file or generated_video(args.minutes * 60)
             failed |= compare(path, rounds=args.rounds, obvious=not args.skip_obvious)
         elif part == "overlap":
-            failed |= overlap(args.file or talking_video(args.minutes * 60), args.models)
+            failed |= overlap(args.file or talking_video(args.minutes * 60), args.models, rounds=args.rounds)
         else:
             failed |= memory(
                 {minutes: talking_video(minutes * 60) for minutes in (args.minutes, args.long)}, args.models
@@ -77,11 +77,17 @@ def child(way: str, path: Path, models: str) -> dict[str, float]:
     return {"one-pass": one_pass, "obvious": obvious_way}[way](path)
 
 
-def overlap(path: Path, models: str) -> int:
-    """The branches alone and all of it, one after the other."""
+def overlap(path: Path, models: str, *, rounds: int) -> int:
+    """The branches alone and all of it, taking turns; the quickest of each counts."""
     describe(path)
-    found = {way: in_child(way, path, models) for way in ("sound", "picture", "whole")}
-    return 0 if ingest_whole.overlap_report(found) else 1
+    best: dict[str, dict[str, float]] = {}
+    for n in range(rounds):
+        for way in ("sound", "picture", "whole"):
+            found = in_child(way, path, models)
+            print(f"  round {n + 1}: {way:8} {found['seconds']:7.1f} s  {found['cpu_s']:7.1f} s of CPU", flush=True)
+            if way not in best or found["seconds"] < best[way]["seconds"]:
+                best[way] = found
+    return 0 if ingest_whole.overlap_report(best) else 1
 
 
 def memory(paths: dict[float, Path], models: str) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
+import sys
 import threading
 from collections.abc import Generator, Iterator
 from typing import TypeVar
@@ -10,6 +13,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 _LOOK_S = 0.1
+_MODEST_BY = 5
 
 
 class _End:
@@ -19,9 +23,12 @@ class _End:
         self.error = error
 
 
-def ahead(items: Generator[Item, None, None] | Iterator[Item], depth: int) -> Generator[Item, None, None]:
+def ahead(
+    items: Generator[Item, None, None] | Iterator[Item], depth: int, *, modest: bool = False
+) -> Generator[Item, None, None]:
     """The same items in the same order, made in a thread of their own at most `depth` ahead.
 
+    A `modest` maker, with the threads that it starts, takes only what others leave of the cores.
     An error of the maker is raised here. When this generator is closed, the maker is too, in its thread.
     """
     ready: queue.Queue[Item | _End] = queue.Queue(depth)
@@ -39,6 +46,8 @@ def ahead(items: Generator[Item, None, None] | Iterator[Item], depth: int) -> Ge
     def make() -> None:
         error: BaseException | None = None
         try:
+            if modest:
+                _give_way()
             for item in items:
                 if not put(item):
                     break
@@ -59,3 +68,12 @@ def ahead(items: Generator[Item, None, None] | Iterator[Item], depth: int) -> Ge
     finally:
         stop.set()
         maker.join()
+
+
+def _give_way() -> None:
+    """Lower the priority of the calling thread, and of threads that it will start. Linux knows one for each."""
+    if sys.platform != "linux":
+        return
+    own = threading.get_native_id()
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, own, min(19, os.getpriority(os.PRIO_PROCESS, own) + _MODEST_BY))

@@ -93,8 +93,9 @@ def look(source: Path, info: MediaInfo, folder: Path, params: IngestParams, cont
         detect_interpolation=Interpolation.POINT,
         on_damage=found.damage,
     )
-    # decoding goes on while a frame is looked at, or the cores would wait for each other frame by frame
-    with contextlib.closing(ahead(passes, _AHEAD)) as frames:
+    # Decoding goes on while a frame is looked at, or the cores would wait for each other frame by frame. It could
+    # fill all of them, and the recogniser beside it is what everything waits for in the end: that goes first.
+    with contextlib.closing(ahead(passes, _AHEAD, modest=True)) as frames:
         found.watch(frames)
     return found.result()
 

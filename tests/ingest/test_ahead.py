@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -52,3 +54,14 @@ def test_leaving_early_closes_the_maker_and_ends_its_thread():
     running.close()
     assert closed.is_set()
     assert not any(t.name == "ahead" for t in threading.enumerate())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities of threads are Linux's own")
+def test_a_modest_maker_gives_way_and_nobody_else_does():
+    def priorities() -> Iterator[int]:
+        yield os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    own = next(priorities())
+    assert list(ahead(priorities(), 1)) == [own]
+    assert list(ahead(priorities(), 1, modest=True)) == [min(19, own + 5)]
+    assert next(priorities()) == own
