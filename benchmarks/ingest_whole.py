@@ -91,6 +91,8 @@ def overlap_report(found: dict[str, dict[str, float]]) -> bool:
         f"whole / max({slowest} alone {found[slowest]['seconds']:.1f} s, CPU / {cores} cores {share:.1f} s):", end=" "
     )
     print(f"{ratio:.2f} (wanted: at most {WANTED_OVERLAP})")
+    in_turn = found["sound"]["seconds"] + found["picture"]["seconds"]
+    print(f"whole / one branch after the other ({in_turn:.1f} s): {all_of_it['seconds'] / in_turn:.2f}")
     return ratio <= WANTED_OVERLAP
 
 

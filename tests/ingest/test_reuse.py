@@ -14,16 +14,9 @@ from heimdex_core.ingest.progress import OPTIONAL, STAGES
 from heimdex_core.store import Store, sidecar
 from heimdex_core.types import Interval, Video, VideoState
 from tests.support import media
-from tests.support.ingest import USER, LetterText, MeanColour, SmallModels, add_set, new_store, place_video, settings
+from tests.support.ingest import USER, LetterText, MeanColour, SmallModels, add_set, place_video, settings
 
 BEFORE_COMMIT = [stage for stage in STAGES if stage not in (*OPTIONAL, "commit")]
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    made = new_store(tmp_path / "library")
-    yield made
-    made.close()
 
 
 @pytest.fixture

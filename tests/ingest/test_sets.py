@@ -14,14 +14,7 @@ from heimdex_core.ingest.pipeline import IngestRun, StageOutcome
 from heimdex_core.store import Store, sidecar
 from heimdex_core.types import Video, VideoState
 from tests.support import media
-from tests.support.ingest import USER, SmallModels, add_set, new_store, place_video, settings
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    made = new_store(tmp_path / "library")
-    yield made
-    made.close()
+from tests.support.ingest import USER, SmallModels, add_set, place_video, settings
 
 
 def indexed(store: Store, path: Path) -> Video:

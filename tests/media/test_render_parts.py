@@ -1,0 +1,97 @@
+"""What a render is put together from, what it refuses, and how it is measured afterwards."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from heimdex_core.errors import InvalidValue, RenderFailed
+from heimdex_core.media.graph import choose_audio, clip_frames, exact_fps, scale_colours, wide_size
+from heimdex_core.media.render import RenderClip, measure, render_reel
+from heimdex_core.types import WorkContext
+from tests.media.rendering import clip
+from tests.support import media
+from tests.support.decoding import info_of
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "fps", "frames"),
+    [
+        (1.0, 30, 30),
+        (0.04, 30, 1),
+        (0.001, 30, 1),
+        (1.016, 30, 30),
+        (1.017, 30, 31),
+        (10.01, Fraction(30000, 1001), 300),
+    ],
+)
+def test_clip_frames(duration_s: float, fps: int | Fraction, frames: int) -> None:
+    assert clip_frames(duration_s, Fraction(fps)) == frames
+
+
+def test_exact_fps() -> None:
+    assert exact_fps(29.97) == Fraction(30000, 1001)
+    assert exact_fps(23.976) == Fraction(24000, 1001)
+    assert exact_fps(25.0) == 25
+    assert exact_fps(30.0) == 30
+
+
+@pytest.mark.parametrize(("height", "size"), [(720, (1280, 720)), (1080, (1920, 1080)), (480, (854, 480))])
+def test_wide_size(height: int, size: tuple[int, int]) -> None:
+    assert wide_size(height) == size
+
+
+def test_the_track_is_not_the_commentary(tmp_path: Path) -> None:
+    track = choose_audio(info_of(media.multi_track(tmp_path / "m.mkv")))
+    assert track is not None
+    assert track.stream_index == 3
+
+
+def test_no_track(tmp_path: Path) -> None:
+    assert choose_audio(info_of(media.no_audio(tmp_path / "n.mp4"))) is None
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), [(-1.0, 1.0), (1.0, 1.0), (2.0, 1.0), (float("nan"), 1.0)])
+def test_a_clip_needs_a_length(tmp_path: Path, start_s: float, end_s: float) -> None:
+    info = info_of(media.one_frame(tmp_path / "o.mp4"))
+    with pytest.raises(InvalidValue):
+        RenderClip(tmp_path / "o.mp4", info, start_s, end_s)
+
+
+@pytest.mark.parametrize("change", [{"width": 321}, {"height": 0}, {"fps": 0.0}])
+def test_a_format_that_cannot_be(tmp_path: Path, change: dict[str, float]) -> None:
+    source = clip(media.one_frame(tmp_path / "o.mp4"), 0.0, 0.04)
+    options = {"width": 320, "height": 180, "fps": 30.0, "crf": 20, "preset": "ultrafast", **change}
+    with pytest.raises(InvalidValue):
+        render_reel([source], tmp_path / "x.mp4", timeout_s=9, context=WorkContext(), **options)  # type: ignore[arg-type]
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+def test_measure_sees_sound_that_starts_late(tmp_path: Path) -> None:
+    measured = measure(media.delayed_audio(tmp_path / "late.mp4", 1.0, duration_s=3.0))
+    assert measured.video_duration_s == pytest.approx(3.0, abs=1e-3)
+    assert measured.av_offset_s == pytest.approx(1.0, abs=0.025)
+    assert measured.audio_duration_s == pytest.approx(2.0, abs=2 * 1024 / 44100)  # whole AAC packets
+
+
+def test_measure_without_sound(tmp_path: Path) -> None:
+    measured = measure(media.no_audio(tmp_path / "n.mp4", 2.0))
+    assert measured.audio_codec is None
+    assert measured.duration_s == pytest.approx(2.0, abs=1e-3)
+    assert measured.frame_count == 50
+
+
+@pytest.mark.parametrize("make", [media.text_file_mp4, media.empty_file, media.audio_only])
+def test_measure_of_what_is_no_video(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    with pytest.raises(RenderFailed):
+        measure(make(tmp_path / "x.mp4"))
+
+
+def test_hd_without_a_stated_matrix_is_taken_as_bt709(tmp_path: Path) -> None:
+    source = media.colour_clips(tmp_path / "hd.mp4", [("red", 0.04)], size=(1280, 720))
+    assert "in_color_matrix=bt709" in scale_colours(source, info_of(source))
+    small = media.colour_clips(tmp_path / "sd.mp4", [("red", 0.04)])
+    assert "in_color_matrix" not in scale_colours(small, info_of(small))

@@ -1,0 +1,134 @@
+"""Every clip begins and ends with the right frame and sample, also where it is rendered in groups."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heimdex_core.media.render import RenderClip, fitting_groups, measure, render_reel
+from heimdex_core.types import WorkContext
+from tests.media.rendering import BLUE, GREEN, LOUD, RED, clip, reel
+from tests.support import media
+from tests.support.decoding import centres, info_of, is_colour, loudness, pictures, sound
+
+
+def counted(path: Path, count: int = 100, codec: str = "libx264") -> Path:
+    """25 fps, frame n plain gray of level 20 + 2 n, one keyframe in 50, B-frames where the codec has them."""
+    raw = path.with_suffix(".gray")
+    raw.write_bytes(b"".join(bytes([20 + 2 * n]) * (160 * 90) for n in range(count)))
+    media.ffmpeg(
+        *("-f", "rawvideo", "-pix_fmt", "gray", "-s", "160x90", "-r", "25", "-i", raw, "-c:v", codec, "-g", "50"),
+        *("-bf", "2" if codec == "libx264" else "0", "-b:v", "2M", "-color_range", "tv", "-pix_fmt", "yuv420p", path),
+    )
+    raw.unlink()
+    return path
+
+
+@pytest.mark.parametrize(("name", "codec"), [("c.mp4", "libx264"), ("c.mkv", "libx264"), ("c.avi", "mpeg4")])
+@pytest.mark.parametrize("first", [0, 3, 49, 50, 77])
+def test_clips_begin_and_end_with_the_right_frame(tmp_path: Path, name: str, codec: str, first: int) -> None:
+    source = counted(tmp_path / name, codec=codec)
+    start_s = first / 25
+    assert reel([clip(source, start_s, start_s + 0.4)], tmp_path / "out.mp4", fps=25.0).frame_count == 10
+    levels = centres(tmp_path / "out.mp4")[:, 0]
+    # what the source itself shows at these frames, decoded from its start
+    expected = centres(source)[first : first + 10, 0]
+    assert list(levels) == pytest.approx(list(expected), abs=1.0)
+
+
+def test_a_frame_shown_before_the_clip_is_held_into_it(tmp_path: Path) -> None:
+    images = [media.plain(colour) for colour in ("red", "green", "blue")]
+    slides = media.encode_frames(tmp_path / "slides.mp4", images, [0.0, 4.0, 8.0])
+    reel([clip(slides, 2.0, 5.0)], tmp_path / "out.mp4")
+    seen = centres(tmp_path / "out.mp4")
+    assert all(is_colour(pixel, RED) for pixel in seen[:59])
+    assert all(is_colour(pixel, GREEN) for pixel in seen[61:])
+    assert len(seen) == 90
+
+
+def test_a_clip_from_before_the_first_frame(tmp_path: Path) -> None:
+    """The picture starts 1.6 s late; a clip of [1, 2.6) is 48 frames, sound throughout, red held from its start."""
+    source = media.delayed_first_frame(tmp_path / "late.mp4")
+    measured = reel([clip(source, 1.0, 2.6)], tmp_path / "out.mp4")
+    samples, rate = sound(tmp_path / "out.mp4")
+    assert measured.frame_count == 48
+    assert all(is_colour(pixel, RED) for pixel in centres(tmp_path / "out.mp4"))
+    assert loudness(samples, rate, 0.05, 1.5) > LOUD
+
+
+def flashes(path: Path, offset_s: float = 0.0) -> Path:
+    """4 s, black and silent, but white with a 1 kHz beep from 2.0 to 2.2 s; the clock starts at `offset_s`."""
+    picture = "color=c=black:s=160x90:r=25:d=4,drawbox=c=white:t=fill:enable='between(t,1.99,2.19)'"
+    beep = "aevalsrc='if(between(t,2,2.2),0.5*sin(2000*PI*t),0)':s=44100:d=4"
+    codec = ["-c:v", "mpeg4", "-c:a", "pcm_s16le"] if path.suffix == ".avi" else ["-c:v", "libx264", "-g", "50"]
+    shift = ["-output_ts_offset", str(offset_s)] if offset_s else []
+    media.ffmpeg("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beep, *codec, *shift, path)
+    return path
+
+
+@pytest.mark.parametrize(("name", "offset_s"), [("f.mp4", 0.0), ("f.mkv", 0.0), ("f.avi", 0.0), ("f.mkv", 5.0)])
+def test_sound_and_picture_stay_together(tmp_path: Path, name: str, offset_s: float) -> None:
+    """The flash of the tenth clip, whose nine neighbours have lengths that no rate divides."""
+    source = flashes(tmp_path / name, offset_s)
+    other = media.colour_clips(tmp_path / "o.mp4", [("black", 1.0)], fps=24)
+    before = [clip(other, 0.1, 0.1 + 0.0717 * n) for n in range(1, 10)]
+    frames = sum(round(0.0717 * n * 30) for n in range(1, 10))
+    reel([*before, clip(source, 1.5, 2.5)], tmp_path / "out.mp4")
+    seen, (samples, rate) = centres(tmp_path / "out.mp4"), sound(tmp_path / "out.mp4")
+    flash_s = int(np.argmax(seen[:, 0] > 128)) / 30
+    beep_s = int(np.argmax(np.abs(samples) > 0.1)) / rate
+    assert flash_s == pytest.approx(frames / 30 + 0.5, abs=0.5 / 30)
+    assert abs(beep_s - flash_s) < 0.040
+
+
+def test_fifty_clips(tmp_path: Path) -> None:
+    source = media.colour_clips(tmp_path / "s.mp4", [("red", 1.0), ("blue", 1.0)], size=(160, 90), tone_hz=440)
+    clips = [clip(source, n % 2 + 0.1, n % 2 + 0.3) for n in range(50)]
+    measured = reel(clips, tmp_path / "out.mp4", height=90)
+    seen = centres(tmp_path / "out.mp4")
+    assert measured.frame_count == 50 * 6
+    for n in range(50):
+        assert is_colour(seen[6 * n + 3], BLUE if n % 2 else RED)
+
+
+def uhd(path: Path, n: int) -> RenderClip:
+    """A clip that claims to be 4K: 3840 x 2160 x 1.5 bytes = 12.4 MB a picture, 99.5 MB for eight."""
+    whole = clip(path, n % 2 + 0.11, n % 2 + 0.31)
+    return replace(whole, info=replace(whole.info, coded_width=3840, coded_height=2160))
+
+
+def test_what_would_not_fit_into_memory_is_rendered_in_groups(tmp_path: Path) -> None:
+    source = media.colour_clips(tmp_path / "s.mp4", [("red", 1.0), ("blue", 1.0)], tone_hz=440, noise=20)
+    clips = [uhd(source, n) for n in range(40)]
+    # 13 x 99.5 MB = 1294 MB; one more is over 1300 MB
+    assert [len(group) for group in fitting_groups(clips)] == [13, 13, 13, 1]
+    alike = [replace(c, info=info_of(source)) for c in clips]
+    assert len(fitting_groups(alike)) == 1
+
+
+def test_groups_are_joined_without_a_trace(tmp_path: Path) -> None:
+    """14 clips of 0.2 s at 29.97, of 6 frames each, in two groups: frames, times, sound as of one graph."""
+    source = media.colour_clips(tmp_path / "s.mp4", [("red", 1.0), ("blue", 1.0)], tone_hz=440, noise=20)
+    clips = [uhd(source, n) for n in range(14)]
+    reported: list[float] = []
+    render_reel(
+        clips,
+        tmp_path / "out.mp4",
+        **{"width": 320, "height": 180, "fps": 29.97, "crf": 20, "preset": "ultrafast"},  # type: ignore[arg-type]
+        timeout_s=120,
+        context=WorkContext(report=lambda done, total: reported.append(done)),
+    )
+    measured = measure(tmp_path / "out.mp4")
+    times, images = pictures(tmp_path / "out.mp4")
+    samples, rate = sound(tmp_path / "out.mp4")
+    assert measured.frame_count == 84
+    assert times == pytest.approx([n * 1001 / 30000 for n in range(84)], abs=1e-4)
+    for n in range(14):
+        assert is_colour(images[6 * n : 6 * n + 6].mean(axis=(0, 1, 2)), BLUE if n % 2 else RED, 40)
+    assert abs(measured.audio_duration_s - measured.video_duration_s) < 0.024
+    assert abs(measured.av_offset_s) < 1e-4
+    assert loudness(samples, rate, 0.1, 2.7) > LOUD
+    assert reported == sorted(reported)
+    assert reported[-1] == pytest.approx(84 * 1001 / 30000)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "s.mp4"]
