@@ -31,7 +31,8 @@ SAFE = ("model.safetensors", "model.safetensors.index.json")
 NEEDS = ((*SAFE, "pytorch_model.bin"), ("config.json", "modules.json"), ("tokenizer.json",))
 KNOWN = ("intfloat/multilingual-e5-small", "BAAI/bge-m3", "sentence-transformers/all-MiniLM-L6-v2")
 """Offered when a name is not one."""
-BATCH: dict[Device, int] = {"cpu": 16, "cuda": 128}
+# measured on a CPU: 4 take 0.8 of the time that one by one takes, while 16 are slower than either for a large model
+BATCH: dict[Device, int] = {"cpu": 4, "cuda": 128}
 LONGEST = 512
 """Tokens a piece has at most: what is said in a scene is no longer, and attention grows with the square."""
 _PROBE = "probe"
