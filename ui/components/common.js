@@ -18,6 +18,21 @@ function h(tag, props, ...children) {
   return el;
 }
 
+// A component that is drawn anew whenever what it shows has changed; draw(data) says how.
+class Drawn {
+  constructor(host, out) {
+    this.host = host;
+    this.out = out;
+  }
+
+  update(data) {
+    const key = JSON.stringify({ ...data, ack: null });
+    if (key === this.key) return;
+    this.key = key;
+    this.draw(data);
+  }
+}
+
 const ICONS = {
   plus: ["M12 5v14M5 12h14"],
   check: ["M4.5 12.5l5 5 10-11"],

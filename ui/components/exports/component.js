@@ -1,18 +1,14 @@
 // Rendering: the button, its progress or its error, and what was rendered before.
 
-class Exports {
+class Exports extends Drawn {
   constructor(host, out) {
-    this.host = host;
-    this.out = out;
+    super(host, out);
     this.now = h("div", { class: "now" });
     this.past = h("section", { class: "past" });
     host.append(this.now, this.past);
   }
 
-  update(data) {
-    const key = JSON.stringify({ ...data, ack: null });
-    if (key === this.key) return;
-    this.key = key;
+  draw(data) {
     this.data = data;
     const button = (action) => {
       const b = h("button", { class: action.primary ? "btn primary" : "btn", type: "button", disabled: action.disabled, data: { act: action.name } }, action.label);

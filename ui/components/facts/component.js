@@ -1,15 +1,7 @@
 // Panels of facts: a heading, rows of label and value, a sentence.
 
-class Facts {
-  constructor(host, out) {
-    this.host = host;
-    this.out = out;
-  }
-
-  update(data) {
-    const key = JSON.stringify({ ...data, ack: null });
-    if (key === this.key) return;
-    this.key = key;
+class Facts extends Drawn {
+  draw(data) {
     this.host.classList.toggle("wide", Boolean(data.wide));
     this.host.replaceChildren(...data.panels.map((panel) => h("section", { class: "panel" },
       h("div", { class: "caps" }, panel.heading),

@@ -1,15 +1,7 @@
 // Where to begin: three steps, examples to search for, the latest videos.
 
-class Home {
-  constructor(host, out) {
-    this.host = host;
-    this.out = out;
-  }
-
-  update(data) {
-    const key = JSON.stringify({ ...data, ack: null });
-    if (key === this.key) return;
-    this.key = key;
+class Home extends Drawn {
+  draw(data) {
     const go = (element, name, value) => { element.onclick = () => this.out.send(name, value, true); return element; };
     this.host.replaceChildren(
       h("header", null, h("h1", null, data.title), h("p", { class: "muted" }, data.intro)),

@@ -1,15 +1,7 @@
 // A table of models: what each is, whether it works, and in words what to do where it does not.
 
-class Models {
-  constructor(host, out) {
-    this.host = host;
-    this.out = out;
-  }
-
-  update(data) {
-    const key = JSON.stringify({ ...data, ack: null });
-    if (key === this.key) return;
-    this.key = key;
+class Models extends Drawn {
+  draw(data) {
     this.host.replaceChildren(h("section", { class: data.heading ? "panel" : "plain" },
       data.heading ? h("div", { class: "caps" }, data.heading) : "",
       data.title ? h("div", { class: "title" }, data.title) : "",

@@ -1,15 +1,7 @@
 // The right end of the header: which models work here, and the two languages.
 
-class Topbar {
-  constructor(host, out) {
-    this.host = host;
-    this.out = out;
-  }
-
-  update(data) {
-    const key = JSON.stringify({ ...data, ack: null });
-    if (key === this.key) return;
-    this.key = key;
+class Topbar extends Drawn {
+  draw(data) {
     const profile = h("button", { class: "profile", type: "button" }, data.profile);
     profile.onclick = () => this.out.send("models", null, true);
     this.host.replaceChildren(h("div", { class: "bar" },
