@@ -159,6 +159,8 @@ def test_a_download_that_failed_can_be_gone_on_with() -> None:
     lost = HubUnreachable(endpoint="https://hub", name="laptop", reason="x").to_dict()
     card = moving.target_card(LACKING, pulling("failed", error=lost), None)
     assert card["problems"][0]["message"] == "The model hub https://hub cannot be reached."
+    assert (card["text"], card["actions"][0]["label"]) == ("", "Download")
+    card = moving.target_card(LACKING, pulling("failed", error=lost, bytes_done=5, bytes_total=20), None)
     assert card["text"] == "What has arrived is kept: run it again and it goes on from there."
     assert card["actions"][0]["label"] == "Go on downloading"
 

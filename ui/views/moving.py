@@ -78,8 +78,8 @@ def _fetch_card(target: Target, own: DownloadStatus | None, other: DownloadStatu
     }
     again = False
     if own is not None and own.state == "failed" and own.error is not None:
-        told |= {"problems": [problem(own.error)], "text": t("pull.kept"), "tone": "failed"}
-        again = True
+        again = own.share > 0
+        told |= {"problems": [problem(own.error)], "text": t("pull.kept") if again else "", "tone": "failed"}
     elif own is not None and own.state == "cancelled":
         told |= {"text": t("pull.stopped")}
         again = True
