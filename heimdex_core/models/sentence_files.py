@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.errors import ModelBroken
+from heimdex_core.models.weights import read_json
 
 _LEGACY_MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
 
@@ -22,16 +21,6 @@ _FAMILIES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("bge", "en"), "Represent this sentence for searching relevant passages: ", ""),
     (("bge", "zh"), "为这个句子生成表示以用于检索相关文章：", ""),
 )
-
-
-def read_json(path: Path, name: str) -> Any:
-    """The file's content; None where there is no such file. Raises ModelBroken where it is no JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise ModelBroken(name=name, reason=f"{path.name} cannot be read ({error})") from error
 
 
 def modules(folder: Path, name: str) -> list[tuple[str, Path]]:

@@ -1,10 +1,12 @@
-"""Files of a model are read only when they are the ones that were tried."""
+"""Files of a model: read only when they are the ones that were tried, and what is wrong with them said in words."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from heimdex_core.errors import ModelBroken, ModelUnavailable
 
@@ -21,6 +23,16 @@ def check_files(name: str, folder: Path, sha256: Mapping[str, str]) -> None:
             raise ModelBroken(name=name, reason=f"{filename} cannot be read ({error.strerror})") from error
         if found != expected:
             raise ModelBroken(name=name, reason=f"{filename} has sha256 {found[:12]}..., expected {expected[:12]}...")
+
+
+def read_json(path: Path, name: str) -> Any:
+    """The file's content; None where there is no such file. Raises ModelBroken where it is no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ModelBroken(name=name, reason=f"{path.name} cannot be read ({error})") from error
 
 
 def folder_bytes(folder: Path) -> int:

@@ -6,7 +6,6 @@ up over music and silence is left out and counted.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections import Counter
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heimdex_core.errors import DeviceUnavailable, ModelBroken, ModelUnavailable
-from heimdex_core.models import where
+from heimdex_core.models import where, whisper_files
 from heimdex_core.models.batching import Batches, is_out_of_memory
 from heimdex_core.models.device import Device, choose_device
 from heimdex_core.models.speech_filter import NO_SPEECH_LIMIT, filter_segments
@@ -102,7 +101,7 @@ class Whisper:
         """Languages that the model's vocabulary has a token for; None (many) while it is not on this machine."""
         if self._languages is None:
             try:
-                self._languages = _languages(self._weights().folder, self.name)
+                self._languages = whisper_files.languages(self._weights().folder, self.name)
             except ModelUnavailable:
                 return None
         return self._languages
@@ -118,7 +117,7 @@ class Whisper:
     def check(self) -> None:
         """Raise WeightsMissing or ModelBroken, without loading."""
         self._found = None
-        _languages(self._weights().folder, self.name)
+        whisper_files.check_config(self._weights().folder, self.name)
 
     def load(self) -> None:
         """Read the weights now. Raises WeightsMissing, ModelUnavailable, ModelBroken, DeviceUnavailable."""
@@ -267,6 +266,7 @@ def _segment(part: Any, window: Window, total_s: float) -> Segment:
 
 def _load(folder: Path, name: str, device: Device, threads: int) -> BatchedInferencePipeline:
     """Raises ModelUnavailable, ModelBroken, DeviceUnavailable."""
+    whisper_files.check_config(folder, name)
     try:
         from faster_whisper import BatchedInferencePipeline, WhisperModel
 
@@ -292,25 +292,6 @@ def _try_gpu(model: Any) -> None:
         model.encode(np.zeros((model.model.n_mels, model.feature_extractor.nb_max_frames), np.float32))
     except RuntimeError as error:
         raise DeviceUnavailable(device="cuda", reason=str(error)) from error
-
-
-def _languages(folder: Path, name: str) -> frozenset[str]:
-    """Codes of the languages that the vocabulary has tokens for.
-
-    Models for English alone have these tokens too; what only the others have is the empty token.
-    """
-    from faster_whisper.tokenizer import _LANGUAGE_CODES
-
-    vocabulary = next(folder / file for file in ("vocabulary.json", "vocabulary.txt") if (folder / file).is_file())
-    try:
-        text = vocabulary.read_text(encoding="utf-8")
-        tokens = json.loads(text) if vocabulary.suffix == ".json" else text.removesuffix("\n").split("\n")
-    except (OSError, ValueError) as error:
-        raise ModelBroken(name=name, reason=f"{vocabulary.name} cannot be read ({error})") from error
-    there = set(tokens)
-    if "" not in there:
-        return frozenset({"en"})
-    return frozenset(code for code in _LANGUAGE_CODES if f"<|{code}|>" in there)
 
 
 def _is_folder(model: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +92,32 @@ def said_in_words(use: Use, folder: Path) -> None:
 def test_whisper(tmp_path: Path, spoken: Path, file: str, damage: str) -> None:
     folder = damaged(SMALL / "whisper", tmp_path / "broken", file, damage)
     said_in_words(lambda path: use_whisper(path, spoken), folder)
+
+
+WHISPER_CONFIGS = {
+    **{f"no {field}": {field: ...} for field in ("alignment_heads", "lang_ids", "suppress_ids", "suppress_ids_begin")},
+    "no heads": {"alignment_heads": []},
+    "heads without a layer": {"alignment_heads": [1, 0]},
+    "a head before the first": {"alignment_heads": [[-1, 0]]},
+    "no languages": {"lang_ids": []},
+    "a language beyond the vocabulary": {"lang_ids": [533, 10**8]},
+    "a token beyond the vocabulary": {"suppress_ids_begin": [10**8]},
+    "a word for a token": {"suppress_ids": ["<|en|>"]},
+}
+"""Most of these end the process where CTranslate2 sees them."""
+
+
+@pytest.mark.parametrize("changes", WHISPER_CONFIGS.values(), ids=WHISPER_CONFIGS)
+@pytest.mark.parametrize("language", ["en", "auto"])
+def test_whisper_of_an_impossible_configuration(
+    tmp_path: Path, spoken: Path, changes: dict[str, object], language: str
+) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(SMALL / "whisper", folder)
+    config = {**json.loads((folder / "config.json").read_text()), **changes}
+    (folder / "config.json").write_text(json.dumps({name: part for name, part in config.items() if part is not ...}))
+    said_in_words(lambda path: Whisper(str(path)).check(), folder)
+    said_in_words(lambda path: Whisper(str(path)).transcribe(spoken, language=language, context=WorkContext()), folder)
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
