@@ -104,7 +104,8 @@ class ModelDoor(Door):
         extra = [*(now.extra if profile is None or keep_spaces else ()), *add_spaces]
         if keep_spaces:
             extra += [f"{kind}={now.spec(kind)}" for kind in ("text", "vision") if now.spec(kind) != choice.spec(kind)]
-        choice = replace(choice, extra=tuple(dict.fromkeys(extra)))
+        first = {f"{kind}={choice.spec(kind)}" for kind in ("text", "vision")}
+        choice = replace(choice, extra=tuple(one for one in dict.fromkeys(extra) if one not in first))
         choice = self._without(choice, drop_spaces)
         spaces = Models(choice, self.settings).spaces
         target = self.store.add_set(choice.name, choice.to_dict(), spaces)
@@ -166,10 +167,15 @@ class ModelDoor(Door):
         choice = ModelChoice.from_dict(whole)
         return choice if choice == now else replace(choice, name=CUSTOM, reason="models_by_name")
 
+    def spaces_besides(self, choice: ModelChoice | None = None) -> dict[str, str]:
+        """Spaces by name that are indexed beside the first models of `choice` (None: those in use), as KIND=SPEC."""
+        choice = choice or ModelChoice.from_dict(self.store.active_set().choice)
+        return {self._space_name(choice, one): one for one in choice.extra}
+
     def _without(self, choice: ModelChoice, names: Sequence[str]) -> ModelChoice:
         if not names:
             return choice
-        by_name = {self._space_name(choice, one): one for one in choice.extra}
+        by_name = self.spaces_besides(choice)
         for name in names:
             if name not in by_name:
                 raise UnknownName(kind="further space", name=name, known=", ".join(by_name) or "none")

@@ -139,16 +139,30 @@ def _draw_names(library: Library, active: ModelSet) -> None:
         spec = tables.spec_of(kind, typed or "")
         if spec != now.spec(kind) and (spec or kind == "caption"):
             named[kind] = spec
+    dropped = _draw_besides(library, active)
     keep = st.checkbox(t("models.keep_spaces"), key=_KEEP, help=t("models.keep_spaces_help"))
-    if not named:
+    if not named and not dropped:
         return
     choice = ModelChoice.from_dict({**now.to_dict(), "name": CUSTOM, "reason": "models_by_name", **named})
+    choice = replace(choice, extra=tuple(one for one in now.extra if one not in dropped.values()))
     target = _target(library, now, choice)
 
     def move(opened: Library) -> object:
-        return opened.move_to(**named, keep_spaces=bool(keep), queue=True)  # type: ignore[arg-type]
+        return opened.move_to(**named, drop_spaces=list(dropped), keep_spaces=bool(keep), queue=True)  # type: ignore[arg-type]
 
     _draw_target("named", target, move)
+
+
+def _draw_besides(library: Library, active: ModelSet) -> dict[str, str]:
+    """The spaces that are searched beside the first models; those that are to go, as KIND=SPEC by name."""
+    besides = library.spaces_besides()
+    if not besides:
+        return {}
+    key = f"hx_besides_{active.set_id}"
+    left = st.multiselect(
+        t("models.besides"), list(besides), default=list(besides), key=key, help=t("models.besides_help")
+    )
+    return {name: spec for name, spec in besides.items() if name not in left}
 
 
 # --- what can be done about a choice --------------------------------------------------------------

@@ -120,10 +120,12 @@ def test_the_library_moves_and_finds_by_meaning(page: Page, shot: Shot) -> None:
     card = open_names(page)
     name_model(page, "text", "made/sentences")
     name_model(page, "vision", str(SMALL / "open_clip"))
+    page.get_by_text("Keep the present models beside the new ones").click()
     press(card, "Move the library to these models")
     expect(page.get_by_text("Moving to the models picked by name").first).to_be_visible()
     shot(page, "models-moving")
-    expect(page.get_by_text("The library has moved to the models picked by name.")).to_be_visible(timeout=WORKING_MS)
+    moved = page.get_by_text("The library has moved to the models picked by name and 2 more.")
+    expect(moved).to_be_visible(timeout=WORKING_MS)
     expect(page.locator(".st-key-hx-topbar")).to_contain_text("models by name")
     shot(page, "models-moved")
     open_page(page, "/search")
@@ -133,17 +135,35 @@ def test_the_library_moves_and_finds_by_meaning(page: Page, shot: Shot) -> None:
     expect(page.locator("article.card").first.locator(".time")).to_contain_text("0:00.0", timeout=60_000)
 
 
-def test_the_move_is_undone_and_what_it_made_removed(page: Page, library: Path, shot: Shot) -> None:
+def test_the_move_is_undone_and_done_again(page: Page) -> None:
     open_page(page, "/settings")
     card = page.locator("[class*=st-key-hx_move-card]")
     press(card, "Undo")
     expect(page.get_by_text("This library uses the offline models.")).to_be_visible(timeout=WORKING_MS)
+    press(card, "Undo")
+    both = page.get_by_text("This library uses the models picked by name and 2 more.")
+    expect(both).to_be_visible(timeout=WORKING_MS)
+
+
+def test_a_model_that_is_searched_besides_can_be_taken_out(page: Page, shot: Shot) -> None:
+    card = open_names(page)
+    page.get_by_role("button", name="Remove vision/palette").click()
+    press(card, "Move the library to these models")
+    left = page.get_by_text("This library uses the models picked by name and 1 more.")
+    expect(left).to_be_visible(timeout=WORKING_MS)
+    shot(page, "models-besides")
+
+
+def test_what_was_made_for_other_models_is_removed(page: Page, library: Path, shot: Shot) -> None:
+    open_page(page, "/settings")
+    card = page.locator("[class*=st-key-hx_move-card]")
     press(card, "Remove the old index")
     expect(card).to_contain_text("There is no way back")
     shot(page, "models-remove")
     card.get_by_role("button", name=re.compile("Remove and free")).click()
     expect(card).to_be_hidden()
-    assert not (library / "index" / "vision" / "open_clip").exists()
+    assert not (library / "index" / "vision" / "palette").exists()
+    assert (library / "index" / "vision" / "open_clip").exists()
 
 
 def test_a_video_is_indexed_again_with_longer_scenes(page: Page, shot: Shot) -> None:

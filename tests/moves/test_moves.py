@@ -131,6 +131,16 @@ def test_two_spaces_of_one_kind_are_two_channels(library: Library) -> None:
     assert names[0] not in library.store.active_set().spaces
 
 
+def test_a_model_that_becomes_the_first_is_not_one_besides(library: Library) -> None:
+    library.move_to(add_spaces=[f"vision={VISION}"])
+    (name,) = library.spaces_besides()
+    library.move_to(vision=VISION, keep_spaces=True)
+    assert library.store.active_set().spaces["vision"].name == name
+    assert library.spaces_besides() == {"vision/palette": "vision=palette:1"}
+    with pytest.raises(UnknownName):
+        library.move_to(drop_spaces=[name])
+
+
 def test_a_move_that_names_nothing_new_does_nothing(library: Library) -> None:
     status = library.move_to("offline")
     assert (status.state, status.set_id) == ("done", 1)

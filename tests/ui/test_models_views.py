@@ -210,6 +210,13 @@ def test_a_move_that_is_done_can_be_undone_or_tidied_up() -> None:
     assert [action["label"] for action in asked["actions"]] == ["Remove and free 193 KB", "Keep it"]
 
 
+def test_sets_of_one_profile_are_told_apart_by_what_is_searched_besides() -> None:
+    both = ModelSet(2, "offline", {"extra": ["text=sentence:a/b", "vision=openclip:c/d"]}, {}, NOW, is_active=True)
+    card = shown(MoveStatus(2, "offline", "done", total=4, done=4), Kept((OLD,), OLD, 1000), active=both)
+    assert card["title"] == "The library has moved to the offline models and 2 more."
+    assert card["sub"].endswith("Undo goes back to the offline models.")
+
+
 def test_a_move_that_failed_can_be_run_again_or_given_up() -> None:
     error = MoveIncomplete(missing=1, total=4, profile="laptop").to_dict()
     status = MoveStatus(2, "laptop", "failed", total=4, done=3, error=error)

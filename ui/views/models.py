@@ -30,6 +30,12 @@ def label(profile: str) -> str:
     return t("models.named") if profile == CUSTOM else t("models.of", profile=profile)
 
 
+def label_of(one: ModelSet) -> str:
+    """The same of a set in the library, with how many models are searched besides."""
+    besides = len(one.choice.get("extra") or ())
+    return t("models.and_more", models=label(one.profile), n=besides) if besides else label(one.profile)
+
+
 def reason(choice: ModelChoice) -> str:
     return t_or(f"profile.reason.{choice.reason}", choice.reason)
 
@@ -42,7 +48,7 @@ def library_table(library: Library, active: ModelSet) -> dict[str, Any]:
     models = library.models_of(active.set_id)
     return {
         "heading": t("facts.models"),
-        "title": t("models.in_use", models=label(models.choice.name)),
+        "title": t("models.in_use", models=label_of(active)),
         # that they were picked by name is said by the title
         "text": "" if models.choice.name == CUSTOM else reason(models.choice),
         "rows": rows(models.describe(), t("model.state.missing")),

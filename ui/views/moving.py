@@ -14,7 +14,7 @@ from heimdex_core.moves import MoveStatus
 from heimdex_core.types import ModelSet
 from ui import format as fmt
 from ui.i18n import t, t_or, tn
-from ui.views.models import label
+from ui.views.models import label, label_of
 from ui.views.videos import time_left
 from ui.views.work import Card, Problem, action, card, problem
 
@@ -148,7 +148,7 @@ def move_card(
         if old is None or not any(one.set_id == status.set_id for one in old.old):
             return None  # what it made is removed, and nothing is left to tell
     elif old is not None:
-        told = card(t("move.done", models=label(active.profile)), tone="done")
+        told = card(t("move.done", models=label_of(active)), tone="done")
         goes_on, given_up = [], None
     else:
         return None
@@ -199,7 +199,7 @@ def _failed(status: MoveStatus, titles: Mapping[str, str]) -> list[Problem]:
 
 def _about_kept(old: Kept, actions: Sequence[dict[str, Any]], *, confirming: bool) -> Card:
     """What is kept besides, the way back to it, and its removal, which is asked for twice."""
-    names = ", ".join(dict.fromkeys(label(one.profile) for one in old.old))
+    names = ", ".join(dict.fromkeys(label_of(one) for one in old.old))
     size = fmt.size(old.size_bytes)
     if confirming:
         sure = action("drop", t("move.drop_sure", size=size), primary=True)
@@ -207,7 +207,7 @@ def _about_kept(old: Kept, actions: Sequence[dict[str, Any]], *, confirming: boo
     found = list(actions)
     told = [t("move.kept", models=names, size=size)]
     if old.before is not None:
-        told.append(t("move.undo_note", models=label(old.before.profile)))
+        told.append(t("move.undo_note", models=label_of(old.before)))
         found.append(action("undo_move", t("action.undo")))
     found.append(action("ask_drop", t("move.drop")))
     return {"sub": " ".join(told), "actions": found}
@@ -217,7 +217,7 @@ def banner(status: MoveStatus | None, active: ModelSet) -> Card | None:
     """A move in one line, for the pages that it is not about."""
     if status is None or not status.is_running:
         return None
-    text = [_videos(status), t("move.search_goes_on", models=label(active.profile))]
+    text = [_videos(status), t("move.search_goes_on", models=label_of(active))]
     show = action("show", t("move.show"))
     title = t("move.running", models=label(status.profile))
     return card(title, " · ".join(text), fraction=max(status.overall, 0.01), actions=[show], thin=True)
