@@ -7,13 +7,19 @@ and can end the process. So it is looked through before.
 from __future__ import annotations
 
 import json
+import os
+import re
+import struct
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from heimdex_core.errors import ModelBroken
 from heimdex_core.models.weights import read_json
 
 _NO_TOKEN = -1
+_LAYOUT = 6
+"""The version of model.bin that is read here."""
 
 
 def check_config(folder: Path, name: str) -> None:
@@ -25,6 +31,10 @@ def check_config(folder: Path, name: str) -> None:
     heads = config.get("alignment_heads")
     if not heads or not isinstance(heads, list) or not all(_is_head(head) for head in heads):
         raise ModelBroken(name=name, reason="config.json lists no alignment_heads, which word times come from")
+    size = decoder_size(folder / "model.bin")
+    if size is not None and any(layer >= size[0] or head >= size[1] for layer, head in heads):
+        reason = f"config.json is of another model: {size[0]} layers of {size[1]} heads have no such alignment_heads"
+        raise ModelBroken(name=name, reason=reason)
     for field in ("suppress_ids", "suppress_ids_begin"):
         if field not in config or not _are_tokens(config[field] or [], len(tokens)):
             raise ModelBroken(name=name, reason=f"config.json has no {field} that are tokens of its vocabulary")
@@ -57,6 +67,43 @@ def vocabulary(folder: Path, name: str) -> list[str]:
     if not isinstance(tokens, list) or not tokens or not all(isinstance(token, str) for token in tokens):
         raise ModelBroken(name=name, reason=f"{path.name} lists no tokens")
     return tokens
+
+
+def decoder_size(path: Path) -> tuple[int, int] | None:
+    """(layers, heads a layer) of a model.bin; None where it is not laid out as CTranslate2's converters lay it out."""
+    layers: set[str] = set()
+    heads = 0
+    try:
+        with path.open("rb") as file:
+            for variable, length in _variables(file):
+                if found := re.match(r"decoder/(layer_\d+)/", variable):
+                    layers.add(found[1])
+                if variable == "decoder/num_heads":
+                    heads = int.from_bytes(file.read(length), "little")
+                else:
+                    file.seek(length, os.SEEK_CUR)
+    except (OSError, struct.error, UnicodeDecodeError):
+        return None  # damaged: loading it says how
+    return (len(layers), heads) if layers and heads else None
+
+
+def _variables(file: BinaryIO) -> Iterator[tuple[str, int]]:
+    """Name and bytes of each variable, the file standing at its content, which the caller reads or passes over."""
+
+    def number(kind: str) -> int:
+        return int(struct.unpack(f"<{kind}", file.read(struct.calcsize(f"<{kind}")))[0])
+
+    def text() -> str:
+        return file.read(number("H")).rstrip(b"\0").decode()
+
+    if number("I") != _LAYOUT:
+        return
+    text()  # the kind of model
+    number("I")  # and its revision
+    for _ in range(number("I")):
+        variable = text()
+        file.seek(4 * number("B") + 1, os.SEEK_CUR)  # its shape and its type
+        yield variable, number("I")
 
 
 def _is_head(head: Any) -> bool:

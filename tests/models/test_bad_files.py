@@ -99,6 +99,8 @@ WHISPER_CONFIGS = {
     "no heads": {"alignment_heads": []},
     "heads without a layer": {"alignment_heads": [1, 0]},
     "a head before the first": {"alignment_heads": [[-1, 0]]},
+    "a layer of a larger model": {"alignment_heads": [[1, 0], [9, 0]]},
+    "a head of a larger model": {"alignment_heads": [[1, 19]]},
     "no languages": {"lang_ids": []},
     "a language beyond the vocabulary": {"lang_ids": [533, 10**8]},
     "a token beyond the vocabulary": {"suppress_ids_begin": [10**8]},
