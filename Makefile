@@ -44,7 +44,7 @@ system-tools:
 	@missing=""
 	command -v chromium >/dev/null || missing="$$missing chromium"
 	command -v espeak-ng >/dev/null || missing="$$missing espeak-ng"
-	fc-list 2>/dev/null | grep -qi nanum || missing="$$missing fonts-nanum fontconfig"
+	fc-list 2>/dev/null | grep -i nanum >/dev/null || missing="$$missing fonts-nanum fontconfig"
 	if [ -n "$$missing" ]; then
 	  echo "Installing for the tests:$$missing"
 	  $(firstword $(filter sudo,$(APT))) apt-get update -qq || true
