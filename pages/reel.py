@@ -155,7 +155,8 @@ def editor_part() -> None:
                 draw_editor(library, found, selected)
             else:
                 page.empty(t("reel.empty"), t("reel.empty_hint"))
-                st.button(t("reel.to_search"), on_click=state.want_page, args=("search",), type="primary")
+                with st.container(key="hx-to-search", horizontal_alignment="center"):
+                    st.button(t("reel.to_search"), on_click=state.want_page, args=("search",), type="primary")
         with side, st.container(key="hx-right"):
             if found or state.shown_export():
                 draw_player(library, found, selected)

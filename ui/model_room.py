@@ -127,7 +127,7 @@ def _draw_profiles(library: Library, active: ModelSet) -> None:
 def _draw_names(library: Library, active: ModelSet) -> None:
     now = ModelChoice.from_dict(active.choice)
     st.html(f'<p class="hx-note">{page.html.escape(t("models.by_name_hint"))}</p>')
-    named: dict[str, str] = {}
+    named: dict[str, Any] = {}
     columns = st.columns(2)
     for at, kind in enumerate(tables.KINDS):
         # Another set of models is another form: what was typed for the last one is over.
@@ -148,7 +148,7 @@ def _draw_names(library: Library, active: ModelSet) -> None:
     target = _target(library, now, choice)
 
     def move(opened: Library) -> object:
-        return opened.move_to(**named, drop_spaces=list(dropped), keep_spaces=bool(keep), queue=True)  # type: ignore[arg-type]
+        return opened.move_to(**named, drop_spaces=list(dropped), keep_spaces=bool(keep), queue=True)
 
     _draw_target("named", target, move)
 

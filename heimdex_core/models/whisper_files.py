@@ -1,7 +1,7 @@
 """What a folder in CTranslate2's format says about its Whisper, read and checked without loading the model.
 
-CTranslate2 trusts config.json: a list that is missing, or a token beyond the vocabulary, is memory that is not its own
-and can end the process. So it is looked through before.
+CTranslate2 trusts config.json: for a list that is missing, a token beyond the vocabulary or a layer beyond the last it
+reads memory that is not its own, which can end the process. So it is looked through before.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def check_config(folder: Path, name: str) -> None:
         reason = f"config.json is of another model: {size[0]} layers of {size[1]} heads have no such alignment_heads"
         raise ModelBroken(name=name, reason=reason)
     for field in ("suppress_ids", "suppress_ids_begin"):
+        # null is an empty list to it; where the field is not there at all it reads what it must not
         if field not in config or not _are_tokens(config[field] or [], len(tokens)):
             raise ModelBroken(name=name, reason=f"config.json has no {field} that are tokens of its vocabulary")
     speaks_many = "" in tokens
