@@ -70,7 +70,7 @@ def main() -> int:
 
 def child(way: str, path: Path, models: str) -> dict[str, float]:
     """One measurement, in this process."""
-    if way in ("sound", "picture"):
+    if way in ("speech", "picture"):
         return ingest_whole.branch(path, way, models)
     if way == "whole":
         return ingest_whole.whole(path, models)
@@ -82,7 +82,7 @@ def overlap(path: Path, models: str, *, rounds: int) -> int:
     describe(path)
     best: dict[str, dict[str, float]] = {}
     for n in range(rounds):
-        for way in ("sound", "picture", "whole"):
+        for way in ("speech", "picture", "whole"):
             found = in_child(way, path, models)
             print(f"  round {n + 1}: {way:8} {found['seconds']:7.1f} s  {found['cpu_s']:7.1f} s of CPU", flush=True)
             if way not in best or found["seconds"] < best[way]["seconds"]:
@@ -171,8 +171,8 @@ def bare_decoding(path: Path) -> dict[str, float]:
 
 def one_pass(path: Path) -> dict[str, float]:
     """Probe, picture, scenes, keyframes; imports are not counted for any of the ways."""
-    from heimdex_core.ingest import keyframes, picture, scenes
     from heimdex_core.ingest.params import IngestParams
+    from heimdex_core.ingest.stages import keyframes, picture, scenes
     from heimdex_core.settings import Settings
     from heimdex_core.types import WorkContext
 

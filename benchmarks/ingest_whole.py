@@ -40,7 +40,7 @@ def opened(models: str) -> Iterator[Library]:
         Library.open(Path(folder) / "library", settings=settings) as library,
     ):
         if models == "small":
-            library.move_to(
+            library.model_sets.move_to(
                 speech=f"whisper:{SMALL / 'whisper'}",
                 text=f"sentence:{SMALL / 'sentences'}",
                 vision=f"openclip:local-dir:{SMALL / 'open_clip'}",
@@ -50,13 +50,14 @@ def opened(models: str) -> Iterator[Library]:
 
 
 def branch(path: Path, name: str, models: str) -> dict[str, float]:
-    """A video of which only what comes first and one branch ("sound" or "picture") is worked on."""
-    from heimdex_core.ingest.progress import EARLY, PICTURE, SOUND
+    """A video of which only the first stages and one branch ("speech" or "picture") are run."""
+    from heimdex_core.ingest import stages
 
     with opened(models) as library:
-        run = library.ingest_run(_placed(library, path).video_id)
+        run = library.work.ingest_run(_registered(library, path).video_id)
+        names = [spec.name for spec in stages.SPECS if spec.branch in ("start", name)]
         began, before = time.perf_counter(), cpu_s()
-        for stage in (*EARLY, *(SOUND if name == "sound" else PICTURE)):
+        for stage in names:
             run.run_stage(stage)
         return {"seconds": time.perf_counter() - began, "cpu_s": cpu_s() - before}
 
@@ -64,10 +65,10 @@ def branch(path: Path, name: str, models: str) -> dict[str, float]:
 def whole(path: Path, models: str) -> dict[str, float]:
     """All of it. `peak_bytes` is the most that this process ever held, with what its helper processes did."""
     with opened(models) as library:
-        video = _placed(library, path)
+        video = _registered(library, path)
         loaded = rss_bytes("VmRSS")
         began, before = time.perf_counter(), cpu_s()
-        done = library.process(video.video_id)
+        done = library.work.start_ingest(video, queue=False, progress=None)
         found = {"seconds": time.perf_counter() - began, "cpu_s": cpu_s() - before}
         return {
             **found,
@@ -82,16 +83,16 @@ def overlap_report(found: dict[str, dict[str, float]]) -> bool:
     all_of_it = found["whole"]
     cores = len(os.sched_getaffinity(0))
     share = all_of_it["cpu_s"] / cores
-    slowest = max(("sound", "picture"), key=lambda name: found[name]["seconds"])
+    slowest = max(("speech", "picture"), key=lambda name: found[name]["seconds"])
     bound = max(found[slowest]["seconds"], share)
     ratio = all_of_it["seconds"] / bound
-    for name in ("sound", "picture", "whole"):
+    for name in ("speech", "picture", "whole"):
         print(f"{name:8} {found[name]['seconds']:7.1f} s  {found[name]['cpu_s']:7.1f} s of CPU")
     print(
         f"whole / max({slowest} alone {found[slowest]['seconds']:.1f} s, CPU / {cores} cores {share:.1f} s):", end=" "
     )
     print(f"{ratio:.2f} (wanted: at most {WANTED_OVERLAP})")
-    in_turn = found["sound"]["seconds"] + found["picture"]["seconds"]
+    in_turn = found["speech"]["seconds"] + found["picture"]["seconds"]
     print(f"whole / one branch after the other ({in_turn:.1f} s): {all_of_it['seconds'] / in_turn:.2f}")
     return ratio <= WANTED_OVERLAP
 
@@ -106,12 +107,28 @@ def memory_report(found: dict[float, dict[str, float]]) -> bool:
     return ratio <= WANTED_GROWTH
 
 
-def _placed(library: Library, path: Path) -> Video:
-    """The file in the library, and nothing done with it yet."""
-    from heimdex_core import admission
+class _NoWorker:
+    """A queue that nobody works on."""
 
-    newcomer = admission.from_file(library.store, library.settings, path, None)
-    return admission.admit(library.store, library.settings, library.user_id, newcomer)[0]
+    def enqueue_ingest(self, video_id: str) -> str:
+        return f"job-{video_id}"
+
+    enqueue_reel = enqueue_ingest
+
+    def enqueue_reindex(self) -> str:
+        return "job"
+
+    def enqueue_migration(self, set_id: int) -> str:
+        return f"job-{set_id}"
+
+    def cancel(self, job_id: str) -> None:
+        """Nothing runs."""
+
+
+def _registered(library: Library, path: Path) -> Video:
+    """The file in the library, and nothing done with it yet."""
+    library.queue = _NoWorker()
+    return library.add(path, queue=True)
 
 
 def cpu_s() -> float:

@@ -164,7 +164,7 @@ def vision(architecture: str) -> Callable[[Options, Path], dict[str, float]]:
         from PIL import Image
 
         from benchmarks.random_weights import open_clip_folder
-        from heimdex_core.models.openclip import OpenClip
+        from heimdex_core.models.vision.openclip import OpenClip
 
         torch.manual_seed(0)
         model, _, transform = open_clip.create_model_and_transforms(architecture, pretrained=None)
@@ -201,7 +201,7 @@ def text(**size: int) -> Callable[[Options, Path], dict[str, float]]:
         from sentence_transformers import SentenceTransformer
 
         from benchmarks.random_weights import sentence_folder
-        from heimdex_core.models.sentence import SentenceEncoder
+        from heimdex_core.models.text.sentence import SentenceEncoder
 
         made = sentence_folder(folder / "sentences", **size)
         adapter = SentenceEncoder(str(made), device=options.device, threads=options.threads)
@@ -230,7 +230,7 @@ def speech(options: Options, folder: Path) -> dict[str, float]:
     from faster_whisper import WhisperModel
 
     from benchmarks.random_weights import whisper_folder
-    from heimdex_core.models.whisper import BATCH, Whisper
+    from heimdex_core.models.speech.whisper import BATCH, Whisper
 
     made = str(whisper_folder(folder / "whisper", width=768, layers=12, heads=12))
     settings: dict[str, Any] = {"device": options.device, "cpu_threads": options.threads, "local_files_only": True}

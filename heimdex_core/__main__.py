@@ -2,6 +2,6 @@
 
 import sys
 
-from heimdex_core.cli import main
+from heimdex_core.cli.main import main
 
 sys.exit(main())

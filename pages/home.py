@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
+from heimdex_core import formatting as fmt
 from heimdex_core.library import Library
 from heimdex_core.types import Video, VideoState
-from ui import format as fmt
 from ui import media, page, resources, state, tray
 from ui.components.controls import home_steps
 from ui.i18n import t, tn

@@ -6,13 +6,14 @@ from typing import Any
 
 import streamlit as st
 
+from heimdex_core import formatting as fmt
 from heimdex_core.errors import VideoNotFound
 from heimdex_core.library import Library
 from heimdex_core.types import Scene, Video
-from ui import again_form, cards, page, resources, scene_panel, speech_languages, state, tray
-from ui import format as fmt
+from ui import again_form, cards, page, resources, scene_panel, state, tray
 from ui.components.controls import facts_panels, grid, upload_zone, video_rows
 from ui.i18n import t, t_or, tn
+from ui.languages import SPEECH_LANGUAGES
 from ui.views import moving
 from ui.views import scenes as scene_views
 from ui.views import videos as views
@@ -76,7 +77,7 @@ def draw_upload(library: Library, *, is_empty: bool) -> None:
             | {"hint": t("upload.hint", **limits), "limit": t("upload.limit", **limits)},
             "languages": [
                 {"code": code, "name": t_or(f"speech.{code}", code)}
-                for code in dict.fromkeys([*speech_languages.CODES, settings.language])
+                for code in dict.fromkeys([*SPEECH_LANGUAGES, settings.language])
             ],
             "language": settings.language,
             "max_title": settings.max_title_chars,
@@ -87,8 +88,8 @@ def draw_upload(library: Library, *, is_empty: bool) -> None:
 
 def draw_move(library: Library) -> bool:
     """A line on the move to other models while one runs; true then."""
-    status = library.move_status()
-    card = moving.banner(status, library.store.active_set()) if status is not None and status.is_running else None
+    status = library.model_sets.status()
+    card = moving.banner(status, library.model_sets.active()) if status is not None and status.is_running else None
     if status is not None and card is not None and state.is_watching("library"):
         # not in the first drawing: loading slows down what is still to be drawn
         resources.warm_set(status.set_id)

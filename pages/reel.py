@@ -34,11 +34,11 @@ def render(value: Any) -> None:
 
 
 def cancel(value: Any) -> None:
-    resources.library().cancel_export(str(value))
+    resources.library().exports.cancel(str(value))
 
 
 def watch(value: Any) -> None:
-    state.show_export(resources.library().export(str(value)).export_id)
+    state.show_export(resources.library().exports.get(str(value)).export_id)
     state.update_search(play=state.search().play + 1)
     state.want_redraw()
 
@@ -74,7 +74,7 @@ def draw_editor(library: Library, found: list[views.Found], selected: str | None
 def draw_player(library: Library, found: list[views.Found], selected: str | None) -> None:
     """The reel as it is now, or the rendered file that was chosen."""
     shown = state.shown_export()
-    export = library.export(shown) if shown else None
+    export = library.exports.get(shown) if shown else None
     urls = views.media.export_urls(library, export) if export else None
     now = state.search()
     data: dict[str, Any] = {"play": now.play, "played": now.played, "labels": player_labels(None)}
@@ -88,7 +88,7 @@ def draw_player(library: Library, found: list[views.Found], selected: str | None
 
 def draw_exports(library: Library, *, can_render: bool) -> bool:
     """The render button, its progress, the last exports; true while a render is under way."""
-    exports = library.exports(limit=HISTORY)
+    exports = library.exports.list(limit=HISTORY)
     followed = state.followed_export() or next((e.export_id for e in exports if e.state in views.RUNNING), None)
     state.follow_export(followed)
     current = next((e for e in exports if e.export_id == followed), None)
@@ -102,7 +102,7 @@ def draw_exports(library: Library, *, can_render: bool) -> bool:
     exports_panel(
         "hx_exports",
         {
-            "progress": views.progress_card(running, library.export_progress(running.export_id)) if running else None,
+            "progress": views.progress_card(running, library.exports.progress(running.export_id)) if running else None,
             "error": _failure(current),
             "notice": t("reel.format", height=settings.reel_height_px, fps=f"{settings.reel_fps:g}"),
             "actions": actions,

@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from heimdex_core.errors import SceneNotFound
-from heimdex_core.library import Library, SearchResult
+from heimdex_core.library import Library
 from heimdex_core.settings import PRESETS, default_weights
-from heimdex_core.types import Scene
+from heimdex_core.types import Scene, SearchResult
 from ui import media, page, resources, scene_panel, state, tray
 from ui.components.controls import dial, grid
 from ui.i18n import t, tn
@@ -126,7 +126,7 @@ def search(library: Library, videos: list[media.Searchable]) -> SearchResult | N
         return None
     limit = library.settings.result_limit
     # The library may have moved to models that do not have what was chosen before.
-    there = {space.name for space in library.reader.view().spaces.values()}
+    there = {space.name for space in library.spaces().values()}
     return library.search(
         now.query,
         spaces=[name for name in now.spaces if name in there],
@@ -166,7 +166,7 @@ def draw_grid(library: Library, result: SearchResult, selected: str | None) -> N
                     hit.scene,
                     hit.video_title,
                     picked=hit.scene_id in picked,
-                    words=hit.matched_words,
+                    terms=result.terms,
                     hit=hit,
                     fusion=result.fusion,
                 )
@@ -239,8 +239,7 @@ def workspace() -> None:
         with right, st.container(key="hx-right"):
             if scene is not None:
                 hit = next((hit for hit in result.hits if hit.scene_id == scene.scene_id), None) if result else None
-                words = hit.matched_words if hit else ()
-                scene_panel.draw(library, scene, key="hx_panel", hit=hit, result=result, words=words)
+                scene_panel.draw(library, scene, key="hx_panel", hit=hit, result=result)
     tray.draw(library, open_scene=scene_panel.open_scene)
 
 

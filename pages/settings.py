@@ -7,7 +7,8 @@ import streamlit as st
 from heimdex_core.library import Library
 from ui import model_room, page, resources, state
 from ui.components.controls import facts_panels
-from ui.i18n import LANGUAGES, t, t_or
+from ui.i18n import t, t_or
+from ui.languages import LANGUAGES
 from ui.views import videos as views
 
 _CHOICE = "hx_language_choice"

@@ -10,7 +10,7 @@ from typing import Any
 import av
 import pytest
 
-from heimdex_core.cli import main
+from heimdex_core.cli.main import main
 from tests.support import media
 
 Run = Callable[..., tuple[int, Any]]

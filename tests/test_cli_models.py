@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from heimdex_core.cli import main
+from heimdex_core.cli.main import main
 from heimdex_core.library import Library
-from heimdex_core.models import catalogue, where
+from heimdex_core.models import catalogue
+from heimdex_core.models import locate as where
 from heimdex_core.settings import get_settings
 from tests.support.fake_hub import FakeHub, Mood, Repo, closed_port, fake_hub
 

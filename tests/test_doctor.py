@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from heimdex_core.cli import main
+from heimdex_core.cli.main import main
 from heimdex_core.errors import ProfileMismatch
 from heimdex_core.library import Library
-from heimdex_core.models import where
+from heimdex_core.models import locate as where
 from heimdex_core.models.profiles import REASONS
 from heimdex_core.settings import Settings, get_settings
 

@@ -5,9 +5,9 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from heimdex_core.library.intake import copy_in, require_free_space, safe_filename, source_extension
 
 from heimdex_core.errors import DiskFull, FileUnreadable
-from heimdex_core.intake import copy_in, require_free_space, safe_filename, source_extension
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_full_disk_while_copying_leaves_nothing(tmp_path: Path, monkeypatch: pyt
     def fail(_fd: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("heimdex_core.intake.os.fsync", fail)
+    monkeypatch.setattr("heimdex_core.library.intake.os.fsync", fail)
     with pytest.raises(DiskFull):
         copy_in(source, tmp_path / "uploads", what="a.bin")
     assert list((tmp_path / "uploads").iterdir()) == []

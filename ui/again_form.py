@@ -10,8 +10,9 @@ from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
 from heimdex_core.settings import DetectorName
 from heimdex_core.types import Video
-from ui import page, resources, speech_languages, state
+from ui import page, resources, state
 from ui.i18n import t, t_or
+from ui.languages import SPEECH_LANGUAGES
 
 THRESHOLDS = {
     "content": ("content_threshold", 1.0, 255.0),
@@ -74,7 +75,7 @@ def begin(video_id: str, language: str, params: dict[str, Any]) -> None:
 
 def _language(video: Video, key: str) -> str:
     own = video.language
-    codes = list(dict.fromkeys([*speech_languages.CODES, own]))
+    codes = list(dict.fromkeys([*SPEECH_LANGUAGES, own]))
     chosen = st.selectbox(
         t("again.language"), codes, index=codes.index(own), key=f"{key}/language",
         format_func=lambda code: t_or(f"speech.{code}", code),

@@ -23,8 +23,7 @@ def picture(library: Library, scene: Scene, keyframe: Keyframe | None = None) ->
 
 def playable(library: Library, video: Video) -> str | None:
     """URL of what a browser can play of a video; None when there is nothing yet."""
-    paths = library.store.paths
-    path = paths.preview(video.video_id) if video.has_preview else paths.source(video.video_id, missing_ok=True)
+    path = library.playable_path(video)
     return resources.links().file_url(path, library.user_id) if path else None
 
 
@@ -49,14 +48,13 @@ def _cover_scene(library: Library, video_id: str, generation: int) -> Scene | No
 
 def visible_videos(library: Library) -> list[Searchable]:
     """The videos that can be searched, newest first, without asking the catalog."""
-    library.reader.refresh()
-    found = [video for video in library.reader.visible_videos(library.user_id) if video.scene_count]
+    found = [video for video in library.searchable_videos() if video.scene_count]
     return sorted(found, key=lambda video: (video.created_at is not None, video.created_at), reverse=True)
 
 
 def video_of(library: Library, video_id: str) -> Video:
     """A searchable video, asked for once per generation; VideoNotFound if it is not there."""
-    for video in library.reader.visible_videos(library.user_id):
+    for video in library.searchable_videos():
         if video.video_id == video_id:
             return _video(library, video_id, video.generation)
     return library.video(video_id)
@@ -76,7 +74,7 @@ def export_file_name(export: Export) -> str:
 def export_urls(library: Library, export: Export) -> tuple[str, str] | None:
     """(URL to watch, URL to download) of a finished export; None when its file is gone."""
     try:
-        path = library.export_path(export)
+        path = library.exports.file(export)
     except HeimdexError:
         return None
     if not path.is_file():

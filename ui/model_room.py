@@ -10,7 +10,8 @@ import streamlit as st
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
-from heimdex_core.models import catalogue, where
+from heimdex_core.models import catalogue
+from heimdex_core.models import locate as where
 from heimdex_core.models.profiles import CUSTOM, PROFILES, download_bytes, missing_of
 from heimdex_core.models.registry import ModelChoice, Models
 from heimdex_core.types import ModelSet
@@ -30,7 +31,7 @@ Move = Callable[[Library], object]
 
 def draw(library: Library) -> None:
     """All of it."""
-    active = library.store.active_set()
+    active = library.model_sets.active()
     models_table("hx_models", tables.library_table(library, active))
     watched("move", move_part)
     st.html(f'<h2 class="hx-subtitle">{page.html.escape(t("models.others"))}</h2>')
@@ -60,7 +61,7 @@ def watched(place: str, draw_part: Callable[[], bool]) -> None:
 def move_part() -> bool:
     """The move that runs, how the last one ended, what is kept besides; true while one runs."""
     library = resources.library()
-    status = library.move_status()
+    status = library.model_sets.status()
     running = status is not None and status.is_running
     if status is not None and running and state.is_watching("move"):
         # not in the first drawing: loading slows down what is still to be drawn
@@ -69,14 +70,14 @@ def move_part() -> bool:
     card = moving.move_card(
         status,
         None if running else moving.kept(library),
-        active=library.store.active_set(),
+        active=library.model_sets.active(),
         titles={video.video_id: video.title for video in library.videos()} if told else {},
         confirming=state.confirming() == _DROP,
     )
     handlers: dict[str, Callable[[Any], None]] = {
-        "cancel_move": lambda _: library.cancel_move(),
-        "resume": lambda set_id: _nothing(library.resume_move(int(set_id), queue=True)),
-        "undo_move": lambda _: _nothing(library.undo_move(queue=True)),
+        "cancel_move": lambda _: library.model_sets.cancel(),
+        "resume": lambda set_id: _nothing(library.model_sets.resume(int(set_id), queue=True)),
+        "undo_move": lambda _: _nothing(library.model_sets.undo(queue=True)),
         "ask_drop": lambda _: state.confirm(_DROP),
         "keep": lambda _: state.confirm(None),
         "drop": lambda _: _drop(library),
@@ -87,7 +88,7 @@ def move_part() -> bool:
 
 def _drop(library: Library) -> None:
     state.confirm(None)
-    library.drop_old_sets()
+    library.model_sets.drop_old()
 
 
 def _nothing(_: object) -> None:
@@ -118,7 +119,7 @@ def _draw_profiles(library: Library, active: ModelSet) -> None:
     choice = tables.profile_choice(chosen)
     models_table("hx_profile_models", tables.choice_table(choice, library.settings))
     target = _target(library, now, choice, names=(chosen,))
-    _draw_target("profile", target, lambda opened: opened.move_to(chosen, queue=True))
+    _draw_target("profile", target, lambda opened: opened.model_sets.move_to(chosen, queue=True))
 
 
 # --- single models by name ------------------------------------------------------------------------
@@ -148,14 +149,14 @@ def _draw_names(library: Library, active: ModelSet) -> None:
     target = _target(library, now, choice)
 
     def move(opened: Library) -> object:
-        return opened.move_to(**named, drop_spaces=list(dropped), keep_spaces=bool(keep), queue=True)
+        return opened.model_sets.move_to(**named, drop_spaces=list(dropped), keep_spaces=bool(keep), queue=True)
 
     _draw_target("named", target, move)
 
 
 def _draw_besides(library: Library, active: ModelSet) -> dict[str, str]:
     """The spaces that are searched beside the first models; those that are to go, as KIND=SPEC by name."""
-    besides = library.spaces_besides()
+    besides = library.model_sets.extra_spaces()
     if not besides:
         return {}
     key = f"hx_besides_{active.set_id}"
@@ -219,7 +220,7 @@ def _draw_target(place: str, target: moving.Target, move: Move) -> None:
             # The card of the move is outside of this part.
             st.rerun()
         download = resources.download()
-        status = resources.library().move_status()
+        status = resources.library().model_sets.status()
         shown = replace(target, refused=state.refused(key))
         cards.show(f"hx_{place}_target", moving.target_card(shown, download, status), handlers)
         return any(one is not None and one.is_running for one in (download, status))

@@ -5,7 +5,6 @@ The only use of st.cache_resource. The server's routes and the pages share these
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import streamlit as st
@@ -14,52 +13,16 @@ from heimdex_core.errors import LinkInvalid
 from heimdex_core.jobs.client import JobQueue
 from heimdex_core.jobs.supervisor import WorkerSupervisor
 from heimdex_core.library import Library
-from heimdex_core.models.downloads import Downloads, DownloadStatus
-from heimdex_core.models.pulling import Puller
+from heimdex_core.models.download.background import Downloads, DownloadStatus
+from heimdex_core.models.download.pull import Puller
 from ui.server.links import Links, load_secret
-
-
-class LateQueue:
-    """The work queue, opened at its first use: its tables are there only after the worker's first start."""
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
-        self._lock = threading.Lock()
-        self._opened: JobQueue | None = None
-
-    def _queue(self) -> JobQueue:
-        with self._lock:
-            if self._opened is None:
-                self._opened = JobQueue.open(self._library)
-            return self._opened
-
-    def enqueue_ingest(self, video_id: str) -> str:
-        return self._queue().enqueue_ingest(video_id)
-
-    def enqueue_reel(self, export_id: str) -> str:
-        return self._queue().enqueue_reel(export_id)
-
-    def enqueue_reindex(self) -> str:
-        return self._queue().enqueue_reindex()
-
-    def enqueue_move(self, set_id: int) -> str:
-        return self._queue().enqueue_move(set_id)
-
-    def cancel(self, job_id: str) -> None:
-        self._queue().cancel(job_id)
-
-    def close(self) -> None:
-        with self._lock:
-            if self._opened is not None:
-                self._opened.close()
-                self._opened = None
 
 
 @st.cache_resource(show_spinner=False)
 def library() -> Library:
     """The library of this process; made on the first start."""
     opened = Library.open(purpose="query")
-    opened.queue = LateQueue(opened)
+    opened.queue = JobQueue(opened)
     return opened
 
 
@@ -87,7 +50,8 @@ def links() -> Links:
 @st.cache_resource(show_spinner=False)
 def supervisor() -> WorkerSupervisor:
     """The worker's keeper; started and stopped with the server."""
-    return WorkerSupervisor(library().path)
+    opened = library()
+    return WorkerSupervisor(opened.path, opened.work.worker_folder)
 
 
 def worker_state() -> dict[str, Any]:
@@ -120,7 +84,7 @@ def cancel_download() -> None:
 @st.cache_resource(show_spinner=False)
 def warm_set(set_id: int) -> None:
     """Load the query side of models that the library is about to use, once: the first search must not wait."""
-    library().models_of(set_id).warm()
+    library().model_sets.models(set_id).warm()
 
 
 def start() -> None:
@@ -135,5 +99,5 @@ def stop() -> None:
     cancel_download()
     supervisor().stop()
     queue = library().queue
-    if isinstance(queue, LateQueue):
+    if isinstance(queue, JobQueue):
         queue.close()

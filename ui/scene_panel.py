@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from heimdex_core.library import Library
-from heimdex_core.search.results import SearchResult
-from heimdex_core.types import Hit, Scene
+from heimdex_core.types import Hit, Scene, SearchResult
 from ui import media, resources, state, tray
 from ui.components.controls import player
 from ui.views import scenes as views
@@ -41,12 +40,11 @@ def draw(
     key: str,
     hit: Hit | None = None,
     result: SearchResult | None = None,
-    words: Sequence[str] = (),
     on_open_video: Callable[[Any], None] | None = open_video,
 ) -> None:
     """The panel of one scene."""
     video = media.video_of(library, scene.video_id)
-    segments = library.reader.words(library.user_id, scene.video_id)
+    segments = library.words(scene.video_id)
     data = views.panel(
         library,
         scene,
@@ -54,7 +52,7 @@ def draw(
         neighbours=_neighbours(library, scene),
         picked=tray.picked_ids(library),
         play=(state.search().play, state.search().played),
-        lines=views.lines_around(segments, scene, words),
+        lines=views.lines_around(segments, scene, result.terms if result is not None else ()),
         reasons=views.why(hit, result),
     )
     if on_open_video is None:

@@ -12,7 +12,8 @@ from heimdex_core.errors import HeimdexError
 from heimdex_core.models.profiles import CUSTOM
 from ui import navigation, resources, state
 from ui.components.controls import topbar
-from ui.i18n import LANGUAGES, pick_language, t
+from ui.i18n import pick_language, t
+from ui.languages import LANGUAGES
 from ui.page import guarded
 
 _STYLES = Path(__file__).with_name("styles") / "app.css"

@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 from heimdex_core.types import ReelClip
-from ui.i18n import DEFAULT_LANGUAGE, LANGUAGES
+from ui.languages import DEFAULT_LANGUAGE, LANGUAGES
 
 _LANGUAGE = "hx_language"
 _SEARCH = "hx_search"

@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
+from heimdex_core import formatting as fmt
 from heimdex_core.errors import HeimdexError, InvalidReel, SceneNotFound
 from heimdex_core.library import Library
 from heimdex_core.types import ReelClip, Scene
-from ui import format as fmt
 from ui import media, resources, state
 from ui.components.controls import tray_bar
 from ui.i18n import t, tn

@@ -12,7 +12,7 @@ from heimdex_core.settings import Settings
 from heimdex_core.types import Export, ExportState, Json, ReelClip, Scene, utc_now
 
 if TYPE_CHECKING:
-    from heimdex_core.store.reader import Reader
+    from heimdex_core.store.view import View
 
 MIN_CLIP_S = 0.001
 
@@ -29,9 +29,7 @@ class ReelPlan:
         return sum(clip.duration_s for clip in self.clips)
 
 
-def plan_reel(
-    reader: Reader, user_id: str, clips: Sequence[ReelClip | str], *, title: str, settings: Settings
-) -> ReelPlan:
+def plan_reel(view: View, user_id: str, clips: Sequence[ReelClip | str], *, title: str, settings: Settings) -> ReelPlan:
     """The reel of these clips or scene ids, in their order; each is cut to the scene as it is now.
 
     A scene that moved when its video was indexed again is found by its overlap. Raises InvalidReel for a wrong
@@ -46,7 +44,7 @@ def plan_reel(
         raise _invalid(f"its title has {len(title)} characters", settings)
     if any(ord(character) < 32 for character in title):
         raise _invalid("its title has a line break or another control character", settings)
-    return ReelPlan(title, tuple(_plan_clip(reader, user_id, clip, n, settings) for n, clip in enumerate(clips, 1)))
+    return ReelPlan(title, tuple(_plan_clip(view, user_id, clip, n, settings) for n, clip in enumerate(clips, 1)))
 
 
 def new_export(plan: ReelPlan, user_id: str, settings: Settings) -> Export:
@@ -83,10 +81,10 @@ def clip_of(scene: Scene, start_s: float | None = None, end_s: float | None = No
     return ReelClip(scene.video_id, start_s, end_s, scene.start_s, scene.end_s)
 
 
-def _plan_clip(reader: Reader, user_id: str, asked: ReelClip | str, number: int, settings: Settings) -> ReelClip:
+def _plan_clip(view: View, user_id: str, asked: ReelClip | str, number: int, settings: Settings) -> ReelClip:
     if isinstance(asked, str):
-        return clip_of(reader.scene(user_id, asked))
-    scene = reader.scene(user_id, asked.scene_id)
+        return clip_of(view.scene(user_id, asked))
+    scene = view.scene(user_id, asked.scene_id)
     try:
         return clip_of(scene, asked.start_s, asked.end_s)
     except InvalidValue as error:

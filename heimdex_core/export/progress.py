@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from heimdex_core.store.files import read_json, write_json
+from heimdex_core.files import read_json, write_json
 from heimdex_core.store.layout import LibraryPaths, check_uuid
 from heimdex_core.types import Export, StageProgress, WorkContext, utc_now
 

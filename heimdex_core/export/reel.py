@@ -11,9 +11,9 @@ from heimdex_core.errors import Cancelled, DiskFull, HeimdexError, RenderFailed
 from heimdex_core.export.check import check_render
 from heimdex_core.export.plan import render_params
 from heimdex_core.export.progress import work_folder
+from heimdex_core.files import free_bytes, fsync_file, fsync_folder, is_disk_full, remove_tree
 from heimdex_core.media.render import RenderClip, RenderMeasure, choose_audio, measure, render_reel, wide_size
 from heimdex_core.settings import Settings
-from heimdex_core.store.files import free_bytes, fsync_file, fsync_folder, is_disk_full, remove_tree
 from heimdex_core.types import Export, ExportState, ReelClip, VideoState, WorkContext, utc_now
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def render(store: Store, export: Export, *, settings: Settings, context: WorkCon
     target = store.paths.export(export.user_id, export.export_id)
     if export.state is ExportState.COMPLETED and target.is_file():
         return export
-    store.update_export(export.export_id, state=ExportState.PROCESSING, error=None)
+    store.exports.update(export.export_id, state=ExportState.PROCESSING, error=None)
     work = work_folder(store.paths, export.export_id)
     try:
         measured = _render_file(store, export, target, work, settings, context)
@@ -90,7 +90,7 @@ def _render_file(
 def _complete(store: Store, export: Export, target: Path, measured: RenderMeasure, settings: Settings) -> Export:
     now = utc_now()
     try:
-        return store.update_export(
+        return store.exports.update(
             export.export_id,
             state=ExportState.COMPLETED,
             path=store.paths.relative(target),
@@ -109,7 +109,7 @@ def _complete(store: Store, export: Export, target: Path, measured: RenderMeasur
 
 def _fail(store: Store, export: Export, error: HeimdexError) -> None:
     state = ExportState.CANCELLED if isinstance(error, Cancelled) else ExportState.FAILED
-    store.update_export(export.export_id, state=state, error=error.to_dict())
+    store.exports.update(export.export_id, state=state, error=error.to_dict())
 
 
 def _render_clip(store: Store, user_id: str, clip: ReelClip) -> RenderClip:

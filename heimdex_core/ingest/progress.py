@@ -1,8 +1,8 @@
 """Where a video's work stands, in one small file that anybody may read at any time.
 
-Two branches (sound and picture) report at once. What is shown is the running stage that will take
-longest; the share of the whole never falls within an attempt. The time left is worked out from the
-rates of this attempt alone; stages that have not begun are estimated by the shares in WEIGHTS.
+Two branches (speech and picture) report at once. What is shown is the running stage that will take longest; the
+share of the whole never falls within an attempt. The time left is worked out from the rates of this attempt
+alone; stages that have not begun are estimated by the weights of their SPECs.
 """
 
 from __future__ import annotations
@@ -11,61 +11,30 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from heimdex_core.ingest.files import read_json, write_json
+from heimdex_core.files import read_json_object, write_json
+from heimdex_core.ingest.context import StageSpec
 from heimdex_core.types import Json, StageProgress, utc_now
 
-EARLY = ("probe", "audio", "subtitles")
-SOUND = ("transcript",)
-PICTURE = ("picture", "scenes", "keyframes", "vision_embedding", "tags", "captions", "preview")
-JOINED = ("text_embedding", "extra_embedding", "commit")
-STAGES = (*EARLY, *SOUND, *PICTURE, *JOINED)
-"""EARLY one after the other, then SOUND beside PICTURE, then JOINED. The preview is last of its branch:
-nothing waits for it, and the recogniser is often still at work."""
-OPTIONAL = ("captions", "extra_embedding")
-"""Only where the models say so: with a captioner, with further spaces."""
-
-WEIGHTS = {
-    "probe": 1.0,
-    "audio": 2.0,
-    "subtitles": 0.2,
-    "transcript": 40.0,
-    "picture": 20.0,
-    "scenes": 0.5,
-    "keyframes": 4.0,
-    "vision_embedding": 4.0,
-    "tags": 0.5,
-    "captions": 30.0,
-    "preview": 6.0,
-    "text_embedding": 2.0,
-    "extra_embedding": 4.0,
-    "commit": 1.0,
-}
-"""Relative cost of the stages, measured once on a ten-minute talk; only the whole's share rests on it."""
+Specs = Sequence[StageSpec[Any]]
 
 _INTERVAL_S = 0.25
 _TRUSTED_AFTER_S = 1.0
+_PACE_FROM = {"picture": 0, "speech": 1}
 _lock = threading.Lock()
 
 
 class ProgressBook:
     """progress.json: every stage's own state, and the StageProgress drawn from them.
 
-    `stages` are those that this work has, in order: what is shown counts only them.
+    `specs` are the stages that this work has, in order: what is shown counts only them.
     """
 
-    def __init__(self, path: Path, stages: Sequence[str] = STAGES) -> None:
+    def __init__(self, path: Path, specs: Specs) -> None:
         self._path = path
-        self._stages = tuple(stages)
+        self._specs = tuple(specs)
         self._last_write: dict[str, float] = {}
-
-    def read(self) -> StageProgress | None:
-        """What to show; None if nothing has begun."""
-        shown = self._load().get("shown")
-        try:
-            return StageProgress(**shown) if shown else None
-        except TypeError:  # written by another version
-            return None
 
     def begin(self) -> None:
         """Forget an earlier attempt: the share of the whole starts again from nothing."""
@@ -89,33 +58,43 @@ class ProgressBook:
         return self._put(stage, state="skipped" if skipped else "done", seconds=seconds)
 
     def _load(self) -> Json:
-        return read_json(self._path) or {}
+        return read_json_object(self._path) or {}
 
     def _put(self, stage: str, **changes: object) -> StageProgress:
         with _lock:
             book = self._load()
             stages: dict[str, Json] = book.setdefault("stages", {})
             stages.setdefault(stage, {"state": "running", "done": 0.0, "total": 0.0, "unit": "s"}).update(changes)
-            shown = summary(stages, book.get("shown"), now=time.time(), row=self._stages)
+            shown = summary(stages, book.get("shown"), now=time.time(), specs=self._specs)
             write_json(self._path, {"stages": stages, "shown": shown}, durable=False)
         return shown
 
 
-def summary(stages: dict[str, Json], before: Json | None, *, now: float, row: Sequence[str] = STAGES) -> StageProgress:
-    """The one line to show for the state of all stages in `row`; `before` is the line shown last."""
-    stages = {name: state for name, state in stages.items() if name in row}
-    left = {name: _left_s(name, stages, now) for name in row}
-    name = _most_relevant(stages, left, before)
+def read_progress(path: Path) -> StageProgress | None:
+    """What to show of the work whose progress.json this is; None when nothing has begun or everything is over."""
+    shown = (read_json_object(path) or {}).get("shown")
+    try:
+        return StageProgress(**shown) if shown else None
+    except TypeError:  # written by another version
+        return None
+
+
+def summary(stages: dict[str, Json], before: Json | None, *, now: float, specs: Specs) -> StageProgress:
+    """The one line to show for the state of the stages in `specs`; `before` is the line shown last."""
+    names = [spec.name for spec in specs]
+    stages = {name: state for name, state in stages.items() if name in names}
+    left = {spec.name: _left_s(spec, stages, specs, now) for spec in specs}
+    name = _most_relevant(stages, left, before, specs)
     state = stages[name]
     finished = state["state"] != "running"
-    overall = sum(WEIGHTS[s] * _fraction(stages.get(s)) for s in row) / sum(WEIGHTS[s] for s in row)
+    overall = sum(spec.weight * _fraction(stages.get(spec.name)) for spec in specs) / sum(s.weight for s in specs)
     return StageProgress(
         stage=name,
-        stage_number=row.index(name) + 1,
-        stage_count=len(row),
+        stage_number=names.index(name) + 1,
+        stage_count=len(names),
         done=float(state["total"] or 1.0) if finished else float(state["done"]),
         total=float(state["total"] or 1.0) if finished else float(state["total"]),
-        eta_s=_whole_left_s(left),
+        eta_s=_whole_left_s(left, specs),
         updated_at=utc_now().isoformat(),
         overall=max(min(overall, 1.0), float((before or {}).get("overall", 0.0))),
         unit=str(state["unit"]),
@@ -130,51 +109,52 @@ def _fraction(state: Json | None) -> float:
     return min(max(state["done"] / state["total"], 0.0), 1.0) if state["total"] > 0 else 0.0
 
 
-def _pace(stages: dict[str, Json], now: float) -> float | None:
-    """Seconds per unit of weight: of the picture, whose cost the later stages share, else of what runs."""
-    for name in ("picture", "transcript", *STAGES):
-        state = stages.get(name)
+def _pace(stages: dict[str, Json], specs: Specs, now: float) -> float | None:
+    """Seconds per unit of weight, from the first stage that tells enough."""
+    # The picture goes first: how fast it is decoded tells most about the machine and the video.
+    for spec in sorted(specs, key=lambda spec: _PACE_FROM.get(spec.branch, len(_PACE_FROM))):
+        state = stages.get(spec.name)
         if state is None or state["state"] == "skipped":
             continue
-        running = state["state"] == "running"
-        seconds = now - state["started_at"] if running else state["seconds"]
+        seconds = now - state["started_at"] if state["state"] == "running" else state["seconds"]
         if seconds >= _TRUSTED_AFTER_S and _fraction(state) > 0:
-            return float(seconds / (WEIGHTS[name] * _fraction(state)))
+            return float(seconds / (spec.weight * _fraction(state)))
     return None
 
 
-def _left_s(name: str, stages: dict[str, Json], now: float) -> float | None:
+def _left_s(spec: StageSpec[Any], stages: dict[str, Json], specs: Specs, now: float) -> float | None:
     """Seconds that a stage will still take, None if nothing can be said."""
-    state = stages.get(name)
+    state = stages.get(spec.name)
     fraction = _fraction(state)
     if fraction >= 1.0:
         return 0.0
     if state is not None and fraction > 0 and now - state["started_at"] >= _TRUSTED_AFTER_S:
         return float((now - state["started_at"]) * (1 - fraction) / fraction)
-    pace = _pace(stages, now)
-    return None if pace is None else pace * WEIGHTS[name] * (1 - fraction)
+    pace = _pace(stages, specs, now)
+    return None if pace is None else pace * spec.weight * (1 - fraction)
 
 
-def _whole_left_s(left: dict[str, float | None]) -> float | None:
-    known = {name: seconds for name, seconds in left.items() if seconds is not None}
-    if len(known) < len(left):
-        return None
+def _whole_left_s(left: dict[str, float | None], specs: Specs) -> float | None:
+    branches: dict[str, float] = {}
+    for spec in specs:
+        seconds = left[spec.name]
+        if seconds is None:
+            return None
+        branches[spec.branch] = branches.get(spec.branch, 0.0) + seconds
+    beside = max(branches.get("speech", 0.0), branches.get("picture", 0.0))
+    return round(branches.get("start", 0.0) + beside + branches.get("end", 0.0), 1)
 
-    def branch(names: tuple[str, ...]) -> float:
-        return sum(known.get(name, 0.0) for name in names)
 
-    return round(branch(EARLY) + max(branch(SOUND), branch(PICTURE)) + branch(JOINED), 1)
-
-
-def _most_relevant(stages: dict[str, Json], left: dict[str, float | None], before: Json | None) -> str:
+def _most_relevant(stages: dict[str, Json], left: dict[str, float | None], before: Json | None, specs: Specs) -> str:
     """The running stage with most to do; what was shown last stays unless another is clearly slower."""
-    running = [name for name in STAGES if name in stages and stages[name]["state"] == "running"]
+    weights = {spec.name: spec.weight for spec in specs}
+    running = [name for name in weights if name in stages and stages[name]["state"] == "running"]
     if not running:
-        return max(stages, key=STAGES.index)
+        return max(stages, key=list(weights).index)
 
     def still_s(name: str) -> float:
         seconds = left[name]
-        return WEIGHTS[name] if seconds is None else seconds
+        return weights[name] if seconds is None else seconds
 
     slowest = max(running, key=still_s)
     shown = (before or {}).get("stage")

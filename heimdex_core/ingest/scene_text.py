@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from heimdex_core.ingest.scenes import SceneSpan
+from heimdex_core.ingest.stages.scenes import SceneSpan
 from heimdex_core.types import Interval, Segment, Transcript
 
 _ENOUGH_S = 0.5

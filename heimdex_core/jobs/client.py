@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,10 +12,17 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import Cancelled, HeimdexError, JobsUnavailable, WorkerLost
-from heimdex_core.jobs.config import APP_VERSION, EXPORT_QUEUE, INGEST_QUEUE, MOVE_QUEUE, UPKEEP_QUEUE, JobsDatabase
-from heimdex_core.jobs.outcome import settle_export, settle_video
-from heimdex_core.jobs.place import cancel_mark
-from heimdex_core.moves import settle_move
+from heimdex_core.jobs.config import (
+    APP_VERSION,
+    EXPORT_QUEUE,
+    INGEST_QUEUE,
+    MAINTENANCE_QUEUE,
+    MIGRATION_QUEUE,
+    JobsDatabase,
+)
+from heimdex_core.jobs.wake_up import wake_workers
+from heimdex_core.jobs.worker_slot import cancel_mark
+from heimdex_core.library.work import JobKind
 from heimdex_core.types import Json
 
 if TYPE_CHECKING:
@@ -22,7 +30,8 @@ if TYPE_CHECKING:
 
     from heimdex_core.library import Library
 
-_ACTIVE = ["ENQUEUED", "PENDING", "DELAYED"]
+ACTIVE = ["ENQUEUED", "PENDING", "DELAYED"]
+"""DBOS states of a job that waits or is worked on."""
 
 
 class JobState(StrEnum):
@@ -50,46 +59,65 @@ class JobStatus:
     completed_at: datetime | None
     error: Json | None = None
 
+    @property
+    def subject_kind(self) -> JobKind | None:
+        """What the job is for, where that has a state of its own."""
+        kinds: dict[str, JobKind] = {"ingest": "ingest", "export": "export", "migration": "migration"}
+        return kinds.get(self.kind)
+
 
 class JobQueue:
-    """The queue of one library, as one person uses it. Safe to share between threads."""
+    """The queue of one library, as one person uses it. Connects at its first use. Safe to share between threads.
 
-    def __init__(self, library: Library, client: DBOSClient) -> None:
+    Every method raises JobsUnavailable where the queue cannot be reached.
+    """
+
+    def __init__(self, library: Library) -> None:
         self._library = library
-        self._client = client
+        self._lock = threading.Lock()
+        self._client: DBOSClient | None = None
 
-    @classmethod
-    def open(cls, library: Library) -> JobQueue:
-        """Connect, making the tables if no worker has run yet. Raises JobsUnavailable."""
-        database = JobsDatabase.of(library.store, library.settings)
-        database.prepare()
-        return cls(library, database.client())
+    @contextmanager
+    def _connected(self) -> Iterator[DBOSClient]:
+        """The client; its tables are made if no worker has run yet."""
+        with _reachable():
+            with self._lock:
+                if self._client is None:
+                    database = JobsDatabase.of(self._library.work)
+                    database.prepare()
+                    self._client = database.client()
+            yield self._client
 
     def close(self) -> None:
-        with _reachable():
-            self._client.destroy()
+        """Disconnect; the queue can be used again."""
+        with _reachable(), self._lock:
+            if self._client is not None:
+                self._client.destroy()
+                self._client = None
 
     # --- handing over -----------------------------------------------------------------------------
 
     def enqueue_ingest(self, video_id: str) -> str:
         """Have a video indexed; the id of the job that does it, an unfinished one if there is one."""
-        with _reachable():
-            return enqueue_ingest(self._client, self._library.user_id, video_id)
+        return self._enqueue("ingest", INGEST_QUEUE, video_id, self._library.user_id, video_id)
 
     def enqueue_reel(self, export_id: str) -> str:
         """Have an export rendered."""
-        with _reachable():
-            return enqueue(self._client, "export", EXPORT_QUEUE, export_id, self._library.user_id, export_id)
+        return self._enqueue("export", EXPORT_QUEUE, export_id, self._library.user_id, export_id)
 
     def enqueue_reindex(self) -> str:
         """Have the indexes made again."""
-        with _reachable():
-            return enqueue(self._client, "reindex", UPKEEP_QUEUE, "library")
+        return self._enqueue("reindex", MAINTENANCE_QUEUE, "library")
 
-    def enqueue_move(self, set_id: int) -> str:
-        """Have the library moved to a set of models; one move at a time."""
-        with _reachable():
-            return enqueue(self._client, "move", MOVE_QUEUE, "library", set_id)
+    def enqueue_migration(self, set_id: int) -> str:
+        """Have the library moved to a model set; one migration at a time."""
+        return self._enqueue("migration", MIGRATION_QUEUE, "library", set_id)
+
+    def _enqueue(self, workflow: str, queue: str, subject: str, *args: str | int) -> str:
+        with self._connected() as client:
+            job_id = enqueue(client, workflow, queue, subject, *args)
+        wake_workers(self._library.work.worker_folder)
+        return job_id
 
     # --- stopping ---------------------------------------------------------------------------------
 
@@ -102,27 +130,21 @@ class JobQueue:
         job = self.status(job_id)
         if job.state.is_over:
             return
-        mark = cancel_mark(self._library.store.paths, job_id)
+        work = self._library.work
+        mark = cancel_mark(work.worker_folder, job_id)
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
-        with _reachable():
-            self._client.cancel_workflow(job_id, cancel_children=True)
-        self._settle(job, Cancelled())
-
-    def _settle(self, job: JobStatus, error: HeimdexError) -> None:
-        if job.kind == "move":
-            settle_move(self._library.store.paths, job.job_id, error)
-        if job.subject is None:
-            return
-        settle: Callable[..., bool] = settle_export if job.kind == "export" else settle_video
-        settle(self._library.store, self._library.user_id, job.subject, error)
+        with self._connected() as client:
+            client.cancel_workflow(job_id, cancel_children=True)
+        if job.subject_kind is not None:
+            work.mark_failed(job.subject_kind, self._library.user_id, job.subject or "", job_id, Cancelled())
 
     # --- asking -----------------------------------------------------------------------------------
 
     def status(self, job_id: str) -> JobStatus:
         """Where a job stands. Raises JobsUnavailable; also for an id that was never given out."""
-        with _reachable():
-            found = self._client.list_workflows(workflow_ids=[job_id])
+        with self._connected() as client:
+            found = client.list_workflows(workflow_ids=[job_id])
         if not found:
             raise JobsUnavailable(reason=f"there is no job {job_id}")
         return describe(found[0])
@@ -133,14 +155,14 @@ class JobQueue:
 
     def active(self) -> list[JobStatus]:
         """The jobs that wait or are worked on, oldest first."""
-        with _reachable():
-            found = self._client.list_workflows(status=_ACTIVE, has_parent=False, load_output=False)
+        with self._connected() as client:
+            found = client.list_workflows(status=ACTIVE, has_parent=False, load_output=False)
         return [describe(item) for item in found if item.name in _KINDS]
 
     def check(self) -> None:
         """Raise JobsUnavailable unless the queue answers (for /health/ready)."""
-        with _reachable():
-            self._client.check_connection()
+        with self._connected() as client:
+            client.check_connection()
 
 
 def enqueue(client: DBOSClient, workflow: str, queue: str, subject: str, *args: str | int) -> str:
@@ -160,11 +182,7 @@ def enqueue(client: DBOSClient, workflow: str, queue: str, subject: str, *args: 
     return str(handle.workflow_id)
 
 
-def enqueue_ingest(client: DBOSClient, user_id: str, video_id: str) -> str:
-    return enqueue(client, "ingest", INGEST_QUEUE, video_id, user_id, video_id)
-
-
-_KINDS = ("ingest", "export", "reindex", "move", "clean-up")
+_KINDS = ("ingest", "export", "reindex", "migration", "clean-up")
 _STATES = {
     "ENQUEUED": JobState.QUEUED,
     "DELAYED": JobState.QUEUED,

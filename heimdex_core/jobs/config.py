@@ -2,55 +2,49 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import JobsUnavailable
+from heimdex_core.library.work import LibraryWork
 
 if TYPE_CHECKING:
     from dbos import DBOSClient, DBOSConfig
 
-    from heimdex_core.settings import Settings
-    from heimdex_core.store.store import Store
-
 APP_NAME = "heimdex"
 
-APP_VERSION = "2"
+APP_VERSION = "3"
 """Pinned: DBOS takes back only workflows of its own version, so one derived from the source would
-strand every job at an update. Raise it only when the order of steps in a workflow changes: a worker then
-queues the unfinished jobs of older versions anew (old_versions.py)."""
+strand every job at an update. Raise it when a name or the order of steps in a workflow changes: a worker then
+queues the unfinished jobs of older versions again (old_versions.py)."""
 
 INGEST_QUEUE = "ingest"
 EXPORT_QUEUE = "export"
-UPKEEP_QUEUE = "upkeep"
-MOVE_QUEUE = "move"
-"""Its own: moving a large library takes hours, and new videos should not wait for it."""
-QUEUES = (INGEST_QUEUE, EXPORT_QUEUE, UPKEEP_QUEUE, MOVE_QUEUE)
+MAINTENANCE_QUEUE = "maintenance"
+MIGRATION_QUEUE = "migration"
+"""Its own: moving a large library to other models takes hours, and new videos should not wait for it."""
+QUEUES = (INGEST_QUEUE, EXPORT_QUEUE, MAINTENANCE_QUEUE, MIGRATION_QUEUE)
 
-POLL_S = 0.3
-"""How often the worker looks for new jobs and a parent for its children."""
+POLL_S = 0.5
+"""How often a worker that is awake looks for new jobs, and a parent for its children."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobsDatabase:
-    """Where DBOS keeps its tables. `key` names the library, the same on every machine that shares it."""
+    """Where DBOS keeps its tables."""
 
     url: str
     schema: str
-    key: str
 
     @property
     def is_sqlite(self) -> bool:
         return self.url.startswith("sqlite")
 
     @staticmethod
-    def of(store: Store, settings: Settings) -> JobsDatabase:
+    def of(work: LibraryWork) -> JobsDatabase:
         """jobs.sqlite in the library, or the Postgres of HEIMDEX_JOBS_URL with a schema per library."""
-        key = hashlib.sha256(str(store.manifest.created_at).encode()).hexdigest()[:12]
-        url = settings.jobs_url or f"sqlite:///{store.paths.jobs}"
-        return JobsDatabase(url=url, schema=f"{APP_NAME}_{key}", key=key)
+        return JobsDatabase(url=work.jobs_url, schema=f"{APP_NAME}_{work.key}")
 
     def prepare(self) -> None:
         """Make the tables, or bring them up to this version of DBOS; quick when there is nothing to do.

@@ -1,17 +1,18 @@
-"""What a worker tells about itself: a small file that it rewrites when something changes and every few seconds."""
+"""What a worker reports about itself: a small file, rewritten when something changes and every few seconds."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from heimdex_core.errors import DiskFull
+from heimdex_core.files import read_json, write_json
 from heimdex_core.types import utc_now
 
 logger = logging.getLogger(__name__)
@@ -42,9 +43,9 @@ class WorkerStatus:
 def read_status(path: Path) -> WorkerStatus | None:
     """The status last written at `path`, None when there is none that can be read."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         return WorkerStatus(**{**data, "jobs": tuple(data.get("jobs", ()))})
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
@@ -99,11 +100,9 @@ class StatusFile:
             updated_at=utc_now().isoformat(),
             jobs=tuple(self._jobs.values()),
         )
-        temporary = self._path.with_suffix(".json.new")
         try:
-            temporary.write_text(json.dumps(asdict(status)), encoding="utf-8")
-            temporary.replace(self._path)
-        except OSError as error:
-            # a full disk must not fail the work that is only told about
+            write_json(self._path, status, durable=False)
+        except (OSError, DiskFull) as error:
+            # a full disk must not fail the work that is only reported on
             logger.warning("the worker's status cannot be written: %s", error)
         self._written_at = time.monotonic()

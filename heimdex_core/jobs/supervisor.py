@@ -13,15 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from heimdex_core.jobs.place import machine_name, places_folder
 from heimdex_core.jobs.status import read_status
-from heimdex_core.jobs.worker import EXIT_PLACE_TAKEN
-from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.jobs.worker import EXIT_SLOT_TAKEN
+from heimdex_core.jobs.worker_slot import machine_name
 
 logger = logging.getLogger(__name__)
 
 SupervisorState = Literal["stopped", "starting", "running", "waiting", "elsewhere"]
-"""waiting: the worker ended and is started again after a pause; elsewhere: another one has this place."""
+"""waiting: the worker ended and is started again after a pause; elsewhere: another one has this slot."""
 
 EXIT_NOT_STARTED = 127
 _LOOK_S = 0.2
@@ -51,17 +50,19 @@ class WorkerSupervisor:
     def __init__(
         self,
         library_path: str | Path,
+        worker_folder: Path,
         *,
         command: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
-        """`command` is the worker's (library and --parent-fd are added); `environment` is added to ours."""
+        """`worker_folder` as in LibraryWork; `command` is the worker's, to which the library and --parent-fd are added;
+        `environment` is added to ours."""
         self._library = Path(library_path).expanduser().resolve()
         self._command = list(command or (sys.executable, "-m", "heimdex_core.jobs.worker"))
         self._environment = dict(environment or {})
         self._backoff = backoff or Backoff()
-        self._status_path = places_folder(LibraryPaths(self._library)) / f"{machine_name()}.json"
+        self._status_path = worker_folder / f"{machine_name()}.json"
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -102,7 +103,7 @@ class WorkerSupervisor:
     def state(self) -> dict[str, Any]:
         """For /health/ready: {"state", "ok", "pid", "restarts", "last_exit", "next_start_in_s", "worker"}.
 
-        `worker` is what the worker itself wrote last, whichever process has this place; `ok` means that
+        `worker` is what the worker itself wrote last, whichever process has this slot; `ok` means that
         one is there and has written lately. It is not so yet in the second or two after a start.
         """
         with self._lock:
@@ -132,7 +133,7 @@ class WorkerSupervisor:
             lived_s = time.monotonic() - began
             if self._stop.is_set():
                 break
-            if code == EXIT_PLACE_TAKEN:
+            if code == EXIT_SLOT_TAKEN:
                 failures, pause_s = 0, self._backoff.elsewhere_s
                 self._note("elsewhere", pause_s)
             else:

@@ -12,24 +12,33 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from heimdex_core.errors import HeimdexError, LibraryBusy
-from heimdex_core.jobs.config import (
-    INGEST_QUEUE,
-    POLL_S,
-    QUEUES,
-    JobsDatabase,
-    quiet,
-)
-from heimdex_core.jobs.guard import Guard
+from heimdex_core.jobs.client import enqueue
+from heimdex_core.jobs.config import INGEST_QUEUE, MAINTENANCE_QUEUE, POLL_S, QUEUES, JobsDatabase, quiet
+from heimdex_core.jobs.crash_guard import CrashGuard
+from heimdex_core.jobs.old_versions import queue_old_jobs_again
 from heimdex_core.jobs.parent import end_with_parent
-from heimdex_core.jobs.place import Place, PlaceLock, this_place
+from heimdex_core.jobs.reconcile import (
+    end_given_up_jobs,
+    forget_old_jobs,
+    has_work,
+    queue_stranded_videos,
+    take_over,
+)
 from heimdex_core.jobs.status import StatusFile
+from heimdex_core.jobs.wake_up import WakeUpFile
+from heimdex_core.jobs.worker_slot import SlotLock, WorkerSlot, dead_slots, this_slot
 
 if TYPE_CHECKING:
+    from dbos import DBOSClient
+
     from heimdex_core.library import Library
 
 # by name, not __name__: the supervisor starts this module as __main__
@@ -37,12 +46,17 @@ logger = logging.getLogger("heimdex_core.jobs.worker")
 
 EXIT_OK = 0
 EXIT_FAILED = 1
-EXIT_PLACE_TAKEN = 75
-"""EX_TEMPFAIL: another worker has this place; trying again later may help."""
+EXIT_SLOT_TAKEN = 75
+"""EX_TEMPFAIL: another worker has this slot; trying again later may help."""
 
+SLEEP_AFTER_S = 10.0
+"""Without work for so long, the worker sleeps until it is woken (wake_up.py)."""
+LOOK_ANYWAY_S = 15.0
+"""How often a sleeping worker looks for work that nobody woke it for, as another machine's."""
+CLEAN_UP = "clean-up"
+_CLEAN_UP_EVERY_S = 3600.0
 _TICK_S = 1.0
 _RECONCILE_EVERY = 15
-_FORGET_EVERY = 3600
 """In ticks of _TICK_S."""
 _GRACE_S = 10.0
 _NICENESS = 5
@@ -68,96 +82,133 @@ def run_worker(library_path: str | Path, *, parent_fd: int | None = None) -> int
     from heimdex_core.library import Library
 
     with Library.open(library_path) as library:
-        database = JobsDatabase.of(library.store, library.settings)
-        place = this_place(library.store.paths, database.key)
-        with PlaceLock(place):
-            return _work(library, database, place, stop)
+        database = JobsDatabase.of(library.work)
+        slot = this_slot(library.work.worker_folder, library.work.key)
+        with SlotLock(slot):
+            return _work(library, database, slot, stop)
 
 
-def _work(library: Library, database: JobsDatabase, place: Place, stop: threading.Event) -> int:
-    from dbos import DBOS
-
-    from heimdex_core.jobs import moving, workflows  # noqa: F401 - registers the move
+def _work(library: Library, database: JobsDatabase, slot: WorkerSlot, stop: threading.Event) -> int:
+    from heimdex_core.jobs import workflows
     from heimdex_core.jobs.tasks import Tasks
 
-    status = StatusFile(place.status_path, place.executor_id)
+    status = StatusFile(slot.status_path, slot.executor_id)
     status.set_state("starting")
-    guard = Guard(place.folder / "running", status)
+    guard = CrashGuard(slot.folder / "running", status)
     workflows.bind(Tasks(library, guard))
     quiet()
     database.prepare()
-    _try("queueing jobs of another version", lambda: _renew_old_jobs(library, database, place))
-    DBOS(config=database.config(place.executor_id))
-    DBOS.listen_queues(QUEUES)
-    DBOS.launch()
-    _register(library)
-    logger.info("worker %d of %s is ready", os.getpid(), library.path)
-    status.set_state("idle")
-    _watch(library, database, place, status, stop)
-
-    status.set_state("stopping")
-    guard.stop()
-    if not guard.wait_idle(_GRACE_S):
-        logger.warning("a stage did not stop within %g s and is left in the middle", _GRACE_S)
-        guard.forgive()
-    DBOS.destroy()
+    client = database.client()
+    try:
+        _Worker(library, database, slot, client, status, guard, stop).run()
+    finally:
+        client.destroy()
     status.set_state("stopped")
     _end_if_threads_remain()
     return EXIT_OK
 
 
-def _renew_old_jobs(library: Library, database: JobsDatabase, place: Place) -> None:
-    from heimdex_core.jobs.old_versions import queue_old_jobs_anew
+class _Worker:
+    """Awake, it runs DBOS, whose polling costs several percent of a core; without work it ends DBOS and sleeps."""
 
-    client = database.client()
-    try:
-        # nothing of this place has begun: what is under way in its name is what the worker before it left
-        queue_old_jobs_anew(client, library.store, [place.executor_id], half_done=True)
-    finally:
-        client.destroy()
+    def __init__(
+        self,
+        library: Library,
+        database: JobsDatabase,
+        slot: WorkerSlot,
+        client: DBOSClient,
+        status: StatusFile,
+        guard: CrashGuard,
+        stop: threading.Event,
+    ) -> None:
+        self._work = library.work
+        self._concurrency = {**dict.fromkeys(QUEUES, 1), INGEST_QUEUE: library.settings.ingest_concurrency}
+        self._database = database
+        self._slot = slot
+        self._client = client
+        self._status = status
+        self._guard = guard
+        self._stop = stop
+        self._wake_up = WakeUpFile(slot.folder)
+        self._clean_up_at = 0.0
 
+    def run(self) -> None:
+        """Until `stop`."""
+        _try("removing the schedules of version 2", lambda: self._client.delete_schedule("clean-up"))
+        # nothing of this slot has begun: what is under way in its name is what the worker before it left
+        own = [self._slot.executor_id]
+        _try(
+            "queueing jobs of another version",
+            lambda: queue_old_jobs_again(self._client, self._work, own, half_done=True),
+        )
+        while not self._stop.is_set():
+            self._stay_awake()
+            if not self._stop.is_set():
+                self._sleep()
 
-def _register(library: Library) -> None:
-    from dbos import DBOS
+    def _stay_awake(self) -> None:
+        from dbos import DBOS
 
-    from heimdex_core.jobs.schedules import apply_schedules
+        DBOS(config=self._database.config(self._slot.executor_id))
+        DBOS.listen_queues(QUEUES)
+        DBOS.launch()
+        for name, limit in self._concurrency.items():
+            DBOS.register_queue(
+                name, worker_concurrency=limit, polling_interval_sec=POLL_S, on_conflict="always_update"
+            )
+        logger.info("worker %d is ready", os.getpid())
+        self._status.set_state("idle")
+        self._watch()
+        if self._stop.is_set():
+            self._status.set_state("stopping")
+            self._guard.stop()
+            if not self._guard.wait_idle(_GRACE_S):
+                logger.warning("a stage did not stop within %g s and is left in the middle", _GRACE_S)
+                self._guard.forgive()
+        DBOS.destroy()
 
-    concurrency = {**dict.fromkeys(QUEUES, 1), INGEST_QUEUE: library.settings.ingest_concurrency}
-    for name, limit in concurrency.items():
-        DBOS.register_queue(name, worker_concurrency=limit, polling_interval_sec=POLL_S, on_conflict="always_update")
-    apply_schedules()
-
-
-def _watch(library: Library, database: JobsDatabase, place: Place, status: StatusFile, stop: threading.Event) -> None:
-    """Until `stop`: keep the status fresh, and see to jobs that nobody else ends."""
-    from heimdex_core.jobs.reconcile import (
-        forget_old_jobs,
-        queue_stranded_videos,
-        settle_lost_jobs,
-        take_over,
-    )
-
-    client = database.client()
-    try:
-        ticks = 0
-        while not stop.is_set():
+    def _watch(self) -> None:
+        """Until there has been no work for a while, or `stop`: keep the status fresh, see to abandoned jobs."""
+        ticks = idle_ticks = 0
+        while not self._stop.is_set() and idle_ticks * _TICK_S < SLEEP_AFTER_S:
             if ticks % _RECONCILE_EVERY == 0:
-                _try("taking over what other workers left", lambda: take_over(client, library.store, place))
-                _try("ending given-up jobs", lambda: settle_lost_jobs(client, library.store))
-                _try("queueing stranded videos", lambda: queue_stranded_videos(client, library.store))
-            if ticks % _FORGET_EVERY == 0:
-                _try("forgetting old jobs", lambda: forget_old_jobs(client, place))
+                _try("taking over what other workers left", lambda: take_over(self._client, self._work, self._slot))
+                self._reconcile()
+            # before the queue is looked at: what is queued after this look is seen by `_sleep`
+            self._wake_up.note()
+            idle_ticks = 0 if self._has_work() else idle_ticks + 1
             ticks += 1
-            stop.wait(_TICK_S)
-            _try("writing the status", status.beat)
-    finally:
-        client.destroy()
+            self._stop.wait(_TICK_S)
+            self._status.beat()
+
+    def _sleep(self) -> None:
+        """Until there is work, or `stop`."""
+        while not self._wake_up.wait(self._stop, LOOK_ANYWAY_S) and not self._stop.is_set():
+            self._status.beat()
+            self._reconcile()
+            if self._has_work():
+                return
+
+    def _reconcile(self) -> None:
+        _try("ending given-up jobs", lambda: end_given_up_jobs(self._client, self._work))
+        _try("queueing stranded videos", lambda: queue_stranded_videos(self._client, self._work))
+        if time.monotonic() >= self._clean_up_at:
+            self._clean_up_at = time.monotonic() + _CLEAN_UP_EVERY_S
+            _try("forgetting old jobs", lambda: forget_old_jobs(self._client, self._slot))
+            _try("queueing the clean-up", lambda: enqueue(self._client, CLEAN_UP, MAINTENANCE_QUEUE, CLEAN_UP))
+
+    def _has_work(self) -> bool:
+        """Whether a job waits, or is under way here or at a worker that is gone. True where that is not known."""
+        try:
+            with dead_slots(self._slot.folder, self._slot) as gone:
+                return has_work(self._client, [self._slot.executor_id, *gone])
+        except (SQLAlchemyError, OSError) as error:
+            logger.warning("the queue cannot be asked: %s", error)
+            return True
 
 
 def _try(what: str, action: Callable[[], object]) -> None:
     """Upkeep beside the work: it is done again soon, so a failure is told and not fatal."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         action()
     except (HeimdexError, SQLAlchemyError, OSError) as error:
@@ -201,7 +252,7 @@ def main(argv: list[str] | None = None) -> int:
         return run_worker(args.library, parent_fd=args.parent_fd)
     except LibraryBusy as error:
         logger.error("%s %s", error.message, error.hint)
-        return EXIT_PLACE_TAKEN
+        return EXIT_SLOT_TAKEN
     except HeimdexError as error:
         logger.error("%s %s", error.message, error.hint)
         return EXIT_FAILED

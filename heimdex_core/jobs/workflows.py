@@ -1,29 +1,29 @@
 """The workflows as DBOS knows them. Their names, their steps' names and order are stored in the queue:
 changing those is a new APP_VERSION.
 
-    ingest   probe, audio, subtitles; then two children, sound and picture, started in this order; then the
-             joined stages
-    export   render, never tried again by itself
-    reindex  the indexes from the sidecars
-    clean-up by schedule
+    ingest      the plan of ingest/execution.py; the branches are children, started in a fixed order
+    export      render, never tried again by itself
+    migration   the plan of library/migration.py: a step for each video, then the switch
+    reindex     the indexes from the sidecars
+    clean-up    hourly
 
 Steps exchange ids and fingerprints; what stages hand each other lies in the work folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from dbos import DBOS, SetWorkflowID, StepOptions
 
-from heimdex_core.ingest.progress import EARLY, JOINED, PICTURE, SOUND
+from heimdex_core.errors import HeimdexError
+from heimdex_core.ingest import execution
 from heimdex_core.jobs.config import POLL_S
-from heimdex_core.jobs.tasks import Attempt, Tasks, first_error
+from heimdex_core.jobs.crash_guard import StageAttempt
+from heimdex_core.jobs.tasks import CLEAN_UP, MIGRATION, REINDEX, MigrationTasks, Tasks
+from heimdex_core.library import migration as migrations
+from heimdex_core.library.migration import OwnedVideo
 from heimdex_core.types import Json
-
-_BACKOFF_RATE = 2.0
 
 _bound: Tasks | None = None
 
@@ -40,86 +40,150 @@ def tasks() -> Tasks:
     return _bound
 
 
+def run_step(subject: str, name: str, work: Callable[[StageAttempt], Json], *, once: bool = False) -> Json:
+    """Run `work` as a recorded step, tried again with growing pauses when it raises, unless `once`."""
+    job_id = str(DBOS.workflow_id)
+    policy = execution.RetryPolicy.of(tasks().library.settings)
+    attempts = 1 if once else policy.attempts
+    options: StepOptions = {
+        "name": name,
+        "retries_allowed": attempts > 1,
+        "max_attempts": attempts,
+        "interval_seconds": policy.first_pause_s,
+        "backoff_rate": execution.BACKOFF_RATE,
+    }
+
+    def attempt() -> Json:
+        status = DBOS.step_status
+        # DBOS counts from 0, and not at all where nothing is retried
+        number = (status.current_attempt or 0) + 1 if status else 1
+        return work(StageAttempt(job_id, subject, name, number, attempts))
+
+    return DBOS.run_step(options, attempt)
+
+
+def _error(result: Json) -> HeimdexError | None:
+    return HeimdexError.from_dict(result["error"]) if result.get("error") else None
+
+
+def _result(error: HeimdexError | None) -> Json:
+    return {"error": error.to_dict()} if error is not None else {}
+
+
+# --- ingest ---------------------------------------------------------------------------------------
+
+
+class _IngestSteps:
+    """Runs stages as steps of the current workflow; an execution.StageRunner."""
+
+    def __init__(self, job_id: str, user_id: str, video_id: str) -> None:
+        self._job_id = job_id
+        """Of the whole ingest, also in a branch, which is a workflow of its own."""
+        self._user_id = user_id
+        self._video_id = video_id
+
+    def sequence(self, names: Sequence[str]) -> HeimdexError | None:
+        for name in names:
+            error = _error(run_step(self._video_id, name, self._stage))
+            if error is not None:
+                return error
+        return None
+
+    def _stage(self, attempt: StageAttempt) -> Json:
+        whole = StageAttempt(self._job_id, attempt.subject, attempt.stage, attempt.number, attempt.of)
+        return tasks().stage(whole, self._user_id)
+
+    def branches(self, names: Mapping[str, Sequence[str]]) -> list[HeimdexError | None]:
+        # Children, not threads: DBOS does not record a step called from a thread of our own. They are
+        # started in a fixed order, because a replay has to meet the same steps.
+        handles = []
+        for name, sequence in names.items():
+            with SetWorkflowID(f"{self._job_id}-{name}"):
+                handles.append(
+                    DBOS.start_workflow(ingest_branch, self._job_id, self._user_id, self._video_id, list(sequence))
+                )
+        return [_error(handle.get_result(polling_interval_sec=POLL_S)) for handle in handles]
+
+    def finish(self, error: HeimdexError | None) -> None:
+        found = error.to_dict() if error is not None else None
+        run_step(
+            self._video_id,
+            "finish",
+            lambda attempt: tasks().finish_ingest(self._job_id, self._user_id, self._video_id, found),
+        )
+
+
 @DBOS.workflow(name="ingest")
 def ingest(user_id: str, video_id: str) -> Json:
     """One video from probe to commit. The result is {} or {"error"}."""
-    job_id = str(DBOS.workflow_id)
-    error = _stages(job_id, user_id, video_id, EARLY)
-    if error is None:
-        error = _branches(job_id, user_id, video_id)
-    if error is None:
-        error = _stages(job_id, user_id, video_id, JOINED)
-    run_step("finish", lambda attempt: tasks().finish_ingest(job_id, user_id, video_id, error))
-    return {"error": error} if error else {}
+    return _result(execution.run_plan(_IngestSteps(str(DBOS.workflow_id), user_id, video_id)))
 
 
 @DBOS.workflow(name="ingest-branch")
 def ingest_branch(job_id: str, user_id: str, video_id: str, stages: list[str]) -> Json:
     """Some stages of a video one after the other, beside another branch."""
-    error = _stages(job_id, user_id, video_id, stages)
-    return {"error": error} if error else {}
+    return _result(_IngestSteps(job_id, user_id, video_id).sequence(stages))
 
 
-def _branches(job_id: str, user_id: str, video_id: str) -> Json | None:
-    # Children, not threads: DBOS does not record a step called from a thread of our own. They are
-    # started in a fixed order, because a replay has to meet the same steps.
-    handles = []
-    for name, stages in (("sound", SOUND), ("picture", PICTURE)):
-        with SetWorkflowID(f"{job_id}-{name}"):
-            handles.append(DBOS.start_workflow(ingest_branch, job_id, user_id, video_id, list(stages)))
-    return first_error([handle.get_result(polling_interval_sec=POLL_S) for handle in handles])
+# --- migration ------------------------------------------------------------------------------------
 
 
-def _stages(job_id: str, user_id: str, video_id: str, stages: Sequence[str]) -> Json | None:
-    for stage in stages:
+class _MigrationSteps:
+    """Runs the steps of a migration in the current workflow; a migration.MigrationRunner."""
+
+    def __init__(self, set_id: int) -> None:
+        self._set_id = set_id
+
+    def pending(self) -> list[OwnedVideo]:
+        result = self._step("pending", lambda steps, attempt: steps.pending(attempt))
+        return [(user_id, video_id) for user_id, video_id in result["pending"]]
+
+    def index_video(self, user_id: str, video_id: str) -> None:
+        self._step("index", lambda steps, attempt: steps.index_video(attempt, user_id, video_id))
+
+    def switch(self) -> None:
+        self._step("switch", lambda steps, attempt: steps.switch(attempt))
+
+    def finish(self, error: HeimdexError | None) -> None:
+        found = error.to_dict() if error is not None else None
+        self._step("finish", lambda steps, attempt: steps.finish(found))
+
+    def _step(self, name: str, work: Callable[[MigrationTasks, StageAttempt], Json]) -> Json:
         result = run_step(
-            stage,
-            lambda attempt, name=stage: tasks().stage(job_id, user_id, video_id, name, attempt),  # type: ignore[misc]
+            MIGRATION, name, lambda attempt: work(MigrationTasks(tasks(), attempt.job_id, self._set_id), attempt)
         )
-        if result.get("error"):
-            return dict(result["error"])
-    return None
+        error = _error(result)
+        if error is not None:
+            raise error
+        return result
+
+
+@DBOS.workflow(name=MIGRATION)
+def migration(set_id: int) -> Json:
+    """Every video indexed for the set, then the switch. The result is {} or {"error"}."""
+    return _result(migrations.run_plan(_MigrationSteps(set_id)))
+
+
+# --- the others -----------------------------------------------------------------------------------
 
 
 @DBOS.workflow(name="export")
 def export(user_id: str, export_id: str) -> Json:
     """One export rendered. The result is {} or {"error"}."""
     job_id = str(DBOS.workflow_id)
-    result = run_step("render", lambda attempt: tasks().render(job_id, user_id, export_id), retries=0)
+    result = run_step(export_id, "render", lambda attempt: tasks().render(attempt, user_id), once=True)
     error = result.get("error")
-    run_step("finish", lambda attempt: tasks().finish_export(job_id, user_id, export_id, error))
+    run_step(export_id, "finish", lambda attempt: tasks().finish_export(job_id, user_id, export_id, error))
     return {"error": error} if error else {}
 
 
-@DBOS.workflow(name="reindex")
+@DBOS.workflow(name=REINDEX)
 def reindex() -> Json:
     """All indexes made again."""
-    job_id = str(DBOS.workflow_id)
-    return run_step("reindex", lambda attempt: tasks().reindex(job_id, attempt))
+    return run_step(REINDEX, REINDEX, lambda attempt: tasks().reindex(attempt))
 
 
-@DBOS.workflow(name="clean-up")
-def clean_up(scheduled_at: datetime, context: Any) -> None:
-    """What is past its time goes."""
-    job_id = str(DBOS.workflow_id)
-    run_step("clean-up", lambda attempt: tasks().clean_up(job_id, attempt))
-
-
-def run_step(name: str, work: Callable[[Attempt], Json], *, retries: int | None = None) -> Json:
-    """Run `work` as a recorded step, tried again with growing pauses when it raises."""
-    settings = tasks().library.settings
-    tries = 1 + (settings.stage_retries if retries is None else retries)
-    options: StepOptions = {
-        "name": name,
-        "retries_allowed": tries > 1,
-        "max_attempts": tries,
-        "interval_seconds": settings.retry_backoff_s,
-        "backoff_rate": _BACKOFF_RATE,
-    }
-
-    def attempt() -> Json:
-        status = DBOS.step_status
-        # DBOS counts from 0, and not at all where nothing is retried
-        return work(Attempt(number=(status.current_attempt or 0) + 1, of=tries) if status else Attempt(of=tries))
-
-    return DBOS.run_step(options, attempt)
+@DBOS.workflow(name=CLEAN_UP)
+def clean_up() -> Json:
+    """What is past its time is removed."""
+    return run_step(CLEAN_UP, CLEAN_UP, lambda attempt: tasks().clean_up(attempt))

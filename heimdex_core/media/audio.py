@@ -20,7 +20,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from heimdex_core.errors import DiskFull, FileUnreadable
-from heimdex_core.media.disk import free_bytes, written_whole
+from heimdex_core.files import atomic_path, free_bytes
 from heimdex_core.media.opening import open_media
 from heimdex_core.types import AudioTrack, MediaInfo, WorkContext
 
@@ -67,7 +67,7 @@ def extract_audio(path: Path, info: MediaInfo, out_wav: Path, context: WorkConte
         raise DiskFull(what=out_wav.name, needed_bytes=needed, free_bytes=free)
     broken_at_s: float | None = None
     for track in ranked_tracks(info):
-        with written_whole(out_wav, needed_bytes=needed) as partial, partial.open("wb") as file:
+        with atomic_path(out_wav, needed_bytes=needed) as partial, partial.open("wb") as file:
             with wave.open(file) as wav:
                 timeline = _Timeline(wav)
                 at_s = _extract_track(path, info, track, timeline, context)

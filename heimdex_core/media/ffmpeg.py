@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from heimdex_core.errors import DiskFull, RenderFailed, RenderTimeout
+from heimdex_core.files import free_bytes
 from heimdex_core.types import WorkContext
 
 _POLL_S = 0.2
@@ -160,9 +160,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _explain(code: int, tail: list[str], out: Path) -> DiskFull | RenderFailed:
     if any("No space left on device" in line for line in tail):
         written = out.stat().st_size if out.is_file() else 0
-        folder = out.parent if out.parent.is_dir() else Path("/")
         # How much more would have been needed nobody knows; what was written is the least of it.
-        return DiskFull(what=out.name, needed_bytes=written, free_bytes=shutil.disk_usage(folder).free)
+        return DiskFull(what=out.name, needed_bytes=written, free_bytes=free_bytes(out))
     if code == -signal.SIGKILL:
         return RenderFailed(reason="ffmpeg was killed, probably because the memory ran out")
     useful = [line for line in tail if not _NOT_THE_CAUSE.search(line)]

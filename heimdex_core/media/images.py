@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from heimdex_core.errors import FileUnreadable
-from heimdex_core.media.disk import written_whole
+from heimdex_core.files import atomic_path
 
 Image = npt.NDArray[np.uint8]
 """RGB, (height, width, 3)."""
@@ -21,7 +21,7 @@ def write_webp(image: Image, path: Path, *, quality: int, width_px: int | None =
     if width_px is not None and picture.width > width_px:
         height_px = max(1, round(picture.height * width_px / picture.width))
         picture = picture.resize((width_px, height_px), Pillow.Resampling.LANCZOS, reducing_gap=2.0)
-    with written_whole(path, needed_bytes=image.nbytes) as partial:
+    with atomic_path(path, needed_bytes=image.nbytes) as partial:
         picture.save(partial, "WEBP", quality=quality, method=2)
 
 

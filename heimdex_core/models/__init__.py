@@ -1,0 +1,1 @@
+"""Models behind protocols, chosen by name."""

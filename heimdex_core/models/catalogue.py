@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heimdex_core.errors import ModelBroken, WeightsMissing
-from heimdex_core.models import openclip_files, where
-from heimdex_core.models.sentence import KNOWN as SENTENCES
-from heimdex_core.models.sentence import NEEDS as SENTENCE_NEEDS
-from heimdex_core.models.whisper import NEEDS as WHISPER_NEEDS
-from heimdex_core.models.whisper import SIZES
+from heimdex_core.models import locate as where
+from heimdex_core.models.speech.whisper import NEEDS as WHISPER_NEEDS
+from heimdex_core.models.speech.whisper import SIZES
+from heimdex_core.models.text.sentence import KNOWN as SENTENCES
+from heimdex_core.models.text.sentence import NEEDS as SENTENCE_NEEDS
+from heimdex_core.models.vision import openclip_files
 
 _log = logging.getLogger(__name__)
 

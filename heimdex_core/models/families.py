@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from heimdex_core.models.captioner import CocaCaptioner
-from heimdex_core.models.openclip import OpenClip
-from heimdex_core.models.sentence import SentenceEncoder
+from heimdex_core.models.speech.whisper import Whisper
+from heimdex_core.models.text.sentence import SentenceEncoder
 from heimdex_core.models.threads import threads_for
-from heimdex_core.models.whisper import Whisper
+from heimdex_core.models.vision.captioner import CocaCaptioner
+from heimdex_core.models.vision.openclip import OpenClip
 from heimdex_core.settings import Settings
 
 Made = Whisper | SentenceEncoder | OpenClip | CocaCaptioner

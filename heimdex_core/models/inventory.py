@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from heimdex_core.errors import ModelBroken, ModelError, UnknownName, WeightsMissing
-from heimdex_core.models import catalogue, families, where
-from heimdex_core.models.hub import OnBytes, RemoteFile, is_whole
+from heimdex_core.models import catalogue, families
+from heimdex_core.models import locate as where
+from heimdex_core.models.download.hub import OnBytes, RemoteFile, is_whole
+from heimdex_core.models.download.plan import is_short, recorded
+from heimdex_core.models.download.pull import specs_of
 from heimdex_core.models.profiles import PROFILES, profile_choice
-from heimdex_core.models.pull_plan import is_short, recorded
-from heimdex_core.models.pulling import specs_of
 from heimdex_core.models.registry import Models
 from heimdex_core.models.weights import folder_bytes
 from heimdex_core.settings import Settings

@@ -9,14 +9,15 @@ from dataclasses import replace
 from typing import Any, Protocol, cast
 
 from heimdex_core.errors import HeimdexError, InvalidValue, ModelError, ModelUnavailable, UnknownName
-from heimdex_core.models import families, minilm
+from heimdex_core.models import families
 from heimdex_core.models.base import Captioner, ImageTextEncoder, SpeechRecognizer, TextEncoder
 from heimdex_core.models.families import Purpose
-from heimdex_core.models.minilm import MiniLM
 from heimdex_core.models.palette import layout as palette_layout
 from heimdex_core.models.palette.encoder import Palette
-from heimdex_core.models.pocketsphinx_recognizer import PocketsphinxRecognizer
 from heimdex_core.models.profiles import KINDS, ModelChoice, choose_profile
+from heimdex_core.models.speech.pocketsphinx import PocketsphinxRecognizer
+from heimdex_core.models.text import minilm
+from heimdex_core.models.text.minilm import MiniLM
 from heimdex_core.settings import Settings
 from heimdex_core.types import Space
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from heimdex_core import files
 from heimdex_core.errors import ModelBroken, ModelUnavailable
 
 
@@ -15,8 +14,7 @@ def check_files(name: str, folder: Path, sha256: Mapping[str, str]) -> None:
     """Raise ModelUnavailable where a file of `sha256` (name -> hex digest) is missing, ModelBroken where it differs."""
     for filename, expected in sha256.items():
         try:
-            with (folder / filename).open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = files.sha256_of(folder / filename)
         except FileNotFoundError as error:
             raise ModelUnavailable(name=name, reason=f"{filename} is missing from {folder}") from error
         except OSError as error:
@@ -28,7 +26,7 @@ def check_files(name: str, folder: Path, sha256: Mapping[str, str]) -> None:
 def read_json(path: Path, name: str) -> Any:
     """The file's content; None where there is no such file. Raises ModelBroken where it is no JSON."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return files.read_json(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

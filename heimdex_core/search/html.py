@@ -9,12 +9,10 @@ from __future__ import annotations
 import base64
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from heimdex_core.types import Hit
-
-if TYPE_CHECKING:
-    from heimdex_core.search.results import SearchResult
+from heimdex_core.formatting import precise
+from heimdex_core.search.matching import pieces
+from heimdex_core.types import Hit, SearchResult
 
 CHANNEL_COLOURS = {"transcript": "#f5b35c", "vision": "#5fc8a6", "lexical": "#a58bfa"}
 
@@ -31,29 +29,18 @@ _REASONS = {
 }
 
 
+class NotebookResult(SearchResult):
+    """A SearchResult that draws itself in a notebook."""
+
+    def _repr_html_(self) -> str:
+        return draw(self)
+
+
 def draw(result: SearchResult) -> str:
     """The whole result as one <div>."""
-    cards = "".join(_card(hit, result.thumbnails.get(hit.scene_id)) for hit in result.hits)
+    cards = "".join(_card(hit, result.thumbnails.get(hit.scene_id), result.terms) for hit in result.hits)
     body = f'<div style="display:flex;flex-wrap:wrap;gap:12px">{cards}</div>' if cards else "<p>Nothing fits.</p>"
     return f'<div style="font:13px system-ui,sans-serif">{_head(result)}{body}</div>'
-
-
-def timecode(time_s: float) -> str:
-    """m:ss.t, or h:mm:ss.t from an hour on."""
-    tenths = round(time_s * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    seconds = f"{rest // 10:02d}.{rest % 10}"
-    return f"{hours}:{minutes:02d}:{seconds}" if hours else f"{minutes}:{seconds}"
-
-
-def marked(text: str, spans: tuple[tuple[int, int], ...]) -> str:
-    """`text` escaped, with the [start, end) spans in <mark>."""
-    parts, at = [], 0
-    for start, end in spans:
-        parts += [escape(text[at:start]), "<mark>", escape(text[start:end]), "</mark>"]
-        at = end
-    return "".join([*parts, escape(text[at:])])
 
 
 def _head(result: SearchResult) -> str:
@@ -74,10 +61,10 @@ def _head(result: SearchResult) -> str:
     return f'<p style="margin:4px 0 10px">{" &middot; ".join(facts)}</p>'
 
 
-def _card(hit: Hit, thumbnail: Path | None) -> str:
+def _card(hit: Hit, thumbnail: Path | None, terms: tuple[str, ...]) -> str:
     scene = hit.scene
-    place = f"{timecode(scene.start_s)} &middot; {scene.duration_s:.1f} s"
-    words = marked(scene.transcript, hit.transcript_spans) if scene.transcript else "<i>(no speech)</i>"
+    place = f"{precise(scene.start_s)} &middot; {scene.duration_s:.1f} s"
+    words = _marked(scene.transcript, terms) if scene.transcript else "<i>(no speech)</i>"
     return (
         '<div style="width:240px;border:1px solid rgba(128,128,128,.35);border-radius:8px;overflow:hidden">'
         f'<div style="position:relative;background:#222;min-height:40px">{_picture(thumbnail)}'
@@ -87,6 +74,11 @@ def _card(hit: Hit, thumbnail: Path | None) -> str:
         f'<div style="max-height:5.2em;overflow:hidden">{words}</div>{_bar(hit)}'
         f'<div style="opacity:.65;font-size:11px">#{hit.rank} &middot; {hit.score:.3f}</div></div></div>'
     )
+
+
+def _marked(text: str, terms: tuple[str, ...]) -> str:
+    found = pieces(text, terms)
+    return "".join(f"<mark>{escape(piece)}</mark>" if is_match else escape(piece) for piece, is_match in found)
 
 
 def _picture(thumbnail: Path | None) -> str:

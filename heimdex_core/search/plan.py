@@ -14,20 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from heimdex_core.errors import InvalidWeights, UnknownName
-from heimdex_core.search.weights import CHANNEL_NAMES, Weights, checked, share_out, shown
+from heimdex_core.search.channels import CHANNEL_NAMES, CHANNELS, kind_of, spec_of
+from heimdex_core.search.weights import Weights, as_text, checked, share_out
 from heimdex_core.types import Space
-
-KINDS: tuple[str, ...] = ("transcript", "vision", "caption", "lexical")
-"""In the order in which channels are shown."""
-_ROLES = {"transcript": "text", "vision": "vision", "caption": "caption"}
-_KIND_OF_PREFIX = {"text": "transcript", "vision": "vision", "caption": "caption"}
-_SIDES = {"transcript": "said", "vision": "seen", "caption": "seen", "lexical": "words"}
-_CAPTION = "caption"
-
-
-def kind_of(channel: str) -> str:
-    """What a channel looks at, from its name: one of KINDS for every channel that a search can have."""
-    return _KIND_OF_PREFIX.get(channel.partition("/")[0], channel) if "/" in channel else channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +30,7 @@ class Slot:
     @property
     def side(self) -> str:
         """Channels of one side tell of the same thing, and stand in for one another."""
-        return _SIDES[self.kind]
+        return spec_of(self.kind).side
 
 
 @dataclass(frozen=True)
@@ -59,9 +48,9 @@ class Plan:
     def weights(self, given: Mapping[str, float]) -> Weights:
         """Every channel's share, summing to 1. `given` names kinds, channels or spaces; what is not named has 0.
 
-        A kind's weight is shared equally by those of its channels that are not named themselves; that of
-        vision half by the descriptions, where there are any and they are not named. Raises UnknownName,
-        InvalidWeights.
+        A kind's weight is shared equally by those of its channels that are not named themselves. Where channels of
+        another kind share it (descriptions that of vision), half goes to them unless they are named. Raises
+        UnknownName, InvalidWeights.
         """
         by_kind: dict[str, float] = {}
         own: dict[str, float] = {}
@@ -78,7 +67,7 @@ class Plan:
         total = math.fsum(spread.values())
         # A total in the subnormal range would not divide into shares that sum to 1.
         if total < 1e-9:
-            raise InvalidWeights(weights=shown(given), reason="no channel has a weight above 0")
+            raise InvalidWeights(weights=as_text(given), reason="no channel has a weight above 0")
         return {name: value / total for name, value in spread.items()}
 
     def within_sides(self, weights: Mapping[str, float], taking_part: Iterable[str]) -> Weights:
@@ -101,12 +90,12 @@ class Plan:
         self, kind: str, value: float, own: Mapping[str, float], spread: Weights, given: Mapping[str, float]
     ) -> None:
         takers = [slot.name for slot in self.slots if slot.kind == kind and slot.name not in own]
-        captions = [s.name for s in self.slots if kind == "vision" and s.kind == _CAPTION and s.name not in own]
-        if not takers and not captions:
+        sharing = [s.name for s in self.slots if spec_of(s.kind).shares_weight_of == kind and s.name not in own]
+        if not takers and not sharing:
             if value > 0:
-                raise InvalidWeights(weights=shown(given), reason=f"all channels of {kind} have weights of their own")
+                raise InvalidWeights(weights=as_text(given), reason=f"all channels of {kind} have weights of their own")
             return
-        parts = [group for group in (takers, captions) if group]
+        parts = [group for group in (takers, sharing) if group]
         for group in parts:
             for name in group:
                 spread[name] = value / len(parts) / len(group)
@@ -115,8 +104,7 @@ class Plan:
         for slot in self.slots:
             if name == slot.name or (slot.space is not None and name == slot.space.name):
                 return slot
-        captions = [slot for slot in self.slots if slot.kind == _CAPTION]
-        return captions[0] if name == _CAPTION and captions else None
+        return next((slot for slot in self.slots if slot.kind == name and name not in CHANNEL_NAMES), None)
 
     def _known_names(self) -> list[str]:
         return list(dict.fromkeys((*CHANNEL_NAMES, *self.names)))
@@ -126,13 +114,14 @@ def plan_of(spaces: Mapping[str, Space], asked: Sequence[str] = ()) -> Plan:
     """The channels of a search over a set's `spaces` (by role), `asked` by space names. UnknownName."""
     chosen = {resolve(name, spaces).name for name in asked}
     slots: list[Slot] = []
-    for kind in KINDS:
-        if kind == "lexical":
+    for spec in CHANNELS:
+        kind = spec.kind
+        if spec.space_role is None:
             slots.append(Slot(kind, kind))
             continue
         of_kind = [space for space in dict.fromkeys(spaces.values()) if kind_of(space.name) == kind]
         named = [Slot(space.name, kind, space) for space in of_kind if space.name in chosen]
-        first = spaces.get(_ROLES[kind])  # a set may have none for descriptions
+        first = spaces.get(spec.space_role)  # a set may have none for descriptions
         slots += named or ([Slot(kind, kind, first)] if first is not None else [])
     return Plan(tuple(slots), tuple(slot.space.name for slot in slots if slot.space and slot.space.name in chosen))
 
@@ -145,7 +134,7 @@ def resolve(name: str, spaces: Mapping[str, Space]) -> Space:
     if name in spaces:
         return spaces[name]
     # The descriptions' space is called after the text model, and would make every short name of it mean two.
-    plain = [space for space in by_name.values() if kind_of(space.name) != _CAPTION]
+    plain = [space for space in by_name.values() if kind_of(space.name) in CHANNEL_NAMES]
     found = [space for space in plain if space.name.partition("/")[2] == name]
     if len(found) == 1:
         return found[0]

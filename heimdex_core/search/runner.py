@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from heimdex_core.errors import HeimdexError, ViewOutdated
-from heimdex_core.search.channels.base import Answer, Ask, Channel
+from heimdex_core.search.channels.base import Channel, ChannelRequest, ChannelResult
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +23,9 @@ _THREADS = 24
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A channel's answer and how long it took; `lasting` is False where another try may go better."""
+    """A channel's result and how long it took; `lasting` is False where another try may go better."""
 
-    answer: Answer
+    result: ChannelResult
     seconds: float
     lasting: bool
 
@@ -38,19 +38,19 @@ class ChannelRunner:
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
-    def run(self, ask: Ask, channels: Iterable[Channel]) -> tuple[dict[str, Timed], float]:
-        """({channel: answer}, seconds spent loading models). ViewOutdated.
+    def run(self, request: ChannelRequest, channels: Iterable[Channel]) -> tuple[dict[str, Timed], float]:
+        """({channel: result}, seconds spent loading models). ViewOutdated.
 
         Models are loaded before the clock starts: a time limit is for searching, and imports on
         one thread hold up all the others.
         """
         by_name = {channel.name: channel for channel in channels}
         started = time.perf_counter()
-        broken = self._prepare({name: one for name, one in by_name.items() if not one.is_ready}, ask)
+        broken = self._prepare({name: one for name, one in by_name.items() if not one.is_ready}, request)
         loading_s = time.perf_counter() - started
         pool = self._threads()
         asked: dict[str, Future[Timed]] = {
-            name: pool.submit(_timed, channel, ask) for name, channel in by_name.items() if name not in broken
+            name: pool.submit(_timed, channel, request) for name, channel in by_name.items() if name not in broken
         }
         wait(asked.values(), timeout=self._timeout_s)
         found = dict(broken)
@@ -71,9 +71,9 @@ class ChannelRunner:
                 self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="search")
             return self._pool
 
-    def _prepare(self, channels: Mapping[str, Channel], ask: Ask) -> dict[str, Timed]:
+    def _prepare(self, channels: Mapping[str, Channel], request: ChannelRequest) -> dict[str, Timed]:
         """Load what is not loaded; the channels for which that went wrong."""
-        if not channels or ask.scene_count == 0:
+        if not channels or request.scene_count == 0:
             return {}
         pool = self._threads()
         loading = {name: pool.submit(channel.prepare) for name, channel in channels.items()}
@@ -96,14 +96,14 @@ class ChannelRunner:
         return future.result() if error is None else _failed(name, error)
 
 
-def _timed(channel: Channel, ask: Ask) -> Timed:
+def _timed(channel: Channel, request: ChannelRequest) -> Timed:
     started = time.perf_counter()
-    answer = channel.answer(ask)
-    return Timed(answer, time.perf_counter() - started, lasting=True)
+    result = channel.search(request)
+    return Timed(result, time.perf_counter() - started, lasting=True)
 
 
 def _late(limit_s: float) -> Timed:
-    return Timed(Answer(reason="timeout", detail=f"{limit_s:g} s"), limit_s, lasting=False)
+    return Timed(ChannelResult(reason="timeout", detail=f"{limit_s:g} s"), limit_s, lasting=False)
 
 
 def _failed(name: str, error: BaseException) -> Timed:
@@ -113,5 +113,5 @@ def _failed(name: str, error: BaseException) -> Timed:
     known = isinstance(error, HeimdexError)  # those say all there is to say
     log.warning("channel %s failed: %s", name, error, exc_info=None if known else error)
     if isinstance(error, HeimdexError):
-        return Timed(Answer(reason="failed", detail=error.message, error=error.to_dict()), 0.0, lasting=False)
-    return Timed(Answer(reason="failed", detail=f"{type(error).__name__}: {error}"), 0.0, lasting=False)
+        return Timed(ChannelResult(reason="failed", detail=error.message, error=error.to_dict()), 0.0, lasting=False)
+    return Timed(ChannelResult(reason="failed", detail=f"{type(error).__name__}: {error}"), 0.0, lasting=False)

@@ -10,23 +10,22 @@ import logging
 import threading
 import time
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cachetools import LRUCache
+
 from heimdex_core.errors import HeimdexError, InvalidQuery, InvalidValue, SearchFailed, ViewOutdated
-from heimdex_core.search.cache import AnswerCache, CacheKey
-from heimdex_core.search.channels.base import Answer, Ask, Channel
-from heimdex_core.search.channels.of_set import SetChannels
-from heimdex_core.search.fusion import Fused, FusedScene, fusion_method
-from heimdex_core.search.matching import matched_words
+from heimdex_core.search.channels.base import Channel, ChannelRequest, ChannelResult
+from heimdex_core.search.channels.channel_set import ChannelSet
+from heimdex_core.search.fusion import fusion_method
+from heimdex_core.search.hits import channel_states, matched_terms, page_of_hits
+from heimdex_core.search.html import NotebookResult
 from heimdex_core.search.plan import Plan, Slot, plan_of
-from heimdex_core.search.results import SearchResult
 from heimdex_core.search.runner import ChannelRunner, Timed
 from heimdex_core.settings import Settings, default_weights
-from heimdex_core.store.analysis import mark
-from heimdex_core.types import ChannelScore, ChannelState, Hit, Json, Query, Scene, utc_now
+from heimdex_core.types import Json, Query, SearchResult, utc_now
 
 if TYPE_CHECKING:
     from heimdex_core.models.registry import Models
@@ -44,11 +43,27 @@ _SETS_KEPT = 2
 """Sets of models whose channels are kept: the one in use, and the one that may come or come back."""
 
 
-@dataclass
-class _Answers:
-    """What the channels said to one query, and what it took."""
+@dataclass(frozen=True, slots=True)
+class _CacheKey:
+    """Everything that a channel's result depends on: other weights or another fusion cost no model call.
 
-    by_channel: dict[str, Answer]
+    `token` is the view's: it changes with what is visible and with the model set. `looks_at` is the channel's kind
+    and space, whatever it is called in a search.
+    """
+
+    looks_at: Hashable
+    user_id: str
+    text: str
+    video_ids: tuple[str, ...] | None
+    token: str
+    depth: int
+
+
+@dataclass
+class _ChannelResults:
+    """What the channels found for one query, and what it took."""
+
+    by_channel: dict[str, ChannelResult]
     timing_ms: dict[str, float]
     cached: bool
 
@@ -80,9 +95,10 @@ class Searcher:
         self._settings = settings
         self._log = log
         self._runner = ChannelRunner(timeout_s=settings.channel_timeout_s)
-        self._cache = AnswerCache(settings.search_cache_size)
         self._lock = threading.Lock()
-        self._sets: dict[int, SetChannels] = {}
+        """Guards the two caches."""
+        self._cache: LRUCache[_CacheKey, ChannelResult] = LRUCache(settings.search_cache_size)
+        self._sets: LRUCache[int, ChannelSet] = LRUCache(_SETS_KEPT)
 
     def search(self, query: Query, *, user_id: str) -> SearchResult:
         """One page of the scenes that answer `query`, best first.
@@ -109,28 +125,30 @@ class Searcher:
         plan = plan_of(view.spaces, query.spaces)
         weights = plan.weights(query.weights if query.weights is not None else default_weights(self._settings))
         method = fusion_method(query.fusion or self._settings.fusion, rrf_k=self._settings.rrf_k)
-        answers = self._answers(view, plan, asked, weights)
-        _refuse_if_all_broken(answers.by_channel, weights)
+        results = self._ask(view, plan, asked, weights)
+        _refuse_if_all_broken(results.by_channel, weights)
 
         fusing = time.perf_counter()
-        offered = {name: answer.scenes for name, answer in answers.by_channel.items()}
+        offered = {name: found.scenes for name, found in results.by_channel.items()}
         shared = plan.within_sides(weights, [name for name, scenes in offered.items() if scenes.hits])
         fused = method.fuse(offered, shared)
-        answers.timing_ms["fuse"] = _since(fusing)
-        hits, thumbnails = _page(view, query, fused, answers.by_channel, asked.user_id)
-        answers.timing_ms["total"] = _since(started)
+        results.timing_ms["fuse"] = _since(fusing)
+        terms = matched_terms(results.by_channel)
+        hits, thumbnails = page_of_hits(view, query, fused, results.by_channel, asked.user_id)
+        results.timing_ms["total"] = _since(started)
 
-        return SearchResult(
+        return NotebookResult(
             query=query,
             fusion=method.name,
             weights=weights,
             hits=hits,
             total=len(fused.ranking),
-            channels=_states(plan, answers.by_channel, weights, fused),
-            timing_ms=answers.timing_ms,
-            cached=answers.cached,
+            channels=channel_states(plan, results.by_channel, weights, fused),
+            timing_ms=results.timing_ms,
+            cached=results.cached,
             set_id=view.set_id,
             spaces=plan.asked,
+            terms=terms,
             thumbnails=thumbnails,
         )
 
@@ -152,12 +170,13 @@ class Searcher:
             raise InvalidValue(name="offset", value=query.offset, reason="it cannot be negative")
         return text
 
-    def _answers(self, view: View, plan: Plan, asked: _Asked, weights: Mapping[str, float]) -> _Answers:
+    def _ask(self, view: View, plan: Plan, asked: _Asked, weights: Mapping[str, float]) -> _ChannelResults:
         user_id, videos = asked.user_id, asked.video_ids
         count = len(view.scene_ids(user_id, videos))
-        ask = Ask(view, asked.text, user_id, videos, self._settings.channel_depth, count)
-        keys = {slot: self._key(slot, ask) for slot in plan.slots}
-        known = {slot.name: answer for slot, key in keys.items() if (answer := self._cache.get(key)) is not None}
+        request = ChannelRequest(view, asked.text, user_id, videos, self._settings.channel_depth, count)
+        keys = {slot: self._key(slot, request) for slot in plan.slots}
+        with self._lock:
+            known = {slot.name: found for slot, key in keys.items() if (found := self._cache.get(key)) is not None}
         channels = self._channels_of(view, plan)
         wanted = {
             slot: channel
@@ -171,30 +190,30 @@ class Searcher:
         if wanted:
             # Before models are loaded, which may take long: the library may move on meanwhile.
             view.hold([slot.space for slot in wanted if slot.space], words=any(not slot.space for slot in wanted))
-            ran, loading_s = self._runner.run(ask, wanted.values())
-        for slot in wanted:
-            if ran[slot.name].lasting:
-                self._cache.put(keys[slot], ran[slot.name].answer)
-        answers = known | {name: timed.answer for name, timed in ran.items()}
+            ran, loading_s = self._runner.run(request, wanted.values())
+        with self._lock:
+            self._cache.update({keys[slot]: ran[slot.name].result for slot in wanted if ran[slot.name].lasting})
+        results = known | {name: timed.result for name, timed in ran.items()}
         timing = {name: timed.seconds * 1000 for name, timed in ran.items()}
         # Channels run side by side, so the slowest encoder is what the person waited for.
-        timing["encode"] = max((timed.answer.encode_ms for timed in ran.values()), default=0.0)
+        timing["encode"] = max((timed.result.encode_ms for timed in ran.values()), default=0.0)
         timing["load"] = loading_s * 1000
-        return _Answers({name: answers.get(name, Answer()) for name in plan.names}, timing, cached=not wanted)
+        return _ChannelResults(
+            {name: results.get(name, ChannelResult()) for name in plan.names}, timing, cached=not wanted
+        )
 
     def _channels_of(self, view: View, plan: Plan) -> dict[Slot, Channel]:
         """The plan's channels over the models of the view's set."""
         set_id = view.set_id
         with self._lock:
-            of_set = self._sets.pop(set_id, None) or SetChannels(lambda: self._models_of(set_id))
-            self._sets[set_id] = of_set  # the latest is the last
-            for longest_ago in list(self._sets)[:-_SETS_KEPT]:
-                del self._sets[longest_ago]
-        return {slot: of_set.channel(slot) for slot in plan.slots}
+            channels = self._sets.get(set_id)
+            if channels is None:
+                channels = self._sets[set_id] = ChannelSet(lambda: self._models_of(set_id))
+        return {slot: channels.channel(slot) for slot in plan.slots}
 
-    def _key(self, slot: Slot, ask: Ask) -> CacheKey:
+    def _key(self, slot: Slot, request: ChannelRequest) -> _CacheKey:
         looks_at = (slot.kind, slot.space)
-        return CacheKey(looks_at, ask.user_id, ask.text, ask.video_ids, ask.view.token, ask.depth)
+        return _CacheKey(looks_at, request.user_id, request.text, request.video_ids, request.view.token, request.depth)
 
     def _note(self, result: SearchResult, user_id: str) -> None:
         """Write the query log; a search does not fail because its log cannot be written."""
@@ -227,85 +246,8 @@ def _since(started: float) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _refuse_if_all_broken(answers: Mapping[str, Answer], weights: Mapping[str, float]) -> None:
-    asked = {name: answer for name, answer in answers.items() if weights.get(name, 0.0) > 0}
-    if asked and all(answer.reason in BROKEN for answer in asked.values()):
-        reasons = "; ".join(f"{name}: {answer.reason} ({answer.detail})" for name, answer in asked.items())
+def _refuse_if_all_broken(results: Mapping[str, ChannelResult], weights: Mapping[str, float]) -> None:
+    asked = {name: found for name, found in results.items() if weights.get(name, 0.0) > 0}
+    if asked and all(found.reason in BROKEN for found in asked.values()):
+        reasons = "; ".join(f"{name}: {found.reason} ({found.detail})" for name, found in asked.items())
         raise SearchFailed(reasons=reasons)
-
-
-def _page(
-    view: View, query: Query, fused: Fused, answers: Mapping[str, Answer], user_id: str
-) -> tuple[tuple[Hit, ...], dict[str, Path]]:
-    wanted = fused.ranking[query.offset : query.offset + query.limit]
-    if not wanted:
-        return (), {}
-    scenes = view.scenes_by_id([item.scene_id for item in wanted])
-    titles = {video.video_id: video.title for video in view.visible_videos(user_id)}
-    ranks = {name: answer.scenes.ranks() for name, answer in answers.items()}
-    scores = {name: dict(answer.scenes.hits) for name, answer in answers.items()}
-    terms = next((answer.terms for answer in answers.values() if answer.terms), ())
-    hits, thumbnails = [], {}
-    for rank, item in enumerate(wanted, start=query.offset + 1):
-        scene = scenes.get(item.scene_id)
-        # An index that is out of step with the sidecars may name what is not there.
-        if scene is None or scene.video_id not in titles:
-            continue
-        parts = {name: _channel_score(name, item, fused, scores, ranks) for name in answers}
-        hits.append(_hit(scene, titles[scene.video_id], item.score, rank, parts, terms))
-        if scene.thumbnail:
-            thumbnails[scene.scene_id] = view.frame_path(scene, scene.thumbnail)
-    return tuple(hits), thumbnails
-
-
-def _states(
-    plan: Plan, answers: Mapping[str, Answer], weights: Mapping[str, float], fused: Fused
-) -> dict[str, ChannelState]:
-    states = {}
-    for slot in plan.slots:
-        name, answer = slot.name, answers[slot.name]
-        weight = fused.weights.get(name, 0.0)
-        reason = answer.reason if weights[name] > 0 else "weight_zero"
-        reason = reason or fused.left.get(name)
-        states[name] = ChannelState(
-            active=reason is None,
-            weight=weight,
-            reason=reason,
-            detail=answer.detail,
-            used_words=answer.used_words,
-            kind=slot.kind,
-            space=slot.space.name if slot.space else None,
-            error=answer.error,
-        )
-    return states
-
-
-def _channel_score(
-    name: str,
-    item: FusedScene,
-    fused: Fused,
-    scores: Mapping[str, Mapping[str, float]],
-    ranks: Mapping[str, Mapping[str, int]],
-) -> ChannelScore:
-    part = item.parts.get(name)
-    return ChannelScore(
-        score=scores[name].get(item.scene_id),
-        rank=ranks[name].get(item.scene_id),
-        weight=fused.weights.get(name, 0.0),
-        normalised=part.normalised if part else 0.0,
-        contribution=part.contribution if part else 0.0,
-    )
-
-
-def _hit(
-    scene: Scene, title: str, score: float, rank: int, parts: Mapping[str, ChannelScore], terms: tuple[str, ...]
-) -> Hit:
-    return Hit(
-        scene=scene,
-        video_title=title,
-        score=score,
-        rank=rank,
-        channels=parts,
-        matched_words=matched_words((scene.transcript, title, *scene.tags, scene.caption, scene.on_screen_text), terms),
-        transcript_spans=tuple(mark(scene.transcript, terms)),
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import uuid
@@ -10,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from heimdex_core import files
 from heimdex_core.errors import HeimdexError, InvalidFolder, SpaceMismatch, VideoNotFound
-from heimdex_core.store import commit, sets, sidecar, videos, visible
-from heimdex_core.store.commit import Shelf
-from heimdex_core.store.files import TEMPORARY_PREFIX, disk_errors, fsync_tree, read_json, remove_tree, write_json
+from heimdex_core.files import TEMPORARY_PREFIX, disk_errors, fsync_tree, read_json, remove_tree, sha256_of, write_json
+from heimdex_core.store import commit, sets, sidecar, videos
+from heimdex_core.store.context import StoreContext
 from heimdex_core.store.layout import LibraryPaths, check_uuid
 from heimdex_core.types import Json, MediaInfo, Scene, Space, Video, VideoState, make_scene_id, to_json
 
@@ -46,7 +46,7 @@ def write_video_json(paths: LibraryPaths, video: Video) -> None:
 
 
 @dataclass(frozen=True)
-class Found:
+class AdoptableFolder:
     """A folder that was looked through and is good."""
 
     folder: Path
@@ -59,21 +59,21 @@ class Found:
         return self.folder / "gen" / str(self.generation)
 
 
-def adopt(shelf: Shelf, folder: Path, user_id: str) -> Video:
+def adopt(context: StoreContext, folder: Path, user_id: str) -> Video:
     """Copy a complete video folder of another library in; the owner's own video of these bytes wins.
 
     Raises InvalidFolder, SpaceMismatch, DiskFull; nothing of it stays then. After a crash, call it again.
     """
-    with shelf.catalog.transaction() as transaction:
+    with context.catalog.transaction() as transaction:
         spaces = sets.get(transaction, sets.active_id(transaction)).spaces
     found = examine(folder, spaces)
     sha256 = found.about["sha256"]
-    with shelf.catalog.transaction() as transaction:
+    with context.catalog.transaction() as transaction:
         existing = videos.find_by_content(transaction, user_id, sha256)
     if existing is None:
-        staging = shelf.paths.videos / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
+        staging = context.paths.videos / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
         try:
-            existing = _bring_in(shelf, found, spaces, user_id, staging)
+            existing = _bring_in(context, found, spaces, user_id, staging)
         finally:
             remove_tree(staging)
     if existing.generation is not None or existing.job_id != ADOPTING:
@@ -81,19 +81,19 @@ def adopt(shelf: Shelf, folder: Path, user_id: str) -> Video:
     changes = {
         "transcript_source": found.about.get("transcript_source"),
         "transcript_rough": bool(found.about.get("transcript_rough")),
-        "has_preview": (shelf.paths.preview(existing.video_id)).is_file(),
+        "has_preview": (context.paths.preview(existing.video_id)).is_file(),
         "job_id": None,
     }
-    no_staging = shelf.paths.generations(existing.video_id) / f"{TEMPORARY_PREFIX}none"
-    video = commit.commit_generation(shelf, existing.video_id, no_staging, found.generation, changes)
-    write_video_json(shelf.paths, video)
+    no_staging = context.paths.generations(existing.video_id) / f"{TEMPORARY_PREFIX}none"
+    video = commit.commit_generation(context, existing.video_id, no_staging, found.generation, changes)
+    write_video_json(context.paths, video)
     return video
 
 
 # --- looking --------------------------------------------------------------------------------------
 
 
-def examine(folder: Path, spaces: Mapping[str, Space]) -> Found:
+def examine(folder: Path, spaces: Mapping[str, Space]) -> AdoptableFolder:
     """Check a folder whole, its source's bytes too, without changing anything. InvalidFolder, SpaceMismatch."""
     try:
         folder = folder.resolve(strict=True)
@@ -105,12 +105,11 @@ def examine(folder: Path, spaces: Mapping[str, Space]) -> Found:
         sources = sorted(folder.glob("source.*"))
         if len(sources) != 1:
             raise InvalidFolder(path=str(folder), reason=f"it has {len(sources)} files source.<ext>, not one")
-        with sources[0].open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != about["sha256"]:
-                raise InvalidFolder(path=str(folder), reason="its source is not the file that video.json names")
+        if sha256_of(sources[0]) != about["sha256"]:
+            raise InvalidFolder(path=str(folder), reason="its source is not the file that video.json names")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, VideoNotFound) as error:
         raise InvalidFolder(path=str(folder), reason=f"{type(error).__name__}: {error}"[:300]) from error
-    return _fitting(Found(folder, about, sources[0], 0), spaces)
+    return _fitting(AdoptableFolder(folder, about, sources[0], 0), spaces)
 
 
 def _check_about(about: Json) -> None:
@@ -123,7 +122,7 @@ def _check_about(about: Json) -> None:
         MediaInfo.from_json(about["info"])
 
 
-def _fitting(found: Found, spaces: Mapping[str, Space]) -> Found:
+def _fitting(found: AdoptableFolder, spaces: Mapping[str, Space]) -> AdoptableFolder:
     """With the generation that video.json names, or one made with these models (a folder may hold several)."""
     folder = found.folder
     there = sorted(int(p.name) for p in folder.glob("gen/*") if p.name.isdecimal() and (p / "scenes.parquet").is_file())
@@ -141,7 +140,7 @@ def _fitting(found: Found, spaces: Mapping[str, Space]) -> Found:
     raise first_error or InvalidFolder(path=str(folder), reason="it has no complete generation")
 
 
-def _check_generation(found: Found, spaces: Mapping[str, Space]) -> None:
+def _check_generation(found: AdoptableFolder, spaces: Mapping[str, Space]) -> None:
     folder = found.generation_folder
     try:
         scenes = sidecar.read_scenes(folder)
@@ -160,10 +159,12 @@ def _check_generation(found: Found, spaces: Mapping[str, Space]) -> None:
 # --- taking over ----------------------------------------------------------------------------------
 
 
-def _bring_in(shelf: Shelf, found: Found, spaces: Mapping[str, Space], user_id: str, staging: Path) -> Video:
+def _bring_in(
+    context: StoreContext, found: AdoptableFolder, spaces: Mapping[str, Space], user_id: str, staging: Path
+) -> Video:
     """Copy, rename into place, register as being adopted. The generation is named by the commit after it."""
-    paths, about = shelf.paths, found.about
-    with shelf.catalog.transaction() as transaction:
+    paths, about = context.paths, found.about
+    with context.catalog.transaction() as transaction:
         taken = bool(transaction.rows("select 1 from videos where video_id = ?", [about["video_id"]]))
     video_id = str(uuid.uuid4()) if taken else about["video_id"]
     with disk_errors("an adopted video", paths.videos, found.source.stat().st_size):
@@ -171,9 +172,9 @@ def _bring_in(shelf: Shelf, found: Found, spaces: Mapping[str, Space], user_id: 
         if taken:
             _rename_scenes(staging / "gen" / str(found.generation), spaces, video_id)
         fsync_tree(staging)
-    visible.hook("adopt-copied")
-    with shelf.index_lock.hold():
-        with shelf.catalog.transaction() as transaction:
+    files.crash_point("adopt-copied")
+    with context.index_lock.hold():
+        with context.catalog.transaction() as transaction:
             existing = videos.find_by_content(transaction, user_id, about["sha256"])
             if existing is not None:
                 return existing
@@ -181,8 +182,8 @@ def _bring_in(shelf: Shelf, found: Found, spaces: Mapping[str, Space], user_id: 
                 raise InvalidFolder(path=str(found.folder), reason="it is being adopted elsewhere; try again")
         remove_tree(paths.video(video_id))  # without a record, so a crash left it
         os.replace(staging, paths.video(video_id))
-        visible.hook("adopt-renamed")
-        with shelf.catalog.transaction() as transaction:
+        files.crash_point("adopt-renamed")
+        with context.catalog.transaction() as transaction:
             videos.register(
                 transaction,
                 user_id,
@@ -196,11 +197,11 @@ def _bring_in(shelf: Shelf, found: Found, spaces: Mapping[str, Space], user_id: 
             )
             videos.set_state(transaction, video_id, VideoState.VALIDATING, {"info": about.get("info")})
             video = videos.set_state(transaction, video_id, VideoState.PROCESSING, {"job_id": ADOPTING})
-        visible.hook("adopt-registered")
+        files.crash_point("adopt-registered")
     return video
 
 
-def _copy(found: Found, staging: Path) -> None:
+def _copy(found: AdoptableFolder, staging: Path) -> None:
     staging.mkdir(parents=True)
     shutil.copyfile(found.source, staging / found.source.name)
     for pattern in ("subtitles.*", "preview.mp4"):

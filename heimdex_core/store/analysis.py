@@ -148,7 +148,7 @@ def parse_query(text: str) -> ParsedQuery:
 _STOP_TERMS = frozenset(term for word in STOP_WORDS for term in (word, *terms(word)))
 
 
-def mark(text: str, query_terms: Iterable[str]) -> list[tuple[int, int]]:
+def match_spans(text: str, query_terms: Iterable[str]) -> list[tuple[int, int]]:
     """Places [start, end) of `text` that match any of the terms, in order; touching pairs are one."""
     wanted = frozenset(query_terms)
     spans: list[tuple[int, int]] = []

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from heimdex_core import files
 from heimdex_core.errors import DiskFull, InvalidFolder, InvalidValue, ModelsChanged, VideoNotFound
-from heimdex_core.store import generation, indexing, sets, sidecar, videos, visible
-from heimdex_core.store.catalog import Catalog, Transaction
-from heimdex_core.store.files import remove_tree
-from heimdex_core.store.indexing import Adding
-from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.locks import FileLock
+from heimdex_core.files import remove_tree
+from heimdex_core.store import generation, indexing, sets, sidecar, videos
+from heimdex_core.store.context import StoreContext
+from heimdex_core.store.indexing import NewGeneration
+from heimdex_core.store.transaction import Transaction
 from heimdex_core.types import Json, Space, Video, VideoState
 
 if TYPE_CHECKING:
@@ -26,16 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """What the writers of a library share."""
-
-    paths: LibraryPaths
-    catalog: Catalog
-    index_lock: FileLock
-
-
-@dataclass(frozen=True)
-class Target:
+class CommitTarget:
     """Where a generation belongs. `set_id` None is the active set; `must_be_active` refuses any other."""
 
     set_id: int | None = None
@@ -45,18 +36,18 @@ class Target:
 
 
 def commit_generation(
-    shelf: Shelf, video_id: str, staged: Path, n: int, changes: Json, target: Target | None = None
+    context: StoreContext, video_id: str, staged: Path, n: int, changes: Json, target: CommitTarget | None = None
 ) -> Video:
     """Publish `staged` as generation `n` of the target's set; done before, it does nothing.
 
     Raises VideoNotFound, InvalidTransition, InvalidFolder, SpaceMismatch, ModelsChanged before anything
     is changed, DiskFull with nothing left behind.
     """
-    target = target or Target()
-    paths = shelf.paths
+    target = target or CommitTarget()
+    paths = context.paths
     generation.check_staging_path(paths, video_id, staged)
-    with shelf.index_lock.hold():
-        with shelf.catalog.transaction() as transaction:
+    with context.index_lock.hold():
+        with context.catalog.transaction() as transaction:
             video = videos.get(transaction, video_id)
             active = sets.active_id(transaction)
             made_with = sets.get(transaction, target.set_id or active)
@@ -67,7 +58,7 @@ def commit_generation(
                 raise InvalidValue(name="generation", value=n, reason=f"there is {there} already")
             if there == n:
                 remove_tree(staged)
-                return _finish_again(shelf, transaction, video, is_active=made_with.set_id == active, changes=changes)
+                return _finish_again(context, transaction, video, is_active=made_with.set_id == active, changes=changes)
             if made_with.set_id == active and video.state != VideoState.DELETED:
                 videos.check_transition(video.state, VideoState.INDEXED)
         if staged.exists():
@@ -79,47 +70,49 @@ def commit_generation(
             if staged.exists():
                 generation.publish(paths, video_id, staged, n)
             scene_count = len(sidecar.read_scenes(paths.generation(video_id, n)))
-            indexing.sync(shelf, set_ids={made_with.set_id}, adding=Adding(made_with.set_id, video_id, n))
-            visible.hook("indexes-synced")
+            indexing.sync(context, set_ids={made_with.set_id}, new=NewGeneration(made_with.set_id, video_id, n))
+            files.crash_point("indexes-synced")
             facts = {**changes, "scene_count": scene_count}
-            with shelf.catalog.transaction() as transaction:
+            with context.catalog.transaction() as transaction:
                 sets.put(transaction, video_id, made_with.set_id, n, target.inputs, facts)
                 if made_with.set_id == active:
                     video = videos.commit_generation(transaction, video_id, n, facts)
         except DiskFull:
             remove_tree(staged)
-            if n not in _living(shelf, video_id):
+            if n not in _living(context, video_id):
                 remove_tree(paths.generation(video_id, n))
             raise
-        visible.hook("published")
-        generation.remove_old(paths, video_id, _living(shelf, video_id))
+        files.crash_point("published")
+        generation.remove_old(paths, video_id, _living(context, video_id))
     return video
 
 
-def _finish_again(shelf: Shelf, transaction: Transaction, video: Video, *, is_active: bool, changes: Json) -> Video:
+def _finish_again(
+    context: StoreContext, transaction: Transaction, video: Video, *, is_active: bool, changes: Json
+) -> Video:
     """The generation has its place already: only what a crash can have left undone."""
     if is_active:
         if video.state != VideoState.DELETED:
             videos.set_state(transaction, video.video_id, VideoState.INDEXED, changes)
         transaction.mark_visible_changed()
-    keep = {one.generation for one in sets.made(transaction, video_id=video.video_id)}
-    generation.remove_old(shelf.paths, video.video_id, keep)
+    keep = {one.generation for one in sets.generations(transaction, video_id=video.video_id)}
+    generation.remove_old(context.paths, video.video_id, keep)
     return videos.get(transaction, video.video_id)
 
 
 def _generation_in(transaction: Transaction, video_id: str, set_id: int) -> int | None:
-    found = sets.made(transaction, set_id=set_id, video_id=video_id)
+    found = sets.generations(transaction, set_id=set_id, video_id=video_id)
     return found[0].generation if found else None
 
 
-def _living(shelf: Shelf, video_id: str) -> set[int]:
+def _living(context: StoreContext, video_id: str) -> set[int]:
     """The video's generations that some set refers to."""
-    with shelf.catalog.transaction() as transaction:
+    with context.catalog.transaction() as transaction:
         try:
             videos.get(transaction, video_id)
         except VideoNotFound:
             return set()
-        return {one.generation for one in sets.made(transaction, video_id=video_id)}
+        return {one.generation for one in sets.generations(transaction, video_id=video_id)}
 
 
 def check_vectors(spaces: Mapping[str, Space], folder: Path) -> None:
@@ -133,22 +126,22 @@ def check_vectors(spaces: Mapping[str, Space], folder: Path) -> None:
             raise InvalidFolder(path=folder.name, reason=f"vectors of {space.name} do not fit its scenes")
 
 
-def purge(shelf: Shelf, video_id: str) -> None:
+def purge(context: StoreContext, video_id: str) -> None:
     """Remove a video for good. The record goes last, so that a crash leaves something to repeat from."""
-    paths = shelf.paths
-    with shelf.index_lock.hold():
-        with shelf.catalog.transaction() as transaction:
+    paths = context.paths
+    with context.index_lock.hold():
+        with context.catalog.transaction() as transaction:
             known = bool(transaction.rows("select 1 from videos where video_id = ?", [video_id]))
             if known:
                 videos.forget_generation(transaction, video_id)
         if known:
-            visible.hook("purge-hidden")
-            indexing.sync(shelf)
-            visible.hook("purge-unindexed")
+            files.crash_point("purge-hidden")
+            indexing.sync(context)
+            files.crash_point("purge-unindexed")
         remove_tree(paths.video(video_id))
         for work in (paths.work(video_id), *paths.work_root.glob(f"{video_id}-set*")):
             remove_tree(work)
         paths.cancel_marker(video_id).unlink(missing_ok=True)
-        visible.hook("purge-removed")
-        with shelf.catalog.transaction() as transaction:
+        files.crash_point("purge-removed")
+        with context.catalog.transaction() as transaction:
             videos.remove(transaction, video_id)

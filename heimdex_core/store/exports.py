@@ -1,20 +1,87 @@
-"""The exports table. A record stays as history after its file has gone."""
+"""Exports: their records in the catalog, and their files. A record stays as history after its file has gone."""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from heimdex_core.errors import ExportNotFound, InvalidValue
-from heimdex_core.store.catalog import Row, Transaction, from_us, to_us
-from heimdex_core.store.layout import check_user, check_uuid
+from heimdex_core.errors import Cancelled, ExportNotFound, HeimdexError, InvalidValue
+from heimdex_core.store.catalog import Catalog
+from heimdex_core.store.layout import LibraryPaths, check_user, check_uuid
+from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
 from heimdex_core.types import Export, ExportState, ReelClip, to_json
 
 _COLUMNS = """export_id, user_id, kind, title, state, clips, params, error, path, size_bytes, measured_duration_s,
     width, height, created_us, completed_us, expires_us, job_id"""
 _FIXED = frozenset({"export_id", "user_id", "kind", "clips", "created_at"})
 _CHANGEABLE = frozenset(Export.__dataclass_fields__) - _FIXED
+
+
+UNFINISHED = (ExportState.PENDING, ExportState.PROCESSING)
+
+
+class ExportRecords:
+    """The exports of one library. Safe to share between threads."""
+
+    def __init__(self, paths: LibraryPaths, catalog: Catalog) -> None:
+        self._paths = paths
+        self._catalog = catalog
+
+    def create(self, export: Export) -> Export:
+        """Insert a record. Raises InvalidValue if its id is taken."""
+        with self._catalog.transaction() as transaction:
+            return create(transaction, export)
+
+    def update(self, export_id: str, **changes: Any) -> Export:
+        """Change fields of Export by name. Raises ExportNotFound, InvalidValue for a field that is fixed."""
+        if changes.get("path") is not None:
+            changes["path"] = self._paths.relative(self._paths.root / changes["path"])
+        with self._catalog.transaction() as transaction:
+            return update(transaction, export_id, changes)
+
+    def get(self, user_id: str, export_id: str) -> Export:
+        """One record; ExportNotFound where it is not there or not this person's."""
+        with self._catalog.transaction() as transaction:
+            return get(transaction, export_id, user_id)
+
+    def of_user(self, user_id: str, limit: int | None = None) -> list[Export]:
+        """A person's exports, newest first, with those whose file has gone."""
+        with self._catalog.transaction() as transaction:
+            return of_user(transaction, user_id, limit)
+
+    def file(self, export: Export) -> Path:
+        """The rendered file; ExportNotFound where it has gone or is not there yet."""
+        path = self._paths.inside(export.path) if export.path else None
+        if path is None or not path.is_file():
+            raise ExportNotFound(export_id=export.export_id)
+        return path
+
+    def mark_failed(self, user_id: str, export_id: str, error: HeimdexError) -> bool:
+        """End an unfinished export with `error` (cancelled for Cancelled); False if there was nothing to end."""
+        state = ExportState.CANCELLED if isinstance(error, Cancelled) else ExportState.FAILED
+        try:
+            with self._catalog.transaction() as transaction:
+                if get(transaction, export_id, user_id).state not in UNFINISHED:
+                    return False
+                update(transaction, export_id, {"state": state, "error": error.to_dict()})
+        except ExportNotFound:
+            return False
+        return True
+
+    def remove_expired_files(self, now: datetime) -> int:
+        """Remove the files of exports that have expired by `now`, keep the records; how many."""
+        with self._catalog.transaction() as transaction:
+            past = expired(transaction, now)
+        for export in past:
+            if export.path:
+                self._paths.inside(export.path).unlink(missing_ok=True)
+            self.update(export.export_id, path=None)
+        return len(past)
+
+
+# --- the table, inside one transaction ------------------------------------------------------------
 
 
 def create(transaction: Transaction, export: Export) -> Export:

@@ -8,9 +8,10 @@ import uuid
 from collections.abc import Collection
 from pathlib import Path
 
+from heimdex_core import files
 from heimdex_core.errors import InvalidFolder, InvalidValue
-from heimdex_core.store import sidecar, visible
-from heimdex_core.store.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, fsync_tree, remove_tree, sweep
+from heimdex_core.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, fsync_tree, remove_tree, sweep
+from heimdex_core.store import sidecar
 from heimdex_core.store.layout import LibraryPaths
 
 
@@ -50,11 +51,11 @@ def publish(paths: LibraryPaths, video_id: str, staged: Path, n: int) -> Path:
     final = paths.generation(video_id, n)
     with disk_errors("a generation", paths.root):
         fsync_tree(staged)
-        visible.hook("staged-synced")
+        files.crash_point("staged-synced")
         remove_tree(final)  # os.replace onto a folder that is not empty fails
         os.replace(staged, final)
         fsync_folder(final.parent)
-    visible.hook("generation-renamed")
+    files.crash_point("generation-renamed")
     return final
 
 

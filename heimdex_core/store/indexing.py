@@ -1,30 +1,32 @@
-"""Keeping the indexes to what lives: every generation of every set, each index with those it is about.
+"""Keeping the indexes equal to the catalog: every generation of every model set, in the indexes of that set.
 
-The caller holds index.lock. Whoever writes an index next drops what no longer lives, so a crash between
-a commit's steps leaves nothing that would have to be looked for.
+Whoever writes an index next also drops what is no longer referred to, so a crash between the steps of a
+commit leaves nothing that would have to be looked for.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from heimdex_core.errors import HeimdexError
-from heimdex_core.store import lexical, sets, sidecar, vectors, videos, visible
+from heimdex_core.store import lexical, sets, sidecar, vectors, videos
+from heimdex_core.store.context import StoreContext
 from heimdex_core.store.vectors import Floats, Key
 from heimdex_core.types import ModelSet, Scene, Space, WorkContext
 
-if TYPE_CHECKING:
-    from heimdex_core.store.commit import Shelf
-
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+RebuildReport = dict[str, Any]
+"""videos, scenes, vectors (count by space), problems (list of messages)."""
 
 
 @dataclass(frozen=True)
-class Adding:
-    """A generation that is on its way in and not in the catalog yet."""
+class NewGeneration:
+    """A generation that is being committed and is not in the catalog yet."""
 
     set_id: int
     video_id: str
@@ -36,114 +38,178 @@ class Adding:
 
 
 @dataclass(frozen=True)
-class Living:
-    """What the indexes are to hold, read in one transaction."""
+class IndexContents:
+    """What the indexes have to hold, read in one transaction."""
 
     sets: tuple[ModelSet, ...]
     keys: Mapping[int, frozenset[Key]]
-    """By set."""
+    """The generations of each set, by set_id."""
     titles: Mapping[str, str]
+    """By video_id."""
 
     def space_keys(self, space: Space) -> frozenset[Key]:
-        """The generations of every set that has the space: those may be shared by several."""
+        """The generations of every set that has the space; several sets may share one."""
         with_it = [one for one in self.sets if space in one.spaces.values()]
         return frozenset().union(*(self.keys[one.set_id] for one in with_it))
 
     def spaces(self, set_ids: Collection[int] | None = None) -> list[Space]:
-        """The spaces of these sets, or of all, each once."""
+        """The spaces of these sets (None: of all), each once."""
         chosen = [one for one in self.sets if set_ids is None or one.set_id in set_ids]
         return list(dict.fromkeys(space for one in chosen for space in one.spaces.values()))
 
 
-def living(shelf: Shelf, adding: Adding | None = None) -> Living:
-    """What the catalog says, and the generation that is being added in place of its set's older one."""
-    with shelf.catalog.transaction() as transaction:
+def wanted_contents(context: StoreContext, new: NewGeneration | None = None) -> IndexContents:
+    """What the catalog refers to, and besides it the generation that is being committed."""
+    with context.catalog.transaction() as transaction:
         known = sets.every(transaction)
-        rows = sets.made(transaction)
+        rows = sets.generations(transaction)
         titles = videos.titles(transaction)
     keys: dict[int, set[Key]] = {one.set_id: set() for one in known}
     for row in rows:
         keys[row.set_id].add((row.video_id, row.generation))
-    if adding is not None:
+    if new is not None:
         # the older one stays in until the catalog has changed: readers still look for it
-        keys[adding.set_id].add(adding.key)
-    return Living(tuple(known), {set_id: frozenset(found) for set_id, found in keys.items()}, titles)
+        keys[new.set_id].add(new.key)
+    return IndexContents(tuple(known), {set_id: frozenset(found) for set_id, found in keys.items()}, titles)
 
 
 def sync(
-    shelf: Shelf,
+    context: StoreContext,
     *,
     set_ids: Collection[int] | None = None,
-    adding: Adding | None = None,
-    redo_all: bool = False,
-    context: WorkContext | None = None,
+    new: NewGeneration | None = None,
+    rebuild: bool = False,
+    work: WorkContext | None = None,
     index_type: str | None = None,
 ) -> list[str]:
-    """Bring the indexes of these sets (all, if none are named) to what lives; what could not be read is returned.
+    """Bring indexes to what the catalog refers to. The caller holds index.lock.
 
-    A generation that cannot be read is left out and told, unless it is the one being added: then the
-    error is raised. Progress is counted in indexes.
+    A generation that cannot be read is left out and reported, except for the one being committed, which raises.
+
+    Args:
+        set_ids: only the indexes of these model sets; None means all.
+        new: the generation being committed.
+        rebuild: read every generation again instead of those that are missing.
+        work: progress is counted in indexes; looked at for cancellation between two of them.
+        index_type: a FAISS type of vectors.INDEX_TYPES for all vector indexes; None keeps each as it is.
+
+    Returns: messages about generations that could not be read.
     """
-    there = living(shelf, adding)
-    chosen = [one.set_id for one in there.sets if set_ids is None or one.set_id in set_ids]
-    spaces = there.spaces(chosen)
-    context = context or WorkContext()
-    problems: list[str] = []
-    source = _Sidecars(shelf, there.titles, adding.key if adding else None, problems)
-    total = len(spaces) + len(chosen)
+    wanted = wanted_contents(context, new)
+    chosen = [one.set_id for one in wanted.sets if set_ids is None or one.set_id in set_ids]
+    spaces = wanted.spaces(chosen)
+    work = work or WorkContext()
+    source = _Generations(context, wanted.titles, new.key if new else None, [])
 
-    def redo(wanted: frozenset[Key]) -> frozenset[Key]:
-        return wanted if redo_all else frozenset({adding.key} if adding else ())
+    def redo(keys: frozenset[Key]) -> frozenset[Key]:
+        return keys if rebuild else frozenset({new.key} if new else ())
 
-    for done, space in enumerate(spaces):
-        context.check()
-        context.report(done, total)
-        wanted = there.space_keys(space)
-        vectors.sync(
-            shelf.paths.vector_index(space),
-            space,
-            wanted,
-            source.vectors_of(space),
-            redo=redo(wanted),
-            index_type=index_type,
-            hook=visible.hook,
+    tasks: list[Callable[[], object]] = []
+    for space in spaces:
+        folder, keys = context.paths.vector_index(space), wanted.space_keys(space)
+        load = source.vectors_of(space)
+        tasks.append(
+            lambda folder=folder, space=space, keys=keys, load=load: vectors.sync(  # type: ignore[misc]
+                folder, space, keys, load, redo=redo(keys), index_type=index_type
+            )
         )
-    for done, set_id in enumerate(chosen, start=len(spaces)):
-        context.check()
-        context.report(done, total)
-        wanted = there.keys[set_id]
-        lexical.sync(shelf.paths.lexical_of(set_id), wanted, source.words, redo=redo(wanted), hook=visible.hook)
-    context.report(total, total)
-    return sorted(set(problems))
+    for set_id in chosen:
+        folder, keys = context.paths.lexical_of(set_id), wanted.keys[set_id]
+        tasks.append(
+            lambda folder=folder, keys=keys: lexical.sync(folder, keys, source.texts, redo=redo(keys))  # type: ignore[misc]
+        )
+    for done, task in enumerate(tasks):
+        work.check()
+        work.report(done, len(tasks))
+        task()
+    work.report(len(tasks), len(tasks))
+    return sorted(set(source.problems))
+
+
+def rebuild(context: StoreContext, work: WorkContext, index_type: str | None = None) -> RebuildReport:
+    """Make all indexes again from the sidecars, as new revisions; readers keep the old ones until then.
+
+    Raises Cancelled between two indexes, DiskFull.
+    """
+    with context.index_lock.hold():
+        problems = sync(context, rebuild=True, work=work, index_type=index_type)
+        wanted = wanted_contents(context)
+        counts = {}
+        for space in wanted.spaces():
+            manifest = vectors.read_manifest(context.paths.vector_index(space))
+            counts[space.name] = int(manifest["count"]) if manifest else 0
+    visible = next(wanted.keys[one.set_id] for one in wanted.sets if one.is_active)
+    scenes = 0
+    for key in visible:
+        try:
+            scenes += len(sidecar.read_scenes_table(context.paths.generation(*key)))
+        except (HeimdexError, OSError):
+            continue  # reported in `problems` already
+    return {"videos": len(visible), "scenes": scenes, "vectors": counts, "problems": problems}
+
+
+def check(context: StoreContext) -> list[str]:
+    """What is missing or broken, as messages; empty when every generation is readable and in its indexes."""
+    with context.index_lock.hold():
+        wanted = wanted_contents(context)
+        problems: list[str] = []
+        for space in wanted.spaces():
+            problems += _missing_vectors(context, space, wanted.space_keys(space))
+        for one in wanted.sets:
+            problems += _missing_texts(context, one.set_id, wanted.keys[one.set_id])
+        for key in sorted(frozenset().union(*wanted.keys.values())):
+            try:
+                sidecar.read_scenes_table(context.paths.generation(*key))
+            except (HeimdexError, OSError) as error:
+                problems.append(f"Generation {key[1]} of video {key[0]} cannot be read: {error}")
+    return problems
+
+
+def _missing_vectors(context: StoreContext, space: Space, wanted: frozenset[Key]) -> list[str]:
+    try:
+        index = vectors.open_index(context.paths.vector_index(space), space)
+    except HeimdexError as error:
+        return [error.message]
+    missing = wanted - (index.key_set if index else frozenset())
+    return [f"The index of {space.name} lacks {len(missing)} of {len(wanted)} videos."] if missing else []
+
+
+def _missing_texts(context: StoreContext, set_id: int, wanted: frozenset[Key]) -> list[str]:
+    try:
+        missing = wanted - lexical.generations(context.paths.lexical_of(set_id))
+    except HeimdexError as error:
+        return [error.message]
+    return [f"The text index lacks {len(missing)} of {len(wanted)} videos."] if missing else []
 
 
 @dataclass(frozen=True)
-class _Sidecars:
+class _Generations:
     """Reads generations for the indexes."""
 
-    shelf: Shelf
+    context: StoreContext
     titles: Mapping[str, str]
-    must: Key | None
+    required: Key | None
+    """The generation whose errors are raised instead of reported."""
     problems: list[str]
 
     def vectors_of(self, space: Space) -> vectors.Load:
         def load(key: Key) -> tuple[list[str], Floats] | None:
-            folder = self.shelf.paths.generation(*key)
+            folder = self.context.paths.generation(*key)
             if folder.is_dir() and not sidecar.vectors_path(folder, space.name).exists():
                 return [], sidecar.no_vectors(space)
             return self._read(key, lambda: sidecar.read_vectors(folder, space))
 
         return load
 
-    def words(self, key: Key) -> tuple[str, list[Scene]] | None:
-        folder = self.shelf.paths.generation(*key)
+    def texts(self, key: Key) -> tuple[str, list[Scene]] | None:
+        folder = self.context.paths.generation(*key)
         return self._read(key, lambda: (self.titles[key[0]], sidecar.read_scenes(folder)))
 
-    def _read(self, key: Key, read: Any) -> Any:
+    def _read(self, key: Key, read: Callable[[], T]) -> T | None:
         try:
             return read()
         except (HeimdexError, OSError) as error:
-            if key == self.must:
+            if key == self.required:
                 raise
             log.warning("generation %s of video %s cannot be indexed: %s", key[1], key[0], error)
             self.problems.append(f"video {key[0]}: {error}")

@@ -109,6 +109,15 @@ class LibraryPaths:
     def searches(self) -> Path:
         return self.logs / "searches.jsonl"
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of a new library."""
+        return (self.videos, self.indexes, self.work_root, self.exports, self.logs, self.uploads)
+
+    def preferences(self, user_id: str) -> Path:
+        """A person's published preferences (store/users.py)."""
+        return self.root / "preferences" / f"{check_user(user_id)}.json"
+
     # --- one video ---
 
     def video(self, video_id: str) -> Path:
@@ -170,11 +179,6 @@ class LibraryPaths:
 
     def vector_index(self, space: Space | str) -> Path:
         return self.indexes / check_space_name(space if isinstance(space, str) else space.name)
-
-    @property
-    def lexical_index(self) -> Path:
-        """The word index of the models that the library was made with."""
-        return self.lexical_of(1)
 
     def lexical_of(self, set_id: int) -> Path:
         """The word index of one set of models: what is said depends on the recogniser, tags on the vision model."""

@@ -15,9 +15,10 @@ from typing import Any
 
 import tantivy
 
+from heimdex_core import files
 from heimdex_core.errors import LibraryDamaged
+from heimdex_core.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, read_json, remove_tree, write_json
 from heimdex_core.store import analysis
-from heimdex_core.store.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, read_json, remove_tree, write_json
 from heimdex_core.store.vectors import Key
 from heimdex_core.types import Scene
 
@@ -149,7 +150,6 @@ def sync(
     load: Load,
     *,
     redo: Collection[Key] = (),
-    hook: Callable[[str], None] = lambda step: None,
 ) -> bool:
     """Make the index hold exactly the `wanted` generations; false if it did already.
 
@@ -161,7 +161,7 @@ def sync(
         have, unsure = _state(folder)
         index = _open_for_writing(folder)
     except (LibraryDamaged, ValueError):
-        return _make_anew(folder, wanted, load, hook)
+        return _make_anew(folder, wanted, load)
     redo_or_unsure = set(redo) | unsure
     keep = (have & set(wanted)) - redo_or_unsure
     missing = sorted(set(wanted) - keep)
@@ -171,17 +171,17 @@ def sync(
     loaded = {key: found for key in missing if (found := load(key)) is not None}
     with disk_errors("the word index", folder):
         _write_manifest(folder, keep, stale | set(missing))
-        hook("lexical-announced")
+        files.crash_point("lexical-announced")
         _write(index, stale | set(missing), loaded)
-        hook("lexical-committed")
+        files.crash_point("lexical-committed")
         _write_manifest(folder, keep | set(loaded), set())
     return True
 
 
-def _make_anew(folder: Path, wanted: Collection[Key], load: Load, hook: Callable[[str], None]) -> bool:
+def _make_anew(folder: Path, wanted: Collection[Key], load: Load) -> bool:
     fresh = folder.with_name(f"{TEMPORARY_PREFIX}{folder.name}-{uuid.uuid4().hex}")
     try:
-        sync(fresh, wanted, load, hook=hook)
+        sync(fresh, wanted, load)
         with disk_errors("the word index", folder.parent):
             remove_tree(folder)  # os.replace onto a folder that is not empty fails
             os.replace(fresh, folder)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heimdex_core.errors import LibraryDamaged, LibraryNotFound, LibraryVersion
-from heimdex_core.store.files import read_json
+from heimdex_core.files import read_json
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.sidecar import space_to_json
 from heimdex_core.types import Json, Space, to_json

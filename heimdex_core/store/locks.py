@@ -19,7 +19,7 @@ from typing import IO
 import portalocker
 
 from heimdex_core.errors import NestedTransaction
-from heimdex_core.store.files import disk_errors
+from heimdex_core.files import disk_errors
 
 log = logging.getLogger(__name__)
 

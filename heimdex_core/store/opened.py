@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from heimdex_core.store import vectors, visible
+from heimdex_core.files import file_signature
+from heimdex_core.store import vectors
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.lexical import LexicalIndex
 from heimdex_core.store.vectors import VectorIndex
@@ -49,7 +50,7 @@ class OpenedIndexes:
         with self._lock:
             opening = self._opening.setdefault(folder, threading.Lock())
         with opening:
-            signature = visible.signature(folder / "manifest.json")
+            signature = file_signature(folder / "manifest.json")
             with self._lock:
                 held = self._held.get(folder)
             if held is not None and held[0] == signature:

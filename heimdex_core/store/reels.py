@@ -1,17 +1,60 @@
-"""The reels table: named lists of clips, and each person's tray."""
+"""Reels: named lists of clips, and each person's tray."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from heimdex_core.errors import ReelNotFound
-from heimdex_core.store.catalog import Row, Transaction, from_us, to_us
+from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.exports import decode_clips, encode_clips
 from heimdex_core.store.layout import check_user
-from heimdex_core.types import Reel, utc_now
+from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
+from heimdex_core.types import Reel, ReelClip, utc_now
 
 TRAY = "tray"
 """The reserved id; every person has one of their own."""
+
+
+class ReelRecords:
+    """The reels of one library. Safe to share between threads."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def save(self, reel: Reel) -> Reel:
+        """Insert or replace a reel. Raises ReelNotFound where its id is another person's."""
+        with self._catalog.transaction() as transaction:
+            return save(transaction, reel)
+
+    def get(self, user_id: str, reel_id: str) -> Reel:
+        """One reel; ReelNotFound where it is not there or not this person's."""
+        with self._catalog.transaction() as transaction:
+            return get(transaction, user_id, reel_id)
+
+    def of_user(self, user_id: str) -> list[Reel]:
+        """A person's named reels, last changed first; without the tray."""
+        with self._catalog.transaction() as transaction:
+            return of_user(transaction, user_id)
+
+    def delete(self, user_id: str, reel_id: str) -> None:
+        """Remove a reel. Raises ReelNotFound."""
+        with self._catalog.transaction() as transaction:
+            delete(transaction, user_id, reel_id)
+
+    def tray(self, user_id: str) -> Reel:
+        """The person's tray; an empty one if there is none yet."""
+        try:
+            return self.get(user_id, TRAY)
+        except ReelNotFound:
+            return Reel(TRAY, user_id, "", (), utc_now())
+
+    def save_tray(self, user_id: str, title: str, clips: Sequence[ReelClip]) -> Reel:
+        """Replace the person's tray."""
+        return self.save(Reel(TRAY, user_id, title, tuple(clips), utc_now()))
+
+
+# --- the table, inside one transaction ------------------------------------------------------------
 
 
 def save(transaction: Transaction, reel: Reel) -> Reel:
@@ -57,11 +100,3 @@ def _reel(row: Row) -> Reel:
     values["clips"] = decode_clips(row["clips"])
     values["updated_at"] = from_us(values.pop("updated_us"))
     return Reel(**values)
-
-
-def tray(transaction: Transaction, user_id: str) -> Reel:
-    """The person's tray; an empty one if there is none yet."""
-    try:
-        return get(transaction, user_id, TRAY)
-    except ReelNotFound:
-        return Reel(TRAY, user_id, "", (), utc_now())

@@ -7,12 +7,8 @@ Moments are BIGINT microseconds since 1970 UTC; JSON values are text.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from heimdex_core.errors import LibraryVersion
-
-if TYPE_CHECKING:
-    import duckdb
+from heimdex_core.store.transaction import Transaction
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -51,18 +47,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 CATALOG_VERSION = len(MIGRATIONS)
 
 
-def migrate(connection: duckdb.DuckDBPyConnection) -> int:
+def migrate(transaction: Transaction) -> int:
     """Bring the catalog to CATALOG_VERSION inside the caller's transaction; returns what it was before.
 
     Raises LibraryVersion for a catalog made by newer software.
     """
-    connection.execute("create table if not exists schema_version (version integer)")
-    row = connection.execute("select max(version) from schema_version").fetchone()
-    found = int(row[0]) if row and row[0] is not None else 0
+    transaction.run("create table if not exists schema_version (version integer)")
+    found = int(transaction.rows("select max(version) as version from schema_version")[0]["version"] or 0)
     if found > CATALOG_VERSION:
         raise LibraryVersion(found=f"catalog {found}", supported=f"catalog {CATALOG_VERSION}")
     for number, statements in enumerate(MIGRATIONS[found:], start=found + 1):
         for statement in statements:
-            connection.execute(statement)
-        connection.execute("insert into schema_version values (?)", [number])
+            transaction.run(statement)
+        transaction.run("insert into schema_version values (?)", [number])
     return found

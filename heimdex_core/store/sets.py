@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import UnknownName
-from heimdex_core.store.catalog import Transaction, from_us, to_us
 from heimdex_core.store.sidecar import space_to_json
+from heimdex_core.store.transaction import Transaction, from_us, to_us
 from heimdex_core.types import Json, ModelSet, Space, Video, to_json, utc_now
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ FACTS = ("scene_count", "transcript_source", "transcript_rough", "notes", "has_p
 
 
 @dataclass(frozen=True)
-class Made:
+class SetGeneration:
     """A video's generation in a set. `inputs` is None in libraries from before it was kept."""
 
     video_id: str
@@ -109,7 +109,9 @@ def remove(transaction: Transaction, set_id: int) -> None:
 # --- generations ----------------------------------------------------------------------------------
 
 
-def made(transaction: Transaction, *, set_id: int | None = None, video_id: str | None = None) -> list[Made]:
+def generations(
+    transaction: Transaction, *, set_id: int | None = None, video_id: str | None = None
+) -> list[SetGeneration]:
     """The generations that live: of one set, of one video, of both or of all."""
     rows = transaction.rows(
         """select * from video_generations where (? is null or set_id = ?) and (? is null or video_id = ?)
@@ -117,7 +119,9 @@ def made(transaction: Transaction, *, set_id: int | None = None, video_id: str |
         [set_id, set_id, video_id, video_id],
     )
     return [
-        Made(row["video_id"], row["set_id"], row["generation"], row["inputs"], json.loads(row["facts"] or "{}"))
+        SetGeneration(
+            row["video_id"], row["set_id"], row["generation"], row["inputs"], json.loads(row["facts"] or "{}")
+        )
         for row in rows
     ]
 
@@ -129,7 +133,7 @@ def put(
     kept = {name: to_json(facts[name]) for name in FACTS if name in facts}
     where = {"video_id": video_id, "set_id": set_id}
     row = {"generation": n, "inputs": inputs, "facts": json.dumps(kept, ensure_ascii=False)}
-    if made(transaction, set_id=set_id, video_id=video_id):
+    if generations(transaction, set_id=set_id, video_id=video_id):
         transaction.update("video_generations", row, where)
     else:
         transaction.insert("video_generations", {**where, **row})

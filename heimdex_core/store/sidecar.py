@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from heimdex_core.errors import InvalidValue, LibraryDamaged
-from heimdex_core.store.files import atomic_write, read_json, write_json
+from heimdex_core.files import atomic_write, read_json, write_json
 from heimdex_core.store.layout import check_space_name
 from heimdex_core.types import Interval, Json, Keyframe, Scene, Segment, Space, Transcript, Word
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from heimdex_core.errors import HeimdexError, LibraryDamaged
 from heimdex_core.store import sidecar, visible
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.visible import VisibleSet, VisibleVideo
+from heimdex_core.store.visible import ModelSet, VisibleVideo
 from heimdex_core.types import Scene
 
 log = logging.getLogger(__name__)
@@ -53,13 +53,13 @@ class Snapshot:
     loaded: dict[str, LoadedVideo]
     problems: tuple[str, ...] = ()
     owners: dict[str, list[VisibleVideo]] = field(default_factory=dict)
-    made_with: VisibleSet | None = None
+    model_set: ModelSet | None = None
     """None in what was published before there were sets of models."""
 
     @property
     def set_id(self) -> int:
         """The set of models of the visible generations; 1 is what a library was made with."""
-        return 1 if self.made_with is None else self.made_with.set_id
+        return 1 if self.model_set is None else self.model_set.set_id
 
     def of_user(self, user_id: str, video_ids: tuple[str, ...] | None = None) -> list[VisibleVideo]:
         """The person's visible videos, newest first; of `video_ids` only where those are given."""
@@ -84,9 +84,9 @@ def take(paths: LibraryPaths, before: Snapshot) -> Snapshot:
     another one, and reading starts again.
     """
     for _ in range(ATTEMPTS):
-        revision, found, made_with = visible.read(paths.visible)
+        revision, found, model_set = visible.read(paths.visible)
         shown = {video_id: video for video_id, video in found.items() if not video.deleted}
-        now = 1 if made_with is None else made_with.set_id
+        now = 1 if model_set is None else model_set.set_id
         loaded, problems = _load(paths, shown, before.loaded if before.set_id == now else {})
         if not problems or visible.read_revision(paths.visible) == revision:
             break
@@ -96,7 +96,7 @@ def take(paths: LibraryPaths, before: Snapshot) -> Snapshot:
     for video in shown.values():
         if video.video_id in loaded:
             owners.setdefault(video.user_id, []).append(video)
-    return Snapshot(revision, shown, loaded, tuple(problems), owners, made_with)
+    return Snapshot(revision, shown, loaded, tuple(problems), owners, model_set)
 
 
 def _load(

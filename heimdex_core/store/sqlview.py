@@ -17,7 +17,8 @@ import duckdb
 import pyarrow as pa
 
 from heimdex_core.errors import InvalidSql
-from heimdex_core.store import sidecar, visible
+from heimdex_core.files import file_signature
+from heimdex_core.store import sidecar
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.snapshot import Snapshot
@@ -161,17 +162,17 @@ class _Database:
 
     def _copy_catalog(self) -> None:
         """Taken over whole in one short transaction, and only if the catalog has been written since."""
-        signature = visible.signature(self._paths.catalog)
+        signature = file_signature(self._paths.catalog)
         if signature is not None and signature == self._catalog_signature:
             return
         with self._catalog.transaction() as transaction:
             tables = {name: transaction.table(sql, [self._user_id]) for name, sql in _CATALOG_TABLES.items()}
         for name, table in tables.items():
             self._create(name, _utc(table))
-        self._catalog_signature = visible.signature(self._paths.catalog)
+        self._catalog_signature = file_signature(self._paths.catalog)
 
     def _copy_searches(self) -> None:
-        signature = visible.signature(self._paths.searches)
+        signature = file_signature(self._paths.searches)
         if signature == self._searches_signature:
             return
         entries = []

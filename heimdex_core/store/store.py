@@ -1,32 +1,32 @@
-"""The store: the one door to a library folder for everything that writes or lists."""
+"""The store: everything that writes to a library folder or lists what is in it."""
 
 from __future__ import annotations
 
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.errors import ExportNotFound
+from heimdex_core.errors import HeimdexError, VideoNotFound
+from heimdex_core.files import disk_errors, free_bytes, remove_tree, sweep, tree_bytes, write_json
 from heimdex_core.store import adopt as adopting
-from heimdex_core.store import commit, exports, generation, preferences, reels, reindex, sets, usage, videos
+from heimdex_core.store import commit, generation, indexing, sets, users, videos
 from heimdex_core.store.catalog import Catalog
-from heimdex_core.store.commit import Shelf, Target
-from heimdex_core.store.files import disk_errors, remove_tree, sweep, write_json
+from heimdex_core.store.commit import CommitTarget
+from heimdex_core.store.context import StoreContext
+from heimdex_core.store.exports import ExportRecords
 from heimdex_core.store.layout import LibraryPaths, check_uuid
 from heimdex_core.store.library_json import LibraryManifest, manifest_json, read_manifest
 from heimdex_core.store.locks import OnWait, index_lock, log_wait
+from heimdex_core.store.model_sets import ModelSets
 from heimdex_core.store.reader import Reader
-from heimdex_core.store.set_door import SetDoor
+from heimdex_core.store.reels import ReelRecords
 from heimdex_core.types import (
-    Export,
     Json,
     MediaInfo,
-    Reel,
-    ReelClip,
+    ModelSet,
     Space,
     Video,
     VideoState,
@@ -35,15 +35,10 @@ from heimdex_core.types import (
     utc_now,
 )
 
-
-class _Unset:
-    """Left as it is."""
+UNFINISHED_VIDEO = (VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING)
 
 
-UNSET = _Unset()
-
-
-class Store(SetDoor):
+class Store:
     """An open library. Any thread may use it; every call that reads for a person takes their user_id."""
 
     def __init__(self, root: Path | str, manifest: LibraryManifest, *, on_wait: OnWait = log_wait) -> None:
@@ -51,7 +46,10 @@ class Store(SetDoor):
         self.manifest = manifest
         self.catalog = Catalog(self.paths, on_wait)
         lock = index_lock(self.paths.index_lock, on_wait)
-        self.shelf = Shelf(self.paths, self.catalog, lock)
+        self.context = StoreContext(self.paths, self.catalog, lock)
+        self.sets = ModelSets(self.context)
+        self.exports = ExportRecords(self.paths, self.catalog)
+        self.reels = ReelRecords(self.catalog)
         self._reader: Reader | None = None
         self._reader_lock = threading.Lock()
 
@@ -68,9 +66,9 @@ class Store(SetDoor):
         with index_lock(paths.index_lock, on_wait).hold():
             if not paths.manifest.exists():
                 value = manifest_json(profile, models, spaces, created_at=utc_now().isoformat())
-                for folder in (paths.videos, paths.indexes, paths.work_root, paths.exports, paths.logs, paths.uploads):
+                for folder in paths.folders:
                     folder.mkdir(parents=True, exist_ok=True)
-                write_json(paths.manifest, value)
+                write_json(paths.manifest, value, indent=1)
         return cls.open(root, on_wait=on_wait)
 
     @classmethod
@@ -79,7 +77,7 @@ class Store(SetDoor):
         store = cls(root, read_manifest(LibraryPaths(root)), on_wait=on_wait)
         store.catalog.prepare()
         with store.catalog.transaction() as transaction:
-            videos.ensure_user(transaction, videos.LOCAL_USER)
+            users.ensure_user(transaction, users.LOCAL_USER)
             sets.ensure_first(transaction, store.manifest)
             active = sets.get(transaction, sets.active_id(transaction))
         store._write_manifest(active)
@@ -147,25 +145,45 @@ class Store(SetDoor):
         with self.catalog.transaction() as transaction:
             return videos.of_user(transaction, user_id, include_deleted=include_deleted, limit=limit, offset=offset)
 
-    def set_state(
-        self,
-        video_id: str,
-        state: VideoState,
-        *,
-        error: Json | None | _Unset = UNSET,
-        job_id: str | None | _Unset = UNSET,
-        info: MediaInfo | None | _Unset = UNSET,
-        notes: Sequence[str] | _Unset = UNSET,
-        language: str | _Unset = UNSET,
-    ) -> Video:
-        """Change a video's state and what comes with it; the same state again is fine. InvalidTransition."""
-        given = {"error": error, "job_id": job_id, "info": info, "notes": notes, "language": language}
-        changes = {name: value for name, value in given.items() if not isinstance(value, _Unset)}
+    def set_state(self, video_id: str, state: VideoState, **changes: Any) -> Video:
+        """Change a video's state, and with it fields of Video by name (error, job_id, info, notes, language).
+
+        Setting the same state again is fine. Raises InvalidTransition.
+        """
         with self.catalog.transaction() as transaction:
             video = videos.set_state(transaction, video_id, VideoState(state), changes)
         if "info" in changes:
             self._write_video_json(video)
         return video
+
+    def mark_video_failed(self, user_id: str, video_id: str, error: HeimdexError) -> bool:
+        """End unfinished work on a video with `error`; False if there was nothing to end.
+
+        A video that was never indexed becomes failed. One that is indexed stays so and only keeps the error of the
+        attempt to index it again. A video that is deleted or finished stays as it is.
+        """
+        changes = {"error": error.to_dict()}
+        try:
+            # One transaction: a video deleted between looking and writing would come back.
+            with self.catalog.transaction() as transaction:
+                video = videos.get(transaction, video_id, user_id)
+                if video.state not in UNFINISHED_VIDEO:
+                    return False
+                if video.generation is None:
+                    videos.set_state(transaction, video_id, VideoState.FAILED, changes)
+                    return True
+                if video.state == VideoState.UPLOADING:
+                    videos.set_state(transaction, video_id, VideoState.VALIDATING, {})
+                videos.set_state(transaction, video_id, VideoState.PROCESSING, {})
+                videos.set_state(transaction, video_id, VideoState.INDEXED, changes)
+        except VideoNotFound:
+            return False
+        return True
+
+    def unfinished_videos(self, unchanged_for_s: float) -> list[tuple[str, str]]:
+        """(user_id, video_id) of videos whose state says that they are worked on, unchanged for so many seconds."""
+        with self.catalog.transaction() as transaction:
+            return videos.unfinished(transaction, videos.older_than(unchanged_for_s))
 
     def set_job(self, video_id: str, job_id: str | None) -> Video:
         """Name the job that works on a video."""
@@ -187,7 +205,7 @@ class Store(SetDoor):
 
     def purge_video(self, video_id: str) -> None:
         """Remove a video for good: its rows in the indexes, its folders, its record. Repeatable."""
-        commit.purge(self.shelf, check_uuid(video_id))
+        commit.purge(self.context, check_uuid(video_id))
 
     def abandoned(self, older_than_s: float) -> list[Video]:
         """What clean-up may purge: deleted, failed and never indexed, or half uploaded, and untouched so long."""
@@ -209,13 +227,33 @@ class Store(SetDoor):
         """What makes the folder complete in itself, so that another library can adopt it."""
         adopting.write_video_json(self.paths, video)
 
+    # --- model sets ---
+
+    def switch_set(self, set_id: int) -> ModelSet:
+        """Make a set the active one for everybody, at once. Raises MoveIncomplete while videos are pending."""
+        active = self.sets.switch(set_id)
+        self._write_manifest(active)
+        with self.catalog.transaction() as transaction:
+            indexed = videos.with_generation(transaction)
+        for video in indexed:
+            adopting.write_video_json(self.paths, video)
+        return active
+
+    def _write_manifest(self, active: ModelSet) -> None:
+        """library.json follows the catalog; a crash after a switch may have left it behind."""
+        now = self.manifest
+        if (now.profile, now.choice, dict(now.spaces)) != (active.profile, active.choice, dict(active.spaces)):
+            value = manifest_json(active.profile, active.choice, active.spaces, created_at=now.created_at)
+            write_json(self.paths.manifest, value, indent=1)
+            self.manifest = read_manifest(self.paths)
+
     # --- generations ------------------------------------------------------------------------------
 
     def next_generation(self, video_id: str) -> int:
         """The number for a new generation: above every one that there is or was."""
         with self.catalog.transaction() as transaction:
             current = videos.get(transaction, video_id).generation or 0
-            made = [one.generation for one in sets.made(transaction, video_id=video_id)]
+            made = [one.generation for one in sets.generations(transaction, video_id=video_id)]
         return max([current, *made, *generation.numbers(self.paths, video_id)]) + 1
 
     def new_staging(self, video_id: str) -> Path:
@@ -228,10 +266,8 @@ class Store(SetDoor):
         staged: Path,
         *,
         n: int,
-        set_id: int | None = None,
-        must_be_active: bool = False,
-        inputs: str | None = None,
-        spaces: Mapping[str, Space] | Iterable[Space] | None = None,
+        target: CommitTarget | None = None,
+        spaces: Iterable[Space] = (),
         info: MediaInfo | None = None,
         transcript_source: str | None = None,
         transcript_rough: bool = False,
@@ -239,13 +275,21 @@ class Store(SetDoor):
         has_preview: bool = False,
         language: str | None = None,
     ) -> Video:
-        """Make the staged generation its video's one in a set of models; repeat it after a crash.
+        """Make the staged generation its video's one in a model set; may be repeated after a crash.
 
-        In the active set (also for None) everybody sees it at once; in another one nothing changes for
-        anybody. `spaces` are those of the models that made the vectors. Raises SpaceMismatch, InvalidFolder,
-        InvalidTransition, VideoNotFound, DiskFull; ModelsChanged where the set `must_be_active` and is not.
+        In the active set everybody sees it at once; in another one nothing changes for anybody.
+
+        Args:
+            staged: a folder from `new_staging`, filled by sidecar.py.
+            n: a number from `next_generation`.
+            target: the model set (None: the active one).
+            spaces: those of the models that made the vectors.
+
+        Raises SpaceMismatch, InvalidFolder, InvalidTransition, VideoNotFound, DiskFull; ModelsChanged where the set
+        must be active and is not.
         """
-        self.check_spaces(spaces, set_id)
+        target = target or CommitTarget()
+        self.sets.check_spaces(spaces, target.set_id)
         changes: Json = {
             "transcript_source": transcript_source,
             "transcript_rough": transcript_rough,
@@ -256,117 +300,46 @@ class Store(SetDoor):
             changes["info"] = info
         if language is not None:
             changes["language"] = language
-        target = Target(set_id, must_be_active, inputs)
-        video = commit.commit_generation(self.shelf, check_uuid(video_id), staged, n, changes, target)
+        video = commit.commit_generation(self.context, check_uuid(video_id), staged, n, changes, target)
         self._write_video_json(video)
         return video
 
-    # --- exports ----------------------------------------------------------------------------------
-
-    def create_export(self, export: Export) -> Export:
-        with self.catalog.transaction() as transaction:
-            return exports.create(transaction, export)
-
-    def update_export(self, export_id: str, **changes: Any) -> Export:
-        """Change fields of an Export by their names."""
-        if changes.get("path") is not None:
-            changes["path"] = self.paths.relative(Path(self.paths.root / changes["path"]))
-        with self.catalog.transaction() as transaction:
-            return exports.update(transaction, export_id, changes)
-
-    def export(self, user_id: str, export_id: str) -> Export:
-        """ExportNotFound where it is not there or not this person's."""
-        with self.catalog.transaction() as transaction:
-            return exports.get(transaction, export_id, user_id)
-
-    def exports(self, user_id: str, limit: int | None = None) -> list[Export]:
-        """A person's exports, newest first, with those whose file has gone."""
-        with self.catalog.transaction() as transaction:
-            return exports.of_user(transaction, user_id, limit)
-
-    def export_path(self, export: Export) -> Path:
-        """The rendered file; ExportNotFound where it has gone or is not there yet."""
-        path = self.paths.inside(export.path) if export.path else None
-        if path is None or not path.is_file():
-            raise ExportNotFound(export_id=export.export_id)
-        return path
-
-    def expired_exports(self, now: datetime) -> list[Export]:
-        """Exports past their time whose file is still kept."""
-        with self.catalog.transaction() as transaction:
-            return exports.expired(transaction, now)
-
-    def purge_expired_exports(self, now: datetime) -> int:
-        """Remove the files of expired exports, keep the records; how many."""
-        expired = self.expired_exports(now)
-        for export in expired:
-            if export.path:
-                self.paths.inside(export.path).unlink(missing_ok=True)
-            self.update_export(export.export_id, path=None)
-        return len(expired)
-
-    # --- reels and preferences --------------------------------------------------------------------
-
-    def save_reel(self, reel: Reel) -> Reel:
-        with self.catalog.transaction() as transaction:
-            return reels.save(transaction, reel)
-
-    def reel(self, user_id: str, reel_id: str) -> Reel:
-        """ReelNotFound where it is not there or not this person's."""
-        with self.catalog.transaction() as transaction:
-            return reels.get(transaction, user_id, reel_id)
-
-    def reels(self, user_id: str) -> list[Reel]:
-        """A person's named reels."""
-        with self.catalog.transaction() as transaction:
-            return reels.of_user(transaction, user_id)
-
-    def delete_reel(self, user_id: str, reel_id: str) -> None:
-        with self.catalog.transaction() as transaction:
-            reels.delete(transaction, user_id, reel_id)
-
-    def tray(self, user_id: str) -> Reel:
-        """The person's tray; an empty one if there is none yet."""
-        with self.catalog.transaction() as transaction:
-            return reels.tray(transaction, user_id)
-
-    def save_tray(self, user_id: str, title: str, clips: Sequence[ReelClip]) -> Reel:
-        """Keep the tray as it is now."""
-        return self.save_reel(Reel(reels.TRAY, user_id, title, tuple(clips), utc_now()))
+    # --- preferences ---
 
     def preferences(self, user_id: str) -> dict[str, Any]:
-        with self.catalog.transaction() as transaction:
-            return preferences.of_user(transaction, user_id)
+        """A person's preferences by key. Read from a file, so it never waits for a writer."""
+        return users.read_preferences(self.paths, user_id)
 
     def set_preference(self, user_id: str, key: str, value: Any) -> None:
         """Set a JSON value; None removes it."""
         with self.catalog.transaction() as transaction:
-            preferences.put(transaction, user_id, key, value)
+            users.set_preference(transaction, user_id, key, value)
 
-    # --- upkeep -----------------------------------------------------------------------------------
+    # --- maintenance -----------------------------------------------------------------------------------
 
-    def reindex(
-        self,
-        *,
-        on_progress: Callable[[float, float], None] | None = None,
-        context: WorkContext | None = None,
-        index_type: str | None = None,
-    ) -> reindex.ReindexReport:
-        """Make all indexes again from the sidecars. Searches go on meanwhile."""
-        context = context or (WorkContext(report=on_progress) if on_progress else WorkContext())
-        return reindex.reindex(self.shelf, context, index_type)
+    def rebuild_indexes(self, work: WorkContext | None = None, index_type: str | None = None) -> indexing.RebuildReport:
+        """Make all indexes again from the sidecars. Searches go on meanwhile. Progress is counted in indexes."""
+        return indexing.rebuild(self.context, work or WorkContext(), index_type)
 
     def check_indexes(self) -> list[str]:
-        """What is wrong with the indexes and the sidecars of visible videos, in words; empty when all is well."""
-        return reindex.check(self.shelf)
+        """What is wrong with the indexes and the sidecars of visible videos, as messages; empty when all is well."""
+        return indexing.check(self.context)
 
     def adopt(self, folder: Path, user_id: str) -> Video:
         """Take a complete video folder of another library into this one. InvalidFolder, SpaceMismatch."""
-        return adopting.adopt(self.shelf, folder, user_id)
+        return adopting.adopt(self.context, folder, user_id)
 
     def disk_usage(self) -> dict[str, int]:
-        """Bytes by part of the library, "total", and "free" on its disk."""
-        return usage.disk_usage(self.paths)
+        """Bytes: videos (with all that was derived), index, exports, work, other, total, and free on the disk."""
+        paths = self.paths
+        parts = {
+            "videos": tree_bytes(paths.videos),
+            "index": tree_bytes(paths.indexes),
+            "exports": tree_bytes(paths.exports),
+            "work": tree_bytes(paths.work_root) + tree_bytes(paths.uploads),
+        }
+        total = tree_bytes(paths.root)
+        return {**parts, "other": max(0, total - sum(parts.values())), "total": total, "free": free_bytes(paths.root)}
 
     def log_search(self, entry: Mapping[str, Any]) -> None:
         """Append one line to the query log, whole even when several processes write."""
@@ -378,6 +351,3 @@ class Store(SetDoor):
                 os.write(descriptor, line.encode())
             finally:
                 os.close(descriptor)
-
-
-__all__ = ["LibraryManifest", "Store"]

@@ -18,8 +18,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from heimdex_core import files
 from heimdex_core.errors import InvalidValue, LibraryDamaged, UnknownName
-from heimdex_core.store.files import atomic_write, disk_errors, is_disk_full, read_json, write_json
+from heimdex_core.files import atomic_write, disk_errors, is_disk_full, read_json, write_json
 from heimdex_core.store.sidecar import space_to_json
 from heimdex_core.types import Space
 
@@ -206,7 +207,6 @@ def sync(
     *,
     redo: Collection[Key] = (),
     index_type: str | None = None,
-    hook: Callable[[str], None] = lambda step: None,
 ) -> bool:
     """Make the index hold exactly the `wanted` generations; false if it did already.
 
@@ -226,7 +226,7 @@ def sync(
         return False
     loaded = {key: found for key in missing if (found := load(key)) is not None}
     index, rows = _build(space, kind, current, keep, loaded)
-    _publish(folder, space, kind, index, rows, keep | set(loaded), hook)
+    _publish(folder, space, kind, index, rows, keep | set(loaded))
     return True
 
 
@@ -260,7 +260,6 @@ def _publish(
     index: Any,
     rows: list[tuple[str, str, int]],
     keys: set[Key],
-    hook: Callable[[str], None],
 ) -> None:
     faiss = _faiss()
     folder.mkdir(parents=True, exist_ok=True)
@@ -271,7 +270,7 @@ def _publish(
         with disk_errors(f"the index of {space.name}", folder), atomic_write(written[0]) as file:
             # Through Python's file: FAISS's own writer only prints when closing fails on a full disk.
             _write_index(faiss, index, file)
-        hook("index-written")
+        files.crash_point("index-written")
         columns = list(zip(*rows, strict=True)) or [(), (), ()]
         table = pa.table(
             {
@@ -282,7 +281,7 @@ def _publish(
         )
         with atomic_write(written[1]) as file:
             pq.write_table(table, file, compression="zstd")
-        hook("rows-written")
+        files.crash_point("rows-written")
         write_json(folder / "manifest.json", _manifest(space, kind, revision, len(rows), keys))
     except BaseException:
         # The switch may have happened before what failed: then these files are in use.
@@ -290,7 +289,7 @@ def _publish(
             for path in written:
                 path.unlink(missing_ok=True)
         raise
-    hook("manifest-switched")
+    files.crash_point("manifest-switched")
     _remove_old(folder, revision)
 
 

@@ -10,21 +10,12 @@ from typing import Any
 
 from heimdex_core.errors import InvalidTransition, InvalidValue, VideoNotFound
 from heimdex_core.store import sets
-from heimdex_core.store.catalog import Row, Transaction, from_us, to_us
-from heimdex_core.store.layout import check_user
+from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
+from heimdex_core.store.users import ensure_user
 from heimdex_core.types import TRANSITIONS, Json, MediaInfo, Video, VideoState, to_json, utc_now
-
-LOCAL_USER = "local"
 
 _COLUMNS = """video_id, user_id, sha256, title, filename, description, state, created_us, updated_us, generation,
     info, scene_count, transcript_source, transcript_rough, language, notes, error, job_id, has_preview, params"""
-
-
-def ensure_user(transaction: Transaction, user_id: str) -> None:
-    """Make the user's row if it is not there."""
-    check_user(user_id)
-    if not transaction.rows("select 1 from users where user_id = ?", [user_id]):
-        transaction.insert("users", {"user_id": user_id, "name": user_id, "created_us": to_us(utc_now())})
 
 
 def register(
@@ -181,6 +172,15 @@ def abandoned(transaction: Transaction, before: datetime) -> list[Video]:
     return [_video(row) for row in rows]
 
 
+def unfinished(transaction: Transaction, before: datetime) -> list[tuple[str, str]]:
+    """(user_id, video_id) of videos that are being validated or processed, unchanged since `before`, oldest first."""
+    rows = transaction.rows(
+        "select user_id, video_id from videos where state in (?, ?) and updated_us < ? order by created_us",
+        [str(VideoState.VALIDATING), str(VideoState.PROCESSING), to_us(before)],
+    )
+    return [(row["user_id"], row["video_id"]) for row in rows]
+
+
 def with_generation(transaction: Transaction) -> list[Video]:
     """Every video with a visible generation, of the deleted ones too (they may be restored), newest first."""
     rows = transaction.rows(
@@ -194,7 +194,7 @@ def titles(transaction: Transaction) -> dict[str, str]:
     return {row["video_id"]: row["title"] for row in transaction.rows("select video_id, title from videos")}
 
 
-def show_set(transaction: Transaction, generations: Sequence[sets.Made]) -> None:
+def show_set(transaction: Transaction, generations: Sequence[sets.SetGeneration]) -> None:
     """Make these the visible generations, with what the catalog says of them; videos without one have none."""
     transaction.run("update videos set generation = null")
     for one in generations:

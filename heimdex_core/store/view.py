@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy.typing as npt
 
 from heimdex_core.errors import HeimdexError, LibraryDamaged, SceneNotFound, SpaceMismatch, VideoNotFound, ViewOutdated
-from heimdex_core.store import lexical, sidecar, visible
+from heimdex_core.files import file_signature
+from heimdex_core.store import lexical, sidecar
 from heimdex_core.store.layout import LibraryPaths, check_file_name
 from heimdex_core.store.lexical import LexicalIndex, LexicalResult
 from heimdex_core.store.opened import OpenedIndexes
@@ -67,7 +68,7 @@ class View:
     @property
     def is_current(self) -> bool:
         """Whether what is visible is still what it was."""
-        return visible.signature(self.paths.visible) == self.signature[0]
+        return file_signature(self.paths.visible) == self.signature[0]
 
     # --- videos and scenes ------------------------------------------------------------------------
 

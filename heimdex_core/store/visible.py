@@ -7,22 +7,21 @@ file so that one rename switches both.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from heimdex_core import files
 from heimdex_core.errors import LibraryDamaged
-from heimdex_core.store.files import atomic_write
-from heimdex_core.types import Space
+from heimdex_core.store.transaction import Transaction, from_us
+from heimdex_core.types import ModelSet, Space, utc_now
 
-if TYPE_CHECKING:
-    from heimdex_core.store.catalog import Transaction
+FORMAT = 2
+"""1 did not have the whole active set, only its number and spaces."""
 
 SCHEMA = pa.schema(
     [
@@ -59,18 +58,6 @@ class VisibleVideo:
         return f"{self.video_id}#{self.generation}"
 
 
-@dataclass(frozen=True)
-class VisibleSet:
-    """The set of models that the visible generations are made with; spaces by role, as in ModelSet."""
-
-    set_id: int
-    spaces: Mapping[str, Space]
-
-
-def hook(step: str) -> None:
-    """A named point between two steps of a commit; the crash tests replace it. Does nothing."""
-
-
 def collect(transaction: Transaction) -> pa.Table:
     """The table to publish, from the catalog's rows inside their transaction."""
     rows = transaction.rows(
@@ -79,36 +66,43 @@ def collect(transaction: Transaction) -> pa.Table:
                   make_timestamp(created_us) as created_at
            from videos where generation is not null order by created_us desc, video_id"""
     )
-    metadata = {"revision": str(transaction.visible_revision()), "format": "1"}
+    metadata = {"revision": str(transaction.visible_revision()), "format": str(FORMAT)}
     active = transaction.rows(
-        """select set_id, spaces from model_sets
+        """select set_id, profile, choice, spaces, created_us from model_sets
            where set_id = (select value from counters where name = 'active_set')"""
     )
     if active:
-        metadata["set"] = json.dumps({"set_id": active[0]["set_id"], "spaces": json.loads(active[0]["spaces"])})
+        row = active[0]
+        model_set = {**row, "choice": json.loads(row["choice"]), "spaces": json.loads(row["spaces"])}
+        metadata["set"] = json.dumps(model_set, ensure_ascii=False)
     return pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata(metadata))
 
 
 def write(path: Path, table: pa.Table) -> None:
     """Publish: temporary file, sync, rename."""
-    with atomic_write(path) as file:
+    with files.atomic_write(path) as file:
         pq.write_table(table, file, compression="zstd")
-        hook("visible-written")
+        files.crash_point("visible-written")
+
+
+def is_up_to_date(path: Path, revision: int) -> bool:
+    """Whether the published file is of this revision of the catalog and of the present format."""
+    metadata = _metadata(path)
+    return metadata.get(b"revision") == str(revision).encode() and metadata.get(b"format") == str(FORMAT).encode()
 
 
 def read_revision(path: Path) -> int | None:
     """The revision that is published; None if there is no readable file."""
     try:
-        metadata: dict[bytes, bytes] = pq.read_schema(path).metadata or {}
-        return int(metadata[b"revision"])
-    except (OSError, pa.ArrowException, KeyError, ValueError):
+        return int(_metadata(path)[b"revision"])
+    except (KeyError, ValueError):
         return None
 
 
-def read(path: Path) -> tuple[int, dict[str, VisibleVideo], VisibleSet | None]:
-    """(revision, videos by id, their models). LibraryDamaged if the file is missing or unreadable.
+def read(path: Path) -> tuple[int, dict[str, VisibleVideo], ModelSet | None]:
+    """(revision, videos by id, the active set). Raises LibraryDamaged if the file is missing or unreadable.
 
-    The models are None in a file of a library that was last opened before it had sets of them.
+    The set is None in a file of a library that was last opened before it had model sets.
     """
     try:
         # Opened once: a rename in between must not mix two revisions.
@@ -119,23 +113,34 @@ def read(path: Path) -> tuple[int, dict[str, VisibleVideo], VisibleSet | None]:
     metadata = table.schema.metadata or {}
     revision = int(metadata.get(b"revision", b"0"))
     rows: list[dict[str, Any]] = table.to_pylist()
-    return revision, {row["video_id"]: VisibleVideo(**row) for row in rows}, _visible_set(metadata.get(b"set"))
+    return revision, {row["video_id"]: VisibleVideo(**row) for row in rows}, _model_set(metadata.get(b"set"))
 
 
-def _visible_set(text: bytes | None) -> VisibleSet | None:
+def read_active_set(path: Path) -> ModelSet | None:
+    """The active set, read without a lock; None in a file that does not name it whole. Raises LibraryDamaged."""
+    return _model_set(_metadata(path).get(b"set"))
+
+
+def _metadata(path: Path) -> dict[bytes, bytes]:
+    try:
+        return pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException):
+        return {}
+
+
+def _model_set(text: bytes | None) -> ModelSet | None:
     if text is None:
         return None
     try:
         value = json.loads(text)
-        return VisibleSet(int(value["set_id"]), {role: Space(**space) for role, space in value["spaces"].items()})
+        return ModelSet(
+            set_id=int(value["set_id"]),
+            # an older file names only the spaces
+            profile=str(value.get("profile", "")),
+            choice=dict(value.get("choice") or {}),
+            spaces={role: Space(**space) for role, space in value["spaces"].items()},
+            created_at=from_us(value.get("created_us")) or utc_now(),
+            is_active=True,
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise LibraryDamaged(what="visible.parquet", reason=f"its models: {error}"[:200]) from error
-
-
-def signature(path: Path) -> tuple[int, int, int] | None:
-    """A cheap fingerprint that changes when the file is replaced; None if there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return (found.st_ino, found.st_mtime_ns, found.st_size)

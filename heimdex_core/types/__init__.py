@@ -26,7 +26,7 @@ from heimdex_core.types.media import (
     TranscriptSource,
     Word,
 )
-from heimdex_core.types.search import ChannelScore, ChannelState, Hit, Query
+from heimdex_core.types.search import ChannelScore, ChannelState, Hit, Query, SearchResult
 from heimdex_core.types.values import Json, to_json, utc_now
 from heimdex_core.types.work import ReportProgress, StageProgress, WorkContext
 
@@ -47,6 +47,7 @@ __all__ = [
     "ReelClip",
     "ReportProgress",
     "Scene",
+    "SearchResult",
     "Segment",
     "Space",
     "StageProgress",

@@ -1,12 +1,17 @@
-"""A query, what each channel says to it, and the hits."""
+"""A query, what each channel says to it, the hits, and the result of a search."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 from heimdex_core.types.library import Scene
 from heimdex_core.types.values import Json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -69,3 +74,73 @@ class Hit:
     @property
     def scene_id(self) -> str:
         return self.scene.scene_id
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """One page of hits. `total` counts all scenes found, before paging.
+
+    `weights` are the asked ones by channel, normalised; what each channel counted in the end, after
+    others abstained, is in `channels`, which stand in the order transcript, vision, caption, lexical.
+    `timing_ms` has "encode", one entry per channel that was run, "fuse", "load" and "total". `cached` is
+    True where no channel had to be run.
+    """
+
+    query: Query
+    fusion: str
+    weights: Mapping[str, float]
+    hits: tuple[Hit, ...]
+    total: int
+    channels: Mapping[str, ChannelState]
+    timing_ms: Mapping[str, float]
+    cached: bool
+    set_id: int = 1
+    """The set of models that answered."""
+    spaces: tuple[str, ...] = ()
+    """The full names of the spaces that were asked for."""
+    terms: tuple[str, ...] = ()
+    """The index terms of the query, for marking what matched (search/matching.py)."""
+    thumbnails: Mapping[str, Path] = field(default_factory=dict, repr=False)
+    """Picture of each hit on this page, by scene_id."""
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Hit, ...]: ...
+    def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[index]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per hit; <channel>_score, _rank and _contribution are missing where it did not offer the scene."""
+        import pandas as pd
+
+        columns = [
+            *("rank", "score", "scene_id", "video_id", "video_title", "start_s", "end_s", "transcript"),
+            *("tags", "matched_words"),
+            *(f"{name}_{part}" for name in self.channels for part in ("score", "rank", "contribution")),
+        ]
+        return pd.DataFrame([_row(hit) for hit in self.hits], columns=columns)
+
+
+def _row(hit: Hit) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "rank": hit.rank,
+        "score": hit.score,
+        "scene_id": hit.scene_id,
+        "video_id": hit.scene.video_id,
+        "video_title": hit.video_title,
+        "start_s": hit.scene.start_s,
+        "end_s": hit.scene.end_s,
+        "transcript": hit.scene.transcript,
+        "tags": ", ".join(hit.scene.tags),
+        "matched_words": ", ".join(hit.matched_words),
+    }
+    for name, part in hit.channels.items():
+        row |= {f"{name}_score": part.score, f"{name}_rank": part.rank, f"{name}_contribution": part.contribution}
+    return row

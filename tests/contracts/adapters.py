@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from heimdex_core.models.base import ImageTextEncoder, SpeechRecognizer, TextEncoder
-from heimdex_core.models.minilm import model_folder
-from heimdex_core.models.openclip import OpenClip
 from heimdex_core.models.profiles import PROFILES, missing_of, profile_choice
 from heimdex_core.models.registry import Models, choose_profile
-from heimdex_core.models.sentence import SentenceEncoder
-from heimdex_core.models.whisper import Whisper
+from heimdex_core.models.speech.whisper import Whisper
+from heimdex_core.models.text.minilm import model_folder
+from heimdex_core.models.text.sentence import SentenceEncoder
+from heimdex_core.models.vision.openclip import OpenClip
 from heimdex_core.settings import Settings
 
 SMALL = Path(__file__).parents[1] / "models_small"

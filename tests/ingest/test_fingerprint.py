@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from heimdex_core.ingest.fingerprint import file_fingerprint, fingerprint
 
 from heimdex_core.errors import InvalidValue, UnknownName
-from heimdex_core.ingest.fingerprint import file_fingerprint, fingerprint
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.settings import Settings
 

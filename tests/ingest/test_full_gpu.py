@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from heimdex_core.library import Library
-from heimdex_core.models.openclip import OpenClip, _Side
-from heimdex_core.models.sentence import SentenceEncoder
+from heimdex_core.models.text.sentence import SentenceEncoder
+from heimdex_core.models.vision.openclip import OpenClip, _Side
 from heimdex_core.settings import Settings
 from heimdex_core.types import VideoState
 from tests.support.drawn_video import make_drawn_video

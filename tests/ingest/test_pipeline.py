@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from heimdex_core.ingest.work import read_progress
 
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.progress import STAGES
-from heimdex_core.ingest.work import read_progress
 from heimdex_core.media.images import read_image
 from heimdex_core.store import Store, sidecar
 from heimdex_core.types import VideoState

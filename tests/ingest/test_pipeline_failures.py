@@ -12,11 +12,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from heimdex_core.ingest.recipe import Kitchen, Made
 
 from heimdex_core.errors import Cancelled, DiskFull, NoVideoStream, StageFailed
 from heimdex_core.ingest import recipe
 from heimdex_core.ingest.pipeline import IngestRun
-from heimdex_core.ingest.recipe import Kitchen, Made
 from heimdex_core.store import Store, sidecar
 from heimdex_core.types import StageProgress, Video, VideoState, WorkContext
 from tests.ingest.running import PLAIN, run_of, three_colours

@@ -6,10 +6,10 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from heimdex_core.ingest.ending import settle_video
 
 from heimdex_core.errors import StageFailed
 from heimdex_core.ingest import recipe
-from heimdex_core.ingest.ending import settle_video
 from heimdex_core.ingest.pipeline import IngestRun, StageOutcome
 from heimdex_core.store import Store, sidecar
 from heimdex_core.types import Video, VideoState

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from heimdex_core.jobs.place import Place, this_place
 
 from heimdex_core.jobs.client import JobQueue, JobStatus
 from heimdex_core.jobs.config import JobsDatabase
-from heimdex_core.jobs.place import Place, this_place
 from heimdex_core.jobs.status import WorkerStatus, read_status
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings

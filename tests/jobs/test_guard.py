@@ -10,9 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from heimdex_core.jobs.guard import MAX_DEATHS, Guard, Piece, WorkerStopping
 
 from heimdex_core.errors import WorkerLost
-from heimdex_core.jobs.guard import MAX_DEATHS, Guard, Piece, WorkerStopping
 from heimdex_core.jobs.status import StatusFile, WorkerStatus, read_status
 from heimdex_core.types import utc_now
 

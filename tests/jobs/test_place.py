@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from heimdex_core.jobs.place import Place, PlaceLock, dead_places, this_place
 
 from heimdex_core.errors import LibraryBusy
-from heimdex_core.jobs.place import Place, PlaceLock, dead_places, this_place
 from heimdex_core.store.layout import LibraryPaths
 
 HOLDER = """

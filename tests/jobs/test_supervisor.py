@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from heimdex_core.jobs.place import machine_name, places_folder
+
 from heimdex_core.jobs.status import StatusFile
 from heimdex_core.jobs.supervisor import Backoff, WorkerSupervisor
 from heimdex_core.jobs.worker import EXIT_PLACE_TAKEN

@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.errors import InvalidValue
 from heimdex_core.ingest.work import WorkFolder
+
+from heimdex_core.errors import InvalidValue
 from heimdex_core.jobs import tasks, worker
 from heimdex_core.types import Export, ExportState, VideoState, WorkContext
 

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from heimdex_core.models import speech_windows
-from heimdex_core.models.whisper import Whisper
+from heimdex_core.models.speech import windows as speech_windows
+from heimdex_core.models.speech.whisper import Whisper
 from heimdex_core.types import WorkContext
 from tests.models.speech import write_wav
 
@@ -26,8 +26,8 @@ Samples = npt.NDArray[np.float64]
 _CHILD = """
 import json, resource, sys
 from pathlib import Path
-from heimdex_core.models.pocketsphinx_recognizer import PocketsphinxRecognizer
-from heimdex_core.models.whisper import Whisper
+from heimdex_core.models.speech.pocketsphinx import PocketsphinxRecognizer
+from heimdex_core.models.speech.whisper import Whisper
 from heimdex_core.types import WorkContext
 
 kind, folder, wav = sys.argv[1:]

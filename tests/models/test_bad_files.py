@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from heimdex_core.errors import ModelBroken, ModelError, WeightsMissing
-from heimdex_core.models.captioner import CocaCaptioner
-from heimdex_core.models.openclip import OpenClip
-from heimdex_core.models.sentence import SentenceEncoder
-from heimdex_core.models.whisper import Whisper
+from heimdex_core.models.speech.whisper import Whisper
+from heimdex_core.models.text.sentence import SentenceEncoder
+from heimdex_core.models.vision.captioner import CocaCaptioner
+from heimdex_core.models.vision.openclip import OpenClip
 from heimdex_core.types import WorkContext
 from tests.models.random_models import random_open_clip
 from tests.models.speech import speech_at_16k

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from heimdex_core.errors import ModelBroken, OutOfGpuMemory, WeightsMissing
 from heimdex_core.models.base import Captioner
-from heimdex_core.models.captioner import CocaCaptioner
+from heimdex_core.models.vision.captioner import CocaCaptioner
 from tests.models.random_models import random_open_clip
 
 WORDS = ["a", "red", "green", "blue", "wall", "screen", "in", "the", "dark"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from heimdex_core.models.language import latin_share
+from heimdex_core.models.text.language import latin_share
 
 
 @pytest.mark.parametrize("text", ["hello", "café naïve", "Straße", "ＦＵＬＬ"])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from heimdex_core.errors import ModelBroken, ModelUnavailable
-from heimdex_core.models import minilm
-from heimdex_core.models.minilm import MiniLM
+from heimdex_core.models.text import minilm
+from heimdex_core.models.text.minilm import MiniLM
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_loads_and_encodes_without_a_network() -> None:
         "import socket\n"
         "def refuse(*a, **k): raise RuntimeError('network')\n"
         "socket.getaddrinfo = socket.socket.connect = socket.create_connection = refuse\n"
-        "from heimdex_core.models.minilm import MiniLM\n"
+        "from heimdex_core.models.text.minilm import MiniLM\n"
         "print(MiniLM().encode_passages(['hello there']).shape)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=300)

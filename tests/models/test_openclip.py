@@ -22,9 +22,10 @@ from heimdex_core.errors import (
     UnknownName,
     WeightsMissing,
 )
-from heimdex_core.models import openclip, where
+from heimdex_core.models import locate as where
 from heimdex_core.models.device import gpu_count
-from heimdex_core.models.openclip import OpenClip
+from heimdex_core.models.vision import openclip
+from heimdex_core.models.vision.openclip import OpenClip
 from tests.models.random_models import random_open_clip
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -52,7 +53,7 @@ def test_a_name_that_is_nearly_right() -> None:
 def test_a_pinned_model_that_is_not_there_has_its_space_without_heavy_imports(tmp_path: Path) -> None:
     script = (
         "import sys\n"
-        "from heimdex_core.models.openclip import OpenClip\n"
+        "from heimdex_core.models.vision.openclip import OpenClip\n"
         "found = OpenClip('ViT-B-16-SigLIP2/webli')\n"
         "print(found.space.name, found.space.dim, found.space.revision)\n"
         "print([name for name in ('torch', 'open_clip', 'PIL') if name in sys.modules])\n"
@@ -205,7 +206,7 @@ def test_loads_and_encodes_without_a_network(folder: Path) -> None:
         "def refuse(*a, **k): raise RuntimeError('network')\n"
         "socket.getaddrinfo = socket.socket.connect = socket.create_connection = refuse\n"
         "import numpy\n"
-        "from heimdex_core.models.openclip import OpenClip\n"
+        "from heimdex_core.models.vision.openclip import OpenClip\n"
         "found = OpenClip('local-dir:' + sys.argv[1])\n"
         "print(found.encode_query('red').vector.shape)\n"
         "print(found.encode_images([numpy.zeros((9, 16, 3), numpy.uint8)]).shape)\n"

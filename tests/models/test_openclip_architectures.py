@@ -11,8 +11,8 @@ from open_clip.coca_model import CoCa
 from open_clip.factory import get_model_config
 from open_clip.model import CLIP, CustomTextCLIP
 
-from heimdex_core.models import openclip_files
-from heimdex_core.models.openclip_files import Files, Spec
+from heimdex_core.models.vision import openclip_files
+from heimdex_core.models.vision.openclip_files import Files, Spec
 
 
 def whole(config: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from heimdex_core.models.palette import korean
-from heimdex_core.models.palette.asking import group_mix, vector_of
 from heimdex_core.models.palette.colours import FAMILY_NAMES
 from heimdex_core.models.palette.layout import CELLS, SLICES
-from heimdex_core.models.palette.reading import Group, read
+from heimdex_core.models.palette.query_encoder import group_mix, vector_of
+from heimdex_core.models.palette.query_parser import Group, read
 from heimdex_core.models.palette.vocabulary import forms, tokens_of, vocabulary
 
 Brief = tuple[str | None, tuple[str, ...], tuple[str, ...], str | None]

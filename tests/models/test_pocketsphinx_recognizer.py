@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from heimdex_core.errors import Cancelled, ModelBroken, ModelUnavailable
-from heimdex_core.models import pocketsphinx_recognizer
-from heimdex_core.models.pocketsphinx_recognizer import LONGEST_STRETCH_S, PocketsphinxRecognizer, lines
+from heimdex_core.models.speech import pocketsphinx as pocketsphinx_recognizer
+from heimdex_core.models.speech.pocketsphinx import LONGEST_STRETCH_S, PocketsphinxRecognizer, lines
 from heimdex_core.types import Word, WorkContext
 from tests.models.speech import speech_at_16k, write_wav
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import ModelBroken, ModelFolderUnusable, ProfileWeightsMissing, UnknownName
-from heimdex_core.models import catalogue, profiles, where
+from heimdex_core.models import catalogue, profiles
+from heimdex_core.models import locate as where
 from heimdex_core.models.profiles import PROFILES, REASONS, choose_profile, is_as_asked, step_up
 from heimdex_core.settings import Settings
 from tests.models.random_models import random_sentences

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import UnknownName
-from heimdex_core.models.minilm import MiniLM
 from heimdex_core.models.registry import ModelChoice, Models, choose_profile
+from heimdex_core.models.text.minilm import MiniLM
 from heimdex_core.settings import Settings
 
 OFFLINE = choose_profile("offline")

@@ -13,10 +13,11 @@ import pytest
 import torch
 
 from heimdex_core.errors import DeviceUnavailable, ModelBroken, OutOfGpuMemory, UnknownName, WeightsMissing
-from heimdex_core.models import sentence, where
+from heimdex_core.models import locate as where
 from heimdex_core.models.device import gpu_count
-from heimdex_core.models.minilm import MiniLM, model_folder
-from heimdex_core.models.sentence import SentenceEncoder
+from heimdex_core.models.text import sentence
+from heimdex_core.models.text.minilm import MiniLM, model_folder
+from heimdex_core.models.text.sentence import SentenceEncoder
 from tests.models.random_models import random_sentences
 
 
@@ -208,7 +209,7 @@ def test_loads_and_encodes_without_a_network(folder: Path) -> None:
         "import socket, sys\n"
         "def refuse(*a, **k): raise RuntimeError('network')\n"
         "socket.getaddrinfo = socket.socket.connect = socket.create_connection = refuse\n"
-        "from heimdex_core.models.sentence import SentenceEncoder\n"
+        "from heimdex_core.models.text.sentence import SentenceEncoder\n"
         "found = SentenceEncoder(sys.argv[1])\n"
         "print(found.space.dim, 'torch' in sys.modules)\n"
         "print(found.encode_query('one two').vector.shape)\n"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from heimdex_core.models.speech_filter import filter_segments, is_loop, plain, reason_to_drop
+from heimdex_core.models.speech.segment_filter import filter_segments, is_loop, plain, reason_to_drop
 from heimdex_core.types import Segment
 
 

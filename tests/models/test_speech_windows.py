@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heimdex_core.models.speech_windows import (
+from heimdex_core.models.speech.windows import (
     CLIP_S,
     RATE_HZ,
     Window,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from heimdex_core.models.spoken_lines import lines, within_speech
+from heimdex_core.models.speech.lines import lines, within_speech
 from heimdex_core.types import Segment, Word
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from heimdex_core.errors import ModelBroken
-from heimdex_core.models.openclip import OpenClip
-from heimdex_core.models.vision_tags import MOST, Tagger, Vocabulary, read_vocabulary
+from heimdex_core.models.vision.openclip import OpenClip
+from heimdex_core.models.vision.tags import MOST, Tagger, Vocabulary, read_vocabulary
 
 SMALL_CLIP = Path(__file__).parents[1] / "models_small" / "open_clip"
 AXES = np.eye(6, dtype=np.float32)

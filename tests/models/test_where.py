@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import ModelUnavailable, WeightsMissing
-from heimdex_core.models import where
+from heimdex_core.models import locate as where
 
 REPO = "Systran/faster-whisper-small"
 PIN = where.PINNED[REPO].revision

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from heimdex_core.errors import Cancelled, DeviceUnavailable, ModelBroken, OutOfGpuMemory, UnknownName, WeightsMissing
-from heimdex_core.models import where, whisper
+from heimdex_core.models import locate as where
 from heimdex_core.models.device import gpu_count
-from heimdex_core.models.whisper import Whisper
+from heimdex_core.models.speech import whisper
+from heimdex_core.models.speech.whisper import Whisper
 from heimdex_core.types import Segment, Word, WorkContext
 from tests.models.random_models import random_whisper
 from tests.models.speech import speech_at_16k, write_wav
@@ -88,7 +89,7 @@ def test_loads_without_a_network_and_when_it_is_needed(folder: Path, spoken: Pat
         "def refuse(*a, **k): raise RuntimeError('network')\n"
         "socket.getaddrinfo = socket.socket.connect = socket.create_connection = refuse\n"
         "from pathlib import Path\n"
-        "from heimdex_core.models.whisper import Whisper\n"
+        "from heimdex_core.models.speech.whisper import Whisper\n"
         "from heimdex_core.types import WorkContext\n"
         "found = Whisper(sys.argv[1])\n"
         "print(found.is_loaded, 'ctranslate2' in sys.modules)\n"

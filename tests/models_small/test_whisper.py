@@ -11,7 +11,7 @@ import pytest
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, Word
 
-from heimdex_core.models.whisper import Whisper
+from heimdex_core.models.speech.whisper import Whisper
 from heimdex_core.types import WorkContext
 from tests.models.speech import write_wav
 from tests.models_small.speech import RATE_HZ, Samples, SpokenWord, Utterance, new_sentence, speak

@@ -13,8 +13,9 @@ import time
 from itertools import cycle
 from pathlib import Path
 
-from heimdex_core.library import Library
 from heimdex_core.search.results import SearchResult
+
+from heimdex_core.library import Library
 
 QUERIES = ("green triangle above a red circle", "blue star", "river")
 PAUSE_S = 0.05

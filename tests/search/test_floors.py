@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from heimdex_core.search.channels.floors import floor_of, offered
+
 from heimdex_core.search.fusion import fusion_method
 from heimdex_core.types import Space
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from heimdex_core.search.results import SearchResult
 
 from heimdex_core.errors import UnknownName
 from heimdex_core.models.base import QueryVector
-from heimdex_core.search.results import SearchResult
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store, sidecar

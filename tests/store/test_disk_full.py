@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from heimdex_core.errors import DiskFull
+from heimdex_core.files import atomic_write, is_disk_full
 from heimdex_core.store import Store, sidecar, visible
-from heimdex_core.store.files import atomic_write, is_disk_full
 from tests.store.making import SPACES, TEXT, add, make_scenes, new_store, stage
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import InvalidValue, ModelsChanged, MoveIncomplete, SpaceMismatch, UnknownName
+from heimdex_core.files import tree_bytes
 from heimdex_core.store import Store
-from heimdex_core.store.files import tree_bytes
 from heimdex_core.types import VideoState
 from tests.store.making import (
     OTHER_TEXT,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from heimdex_core.models import catalogue, hub, pulling
-from heimdex_core.models.pulling import Puller
+from heimdex_core.models import catalogue
+from heimdex_core.models.download import hub
+from heimdex_core.models.download import pull as pulling
+from heimdex_core.models.download.pull import Puller
 from heimdex_core.settings import Settings
 from tests.support.fake_hub import FakeHub
 

@@ -10,9 +10,9 @@ from typing import Any, get_args
 import pytest
 
 from heimdex_core.errors import Cancelled, HubUnreachable, ModelBroken, MoveIncomplete, StageFailed
-from heimdex_core.models.downloads import DownloadStatus
+from heimdex_core.library.migration import MoveStatus
+from heimdex_core.models.download.background import DownloadStatus
 from heimdex_core.models.profiles import PROFILES, REASONS, ModelChoice
-from heimdex_core.moves import MoveStatus
 from heimdex_core.settings import DetectorName, Settings
 from heimdex_core.types import ModelSet, StageProgress, Video, VideoState
 from tests.ui.fakes import at_work

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from ui.views.text import mark
 
+from heimdex_core import formatting as fmt
 from heimdex_core.errors import WeightsMissing
 from heimdex_core.types import ChannelScore, ChannelState, Scene, Segment
-from ui import format as fmt
 from ui.components import base
 from ui.views.scenes import abstention, lines_around, shares
-from ui.views.text import mark
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (59.99, "0:59"), (60, "1:00"), (3725.4, "1:02:05")])

@@ -13,20 +13,26 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.errors import fill
-from ui import format as fmt
+from heimdex_core import formatting as fmt
+from heimdex_core.errors import error_classes, fill
+from heimdex_core.ingest import stages
+from ui import state
+from ui.languages import DEFAULT_LANGUAGE, LANGUAGES
 
 _LOG = logging.getLogger(__name__)
-LANGUAGES: dict[str, str] = {"en": "English", "ko": "한국어"}
-DEFAULT_LANGUAGE = "en"
 
 
 @lru_cache(maxsize=len(LANGUAGES))
 def words(language: str) -> Mapping[str, str]:
-    """All texts of one language by key."""
+    """All texts of one language by key. The English ones of errors and stages are those of the core."""
     path = Path(__file__).with_name(f"{language}.json")
     texts: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return texts
+    labels = {f"stage.{spec.name}": spec.label[language] for spec in stages.SPECS}
+    errors: dict[str, str] = {}
+    if language == "en":
+        for code, cls in error_classes().items():
+            errors |= {f"error.{code}.message": cls.message_template, f"error.{code}.hint": cls.hint_template}
+    return errors | labels | texts
 
 
 def pick_language(*wishes: str | None) -> str:
@@ -49,8 +55,6 @@ def translate(language: str, key: str, **values: Any) -> str:
 
 def t(key: str, **values: Any) -> str:
     """`translate` into the language of the person whose page is being drawn."""
-    from ui import state
-
     return translate(state.language(), key, **values)
 
 

@@ -32,7 +32,7 @@ from heimdex_core.errors import (
     SubtitlesUnreadable,
     UnknownName,
 )
-from ui import speech_languages
+from ui.languages import SPEECH_LANGUAGES
 from ui.server.answers import error_answer
 from ui.server.links import Links
 
@@ -74,14 +74,14 @@ class UploadServer:
     async def _receive_video(self, request: Request, library: Library) -> Response:
         name = _header_text(request, "x-file-name") or "video"
         speech = _header_text(request, "x-language") or None
-        known = (*speech_languages.CODES, library.settings.language)
+        known = (*SPEECH_LANGUAGES, library.settings.language)
         if speech is not None and speech not in known:
             raise UnknownName(kind="language of speech", name=speech, known=", ".join(known))
         subtitles_token = request.headers.get("x-subtitles", "")
         subtitles: Path | None = None
         if subtitles_token:
             part_name = self._links.open_part(subtitles_token, library.user_id)
-            subtitles = library.store.paths.uploads / part_name
+            subtitles = library.uploads_folder / part_name
             if not subtitles.is_file():
                 raise LinkInvalid()
         try:
@@ -118,7 +118,7 @@ class UploadServer:
         self, request: Request, library: Library, name: str, limit_bytes: int, ending: str
     ) -> AsyncIterator[Path]:
         """The body as a file under a temporary name in uploads/, removed afterwards if it is still there."""
-        uploads = library.store.paths.uploads
+        uploads = library.uploads_folder
         uploads.mkdir(parents=True, exist_ok=True)
         expected = check_length(request, name, limit_bytes)
         free = shutil.disk_usage(uploads).free

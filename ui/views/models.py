@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from heimdex_core import formatting as fmt
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
 from heimdex_core.models import catalogue
@@ -16,7 +17,6 @@ from heimdex_core.models.registry import ModelChoice, Models
 from heimdex_core.models.threads import Purpose, threads_for
 from heimdex_core.settings import Settings
 from heimdex_core.types import ModelSet
-from ui import format as fmt
 from ui import state
 from ui.i18n import describe_error, t, t_or
 
@@ -45,7 +45,7 @@ def reason(choice: ModelChoice) -> str:
 
 def library_table(library: Library, active: ModelSet) -> dict[str, Any]:
     """The models in use: what each is, whether it works, and what they run on."""
-    models = library.models_of(active.set_id)
+    models = library.model_sets.models(active.set_id)
     return {
         "heading": t("facts.models"),
         "title": t("models.in_use", models=label_of(active)),

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from heimdex_core import formatting as fmt
 from heimdex_core.errors import ModelBroken
 from heimdex_core.library import Library
-from heimdex_core.models.downloads import DownloadStatus
-from heimdex_core.moves import MoveStatus
+from heimdex_core.library.migration import MigrationStatus
+from heimdex_core.models.download.background import DownloadStatus
 from heimdex_core.types import ModelSet
-from ui import format as fmt
 from ui.i18n import t, t_or, tn
 from ui.views.models import label, label_of
 from ui.views.videos import time_left
@@ -41,7 +41,7 @@ class Target:
     """What the last try to move to it came to."""
 
 
-def target_card(target: Target, download: DownloadStatus | None, move: MoveStatus | None) -> Card:
+def target_card(target: Target, download: DownloadStatus | None, move: MigrationStatus | None) -> Card:
     """What can be done about `target` now. `download` and `move` are the last ones, of whatever models."""
     own = download if download is not None and download.names == target.names else None
     if own is not None and own.is_running:
@@ -131,12 +131,12 @@ class Kept:
 
 def kept(library: Library) -> Kept | None:
     """None where there is nothing but what is in use."""
-    old = tuple(one for one in library.model_sets() if not one.is_active)
-    return Kept(old, library.store.previous_set(), library.old_sets_bytes()) if old else None
+    old = tuple(one for one in library.model_sets.all() if not one.is_active)
+    return Kept(old, library.model_sets.previous(), library.model_sets.old_bytes()) if old else None
 
 
 def move_card(
-    status: MoveStatus | None, old: Kept | None, *, active: ModelSet, titles: Mapping[str, str], confirming: bool
+    status: MigrationStatus | None, old: Kept | None, *, active: ModelSet, titles: Mapping[str, str], confirming: bool
 ) -> Card | None:
     """Where a move stands, how the last one ended, and what is kept besides; None where there is nothing to say."""
     if status is not None and status.is_running:
@@ -157,7 +157,7 @@ def move_card(
     return told | _about_kept(old, goes_on, confirming=confirming)
 
 
-def _running(status: MoveStatus, titles: Mapping[str, str]) -> Card:
+def _running(status: MigrationStatus, titles: Mapping[str, str]) -> Card:
     text = t("progress.waiting") if status.state == "waiting" else _videos(status)
     return card(
         t("move.running", models=label(status.profile)),
@@ -169,7 +169,7 @@ def _running(status: MoveStatus, titles: Mapping[str, str]) -> Card:
     )
 
 
-def _ended(status: MoveStatus, titles: Mapping[str, str]) -> Card:
+def _ended(status: MigrationStatus, titles: Mapping[str, str]) -> Card:
     title = t(f"move.{status.state}", models=label(status.profile))
     failed = _failed(status, titles)
     is_told = status.state != "failed" or status.error is None
@@ -178,11 +178,11 @@ def _ended(status: MoveStatus, titles: Mapping[str, str]) -> Card:
     return card(title, _videos(status) if status.total else "", problems=problems, tone=tone)
 
 
-def _videos(status: MoveStatus) -> str:
+def _videos(status: MigrationStatus) -> str:
     return tn("move.videos", status.total, done=status.done) if status.total else t("move.looking")
 
 
-def _current(status: MoveStatus, titles: Mapping[str, str]) -> str:
+def _current(status: MigrationStatus, titles: Mapping[str, str]) -> str:
     """The video that is being made, its stage and how far the video is."""
     if not status.video_id:
         return ""
@@ -193,7 +193,7 @@ def _current(status: MoveStatus, titles: Mapping[str, str]) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _failed(status: MoveStatus, titles: Mapping[str, str]) -> list[Problem]:
+def _failed(status: MigrationStatus, titles: Mapping[str, str]) -> list[Problem]:
     return [problem(error, titles.get(video_id, video_id)) for video_id, error in status.failed.items()]
 
 
@@ -213,7 +213,7 @@ def _about_kept(old: Kept, actions: Sequence[dict[str, Any]], *, confirming: boo
     return {"sub": " ".join(told), "actions": found}
 
 
-def banner(status: MoveStatus | None, active: ModelSet) -> Card | None:
+def banner(status: MigrationStatus | None, active: ModelSet) -> Card | None:
     """A move in one line, for the pages that it is not about."""
     if status is None or not status.is_running:
         return None

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from heimdex_core import formatting as fmt
 from heimdex_core.library import Library
 from heimdex_core.types import Export, ExportState, ReelClip, Scene, StageProgress, Video, utc_now
-from ui import format as fmt
 from ui import media, state
 from ui.i18n import describe_error, t, t_or
 from ui.views.videos import time_left

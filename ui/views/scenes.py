@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from heimdex_core import formatting as fmt
 from heimdex_core.library import Library
-from heimdex_core.search.plan import kind_of
-from heimdex_core.search.results import SearchResult
-from heimdex_core.types import ChannelScore, ChannelState, Hit, Scene, Segment, Space, Video
-from ui import format as fmt
+from heimdex_core.search.channels import kind_of
+from heimdex_core.search.matching import pieces
+from heimdex_core.types import ChannelScore, ChannelState, Hit, Scene, SearchResult, Segment, Space, Video
 from ui import media
 from ui.i18n import describe_error, t, t_or, tn
 from ui.state import language
-from ui.views.text import mark
 
 CHANNELS = ("transcript", "vision", "lexical")
 """What the dial weighs. A search may have more channels: those of further spaces, and descriptions."""
@@ -30,7 +29,7 @@ def card(
     title: str,
     *,
     picked: bool,
-    words: Sequence[str] = (),
+    terms: Sequence[str] = (),
     hit: Hit | None = None,
     fusion: str = "",
 ) -> dict[str, Any]:
@@ -41,8 +40,8 @@ def card(
         "thumb": media.picture(library, scene),
         "time": f"{start} · {seconds(scene.duration_s)}",
         "score": score_badge(hit, fusion) if hit else "",
-        "title": mark(title, words),
-        "text": mark(scene.transcript, words) or [[t("scene.no_speech"), False]],
+        "title": pieces(title, terms),
+        "text": pieces(scene.transcript, terms) or [[t("scene.no_speech"), False]],
         "silent": not scene.transcript,
         "parts": shares(hit.channels) if hit else [],
         "picked": picked,
@@ -64,7 +63,7 @@ def channel_label(name: str) -> str:
 
 def spaces_to_choose(library: Library, chosen: Collection[str]) -> dict[str, tuple[list[Space], set[str]]]:
     """The spaces of each kind that has more than one, the first one first, and the names of those searched."""
-    spaces = library.reader.view().spaces
+    spaces = library.spaces()
     found = {}
     for kind, first in (("transcript", spaces["text"]), ("vision", spaces["vision"])):
         of_kind = list(dict.fromkeys([first, *(one for one in spaces.values() if kind_of(one.name) == kind)]))
@@ -140,13 +139,13 @@ def speaks_up(state: ChannelState) -> bool:
     return not state.active and state.reason != "weight_zero"
 
 
-def lines_around(segments: Iterable[Segment], scene: Scene, words: Sequence[str]) -> list[dict[str, Any]]:
+def lines_around(segments: Iterable[Segment], scene: Scene, terms: Sequence[str]) -> list[dict[str, Any]]:
     """The transcript's lines of the scene and of half a minute on either side."""
     return [
         {
             "start": segment.start_s,
             "end": segment.end_s,
-            "text": mark(segment.text, words),
+            "text": pieces(segment.text, terms),
             "inside": segment.start_s < scene.end_s and segment.end_s > scene.start_s,
         }
         for segment in segments

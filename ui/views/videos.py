@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from heimdex_core import formatting as fmt
 from heimdex_core.errors import Cancelled
 from heimdex_core.library import Library
 from heimdex_core.models.profiles import CUSTOM
 from heimdex_core.types import StageProgress, Video, VideoState
-from ui import format as fmt
 from ui import media, state
-from ui.i18n import LANGUAGES, describe_error, t, t_or, tn
+from ui.i18n import describe_error, t, t_or, tn
+from ui.languages import LANGUAGES
 from ui.views.models import step_note
 from ui.views.work import Card, action, card, problem
 

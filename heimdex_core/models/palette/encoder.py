@@ -12,10 +12,10 @@ from functools import cached_property
 import numpy as np
 
 from heimdex_core.models.base import Image, QueryVector, Vectors
-from heimdex_core.models.palette.asking import vector_of
 from heimdex_core.models.palette.descriptor import describe
 from heimdex_core.models.palette.layout import DIM, SPACE
-from heimdex_core.models.palette.reading import read
+from heimdex_core.models.palette.query_encoder import vector_of
+from heimdex_core.models.palette.query_parser import read
 from heimdex_core.models.palette.tagging import Tagger
 from heimdex_core.models.palette.vocabulary import FILE, vocabulary
 

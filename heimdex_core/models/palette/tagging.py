@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from heimdex_core.models.base import Vectors
-from heimdex_core.models.palette.asking import attainable, concept_vector, group_mix
 from heimdex_core.models.palette.colours import Floats
 from heimdex_core.models.palette.layout import BODY, LENGTH
-from heimdex_core.models.palette.reading import Group
+from heimdex_core.models.palette.query_encoder import attainable, concept_vector, group_mix
+from heimdex_core.models.palette.query_parser import Group
 from heimdex_core.models.palette.vocabulary import Concept, Vocabulary
 
 MOST = 8

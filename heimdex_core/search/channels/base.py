@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from heimdex_core.search.channels.encoders import SharedEncoder
 from heimdex_core.search.fusion.base import ScoredScenes
-from heimdex_core.types import Json
+from heimdex_core.types import Json, Space
 
 if TYPE_CHECKING:
     from heimdex_core.store.view import View
@@ -26,7 +28,7 @@ REASONS: tuple[str, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ChannelRequest:
     """A query as the channels see it: everything is looked up in `view`, the same one for all channels.
 
     `scene_count` is how many scenes are searched.
@@ -41,7 +43,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ChannelResult:
     """A channel's scenes, or `reason` (one of REASONS) and what there is to say about it."""
 
     scenes: ScoredScenes = ScoredScenes(())
@@ -69,6 +71,24 @@ class Channel(Protocol):
         """Load what is needed. May take long, and is not counted against the time limit."""
         ...
 
-    def answer(self, ask: Ask) -> Answer:
-        """The channel's best `ask.depth` scenes. Errors of models and store come through."""
+    def search(self, request: ChannelRequest) -> ChannelResult:
+        """The channel's best `request.depth` scenes. Errors of models and store come through."""
         ...
+
+
+@dataclass(frozen=True)
+class ChannelSpec:
+    """A kind of channel. Adding one: a file with its class and its spec, and a line in channels/__init__.py."""
+
+    kind: str
+    """Its name, for example in `weights`; kept in saved preferences."""
+    side: str
+    """Channels of one side ("said", "seen", "words") tell of the same thing, and stand in for one another."""
+    make: Callable[[str, Space | None, SharedEncoder | None], Channel]
+    """Makes a channel from its name in the search, the space that it looks in and the encoder of that space."""
+    space_role: str | None = None
+    """The role of the space that it looks in, also the first part of such spaces' names; None for no space."""
+    warm_up_text: str = ""
+    """A first query for the encoder, so that loading is over when a person's query comes."""
+    shares_weight_of: str | None = None
+    """The kind that gives it half of its weight, where it has none of its own."""

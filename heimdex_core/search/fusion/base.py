@@ -19,23 +19,23 @@ class ScoredScenes:
     """What one channel offers: (scene_id, score), higher is better, in any order, each id once.
 
     `base` is the score of the scenes that the channel looked at and does not offer, where it is
-    known: BM25 gives 0 to a scene without any of the words, a dense channel its floor. `unoffered`
+    known: BM25 gives 0 to a scene without any of the words, a dense channel its threshold. `unoffered`
     says how many those are. With base None only the offered scores are known.
 
-    `ordinary` is the score of an ordinary scene, one that has nothing to do with the query, where that
+    `background_score` is the score of a scene that has nothing to do with the query, where that
     is not the lowest: what lies below it is offered and ranked, and counts as little.
     """
 
     hits: tuple[tuple[str, float], ...]
     base: float | None = None
     unoffered: int = 0
-    ordinary: float | None = None
+    background_score: float | None = None
 
     @property
     def low(self) -> float:
-        """The score that counts 0: an ordinary scene's, else the lowest that the channel is known to have given."""
-        if self.ordinary is not None:
-            return self.ordinary
+        """The score that counts 0: the background score, else the lowest that the channel is known to have given."""
+        if self.background_score is not None:
+            return self.background_score
         lowest = min(score for _, score in self.hits)
         return lowest if self.base is None or self.unoffered == 0 else min(lowest, self.base)
 

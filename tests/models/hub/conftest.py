@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdex_core.models.pulling import Puller
+from heimdex_core.models.download.pull import Puller
 from heimdex_core.settings import Settings
 from tests.support.downloads import REVISION, SMALL, puller_of
 from tests.support.fake_hub import FakeHub, Repo, fake_hub

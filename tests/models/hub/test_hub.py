@@ -16,12 +16,15 @@ from heimdex_core.errors import (
     ModelUnsuited,
     UnknownName,
 )
-from heimdex_core.models import catalogue, hub, openclip_files, profiles, where
+from heimdex_core.models import catalogue, profiles
+from heimdex_core.models import locate as where
+from heimdex_core.models.download import hub
+from heimdex_core.models.download.file_selection import openclip_weights
+from heimdex_core.models.download.plan import PullProgress
+from heimdex_core.models.download.pull import Puller
 from heimdex_core.models.families import make
-from heimdex_core.models.picking import openclip_weights
 from heimdex_core.models.profiles import PROFILES, choose_profile
-from heimdex_core.models.pull_plan import PullProgress
-from heimdex_core.models.pulling import Puller
+from heimdex_core.models.vision import openclip_files
 from heimdex_core.settings import Settings
 from tests.support.downloads import REVISION, SAID, SMALL, WEIGHTS, is_usable, puller_of
 from tests.support.fake_hub import FakeHub, Mood, Repo, closed_port, fake_hub

@@ -22,10 +22,13 @@ from heimdex_core.errors import (
     ModelsDiskFull,
     WeightsMissing,
 )
-from heimdex_core.models import catalogue, hub, pulling, where
-from heimdex_core.models.downloads import Download, Downloads
-from heimdex_core.models.pull_plan import PullProgress, recorded
-from heimdex_core.models.pulling import Puller
+from heimdex_core.models import catalogue
+from heimdex_core.models import locate as where
+from heimdex_core.models.download import hub
+from heimdex_core.models.download import pull as pulling
+from heimdex_core.models.download.background import Download, Downloads
+from heimdex_core.models.download.plan import PullProgress, recorded
+from heimdex_core.models.download.pull import Puller
 from heimdex_core.settings import Settings
 from tests.support.downloads import REVISION, SAID, SMALL, WEIGHTS, is_usable, part_of, puller_of
 from tests.support.fake_hub import FakeHub, Mood, closed_port

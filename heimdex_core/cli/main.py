@@ -1,0 +1,317 @@
+"""The command line: arguments -> one call on Library -> print. `--json` prints one document on stdout."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from heimdex_core import schemas
+from heimdex_core.cli import models as cli_models
+from heimdex_core.cli import reindex as cli_reindex
+from heimdex_core.cli.output import Failure, Printer, ProgressBar
+from heimdex_core.errors import HeimdexError, InvalidWeights
+from heimdex_core.search.channels import CHANNEL_NAMES
+from heimdex_core.search.fusion import FUSION_NAMES
+
+if TYPE_CHECKING:
+    from heimdex_core.library import Library
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+Command = Callable[[argparse.Namespace, Printer], int]
+
+
+class UsageError(Exception):
+    """The words of the call are off; argparse's message."""
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.format_usage().strip()}\n{self.prog}: {message}")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command; the options that all share may stand before or after it."""
+    shared = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    shared.add_argument("--library", metavar="DIR", help="the library folder (else HEIMDEX_LIBRARY, else data/library)")
+    shared.add_argument("--json", action="store_true", help="print one JSON document on stdout and nothing else")
+    parser = Parser(prog="python -m heimdex_core", description="Find scenes in videos and cut them.", parents=[shared])
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+
+    def command(
+        name: str, help_text: str, run: Callable[[argparse.Namespace, Printer], int]
+    ) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
+        made.set_defaults(run=run)
+        return made
+
+    add = command("add", "bring videos in and index them", run_add)
+    add.add_argument("files", nargs="+", metavar="FILE")
+    add.add_argument("--title", help="title of the video (one FILE only)")
+    add.add_argument("--description", default="", help="description of the video")
+    add.add_argument("--subtitles", metavar="F", help=".srt or .vtt (one FILE only; else the one beside it is used)")
+    add.add_argument("--language", help="language of the speech, for example en or ko (default auto)")
+    add.add_argument("--profile", help="models of a new library: auto, offline, laptop, studio")
+    add.add_argument("--queue", action="store_true", help="leave the work to the worker")
+    add.add_argument("--if-empty", action="store_true", help="do nothing when the library has videos already")
+
+    command("videos", "list the videos", run_videos)
+    scenes = command("scenes", "list the scenes of a video", run_scenes)
+    scenes.add_argument("video_id", metavar="VIDEO_ID")
+
+    search = command("search", "find scenes by what is said and seen", run_search)
+    search.add_argument("text", metavar="TEXT")
+    search.add_argument("--weight", action="append", default=[], metavar="CHANNEL=W", help=", ".join(CHANNEL_NAMES))
+    search.add_argument("--fusion", metavar="NAME", help=", ".join(FUSION_NAMES))
+    search.add_argument("--video", action="append", metavar="ID", help="only in this video (repeatable)")
+    search.add_argument(
+        "--space", action="append", default=[], metavar="NAME", help="search this space instead (repeatable)"
+    )
+    search.add_argument("--limit", type=_positive, default=None, metavar="N")
+
+    reel = command("reel", "make one MP4 of scenes", run_reel)
+    reel.add_argument("scene_ids", nargs="+", metavar="SCENE_ID")
+    reel.add_argument("--out", required=True, metavar="FILE")
+    reel.add_argument("--title", default="")
+
+    for name, help_text, run in (
+        ("delete", "hide videos; restore brings them back until clean-up", run_delete),
+        ("restore", "undo delete", run_restore),
+        ("retry", "work on failed videos again", run_retry),
+        ("cancel", "stop the work on videos", run_cancel),
+    ):
+        command(name, help_text, run).add_argument("video_ids", nargs="+", metavar="VIDEO_ID")
+
+    adopt = command("adopt", "take in video folders of another library", run_adopt)
+    adopt.add_argument("folders", nargs="+", metavar="FOLDER")
+    reindexing = command("reindex", "index videos anew, or move the library to other models", run_reindex)
+    cli_reindex.add_arguments(reindexing)
+    models = command("models", "list, bring and check models", run_models)
+    cli_models.add_arguments(models, shared)
+    command("clean-up", "remove what is past its time", run_clean_up)
+    worker = command("worker", "do queued work until stopped", run_worker)
+    worker.add_argument("--parent-fd", type=int, default=None, help=argparse.SUPPRESS)
+    command("doctor", "say what is here and what is wrong", run_doctor)
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+def run_add(args: argparse.Namespace, out: Printer) -> int:
+    if len(args.files) > 1 and (args.title or args.subtitles):
+        raise UsageError("--title and --subtitles go with one FILE")
+    results: list[dict[str, Any]] = []
+    refused = False
+    with opened(args, create=True, profile=args.profile, queue=args.queue) as lib:
+        if args.if_empty and lib.videos(limit=1):
+            out.document([], text="")
+            return EXIT_OK
+        for name in args.files:
+            try:
+                with ProgressBar(Path(name).name) as bar:
+                    video = lib.add(
+                        name,
+                        title=args.title,
+                        description=args.description,
+                        subtitles=args.subtitles,
+                        language=args.language,
+                        queue=args.queue,
+                        progress=bar,
+                    )
+                results.append(schemas.video(video))
+            except HeimdexError as error:
+                refused = True
+                results.append(schemas.refused_video(name, error))
+    out.document(results)
+    return EXIT_FAILED if refused else EXIT_OK
+
+
+def run_videos(args: argparse.Namespace, out: Printer) -> int:
+    with opened(args) as lib:
+        out.document(
+            [schemas.video(video) for video in lib.videos()], empty="No videos yet. Bring one in with `add FILE`."
+        )
+    return EXIT_OK
+
+
+def run_scenes(args: argparse.Namespace, out: Printer) -> int:
+    with opened(args) as lib:
+        video = lib.video(args.video_id)
+        rows = [schemas.scene(scene, lib.frame_path(scene)) for scene in lib.scenes(video.video_id)]
+        out.document(rows, empty=f"No scenes: the video is {video.state}.")
+    return EXIT_OK
+
+
+def run_search(args: argparse.Namespace, out: Printer) -> int:
+    weights = parse_weights(args.weight)
+    with opened(args) as lib:
+        for video_id in args.video or ():
+            lib.video(video_id)
+        result = lib.search(
+            args.text, weights=weights, fusion=args.fusion, videos=args.video, spaces=args.space, limit=args.limit
+        )
+        out.search(result)
+    return EXIT_OK
+
+
+def parse_weights(pairs: Sequence[str]) -> dict[str, float] | None:
+    """{"vision": 1.0} of ["vision=1"]; channels that are not named get 0. None where nothing is given."""
+    weights: dict[str, float] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        try:
+            weights[name.strip()] = float(value) if equals else float("nan")
+        except ValueError:
+            weights[name.strip()] = float("nan")
+        if weights[name.strip()] != weights[name.strip()]:
+            raise InvalidWeights(weights=pair, reason="write CHANNEL=NUMBER, for example vision=0.7")
+    return weights or None
+
+
+def run_reel(args: argparse.Namespace, out: Printer) -> int:
+    with opened(args) as lib, ProgressBar("reel") as bar:
+        export = lib.reel(args.scene_ids, title=args.title, out=args.out, progress=bar)
+    out.export(export, Path(args.out).expanduser().resolve())
+    return EXIT_OK
+
+
+def _each_video(change: Callable[[Library, str], Any], *, queue: bool = False) -> Callable[..., int]:
+    def run(args: argparse.Namespace, out: Printer) -> int:
+        with opened(args, queue=queue) as lib:
+            for video_id in args.video_ids:
+                lib.video(video_id)
+            for video_id in args.video_ids:
+                change(lib, video_id)
+            out.document([schemas.video(lib.video(video_id)) for video_id in args.video_ids])
+        return EXIT_OK
+
+    return run
+
+
+run_delete = _each_video(lambda lib, video_id: lib.delete(video_id))
+run_restore = _each_video(lambda lib, video_id: lib.restore(video_id))
+run_cancel = _each_video(lambda lib, video_id: lib.cancel(video_id))
+
+
+def run_retry(args: argparse.Namespace, out: Printer) -> int:
+    with opened(args) as lib:
+        for video_id in args.video_ids:
+            with ProgressBar(lib.video(video_id).filename) as bar:
+                lib.retry(video_id, progress=bar)
+        out.document([schemas.video(lib.video(video_id)) for video_id in args.video_ids])
+    return EXIT_OK
+
+
+def run_adopt(args: argparse.Namespace, out: Printer) -> int:
+    with opened(args, create=True) as lib:
+        out.document([schemas.video(lib.adopt(folder)) for folder in args.folders])
+    return EXIT_OK
+
+
+def run_reindex(args: argparse.Namespace, out: Printer) -> int:
+    return cli_reindex.run_reindex(args, out, opened)
+
+
+def run_models(args: argparse.Namespace, out: Printer) -> int:
+    return cli_models.run_models(args, out, opened)
+
+
+def run_clean_up(args: argparse.Namespace, out: Printer) -> int:
+    with opened(args) as lib:
+        report = lib.clean_up()
+    out.document(report, text="Removed: " + ", ".join(f"{k} {v}" for k, v in report.items()))
+    return EXIT_OK
+
+
+def run_worker(args: argparse.Namespace, out: Printer) -> int:
+    from heimdex_core.jobs.worker import run_worker as work
+
+    with opened(args, create=True) as lib:
+        path = lib.path
+    return work(path, parent_fd=args.parent_fd)
+
+
+def run_doctor(args: argparse.Namespace, out: Printer) -> int:
+    with opened(args) as lib:
+        report = lib.doctor()
+    out.doctor(report)
+    return EXIT_FAILED if report["problems"] else EXIT_OK
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def opened(
+    args: argparse.Namespace, *, create: bool = False, profile: str | None = None, queue: bool = False
+) -> Iterator[Library]:
+    """The library that the arguments name, closed afterwards."""
+    from heimdex_core.library import Library
+
+    with Library.open(getattr(args, "library", None), profile=profile, create=create) as lib:
+        if queue:
+            from heimdex_core.jobs.client import JobQueue
+
+            lib.queue = JobQueue(lib)
+        yield lib
+
+
+@contextmanager
+def stdout_kept(wants_json: bool) -> Iterator[TextIO]:
+    """The real stdout; with JSON everything else that libraries print there goes to stderr."""
+    if not wants_json:
+        yield sys.stdout
+        return
+    sys.stdout.flush()
+    real = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with os.fdopen(real, "w", encoding="utf-8", closefd=False) as stream:
+            yield stream
+    finally:
+        sys.stdout.flush()
+        os.dup2(real, 1)
+        os.close(real)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    wants_json = "--json" in words
+    with stdout_kept(wants_json) as stream:
+        out = Printer(stream, as_json=wants_json)
+        try:
+            args = build_parser().parse_args(words)
+            return int(args.run(args, out))
+        except UsageError as error:
+            out.failure(Failure.usage(str(error)))
+            return EXIT_USAGE
+        except HeimdexError as error:
+            out.failure(Failure.of(error))
+            return EXIT_FAILED
+        except KeyboardInterrupt:
+            print("Stopped. Run the same command again to go on where it was.", file=sys.stderr)
+            return EXIT_INTERRUPTED
+        except BrokenPipeError:
+            # The reader went away (`| head`); point stdout elsewhere so that closing it stays silent.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            return EXIT_OK
+        except Exception as error:
+            if os.environ.get("HEIMDEX_DEBUG"):
+                raise
+            out.failure(Failure.unexpected(error))
+            return EXIT_FAILED

@@ -1,0 +1,166 @@
+"""What the command line prints: JSON documents of a fixed shape, or short tables for people."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from tqdm import tqdm
+
+from heimdex_core import schemas
+from heimdex_core.errors import HeimdexError
+from heimdex_core.formatting import precise
+from heimdex_core.types import ChannelState, Export, SearchResult, StageProgress, to_json
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a command did not do what was asked."""
+
+    error: dict[str, Any]
+
+    @staticmethod
+    def of(error: HeimdexError) -> Failure:
+        return Failure({key: error.to_dict()[key] for key in (*schemas.ERROR_FIELDS, "details")})
+
+    @staticmethod
+    def usage(message: str) -> Failure:
+        return Failure(
+            {"code": "USAGE", "category": "validation", "message": message, "hint": "`--help` lists what there is."}
+        )
+
+    @staticmethod
+    def unexpected(error: Exception) -> Failure:
+        logging.getLogger(__name__).debug("unexpected", exc_info=error)
+        wrapped = HeimdexError(reason=f"{type(error).__name__}: {error}")
+        wrapped.hint = "Set HEIMDEX_DEBUG=1 and run it again to see where; then report it."
+        return Failure.of(wrapped)
+
+
+class Printer:
+    """Prints results as JSON (heimdex_core.schemas) or as text."""
+
+    def __init__(self, stream: TextIO, *, as_json: bool) -> None:
+        self.stream = stream
+        self.as_json = as_json
+
+    def document(self, value: Any, *, text: str | None = None, empty: str = "") -> None:
+        """One JSON document; or `text`; or a table of the rows in `value`; or `empty` where there are none."""
+        if self.as_json:
+            json.dump(to_json(value), self.stream, ensure_ascii=False, indent=2)
+            self.stream.write("\n")
+        elif text is not None:
+            self._line(text)
+        elif not value:
+            self._line(empty)
+        else:
+            for row in value:
+                self._line(_row_text(row))
+        self.stream.flush()
+
+    def failure(self, failure: Failure) -> None:
+        if self.as_json:
+            self.document({"error": failure.error})
+        else:
+            print(f"{failure.error['message']}\n{failure.error['hint']}", file=sys.stderr)
+
+    def _line(self, text: str) -> None:
+        if text:
+            self.stream.write(text + "\n")
+
+    # --- results ---
+
+    def search(self, result: SearchResult) -> None:
+        if self.as_json:
+            self.document(schemas.search_result(result))
+            return
+        left = [_silent(name, state) for name, state in result.channels.items() if not state.active]
+        for hit in result.hits:
+            parts = " ".join(f"{name} {part.contribution:.2f}" for name, part in hit.channels.items() if part.rank)
+            place = f"{precise(hit.scene.start_s)}-{precise(hit.scene.end_s)}"
+            said = f"  {hit.scene.transcript[:80]}" if hit.scene.transcript else ""
+            self._line(f"{hit.score:5.2f}  {hit.video_title}  {place}{said}\n       {hit.scene_id}  {parts}")
+        if not result.hits:
+            self._line("Nothing fits.")
+        self._line("; ".join(left))
+
+    def export(self, export: Export, out: Path) -> None:
+        length = precise(export.measured_duration_s or 0)
+        self.document(
+            schemas.export(export, out),
+            text=f"{out}  {length}  {export.width}x{export.height}  {export.size_bytes} bytes",
+        )
+
+    def doctor(self, report: dict[str, Any]) -> None:
+        lines = [f"{key}: {value}" for key, value in report.items() if not isinstance(value, dict | list)]
+        lines.append("threads: " + ", ".join(f"{kind} {count}" for kind, count in report["threads"].items()))
+        better = report["step_up"]
+        if better:
+            cost = f"{better['gigabytes']} GB to download" if better["missing"] else "its models are here"
+            lines.append(f"step up: {better['profile']} ({cost}): {' && '.join(better['commands'])}")
+        lines += [_model_text(model) for model in report["models"]]
+        lines += [f"problem: {_row_text(problem)}" for problem in report["problems"]]
+        self.document(report, text="\n".join(lines if report["problems"] else [*lines, "Nothing is wrong."]))
+
+
+def _silent(name: str, state: ChannelState) -> str:
+    """Why a channel took no part, and what to do where something is broken."""
+    if state.error is not None:
+        return f"{name} failed: {state.error['message']} {state.error['hint']}"
+    return f"{name} abstains ({state.reason})"
+
+
+def _model_text(model: dict[str, Any]) -> str:
+    size, revision = f"{model['size_bytes'] / 1e6:.0f} MB", model["revision"][:12] or "-"
+    note = f"  ({model['note']})" if model["note"] else ""
+    return f"model: {model['role']}  {model['name']}  {model['state']}  {size}  {revision}  {model['licence']}{note}"
+
+
+def _row_text(row: dict[str, Any]) -> str:
+    """One line for a video or a scene; other rows as key=value."""
+    if row.get("scene_id"):
+        return (
+            f"{row['index']:4d}  {precise(row['start_s'])}-{precise(row['end_s'])}  {row['scene_id']}  "
+            f"{row['transcript'][:80]}"
+        )
+    if "filename" in row and "state" in row:
+        if row["error"]:
+            return f"{row['state']}  {row['filename']}: {row['error']['message']} {row['error']['hint']}"
+        length = precise(row["duration_s"]) if row["duration_s"] is not None else "-"
+        size = f"{row['width']}x{row['height']}" if row["width"] else "-"
+        notes = f"  ({', '.join(row['notes'])})" if row.get("notes") else ""
+        return (
+            f"{row['state']:10} {row['video_id']}  {length:>8}  {size:>9}  "
+            f"{row['scene_count']:3d} scenes  {row['title']}{notes}"
+        )
+    return "  ".join(f"{key}={value}" for key, value in row.items())
+
+
+class ProgressBar:
+    """Called with StageProgress; draws on stderr, and only where somebody looks."""
+
+    def __init__(self, name: str) -> None:
+        self._bar: Any = tqdm(
+            total=100, desc=name, file=sys.stderr, leave=False, disable=not sys.stderr.isatty(), bar_format=_BAR
+        )
+
+    def __call__(self, progress: StageProgress) -> None:
+        share = (progress.stage_number - 1 + progress.fraction) / max(progress.stage_count, 1)
+        self._bar.set_postfix_str(progress.stage, refresh=False)
+        self._bar.update(max(0.0, share * 100 - self._bar.n))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+
+_BAR = "{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining} {postfix}"

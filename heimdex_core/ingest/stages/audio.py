@@ -1,0 +1,77 @@
+"""Stage `audio`: the sound as 16 kHz mono, and where in it somebody speaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
+from heimdex_core.ingest.stages import probe
+from heimdex_core.media.audio import extract_audio
+from heimdex_core.media.vad import silences, speech_spans
+from heimdex_core.types import Interval, Json, MediaInfo, WorkContext, to_json
+
+WAV = "audio.wav"
+_VAD_SHARE = 0.5
+"""Part of the stage's progress that finding speech takes; the rest is extraction."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """`wav` is a file name in the work folder, None without sound. `speech` and `silences` are [start, end) in s."""
+
+    wav: str | None
+    duration_s: float = 0.0
+    track: int | None = None
+    broken_at_s: float | None = None
+    speech: tuple[Interval, ...] = ()
+    silences: tuple[Interval, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def from_json(data: Json) -> Sound:
+        spans = {key: tuple(Interval(**i) for i in data[key]) for key in ("speech", "silences")}
+        return Sound(**{**data, **spans, "notes": tuple(data["notes"])})
+
+
+def listen(source: Path, info: MediaInfo, wav: Path, context: WorkContext) -> Sound:
+    """Write `wav` and find the speech in it; a file without sound is fine and said in the notes."""
+    total_s = info.duration_s
+
+    def part(offset: float, share: float) -> WorkContext:
+        def report(done: float, total: float) -> None:
+            fraction = done / total if total > 0 else 0.0
+            context.report((offset + share * min(fraction, 1.0)) * total_s, total_s)
+
+        return WorkContext(report=report, is_cancelled=context.is_cancelled)
+
+    audio = extract_audio(source, info, wav, part(0.0, 1 - _VAD_SHARE))
+    if audio.path is None:
+        return Sound(wav=None, broken_at_s=audio.broken_at_s, notes=audio.notes)
+    speech = speech_spans(wav, part(1 - _VAD_SHARE, _VAD_SHARE))
+    return Sound(
+        wav=wav.name,
+        duration_s=audio.duration_s,
+        track=audio.track,
+        broken_at_s=audio.broken_at_s,
+        speech=tuple(speech),
+        silences=tuple(silences(speech, info.duration_s)),
+        notes=audio.notes,
+    )
+
+
+def run(context: StageContext, work: WorkContext) -> StageOutput:
+    sound = listen(context.source, context.result(probe.SPEC), context.work.file(WAV), work)
+    return StageOutput(to_json(sound), (sound.wav,) if sound.wav else ())
+
+
+SPEC = StageSpec(
+    name="audio",
+    version=1,
+    branch="start",
+    run=run,
+    parse=Sound.from_json,
+    label={"en": "Extracting the sound", "ko": "소리 추출"},
+    needs=(probe.SPEC,),
+    weight=2.0,
+)

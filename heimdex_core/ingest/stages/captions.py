@@ -1,0 +1,52 @@
+"""Stage `captions`: one line about each scene's best keyframe. Only where the models have a captioner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
+from heimdex_core.ingest.image_batches import image_batches
+from heimdex_core.ingest.stages import keyframes
+from heimdex_core.ingest.stages.keyframes import SceneFrames, best
+from heimdex_core.models.base import Captioner
+from heimdex_core.types import WorkContext
+
+
+def describe(scenes: Sequence[SceneFrames], frames: Path, captioner: Captioner, context: WorkContext) -> list[str]:
+    """A line for each scene; "" for one without pictures, or where the model has nothing to say."""
+    shown = [n for n, scene in enumerate(scenes) if scene.keyframes]
+    lines = [""] * len(scenes)
+    left = iter(shown)
+    for images in image_batches(frames, [best(scenes[n]).file for n in shown], context):
+        for line in captioner.caption(images):
+            lines[next(left)] = " ".join(line.split())
+    return lines
+
+
+def run(context: StageContext, work: WorkContext) -> StageOutput:
+    frames, captioner = context.result(keyframes.SPEC), context.models.captioner()
+    if captioner is None:  # the stage is not part of such a run
+        return StageOutput({"scenes": [""] * len(frames)})
+    return StageOutput({"scenes": describe(frames, context.work.path / keyframes.FOLDER, captioner, work)})
+
+
+def _model(context: StageContext) -> str | None:
+    captioner = context.models.captioner()
+    return f"{context.models.choice.caption}@{captioner.revision}" if captioner is not None else None
+
+
+SPEC: StageSpec[list[str]] = StageSpec(
+    name="captions",
+    version=1,
+    branch="picture",
+    run=run,
+    parse=lambda data: list(data["scenes"]),
+    label={"en": "Describing the pictures", "ko": "화면 설명 쓰기"},
+    needs=(keyframes.SPEC,),
+    reads_files_of=(keyframes.SPEC,),
+    applies=lambda models: models.captioner() is not None,
+    model=_model,
+    unit="items",
+    weight=30.0,
+)

@@ -1,0 +1,144 @@
+"""Stage `extra_embedding`: vectors in the spaces besides the primary ones, of captions and of models to compare.
+
+Each space has a record of its own, so that adding another space does not make the others again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from heimdex_core.ingest.context import PRIMARY_ROLES, StageContext, StageOutput, StageSpec
+from heimdex_core.ingest.stages import audio, captions, keyframes, scenes, text_embedding, transcript, vision_embedding
+from heimdex_core.ingest.work_folder import StageRecord
+from heimdex_core.models.base import ImageTextEncoder, TextEncoder, Vectors
+from heimdex_core.types import Json, Space, WorkContext
+
+VERSION = 1
+_BATCH = 64
+
+
+def record_name(space: Space) -> str:
+    """How the space's record is called. Kinds have no hyphen, so no two spaces share a name."""
+    return "space-" + space.name.replace("/", "-", 1)
+
+
+def file_name(space: Space) -> str:
+    """The file of its vectors in the work folder."""
+    return f"{record_name(space)}.npy"
+
+
+def embed_lines(lines: Sequence[str], model: TextEncoder, context: WorkContext) -> tuple[tuple[int, ...], Vectors]:
+    """(the lines by index that the model can read, their (n, d) unit vectors)."""
+    asked = [n for n, line in enumerate(lines) if line and model.understands(line)]
+    parts: list[Vectors] = [np.zeros((0, model.space.dim), dtype=np.float32)]
+    for start in range(0, len(asked), _BATCH):
+        context.check()
+        batch = asked[start : start + _BATCH]
+        parts.append(np.asarray(model.encode_passages([lines[n] for n in batch]), dtype=np.float32))
+        context.report(start + len(batch), len(asked))
+    vectors = np.concatenate(parts)
+    readable = [row for row in range(len(asked)) if np.linalg.norm(vectors[row]) > 0.5]
+    return tuple(asked[row] for row in readable), vectors[readable]
+
+
+def space_spec(context: StageContext, role: str) -> StageSpec[tuple[int, ...]]:
+    """The record of one extra space, which never depends on the other extra spaces."""
+    space = context.extra_spaces[role]
+    needs: tuple[StageSpec[Any], ...] = (captions.SPEC,)
+    own_params: Json = {}
+    params: tuple[str, ...] = ()
+    if role != "caption":
+        like = vision_embedding if space.kind == "vision" else text_embedding
+        needs, params, own_params = like.SPEC.needs, like.PARAMS, {"version": like.VERSION}
+    return StageSpec(
+        name=record_name(space),
+        recorded_as="extra_embedding",
+        version=VERSION,
+        branch="end",
+        run=lambda context, work: _embed_space(context, role, work),
+        parse=lambda data: tuple(data["rows"]),
+        label=SPEC.label,
+        needs=needs,
+        params=params,
+        own_params=lambda context: own_params,
+        model=lambda context: context.space_model(role),
+        vector_files=lambda context: {file_name(space): space},
+    )
+
+
+def _embed_space(context: StageContext, role: str, work: WorkContext) -> StageOutput:
+    """Vectors as the stages of the primary spaces would make them."""
+    space = context.extra_spaces[role]
+    model = context.models.encoder(space.name)
+    if role == "caption":
+        rows, vectors = embed_lines(context.result(captions.SPEC), cast(TextEncoder, model), work)
+    elif space.kind == "vision":
+        folder, pooling = context.work.path / keyframes.FOLDER, context.params.vision_pooling
+        frames = context.result(keyframes.SPEC)
+        looks, vectors = vision_embedding.embed_frames(frames, folder, cast(ImageTextEncoder, model), pooling, work)
+        rows = looks.rows
+    else:
+        spans, said, sound = context.result(scenes.SPEC), context.result(transcript.SPEC), context.result(audio.SPEC)
+        words, vectors = text_embedding.embed_words(spans, said, sound, cast(TextEncoder, model), context.params, work)
+        rows = words.rows
+    context.work.save_vectors(file_name(space), vectors)
+    return StageOutput({"rows": list(rows)}, (file_name(space),))
+
+
+def run(context: StageContext, work: WorkContext) -> StageOutput:
+    roles = context.extra_spaces
+    for done, role in enumerate(roles):
+        spec = space_spec(context, role)
+        if not _is_whole(context, spec):
+            made = spec.run(context, _part(work, done, len(roles)))
+            context.work.write_record(StageRecord(spec.name, context.cache.fingerprint(spec), made.result, made.files))
+    spaces = roles.values()
+    return StageOutput({"spaces": [space.name for space in spaces]}, tuple(file_name(space) for space in spaces))
+
+
+def _is_whole(context: StageContext, spec: StageSpec[Any]) -> bool:
+    record = context.cache.record(spec)
+    return record is not None and record.has_files
+
+
+def _part(work: WorkContext, number: int, count: int) -> WorkContext:
+    """Progress of one of `count` equal parts, in hundredths of the whole."""
+
+    def report(done: float, total: float) -> None:
+        work.report(100 * (number + (done / total if total > 0 else 0.0)) / count, 100)
+
+    return WorkContext(report=report, is_cancelled=work.is_cancelled)
+
+
+def _specs(context: StageContext) -> dict[str, StageSpec[tuple[int, ...]]]:
+    return {role: space_spec(context, role) for role in context.extra_spaces}
+
+
+def _needed_now(context: StageContext) -> tuple[StageSpec[Any], ...]:
+    return tuple(dict.fromkeys(need for spec in _specs(context).values() for need in spec.needs))
+
+
+SPEC: StageSpec[list[str]] = StageSpec(
+    name="extra_embedding",
+    version=VERSION,
+    branch="end",
+    run=run,
+    parse=lambda data: list(data["spaces"]),
+    label={"en": "Embedding with further models", "ko": "추가 모델 분석"},
+    needs=(audio.SPEC, transcript.SPEC, scenes.SPEC, keyframes.SPEC, captions.SPEC),
+    needed_now=_needed_now,
+    reads_files_of=(keyframes.SPEC,),
+    applies=lambda models: bool(set(models.spaces) - set(PRIMARY_ROLES)),
+    own_params=lambda context: {
+        "spaces": {role: context.cache.fingerprint(spec) for role, spec in _specs(context).items()}
+    },
+    # its result is those of its spaces: they have to be here too
+    holds=lambda context: all(_is_whole(context, spec) for spec in _specs(context).values()),
+    records=lambda context: tuple(spec.name for spec in _specs(context).values()),
+    vector_files=lambda context: {file_name(space): space for space in context.extra_spaces.values()},
+    unit="items",
+    weight=4.0,
+)

@@ -1,0 +1,182 @@
+"""Stage `keyframes`: up to three pictures that stand for each scene, and what its pictures have in common.
+
+    score = 0.4 * (1 - |brightness - 127.5| / 127.5) + 0.6 * min(sharpness / 1000, 1)
+
+A scene is parted evenly and each part gives the candidate nearest to its middle that is neither dark nor
+blurred; a part that has none gives nothing, unless the whole scene has none. The best score is the thumbnail.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from heimdex_core.ingest.colours import dominant_colours
+from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
+from heimdex_core.ingest.params import IngestParams
+from heimdex_core.ingest.stages import picture, scenes
+from heimdex_core.ingest.stages.picture import Candidate, Picture
+from heimdex_core.ingest.stages.scenes import SceneSpan
+from heimdex_core.media.images import read_image, write_webp
+from heimdex_core.types import Json, Keyframe, WorkContext, to_json
+
+FOLDER = "frames"
+_THREADS = 4
+
+
+@dataclass(frozen=True)
+class SceneFrames:
+    """A scene's keyframes and thumbnail (files in frames/), mean brightness, motion and colours (#rrggbb)."""
+
+    keyframes: tuple[Keyframe, ...] = ()
+    thumbnail: str | None = None
+    brightness: float = 0.0
+    motion: float = 0.0
+    dominant_colours: tuple[str, ...] = ()
+
+    @staticmethod
+    def from_json(data: Json) -> SceneFrames:
+        return SceneFrames(
+            **{
+                **data,
+                "keyframes": tuple(Keyframe(**k) for k in data["keyframes"]),
+                "dominant_colours": tuple(data["dominant_colours"]),
+            }
+        )
+
+
+def choose_frames(
+    spans: Sequence[SceneSpan],
+    found_picture: Picture,
+    candidates: Path,
+    out: Path,
+    params: IngestParams,
+    context: WorkContext,
+) -> list[SceneFrames]:
+    """Write the keyframes of every scene into `out` from the JPEG files in `candidates`."""
+    found: list[SceneFrames] = []
+    # WebP costs several times what the rest of a scene does, and its encoder leaves the other cores free
+    with ThreadPoolExecutor(max(1, min(_THREADS, os.cpu_count() or 1)), thread_name_prefix="keyframes") as pool:
+        making = [pool.submit(_frames_of, scene, found_picture, candidates, out, params) for scene in spans]
+        try:
+            for future in making:
+                found.append(future.result())
+                context.check()
+                context.report(len(found), len(spans))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return found
+
+
+def score(brightness: float, sharpness: float) -> float:
+    """How well a frame stands for its scene, 0 to 1."""
+    return 0.4 * (1 - abs(brightness - 127.5) / 127.5) + 0.6 * min(sharpness / 1000.0, 1.0)
+
+
+def pick(scene: SceneSpan, inside: Sequence[Candidate], params: IngestParams) -> list[Candidate]:
+    """The candidates that become keyframes, in order of time."""
+    length_s = scene.end_s - scene.start_s
+    count = 1 if length_s < params.keyframe_short_scene_s else params.keyframes_per_scene
+    good = [
+        c
+        for c in inside
+        if c.brightness >= params.keyframe_min_brightness and c.sharpness >= params.keyframe_min_sharpness
+    ]
+    chosen: list[Candidate] = []
+    for n in range(count):
+        start_s, end_s = (scene.start_s + length_s * m / count for m in (n, n + 1))
+        part = [c for c in good or inside if start_s <= c.time_s < end_s]
+        if part:
+            chosen.append(min(part, key=lambda c: abs(c.time_s - (start_s + end_s) / 2)))  # noqa: B023 - used at once
+    return chosen
+
+
+def _frames_of(
+    scene: SceneSpan, found_picture: Picture, candidates: Path, out: Path, params: IngestParams
+) -> SceneFrames:
+    inside = _inside(scene, found_picture.candidates)
+    chosen = pick(scene, inside, params)
+    if not chosen:
+        return SceneFrames()
+    images = [read_image(candidates / c.file) for c in chosen]
+    stem = f"{round(scene.start_s * 1000):09d}"
+    keyframes = []
+    for n, (candidate, image) in enumerate(zip(chosen, images, strict=True)):
+        name = f"{stem}_{n}.webp"
+        write_webp(image, out / name, quality=params.keyframe_quality)
+        quality = round(score(candidate.brightness, candidate.sharpness), 4)
+        keyframes.append(Keyframe(candidate.time_s, candidate.brightness, candidate.sharpness, quality, name))
+    best = max(range(len(keyframes)), key=lambda n: keyframes[n].score)
+    thumbnail = f"{stem}_thumb.webp"
+    write_webp(images[best], out / thumbnail, quality=params.thumbnail_quality, width_px=params.thumbnail_width_px)
+    return SceneFrames(
+        keyframes=tuple(keyframes),
+        thumbnail=thumbnail,
+        brightness=round(float(np.mean([c.brightness for c in inside])), 2),
+        motion=scene_motion(scene, found_picture.motion),
+        dominant_colours=dominant_colours(images),
+    )
+
+
+def _inside(scene: SceneSpan, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """The scene's candidates; where its frames are missing or damaged, the picture that stays on screen."""
+    # candidates carry microseconds, scenes milliseconds: half of one is inside
+    first = bisect_left(candidates, scene.start_s - 0.0005, key=lambda c: c.time_s)
+    last = bisect_left(candidates, scene.end_s - 0.0005, key=lambda c: c.time_s)
+    inside = candidates[first:last]
+    if inside or not candidates:
+        return [_shown_at(c, max(c.time_s, scene.start_s)) for c in inside]
+    return [_shown_at(candidates[max(0, first - 1)], scene.start_s)]
+
+
+def _shown_at(candidate: Candidate, time_s: float) -> Candidate:
+    return Candidate(time_s, candidate.file, candidate.brightness, candidate.sharpness)
+
+
+def scene_motion(scene: SceneSpan, motion: Sequence[tuple[float, float, float]]) -> float:
+    """Mean luma difference of the sampled pairs that lie within the scene; 0 if none does."""
+    inside = [value for start_s, end_s, value in motion if start_s >= scene.start_s and end_s < scene.end_s]
+    return round(float(np.mean(inside)), 3) if inside else 0.0
+
+
+def best(frames: SceneFrames) -> Keyframe:
+    """The keyframe that the thumbnail is made of."""
+    return max(frames.keyframes, key=lambda keyframe: keyframe.score)
+
+
+def run(context: StageContext, work: WorkContext) -> StageOutput:
+    out = context.work.fresh_folder(FOLDER)
+    candidates = context.work.path / picture.FOLDER
+    spans, found_picture = context.result(scenes.SPEC), context.result(picture.SPEC)
+    found = choose_frames(spans, found_picture, candidates, out, context.params, work)
+    names = [k.file for s in found for k in s.keyframes] + [s.thumbnail for s in found if s.thumbnail]
+    return StageOutput({"scenes": to_json(found)}, tuple(f"{FOLDER}/{name}" for name in names))
+
+
+SPEC = StageSpec(
+    name="keyframes",
+    version=1,
+    branch="picture",
+    run=run,
+    parse=lambda data: [SceneFrames.from_json(frames) for frames in data["scenes"]],
+    label={"en": "Choosing keyframes", "ko": "대표 화면 고르기"},
+    needs=(picture.SPEC, scenes.SPEC),
+    reads_files_of=(picture.SPEC,),
+    params=(
+        "keyframes_per_scene",
+        "keyframe_short_scene_s",
+        "keyframe_quality",
+        "keyframe_min_brightness",
+        "keyframe_min_sharpness",
+        "thumbnail_width_px",
+        "thumbnail_quality",
+    ),
+    unit="items",
+    weight=4.0,
+)

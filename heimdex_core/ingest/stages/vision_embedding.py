@@ -1,0 +1,85 @@
+"""Stage `vision_embedding`: what each scene looks like, as one vector pooled from its keyframes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
+from heimdex_core.ingest.image_batches import image_batches
+from heimdex_core.ingest.params import Pooling
+from heimdex_core.ingest.stages import keyframes
+from heimdex_core.ingest.stages.keyframes import SceneFrames
+from heimdex_core.models.base import ImageTextEncoder, Vectors
+from heimdex_core.types import Json, WorkContext, to_json
+
+VERSION = 1
+PARAMS = ("vision_pooling",)
+FILE = "vision.npy"
+
+
+@dataclass(frozen=True)
+class SceneLooks:
+    """`rows` are the scenes (by index) that the rows of the vectors belong to; `notes` are the model's."""
+
+    rows: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def from_json(data: Json) -> SceneLooks:
+        return SceneLooks(tuple(data["rows"]), tuple(data.get("notes", ())))
+
+
+def embed_frames(
+    scenes: Sequence[SceneFrames], frames: Path, model: ImageTextEncoder, pooling: Pooling, context: WorkContext
+) -> tuple[SceneLooks, Vectors]:
+    """The (n, d) unit vectors of the scenes that have keyframes; images are read and encoded in batches."""
+    owners = [n for n, scene in enumerate(scenes) for _ in scene.keyframes]
+    names = [keyframe.file for scene in scenes for keyframe in scene.keyframes]
+    parts = [np.zeros((0, model.space.dim), dtype=np.float32)]
+    parts += [model.encode_images(images) for images in image_batches(frames, names, context)]
+    each = np.concatenate(parts)
+    rows: list[int] = []
+    pooled: list[Vectors] = []
+    for n, group in groupby(range(len(owners)), key=owners.__getitem__):
+        vector = pool(each[list(group)], pooling)
+        if vector is not None:
+            rows.append(n)
+            pooled.append(vector)
+    vectors = np.stack(pooled) if pooled else np.zeros((0, model.space.dim), dtype=np.float32)
+    return SceneLooks(tuple(rows), tuple(getattr(model, "notes", ()))), vectors
+
+
+def pool(vectors: Vectors, pooling: Pooling) -> Vectors | None:
+    """(k, d) to (d,), of length 1; None where nothing is left (opposite vectors cancel out)."""
+    whole = vectors.mean(axis=0) if pooling == "mean" else vectors.max(axis=0)
+    norm = float(np.linalg.norm(whole))
+    return np.asarray(whole / norm, dtype=np.float32) if norm > 1e-6 else None
+
+
+def run(context: StageContext, work: WorkContext) -> StageOutput:
+    folder, pooling = context.work.path / keyframes.FOLDER, context.params.vision_pooling
+    found, vectors = embed_frames(context.result(keyframes.SPEC), folder, context.models.vision(), pooling, work)
+    context.work.save_vectors(FILE, vectors)
+    return StageOutput(to_json(found), (FILE,))
+
+
+SPEC = StageSpec(
+    name="vision_embedding",
+    version=VERSION,
+    branch="picture",
+    run=run,
+    parse=SceneLooks.from_json,
+    label={"en": "Embedding what is seen", "ko": "화면 분석"},
+    needs=(keyframes.SPEC,),
+    reads_files_of=(keyframes.SPEC,),
+    params=PARAMS,
+    model=lambda context: context.space_model("vision"),
+    vector_files=lambda context: {FILE: context.models.spaces["vision"]},
+    unit="items",
+    weight=4.0,
+)

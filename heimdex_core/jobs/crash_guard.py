@@ -1,0 +1,170 @@
+"""What a worker watches while it works: who works on what, crashes in the middle of it, and stopping.
+
+A mark lies in the running folder while a stage of a job is worked on. Every ending that Python sees
+removes it; a mark found at the start of the same stage therefore tells of a worker that died in
+it (kill -9, out of memory, a crash in native code, power). After MAX_CRASHES of them the job fails
+instead of taking down every worker that touches it. Each stage counts for itself: a worker killed once in
+each of many stages has done nothing wrong.
+
+Two branches of a job run side by side, so the first crash may leave two marks. From then on the job's
+stages run one at a time: the next crash has one culprit, and what ran out of memory has all of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from heimdex_core.errors import DiskFull, WorkerLost
+from heimdex_core.files import read_json, write_json
+from heimdex_core.jobs.status import StatusFile
+
+logger = logging.getLogger(__name__)
+
+MAX_CRASHES = 3
+
+
+class WorkerStopping(BaseException):
+    """Leaves a step without a result, so that the job is taken up again by the next worker.
+
+    Not an Exception on purpose: DBOS records those as the step's outcome, and nobody may mistake it
+    for a failure of the work.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class StageAttempt:
+    """One attempt at a stage of a job, and the video or export that it is for."""
+
+    job_id: str
+    subject: str
+    stage: str
+    number: int = 1
+    """From 1."""
+    of: int = 1
+
+    @property
+    def is_last(self) -> bool:
+        return self.number >= self.of
+
+    @property
+    def mark(self) -> str:
+        return f"{self.job_id}.{self.stage}.json"
+
+
+class CrashGuard:
+    """One per worker."""
+
+    def __init__(self, running_folder: Path, status: StatusFile) -> None:
+        self._folder = running_folder
+        self._status = status
+        self._changed = threading.Condition()
+        self._active: list[StageAttempt] = []
+        self._careful: dict[str, bool] = {}
+        self._stopping = threading.Event()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def stop(self) -> None:
+        """Let no attempt begin any more; those under way look at `stopping`."""
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_idle(self, timeout_s: float) -> bool:
+        """Wait until nothing is worked on; false if that took longer than `timeout_s`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._active, timeout=timeout_s)
+
+    def forgive(self) -> None:
+        """Note that this worker is about to leave its attempts on purpose: that is no crash."""
+        with self._changed:
+            active = list(self._active)
+        for attempt in active:
+            self._write_mark(attempt, crashes=self._known_crashes(attempt) or 0, running=False)
+
+    def forget(self, job_id: str) -> None:
+        """Remove what is known about a job that has ended."""
+        for mark in self._folder.glob(f"{job_id}.*.json"):
+            mark.unlink(missing_ok=True)
+        with self._changed:
+            self._careful.pop(job_id, None)
+
+    @contextlib.contextmanager
+    def working(self, attempt: StageAttempt) -> Iterator[None]:
+        """Work on `attempt`: raises WorkerStopping, or WorkerLost when workers kept dying on it.
+
+        Waits while another job is at work on the same subject (one cancelled a moment ago may still be
+        on its way out), and for the job's own other branch once a worker died in one of them.
+        """
+        self._enter(attempt)
+        try:
+            crashes = self._crashes_so_far(attempt)
+            if crashes >= MAX_CRASHES:
+                raise WorkerLost(times=crashes, stage=attempt.stage)
+            self._write_mark(attempt, crashes=crashes, running=True)
+            self._status.begin(attempt.job_id, attempt.subject, attempt.stage)
+            yield
+        finally:
+            self._leave(attempt)
+
+    def _enter(self, attempt: StageAttempt) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self.stopping or not self._taken(attempt))
+            if self.stopping:
+                raise WorkerStopping
+            self._active.append(attempt)
+
+    def _taken(self, attempt: StageAttempt) -> bool:
+        if attempt.job_id not in self._careful:
+            # a mark from before this worker's first look at the job is a dead worker's
+            self._careful[attempt.job_id] = any(self._folder.glob(f"{attempt.job_id}.*.json"))
+        return any(
+            other.subject == attempt.subject and (other.job_id != attempt.job_id or self._careful[attempt.job_id])
+            for other in self._active
+        )
+
+    def _leave(self, attempt: StageAttempt) -> None:
+        if self.stopping:
+            self._write_mark(attempt, crashes=self._known_crashes(attempt) or 0, running=False)
+        else:
+            (self._folder / attempt.mark).unlink(missing_ok=True)
+        self._status.end(attempt.job_id, attempt.stage)
+        with self._changed:
+            self._active.remove(attempt)
+            self._changed.notify_all()
+
+    # --- marks ------------------------------------------------------------------------------------
+
+    def _crashes_so_far(self, attempt: StageAttempt) -> int:
+        """How often a worker died in `attempt` so far, this start's finding included."""
+        data = self._read_mark(attempt)
+        return int(data.get("crashes", 0)) + (1 if data.get("running") else 0)
+
+    def _known_crashes(self, attempt: StageAttempt) -> int:
+        return int(self._read_mark(attempt).get("crashes", 0))
+
+    def _read_mark(self, attempt: StageAttempt) -> dict[str, int | bool]:
+        try:
+            data = read_json(self._folder / attempt.mark)
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            # written halfway when the power went: that worker did die in this attempt
+            return {"running": True}
+        return data if isinstance(data, dict) else {}
+
+    def _write_mark(self, attempt: StageAttempt, *, crashes: int, running: bool) -> None:
+        mark = {"crashes": crashes, "running": running, "pid": os.getpid()}
+        try:
+            write_json(self._folder / attempt.mark, mark, durable=False)
+        except (OSError, DiskFull) as error:
+            # on a full disk the stage itself says so, in better words
+            logger.warning("the mark of %s cannot be written: %s", attempt, error)

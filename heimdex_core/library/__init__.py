@@ -1,0 +1,5 @@
+"""The library as one person uses it: `Library`, and the parts that do its work."""
+
+from heimdex_core.library.library import Library
+
+__all__ = ["Library"]

@@ -1,0 +1,91 @@
+"""What the parts of a Library share: the store, the models, whose library it is, and the queue for durable work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cachetools import LRUCache
+
+from heimdex_core.errors import JobsUnavailable
+from heimdex_core.models.registry import ModelChoice, Models, Purpose
+from heimdex_core.settings import Settings
+from heimdex_core.store import Store
+from heimdex_core.types import StageProgress
+
+OnProgress = Callable[[StageProgress], None]
+
+KEPT_SETS = 2
+"""Sets whose models stay in memory: the active one, and the one that is moved to or was left last."""
+
+
+class WorkQueue(Protocol):
+    """Where durable work is handed to; jobs.client.JobQueue is one."""
+
+    def enqueue_ingest(self, video_id: str) -> str: ...
+    def enqueue_reel(self, export_id: str) -> str: ...
+    def enqueue_reindex(self) -> str: ...
+    def enqueue_migration(self, set_id: int) -> str: ...
+    def cancel(self, job_id: str) -> None: ...
+
+
+class ModelsBySet:
+    """The models of each set, made once per process; what two sets have in common is loaded once.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self, store: Store, settings: Settings, purpose: Purpose) -> None:
+        self._store = store
+        self._settings = settings
+        self._purpose: Purpose = purpose
+        self._lock = threading.Lock()
+        self._made: LRUCache[int, Models] = LRUCache(KEPT_SETS)
+
+    def active(self) -> Models:
+        """The models of the active set; asking for them never waits for a writer."""
+        return self.of(self._store.sets.active().set_id)
+
+    def of(self, set_id: int) -> Models:
+        """The models of a set, not loaded; UnknownName for a set that is not there."""
+        with self._lock:
+            found = self._made.get(set_id)
+            if found is None:
+                choice = ModelChoice.from_dict(self._store.sets.get(set_id).choice)
+                shared = {key: model for made in self._made.values() for key, model in made.parts.items()}
+                found = self._made[set_id] = Models(choice, self._settings, self._purpose, shared)
+            return found
+
+
+@dataclass
+class LibraryContext:
+    """An open library as one person sees it."""
+
+    store: Store
+    models: ModelsBySet
+    settings: Settings
+    user_id: str
+    queue: WorkQueue | None = None
+
+    def require_queue(self) -> WorkQueue:
+        """The queue; JobsUnavailable where the library was opened without one."""
+        if self.queue is None:
+            raise JobsUnavailable(reason="this library was opened without one")
+        return self.queue
+
+    # A mark beside the work folder, not in it: a run must find it before it has made the folder.
+
+    def cancel_marker(self, work_id: str) -> Path:
+        """The file whose presence asks the work on a video or an export to stop."""
+        return self.store.paths.cancel_marker(work_id)
+
+    def request_cancel(self, work_id: str, job_id: str | None) -> None:
+        """Ask for the end of the work on a video or an export, whoever does it."""
+        marker = self.cancel_marker(work_id)
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+        if job_id and self.queue is not None:
+            self.queue.cancel(job_id)

@@ -1,0 +1,80 @@
+"""Exports of a library: rendering, where a render stands, and the rendered files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from heimdex_core.errors import HeimdexError
+from heimdex_core.library.context import LibraryContext, OnProgress
+from heimdex_core.library.importing import copy_and_hash
+from heimdex_core.types import Export, ExportState, ReelClip, StageProgress
+
+
+class Exports:
+    """What one person has rendered. Safe to share between threads."""
+
+    def __init__(self, context: LibraryContext) -> None:
+        self._context = context
+        self._records = context.store.exports
+
+    def make_reel(
+        self, clips: Sequence[ReelClip | str], *, title: str, out: Path | None, queue: bool, progress: OnProgress | None
+    ) -> Export:
+        """Plan and render a reel; see Library.reel."""
+        from heimdex_core.export.plan import new_export, plan_reel
+
+        context = self._context
+        plan = plan_reel(context.store.reader().view(), context.user_id, clips, title=title, settings=context.settings)
+        export = self._records.create(new_export(plan, context.user_id, context.settings))
+        if queue:
+            try:
+                job_id = context.require_queue().enqueue_reel(export.export_id)
+            except HeimdexError as error:
+                # Nobody would ever render it: it must not wait as pending.
+                self._records.update(export.export_id, state=ExportState.FAILED, error=error.to_dict())
+                raise
+            return self._records.update(export.export_id, job_id=job_id)
+        export = self.render(export.export_id, progress=progress)
+        if out is not None:
+            copy, _ = copy_and_hash(self.file(export), out.parent, what=out.name)
+            copy.replace(out)
+        return export
+
+    def render(
+        self, export_id: str, *, progress: OnProgress | None = None, is_cancelled: Callable[[], bool] | None = None
+    ) -> Export:
+        """Render a pending export in this process.
+
+        Raises RenderFailed, RenderCheckFailed, RenderTimeout, DiskFull, Cancelled; the record then says so.
+        """
+        from heimdex_core.export.progress import export_context
+        from heimdex_core.export.reel import render
+
+        store = self._context.store
+        export = self.get(export_id)
+        marker = self._context.cancel_marker(export_id)
+        work = export_context(store.paths, export, progress, is_cancelled or marker.exists)
+        return render(store, export, settings=self._context.settings, context=work)
+
+    def get(self, export_id: str) -> Export:
+        """One export; ExportNotFound if it is not this person's."""
+        return self._records.get(self._context.user_id, export_id)
+
+    def list(self, limit: int | None = None) -> list[Export]:
+        """The person's exports, newest first, also those whose file has gone."""
+        return self._records.of_user(self._context.user_id, limit=limit)
+
+    def file(self, export: Export) -> Path:
+        """The rendered file; ExportNotFound when it has expired."""
+        return self._records.file(export)
+
+    def progress(self, export_id: str) -> StageProgress | None:
+        """Where a render stands; None while nothing runs."""
+        from heimdex_core.export.progress import read_export_progress
+
+        return read_export_progress(self._context.store.paths, export_id)
+
+    def cancel(self, export_id: str) -> None:
+        """Ask a render to stop."""
+        self._context.request_cancel(export_id, self.get(export_id).job_id)

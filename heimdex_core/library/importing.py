@@ -1,0 +1,219 @@
+"""Validate, copy and register a file.
+
+The same bytes of one owner are one video: a deleted one is restored, a failed one is tried again, and new
+subtitles index it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from heimdex_core.errors import FileUnreadable, InvalidTransition
+from heimdex_core.files import disk_errors, require_free_space, sha256_of
+from heimdex_core.media import probe as media_probe
+from heimdex_core.media.subtitles import find_sidecar
+from heimdex_core.settings import Settings
+from heimdex_core.store import Store
+from heimdex_core.types import Video, VideoState
+
+_CHUNK_BYTES = 4 * 1024 * 1024
+_MAX_NAME_BYTES = 255
+_EXTENSIONS = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm"}
+
+
+@dataclass(frozen=True)
+class IncomingFile:
+    """A validated file whose bytes lie complete in the library's uploads folder, under a temporary name."""
+
+    path: Path
+    sha256: str
+    filename: str
+    """As people know it."""
+    extension: str
+    """That the source is kept under, for example ".mp4"."""
+    subtitles: Path | None = None
+    title: str | None = None
+    description: str = ""
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The video of a file; `is_new` where it was made now, `needs_work` where stages have to run."""
+
+    video: Video
+    is_new: bool
+    needs_work: bool
+
+
+def read_file(store: Store, settings: Settings, source: Path, subtitles: Path | None) -> IncomingFile:
+    """Validate a file of this machine and copy it into the uploads folder.
+
+    Subtitles beside it are found when none are given. Raises a ValidationError, DiskFull; nothing is left then.
+    """
+    name = safe_filename(source.name)
+    size = media_probe.check_file(source, max_bytes=settings.max_file_bytes)
+    subtitles = subtitles or find_sidecar(source)
+    if subtitles is not None:
+        _require_readable(subtitles)
+    extension = _checked_extension(source, name, settings)
+    uploads = store.paths.uploads
+    uploads.mkdir(parents=True, exist_ok=True)
+    require_free_space(uploads, size, keep_free_bytes=settings.min_free_bytes, what=name)
+    copy, sha256 = copy_and_hash(source, uploads, what=name)
+    return IncomingFile(copy, sha256, name, extension, subtitles)
+
+
+def read_upload(settings: Settings, part: Path, filename: str, subtitles: Path | None) -> IncomingFile:
+    """Validate an upload that lies complete in the uploads folder. Raises a ValidationError."""
+    name = safe_filename(filename)
+    media_probe.check_file(part, max_bytes=settings.max_file_bytes, filename=name)
+    return IncomingFile(part, sha256_of(part), name, _checked_extension(part, name, settings), subtitles)
+
+
+def register(store: Store, settings: Settings, user_id: str, incoming: IncomingFile) -> Registration:
+    """Make the video of a file, or find the owner's video of the same bytes.
+
+    Afterwards the file lies in its place, or is gone where it was not needed.
+    """
+    try:
+        video, created = store.register_video(
+            user_id,
+            incoming.sha256,
+            title=(incoming.title or Path(incoming.filename).stem)[: settings.max_title_chars],
+            filename=incoming.filename,
+            description=incoming.description,
+            language=incoming.language or settings.language,
+        )
+        if not created:
+            return handle_duplicate(store, user_id, video, incoming)
+        try:
+            _place_source(store, video, incoming)
+            _place_subtitles(store, video.video_id, incoming.subtitles)
+            return Registration(store.set_state(video.video_id, VideoState.VALIDATING), is_new=True, needs_work=True)
+        except BaseException:
+            store.purge_video(video.video_id)
+            raise
+    finally:
+        incoming.path.unlink(missing_ok=True)
+
+
+def handle_duplicate(store: Store, user_id: str, video: Video, incoming: IncomingFile) -> Registration:
+    """What the same bytes again mean for the video that exists: restore, retry, re-index, or nothing."""
+    if video.state == VideoState.DELETED:
+        video = store.restore_video(user_id, video.video_id)
+    if store.paths.source(video.video_id, missing_ok=True) is None:
+        _place_source(store, video, incoming)
+    changed = _place_subtitles(store, video.video_id, incoming.subtitles)
+    known = Registration(video, is_new=False, needs_work=False)
+    if video.state == VideoState.INDEXED:
+        if not changed:
+            return known
+        return replace(known, video=store.set_state(video.video_id, VideoState.PROCESSING), needs_work=True)
+    if video.state in (VideoState.FAILED, VideoState.UPLOADING):
+        try:
+            video = store.set_state(video.video_id, VideoState.VALIDATING)
+        except InvalidTransition:
+            # Another process registered the same file a moment earlier; its work is ours too.
+            video = store.video(user_id, video.video_id)
+        return replace(known, video=video, needs_work=True)
+    return replace(known, needs_work=video.job_id is None)
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+def safe_filename(name: str) -> str:
+    """`name` as it may be kept: Unicode stays, separators and |<>: become -, ?* and control characters go.
+
+    At most 255 bytes of UTF-8, shortened before the extension.
+    """
+    name = re.sub(r"[\x00-\x1f\x7f?*]", "", name)
+    name = re.sub(r"[|<>:\\/]", "-", name).strip().strip(".") or "video"
+    stem, dot, suffix = name.rpartition(".")
+    if not dot or len(suffix.encode()) > 16:
+        stem, suffix = name, ""
+    room = _MAX_NAME_BYTES - len((dot + suffix).encode() if suffix else b"")
+    stem = stem.encode()[:room].decode(errors="ignore")
+    return f"{stem}.{suffix}" if suffix else stem
+
+
+def source_extension(filename: str, container: str) -> str:
+    """The extension to keep a source under: its own where that is a known one, else by its container."""
+    own = Path(filename).suffix.lower()
+    if own in _EXTENSIONS:
+        return own
+    for part, extension in (("mp4", ".mp4"), ("mov", ".mov"), ("webm", ".webm"), ("matroska", ".mkv"), ("avi", ".avi")):
+        if part in container:
+            return extension
+    return ".mp4"
+
+
+def _checked_extension(path: Path, name: str, settings: Settings) -> str:
+    """Refuse what cannot be a video before anything is copied; else the extension to keep it under."""
+    info = media_probe.probe(
+        path,
+        max_bytes=settings.max_file_bytes,
+        max_duration_s=settings.max_duration_s,
+        filename=name,
+        measure=False,
+    )
+    return source_extension(name, info.container)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def copy_and_hash(source: Path, folder: Path, *, what: str) -> tuple[Path, str]:
+    """Copy `source` to a temporary name in `folder`; returns (the copy, SHA-256 of its bytes).
+
+    Raises DiskFull, FileUnreadable; nothing stays behind then.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{uuid.uuid4()}.part"
+    digest = hashlib.sha256()
+    try:
+        with disk_errors(what, folder, source.stat().st_size), source.open("rb") as reader, target.open("xb") as writer:
+            while chunk := reader.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                writer.write(chunk)
+            writer.flush()
+            os.fsync(writer.fileno())
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        raise FileUnreadable(filename=what, reason=error.strerror or str(error)) from error
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return target, digest.hexdigest()
+
+
+def _require_readable(path: Path) -> None:
+    try:
+        with path.open("rb") as reader:
+            reader.read(1)
+    except OSError as error:
+        raise FileUnreadable(filename=path.name, reason=error.strerror or str(error)) from error
+
+
+def _place_source(store: Store, video: Video, incoming: IncomingFile) -> None:
+    incoming.path.replace(store.paths.new_source(video.video_id, incoming.extension))
+
+
+def _place_subtitles(store: Store, video_id: str, subtitles: Path | None) -> bool:
+    """Keep `subtitles` beside the source; True if that changed anything."""
+    if subtitles is None:
+        return False
+    content = subtitles.read_bytes()
+    existing = store.paths.subtitles(video_id)
+    if existing is not None and existing.read_bytes() == content:
+        return False
+    if existing is not None:
+        existing.unlink()
+    store.paths.new_subtitles(video_id, subtitles.suffix.lower()).write_bytes(content)
+    return True

@@ -1,0 +1,461 @@
+"""Library: everything the app, the command line, the worker and notebooks do with a library."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from heimdex_core.errors import Cancelled, JobsUnavailable, LibraryNotFound, ProfileMismatch, ValidationError
+from heimdex_core.ingest.params import IngestParams
+from heimdex_core.ingest.progress import read_progress
+from heimdex_core.library import importing
+from heimdex_core.library.context import LibraryContext, ModelsBySet, OnProgress, WorkQueue
+from heimdex_core.library.exports import Exports
+from heimdex_core.library.model_sets import LibraryModelSets
+from heimdex_core.library.work import LibraryWork
+from heimdex_core.models.profiles import is_as_asked
+from heimdex_core.models.registry import ModelChoice, Models, Purpose, choose_profile
+from heimdex_core.settings import Settings, default_weights, get_settings
+from heimdex_core.store import Store
+from heimdex_core.store.visible import VisibleVideo
+from heimdex_core.types import (
+    Export,
+    Query,
+    Reel,
+    ReelClip,
+    Scene,
+    SearchResult,
+    Segment,
+    Space,
+    StageProgress,
+    Video,
+    VideoState,
+    WorkContext,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from heimdex_core.search.searcher import Searcher
+    from heimdex_core.store.view import View
+
+
+class Library:
+    """A folder of videos and what is known about them, as one person sees it.
+
+    >>> lib = Library.open("data/library")
+    >>> lib.add("talk.mp4")
+    >>> lib.search("red car on a bridge", weights={"transcript": 0.3, "vision": 0.7}).to_pandas()
+
+    Attributes:
+        exports: what was rendered (`reel` makes one).
+        model_sets: the models that the library is indexed with, and moving to others.
+        work: what the queue and the worker need.
+    """
+
+    def __init__(self, store: Store, models: ModelsBySet, settings: Settings, user_id: str) -> None:
+        self.settings = settings
+        self.user_id = user_id
+        self._store = store
+        self._context = LibraryContext(store, models, settings, user_id)
+        self.exports = Exports(self._context)
+        self.model_sets = LibraryModelSets(self._context)
+        self.work = LibraryWork(self._context)
+        self._searcher: Searcher | None = None
+        self._lock = threading.Lock()
+
+    # --- opening ----------------------------------------------------------------------------------
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None = None,
+        *,
+        user_id: str | None = None,
+        profile: str | None = None,
+        settings: Settings | None = None,
+        create: bool = True,
+        purpose: Purpose = "ingest",
+    ) -> Library:
+        """Open a library folder.
+
+        Args:
+            path: the folder; default HEIMDEX_LIBRARY, else data/library.
+            user_id: whose videos are seen; default HEIMDEX_USER_ID, else "local".
+            profile: the models of a new library ("auto", "offline", "laptop", "studio"). It is chosen once, when the
+                library is made; `model_sets.move_to` changes it.
+            settings: default the environment's.
+            create: make the library where there is none; else LibraryNotFound is raised.
+            purpose: with "query" models load only what searching needs.
+
+        Raises LibraryNotFound, LibraryVersion for a newer format, LibraryDamaged, ProfileMismatch where the library
+        uses another profile than the one given here.
+        """
+        settings = settings or get_settings()
+        root = Path(path if path is not None else settings.library).expanduser().resolve()
+        asked = profile or settings.profile
+        if not (root / "library.json").exists():
+            if not create:
+                raise LibraryNotFound(path=str(root))
+            choice = choose_profile(asked, settings)
+            spaces = Models(choice, settings).spaces
+            store = Store.create(root, profile=choice.name, models=choice.to_dict(), spaces=spaces)
+        else:
+            store = Store.open(root)
+            pinned = ModelChoice.from_dict(store.sets.active().choice)
+            if profile is not None and not is_as_asked(pinned, profile, settings):
+                raise ProfileMismatch(pinned=pinned.name, asked=profile)
+        return cls(store, ModelsBySet(store, settings, purpose), settings, user_id or settings.user_id)
+
+    def as_user(self, user_id: str) -> Library:
+        """The same library as another person sees it; it shares the store and the models."""
+        if user_id == self.user_id:
+            return self
+        return Library(self._store, self._context.models, self.settings, user_id)
+
+    def close(self) -> None:
+        """Let go of what is held open; the library can be used again afterwards."""
+        self._store.close()
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The library folder."""
+        return self._store.paths.root
+
+    @property
+    def uploads_folder(self) -> Path:
+        """Where uploads are written before `add_upload` takes them over; on the library's disk."""
+        return self._store.paths.uploads
+
+    @property
+    def queue(self) -> WorkQueue | None:
+        """Where work is handed to that the worker shall do; None where nobody has set one."""
+        return self._context.queue
+
+    @queue.setter
+    def queue(self, queue: WorkQueue | None) -> None:
+        self._context.queue = queue
+
+    @property
+    def models(self) -> Models:
+        """The models in use, not loaded."""
+        return self._context.models.active()
+
+    # --- adding videos ----------------------------------------------------------------------------
+
+    def add(
+        self,
+        path: str | Path,
+        *,
+        title: str | None = None,
+        description: str = "",
+        subtitles: str | Path | None = None,
+        language: str | None = None,
+        queue: bool = False,
+        progress: OnProgress | None = None,
+    ) -> Video:
+        """Copy a video file into the library and index it. The same bytes give the video that is there already.
+
+        Args:
+            path: the file; it is only read.
+            title: default the file's name without its extension; at most HEIMDEX_MAX_TITLE_CHARS are kept.
+            subtitles: an .srt or .vtt file; default the one beside the video under the same name.
+            language: of the speech, an ISO 639-1 code or "auto"; default HEIMDEX_LANGUAGE.
+            queue: leave the work to the worker and return at once.
+            progress: called with StageProgress at most four times a second.
+
+        Raises a ValidationError for a file that cannot be used, and then leaves nothing behind; DiskFull, Cancelled,
+        JobsUnavailable, StageFailed.
+        """
+        given = Path(subtitles).expanduser() if subtitles is not None else None
+        incoming = importing.read_file(self._store, self.settings, Path(path).expanduser(), given)
+        incoming = replace(incoming, title=title, description=description, language=language)
+        return self._import(incoming, queue=queue, progress=progress)
+
+    def add_upload(
+        self,
+        part: Path,
+        filename: str,
+        *,
+        title: str | None = None,
+        description: str = "",
+        subtitles: Path | None = None,
+        language: str | None = None,
+        queue: bool = True,
+        progress: OnProgress | None = None,
+    ) -> Video:
+        """Take over `part`, a complete file in `uploads_folder`; it is moved or removed. Otherwise as `add`."""
+        try:
+            incoming = importing.read_upload(self.settings, part, filename, subtitles)
+            incoming = replace(incoming, title=title, description=description, language=language)
+            return self._import(incoming, queue=queue, progress=progress)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def adopt(self, folder: str | Path) -> Video:
+        """Take a folder videos/<video_id> copied from another library into this one.
+
+        Raises InvalidFolder, SpaceMismatch where it was indexed with other models, DiskFull.
+        """
+        return self._store.adopt(Path(folder).expanduser(), self.user_id)
+
+    def _import(self, incoming: importing.IncomingFile, *, queue: bool, progress: OnProgress | None) -> Video:
+        registered = importing.register(self._store, self.settings, self.user_id, incoming)
+        if not registered.needs_work:
+            return registered.video
+        try:
+            return self.work.start_ingest(registered.video, queue=queue, progress=progress)
+        except (ValidationError, JobsUnavailable):
+            if registered.is_new:
+                # A file that cannot be used leaves no trace; other failures stay, to be retried.
+                self._store.purge_video(registered.video.video_id)
+            raise
+
+    # --- videos and scenes ------------------------------------------------------------------------
+
+    def videos(self, *, include_deleted: bool = False, limit: int | None = None, offset: int = 0) -> list[Video]:
+        """The person's videos, newest first."""
+        return self._store.videos(self.user_id, include_deleted=include_deleted, limit=limit, offset=offset)
+
+    def video(self, video_id: str) -> Video:
+        """One video; VideoNotFound if it is not this person's."""
+        return self._store.video(self.user_id, video_id)
+
+    def searchable_videos(self) -> list[VisibleVideo]:
+        """The person's indexed videos, newest first, as a search sees them; asks no writer."""
+        return self._view().visible_videos(self.user_id)
+
+    def scenes(self, video_id: str) -> list[Scene]:
+        """The scenes of an indexed video in order; empty while it is not indexed. Raises VideoNotFound."""
+        self.video(video_id)
+        return self._view().scenes(self.user_id, video_id)
+
+    def scene(self, scene_id: str) -> Scene:
+        """A scene by its id; after a re-index the one that overlaps it most (IoU at least .5). Raises SceneNotFound."""
+        return self._view().scene(self.user_id, scene_id)
+
+    def words(self, video_id: str) -> list[Segment]:
+        """What is said in an indexed video, line by line, with word times where known. Raises VideoNotFound."""
+        return self._store.reader().ask(lambda view: view.words(self.user_id, video_id))
+
+    def frame_path(self, scene: Scene, name: str | None = None) -> Path | None:
+        """The file of a keyframe (Keyframe.file), or of the thumbnail when no name is given."""
+        wanted = name or scene.thumbnail
+        return self._view().frame_path(scene, wanted) if wanted else None
+
+    def playable_path(self, video: Video) -> Path | None:
+        """The file that a browser can play of a video: its preview, else the source; None when it has gone."""
+        paths = self._store.paths
+        return paths.preview(video.video_id) if video.has_preview else paths.source(video.video_id, missing_ok=True)
+
+    def progress(self, video_id: str) -> StageProgress | None:
+        """Where the work on a video stands; None while nobody has begun."""
+        return read_progress(self._store.paths.work(video_id) / "progress.json")
+
+    def delete(self, video_id: str) -> Video:
+        """Hide a video everywhere; `restore` brings it back until it is cleaned up."""
+        video = self.video(video_id)
+        if video.state in (VideoState.VALIDATING, VideoState.PROCESSING):
+            self.cancel(video_id)
+        return self._store.delete_video(self.user_id, video_id)
+
+    def restore(self, video_id: str) -> Video:
+        """Undo `delete`."""
+        return self._store.restore_video(self.user_id, video_id)
+
+    def retry(self, video_id: str, *, queue: bool = False, progress: OnProgress | None = None) -> Video:
+        """Index a failed video again, or an indexed one whose last re-index failed; finished stages are kept."""
+        video = self.video(video_id)
+        is_indexed = video.state == VideoState.INDEXED
+        self._store.set_state(video_id, VideoState.PROCESSING if is_indexed else VideoState.VALIDATING)
+        return self.work.start_ingest(video, queue=queue, progress=progress)
+
+    def cancel(self, video_id: str) -> None:
+        """Stop the work on a video; it becomes failed with CANCELLED and can be retried.
+
+        One that was being indexed again stays as it was.
+        """
+        video = self.video(video_id)
+        self._context.request_cancel(video_id, video.job_id)
+        self._store.mark_video_failed(self.user_id, video_id, Cancelled())
+
+    def reindex_video(
+        self,
+        video_id: str,
+        *,
+        language: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        queue: bool = False,
+        progress: OnProgress | None = None,
+    ) -> Video:
+        """Index one video again; only stages whose inputs changed are run, and it stays searchable meanwhile.
+
+        Args:
+            language: of its speech, an ISO 639-1 code, or "auto" to detect it. Kept with the video.
+            params: by the names of IngestParams, for example {"min_scene_s": 2.0}; None as a value takes the
+                general setting again. Kept with the video.
+            queue: leave the work to the worker.
+
+        Raises VideoNotFound, UnknownName, InvalidValue.
+        """
+        video = self.video(video_id)
+        own = None
+        if params is not None:
+            own = {name: value for name, value in {**video.params, **params}.items() if value is not None}
+            IngestParams.from_settings(self.settings, **own)  # refuses what cannot be
+        video = self._store.set_params(video_id, params=own, language=language)
+        if video.state == VideoState.INDEXED:
+            self._store.set_state(video_id, VideoState.PROCESSING)
+        elif video.state == VideoState.FAILED:
+            self._store.set_state(video_id, VideoState.VALIDATING)
+        return self.work.start_ingest(video, queue=queue, progress=progress)
+
+    # --- search -----------------------------------------------------------------------------------
+
+    def search(
+        self,
+        text: str,
+        *,
+        weights: Mapping[str, float] | None = None,
+        fusion: str | None = None,
+        videos: Iterable[str] | None = None,
+        spaces: Iterable[str] = (),
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> SearchResult:
+        """The scenes that fit `text`, best first, each with its reasons. Never waits for a writer.
+
+        Args:
+            text: 1 to HEIMDEX_MAX_QUERY_CHARS characters, English or Korean; "quoted phrases" must occur.
+            weights: by channel (transcript, vision, lexical), 0 to 1 each; default the person's saved ones.
+            fusion: "minmax", "rrf", "weighted_rrf" or "zscore"; default HEIMDEX_FUSION.
+            videos: ids of the only videos to search.
+            spaces: names of spaces to search instead of their kind's first one, as in ["bge-m3"]; two of a kind
+                are compared side by side, each a channel under its own name.
+            limit: hits at most; default HEIMDEX_RESULT_LIMIT.
+            offset: hits to leave out at the beginning.
+
+        Raises InvalidQuery, InvalidWeights, InvalidValue, UnknownName; SearchFailed where no channel could answer.
+        """
+        if weights is None:
+            weights = self.preferences().get("weights") or default_weights(self.settings)
+        query = Query(
+            text=text,
+            weights=weights,
+            fusion=fusion or self.settings.fusion,
+            video_ids=tuple(videos) if videos is not None else None,
+            spaces=tuple(spaces),
+            limit=self.settings.result_limit if limit is None else limit,
+            offset=offset,
+        )
+        return self._search_engine().search(query, user_id=self.user_id)
+
+    def spaces(self) -> dict[str, Space]:
+        """The vector spaces that a search can use now, by role ("text", "vision", ...; extra ones by their name)."""
+        return dict(self._view().spaces)
+
+    def warm(self) -> None:
+        """Load what a first search needs, in the background."""
+        self._context.models.of(self._view().set_id).warm(("text", "vision"))
+
+    def sql(self, query: str, params: Sequence[Any] = ()) -> pd.DataFrame:
+        """One reading statement over copies of the person's rows; `show tables` lists the tables. Raises InvalidSql."""
+        return self._store.reader().ask(lambda view: view.sql(query, params, user_id=self.user_id))
+
+    def _search_engine(self) -> Searcher:
+        """Made on first use; it keeps the raw scores of recent queries."""
+        from heimdex_core.search.searcher import Searcher
+
+        with self._lock:
+            if self._searcher is None:
+                reader, models_of = self._store.reader(), self._context.models.of
+                self._searcher = Searcher(reader, models_of, self.settings, log=self._store.log_search)
+            return self._searcher
+
+    def _view(self) -> View:
+        return self._store.reader().view()
+
+    # --- reels ------------------------------------------------------------------------------------
+
+    def reel(
+        self,
+        clips: Sequence[ReelClip | str],
+        *,
+        title: str = "",
+        out: str | Path | None = None,
+        queue: bool = False,
+        progress: OnProgress | None = None,
+    ) -> Export:
+        """Render one MP4 of clips or scene ids, in their order.
+
+        Args:
+            clips: 1 to HEIMDEX_MAX_REEL_SCENES; a clip is cut to its scene as it is now.
+            title: at most HEIMDEX_MAX_TITLE_CHARS characters.
+            out: also copy the file there.
+            queue: leave the rendering to the worker.
+
+        Raises InvalidReel, SceneNotFound, RenderFailed, RenderCheckFailed, RenderTimeout, DiskFull.
+        """
+        path = Path(out).expanduser() if out is not None else None
+        return self.exports.make_reel(clips, title=title, out=path, queue=queue, progress=progress)
+
+    def tray(self) -> Reel:
+        """The scenes picked so far; they survive searches, pages and restarts."""
+        return self._store.reels.tray(self.user_id)
+
+    def save_tray(self, clips: Sequence[ReelClip], *, title: str = "") -> Reel:
+        """Replace the tray; a clip of the same scene is kept once."""
+        unique = {clip.scene_id: clip for clip in reversed(clips)}
+        ordered = [clip for clip in clips if unique.get(clip.scene_id) is clip]
+        return self._store.reels.save_tray(self.user_id, title, ordered)
+
+    # --- preferences and maintenance --------------------------------------------------------------
+
+    def preferences(self) -> dict[str, Any]:
+        """The person's preferences by key. Never waits for a writer."""
+        return self._store.preferences(self.user_id)
+
+    def set_preference(self, key: str, value: Any) -> None:
+        """Set one preference to a JSON value; None removes it."""
+        self._store.set_preference(self.user_id, key, value)
+
+    def reindex(self, *, progress: Callable[[float, float], None] | None = None) -> dict[str, Any]:
+        """Make all indexes again from the videos' own files: {videos, scenes, vectors, problems}.
+
+        `progress` is called with (done, total) in indexes. Searches go on meanwhile.
+        """
+        return self._store.rebuild_indexes(WorkContext(report=progress) if progress else None)
+
+    def clean_up(self) -> dict[str, int]:
+        """Remove what is past its time: abandoned uploads, failed videos, expired exports, old work; counts by kind."""
+        from heimdex_core.library.maintenance import clean_up
+
+        return clean_up(self._store, self.settings)
+
+    def stats(self) -> dict[str, Any]:
+        """Numbers for the app: videos, scenes, duration_s, and disk (bytes by part)."""
+        videos = self.videos()
+        return {
+            "videos": len(videos),
+            "scenes": sum(video.scene_count for video in videos),
+            "duration_s": sum(video.info.duration_s for video in videos if video.info),
+            "disk": self._store.disk_usage(),
+        }
+
+    def doctor(self) -> dict[str, Any]:
+        """What is here, what was chosen and why, and what is wrong, as plain JSON values."""
+        from heimdex_core.library.diagnostics import examine
+
+        return examine(self._context)

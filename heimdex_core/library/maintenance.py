@@ -1,0 +1,54 @@
+"""Clean-up: what is past its time goes, and only that."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import timedelta
+
+from heimdex_core.settings import Settings
+from heimdex_core.store import Store
+from heimdex_core.types import utc_now
+
+
+def clean_up(store: Store, settings: Settings) -> dict[str, int]:
+    """Remove failed and abandoned videos, stale uploads and expired export files; counts by kind."""
+    removed = {"videos": 0, "uploads": 0, "exports": 0, "work": 0}
+    for video in store.abandoned(settings.abandoned_after_s):
+        store.purge_video(video.video_id)
+        removed["videos"] += 1
+    removed["exports"] = store.exports.remove_expired_files(utc_now())
+    removed["uploads"] = _remove_old_uploads(store, settings)
+    removed["work"] = _remove_orphaned_work(store, settings)
+    return removed
+
+
+def _remove_old_uploads(store: Store, settings: Settings) -> int:
+    """Uploads that nobody has written to for the time set."""
+    count = 0
+    oldest = time.time() - settings.abandoned_after_s
+    for part in store.paths.uploads.glob("*.part*"):
+        if part.stat().st_mtime < oldest:
+            part.unlink(missing_ok=True)
+            count += 1
+    return count
+
+
+def _remove_orphaned_work(store: Store, settings: Settings) -> int:
+    """Work folders and cancel marks whose video or export is no longer being worked on."""
+    count = 0
+    oldest = (utc_now() - timedelta(seconds=settings.abandoned_after_s)).timestamp()
+    busy = store.busy_ids()
+    if not store.paths.work_root.exists():
+        return 0
+    for entry in store.paths.work_root.iterdir():
+        name = entry.name.removesuffix(".cancel").removeprefix("export-").split("-set")[0]
+        if entry.name.startswith(".") or name in busy or entry.stat().st_mtime > oldest:
+            continue
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+            count += 1
+        elif entry.suffix == ".cancel":
+            entry.unlink(missing_ok=True)
+            count += 1
+    return count

@@ -1,0 +1,306 @@
+"""Moving a library to another model set: every video is indexed beside what there is, then all switch at once.
+
+What a migration has done lies in the catalog (generations of the set) and in the videos' work folders, so it can
+be stopped anywhere and continued by any process. work/migration.json only tells people where it stands.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from heimdex_core.errors import Cancelled, HeimdexError, MoveIncomplete, VideoNotFound
+from heimdex_core.files import read_json_object, write_json
+from heimdex_core.ingest import stages
+from heimdex_core.ingest.execution import RetryPolicy, try_repeatedly, wrap_error
+from heimdex_core.ingest.pipeline import IngestRun
+from heimdex_core.ingest.progress import read_progress
+from heimdex_core.library.context import OnProgress
+from heimdex_core.models.registry import Models
+from heimdex_core.settings import Settings
+from heimdex_core.store import Store
+from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.store.locks import FileLock, video_lock
+from heimdex_core.types import Json, ModelSet, StageProgress, to_json, utc_now
+
+log = logging.getLogger(__name__)
+
+MAX_ROUNDS = 50
+"""Videos that come in while others are made need another round; more than so many means that it never ends."""
+_WRITE_EVERY_S = 0.5
+_QUIET_S = 20.0
+"""A move that nobody holds the lock of and that has been silent for so long was interrupted."""
+
+OwnedVideo = tuple[str, str]
+"""(user_id, video_id)"""
+
+
+@dataclass(frozen=True)
+class MigrationStatus:
+    """Where a move stands. `state`: waiting, running, done, failed, cancelled or interrupted."""
+
+    set_id: int
+    profile: str
+    state: str
+    total: int = 0
+    done: int = 0
+    """Videos that are ready in the new set."""
+    video_id: str | None = None
+    job_id: str | None = None
+    pid: int | None = None
+    error: Json | None = None
+    failed: Json = field(default_factory=dict)
+    """Errors by video, of this try."""
+    started_at: str = ""
+    updated_at: str = ""
+    progress: StageProgress | None = None
+    """Of the video that is being made."""
+
+    @property
+    def is_running(self) -> bool:
+        return self.state in ("waiting", "running")
+
+    @property
+    def overall(self) -> float:
+        """Share of the whole that is done, 0 to 1."""
+        current = self.progress.overall if self.progress is not None and self.is_running else 0.0
+        return min((self.done + current) / self.total, 1.0) if self.total else float(self.state == "done")
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return (utc_now() - datetime.fromisoformat(self.started_at)).total_seconds() if self.started_at else 0.0
+
+    def cancel_marker(self, paths: LibraryPaths) -> Path:
+        """The file whose presence asks the move to stop."""
+        return paths.work_root / "migration.cancel"
+
+    def to_dict(self) -> Json:
+        """As `--json` prints it."""
+        found: Json = to_json(self)
+        return {**found, "overall": self.overall}
+
+
+def status_path(paths: LibraryPaths) -> Path:
+    return paths.work_root / "migration.json"
+
+
+def migration_lock(paths: LibraryPaths) -> FileLock:
+    """Held by whoever makes a video for a set or switches: one at a time."""
+    return video_lock(paths.work_root / ".migration.lock")
+
+
+def read_migration_status(paths: LibraryPaths) -> MigrationStatus | None:
+    """What was last told of a move, with the progress of its current video; None where there never was one."""
+    data = read_json_object(status_path(paths))
+    if data is None:
+        return None
+    try:
+        status = MigrationStatus(**{**data, "progress": None})
+    except TypeError:
+        return None  # of another version: it tells nothing that is needed
+    if (
+        status.state == "running"
+        and _seconds_since(status.updated_at) > _QUIET_S
+        and not migration_lock(paths).is_held()
+    ):
+        status = replace(status, state="interrupted")
+    if status.video_id and status.is_running:
+        status = replace(status, progress=read_progress(paths.work(status.video_id, status.set_id) / "progress.json"))
+    return status
+
+
+def write_waiting(paths: LibraryPaths, target: ModelSet, job_id: str) -> MigrationStatus:
+    """Say that a move is queued, unless its job has begun already."""
+    now = utc_now().isoformat()
+    status = MigrationStatus(target.set_id, target.profile, "waiting", job_id=job_id, started_at=now, updated_at=now)
+    known = read_migration_status(paths)
+    if known is not None and known.job_id == job_id:
+        return known
+    _write(paths, status)
+    return status
+
+
+def mark_migration_failed(paths: LibraryPaths, job_id: str, error: HeimdexError) -> bool:
+    """Say how a job's move ended where its last step never ran; false if there was nothing to end."""
+    status = read_migration_status(paths)
+    if status is None or status.job_id != job_id or status.state not in ("waiting", "running", "interrupted"):
+        return False
+    state = "cancelled" if isinstance(error, Cancelled) else "failed"
+    _write(paths, replace(status, state=state, error=error.to_dict(), updated_at=utc_now().isoformat()))
+    return True
+
+
+def _write(paths: LibraryPaths, status: MigrationStatus) -> None:
+    write_json(status_path(paths), to_json(replace(status, progress=None)))
+
+
+def _seconds_since(moment: str) -> float:
+    return (utc_now() - datetime.fromisoformat(moment)).total_seconds() if moment else float("inf")
+
+
+class ModelMigration:
+    """The steps of one migration. Each may be run by another process than the one before, and again."""
+
+    def __init__(
+        self,
+        store: Store,
+        models_of: Callable[[int], Models],
+        settings: Settings,
+        set_id: int,
+        *,
+        progress: OnProgress | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
+        job_id: str | None = None,
+    ) -> None:
+        """`models_of` gives the models of a set by its number; `job_id` names the job whose steps these are."""
+        self.store = store
+        self.settings = settings
+        self.target = store.sets.get(set_id)
+        self._models_of = models_of
+        self._on_progress = progress
+        known = read_migration_status(store.paths)
+        if known is None or known.set_id != set_id or known.job_id != job_id or not known.is_running:
+            known = MigrationStatus(set_id, self.target.profile, "running", started_at=utc_now().isoformat())
+        self.status = replace(known, state="running", job_id=job_id, pid=os.getpid())
+        marker = self.status.cancel_marker(store.paths)
+        self._is_cancelled = is_cancelled or marker.exists
+        self._written = 0.0
+
+    def pending(self) -> list[OwnedVideo]:
+        """The videos still to be indexed, without those that failed in this attempt."""
+        self._check()
+        pending = self.store.sets.pending(self.target.set_id)
+        self._update(total=pending.total, done=pending.total - len(pending.missing), video_id=None)
+        return [owned for owned in pending.missing if owned[1] not in self.status.failed]
+
+    def index_video(self, user_id: str, video_id: str) -> None:
+        """Index one video for the set. What stops it is noted and the next one can go on; Cancelled is raised."""
+        self._check()
+        self._update(video_id=video_id)
+        try:
+            IngestRun(
+                self.store,
+                self._models_of(self.target.set_id),
+                self.settings,
+                self.store.video(user_id, video_id),
+                model_set=self.target,
+                is_cancelled=self._is_cancelled,
+                on_progress=self._show,
+            ).run()
+            self._update(done=self.status.done + 1)
+        except Cancelled:
+            raise
+        except VideoNotFound:
+            log.info("video %s is gone; the migration continues without it", video_id)
+        except Exception as error:
+            self.note_failed(video_id, wrap_error(error, "index_video"))
+
+    def finished_stages(self, video_id: str) -> int:
+        """How many stages of the video's generation for the set have left a record so far."""
+        folder = self.store.paths.work(video_id, self.target.set_id)
+        return sum((folder / f"{spec.name}.json").exists() for spec in stages.SPECS)
+
+    def note_failed(self, video_id: str, error: HeimdexError) -> None:
+        """Leave a video out of this attempt; the switch will say that it is missing."""
+        log.warning("video %s was not indexed for set %d: %s", video_id, self.target.set_id, error)
+        self._update(failed={**self.status.failed, video_id: error.to_dict()})
+
+    def switch(self) -> None:
+        """Make the set the active one. Raises MoveIncomplete where videos are missing."""
+        self._check()
+        self.store.switch_set(self.target.set_id)
+        self._update(state="done", video_id=None, error=None, done=self.status.total)
+
+    def finish(self, error: HeimdexError | None) -> None:
+        """Record how the migration ended, where that is without a switch."""
+        if error is None:
+            return
+        if isinstance(error, MoveIncomplete) and self.status.failed:
+            first = next(iter(self.status.failed.values()))
+            error = MoveIncomplete(**{**error.details, "first": first["message"]})
+        state = "cancelled" if isinstance(error, Cancelled) else "failed"
+        self._update(state=state, error=error.to_dict(), video_id=None)
+        self.status.cancel_marker(self.store.paths).unlink(missing_ok=True)
+
+    def _check(self) -> None:
+        if self._is_cancelled():
+            raise Cancelled()
+
+    def _update(self, **changes: object) -> None:
+        self.status = replace(self.status, updated_at=utc_now().isoformat(), **changes)  # type: ignore[arg-type]
+        self._written = time.monotonic()
+        _write(self.store.paths, self.status)
+
+    def _show(self, progress: StageProgress) -> None:
+        if time.monotonic() - self._written > _WRITE_EVERY_S:
+            self._update()
+        if self._on_progress is not None:
+            whole = max(self.status.total, 1)
+            overall = min((self.status.done + progress.overall) / whole, 1.0)
+            self._on_progress(replace(progress, stage_number=self.status.done + 1, stage_count=whole, overall=overall))
+
+
+# --- the plan, followed in this process or as steps of a durable job ------------------------------
+
+
+class MigrationRunner(Protocol):
+    """Runs the steps of a migration, with their further attempts. Each raises the error that ended it for good."""
+
+    def pending(self) -> list[OwnedVideo]: ...
+    def index_video(self, user_id: str, video_id: str) -> None: ...
+    def switch(self) -> None: ...
+    def finish(self, error: HeimdexError | None) -> None: ...
+
+
+def run_plan(runner: MigrationRunner) -> HeimdexError | None:
+    """All of a migration; the error that ended it without a switch, None where the set is the active one."""
+    error: HeimdexError | None = None
+    try:
+        for _ in range(MAX_ROUNDS):
+            pending = runner.pending()
+            for owned in pending:
+                runner.index_video(*owned)
+            if not pending:
+                break
+        runner.switch()
+    except HeimdexError as found:
+        error = found
+    runner.finish(error)
+    return error
+
+
+class _LocalRunner:
+    def __init__(self, migration: ModelMigration) -> None:
+        self._migration = migration
+        self._policy = RetryPolicy.of(migration.settings)
+
+    def pending(self) -> list[OwnedVideo]:
+        return try_repeatedly(self._migration.pending, name="pending", policy=self._policy)
+
+    def index_video(self, user_id: str, video_id: str) -> None:
+        # its stages are tried repeatedly already
+        self._migration.index_video(user_id, video_id)
+
+    def switch(self) -> None:
+        try_repeatedly(self._migration.switch, name="switch", policy=self._policy)
+
+    def finish(self, error: HeimdexError | None) -> None:
+        self._migration.finish(error)
+
+
+def run_here(migration: ModelMigration) -> MigrationStatus:
+    """Every step in this process. Raises Cancelled, MoveIncomplete; what is made is kept for the next time."""
+    paths = migration.store.paths
+    migration.status.cancel_marker(paths).unlink(missing_ok=True)
+    with migration_lock(paths).hold():
+        error = run_plan(_LocalRunner(migration))
+    if error is not None:
+        raise error
+    return migration.status

@@ -1,0 +1,126 @@
+"""What the queue and the worker have to know of a library, and what they may change in it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from heimdex_core.errors import ExportNotFound, HeimdexError, VideoNotFound
+from heimdex_core.ingest.pipeline import IngestRun
+from heimdex_core.library.context import LibraryContext, OnProgress
+from heimdex_core.library.migration import mark_migration_failed
+from heimdex_core.store.exports import UNFINISHED as UNFINISHED_EXPORT
+from heimdex_core.store.locks import video_lock
+from heimdex_core.store.store import UNFINISHED_VIDEO
+from heimdex_core.types import ExportState, Video
+
+JobKind = Literal["ingest", "export", "migration"]
+"""What a job is for: a video, an export, or the library as a whole."""
+
+
+class LibraryWork:
+    """Durable work on one library, of all its users unless a user_id is given."""
+
+    def __init__(self, context: LibraryContext) -> None:
+        self._context = context
+        self._store = context.store
+
+    @property
+    def key(self) -> str:
+        """12 hexadecimal digits that name the library, the same on every machine that shares it."""
+        return hashlib.sha256(str(self._store.manifest.created_at).encode()).hexdigest()[:12]
+
+    @property
+    def jobs_url(self) -> str:
+        """The database of the queue: HEIMDEX_JOBS_URL, else jobs.sqlite in the library."""
+        return self._context.settings.jobs_url or f"sqlite:///{self._store.paths.jobs}"
+
+    @property
+    def worker_folder(self) -> Path:
+        """Where workers keep their locks, status and marks; clean-up leaves names with a dot alone."""
+        return self._store.paths.work_root / ".worker"
+
+    # --- videos -----------------------------------------------------------------------------------
+
+    def start_ingest(self, video: Video, *, queue: bool, progress: OnProgress | None) -> Video:
+        """Have a video's stages run: by the worker with `queue`, else in this process."""
+        self._context.cancel_marker(video.video_id).unlink(missing_ok=True)
+        if queue:
+            job_id = self._context.require_queue().enqueue_ingest(video.video_id)
+            return self._store.set_job(video.video_id, job_id)
+        self._store.set_job(video.video_id, None)
+        # A second process that is asked for the same video waits, and then finds it done.
+        with video_lock(self._store.paths.work_root / f".{video.video_id}.lock").hold():
+            return self.ingest_run(video.video_id, progress=progress).run()
+
+    def ingest_run(
+        self, video_id: str, *, progress: OnProgress | None = None, is_cancelled: Callable[[], bool] | None = None
+    ) -> IngestRun:
+        """The stages of one of the person's videos, to be run together or one by one. Raises VideoNotFound.
+
+        `is_cancelled` is asked often; None asks whether the library's `cancel` was called.
+        """
+        context = self._context
+        return IngestRun(
+            self._store,
+            context.models.active(),
+            context.settings,
+            self._store.video(context.user_id, video_id),
+            models_of=lambda one: context.models.of(one.set_id),
+            is_cancelled=is_cancelled or context.cancel_marker(video_id).exists,
+            on_progress=progress,
+        )
+
+    def stranded_videos(self, silent_s: float) -> Iterator[tuple[str, str]]:
+        """(user_id, video_id) of videos that nobody works on though their state says so.
+
+        One whose progress was written in the last `silent_s` seconds is worked on by a process without a queue.
+        """
+        paths = self._store.paths
+        for user_id, video_id in self._store.unfinished_videos(silent_s):
+            progress = paths.work(video_id) / "progress.json"
+            is_busy = progress.exists() and time.time() - progress.stat().st_mtime < silent_s
+            if not is_busy and paths.source(video_id, missing_ok=True) is not None:
+                yield user_id, video_id
+
+    # --- jobs -------------------------------------------------------------------------------------
+
+    def set_job(self, kind: JobKind, subject: str, job_id: str) -> None:
+        """Name the job that works on a video or an export."""
+        if kind == "ingest":
+            self._store.set_job(subject, job_id)
+        elif kind == "export":
+            self._store.exports.update(subject, job_id=job_id)
+
+    def is_waiting_for(self, kind: JobKind, user_id: str, subject: str, job_id: str) -> bool:
+        """Whether a video or export still waits for this job, and not for another one."""
+        try:
+            if kind == "export":
+                export = self._store.exports.get(user_id, subject)
+                return export.state in UNFINISHED_EXPORT and export.job_id in (None, job_id)
+            video = self._store.video(user_id, subject)
+            return video.state in UNFINISHED_VIDEO and video.job_id in (None, job_id)
+        except (VideoNotFound, ExportNotFound):
+            return False
+
+    def is_cancel_requested(self, subject: str) -> bool:
+        """Whether a person asked for the end of the work on a video or an export."""
+        return self._context.cancel_marker(subject).exists()
+
+    def mark_failed(self, kind: JobKind, user_id: str, subject: str, job_id: str, error: HeimdexError) -> bool:
+        """Record how a job ended whose last step never ran; False if there was nothing to end.
+
+        Only what is still being worked on changes: a video deleted meanwhile stays deleted. May run twice.
+        """
+        if kind == "migration":
+            return mark_migration_failed(self._store.paths, job_id, error)
+        if kind == "export":
+            return self._store.exports.mark_failed(user_id, subject, error)
+        return self._store.mark_video_failed(user_id, subject, error)
+
+    def reopen_export(self, export_id: str) -> None:
+        """Let an export wait again: its render was interrupted by the end of the worker."""
+        self._store.exports.update(export_id, state=ExportState.PENDING, error=None)

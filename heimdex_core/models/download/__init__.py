@@ -1,0 +1,1 @@
+"""Getting models from a hub: what a download takes, the download, and where it stands."""

@@ -1,0 +1,161 @@
+"""A download in the background of a process, for a page that asks now and then how far it is."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from heimdex_core.errors import Cancelled, DownloadRunning, HeimdexError
+from heimdex_core.models.download.plan import PullPlan, PullProgress
+from heimdex_core.models.download.pull import Puller
+
+State = Literal["planning", "downloading", "done", "failed", "cancelled"]
+SPEED_OVER_S = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DownloadStatus:
+    """A moment of a download. `error` is the error as JSON where it failed."""
+
+    names: tuple[str, ...]
+    state: State
+    folder: str
+    repo: str = ""
+    file: str = ""
+    bytes_done: int = 0
+    bytes_total: int = 0
+    bytes_per_s: float | None = None
+    seconds_left: float | None = None
+    licences: tuple[str, ...] = ()
+    error: dict[str, Any] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.state in ("planning", "downloading")
+
+    @property
+    def share(self) -> float:
+        """0 to 1."""
+        if self.state == "done":
+            return 1.0
+        return min(1.0, self.bytes_done / self.bytes_total) if self.bytes_total else 0.0
+
+
+class Download:
+    """Plans and pulls in a thread of its own. Every method may be called from any thread."""
+
+    def __init__(self, puller: Puller, *names: str, again: bool = False) -> None:
+        self._puller, self._names, self._again = puller, names, again
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._state: State = "planning"
+        self._plan: PullPlan | None = None
+        self._progress: PullProgress | None = None
+        self._error: dict[str, Any] | None = None
+        self._speeds: deque[tuple[float, int]] = deque()
+        self._thread = threading.Thread(target=self._run, name="download-models", daemon=True)
+
+    def start(self) -> Download:
+        self._thread.start()
+        return self
+
+    def cancel(self) -> None:
+        """Ask it to stop; what has arrived is kept, and another download of the same goes on there."""
+        self._stop.set()
+
+    def wait(self, timeout_s: float | None = None) -> DownloadStatus:
+        """The status when it has ended, or after the time given."""
+        self._thread.join(timeout_s)
+        return self.status()
+
+    def status(self) -> DownloadStatus:
+        with self._lock:
+            plan, progress = self._plan, self._progress
+            total = progress.bytes_total if progress else plan.bytes_total if plan else 0
+            done = progress.bytes_done if progress else total - plan.bytes_missing if plan else 0
+            speed = self._speed()
+            return DownloadStatus(
+                names=self._names,
+                state=self._state,
+                folder=str(self._puller.folder),
+                repo=progress.repo if progress else "",
+                file=progress.file if progress else "",
+                bytes_done=done,
+                bytes_total=total,
+                bytes_per_s=speed,
+                seconds_left=(total - done) / speed if speed else None,
+                licences=plan.licences if plan else (),
+                error=self._error,
+            )
+
+    def _run(self) -> None:
+        try:
+            plan = self._puller.plan(*self._names, again=self._again)
+            with self._lock:
+                self._plan = plan
+            if self._stop.is_set():
+                raise Cancelled
+            self._enter("downloading")
+            self._puller.pull(plan, report=self._note, is_cancelled=self._stop.is_set)
+        except Cancelled as error:
+            self._enter("cancelled", error)
+        except HeimdexError as error:
+            self._enter("failed", error)
+        except Exception as error:
+            _log.exception("The download of %s stopped", ", ".join(self._names))
+            self._enter("failed", HeimdexError(reason=f"{type(error).__name__}: {error}"))
+        else:
+            self._enter("done")
+
+    def _enter(self, state: State, error: HeimdexError | None = None) -> None:
+        with self._lock:
+            self._state = state
+            self._error = error.to_dict() if error else None
+
+    def _note(self, progress: PullProgress) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._progress = progress
+            self._speeds.append((now, progress.bytes_done))
+            while now - self._speeds[0][0] > SPEED_OVER_S:
+                self._speeds.popleft()
+
+    def _speed(self) -> float | None:
+        """Bytes a second over the last seconds; None before that can be told. The lock must be held."""
+        if self._state != "downloading" or len(self._speeds) < 2:
+            return None
+        (began, first), (ended, last) = self._speeds[0], self._speeds[-1]
+        return (last - first) / (ended - began) if ended > began and last > first else None
+
+
+class Downloads:
+    """The one download that a process has at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._latest: Download | None = None
+
+    def start(self, puller: Puller, *names: str, again: bool = False) -> Download:
+        """Begin; the running one where it is of the same names. Raises DownloadRunning where another runs.
+
+        With `again` files that are here are compared with the hub's, and what differs is fetched anew.
+        """
+        with self._lock:
+            status = self._latest.status() if self._latest else None
+            if self._latest and status and status.is_running:
+                if status.names != names:
+                    raise DownloadRunning(name=", ".join(status.names), folder=status.folder)
+                return self._latest
+            self._latest = Download(puller, *names, again=again).start()
+            return self._latest
+
+    @property
+    def latest(self) -> Download | None:
+        """The running one, or the one that ended last."""
+        return self._latest

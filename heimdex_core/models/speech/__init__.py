@@ -1,0 +1,1 @@
+"""Speech recognition: Whisper by name, and the recogniser of the offline profile."""

@@ -1,0 +1,264 @@
+"""English speech by pocketsphinx, from a package that brings its model: rough, but there.
+
+The WAV is streamed: a voice activity detector cuts it at silences, each stretch of speech is decoded
+by itself, and no more than one stretch is ever held. Decoding happens in a process of its own, which
+stays for the next file: pocketsphinx keeps Python's lock for seconds at a time, and no other thread of
+this process (the decoding of the picture, a search, the queue) would get to work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import re
+import struct
+import subprocess
+import sys
+import threading
+import wave
+import weakref
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from heimdex_core.errors import InvalidValue, ModelBroken, ModelUnavailable
+from heimdex_core.models.speech.segment_filter import NO_SPEECH_LIMIT, filter_segments
+from heimdex_core.models.weights import folder_bytes
+from heimdex_core.types import Segment, Transcript, Word, WorkContext
+
+NAME = "pocketsphinx"
+REVISION = "5.1.1-en-us"
+RATE_HZ = 16_000
+LONGEST_STRETCH_S = 20.0
+"""Speech (or music taken for it) without a pause is decoded in pieces of this length."""
+LINE_PAUSE_S = 0.6
+LONGEST_LINE_S = 10.0
+_FRAME_BYTES = 2
+_LOOK_S = 0.2
+_FILES = ("en-us/cmudict-en-us.dict", "en-us/en-us.lm.bin", "en-us/en-us/mdef", "en-us/en-us/means")
+_NOT_WORDS = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+")
+_VARIANT = re.compile(r"\(\d+\)$")
+
+
+def model_folder() -> Path:
+    """Where the package keeps its model, found without importing it; ModelUnavailable if not installed."""
+    spec = importlib.util.find_spec("pocketsphinx")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelUnavailable(name=NAME, reason="the package pocketsphinx is not installed")
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+class PocketsphinxRecognizer:
+    """A SpeechRecognizer. One transcription at a time; others wait their turn."""
+
+    name = NAME
+    revision = REVISION
+    rough = True
+    languages: frozenset[str] | None = frozenset({"en"})
+    licence = "BSD-2-Clause"
+
+    def __init__(self, *, folder: Path | None = None, no_speech_limit: float = NO_SPEECH_LIMIT) -> None:
+        self._folder = folder
+        self._no_speech_limit = no_speech_limit
+        self._lock = threading.Lock()
+        self._child: Child | None = None
+
+    @property
+    def is_loaded(self) -> bool:
+        child = self._child
+        return child is not None and child.is_alive
+
+    @property
+    def size_bytes(self) -> int:
+        return folder_bytes(self._folder or model_folder())
+
+    def load(self) -> None:
+        """Read the model now. Raises ModelUnavailable or ModelBroken."""
+        with self._lock:
+            self._loaded()
+
+    def check(self) -> None:
+        """Raise ModelUnavailable where the model's files are missing, ModelBroken where its version is another."""
+        folder = self._folder or model_folder()
+        for file in _FILES:
+            if not (folder / file).is_file():
+                raise ModelUnavailable(name=NAME, reason=f"{file} is missing from {folder}")
+        installed = metadata.version("pocketsphinx")
+        if not REVISION.startswith(f"{installed}-"):
+            raise ModelBroken(name=NAME, reason=f"version {installed} is installed, {REVISION} is needed")
+
+    def transcribe(self, wav_path: Path, *, language: str, context: WorkContext) -> Transcript:
+        """What is said in a 16 kHz mono 16-bit WAV; progress in seconds of audio.
+
+        A language other than "en" or "auto" gives an empty transcript with the note
+        "language_unsupported". Raises Cancelled, ModelUnavailable, ModelBroken, InvalidValue.
+        """
+        if language.split("-")[0].lower() not in ("en", "auto"):
+            return Transcript((), "recognised", None, NAME, rough=True, notes=("language_unsupported",))
+        segments: list[Segment] = []
+        with self._lock, _open_wav(wav_path) as wav:
+            child = self._loaded()
+            child.decode(b"", context)  # a new file
+            total_s = wav.getnframes() / RATE_HZ
+            for start_s, stretch, done_s in _stretches(wav, context):
+                context.report(done_s, total_s)
+                context.check()
+                segments += lines(_words(child, stretch, start_s, total_s, context))
+            context.report(total_s, total_s)
+        filtered = filter_segments(segments, no_speech_limit=self._no_speech_limit)
+        return Transcript(filtered.segments, "recognised", "en", NAME, rough=True, dropped=filtered.dropped)
+
+    def _loaded(self) -> Child:
+        """The process with the model; the lock must be held."""
+        if self._child is None or not self._child.is_alive:
+            self.check()
+            self._child = Child(self._folder or model_folder())
+        return self._child
+
+
+class Child:
+    """A process that decodes (pocketsphinx_child.py). It ends with this object, or with this process."""
+
+    def __init__(self, folder: Path) -> None:
+        """Waits until the model is read. ModelUnavailable, ModelBroken."""
+        script = Path(__file__).with_name("pocketsphinx_child.py")
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own file
+                [sys.executable, "-P", str(script), str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        except OSError as error:
+            raise ModelUnavailable(name=NAME, reason=str(error)) from error
+        self._end = weakref.finalize(self, _end, self._process)
+        self.frames_per_s = float(self._answer(WorkContext())["ready"])
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def decode(self, samples: bytes, context: WorkContext) -> list[Any]:
+        """[word, first frame, last frame, probability] of each word; b"" begins a new file.
+
+        Raises Cancelled at once, ModelBroken; the process is gone then.
+        """
+        try:
+            stdin = self._process.stdin
+            if stdin is None:
+                raise ModelBroken(name=NAME, reason="its process has no input")
+            stdin.write(struct.pack("<I", len(samples)) + samples)
+            stdin.flush()
+        except OSError as error:
+            self._end()
+            raise ModelBroken(name=NAME, reason=f"its process ended: {error}") from error
+        return list(self._answer(context)["words"])
+
+    def _answer(self, context: WorkContext) -> dict[str, Any]:
+        with ThreadPoolExecutor(1, thread_name_prefix="pocketsphinx") as pool:
+            stdout = self._process.stdout
+            line = pool.submit(stdout.readline if stdout is not None else bytes)
+            try:
+                while not wait([line], timeout=_LOOK_S).done:
+                    context.check()
+                found = json.loads(line.result() or b"{}")
+                if "error" in found or not found:
+                    raise ModelBroken(name=NAME, reason=found.get("error", "its process ended"))
+            except BaseException:
+                self._end()  # what it would still answer is not for the next request
+                raise
+        return dict(found)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+def lines(words: Sequence[Word]) -> list[Segment]:
+    """Words as lines: broken at pauses, and where a line would grow too long."""
+    found: list[list[Word]] = []
+    for word in words:
+        line = found[-1] if found else None
+        if line and word.start_s - line[-1].end_s < LINE_PAUSE_S and word.end_s - line[0].start_s <= LONGEST_LINE_S:
+            line.append(word)
+        else:
+            found.append([word])
+    return [_segment(line) for line in found]
+
+
+def _segment(words: Sequence[Word]) -> Segment:
+    sure = [word.confidence for word in words if word.confidence is not None]
+    return Segment(
+        start_s=words[0].start_s,
+        end_s=words[-1].end_s,
+        text=" ".join(word.text for word in words),
+        confidence=round(sum(sure) / len(sure), 4) if sure else None,
+        words=tuple(words),
+    )
+
+
+def _open_wav(path: Path) -> wave.Wave_read:
+    try:
+        wav = wave.open(str(path), "rb")  # noqa: SIM115 - the caller's `with` closes it
+    except (wave.Error, EOFError) as error:
+        raise InvalidValue(name="wav", value=path.name, reason=str(error) or "it is empty") from error
+    found = (wav.getframerate(), wav.getnchannels(), wav.getsampwidth())
+    if found != (RATE_HZ, 1, _FRAME_BYTES):
+        wav.close()
+        raise InvalidValue(
+            name="wav", value=f"{found[0]} Hz, {found[1]} channels", reason="16 kHz mono 16-bit is needed"
+        )
+    return wav
+
+
+def _stretches(wav: wave.Wave_read, context: WorkContext) -> Iterator[tuple[float, bytes, float]]:
+    """(start_s, samples, done_s) of each stretch of speech, found with a voice activity detector.
+
+    Reports progress and looks for cancellation once a second of audio.
+    """
+    from pocketsphinx import Endpointer
+
+    endpointer = Endpointer(sample_rate=RATE_HZ)
+    frame_samples = endpointer.frame_bytes // _FRAME_BYTES
+    per_check = max(1, round(1 / endpointer.frame_length))
+    limit_bytes = int(LONGEST_STRETCH_S * RATE_HZ) * _FRAME_BYTES
+    speech = bytearray()
+    start_s, count, is_new = 0.0, 0, True
+    while True:
+        frame = wav.readframes(frame_samples)
+        count += 1
+        if count % per_check == 0:
+            context.report(wav.tell() / RATE_HZ, wav.getnframes() / RATE_HZ)
+            context.check()
+        is_new = is_new or not endpointer.in_speech
+        is_last = len(frame) < endpointer.frame_bytes
+        # The end must be given a sample at least; where there is none left, one of silence.
+        found = endpointer.end_stream(frame or b"\0\0") if is_last else endpointer.process(frame)
+        if found:
+            if is_new:
+                start_s, is_new = endpointer.speech_start, False
+            speech += found
+        if speech and (is_last or not endpointer.in_speech or len(speech) >= limit_bytes):
+            yield start_s, bytes(speech), wav.tell() / RATE_HZ
+            start_s += len(speech) / _FRAME_BYTES / RATE_HZ
+            speech.clear()
+        if is_last:
+            return
+
+
+def _words(child: Child, samples: bytes, start_s: float, total_s: float, context: WorkContext) -> list[Word]:
+    """The words in one stretch that begins at `start_s`; times from the start of the file."""
+    found = []
+    for word, first, last, probability in child.decode(samples, context):
+        if _NOT_WORDS.fullmatch(word):
+            continue
+        begin_s = min(start_s + first / child.frames_per_s, total_s)
+        end_s = min(start_s + (last + 1) / child.frames_per_s, total_s)
+        sure = min(1.0, max(0.0, probability))  # a posterior; rounding takes it past 1
+        found.append(Word(_VARIANT.sub("", word), round(begin_s, 3), round(end_s, 3), round(sure, 4)))
+    return found

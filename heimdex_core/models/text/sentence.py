@@ -1,0 +1,272 @@
+"""Sentences by any sentence-transformers model: a repository "org/name" or a folder.
+
+A text longer than the model reads is cut into even pieces at words, and their vectors are averaged by
+length. Queries and passages get the prompts that the model was trained with.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heimdex_core.errors import HeimdexError, ModelBroken, ModelUnavailable
+from heimdex_core.models import locate as where
+from heimdex_core.models.base import QueryVector, Vectors
+from heimdex_core.models.batching import Batches, is_out_of_memory
+from heimdex_core.models.device import Device, choose_device, has_fast_bf16
+from heimdex_core.models.text import sentence_files
+from heimdex_core.models.text.tokenizer_coverage import Reader, words_of
+from heimdex_core.models.threads import use_torch_threads
+from heimdex_core.models.weights import folder_bytes
+from heimdex_core.types import Space
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+SAFE = ("model.safetensors", "model.safetensors.index.json")
+NEEDS = ((*SAFE, "pytorch_model.bin"), ("config.json", "modules.json"), ("tokenizer.json",))
+KNOWN = ("intfloat/multilingual-e5-small", "BAAI/bge-m3", "sentence-transformers/all-MiniLM-L6-v2")
+"""Offered when a name is not one."""
+# measured on a CPU: 4 take 0.8 of the time that one by one takes, while 16 are slower than either for a large model
+BATCH: dict[Device, int] = {"cpu": 4, "cuda": 128}
+LONGEST = 512
+"""Tokens a piece has at most: what is said in a scene is no longer, and attention grows with the square."""
+_PROBE = "probe"
+
+
+class SentenceEncoder:
+    """A TextEncoder. Loads at the first use; safe to call from many threads, one at a time is served."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        models_dir: Path | None = None,
+        device: str = "auto",
+        threads: int = 1,
+        batch_size: int | None = None,
+    ) -> None:
+        """`model` is a repository "org/name" or a folder. UnknownName for another word."""
+        path = Path(model).expanduser()
+        self._folder = path if path.is_absolute() or model.startswith(".") or path.is_dir() else None
+        if self._folder is None and not re.fullmatch(r"[\w.-]+/[\w.-]+", model):
+            raise where.unknown("text model", model, KNOWN)
+        self._asked = model
+        self.name = (self._folder or path).name
+        self._models_dir = models_dir
+        self._device = device
+        self._threads = max(1, threads)
+        self._batch_size = batch_size
+        self._lock = threading.Lock()
+        self._model: SentenceTransformer | None = None
+        self._found: where.Weights | None = None
+        self._reader_made: Reader | None = None
+        self._prompts_read: tuple[str, str] | None = None
+        self._batches = Batches(self.name, 1)
+        self._dim: int | None = None
+
+    @property
+    def licence(self) -> str:
+        pin = where.PINNED.get(self._asked)
+        return pin.licence if pin else "see the model's page"
+
+    @property
+    def space(self) -> Space:
+        """Read from the files, or for a pinned model known without them. Raises WeightsMissing, ModelBroken."""
+        pin = where.PINNED.get(self._asked)
+        try:
+            weights = self._weights()
+        except ModelUnavailable:
+            if pin is None or pin.revision is None or pin.dim is None:
+                raise
+            return self._space(pin.revision, pin.dim)
+        if self._dim is None:
+            self._dim = sentence_files.dimension(weights.folder, self.name)
+        if self._dim is None:
+            self.load()
+        return self._space(weights.revision, self._dim or 0)
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._model is not None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Machine codes of what was not as asked: "batch_halved:<size>" where the GPU's memory ran out."""
+        return (self._batches.note,) if self._batches.note else ()
+
+    @property
+    def size_bytes(self) -> int:
+        return folder_bytes(self._weights().folder)
+
+    def check(self) -> None:
+        """Raise WeightsMissing or ModelBroken, without loading."""
+        self._found = None
+        folder = self._weights().folder
+        sentence_files.dimension(folder, self.name)
+        self._reader().tokenizer()
+
+    def load(self) -> None:
+        """Read the weights now. Raises WeightsMissing, ModelUnavailable, ModelBroken, DeviceUnavailable."""
+        with self._lock:
+            self._loaded()
+
+    def understands(self, text: str) -> bool:
+        """True where the tokenizer knows the words. Reads the tokenizer, not the weights."""
+        return self._reason(text) is None
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        """(n, d): unit rows, and rows of zeros for texts that are empty or in a script it cannot read."""
+        return self._encode(texts, self._prompts()[1])
+
+    def encode_query(self, text: str) -> QueryVector:
+        """The query's vector; abstains with "language" or "no_known_words"."""
+        words = words_of(text)
+        reason = self._reason(text)
+        if reason is not None:
+            return QueryVector(None, reason=reason, unknown_words=tuple(words))
+        unread = set(self._reader().unread(words))
+        vector = self._encode([text], self._prompts()[0])[0]
+        used = tuple(word for word in words if word not in unread)
+        return QueryVector(vector, used_words=used, unknown_words=tuple(word for word in words if word in unread))
+
+    def _reason(self, text: str) -> str | None:
+        if not any(char.isalnum() for char in text):
+            return "no_known_words"
+        return self._reader().reason(text)
+
+    def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
+        """Mean of each text's pieces, weighted by their tokens."""
+        readable = [row for row, text in enumerate(texts) if self.understands(text)]
+        if not readable:
+            return np.zeros((len(texts), self.space.dim), dtype=np.float32)
+        with self._lock:
+            model = self._loaded()
+            limit = self._limit(model, prompt)
+            pieces: list[tuple[int, str, int]] = []
+            for row in readable:
+                pieces += [(row, piece, tokens) for piece, tokens in self._pieces(texts[row], limit)]
+            # longest first: what does not fit shows at once, and a batch holds texts of one length
+            pieces.sort(key=lambda piece: -piece[2])
+            use_torch_threads(self._threads)
+            parts = self._batches.run(pieces, lambda batch: self._run(model, [text for _, text, _ in batch], prompt))
+            found = np.concatenate(list(parts))
+        vectors = np.zeros((len(texts), found.shape[1]), dtype=np.float32)
+        weights = np.array([[max(1, tokens)] for _, _, tokens in pieces], dtype=np.float32)
+        np.add.at(vectors, [row for row, _, _ in pieces], found * weights)
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.divide(vectors, norms, out=vectors, where=norms > 0)
+
+    def _run(self, model: SentenceTransformer, texts: Sequence[str], prompt: str) -> Vectors:
+        import torch
+
+        on_gpu = model.device.type == "cuda"
+        dtype = torch.bfloat16 if on_gpu and has_fast_bf16("cuda") else torch.float16
+        try:
+            with torch.autocast("cuda", dtype=dtype, enabled=on_gpu):
+                vectors = model.encode(
+                    list(texts),
+                    prompt=prompt or None,
+                    batch_size=len(texts),
+                    normalize_embeddings=True,
+                    show_progress_bar=False,
+                )
+        except (RuntimeError, ValueError, IndexError) as error:
+            if is_out_of_memory(error):
+                raise
+            raise ModelBroken(name=self.name, reason=str(error)) from error
+        found = np.asarray(vectors, dtype=np.float32)
+        if found.shape != (len(texts), self._dim) or not np.isfinite(found).all():
+            raise ModelBroken(name=self.name, reason=f"it gave vectors of shape {found.shape}, or not numbers")
+        return found
+
+    def _limit(self, model: SentenceTransformer, prompt: str) -> int:
+        """Tokens of text that fit beside the prompt and the marks at both ends."""
+        tokenizer = self._reader().tokenizer()
+        most = min(LONGEST, int(model.max_seq_length or LONGEST))
+        return max(8, most - len(tokenizer.encode(prompt).ids) - 1)
+
+    def _pieces(self, text: str, limit: int) -> list[tuple[str, int]]:
+        """`text` in as few and as even pieces as fit, with their tokens; cut between words where there are any."""
+        offsets = self._reader().tokenizer().encode(text, add_special_tokens=False).offsets
+        if len(offsets) <= limit:
+            return [(text, len(offsets))]
+        back_off = min(16, limit // 8)
+        count = -(-len(offsets) // (limit - back_off))
+        edges = [0]
+        for n in range(1, count):
+            at = round(n * len(offsets) / count)
+            back = next((at - k for k in range(back_off + 1) if _begins_word(text, offsets[at - k])), at)
+            edges.append(back)
+        edges.append(len(offsets))
+        starts = [offsets[edge][0] for edge in edges[:-1]] + [len(text)]
+        spans = zip(starts, starts[1:], edges, edges[1:], strict=False)
+        pieces = [(text[a:b].strip(), last - first) for a, b, first, last in spans]
+        return [piece for piece in pieces if piece[0]]
+
+    def _prompts(self) -> tuple[str, str]:
+        if self._prompts_read is None:
+            self._prompts_read = sentence_files.prompts(self._weights().folder, self.name)
+        return self._prompts_read
+
+    def _space(self, revision: str, dim: int) -> Space:
+        return Space(name=f"text/{self.name}", kind="text", model=self.name, revision=revision[:12], dim=dim)
+
+    def _weights(self) -> where.Weights:
+        if self._found is None:
+            if self._folder is not None:
+                self._found = where.at(self._folder, NEEDS, name=self.name)
+            else:
+                self._found = where.find(self._asked, NEEDS, name=self._asked, models_dir=self._models_dir)
+        return self._found
+
+    def _reader(self) -> Reader:
+        if self._reader_made is None:
+            self._reader_made = Reader(self._weights().folder / "tokenizer.json", self.name)
+        return self._reader_made
+
+    def _loaded(self) -> SentenceTransformer:
+        """The model; the lock must be held."""
+        if self._model is None:
+            folder, device = self._weights().folder, choose_device(self._device)
+            stated = sentence_files.dimension(folder, self.name)
+            is_safe = any((folder / file).is_file() for file in SAFE)
+            try:
+                import torch
+                from sentence_transformers import SentenceTransformer
+                from transformers.utils import logging as transformers_logging
+
+                transformers_logging.disable_progress_bar()  # a bar of our own would stand beside it
+                model = SentenceTransformer(
+                    str(folder),
+                    device=device,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    # torch's own format is read weights only: what else a pickle can hold is refused
+                    # and weights kept in half precision are widened, which a CPU works faster with
+                    model_kwargs={"use_safetensors": is_safe, "weights_only": True, "dtype": torch.float32},
+                )
+                model.eval()
+                dim = int(model.encode([_PROBE], show_progress_bar=False).shape[1])
+            except ImportError as error:
+                raise ModelUnavailable(name=self.name, reason=str(error)) from error
+            except HeimdexError:
+                raise
+            except Exception as error:  # safetensors, pickle and tokenizers each raise their own, bare Exception too
+                raise ModelBroken(name=self.name, reason=str(error)) from error
+            if stated is not None and dim != stated:
+                raise ModelBroken(name=self.name, reason=f"its files say {stated} dimensions, it gives {dim}")
+            self._dim = dim
+            self._batches = Batches(self.name, self._batch_size or BATCH[device])
+            self._model = model
+        return self._model
+
+
+def _begins_word(text: str, offset: tuple[int, int]) -> bool:
+    start = offset[0]
+    return start == 0 or text[start - 1].isspace() or text[start : start + 1].isspace()

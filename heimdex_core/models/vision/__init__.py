@@ -1,0 +1,1 @@
+"""Image-text encoders and captioning by open_clip."""

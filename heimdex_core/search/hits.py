@@ -1,0 +1,97 @@
+"""From a fused ranking to a page of hits with their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from heimdex_core.search.channels.base import ChannelResult
+from heimdex_core.search.fusion import Fused, FusedScene
+from heimdex_core.search.matching import match_spans, matched_words
+from heimdex_core.search.plan import Plan
+from heimdex_core.store.view import View
+from heimdex_core.types import ChannelScore, ChannelState, Hit, Query, Scene
+
+
+def matched_terms(results: Mapping[str, ChannelResult]) -> tuple[str, ...]:
+    """The index terms of the query, from the channel that looked them up."""
+    return next((found.terms for found in results.values() if found.terms), ())
+
+
+def page_of_hits(
+    view: View, query: Query, fused: Fused, results: Mapping[str, ChannelResult], user_id: str
+) -> tuple[tuple[Hit, ...], dict[str, Path]]:
+    """(the hits of the query's page, their thumbnails by scene_id)."""
+    wanted = fused.ranking[query.offset : query.offset + query.limit]
+    if not wanted:
+        return (), {}
+    scenes = view.scenes_by_id([item.scene_id for item in wanted])
+    titles = {video.video_id: video.title for video in view.visible_videos(user_id)}
+    ranks = {name: found.scenes.ranks() for name, found in results.items()}
+    scores = {name: dict(found.scenes.hits) for name, found in results.items()}
+    terms = matched_terms(results)
+    hits, thumbnails = [], {}
+    for rank, item in enumerate(wanted, start=query.offset + 1):
+        scene = scenes.get(item.scene_id)
+        # An index that is out of step with the sidecars may name what is not there.
+        if scene is None or scene.video_id not in titles:
+            continue
+        parts = {name: _channel_score(name, item, fused, scores, ranks) for name in results}
+        hits.append(_hit(scene, titles[scene.video_id], item.score, rank, parts, terms))
+        if scene.thumbnail:
+            thumbnails[scene.scene_id] = view.frame_path(scene, scene.thumbnail)
+    return tuple(hits), thumbnails
+
+
+def channel_states(
+    plan: Plan, results: Mapping[str, ChannelResult], weights: Mapping[str, float], fused: Fused
+) -> dict[str, ChannelState]:
+    """Whether each channel took part, with which share, and why not."""
+    states = {}
+    for slot in plan.slots:
+        name, found = slot.name, results[slot.name]
+        weight = fused.weights.get(name, 0.0)
+        reason = found.reason if weights[name] > 0 else "weight_zero"
+        reason = reason or fused.left.get(name)
+        states[name] = ChannelState(
+            active=reason is None,
+            weight=weight,
+            reason=reason,
+            detail=found.detail,
+            used_words=found.used_words,
+            kind=slot.kind,
+            space=slot.space.name if slot.space else None,
+            error=found.error,
+        )
+    return states
+
+
+def _channel_score(
+    name: str,
+    item: FusedScene,
+    fused: Fused,
+    scores: Mapping[str, Mapping[str, float]],
+    ranks: Mapping[str, Mapping[str, int]],
+) -> ChannelScore:
+    part = item.parts.get(name)
+    return ChannelScore(
+        score=scores[name].get(item.scene_id),
+        rank=ranks[name].get(item.scene_id),
+        weight=fused.weights.get(name, 0.0),
+        normalised=part.normalised if part else 0.0,
+        contribution=part.contribution if part else 0.0,
+    )
+
+
+def _hit(
+    scene: Scene, title: str, score: float, rank: int, parts: Mapping[str, ChannelScore], terms: tuple[str, ...]
+) -> Hit:
+    return Hit(
+        scene=scene,
+        video_title=title,
+        score=score,
+        rank=rank,
+        channels=parts,
+        matched_words=matched_words((scene.transcript, title, *scene.tags, scene.caption, scene.on_screen_text), terms),
+        transcript_spans=tuple(match_spans(scene.transcript, terms)),
+    )
