@@ -39,7 +39,7 @@ help:  ## this list
 
 # Debian's browser, Korean fonts and a speech synthesiser, where they are missing and may be installed.
 APT := $(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
-.PHONY: help run test check system-tools setup
+.PHONY: help run test check check-long system-tools setup
 system-tools:
 	@missing=""
 	command -v chromium >/dev/null || missing="$$missing chromium"
@@ -62,5 +62,8 @@ check: .venv/.test  ## style and types
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-test: .venv/.test system-tools check  ## style, types and all tests
-	@$(PY) -m pytest -n 2 --dist worksteal
+test: .venv/.test system-tools check  ## style, types and the tests
+	@$(PY) -m pytest -n 2 --dist worksteal -m 'not long'
+
+check-long: .venv/.test system-tools  ## the long matrices that `make test` leaves out
+	@$(PY) -m pytest -n 2 --dist worksteal -m long

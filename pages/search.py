@@ -10,7 +10,7 @@ import streamlit as st
 from heimdex_core.errors import SceneNotFound
 from heimdex_core.library import Library
 from heimdex_core.settings import PRESETS, default_weights
-from heimdex_core.types import Scene, SearchResult
+from heimdex_core.types import Scene, SearchResult, VisibleVideo
 from ui import media, page, resources, scene_panel, state, tray
 from ui.components.controls import dial, grid
 from ui.i18n import t, tn
@@ -66,7 +66,7 @@ def take_query() -> None:
     st.query_params.from_dict({"q": text} if text else {})
 
 
-def draw_dial(library: Library, videos: list[media.Searchable]) -> None:
+def draw_dial(library: Library, videos: list[VisibleVideo]) -> None:
     now = state.search()
     dial(
         "hx_dial",
@@ -119,7 +119,7 @@ def draw_dial(library: Library, videos: list[media.Searchable]) -> None:
     )
 
 
-def search(library: Library, videos: list[media.Searchable]) -> SearchResult | None:
+def search(library: Library, videos: list[VisibleVideo]) -> SearchResult | None:
     now = state.search()
     shown = [video.video_id for video in videos if video.video_id not in now.hidden_videos]
     if not now.query or not shown:
@@ -180,7 +180,7 @@ def draw_grid(library: Library, result: SearchResult, selected: str | None) -> N
     )
 
 
-def draw_nothing(result: SearchResult | None, videos: list[media.Searchable]) -> None:
+def draw_nothing(result: SearchResult | None, videos: list[VisibleVideo]) -> None:
     """The middle when there is no hit: why, and what to do."""
     if not videos:
         page.empty(t("search.no_videos"), t("search.no_videos_hint"))

@@ -7,12 +7,8 @@ from functools import lru_cache
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
-from heimdex_core.store.visible import VisibleVideo
-from heimdex_core.types import Export, Keyframe, Scene, Video
+from heimdex_core.types import Export, Keyframe, Scene, Video, VisibleVideo
 from ui import resources
-
-Searchable = VisibleVideo
-"""A video as the search page lists it: id, title, number of scenes."""
 
 
 def picture(library: Library, scene: Scene, keyframe: Keyframe | None = None) -> str | None:
@@ -46,7 +42,7 @@ def _cover_scene(library: Library, video_id: str, generation: int) -> Scene | No
     return next((scene for scene in [*scenes[1:2], *scenes] if scene.thumbnail), None)
 
 
-def visible_videos(library: Library) -> list[Searchable]:
+def visible_videos(library: Library) -> list[VisibleVideo]:
     """The videos that can be searched, newest first, without asking the catalog."""
     found = [video for video in library.searchable_videos() if video.scene_count]
     return sorted(found, key=lambda video: (video.created_at is not None, video.created_at), reverse=True)

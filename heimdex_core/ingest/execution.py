@@ -36,9 +36,10 @@ def is_retryable(error: Exception) -> bool:
 
 
 def wrap_error(error: Exception, stage: str) -> HeimdexError:
-    """`error` itself, or StageFailed with the type and message of an error from outside the tree."""
+    """`error` itself; for one from outside the tree StageFailed with its type and message, and its traceback logged."""
     if isinstance(error, HeimdexError):
         return error
+    _log.error("%s failed", stage, exc_info=error)
     message = str(error).strip()
     name = type(error).__name__
     return StageFailed(stage=stage, reason=f"{name}: {message}"[:500] if message else name)
@@ -76,6 +77,8 @@ def try_repeatedly(
             return work()
         except Exception as error:
             if attempt == policy.attempts or not is_retryable(error):
+                if isinstance(error, HeimdexError):
+                    raise
                 raise wrap_error(error, name) from error
             _log.warning("%s failed, trying again: %s", name, error)
         wait(policy.pause_s(attempt))

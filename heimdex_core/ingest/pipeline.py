@@ -148,8 +148,6 @@ class IngestRun:
         """
         if error is None:
             return
-        if error.__cause__ is not None:
-            _log.error("indexing video %s failed", self.video_id, exc_info=error.__cause__)
         if isinstance(error, ValidationError):
             self.work.remove()
         if self.is_visible:

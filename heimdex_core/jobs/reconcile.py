@@ -129,4 +129,4 @@ def recover(executor_ids: Sequence[str]) -> int:
     """
     from dbos import DBOS
 
-    return len(DBOS._recover_pending_workflows(list(executor_ids)))
+    return len(DBOS._recover_pending_workflows(list(executor_ids)))  # noqa: SLF001

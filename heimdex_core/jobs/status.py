@@ -17,7 +17,7 @@ from heimdex_core.types import utc_now
 
 logger = logging.getLogger(__name__)
 
-WorkerState = Literal["starting", "idle", "working", "stopping", "stopped"]
+WorkerState = Literal["starting", "idle", "working", "asleep", "stopping", "stopped"]
 HEARTBEAT_S = 5.0
 SILENT_AFTER_S = 60.0
 """A worker that has not written its status for so long hangs or is dead."""

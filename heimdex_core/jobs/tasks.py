@@ -173,8 +173,6 @@ class Tasks:
             if execution.is_retryable(error) and not attempt.is_last:
                 logger.warning("%s of %s failed, trying again: %s", attempt.stage, attempt.subject, error)
                 raise
-            if not isinstance(error, HeimdexError):
-                logger.exception("%s of %s failed", attempt.stage, attempt.subject)
             return {"error": execution.wrap_error(error, attempt.stage).to_dict()}
 
     def _is_marked(self, job_id: str, subject: str) -> bool:

@@ -183,6 +183,7 @@ class _Worker:
 
     def _sleep(self) -> None:
         """Until there is work, or `stop`."""
+        self._status.set_state("asleep")
         while not self._wake_up.wait(self._stop, LOOK_ANYWAY_S) and not self._stop.is_set():
             self._status.beat()
             self._reconcile()

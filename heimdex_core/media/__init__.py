@@ -1,1 +1,1 @@
-"""Everything that touches PyAV or ffmpeg: probing, decoding, sound, subtitles, previews, rendering."""
+"""Everything that touches PyAV or ffmpeg: probing, decoding, audio, subtitles, previews, rendering."""

@@ -1,6 +1,6 @@
-"""Sound for the recognisers: one track as 16 kHz mono, where sample number / 16000 is the time.
+"""Audio for speech recognition: one track as 16 kHz mono, in which sample number / 16000 is the time in seconds.
 
-Silence is put where the sound starts late, has holes, or is too broken to decode.
+Silence is inserted where the audio starts late, has gaps, or cannot be decoded.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -19,53 +18,58 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from heimdex_core.errors import DiskFull, FileUnreadable
-from heimdex_core.files import atomic_path, free_bytes
-from heimdex_core.media.opening import open_media
+from heimdex_core.errors import FileUnreadable
+from heimdex_core.files import atomic_path, require_free_space
+from heimdex_core.media.containers import open_media, read_packets
 from heimdex_core.types import AudioTrack, MediaInfo, WorkContext
 
 SAMPLE_RATE_HZ = 16_000
+"""The rate of the extracted audio."""
 Samples = npt.NDArray[np.int16]
 
-# Timestamps are rounded (Matroska: to 1 ms) and packets jitter; only a larger step is a hole or an overlap.
+# Timestamps are rounded (Matroska: to 1 ms) and packets jitter; only a larger step is a gap or an overlap.
 _JUMP_S = 0.03
-# About -66 dBFS: below it nobody hears anything.
+# About -66 dBFS, which is inaudible.
 _SILENT_PEAK = 16
-# Sound that falls at once from something heard to absolute zero and stays there for the better part of what
-# is left has broken off; a few quiet seconds at the end are how clips end.
+# Audio that falls from something audible to digital silence, and stays there for at least _STOP_MIN_S and
+# _STOP_SHARE of its length, has broken off; many intact clips end with a few silent seconds.
 _STOP_MIN_S, _STOP_SHARE, _STOP_WINDOW_S = 5.0, 0.4, 0.1
 _REPORT_EVERY_S = 5.0
-_HOLE_BLOCK = SAMPLE_RATE_HZ * 60
+_SILENCE_BLOCK = SAMPLE_RATE_HZ * 60
 
 
 @dataclass(frozen=True)
 class AudioResult:
-    """`path` is None where there is nothing to hear. `track` is the stream's index in the file.
-
-    `notes`: "no_audio", "audio_silent", "audio_broken:12.3" (does not decode from there on, wholly or in part),
-    "audio_stops:12.3" (decodes, but breaks off there and is absolutely silent to its end); `broken_at_s` is
-    the same time.
-    """
+    """What `extract_audio` wrote."""
 
     path: str | None
+    """The WAV file; None where there is no usable audio."""
     duration_s: float
     track: int | None
+    """The stream index of the track in the video."""
     broken_at_s: float | None
+    """Where the audio first fails to decode or breaks off, in seconds; None where it is intact."""
     notes: tuple[str, ...]
+    """Codes: "no_audio", "audio_silent", "audio_broken:12.3" (from 12.3 s on some or all of it does not decode) or
+    "audio_stops:12.3" (it decodes, but is digitally silent from 12.3 s to its end)."""
 
 
 def extract_audio(path: Path, info: MediaInfo, out_wav: Path, context: WorkContext) -> AudioResult:
-    """Write the best track as 16 kHz mono 16-bit WAV, streamed. Progress in seconds.
+    """Write the first of `ranked_tracks` that can be decoded as a 16 kHz mono 16-bit WAV.
 
-    Raises Cancelled, DiskFull. Nothing is left behind when it does.
+    Args:
+        path: the video.
+        info: what `probe` returned for it.
+        out_wav: the file to write; on failure it is not left behind.
+        context: receives progress in seconds of audio.
+
+    Raises Cancelled, DiskFull, FileUnreadable, NotAVideo.
     """
     if not info.audio_tracks:
         return AudioResult(None, 0.0, None, None, ("no_audio",))
     needed = round(info.duration_s * SAMPLE_RATE_HZ * 2)
-    free = free_bytes(out_wav.parent)
-    if free < needed:
-        raise DiskFull(what=out_wav.name, needed_bytes=needed, free_bytes=free)
-    broken_at_s: float | None = None
+    require_free_space(out_wav.parent, needed, keep_free_bytes=0, what=out_wav.name)
+    broken = False
     for track in ranked_tracks(info):
         with atomic_path(out_wav, needed_bytes=needed) as partial, partial.open("wb") as file:
             with wave.open(file) as wav:
@@ -75,25 +79,31 @@ def extract_audio(path: Path, info: MediaInfo, out_wav: Path, context: WorkConte
                 file.flush()
                 return _result(out_wav, info, track, timeline, at_s)
         out_wav.unlink(missing_ok=True)
-        broken_at_s = min(at_s or 0.0, broken_at_s or 0.0) if at_s is not None else broken_at_s
-    notes = ("no_audio",) if broken_at_s is None else ("no_audio", f"audio_broken:{broken_at_s:.1f}")
-    return AudioResult(None, 0.0, None, broken_at_s, notes)
+        broken = broken or at_s is not None
+    if broken:
+        return AudioResult(None, 0.0, None, 0.0, ("no_audio", "audio_broken:0.0"))
+    return AudioResult(None, 0.0, None, None, ("no_audio",))
 
 
 def ranked_tracks(info: MediaInfo) -> list[AudioTrack]:
-    """Tracks, best first: the film before commentary and description, the default before others, then as they lie."""
+    """Best first: the programme before commentary and audio description, then default tracks, then by stream index."""
     return sorted(info.audio_tracks, key=lambda t: (t.is_commentary, not t.is_default, t.stream_index))
 
 
-def read_wav(path: Path, start_s: float = 0.0, end_s: float | None = None) -> npt.NDArray[np.float32]:
-    """Samples of [start_s, end_s) of a 16 kHz mono 16-bit WAV as float32, -1 to 1; shorter where the file ends.
+def choose_audio(info: MediaInfo) -> AudioTrack | None:
+    """The track that exports and previews use: the first of `ranked_tracks`, None for a video without audio."""
+    return next(iter(ranked_tracks(info)), None)
 
-    Raises FileUnreadable.
+
+def read_wav(path: Path, start_s: float = 0.0, end_s: float | None = None) -> npt.NDArray[np.float32]:
+    """Samples of [start_s, end_s) of a 16 kHz mono 16-bit WAV, float32 (n,), -1 to 1; fewer where the file ends.
+
+    `start_s` and `end_s` are seconds; None means to the end. Raises FileUnreadable.
     """
     try:
         with wave.open(str(path)) as wav:
             if (wav.getframerate(), wav.getnchannels(), wav.getsampwidth()) != (SAMPLE_RATE_HZ, 1, 2):
-                raise FileUnreadable(filename=path.name, reason="it is not 16 kHz mono 16-bit sound")
+                raise FileUnreadable(filename=path.name, reason="it is not 16 kHz mono 16-bit audio")
             total = wav.getnframes()
             start = min(max(0, round(start_s * SAMPLE_RATE_HZ)), total)
             end = total if end_s is None else min(max(start, round(end_s * SAMPLE_RATE_HZ)), total)
@@ -105,7 +115,7 @@ def read_wav(path: Path, start_s: float = 0.0, end_s: float | None = None) -> np
 
 
 def wav_duration_s(path: Path) -> float:
-    """Length of a WAV file in seconds."""
+    """Length of a WAV file in seconds. Raises OSError, wave.Error."""
     with wave.open(str(path)) as wav:
         return wav.getnframes() / wav.getframerate()
 
@@ -114,7 +124,7 @@ def wav_duration_s(path: Path) -> float:
 
 
 class _Timeline:
-    """A WAV file written from left to right, samples placed at their times."""
+    """A WAV file written in order of time, with samples placed at their times."""
 
     def __init__(self, wav: wave.Wave_write) -> None:
         wav.setnchannels(1)
@@ -124,8 +134,8 @@ class _Timeline:
         self.samples = 0
         self.good_samples = 0
         self.peak = 0
-        self.last_sound = 0
-        """End of the last sample that is not zero."""
+        self.last_nonzero = 0
+        """Number of the sample after the last one that is not zero."""
         self._recent = np.zeros(0, np.int16)
 
     def write(self, samples: Samples) -> None:
@@ -134,31 +144,31 @@ class _Timeline:
             return
         self._wav.writeframesraw(samples.astype("<i2", copy=False).tobytes())
         self.good_samples += samples.size
-        heard = np.flatnonzero(samples)
-        if heard.size:
-            end = int(heard[-1]) + 1
+        nonzero = np.flatnonzero(samples)
+        if nonzero.size:
+            end = int(nonzero[-1]) + 1
             self.peak = max(self.peak, int(np.abs(samples.astype(np.int32)).max()))
-            self.last_sound = self.samples + end
+            self.last_nonzero = self.samples + end
             window = round(_STOP_WINDOW_S * SAMPLE_RATE_HZ)
             self._recent = np.concatenate([self._recent, samples[:end]])[-window:]
         self.samples += samples.size
 
     def pad_to(self, position: int) -> None:
-        """Silence up to a sample number."""
+        """Append silence up to a sample number."""
         while self.samples < position:
-            count = min(position - self.samples, _HOLE_BLOCK)
+            count = min(position - self.samples, _SILENCE_BLOCK)
             self._wav.writeframesraw(bytes(2 * count))
             self.samples += count
 
     @property
     def stops_at_s(self) -> float | None:
-        """Where heard sound ends at once in absolute silence that lasts to the end and is long."""
-        rest_s = (self.samples - self.last_sound) / SAMPLE_RATE_HZ
+        """Where audible sound changes into long digital silence that lasts to the end."""
+        rest_s = (self.samples - self.last_nonzero) / SAMPLE_RATE_HZ
         long_s = max(_STOP_MIN_S, _STOP_SHARE * self.samples / SAMPLE_RATE_HZ)
         if rest_s < long_s or not self._recent.size:
             return None
         loudness = float(np.sqrt(np.mean(self._recent.astype(np.float64) ** 2)))
-        return self.last_sound / SAMPLE_RATE_HZ if loudness > _SILENT_PEAK else None
+        return self.last_nonzero / SAMPLE_RATE_HZ if loudness > _SILENT_PEAK else None
 
 
 def _result(
@@ -182,7 +192,7 @@ def _result(
 def _extract_track(
     path: Path, info: MediaInfo, track: AudioTrack, timeline: _Timeline, context: WorkContext
 ) -> float | None:
-    """Fill the timeline from one track; where its sound first broke, if it did."""
+    """Fill the timeline from one track; returns where the track first fails to decode, in seconds."""
     end = round(info.duration_s * SAMPLE_RATE_HZ)
     reported_s = 0.0
     with open_media(path) as container:
@@ -191,45 +201,37 @@ def _extract_track(
         for time_s, frame in reader.frames():
             context.check()
             if timeline.samples >= end + SAMPLE_RATE_HZ:
-                break  # times that run away must not fill the disk
+                break  # absurdly late timestamps must not fill the disk
             resampler.add(time_s, frame, latest_s=info.duration_s)
             if time_s - reported_s >= _REPORT_EVERY_S:
                 context.report(time_s, info.duration_s)
                 reported_s = time_s
         resampler.flush()
         if reader.broken_at_s is not None:
-            # the rest of a broken track is silence, so that its length is that of the picture
+            # silence for the rest, so that the audio is as long as the video
             timeline.pad_to(end)
     context.report(info.duration_s, info.duration_s)
     return reader.broken_at_s
 
 
 class _Reader:
-    """Decodes one audio track, noting where it breaks."""
+    """Decodes one audio track and remembers where it first fails."""
 
     def __init__(self, container: InputContainer, info: MediaInfo, track: AudioTrack) -> None:
         self._container = container
         self._stream = container.streams[track.stream_index]
         self._origin_s = info.origin_s
+        self._next_s = 0.0
         self.broken_at_s: float | None = None
 
     def frames(self) -> Iterator[tuple[float, AudioFrame]]:
-        """(time_s, frame); what does not decode is left out."""
+        """(time_s, frame); what cannot be decoded is left out."""
         if not isinstance(self._stream, AudioStream) or self._stream.codec_context is None:
             self.broken_at_s = 0.0
             return
-        packets = self._container.demux(self._stream)
-        next_s = 0.0
-        while True:
-            try:
-                packet: Any = next(packets, None)
-            except av.error.FFmpegError:
-                self._broke(next_s)
-                return
-            if packet is None:
-                return
+        for packet in read_packets(self._container, self._stream, on_error=lambda: self._broke(self._next_s)):
             stamp = packet.pts if packet.pts is not None else packet.dts
-            packet_s = next_s if stamp is None else float(stamp * packet.time_base) - self._origin_s
+            packet_s = self._next_s if stamp is None else float(stamp * packet.time_base) - self._origin_s
             try:
                 decoded: list[AudioFrame] = packet.decode()
             except av.error.FFmpegError:
@@ -238,8 +240,8 @@ class _Reader:
             if not decoded and packet.is_corrupt:
                 self._broke(packet_s)
             for frame in decoded:
-                time_s = next_s if frame.time is None else frame.time - self._origin_s
-                next_s = time_s + frame.samples / frame.sample_rate
+                time_s = self._next_s if frame.time is None else frame.time - self._origin_s
+                self._next_s = time_s + frame.samples / frame.sample_rate
                 yield time_s, frame
 
     def _broke(self, time_s: float) -> None:
@@ -248,7 +250,7 @@ class _Reader:
 
 
 class _Resampler:
-    """Runs of unbroken sound become 16 kHz mono; each run starts at its own time."""
+    """Converts continuous runs of audio to 16 kHz mono; each run starts at its own time."""
 
     def __init__(self, timeline: _Timeline) -> None:
         self._timeline = timeline
@@ -256,7 +258,7 @@ class _Resampler:
         self._kind: tuple[str, str, int] | None = None
         self._next_s = 0.0
         self._skip = 0
-        """Samples to drop because their time is already written."""
+        """How many samples to drop because the file has samples for their time already."""
 
     def add(self, time_s: float, frame: AudioFrame, *, latest_s: float) -> None:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -264,7 +266,7 @@ class _Resampler:
             self.flush()
             self._start(min(time_s, latest_s), kind)
         self._next_s = time_s + frame.samples / frame.sample_rate
-        frame.pts = None  # the run is unbroken: small jitter of its times must not reach the resampler
+        frame.pts = None  # the run is continuous: small jitter of its times must not reach the resampler
         self._write(frame)
 
     def _start(self, time_s: float, kind: tuple[str, str, int]) -> None:
@@ -275,7 +277,7 @@ class _Resampler:
         self._skip = self._timeline.samples - max(position, 0) + max(0, -position)
 
     def flush(self) -> None:
-        """Get the last samples of the run out of the resampler."""
+        """Write the samples that the resampler still holds of the run."""
         if self._resampler is not None:
             self._write(None)
             self._resampler = None

@@ -1,66 +1,135 @@
-"""What a file's own structure claims, read without decoding: which container, how long, how many bytes.
+"""Opening containers safely, and reading what their headers claim without decoding.
 
-libav corrects or estimates durations while opening; here the header's claim is read as it stands, so
-that it can be held against what is measured.
+libav corrects or estimates durations while opening a file; `read_structure` returns the header's own claim, so that
+it can be compared with what is measured.
 """
 
 from __future__ import annotations
 
+import contextlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from heimdex_core.errors import FileUnreadable, NotAVideo
 
 ContainerKind = Literal["mov", "matroska", "avi", "other"]
+VIDEO_FORMATS = ("mov", "matroska", "webm", "avi")
+"""The container formats that are accepted, by libav's names."""
+# Opened only to report "no picture, only audio" instead of "not a video".
+_AUDIO_FORMATS = ("flac", "mp3", "wav", "ogg", "aac", "aiff", "w64", "caf")
+# Playlists and scripts (HLS, DASH, concat, SDP, image sequences ...) name other files: they are not on the list,
+# so libav does not even probe for them.
+_OPTIONS = {"format_whitelist": ",".join((*VIDEO_FORMATS, *_AUDIO_FORMATS)), "protocol_whitelist": "file"}
 
-# a hostile gigabyte of empty boxes must not keep us busy
+# Limits the time that a hostile gigabyte of empty boxes can cost.
 _MAX_BOXES = 200_000
 _MOV_FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp", b"moof"}
+_EBML_MAGIC = b"\x1aE\xdf\xa3"
+
+
+# --- opening --------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def open_media(path: Path, filename: str | None = None) -> Iterator[InputContainer]:
+    """Open a file with libav so that it can make libav read nothing but itself.
+
+    `filename` is the name used in messages, by default that of `path`. Raises FileUnreadable, and NotAVideo if
+    the content is not one of the accepted containers.
+    """
+    name = filename or path.name
+    if av.logging.get_level() is not None:
+        # libav's threads would wait for the interpreter in order to log, while it waits for them to end
+        av.logging.set_level(None)
+    try:
+        container = av.open(str(path.resolve()), "r", options=_OPTIONS, metadata_errors="replace")
+    except (av.error.FileNotFoundError, av.error.IsADirectoryError) as error:
+        raise FileUnreadable(filename=name, reason=error.strerror) from error
+    except av.error.FFmpegError as error:
+        # a format outside the whitelist is reported as EINVAL or EPERM
+        raise NotAVideo(filename=name, reason="its content is not MP4, MOV, AVI, MKV or WebM") from error
+    with container:
+        yield container
+
+
+def is_video_container(container: InputContainer) -> bool:
+    """Whether the format of an opened container is one of VIDEO_FORMATS."""
+    return any(name in VIDEO_FORMATS for name in container.format.name.split(","))
+
+
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """The video streams without cover art and thumbnails."""
+    still = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    return [s for s in container.streams.video if not s.disposition & still]
+
+
+def read_packets(
+    container: InputContainer, *streams: Any, on_error: Callable[[], None] = lambda: None
+) -> Iterator[Any]:
+    """Packets of `streams` (of all streams when none is given), up to the end or to where the container breaks.
+
+    `on_error` is called when it breaks; no exception is raised.
+    """
+    try:
+        yield from container.demux(*streams)
+    except av.error.FFmpegError:
+        on_error()
+
+
+# --- structure ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Structure:
-    """`claimed_duration_s` is None where the header makes no claim (live recordings).
-
-    `expected_bytes` is how long the file says it is (None where it does not), `missing_index` is True for an
-    MP4 or MOV without its moov box, `fragmented` for one made of movie fragments.
-    """
+    """What the header of a file claims about the file."""
 
     kind: ContainerKind
     size_bytes: int
+    """The size on disk."""
     claimed_duration_s: float | None = None
+    """None where the header makes no claim, as in live recordings."""
     expected_bytes: int | None = None
+    """The size that the file should have; None where it does not say."""
     missing_index: bool = False
+    """True for an MP4 or MOV without its moov box."""
     fragmented: bool = False
+    """True for an MP4 or MOV of movie fragments."""
 
     @property
     def missing_bytes(self) -> int:
+        """How many bytes the file is shorter than it should be; 0 where that is not known."""
         return max(0, self.expected_bytes - self.size_bytes) if self.expected_bytes else 0
 
 
 def read_structure(path: Path) -> Structure:
-    """The structure of any file; kind "other" for what is none of the three. Raises OSError only."""
+    """Read the structure of any file; its kind is "other" if it is none of the three. Raises OSError only."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(16)
+        kind: ContainerKind = "other"
         try:
-            if head[:4] == b"\x1aE\xdf\xa3":
+            if head[:4] == _EBML_MAGIC:
+                kind = "matroska"
                 return _matroska(file, size)
             if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+                kind = "avi"
                 return _avi(file, size)
             if head[4:8] in _MOV_FIRST_BOXES:
+                kind = "mov"
                 return _mov(file, size)
-        except (struct.error, IndexError):
-            # a header cut in the middle: no claim can be read from it
-            kind: ContainerKind = (
-                "matroska" if head[:4] == b"\x1aE\xdf\xa3" else "avi" if head[:4] == b"RIFF" else "mov"
-            )
+        except (struct.error, IndexError):  # a header that is cut in the middle makes no claim
             return Structure(kind, size, missing_index=kind == "mov")
-    return Structure("other", size)
+    return Structure(kind, size)
 
 
-# --- MP4 and MOV ----------------------------------------------------------------------------------
+# --- MP4 and MOV (ISO/IEC 14496-12) ---------------------------------------------------------------
 
 
 def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -97,7 +166,7 @@ def _mov(file: BinaryIO, size: int) -> Structure:
 
 
 def _moov_claim(file: BinaryIO, start: int, end: int) -> tuple[float | None, bool]:
-    """(claimed seconds, fragmented). Of a fragmented file only mehd speaks for the whole."""
+    """(claimed seconds, fragmented). In a fragmented file only mehd covers the whole; mvhd does not."""
     scale, duration = 0, 0
     whole: int | None = None
     fragmented = False
@@ -116,7 +185,7 @@ def _moov_claim(file: BinaryIO, start: int, end: int) -> tuple[float | None, boo
 
 
 def _mvhd(file: BinaryIO, body: int) -> tuple[int, int]:
-    """(timescale, duration in its units; 0 where it is said to be unknown)."""
+    """(timescale, duration in its units). A duration marked as unknown becomes 0."""
     file.seek(body)
     data = file.read(32)
     if data[0] == 1:
@@ -126,20 +195,20 @@ def _mvhd(file: BinaryIO, body: int) -> tuple[int, int]:
     return scale, 0 if duration == 2**32 - 1 else duration
 
 
-# --- Matroska and WebM ----------------------------------------------------------------------------
+# --- Matroska and WebM (RFC 9559) -----------------------------------------------------------------
 
 _SEGMENT, _INFO, _SCALE, _DURATION, _CLUSTER = 0x18538067, 0x1549A966, 0x2AD7B1, 0x4489, 0x1F43B675
 
 
 def _vint(file: BinaryIO, keep_marker: bool) -> tuple[int, bool]:
-    """(value, unknown): an EBML variable-length number; `unknown` when all its bits are ones."""
+    """(value, unknown) of a variable-length integer (RFC 8794, section 4); `unknown` when all its bits are ones."""
     first = file.read(1)[0]
     length = 9 - first.bit_length()
     if length > 8:
         raise struct.error("not an EBML number")
     rest = file.read(length - 1)
     if len(rest) < length - 1:
-        raise struct.error("cut")
+        raise struct.error("the number is cut off")
     value = int.from_bytes(bytes([first if keep_marker else first & (0xFF >> length)]) + rest, "big")
     return value, not keep_marker and value == (1 << (7 * length)) - 1
 
@@ -191,11 +260,11 @@ def _matroska_claim(file: BinaryIO, start: int, end: int) -> float | None:
     return duration * scale_ns / 1e9 if 0 < duration < float("inf") else None
 
 
-# --- AVI ------------------------------------------------------------------------------------------
+# --- AVI (RIFF with the OpenDML extensions) -------------------------------------------------------
 
 
 def _avi(file: BinaryIO, size: int) -> Structure:
-    """The claim is the longer one of the main header's and the video stream's; the size is that of all RIFF chunks."""
+    """The longer of the durations in the main and the stream header; the size is that of all RIFF chunks."""
     expected = at = riffs = 0
     while at + 12 <= size and riffs < _MAX_BOXES:
         file.seek(at)
@@ -209,7 +278,7 @@ def _avi(file: BinaryIO, size: int) -> Structure:
     header = file.read(min(size, 1 << 16))
     claims = [0.0]
     main = header.find(b"avih")
-    if main >= 0 and riffs == 1:  # with several RIFF chunks it speaks only for the first
+    if main >= 0 and riffs == 1:  # with several RIFF chunks it covers only the first
         frame_us, _, _, _, frames = struct.unpack_from("<IIIII", header, main + 8)
         claims.append(frame_us * frames / 1e6)
     video = header.find(b"strh\x38\x00\x00\x00vids")

@@ -1,4 +1,4 @@
-"""Pictures of a video as they are shown: upright, at their times, a few at a time in memory."""
+"""Decoding video into upright frames with their times, holding only a few frames in memory."""
 
 from __future__ import annotations
 
@@ -10,34 +10,38 @@ from typing import Any
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.codec.context import ThreadType
 from av.container import InputContainer
+from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from heimdex_core.errors import UndecodableVideo
-from heimdex_core.media.opening import open_media
-from heimdex_core.media.orientation import Orientation, orientation_of
+from heimdex_core.media.containers import open_media, read_packets
+from heimdex_core.media.images import Image
 from heimdex_core.types import MediaInfo
 
-Image = npt.NDArray[np.uint8]
 OnDamage = Callable[[float], None]
+"""Called with the time in seconds of a frame that cannot be decoded."""
 
 _EXACT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
-# Two frames are never nearer than this; broken files repeat times or step back.
+# Two frames are never closer than this; broken files repeat times or step back.
 _MIN_STEP_S = 0.0005
 _SAME_TIME_S = 0.001
+# Limits the packets remembered while nothing is damaged; no codec delays a frame by as many.
+_MAX_WAITING = 256
 
 
 @dataclass(frozen=True)
 class Frame:
-    """`image` is RGB uint8, (height, width, 3), as shown."""
+    """One decoded frame."""
 
     time_s: float
+    """When it is shown, in seconds from the start as a player counts."""
     image: Image
+    """RGB uint8, (height, width, 3), upright and with square pixels."""
 
 
 def frames(
@@ -50,29 +54,39 @@ def frames(
     threads: int = 0,
     on_damage: OnDamage | None = None,
 ) -> Iterator[Frame]:
-    """Every picture of [start_s, end_s) in order, its longest side at most `max_side_px`.
+    """Every frame of [start_s, end_s) in order of time. Frames that cannot be decoded are left out.
 
-    Damaged pictures are left out and their times given to `on_damage`. `threads` 0 chooses from the cores.
-    Raises UndecodableVideo when not one picture of the whole file decodes.
+    Args:
+        path: the video.
+        info: what `probe` returned for it.
+        max_side_px: limit of the longer side; larger frames are reduced, None keeps their size.
+        start_s, end_s: seconds in player time; None means to the end.
+        threads: decoding threads; 0 lets libav choose.
+        on_damage: called for each frame that is left out.
+
+    Raises UndecodableVideo if no frame of the whole file can be decoded, FileUnreadable, NotAVideo.
     """
     scaler: _Scaler | None = None
-    for time_s, picture in _raw_frames(path, info, start_s, threads, on_damage):
+    for time_s, frame in _raw_frames(path, info, start_s, threads, on_damage):
         if end_s is not None and time_s >= end_s:
             return
         if scaler is None:
-            scaler = _Scaler(info, orientation_of(picture), max_side_px=max_side_px)
-        yield Frame(time_s, scaler.convert(picture))
+            scaler = _Scaler(info, orientation_of(frame), max_side_px=max_side_px)
+        yield Frame(time_s, scaler.convert(frame))
 
 
 def frame_at(path: Path, info: MediaInfo, time_s: float, *, max_side_px: int | None = None) -> Frame:
-    """The picture on screen at `time_s`: the last one at or before it (the first or last of the file at its ends)."""
+    """The frame on screen at `time_s` (seconds): the last one at or before it, or else the first of the file.
+
+    `max_side_px` as for `frames`. Raises UndecodableVideo, FileUnreadable, NotAVideo.
+    """
     shown: tuple[float, VideoFrame] | None = None
     for found in _raw_frames(path, info, max(0.0, time_s), 0, None, lead_in=True):
         if shown is not None and found[0] > time_s + _SAME_TIME_S:
             break
         shown = found
     if shown is None:
-        raise UndecodableVideo(filename=path.name, reason=f"there is no readable picture at {time_s:.1f} s")
+        raise UndecodableVideo(filename=path.name, reason=f"no frame can be decoded at {time_s:.1f} s")
     scaler = _Scaler(info, orientation_of(shown[1]), max_side_px=max_side_px)
     return Frame(shown[0], scaler.convert(shown[1]))
 
@@ -88,39 +102,94 @@ def two_size_frames(
     threads: int = 0,
     on_damage: OnDamage | None = None,
 ) -> Iterator[tuple[float, Image, Image | None]]:
-    """One decoding pass for shot detection and keyframes: (time_s, small BGR, candidate RGB or None) of every picture.
+    """One decoding pass for shot detection and keyframes: (time_s, small BGR, RGB candidate or None) of every frame.
 
-    The small picture is `detect_width_px` wide as shown (never enlarged). `want_candidate` is asked once per
-    sound picture, in order, whether a candidate of at most `max_side_px` is wanted too.
+    Args:
+        path, info, threads, on_damage: as for `frames`.
+        detect_width_px: width of the small image as shown; never enlarged.
+        max_side_px: limit of the candidate's longer side.
+        want_candidate: called with the time of each intact frame, in order; whether a candidate is needed.
+        detect_interpolation: how the small image is scaled.
+
+    Raises UndecodableVideo, FileUnreadable, NotAVideo.
     """
     small: _Scaler | None = None
     large: _Scaler | None = None
-    for time_s, picture in _raw_frames(path, info, 0.0, threads, on_damage):
+    for time_s, frame in _raw_frames(path, info, 0.0, threads, on_damage):
         if small is None or large is None:
-            turned = orientation_of(picture)
-            small = _Scaler(info, turned, width_px=detect_width_px, pixels="bgr24", interpolation=detect_interpolation)
-            large = _Scaler(info, turned, max_side_px=max_side_px)
-        # a picture whose neighbours were damaged is shown by players, but it should not stand for a scene
-        wanted = not picture.is_corrupt and want_candidate(time_s)
-        candidate = large.convert(picture) if wanted else None
-        yield time_s, small.convert(picture), candidate
+            shown = orientation_of(frame)
+            small = _Scaler(info, shown, width_px=detect_width_px, pixels="bgr24", interpolation=detect_interpolation)
+            large = _Scaler(info, shown, max_side_px=max_side_px)
+        # Players show a frame that was predicted from a damaged one, but it should not represent a scene.
+        wanted = not frame.is_corrupt and want_candidate(time_s)
+        candidate = large.convert(frame) if wanted else None
+        yield time_s, small.convert(frame), candidate
 
 
 def fit_size(info: MediaInfo, *, max_side_px: int | None = None, width_px: int | None = None) -> tuple[int, int]:
-    """(width, height) of the shown picture after shrinking it to a longest side or a width; never enlarged."""
-    share = 1.0
+    """(width, height) in pixels of the shown frame, reduced to a longer side or a width; never enlarged."""
+    scale = 1.0
     if max_side_px is not None:
-        share = min(share, max_side_px / max(info.width, info.height))
+        scale = min(scale, max_side_px / max(info.width, info.height))
     if width_px is not None:
-        share = min(share, width_px / info.width)
-    return max(1, round(info.width * share)), max(1, round(info.height * share))
+        scale = min(scale, width_px / info.width)
+    return max(1, round(info.width * scale)), max(1, round(info.height * scale))
+
+
+# --- orientation ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """How a coded frame is turned for display: transposed first, then mirrored."""
+
+    transpose: bool = False
+    mirror_x: bool = False
+    mirror_y: bool = False
+
+    @property
+    def rotation_deg(self) -> int:
+        """Clockwise rotation of the shown frame, leaving mirroring aside: 0, 90, 180 or 270."""
+        if self.transpose:
+            return 90 if self.mirror_x else 270
+        return 180 if self.mirror_y else 0
+
+    @property
+    def is_mirrored(self) -> bool:
+        """True where no rotation alone gives the shown frame."""
+        return self.transpose == (self.mirror_x == self.mirror_y)
+
+    def apply(self, image: Image) -> Image:
+        """Turn a coded image, (height, width, 3), into the contiguous image that is shown."""
+        if self.transpose:
+            image = image.transpose(1, 0, 2)
+        if self.mirror_x:
+            image = image[:, ::-1]
+        if self.mirror_y:
+            image = image[::-1]
+        return np.ascontiguousarray(image)
+
+
+def orientation_of(frame: VideoFrame) -> Orientation:
+    """The display matrix of a decoded frame, to the nearest quarter turn.
+
+    The matrix maps a coded point to a shown one: x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12, 8.2.2).
+    """
+    side_data: Any = frame.side_data  # its stub mistakes it for a mapping by name
+    for side in side_data:
+        if side.type == Type.DISPLAYMATRIX:
+            a, b, _, c, d = np.frombuffer(bytes(side), np.int32)[:5].astype(np.int64)
+            if abs(b) + abs(c) > abs(a) + abs(d):
+                return Orientation(True, bool(c < 0), bool(b < 0))
+            return Orientation(False, bool(a < 0), bool(d < 0))
+    return Orientation()
 
 
 # --- converting -----------------------------------------------------------------------------------
 
 
 class _Scaler:
-    """Shrinks and converts in one step inside libswscale, then turns the small picture.
+    """Scales and converts in one step inside libswscale, then turns the smaller result.
 
     One object per size: its context is kept between frames, which a plain VideoFrame.reformat throws away.
     """
@@ -142,27 +211,23 @@ class _Scaler:
         self._interpolation = interpolation
         self._reformatter = VideoReformatter()
 
-    def convert(self, picture: VideoFrame) -> Image:
+    def convert(self, frame: VideoFrame) -> Image:
         width, height = self._size
+        # Every player takes HD for BT.709 where the file does not say (2: unspecified).
+        unspecified_hd = frame.colorspace == 2 and max(frame.width, frame.height) >= 1280
         converted = self._reformatter.reformat(
-            picture,
+            frame,
             width,
             height,
             self._pixels,
-            src_colorspace=_colorspace(picture),
-            src_color_range=picture.color_range,
+            src_colorspace=Colorspace.ITU709 if unspecified_hd else frame.colorspace,
+            src_color_range=frame.color_range,
             dst_color_range=ColorRange.JPEG,
             interpolation=self._interpolation,
             threads=1,  # more cost more than they gain at these sizes
         )
         image: Any = converted.to_ndarray()
         return self._orientation.apply(image)
-
-
-def _colorspace(picture: VideoFrame) -> int:
-    """The matrix a browser would assume: HD is BT.709 where the file does not say."""
-    unspecified = picture.colorspace == 2
-    return Colorspace.ITU709 if unspecified and max(picture.width, picture.height) >= 1280 else picture.colorspace
 
 
 # --- decoding -------------------------------------------------------------------------------------
@@ -177,78 +242,56 @@ def _raw_frames(
     *,
     lead_in: bool = False,
 ) -> Iterator[tuple[float, VideoFrame]]:
-    """(time_s, picture) from `start_s` on; with `lead_in` from the nearest earlier keyframe on.
-
-    Where seeking lands too late (poor or missing indexes) the file is read from its beginning instead.
-    """
-    seek = start_s - info.first_frame_s > _SAME_TIME_S
-    if seek:
+    """(time_s, frame) from `start_s` on; with `lead_in` from the nearest earlier keyframe on."""
+    for seek in (True, False) if start_s - info.first_frame_s > _SAME_TIME_S else (False,):
         with open_media(path) as container:
             decoder = _Decoder(container, info, threads, on_damage)
-            if decoder.seek(start_s):
-                found = decoder.pictures()
-                first = next(found, None)
-                if first is not None and first[0] <= start_s + _SAME_TIME_S:
-                    yield from _from(first, found, None if lead_in else start_s)
-                    return
-    with open_media(path) as container:
-        found = _Decoder(container, info, threads, on_damage).pictures()
-        first = next(found, None)
-        if first is None:
-            raise UndecodableVideo(filename=path.name, reason="none of its pictures is readable")
-        yield from _from(first, found, None if lead_in else start_s)
-
-
-def _from(
-    first: tuple[float, VideoFrame], rest: Iterator[tuple[float, VideoFrame]], start_s: float | None
-) -> Iterator[tuple[float, VideoFrame]]:
-    if start_s is None or first[0] >= start_s - _SAME_TIME_S:
-        yield first
-    del first  # a full-size picture
-    for found in rest:
-        if start_s is None or found[0] >= start_s - _SAME_TIME_S:
-            yield found
+            if seek and not decoder.seek(start_s):
+                continue
+            decoded = decoder.frames()
+            found = next(decoded, None)
+            if seek and (found is None or found[0] > start_s + _SAME_TIME_S):
+                continue  # a poor or missing index: the file is read from its beginning instead
+            if found is None:
+                raise UndecodableVideo(filename=path.name, reason="none of its frames can be decoded")
+            while found is not None:
+                if lead_in or found[0] >= start_s - _SAME_TIME_S:
+                    yield found
+                found = next(decoded, None)
+            return
 
 
 @dataclass
-class _Lost:
-    """Finds out which pictures were lost.
+class _LostFrames:
+    """Finds out which frames were lost.
 
-    A decoder with frame threads reports an error packets later, so the error's own time is wrong. Pictures come
-    out in order of time: once one has come out, every earlier packet that has not is lost. Some packets never
-    make a picture (VP8's hidden frames), so they count only as far as there were errors.
+    A decoder with frame threads reports an error some packets later, so the time of the error is wrong. Frames come
+    out in order of time: once one has come out, every earlier packet that has not is lost. Some packets never become
+    a frame (the hidden frames of VP8), so no more are counted as lost than there were errors.
     """
 
     on_damage: OnDamage | None
     waiting: deque[float] = field(default_factory=deque)
     errors: int = 0
 
-    def sent(self, time_s: float) -> None:
-        self.waiting.append(time_s)
-
     def came_out(self, time_s: float) -> None:
-        if not self.errors:
-            # bounded however many packets a picture is delayed by
-            while len(self.waiting) > 256:
-                self.waiting.popleft()
-            return
-        lost = sorted(t for t in self.waiting if t < time_s - _SAME_TIME_S)
-        self._tell(lost)
-        self.waiting = deque(t for t in self.waiting if t >= time_s - _SAME_TIME_S)
-
-    def matched(self, time_s: float) -> None:
-        """A picture of this very time came out."""
         for n, waiting_s in enumerate(self.waiting):
             if abs(waiting_s - time_s) <= _SAME_TIME_S / 2:
                 del self.waiting[n]
-                return
+                break
+        if not self.errors:
+            while len(self.waiting) > _MAX_WAITING:
+                self.waiting.popleft()
+            return
+        self._report(sorted(t for t in self.waiting if t < time_s - _SAME_TIME_S))
+        self.waiting = deque(t for t in self.waiting if t >= time_s - _SAME_TIME_S)
 
     def finish(self) -> None:
         if self.errors:
-            self._tell(sorted(self.waiting))
+            self._report(sorted(self.waiting))
 
-    def _tell(self, lost: list[float]) -> None:
-        # the latest of them: a hidden frame of long ago is not what the error was about
+    def _report(self, lost: list[float]) -> None:
+        # the latest of them: an error is not about a hidden frame of long ago
         for time_s in lost[-self.errors :]:
             if self.on_damage is not None:
                 self.on_damage(time_s)
@@ -256,7 +299,7 @@ class _Lost:
 
 
 class _Decoder:
-    """Reads one video stream of one opened container."""
+    """Reads one video stream of an open container."""
 
     def __init__(self, container: InputContainer, info: MediaInfo, threads: int, on_damage: OnDamage | None) -> None:
         stream = container.streams[info.video_stream_index]
@@ -265,7 +308,7 @@ class _Decoder:
         stream.thread_type = ThreadType.AUTO
         stream.codec_context.thread_count = threads
         self._container, self._stream, self._info = container, stream, info
-        self._lost = _Lost(on_damage)
+        self._lost = _LostFrames(on_damage)
         self._last_s: float | None = None
 
     def seek(self, time_s: float) -> bool:
@@ -278,42 +321,31 @@ class _Decoder:
             return False
         return True
 
-    def pictures(self) -> Iterator[tuple[float, VideoFrame]]:
-        """(time_s, picture), times strictly rising; damaged packets are skipped."""
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.error.FFmpegError:
-                break  # the container breaks here; what was read stands
-            if packet is None:
-                break
-            for picture in self._decode(packet):
-                yield self._time_s(picture), picture
+    def frames(self) -> Iterator[tuple[float, VideoFrame]]:
+        """(time_s, frame), times strictly rising; damaged packets are skipped."""
+        for packet in read_packets(self._container, self._stream):
+            for frame in self._decode(packet):
+                yield self._time_s(frame), frame
         self._lost.finish()
 
     def _decode(self, packet: Any) -> list[VideoFrame]:
         stamp = packet.pts if packet.pts is not None else packet.dts
         if packet.size and stamp is not None and not packet.is_discard:
-            self._lost.sent(float(stamp * packet.time_base) - self._info.origin_s)
+            self._lost.waiting.append(float(stamp * packet.time_base) - self._info.origin_s)
         try:
-            pictures: list[VideoFrame] = packet.decode()
+            decoded: list[VideoFrame] = packet.decode()
         except av.error.FFmpegError:
             self._lost.errors += 1
             return []
-        for picture in pictures:
-            if picture.pts is not None and picture.time_base is not None:
-                self._came_out(float(picture.pts * picture.time_base) - self._info.origin_s)
-        return pictures
+        for frame in decoded:
+            if frame.pts is not None and frame.time_base is not None:
+                self._lost.came_out(float(frame.pts * frame.time_base) - self._info.origin_s)
+        return decoded
 
-    def _came_out(self, time_s: float) -> None:
-        self._lost.matched(time_s)
-        self._lost.came_out(time_s)
-
-    def _time_s(self, picture: VideoFrame) -> float:
+    def _time_s(self, frame: VideoFrame) -> float:
         usual_step_s = 1 / self._info.fps if self._info.fps > 0 else 0.04
-        if picture.pts is not None and picture.time_base is not None:
-            time_s = float(picture.pts * picture.time_base) - self._info.origin_s
+        if frame.pts is not None and frame.time_base is not None:
+            time_s = float(frame.pts * frame.time_base) - self._info.origin_s
         else:
             time_s = self._info.first_frame_s if self._last_s is None else self._last_s + usual_step_s
         time_s = max(time_s, 0.0 if self._last_s is None else self._last_s + _MIN_STEP_S)

@@ -1,4 +1,4 @@
-"""Running the bundled ffmpeg: progress, cancellation, a time limit, and errors in words."""
+"""Running the bundled ffmpeg with progress, cancellation, a time limit and readable errors."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _POLL_S = 0.2
 _TAIL_LINES = 60
 _MAX_LINE_CHARS = 400
 
-# A reader that is killed (kill -9) cannot stop its child any more, so the kernel has to: PDEATHSIG.
-# It is set by a tiny program that then becomes ffmpeg, because preexec_fn may deadlock in a process
-# with threads. The parent may die before prctl is reached, hence the look at getppid. The signal is
-# tied to the thread that started the child; that thread stays in run_ffmpeg until the child ended.
+# A process that is killed (kill -9) can no longer stop its child, so the kernel has to: PDEATHSIG.
+# It is set by a small program that then becomes ffmpeg, because preexec_fn may deadlock in a process
+# with threads. getppid is checked because the parent may die before prctl is reached. The signal is
+# tied to the thread that started the child; that thread stays in run_ffmpeg until the child has ended.
 _DIE_WITH_PARENT = """
 import ctypes, os, sys
 ctypes.CDLL(None, use_errno=True).prctl(1, 9)
@@ -34,7 +34,7 @@ if os.getppid() != int(sys.argv[1]):
 os.execv(sys.argv[2], sys.argv[2:])
 """
 
-# What ffmpeg says after the line that tells what was wrong.
+# Lines that ffmpeg prints after the one that names the cause.
 _NOT_THE_CAUSE = re.compile(
     r"Conversion failed|Error opening (in|out)put files?|Task finished with error|Terminating thread with return"
     r"|Nothing was written into output|Error sending frames to consumers|Error muxing a packet|Error writing trailer"
@@ -46,7 +46,7 @@ _PREFIX = re.compile(r"^(\[[^\]]* @ 0x[0-9a-f]+\]\s*)+")
 
 
 def ffmpeg_path() -> str:
-    """The ffmpeg that comes with imageio-ffmpeg (IMAGEIO_FFMPEG_EXE overrides). RenderFailed without one."""
+    """The ffmpeg of imageio-ffmpeg, or of the variable IMAGEIO_FFMPEG_EXE. Raises RenderFailed if there is none."""
     import imageio_ffmpeg
 
     try:
@@ -56,13 +56,18 @@ def ffmpeg_path() -> str:
 
 
 def run_ffmpeg(args: Sequence[str], *, total_s: float, context: WorkContext, timeout_s: float | None) -> None:
-    """Run ffmpeg with `args`, the last of which is the output; overwrites it.
+    """Run ffmpeg until it ends; on an error, too, the process is gone when the call returns.
 
-    Reports (seconds of output, total_s). Raises Cancelled, RenderTimeout, DiskFull or RenderFailed with
-    the line that tells why; in each case the process is gone when the call returns.
+    Args:
+        args: the arguments; the last one is the output, which is overwritten.
+        total_s: expected length of the output in seconds.
+        context: receives (seconds of output, total_s); is asked for cancellation about five times a second.
+        timeout_s: limit of the running time in seconds; None for no limit.
+
+    Raises Cancelled, RenderTimeout, DiskFull, or RenderFailed with the message of ffmpeg that names the cause.
     """
     context.check()
-    # Own session: its group can be killed whole, and a Ctrl-C reaches us first, who then stop it.
+    # In a session of its own the whole group can be killed, and Ctrl-C reaches only this process, which then stops it.
     process = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
         _command(args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
@@ -79,10 +84,10 @@ def run_ffmpeg(args: Sequence[str], *, total_s: float, context: WorkContext, tim
 
 @contextmanager
 def removed_on_failure(path: Path) -> Iterator[Path]:
-    """Give `path` to write to, and remove what is there when the block fails in any way."""
+    """Yield `path`, and remove the file there if the block raises anything."""
     try:
         yield path
-    except BaseException:  # an interrupt, too, must leave nothing behind; it goes on below
+    except BaseException:  # an interrupt must leave nothing behind either
         path.unlink(missing_ok=True)
         raise
 
@@ -104,13 +109,13 @@ def _follow(
     context: WorkContext,
     timeout_s: float | None,
 ) -> None:
-    """Read both pipes until they close; looks for cancellation and the time limit at least every _POLL_S."""
+    """Read both pipes until they close; checks for cancellation and the time limit at least every _POLL_S."""
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     stdout, stderr = process.stdout, process.stderr
     if stdout is None or stderr is None:
         raise RenderFailed(reason="ffmpeg was started without pipes")
     rests = {stdout: b"", stderr: b""}
-    next_look = 0.0
+    next_check = 0.0
     with selectors.DefaultSelector() as selector:
         selector.register(stdout, selectors.EVENT_READ)
         selector.register(stderr, selectors.EVENT_READ)
@@ -131,9 +136,9 @@ def _follow(
             now = time.monotonic()
             if deadline is not None and now > deadline:
                 raise RenderTimeout(limit_s=timeout_s)
-            if now >= next_look:  # the question may cost the asker a look into a database
+            if now >= next_check:  # rarely, because it may read a database
                 context.check()
-                next_look = now + _POLL_S
+                next_check = now + _POLL_S
 
 
 def _report(lines: list[bytes], total_s: float, context: WorkContext) -> None:
@@ -148,7 +153,7 @@ def _clean(line: bytes) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill what still runs, reap it, close the pipes."""
+    """Kill the process if it still runs, reap it and close the pipes."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)  # not yet reaped, so the group exists
     process.wait()
@@ -160,7 +165,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _explain(code: int, tail: list[str], out: Path) -> DiskFull | RenderFailed:
     if any("No space left on device" in line for line in tail):
         written = out.stat().st_size if out.is_file() else 0
-        # How much more would have been needed nobody knows; what was written is the least of it.
+        # The full size is not known; at least what was written is needed.
         return DiskFull(what=out.name, needed_bytes=written, free_bytes=free_bytes(out))
     if code == -signal.SIGKILL:
         return RenderFailed(reason="ffmpeg was killed, probably because the memory ran out")

@@ -1,4 +1,4 @@
-"""Still pictures on disk, and the two measures a keyframe is judged by."""
+"""Still images on disk, and the measures that keyframes are chosen by."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image as Pillow
 
 from heimdex_core.errors import FileUnreadable
 from heimdex_core.files import atomic_path
 
 Image = npt.NDArray[np.uint8]
-"""RGB, (height, width, 3)."""
+"""RGB unless stated otherwise, (height, width, 3) uint8."""
 
 
 def write_webp(image: Image, path: Path, *, quality: int, width_px: int | None = None) -> None:
-    """Write a lossy WebP, at most `width_px` wide (never enlarged); whole or not at all. Raises DiskFull."""
+    """Write a lossy WebP file atomically. Raises DiskFull.
+
+    Args:
+        image: RGB, (height, width, 3) uint8.
+        path: the file; an existing one is replaced.
+        quality: 0 (smallest file) to 100 (best image).
+        width_px: wider images are reduced to this width; narrower ones are not enlarged.
+    """
+    from PIL import Image as Pillow
+
     picture = Pillow.fromarray(np.ascontiguousarray(image))
     if width_px is not None and picture.width > width_px:
         height_px = max(1, round(picture.height * width_px / picture.width))
@@ -26,7 +34,8 @@ def write_webp(image: Image, path: Path, *, quality: int, width_px: int | None =
 
 
 def read_image(path: Path) -> Image:
-    """A picture file as RGB, upright by its EXIF. Raises FileUnreadable."""
+    """Read an image file as RGB, (height, width, 3) uint8, upright as its EXIF says. Raises FileUnreadable."""
+    from PIL import Image as Pillow
     from PIL import ImageOps
 
     try:
@@ -37,19 +46,19 @@ def read_image(path: Path) -> Image:
 
 
 def luma(image: Image) -> npt.NDArray[np.uint8]:
-    """(height, width) BT.601 luma, 0 to 255."""
+    """BT.601 luma of an RGB image: Y = 0.299 R + 0.587 G + 0.114 B, (height, width) uint8."""
     import cv2
 
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def brightness(image: Image) -> float:
-    """Mean luma, 0 to 255."""
+    """Mean luma of an RGB image, 0 (black) to 255 (white)."""
     return float(luma(image).mean())
 
 
 def sharpness(image: Image) -> float:
-    """Variance of the Laplacian of the luma (Pech-Pacheco et al., 2000); 0 for a flat picture."""
+    """Variance of the Laplacian of the luma (Pech-Pacheco et al., 2000); from 0 for an image of one colour."""
     import cv2
 
     return float(cv2.Laplacian(luma(image), cv2.CV_64F).var())

@@ -1,8 +1,7 @@
-"""What a file holds, and whether it can be worked with: by looking, not by believing its header."""
+"""What a video file contains and whether it can be used, by reading its packets instead of trusting its header."""
 
 from __future__ import annotations
 
-import itertools
 import os
 import stat
 from collections.abc import Iterable
@@ -30,25 +29,34 @@ from heimdex_core.errors import (
     UndecodableVideo,
     VideoTooLong,
 )
-from heimdex_core.media.containers import Structure, read_structure
-from heimdex_core.media.opening import is_video_container, open_media, picture_streams
-from heimdex_core.media.orientation import Orientation, orientation_of
+from heimdex_core.media.containers import (
+    Structure,
+    is_video_container,
+    open_media,
+    read_packets,
+    read_structure,
+    video_streams,
+)
+from heimdex_core.media.decode import Orientation, orientation_of
 from heimdex_core.types import AudioTrack, MediaInfo, SubtitleTrack
 
-TEXT_SUBTITLES = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
+_TEXT_SUBTITLES = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
 _COMMENTARY_WORDS = (
     "commentary", "comment", "description", "descriptive", "described", "해설", "코멘터리", "화면 해설",
 )  # fmt: skip
 _COMMENTARY_FLAGS = Disposition.comment | Disposition.visual_impaired | Disposition.descriptions
 
-# A clip of "600 s" is often a packet of sound longer.
-LIMIT_SLACK_S = 0.25
-MISMATCH_FLOOR_S, MISMATCH_SHARE = 2.0, 0.05
-DELAY_WORTH_SAYING_S = 0.1
+# A clip of "600 s" is often one packet of audio longer.
+_LIMIT_SLACK_S = 0.25
+_MISMATCH_MIN_S, _MISMATCH_SHARE = 2.0, 0.05
+_NOTED_DELAY_S = 0.1
 
 
 def check_file(path: Path, *, max_bytes: int, filename: str | None = None) -> int:
-    """Size in bytes of a readable, regular file. Raises FileUnreadable, EmptyFile, FileTooLarge."""
+    """The size in bytes of a readable regular file that has at most `max_bytes`.
+
+    `filename` is the name used in messages, by default that of `path`. Raises FileUnreadable, EmptyFile, FileTooLarge.
+    """
     name = filename or path.name
     try:
         found = path.stat()
@@ -68,10 +76,15 @@ def check_file(path: Path, *, max_bytes: int, filename: str | None = None) -> in
 def probe(
     path: Path, *, max_bytes: int, max_duration_s: float, filename: str | None = None, measure: bool = True
 ) -> MediaInfo:
-    """Everything the workbench needs to know of a file.
+    """Describe a video file, or raise why it cannot be used.
 
-    `measure` reads every packet (no decoding beyond the first picture) for the true duration and frame count;
-    without it they are the header's, unless that is over the limit: then it is measured before it is believed.
+    Args:
+        path: the file; its content decides, not its name.
+        max_bytes, max_duration_s: the limits, in bytes and seconds.
+        filename: the name used in messages, by default that of `path`.
+        measure: read every packet, decoding no more than the first frame, for the true duration and frame count.
+            Without it they are taken from the header, unless it claims nothing or more than the limit.
+
     Raises FileUnreadable, EmptyFile, FileTooLarge, NotAVideo, NoVideoStream, UndecodableVideo, TruncatedFile,
     VideoTooLong, DurationMismatch.
     """
@@ -83,23 +96,25 @@ def probe(
     with open_media(path, name) as container:
         stream = _video_stream(container, name)
         claimed_s = structure.claimed_duration_s
-        over = claimed_s is not None and claimed_s > max_duration_s + LIMIT_SLACK_S
+        over = claimed_s is not None and claimed_s > max_duration_s + _LIMIT_SLACK_S
         # without a claim the only way to know the duration is to measure it
         measure = measure or over or claimed_s is None
-        seen = _look(container, stream, stop_after_s=max_duration_s + LIMIT_SLACK_S if over else None, whole=measure)
-        if seen.first is None:
-            raise UndecodableVideo(filename=name, reason=_why_undecodable(seen, structure))
+        stop_after_s = max_duration_s + _LIMIT_SLACK_S if over else None
+        scan = _scan(container, stream, stop_after_s=stop_after_s, whole=measure)
+        if scan.first is None:
+            raise UndecodableVideo(filename=name, reason=_why_undecodable(scan, structure))
         if measure:
-            _check_duration(name, structure, seen, max_duration_s)
-        return _describe(container, stream, seen, structure, size)
+            _check_duration(name, structure, scan, max_duration_s)
+        return _describe(container, stream, scan, structure, size)
 
 
 def _video_stream(container: InputContainer, name: str) -> VideoStream:
-    streams = picture_streams(container)
+    streams = video_streams(container)
     if not streams:
-        if any(s.type == "audio" for s in container.streams):
-            raise NoVideoStream(filename=name, streams=_kinds(container))
-        reason = "it has neither picture nor sound" if is_video_container(container) else "it is another kind of file"
+        kinds = sorted({s.type for s in container.streams if s.type in ("audio", "subtitle", "data")})
+        if "audio" in kinds:
+            raise NoVideoStream(filename=name, streams=" and ".join(kinds))
+        reason = "it has neither video nor audio" if is_video_container(container) else "it is another kind of file"
         raise NotAVideo(filename=name, reason=reason)
     if not is_video_container(container):
         raise NotAVideo(filename=name, reason=f"it is {container.format.long_name}, not MP4, MOV, AVI, MKV or WebM")
@@ -110,32 +125,17 @@ def _video_stream(container: InputContainer, name: str) -> VideoStream:
     return best if isinstance(best, VideoStream) and best in streams else streams[0]
 
 
-def _kinds(container: InputContainer) -> str:
-    kinds = {s.type for s in container.streams if s.type in ("audio", "subtitle", "data")}
-    return " and ".join(sorted(kinds))
-
-
-# --- looking --------------------------------------------------------------------------------------
+# --- reading the packets --------------------------------------------------------------------------
 
 
 @dataclass
-class _Extent:
-    """Where one stream's packets lie, in its own time base."""
-
-    start: int | None = None
-    end: int | None = None
-
-    def add(self, pts: int, duration: int) -> None:
-        self.start = pts if self.start is None else min(self.start, pts)
-        self.end = pts + duration if self.end is None else max(self.end, pts + duration)
-
-
-@dataclass
-class _Seen:
+class _Scan:
     """What reading the packets showed."""
 
-    extents: dict[int, tuple[_Extent, float]] = field(default_factory=dict)
-    """stream index -> (extent, seconds per unit)"""
+    whole: bool
+    """Whether all packets were to be read."""
+    extents: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """Stream index -> (start, end) of its packets in seconds."""
     video_pts: list[int] = field(default_factory=list)
     video_packets: int = 0
     first: VideoFrame | None = None
@@ -143,79 +143,62 @@ class _Seen:
     orientation: Orientation = Orientation()
     decode_error: str | None = None
     stopped_early: bool = False
-    whole: bool = True
 
     def span_s(self, indexes: Iterable[int]) -> tuple[float, float]:
-        """(earliest start, latest end) of the streams named; (0, 0) when they have no packets."""
-        known = [self.extents[i] for i in indexes if i in self.extents and self.extents[i][0].start is not None]
-        starts = [(e.start or 0) * unit for e, unit in known]
-        ends = [(e.end or 0) * unit for e, unit in known]
-        return (min(starts), max(ends)) if known else (0.0, 0.0)
+        """(earliest start, latest end) of these streams; (0, 0) where they have no packets."""
+        known = [self.extents[i] for i in indexes if i in self.extents]
+        return (min(start for start, _ in known), max(end for _, end in known)) if known else (0.0, 0.0)
 
+    def add(self, packet: av.Packet, video: VideoStream) -> None:
+        is_video = packet.stream.index == video.index
+        self.video_packets += is_video
+        pts = packet.pts if packet.pts is not None else packet.dts
+        if pts is None or packet.time_base is None:
+            return
+        duration = packet.duration or 0
+        if is_video:
+            self.video_pts.append(pts)
+            if not duration and video.average_rate:
+                duration = round(1 / (video.average_rate * packet.time_base))
+        unit_s = float(packet.time_base)
+        start_s, end_s = pts * unit_s, (pts + duration) * unit_s
+        known = self.extents.get(packet.stream.index, (start_s, end_s))
+        self.extents[packet.stream.index] = (min(known[0], start_s), max(known[1], end_s))
 
-def _look(container: InputContainer, stream: VideoStream, *, stop_after_s: float | None, whole: bool) -> _Seen:
-    """Read packets (all when `whole`), decoding pictures only until the first one comes out."""
-    seen = _Seen(whole=whole)
-    stream.thread_type = av.codec.context.ThreadType.SLICE  # frame threads would hold the first picture back
-    origin_s = _header_origin_s(container, stream)
-    for packet in _packets(container):
-        index = packet.stream.index
-        if packet.size and not packet.is_discard:
-            _note_packet(seen, packet, index == stream.index, stream)
-        if index == stream.index and seen.first is None:
-            _try_decode(seen, packet)
-        if seen.first is not None and not whole:
-            break
-        if stop_after_s is not None and index == stream.index:
-            extent, unit = seen.extents.get(index, (_Extent(), 0.0))
-            if (extent.end or 0) * unit - origin_s > stop_after_s and seen.first is not None:
-                seen.stopped_early = True
-                break
-    return seen
-
-
-def _packets(container: InputContainer) -> Iterable[av.Packet]:
-    """All packets; a container that breaks part-way simply ends there."""
-    packets = container.demux()
-    while True:
+    def try_decode(self, packet: av.Packet) -> None:
         try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:
+            frames: list[Any] = packet.decode()
+        except av.error.FFmpegError as error:
+            self.decode_error = error.strerror
             return
-        if packet is None:
-            return
-        yield packet
+        if frames:
+            self.first = frames[0]
+            self.first_pts = self.first.pts if self.first.pts is not None else self.first.dts
+            self.orientation = orientation_of(self.first)
 
 
-def _note_packet(seen: _Seen, packet: av.Packet, is_picture: bool, stream: VideoStream) -> None:
-    pts = packet.pts if packet.pts is not None else packet.dts
-    if is_picture:
-        seen.video_packets += 1
-    if pts is None or packet.time_base is None:
-        return
-    duration = packet.duration or 0
-    if is_picture:
-        seen.video_pts.append(pts)
-        if not duration and stream.average_rate:
-            duration = round(1 / (stream.average_rate * packet.time_base))
-    extent, _ = seen.extents.setdefault(packet.stream.index, (_Extent(), float(packet.time_base)))
-    extent.add(pts, duration)
-
-
-def _try_decode(seen: _Seen, packet: av.Packet) -> None:
-    try:
-        frames: list[Any] = packet.decode()
-    except av.error.FFmpegError as error:
-        seen.decode_error = error.strerror
-        return
-    if frames:
-        frame = frames[0]
-        seen.first, seen.first_pts = frame, frame.pts if frame.pts is not None else frame.dts
-        seen.orientation = orientation_of(frame)
+def _scan(container: InputContainer, stream: VideoStream, *, stop_after_s: float | None, whole: bool) -> _Scan:
+    """Read packets (all when `whole`), decoding only until the first frame comes out."""
+    scan = _Scan(whole)
+    stream.thread_type = av.codec.context.ThreadType.SLICE  # frame threads would hold back the first frame
+    origin_s = _header_origin_s(container, stream)
+    for packet in read_packets(container):
+        is_video = packet.stream.index == stream.index
+        if packet.size and not packet.is_discard:
+            scan.add(packet, stream)
+        if is_video and scan.first is None:
+            scan.try_decode(packet)
+        if scan.first is not None:
+            if not whole:
+                break
+            if stop_after_s is not None and is_video and scan.span_s([stream.index])[1] - origin_s > stop_after_s:
+                scan.stopped_early = True
+                break
+    return scan
 
 
 def _header_origin_s(container: InputContainer, stream: VideoStream) -> float:
-    """The earliest start of picture and sound by the container's own account, in seconds."""
+    """The earliest start of video and audio that the container claims, in seconds."""
     starts = [
         float(s.start_time * s.time_base)
         for s in (stream, *container.streams.audio)
@@ -224,34 +207,34 @@ def _header_origin_s(container: InputContainer, stream: VideoStream) -> float:
     return min(starts, default=0.0)
 
 
-def _why_undecodable(seen: _Seen, structure: Structure) -> str:
+def _why_undecodable(scan: _Scan, structure: Structure) -> str:
     cut = f"the file ends {structure.missing_bytes} bytes before it should" if structure.missing_bytes else ""
-    if not seen.video_packets:
+    if not scan.video_packets:
         return cut or "its video track is empty"
-    tried = f"none of its {seen.video_packets} pictures is readable"
-    return f"{tried}, and {cut}" if cut else f"{tried} ({seen.decode_error})" if seen.decode_error else tried
+    tried = f"none of its {scan.video_packets} frames can be decoded"
+    return f"{tried}, and {cut}" if cut else f"{tried} ({scan.decode_error})" if scan.decode_error else tried
 
 
-# --- judging --------------------------------------------------------------------------------------
+# --- checking -------------------------------------------------------------------------------------
 
 
 def differs(claimed_s: float, measured_s: float) -> bool:
-    """Whether a claim is too far from the truth to be an accident: more than 2 s and more than 5 %."""
-    return abs(claimed_s - measured_s) > max(MISMATCH_FLOOR_S, MISMATCH_SHARE * measured_s)
+    """Whether a claimed duration is more than 2 s and more than 5 % away from the measured one."""
+    return abs(claimed_s - measured_s) > max(_MISMATCH_MIN_S, _MISMATCH_SHARE * measured_s)
 
 
-def _check_duration(name: str, structure: Structure, seen: _Seen, limit_s: float) -> None:
-    start_s, end_s = seen.span_s(seen.extents)
+def _check_duration(name: str, structure: Structure, scan: _Scan, limit_s: float) -> None:
+    start_s, end_s = scan.span_s(scan.extents)
     claimed_s, measured_s = structure.claimed_duration_s, end_s - start_s
-    if seen.stopped_early and claimed_s is not None:
+    if scan.stopped_early and claimed_s is not None:
         raise VideoTooLong(filename=name, duration_s=round(claimed_s, 1), limit_s=limit_s)
-    # Matroska's claim counts from the clock's zero, not from the first packet
+    # Matroska's claim counts from time 0 of the clock, not from the first packet
     if claimed_s is not None and differs(claimed_s, measured_s) and differs(claimed_s, end_s):
         if measured_s < claimed_s and structure.missing_bytes:
-            there = f"{measured_s:.1f} of {claimed_s:.1f} s are there"
-            raise TruncatedFile(filename=name, reason=f"{there}, and {structure.missing_bytes} bytes are missing")
+            found = f"it has {measured_s:.1f} of {claimed_s:.1f} s"
+            raise TruncatedFile(filename=name, reason=f"{found}, and {structure.missing_bytes} bytes are missing")
         raise DurationMismatch(filename=name, claimed_s=round(claimed_s, 1), measured_s=round(measured_s, 1))
-    if measured_s > limit_s + LIMIT_SLACK_S:
+    if measured_s > limit_s + _LIMIT_SLACK_S:
         raise VideoTooLong(filename=name, duration_s=round(measured_s, 1), limit_s=limit_s)
 
 
@@ -259,25 +242,25 @@ def _check_duration(name: str, structure: Structure, seen: _Seen, limit_s: float
 
 
 def _describe(
-    container: InputContainer, stream: VideoStream, seen: _Seen, structure: Structure, size: int
+    container: InputContainer, stream: VideoStream, scan: _Scan, structure: Structure, size: int
 ) -> MediaInfo:
-    if seen.first is None or stream.time_base is None:
-        raise ValueError("a picture must have been decoded")
+    if scan.first is None or stream.time_base is None:
+        raise ValueError("a frame must have been decoded")
     unit_s = float(stream.time_base)
     origin_s = _header_origin_s(container, stream)
     playable = (stream.index, *(s.index for s in container.streams.audio))
-    end_s = seen.span_s(playable)[1]
-    duration_s = end_s - origin_s if seen.whole else structure.claimed_duration_s or 0.0
-    first_frame_s = max(0.0, (seen.first_pts or 0) * unit_s - origin_s)
-    fps, variable = frame_rate(seen.video_pts, unit_s, float(stream.average_rate or 0))
-    if not seen.whole:
+    end_s = scan.span_s(playable)[1]
+    duration_s = end_s - origin_s if scan.whole else structure.claimed_duration_s or 0.0
+    first_frame_s = max(0.0, (scan.first_pts or 0) * unit_s - origin_s)
+    fps, variable = frame_rate(scan.video_pts, unit_s, float(stream.average_rate or 0))
+    if not scan.whole:
         fps, variable = float(stream.average_rate or fps or 25), False
-    width, height = displayed_size(stream, seen.first, seen.orientation)
+    width, height = displayed_size(stream, scan.first, scan.orientation)
     audio = tuple(_audio_track(s) for s in container.streams.audio)
-    # VP8's hidden frames have the time of a shown one
-    frame_count = len(set(seen.video_pts)) if seen.whole else stream.frames or round(duration_s * fps)
+    # the hidden frames of VP8 have the time of a shown one
+    frame_count = len(set(scan.video_pts)) if scan.whole else stream.frames or round(duration_s * fps)
     tags = _tags(container, stream)
-    info = MediaInfo(
+    return MediaInfo(
         container=structure.kind if structure.kind != "other" else container.format.name,
         size_bytes=size,
         claimed_duration_s=structure.claimed_duration_s,
@@ -286,12 +269,12 @@ def _describe(
         video_stream_index=stream.index,
         video_codec=stream.codec_context.codec.canonical_name,
         video_profile=stream.profile,
-        pixel_format=seen.first.format.name,
+        pixel_format=scan.first.format.name,
         width=width,
         height=height,
-        coded_width=seen.first.width,
-        coded_height=seen.first.height,
-        rotation_deg=seen.orientation.rotation_deg,
+        coded_width=scan.first.width,
+        coded_height=scan.first.height,
+        rotation_deg=scan.orientation.rotation_deg,
         fps=fps,
         frame_count=max(1, frame_count),
         is_variable_frame_rate=variable,
@@ -301,34 +284,36 @@ def _describe(
         created_at=_first(tags, "com.apple.quicktime.creationdate", "creation_time", "date"),
         camera=_camera(tags),
         gps=_first(tags, "com.apple.quicktime.location.iso6709", "location", "location-eng"),
-        notes=_notes(seen, structure, audio, variable, first_frame_s),
+        notes=_notes(scan, structure, audio, variable, first_frame_s),
     )
-    return info
 
 
 def _notes(
-    seen: _Seen, structure: Structure, audio: tuple[AudioTrack, ...], variable: bool, first_frame_s: float
+    scan: _Scan, structure: Structure, audio: tuple[AudioTrack, ...], variable: bool, first_frame_s: float
 ) -> tuple[str, ...]:
-    frame = seen.first
+    frame = scan.first
     odd = frame is not None and (frame.width % 2 == 1 or frame.height % 2 == 1)
     found = {
         "no_audio": not audio,
         "variable_frame_rate": variable,
-        "rotated": seen.orientation.rotation_deg != 0,
-        "mirrored": seen.orientation.is_mirrored,
-        "one_frame": seen.whole and len(set(seen.video_pts)) == 1,
+        "rotated": scan.orientation.rotation_deg != 0,
+        "mirrored": scan.orientation.is_mirrored,
+        "one_frame": scan.whole and len(set(scan.video_pts)) == 1,
         "odd_size": odd,
-        "delayed_first_frame": first_frame_s >= DELAY_WORTH_SAYING_S,
-        # the duration is right (else it would have been refused), yet the last bytes are not there
-        "cut_short": seen.whole and structure.missing_bytes > 0,
+        "delayed_first_frame": first_frame_s >= _NOTED_DELAY_S,
+        # the duration is right (else the file would have been refused), but the last bytes are missing
+        "cut_short": scan.whole and structure.missing_bytes > 0,
     }
     return tuple(code for code, yes in found.items() if yes)
 
 
 def frame_rate(pts: list[int], unit_s: float, header_fps: float) -> tuple[float, bool]:
-    """(frames a second, whether the distances between frames vary) of presentation times.
+    """(frames per second, whether the rate is variable).
 
-    The header's rate is kept where the measured one agrees to 1 %: it is exact (30000/1001).
+    Args:
+        pts: presentation times in any order, in units of `unit_s` seconds.
+        header_fps: the rate in the header, 0 if unknown; returned where the measured one is within 1 % of it,
+            because it is exact (30000/1001).
     """
     times = np.unique(np.asarray(pts, np.int64))
     if len(times) < 2:
@@ -337,7 +322,7 @@ def frame_rate(pts: list[int], unit_s: float, header_fps: float) -> tuple[float,
     measured = (len(times) - 1) / span_s
     steps = np.diff(times)
     middle = float(np.median(steps))
-    # the clock's own rounding (33 and 34 ms at 30 fps) is no variation, nor is a single dropped frame
+    # neither the rounding of the clock (33 and 34 ms at 30 fps) nor one dropped frame makes a rate variable
     off = np.abs(steps - middle) > max(2.0, 0.05 * middle)
     variable = int(off.sum()) >= 2 and float(off.mean()) > 0.01
     usual = 1 / (middle * unit_s) if middle > 0 else measured
@@ -346,7 +331,7 @@ def frame_rate(pts: list[int], unit_s: float, header_fps: float) -> tuple[float,
 
 
 def displayed_size(stream: VideoStream, frame: VideoFrame, orientation: Orientation) -> tuple[int, int]:
-    """(width, height) as a player shows it: non-square pixels stretched, then turned."""
+    """(width, height) in pixels as a player shows it: non-square pixels are stretched, then the frame is turned."""
     aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
     width, height = frame.width, frame.height
     if aspect and aspect > 0 and aspect != 1:
@@ -355,7 +340,7 @@ def displayed_size(stream: VideoStream, frame: VideoFrame, orientation: Orientat
 
 
 def _audio_track(stream: AudioStream) -> AudioTrack:
-    # MP4 keeps a track's title as its handler's name, where most writers put "SoundHandler"
+    # MP4 stores the title as the name of the handler, where most writers put "SoundHandler"
     handler = stream.metadata.get("handler_name", "")
     title = stream.metadata.get("title") or (None if "handle" in handler.lower() else handler or None)
     words = (title or "").lower()
@@ -375,7 +360,7 @@ def _audio_track(stream: AudioStream) -> AudioTrack:
 
 def _subtitle_track(stream: Any) -> SubtitleTrack:
     codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown"
-    return SubtitleTrack(stream.index, codec, _language(stream.metadata), codec in TEXT_SUBTITLES)
+    return SubtitleTrack(stream.index, codec, _language(stream.metadata), codec in _TEXT_SUBTITLES)
 
 
 def _language(metadata: dict[str, str]) -> str | None:
@@ -384,7 +369,8 @@ def _language(metadata: dict[str, str]) -> str | None:
 
 
 def _tags(container: InputContainer, stream: VideoStream) -> dict[str, str]:
-    pairs = itertools.chain(stream.metadata.items(), container.metadata.items())
+    """Tags by lower-case name; those of the container take precedence."""
+    pairs = (*stream.metadata.items(), *container.metadata.items())
     return {key.lower(): value.strip() for key, value in pairs if value and value.strip()}
 
 

@@ -1,4 +1,4 @@
-"""Rendering a reel with ffmpeg, and measuring what came out."""
+"""Rendering a reel with ffmpeg, and measuring rendered files."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from pathlib import Path
 import av
 
 from heimdex_core.errors import InvalidValue, RenderFailed, RenderTimeout
+from heimdex_core.media.audio import choose_audio
 from heimdex_core.media.ffmpeg import removed_on_failure, run_ffmpeg
 from heimdex_core.media.graph import (
+    AUDIO_ENCODER,
     KEEP_TIMES,
     MP4,
-    SOUND_ENCODER,
     RenderClip,
     RenderFormat,
-    choose_audio,
     clip_frames,
     exact_fps,
     input_args,
-    picture_encoder,
     reel_graph,
+    video_encoder,
     wide_size,
 )
 from heimdex_core.types import WorkContext
 
 __all__ = ["RenderClip", "RenderMeasure", "choose_audio", "measure", "render_reel", "wide_size"]
 
-# All inputs of a graph are decoding from its start, each with about this many pictures in hand (measured:
-# 50 inputs of 1080p 1.3 GB, of 4K 4 GB). What would not fit is rendered in several graphs.
-_PICTURES_IN_HAND = 8
+# All inputs of a graph decode from its start, and each holds about this many frames (measured: 50 inputs of
+# 1080p 1.3 GB, of 4K 4 GB). What would not fit into memory is rendered in several graphs.
+_FRAMES_PER_INPUT = 8
 _MAX_DECODED_BYTES = 1_300_000_000
 _NAMED_INPUT = re.compile(r"Cannot determine format of input (\d+):")
 
@@ -51,29 +51,39 @@ def render_reel(
     timeout_s: float | None,
     context: WorkContext,
 ) -> None:
-    """Write `out` (MP4: H.264 yuv420p with its index in front, AAC 44.1 kHz stereo), clips letterboxed on black.
+    """Render clips one after the other into an MP4: H.264 yuv420p with its index in front, AAC 44.1 kHz stereo.
 
-    Reports seconds of the reel. Raises RenderFailed, RenderTimeout, DiskFull, Cancelled; then `out` is gone.
+    Args:
+        clips: at least one; each is fitted into the frame and centred on black.
+        out: the file to write; removed on failure.
+        width, height: even numbers of pixels.
+        fps: constant frame rate, frames per second; 29.97 stands for 30000/1001.
+        crf: quality for libx264, 0 (lossless) to 51 (worst).
+        preset: speed for libx264, "ultrafast" to "veryslow".
+        timeout_s: limit of the whole rendering in seconds; None for no limit.
+        context: receives progress in seconds of the reel.
+
+    Raises InvalidValue, RenderFailed, RenderTimeout, DiskFull, Cancelled.
     """
     if not clips:
-        raise InvalidValue(name="clips", value="0", reason="at least one is needed")
-    form = RenderFormat(width, height, exact_fps(fps), crf, preset)
+        raise InvalidValue(name="clips", value="0", reason="there must be at least one")
+    target = RenderFormat(width, height, exact_fps(fps), crf, preset)
     groups = fitting_groups(clips)
     with removed_on_failure(out):
         if len(groups) == 1:
-            args = [*_graph_args(clips, form), *SOUND_ENCODER, *MP4, str(out)]
+            args = [*_graph_args(clips, target), *AUDIO_ENCODER, *MP4, str(out)]
             with _naming_the_clip(0):
-                run_ffmpeg(args, total_s=_length_s(clips, form), context=context, timeout_s=timeout_s)
+                run_ffmpeg(args, total_s=_length_s(clips, target), context=context, timeout_s=timeout_s)
         else:
-            _render_groups(groups, out, form, timeout_s, context)
+            _render_groups(groups, out, target, timeout_s, context)
 
 
 def fitting_groups(clips: Sequence[RenderClip], max_bytes: int = _MAX_DECODED_BYTES) -> list[list[RenderClip]]:
-    """The clips in their order, in as few groups as can be decoded side by side within `max_bytes` of pictures."""
+    """Divide the clips, in order, into groups each of which can be decoded with at most `max_bytes` of frames."""
     groups: list[list[RenderClip]] = [[]]
     held = 0
     for clip in clips:
-        needed = _PICTURES_IN_HAND * _picture_bytes(clip)
+        needed = _FRAMES_PER_INPUT * _frame_bytes(clip)
         if groups[-1] and held + needed > max_bytes:
             groups.append([])
             held = 0
@@ -82,7 +92,7 @@ def fitting_groups(clips: Sequence[RenderClip], max_bytes: int = _MAX_DECODED_BY
     return groups
 
 
-def _picture_bytes(clip: RenderClip) -> int:
+def _frame_bytes(clip: RenderClip) -> int:
     try:
         bits = av.VideoFormat(clip.info.pixel_format or "yuv420p").padded_bits_per_pixel
     except ValueError:
@@ -90,57 +100,59 @@ def _picture_bytes(clip: RenderClip) -> int:
     return clip.info.coded_width * clip.info.coded_height * bits // 8
 
 
-def _graph_args(clips: Sequence[RenderClip], form: RenderFormat, *, frames_before: int = 0) -> list[str]:
-    """Inputs, graph and picture encoder; the sound's encoder and the output are to follow."""
+def _graph_args(clips: Sequence[RenderClip], target: RenderFormat, *, frames_before: int = 0) -> list[str]:
+    """Inputs, graph and video encoder; the caller adds the audio encoder and the output."""
     args: list[str] = [KEEP_TIMES]
     for clip in clips:
         args += input_args(clip.path, clip.info, clip.start_s)
-    graph = reel_graph(clips, form, frames_before=frames_before)
-    return [*args, "-filter_complex", graph, "-map", "[picture]", "-map", "[sound]", *picture_encoder(form)]
+    graph = reel_graph(clips, target, frames_before=frames_before)
+    return [*args, "-filter_complex", graph, "-map", "[video]", "-map", "[audio]", *video_encoder(target)]
 
 
 def _render_groups(
     groups: Sequence[Sequence[RenderClip]],
     out: Path,
-    form: RenderFormat,
+    target: RenderFormat,
     timeout_s: float | None,
     context: WorkContext,
 ) -> None:
-    """One graph a group, pictures encoded as they will be and sound not yet; then joined without encoding again."""
+    """Render each group with its final video and uncompressed audio; then join them, copying the video."""
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    total_s = sum(_length_s(group, form) for group in groups)
+    total_s = sum(_length_s(group, target) for group in groups)
     frames, number, lines = 0, 0, ["ffconcat version 1.0"]
 
-    def left_s() -> float | None:
-        if deadline is not None and time.monotonic() >= deadline:
-            raise RenderTimeout(limit_s=timeout_s)
-        return None if deadline is None else deadline - time.monotonic()
+    def run(args: list[str], length_s: float, part: WorkContext) -> None:
+        left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+        try:
+            run_ffmpeg(args, total_s=length_s, context=part, timeout_s=left_s)
+        except RenderTimeout as error:
+            raise RenderTimeout(limit_s=timeout_s) from error  # not what was left of it
 
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".parts-") as folder:
         for n, group in enumerate(groups):
-            before_s = float(frames / form.fps)
+            before_s = float(frames / target.fps)
             part = WorkContext(
                 report=lambda done, total, before_s=before_s: context.report(before_s + done, total_s),  # type: ignore[misc]
                 is_cancelled=context.is_cancelled,
             )
-            args = [*_graph_args(group, form, frames_before=frames), "-c:a", "pcm_s16le", "-f", "mov"]
+            args = [*_graph_args(group, target, frames_before=frames), "-c:a", "pcm_s16le", "-f", "mov"]
             path = Path(folder) / f"{n}.mov"
             with _naming_the_clip(number):
-                run_ffmpeg([*args, str(path)], total_s=_length_s(group, form), context=part, timeout_s=left_s())
-            lines += [f"file {n}.mov", f"duration {_length_s(group, form):.6f}"]
-            frames, number = frames + _frames(group, form), number + len(group)
+                run([*args, str(path)], _length_s(group, target), part)
+            lines += [f"file {n}.mov", f"duration {_length_s(group, target):.6f}"]
+            frames, number = frames + _frames(group, target), number + len(group)
         script = Path(folder) / "parts.ffconcat"
         script.write_text("\n".join(lines) + "\n", encoding="ascii")
         join = ["-f", "concat", "-i", str(script), "-map", "0:v", "-map", "0:a", "-c:v", "copy"]
-        join += ["-video_track_timescale", str(form.fps.numerator * 512), *SOUND_ENCODER, *MP4, str(out)]
-        still = WorkContext(report=lambda done, total: None, is_cancelled=context.is_cancelled)
-        run_ffmpeg(join, total_s=total_s, context=still, timeout_s=left_s())
+        join += ["-video_track_timescale", str(target.fps.numerator * 512), *AUDIO_ENCODER, *MP4, str(out)]
+        silent = WorkContext(report=lambda done, total: None, is_cancelled=context.is_cancelled)
+        run(join, total_s, silent)
     context.report(total_s, total_s)
 
 
 @contextmanager
 def _naming_the_clip(clips_before: int) -> Iterator[None]:
-    """Say which clip it was where ffmpeg names one of its inputs."""
+    """Name the clip in the error where ffmpeg names one of its inputs."""
     try:
         yield
     except RenderFailed as error:
@@ -148,15 +160,15 @@ def _naming_the_clip(clips_before: int) -> Iterator[None]:
         if found is None:
             raise
         number = clips_before + int(found[1]) + 1
-        raise RenderFailed(reason=f"no picture of clip {number} can be decoded") from error
+        raise RenderFailed(reason=f"no frame of clip {number} can be decoded") from error
 
 
-def _frames(clips: Sequence[RenderClip], form: RenderFormat) -> int:
-    return sum(clip_frames(clip.duration_s, form.fps) for clip in clips)
+def _frames(clips: Sequence[RenderClip], target: RenderFormat) -> int:
+    return sum(clip_frames(clip.duration_s, target.fps) for clip in clips)
 
 
-def _length_s(clips: Sequence[RenderClip], form: RenderFormat) -> float:
-    return float(_frames(clips, form) / form.fps)
+def _length_s(clips: Sequence[RenderClip], target: RenderFormat) -> float:
+    return float(_frames(clips, target) / target.fps)
 
 
 # --- measuring ------------------------------------------------------------------------------------
@@ -164,11 +176,13 @@ def _length_s(clips: Sequence[RenderClip], form: RenderFormat) -> float:
 
 @dataclass(frozen=True)
 class RenderMeasure:
-    """What a rendered file really holds; `av_offset_s` is how much later its sound starts than its picture."""
+    """What a rendered file holds, measured."""
 
     duration_s: float
+    """From the start to the later end of video and audio."""
     video_duration_s: float
     audio_duration_s: float
+    """Decoded samples divided by their rate; 0 without audio."""
     frame_count: int
     width: int
     height: int
@@ -177,15 +191,16 @@ class RenderMeasure:
     pixel_format: str
     size_bytes: int
     av_offset_s: float
+    """How much later the audio starts than the video; negative if it starts earlier."""
 
 
 def measure(path: Path) -> RenderMeasure:
-    """Measure a rendered MP4: pictures by their packets, sound by decoding it. RenderFailed if that cannot be done."""
+    """Measure an MP4: the video by its packets, the audio by decoding it. Raises RenderFailed if it cannot be read."""
     try:
         with av.open(str(path), format="mov") as container:
             return _measure(container, path)
     except (av.error.FFmpegError, IndexError) as error:
-        raise RenderFailed(reason=f"the file written cannot be read again: {error}") from error
+        raise RenderFailed(reason=f"the written file cannot be read: {error}") from error
 
 
 def _measure(container: av.container.InputContainer, path: Path) -> RenderMeasure:
@@ -194,20 +209,20 @@ def _measure(container: av.container.InputContainer, path: Path) -> RenderMeasur
     starts: list[int] = []
     end = 0
     samples, audio_start_s = 0, 0.0
-    decoded_picture = False
+    decoded = False
     for packet in container.demux([s for s in (video, audio) if s is not None]):
         if packet.stream is video and packet.pts is not None:
             starts.append(packet.pts)
             end = max(end, packet.pts + (packet.duration or 0))
-            if not decoded_picture:
-                decoded_picture = bool(packet.decode())
+            if not decoded:
+                decoded = bool(packet.decode())
         elif packet.stream is audio:
             for frame in (f for f in packet.decode() if isinstance(f, av.AudioFrame)):
                 if not samples and frame.time is not None:
                     audio_start_s = frame.time
                 samples += frame.samples
     if not starts or video.time_base is None:
-        raise RenderFailed(reason="the file written has no picture")
+        raise RenderFailed(reason="the written file has no video")
     video_start_s = float(min(starts) * video.time_base)
     video_s = float((end - min(starts)) * video.time_base)
     audio_s = samples / audio.codec_context.sample_rate if audio is not None else 0.0

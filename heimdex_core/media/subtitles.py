@@ -1,4 +1,4 @@
-"""Subtitles as a transcript: files beside the video and tracks inside it."""
+"""Reading subtitles, from files beside the video or from tracks inside it, as a transcript."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from heimdex_core.errors import SubtitlesUnreadable
-from heimdex_core.media.opening import open_media
+from heimdex_core.media.containers import open_media, read_packets
 from heimdex_core.media.text_encoding import decode_text, language_of
-from heimdex_core.types import MediaInfo, Segment, Transcript, Word
+from heimdex_core.types import MediaInfo, Segment, Transcript, TranscriptSource, Word
 
 SUFFIXES = (".srt", ".vtt")
+"""Extensions of subtitle files, the preferred one first."""
 MAX_BYTES = 20 * 1024 * 1024
+"""Larger files are refused."""
 
-# A line whose times are reversed or equal is given about the time it takes to read it.
+# A line whose times are reversed or equal lasts about as long as it takes to read.
 _READ_MIN_S, _READ_PER_CHAR_S = 1.0, 0.06
 _SAME_START_S = 0.001
 _ROLL_UP_GAP_S = 0.1
@@ -33,7 +35,7 @@ _MARKER = re.compile(r"<t (\d+)>")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>|\{\\[^{}]*\}")
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 _LANGUAGE_HEADER = re.compile(r"^Language:\s*([A-Za-z]{2})\b", re.MULTILINE)
-# ISO 639-2 codes of containers for the languages offered
+# ISO 639-2 codes, which containers use, of the languages that the app offers
 _TWO_LETTERS = {
     "eng": "en", "kor": "ko", "jpn": "ja", "zho": "zh", "chi": "zh", "spa": "es", "fra": "fr", "fre": "fr",
     "deu": "de", "ger": "de", "ita": "it", "por": "pt", "rus": "ru",
@@ -42,7 +44,7 @@ _TWO_LETTERS = {
 
 @dataclasses.dataclass(frozen=True)
 class _Cue:
-    """A line as the file has it: raw markup, word marks as <t milliseconds>."""
+    """A cue as in the file, with its markup; word timestamps are written as <t milliseconds>."""
 
     start_s: float
     end_s: float
@@ -50,7 +52,7 @@ class _Cue:
 
 
 def find_sidecar(video_path: Path) -> Path | None:
-    """The .srt or .vtt of the same name beside the video (.srt first), if there is one."""
+    """The .srt or .vtt file beside a video that has the same name (.srt first), or None."""
 
     def name(path: Path) -> str:
         return unicodedata.normalize("NFC", path.stem)
@@ -67,25 +69,27 @@ def find_sidecar(video_path: Path) -> Path | None:
 
 
 def read_subtitles(path: Path) -> Transcript:
-    """The lines of an .srt or .vtt file in any encoding, in order, not overlapping, without markup.
+    """Read an .srt or .vtt file in any encoding: lines in order, not overlapping, without markup.
 
-    `notes` tell the encoding where it is not UTF-8 ("subtitles_encoding:cp949") and what was mended
-    ("subtitles_overlap_mended", "subtitles_times_mended"). Raises SubtitlesUnreadable.
+    The notes of the transcript name the encoding if it is not UTF-8 ("subtitles_encoding:cp949") and what was
+    repaired ("subtitles_overlap_mended", "subtitles_times_mended"). Raises SubtitlesUnreadable.
     """
     text, encoding = decode_text(_read(path))
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     cues = _parse(path.name, text)
     notes = () if encoding == "utf-8" else (f"subtitles_encoding:{encoding}",)
     header = _LANGUAGE_HEADER.search(text[:500])
-    transcript = _transcript(cues, notes)
+    transcript = _transcript(cues, notes, "subtitles", header.group(1).lower() if header else None)
     if not transcript.segments:
         raise SubtitlesUnreadable(filename=path.name, reason="there is no timed line with text in it")
-    language = language_of(_all_text(transcript)) or (header.group(1).lower() if header else None)
-    return dataclasses.replace(transcript, source="subtitles", language=language)
+    return transcript
 
 
 def embedded_subtitles(path: Path, info: MediaInfo) -> Transcript | None:
-    """The first text track of the file that has lines (forced ones last), or None."""
+    """The first text track of a video that has lines, or None. Forced tracks come last.
+
+    `info` is what `probe` returned for it. Raises FileUnreadable, NotAVideo.
+    """
     with open_media(path) as container:
         ranked = sorted(
             (t for t in info.subtitle_tracks if t.is_text),
@@ -93,11 +97,11 @@ def embedded_subtitles(path: Path, info: MediaInfo) -> Transcript | None:
         )
     for track in ranked:
         with open_media(path) as container:
-            transcript = _transcript(list(_embedded_cues(container, track.stream_index, info.origin_s)), ())
+            cues = list(_embedded_cues(container, track.stream_index, info.origin_s))
+        named = _TWO_LETTERS.get(track.language or "", track.language)
+        transcript = _transcript(cues, (), "embedded", named if named and len(named) == 2 else None)
         if transcript.segments:
-            named = _TWO_LETTERS.get(track.language or "", track.language)
-            language = language_of(_all_text(transcript)) or (named if named and len(named) == 2 else None)
-            return dataclasses.replace(transcript, source="embedded", language=language)
+            return transcript
     return None
 
 
@@ -108,12 +112,12 @@ def _read(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise SubtitlesUnreadable(filename=path.name, reason=f"{size} bytes are too many for subtitles")
+            raise SubtitlesUnreadable(filename=path.name, reason=f"it has {size} bytes; the limit is {MAX_BYTES}")
         data = path.read_bytes()
     except OSError as error:
         raise SubtitlesUnreadable(filename=path.name, reason=error.strerror or str(error)) from error
     if not data.strip():
-        raise SubtitlesUnreadable(filename=path.name, reason="the file is empty")
+        raise SubtitlesUnreadable(filename=path.name, reason="it is empty")
     return data
 
 
@@ -122,7 +126,7 @@ def _parse(filename: str, text: str) -> list[_Cue]:
     is_ass = "[Script Info]" in text[:2000]
     if "-->" not in text and not is_ass:
         raise SubtitlesUnreadable(filename=filename, reason="it has no times like 00:00:01,000 --> 00:00:02,000")
-    # A line of text with two word times in it would be taken for the times of a cue.
+    # pysubs2 would take a line of text with two word timestamps for the times of a cue
     text = _STAMP.sub(lambda m: f"<t {_milliseconds(m)}>", text)
     kind = "vtt" if is_vtt else "ass" if is_ass else "srt"
     try:
@@ -153,16 +157,11 @@ def _cue_blocks(text: str) -> str:
 
 
 def _embedded_cues(container: InputContainer, stream_index: int, origin_s: float) -> Iterator[_Cue]:
-    stream = container.streams[stream_index]
-    packets = container.demux(stream)
-    while True:
+    for packet in read_packets(container, container.streams[stream_index]):
         try:
-            packet: Any = next(packets, None)
-            if packet is None:
-                return
             subtitles = packet.decode() if packet.size and packet.pts is not None else []
         except av.error.InvalidDataError:
-            continue  # one line is lost, not the track
+            continue  # only this line is lost
         except av.error.FFmpegError:
             return
         for subtitle in subtitles:
@@ -174,30 +173,34 @@ def _embedded_cues(container: InputContainer, stream_index: int, origin_s: float
 
 
 def _ass_text(subtitle: Any) -> str:
-    """The text of a decoded line: the ninth field of libav's ASS event."""
+    """The text of a decoded subtitle: the ninth field of libav's ASS event."""
     raw = getattr(subtitle, "ass", b"")
     event = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
     fields = event.split(",", 8)
     return fields[8] if len(fields) == 9 else ""
 
 
-# --- mending --------------------------------------------------------------------------------------
+# --- repairing ------------------------------------------------------------------------------------
 
 
-def _transcript(cues: Sequence[_Cue], notes: Iterable[str]) -> Transcript:
-    said = list(notes)
+def _transcript(
+    cues: Sequence[_Cue], notes: Iterable[str], source: TranscriptSource, other_language: str | None
+) -> Transcript:
+    """The repaired transcript; `other_language` is used where the text does not show its language."""
+    all_notes = list(notes)
     ordered = sorted(cues, key=lambda c: (c.start_s, c.end_s))
     if any(_MARKER.search(line) for cue in ordered for line in cue.lines):
         ordered = _without_roll_up(ordered)
-    segments = [s for s in (_segment(cue, said) for cue in ordered) if s is not None]
-    mended = _without_overlaps(segments)
-    if mended != segments:
-        said.append("subtitles_overlap_mended")
-    return Transcript(tuple(mended), source="subtitles", notes=tuple(dict.fromkeys(said)))
+    segments = [s for s in (_segment(cue, all_notes) for cue in ordered) if s is not None]
+    repaired = _without_overlaps(segments)
+    if repaired != segments:
+        all_notes.append("subtitles_overlap_mended")
+    language = language_of("\n".join(segment.text for segment in repaired)) or other_language
+    return Transcript(tuple(repaired), source=source, language=language, notes=tuple(dict.fromkeys(all_notes)))
 
 
 def _without_roll_up(cues: list[_Cue]) -> list[_Cue]:
-    """Live captions show each line again above the next one, and alone for a moment: say each line once."""
+    """Drop the repetitions of live captions, which show each line again, alone and above the next one."""
     found: list[_Cue] = []
     shown: list[str] = []
     shown_until_s = 0.0
@@ -229,15 +232,15 @@ def _segment(cue: _Cue, notes: list[str]) -> Segment | None:
 
 
 def _plain(line: str) -> str:
-    """A line without markup, entities resolved, spaces tidied."""
+    """A line without markup, with entities resolved and spaces collapsed."""
     text = _INVISIBLE.sub("", html.unescape(_TAG.sub("", _MARKER.sub("", line))))
     return " ".join(text.replace(r"\h", " ").split())
 
 
 def _words(cue: _Cue, end_s: float) -> tuple[Word, ...]:
-    """Words with times where the cue has word marks; () where it has none.
+    """Words with times; () where the cue has no word timestamps.
 
-    A piece of several words between two marks is shared out by length.
+    Several words between two timestamps divide the time between them by their length.
     """
     raw = "\n".join(cue.lines)
     if not _MARKER.search(raw):
@@ -250,11 +253,11 @@ def _words(cue: _Cue, end_s: float) -> tuple[Word, ...]:
     for n, (at, piece) in enumerate(timed):
         start_s = min(max(at, cue.start_s), end_s)
         until_s = min(max(timed[n + 1][0] if n + 1 < len(timed) else end_s, start_s), end_s)
-        words += _shared_out(piece.split(), start_s, until_s)
+        words += _divided(piece.split(), start_s, until_s)
     return tuple(words)
 
 
-def _shared_out(words: list[str], start_s: float, end_s: float) -> list[Word]:
+def _divided(words: list[str], start_s: float, end_s: float) -> list[Word]:
     total = sum(len(word) for word in words)
     found, before = [], 0
     for word in words:
@@ -266,7 +269,7 @@ def _shared_out(words: list[str], start_s: float, end_s: float) -> list[Word]:
 
 
 def _without_overlaps(segments: list[Segment]) -> list[Segment]:
-    """A line ends where the next begins; lines that begin together become one."""
+    """End each line where the next one begins; join lines that begin at the same time."""
     found: list[Segment] = []
     for segment in segments:
         if found and segment.start_s - found[-1].start_s <= _SAME_START_S:
@@ -285,7 +288,3 @@ def _cut(segment: Segment, end_s: float) -> Segment:
         dataclasses.replace(w, end_s=min(w.end_s, end_s), start_s=min(w.start_s, end_s)) for w in segment.words
     )
     return dataclasses.replace(segment, end_s=end_s, words=words)
-
-
-def _all_text(transcript: Transcript) -> str:
-    return "\n".join(segment.text for segment in transcript.segments)

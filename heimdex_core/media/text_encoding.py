@@ -1,4 +1,4 @@
-"""Text files of unknown encoding, subtitles above all: Unicode first, then Korean, Japanese, Western, the rest."""
+"""Decoding text of unknown encoding, above all subtitles: Unicode first, then Korean, Japanese, Western, others."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _BOMS = (
 _HANGUL = re.compile("[\uac00-\ud7a3]")
 _KANA = re.compile("[\u3041-\u30ff]")
 _HAN = re.compile("[\u4e00-\u9fff]")
-# what Western European text uses beyond ASCII: letters, quotation marks, dashes, currencies, music
-_WESTERN = re.compile("[À-ÖØ-öø-ÿŒœŠšŽžŸªº¡¿«»‘’‚“”„…–—•·°€£§©®™\xa0´´]")
-# charset-normalizer chooses among these; more only makes it guess worse on short files
+# What Western European text uses beyond ASCII: letters, quotation marks, dashes, currencies.
+_WESTERN = re.compile("[À-ÖØ-öø-ÿŒœŠšŽžŸªº¡¿«»‘’‚“”„…–—•·°€£§©®™\xa0´]")
+# charset-normalizer chooses among these; with more it guesses worse on short files.
 _OTHERS = ["cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "gb18030", "big5", "koi8_r", "cp874", "cp1255", "cp1256"]
 
 
 def decode_text(data: bytes) -> tuple[str, str]:
-    """(text, name of the encoding it was in). Never fails: in the end unknown bytes become replacement signs."""
+    """(text, name of its encoding). Never raises: bytes that fit no encoding become replacement characters."""
     for mark, name in _BOMS:
         if data.startswith(mark):
             return data.decode(name, "replace"), "utf-8" if name == "utf-8-sig" else name
@@ -57,14 +57,14 @@ def _foreign(text: str) -> str:
 
 
 def _is_utf16(text: str) -> bool:
-    # right: line ends and arrows are there; wrong byte order: they are not
+    # in the wrong byte order there would be neither line ends nor arrows
     return "-->" in text or "\n" in text
 
 
 def _is_korean(text: str) -> bool:
-    """Nearly all letters are syllables of KS X 1001: what cp949 makes of other encodings mostly is not."""
+    """Whether most letters are syllables of KS X 1001; text in another encoding, read as cp949, has few of them."""
     letters = _foreign(text)
-    # the other syllables of cp949, hardly ever used, take more than two bytes in euc_kr
+    # the other syllables of cp949, which are rare, take more than two bytes in euc_kr
     common = [c for c in letters if _HANGUL.match(c) and len(c.encode("euc_kr", "ignore")) == 2]
     return len(common) >= 0.8 * len(letters) > 0
 
@@ -97,7 +97,7 @@ _ENGLISH = frozenset({
 
 
 def language_of(text: str) -> str | None:
-    """ISO 639-1 by script, English by its commonest words; None where that says nothing."""
+    """ISO 639-1 code: ko, ja and zh by their scripts, en by its most frequent words; None for everything else."""
     letters = [c for c in text if c.isalpha()]
     if not letters:
         return None

@@ -1,7 +1,7 @@
-"""Where somebody speaks: silero VAD (the one that comes with faster-whisper), streamed.
+"""Voice activity detection with the Silero model that faster-whisper includes.
 
-An hour of sound is read a minute at a time; the network's state goes from one piece to the next, so the
-result is that of the whole.
+Audio is read a minute at a time; the state of the network is passed on, so that the result is the same as for the
+whole file at once.
 """
 
 from __future__ import annotations
@@ -19,31 +19,32 @@ from heimdex_core.media.audio import SAMPLE_RATE_HZ, read_wav, wav_duration_s
 from heimdex_core.types import Interval, WorkContext
 
 WINDOW = 512
+"""Samples per window."""
 _CONTEXT = 64
-_WINDOWS_PER_PIECE = 60 * SAMPLE_RATE_HZ // WINDOW
 _WINDOW_S = WINDOW / SAMPLE_RATE_HZ
+_CHUNK_S = 60 * SAMPLE_RATE_HZ // WINDOW * _WINDOW_S
 
-# silero's own defaults: speech begins at 0.5 and ends below 0.35
+# Silero's own defaults: speech begins at 0.5 and ends below 0.35.
 SPEECH_FROM, SPEECH_TO = 0.5, 0.35
-# A pause shorter than this belongs to the sentence; a burst shorter than that is no speech.
+# Shorter pauses belong to the speech around them; shorter bursts are not speech.
 MIN_SILENCE_S, MIN_SPEECH_S = 0.25, 0.1
-# The network reacts about a window late at both ends.
+# The network reacts about one window late at both ends.
 PAD_S = 0.03
 
 Probabilities = npt.NDArray[np.float32]
 
 
 def speech_spans(wav_path: Path, context: WorkContext) -> tuple[Interval, ...]:
-    """Speech in a 16 kHz mono WAV, in order, not touching; progress in seconds.
+    """Speech in a 16 kHz mono 16-bit WAV, in order and not overlapping. Reports progress in seconds.
 
-    Recognisers want a little air around it and add their own. Raises Cancelled, FileUnreadable,
+    The spans are tight; recognisers add the padding that they need. Raises Cancelled, FileUnreadable,
     ModelUnavailable, ModelBroken.
     """
     return spans_of(speech_probabilities(wav_path, context), wav_duration_s(wav_path))
 
 
 def silences(speech: Sequence[Interval], duration_s: float, min_s: float = 0.3) -> tuple[Interval, ...]:
-    """The pauses of at least `min_s` between and around speech, within [0, duration_s)."""
+    """The pauses of at least `min_s` seconds between and around `speech`, within [0, duration_s)."""
     found = []
     at_s = 0.0
     for span in (*speech, Interval(duration_s, max(duration_s, speech[-1].end_s if speech else 0.0))):
@@ -55,30 +56,41 @@ def silences(speech: Sequence[Interval], duration_s: float, min_s: float = 0.3) 
 
 
 def speech_probabilities(wav_path: Path, context: WorkContext) -> Probabilities:
-    """Probability of speech of every window of 512 samples (32 ms), float32 (n,)."""
+    """Probability of speech, 0 to 1, of every window of 512 samples (32 ms): float32 (n,).
+
+    Reports progress and raises as `speech_spans`.
+    """
     session = _session()
     state_h, state_c = np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32)
     tail = np.zeros(_CONTEXT, np.float32)
     duration_s = wav_duration_s(wav_path)
-    piece_s = _WINDOWS_PER_PIECE * _WINDOW_S
     found: list[Probabilities] = []
     start_s = 0.0
     while start_s < duration_s:
         context.check()
-        samples = read_wav(wav_path, start_s, start_s + piece_s)
+        samples = read_wav(wav_path, start_s, start_s + _CHUNK_S)
         windows = np.pad(samples, (0, -samples.size % WINDOW)).reshape(-1, WINDOW)
-        # each window is given the last 64 samples of the one before it
+        # the network expects each window preceded by the last 64 samples of the one before it
         before = np.vstack([tail[None], windows[:-1, -_CONTEXT:]])
-        output, state_h, state_c = _run(session, np.hstack([before, windows]), state_h, state_c)
+        inputs = {"input": np.hstack([before, windows]), "h": state_h, "c": state_c}
+        try:
+            output, state_h, state_c = session.run(None, inputs)
+        except Exception as error:  # onnxruntime's exceptions have no common base class of their own
+            raise ModelBroken(name="silero-vad", reason=str(error)) from error
         tail = windows[-1, -_CONTEXT:]
         found.append(np.asarray(output, np.float32).reshape(-1))
-        start_s += piece_s
+        start_s += _CHUNK_S
         context.report(min(start_s, duration_s), duration_s)
     return np.concatenate(found) if found else np.zeros(0, np.float32)
 
 
 def spans_of(probabilities: Probabilities, duration_s: float) -> tuple[Interval, ...]:
-    """Spans with hysteresis: begun at SPEECH_FROM, ended by MIN_SILENCE_S below SPEECH_TO, shorter bursts dropped."""
+    """Speech by hysteresis: from SPEECH_FROM on until MIN_SILENCE_S below SPEECH_TO; short bursts are dropped.
+
+    Args:
+        probabilities: as from `speech_probabilities`, (n,).
+        duration_s: length of the audio in seconds; no span ends later.
+    """
     raw: list[tuple[float, float]] = []
     start: int | None = None
     quiet: int | None = None
@@ -104,15 +116,5 @@ def _session() -> Any:
         return get_vad_model().session  # one thread, by the library's own options
     except ImportError as error:
         raise ModelUnavailable(name="silero-vad", reason=str(error)) from error
-    except Exception as error:  # onnxruntime's exceptions have no common base of their own
-        raise ModelBroken(name="silero-vad", reason=str(error)) from error
-
-
-def _run(
-    session: Any, windows: npt.NDArray[np.float32], state_h: npt.NDArray[np.float32], state_c: npt.NDArray[np.float32]
-) -> tuple[Any, Any, Any]:
-    try:
-        output, state_h, state_c = session.run(None, {"input": windows, "h": state_h, "c": state_c})
     except Exception as error:  # as above
         raise ModelBroken(name="silero-vad", reason=str(error)) from error
-    return output, state_h, state_c

@@ -13,6 +13,7 @@ from heimdex_core.types.library import (
     Space,
     Video,
     VideoState,
+    VisibleVideo,
     make_scene_id,
     parse_scene_id,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "TranscriptSource",
     "Video",
     "VideoState",
+    "VisibleVideo",
     "Word",
     "WorkContext",
     "make_scene_id",

@@ -158,3 +158,23 @@ class Scene:
     @property
     def interval(self) -> Interval:
         return Interval(self.start_s, self.end_s)
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleVideo:
+    """One indexed video as readers see it."""
+
+    video_id: str
+    user_id: str
+    generation: int
+    title: str
+    deleted: bool
+    filename: str = ""
+    duration_s: float | None = None
+    scene_count: int = 0
+    created_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        """The name of the visible generation in the indexes."""
+        return f"{self.video_id}#{self.generation}"

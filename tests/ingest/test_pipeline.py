@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from heimdex_core.ingest.work import read_progress
 
 from heimdex_core.ingest.pipeline import IngestRun
-from heimdex_core.ingest.progress import STAGES
+from heimdex_core.ingest.progress import read_progress
 from heimdex_core.media.images import read_image
 from heimdex_core.store import Store, sidecar
 from heimdex_core.types import VideoState
-from tests.ingest.running import PLAIN, ran_of, run_of, scenes_of, three_colours
+from tests.ingest.running import PLAIN, STAGES, ran_of, run_of, scenes_of, three_colours
 from tests.support import media
 from tests.support.ingest import USER, LetterText, MeanColour, SmallModels, place_video, settings
 
@@ -31,7 +30,7 @@ def test_a_video_becomes_scenes_with_pictures_words_and_vectors(tmp_path: Path, 
     assert [s.tags for s in scenes] == [("red",), ("blue",), ("red",)]
     assert [len(s.keyframes) for s in scenes] == [3, 3, 1]
     assert scenes[0].dominant_colours[0].startswith("#f")
-    reader = store.reader()
+    reader = store.reader().view()
     for scene in scenes:
         assert read_image(reader.frame_path(scene, scene.thumbnail)).shape == (180, 320, 3)
     folder = store.paths.generation(video.video_id, video.generation)
@@ -52,11 +51,11 @@ def test_what_made_it_is_kept_and_the_work_folder_is_gone(tmp_path: Path, store:
     assert kept["params"]["content_threshold"] == 27.0
     assert set(kept["fingerprints"]) == set(PLAIN)
     assert not store.paths.work(video.video_id).exists()
-    assert read_progress(store.paths, video.video_id) is None
+    assert read_progress(store.paths.work(video.video_id) / "progress.json") is None
 
 
 def test_the_recogniser_is_asked_where_there_are_no_subtitles(tmp_path: Path, store: Store, monkeypatch):
-    from heimdex_core.ingest import audio
+    from heimdex_core.ingest.stages import audio
     from heimdex_core.types import Interval
 
     monkeypatch.setattr(audio, "speech_spans", lambda wav, context: (Interval(0.0, 1.5),))
@@ -70,7 +69,7 @@ def test_the_recogniser_is_asked_where_there_are_no_subtitles(tmp_path: Path, st
 
 
 def test_a_language_that_the_recogniser_lacks_is_said(tmp_path: Path, store: Store, monkeypatch):
-    from heimdex_core.ingest import audio
+    from heimdex_core.ingest.stages import audio
     from heimdex_core.types import Interval
 
     monkeypatch.setattr(audio, "speech_spans", lambda wav, context: (Interval(0.0, 1.5),))
@@ -119,7 +118,7 @@ def test_odd_sizes(tmp_path: Path, store: Store):
 def test_thumbnails_are_upright(tmp_path: Path, store: Store):
     video = run_of(store, place_video(store, media.rotated(tmp_path / "a.mp4", 90, size=(640, 360)))).run()
     (scene, *_) = scenes_of(store, video)
-    image = read_image(store.reader().frame_path(scene, scene.thumbnail))
+    image = read_image(store.reader().view().frame_path(scene, scene.thumbnail))
     assert image.shape == (512, 288, 3)  # upright it is not 320 wide even at the size of a candidate
 
 

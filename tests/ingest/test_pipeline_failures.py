@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import os
 import signal
@@ -12,33 +11,17 @@ import threading
 from pathlib import Path
 
 import pytest
-from heimdex_core.ingest.recipe import Kitchen, Made
 
 from heimdex_core.errors import Cancelled, DiskFull, NoVideoStream, StageFailed
-from heimdex_core.ingest import recipe
+from heimdex_core.ingest.context import StageContext, StageOutput
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.store import Store, sidecar
 from heimdex_core.types import StageProgress, Video, VideoState, WorkContext
-from tests.ingest.running import PLAIN, run_of, three_colours
+from tests.ingest.running import PLAIN, break_stage, replace_stage, run_of, three_colours
 from tests.support import media
 from tests.support.ingest import USER, SmallModels, place_video, settings
 
 # --- how it fails ---------------------------------------------------------------------------------
-
-
-def break_stage(monkeypatch, name: str, times: int, error: Exception) -> list[int]:
-    """Make a stage fail `times` times before it works; the returned list grows by one with every attempt."""
-    step = recipe.STEPS[name]
-    attempts: list[int] = []
-
-    def make(kitchen: Kitchen, context: WorkContext, provenance: recipe.Provenance) -> Made:
-        attempts.append(1)
-        if len(attempts) <= times:
-            raise error
-        return step.make(kitchen, context, provenance)
-
-    monkeypatch.setitem(recipe.STEPS, name, dataclasses.replace(step, make=make))
-    return attempts
 
 
 def test_what_is_no_video_fails_at_once_with_its_own_error(tmp_path: Path, store: Store):
@@ -52,18 +35,17 @@ def test_what_is_no_video_fails_at_once_with_its_own_error(tmp_path: Path, store
     assert not store.paths.work(video.video_id).exists()
 
 
-def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path: Path, store: Store):
+def test_a_full_disk_is_reported_and_keeps_finished_stages(tmp_path: Path, store: Store):
     video = place_video(store, three_colours(tmp_path))
     with pytest.raises(DiskFull):
         IngestRun(store, SmallModels(), settings(min_free_bytes=10**18), video).run()
     failed = store.video(USER, video.video_id)
     assert (failed.state, failed.error["code"]) == (VideoState.FAILED, "DISK_FULL")
-    assert not store.paths.work(video.video_id).exists()
     assert run_of(store, failed).run().state == VideoState.INDEXED
 
 
 def test_a_disk_that_fills_up_while_a_stage_writes(tmp_path: Path, store: Store, monkeypatch):
-    from heimdex_core.ingest import picture
+    from heimdex_core.ingest.stages import picture
 
     def no_room(path: Path, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -73,8 +55,15 @@ def test_a_disk_that_fills_up_while_a_stage_writes(tmp_path: Path, store: Store,
         patched.setattr(picture.Path, "write_bytes", no_room)
         with pytest.raises(DiskFull, match=r"\.jpg"):
             run_of(store, video).run()
-    assert store.video(USER, video.video_id).error["code"] == "DISK_FULL"
-    assert not store.paths.work(video.video_id).exists()
+    failed = store.video(USER, video.video_id)
+    assert failed.error["code"] == "DISK_FULL"
+    outcomes: dict[str, bool] = {}
+    run_of(store, failed, on_stage=lambda o: outcomes.setdefault(o.stage, o.skipped)).run()
+    assert [name for name in ("probe", "audio", "subtitles", "picture") if outcomes[name]] == [
+        "probe",
+        "audio",
+        "subtitles",
+    ]
 
 
 def test_a_passing_fault_is_tried_again(tmp_path: Path, store: Store, monkeypatch, caplog):
@@ -101,18 +90,17 @@ def test_a_lasting_fault_fails_in_words_and_a_retry_goes_on_from_there(tmp_path:
 def test_one_branch_failing_stops_the_other_and_is_the_reason(tmp_path: Path, store: Store, monkeypatch):
     stopped = threading.Event()
 
-    def wait_for_the_end(kitchen: Kitchen, context: WorkContext, provenance: recipe.Provenance) -> Made:
+    def wait_for_the_end(context: StageContext, work: WorkContext) -> StageOutput:
         for _ in range(2000):
             try:
-                context.check()
+                work.check()
             except Cancelled:
                 stopped.set()
                 raise
             threading.Event().wait(0.01)
         raise AssertionError("nobody stopped the picture branch")
 
-    step = recipe.STEPS["picture"]
-    monkeypatch.setitem(recipe.STEPS, "picture", dataclasses.replace(step, make=wait_for_the_end))
+    replace_stage(monkeypatch, "picture", wait_for_the_end)
     break_stage(monkeypatch, "transcript", 99, RuntimeError("no ears"))
     with pytest.raises(StageFailed, match="no ears"):
         run_of(store, place_video(store, three_colours(tmp_path))).run()
@@ -154,24 +142,25 @@ def test_progress_is_told_and_never_falls(tmp_path: Path, store: Store):
 # --- killed ---------------------------------------------------------------------------------------
 
 _CHILD = """
-import dataclasses, sys, threading
+import sys, threading
 from pathlib import Path
-from heimdex_core.ingest import recipe
+from heimdex_core.ingest import stages
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.store import Store
 from tests.support.ingest import USER, SmallModels, settings
 
 root, video_id, stage = sys.argv[1:]
-step = recipe.STEPS[stage]
+spec = stages.find(stage)
+before = spec.run
 
-def make(kitchen, context, provenance):
-    made = step.make(kitchen, context, provenance)
+def run(context, work):
+    output = before(context, work)
     # its files are there, its result is not: the worst moment
     print("inside", flush=True)
     threading.Event().wait(60)
-    return made
+    return output
 
-recipe.STEPS[stage] = dataclasses.replace(step, make=make)
+spec.__dict__["run"] = run
 store = Store.open(Path(root))
 IngestRun(store, SmallModels(), settings(), store.video(USER, video_id)).run()
 """

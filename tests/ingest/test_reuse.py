@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heimdex_core.ingest import audio
 from heimdex_core.ingest.pipeline import IngestRun
-from heimdex_core.ingest.progress import OPTIONAL, STAGES
+from heimdex_core.ingest.stages import audio
 from heimdex_core.store import Store, sidecar
 from heimdex_core.types import Interval, Video, VideoState
+from tests.ingest.running import OPTIONAL, PLAIN
 from tests.support import media
 from tests.support.ingest import USER, LetterText, MeanColour, SmallModels, add_set, place_video, settings
 
-BEFORE_COMMIT = [stage for stage in STAGES if stage not in (*OPTIONAL, "commit")]
+BEFORE_COMMIT = list(PLAIN[:-1])
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def moved(store: Store, video: Video, models: SmallModels) -> list[str]:
     """Index the video for a set of its own of these models; which stages that ran."""
     model_set = add_set(store, models)
     IngestRun(store, models, settings(), video, model_set=model_set).run()
-    n = store.generation_in(video.video_id, model_set.set_id)
+    n = store.sets.generation_of(video.video_id, model_set.set_id)
     assert n is not None
     return made_by(store, video, n)
 
@@ -123,7 +123,7 @@ def test_a_preview_is_taken_over(tmp_path: Path, store: Store):
     before = playing.stat()
     assert "preview" not in moved(store, video, SmallModels(vision="2"))
     assert (playing.stat().st_ino, playing.stat().st_size) == (before.st_ino, before.st_size)
-    assert store.model_sets()[1].set_id == 2
+    assert store.sets.all()[1].set_id == 2
 
 
 def test_any_generation_of_a_living_set_is_looked_at(store: Store, video: Video):
@@ -150,7 +150,7 @@ def test_pictures_are_described_where_a_model_does_that(store: Store, video: Vid
 
 def test_without_a_captioner_and_further_spaces_those_stages_are_no_part_of_it(store: Store, video: Video):
     run = IngestRun(store, SmallModels(), settings(), video)
-    assert not set(OPTIONAL) & set(run.stages)
+    assert not set(OPTIONAL) & {spec.name for spec in run.specs}
     assert run.run_stage("captions").skipped
     assert not run.work.path.exists()
     assert sorted(p.stem for p in (store.paths.generation(video.video_id, 1) / "stages").iterdir()) == sorted(
@@ -183,7 +183,7 @@ def test_further_spaces_that_still_hold_are_taken_over(store: Store, video: Vide
     video = store.set_params(video.video_id, language="en")
     before = [list(models.encoder(name).batches) for name in ("vision/mean-colour-2", "text/letters-2")]
     IngestRun(store, models, settings(), video, model_set=other).run()
-    n = store.generation_in(video.video_id, other.set_id)
+    n = store.sets.generation_of(video.video_id, other.set_id)
     assert n == 3
     # what is said may have changed, what is seen has not
     assert made_by(store, video, n) == ["audio", "transcript", "text_embedding", "extra_embedding"]
@@ -194,7 +194,7 @@ def test_further_spaces_that_still_hold_are_taken_over(store: Store, video: Vide
     IngestRun(store, only_seen, settings(), video, model_set=third).run()
     video = store.set_params(video.video_id, language="auto")
     IngestRun(store, only_seen, settings(), video, model_set=third).run()
-    n = store.generation_in(video.video_id, third.set_id)
+    n = store.sets.generation_of(video.video_id, third.set_id)
     assert n is not None
     assert made_by(store, video, n) == []
     generation = store.paths.generation(video.video_id, n)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from heimdex_core.ingest.scenes import SceneSpan
-
 from heimdex_core.ingest.scene_text import pieces, scene_texts, speech_ratio, with_context
+from heimdex_core.ingest.stages.scenes import SceneSpan
 from heimdex_core.types import Interval, Segment, Transcript, Word
 
 SCENES = [SceneSpan(0, 10), SceneSpan(10, 20), SceneSpan(20, 30)]

@@ -108,7 +108,7 @@ def test_what_is_said_is_found_by_its_meaning(
 def test_words_have_their_times(library: Library, english: tuple[DrawnScene, ...]) -> None:
     heard = [
         (word.text.strip(" .").lower(), word.start_s)
-        for segment in library.reader.words(library.user_id, video_id(library, "english"))
+        for segment in library._store.reader().view().words(library.user_id, video_id(library, "english"))
         for word in segment.words
     ]
     said = [(word.text, word.start_s) for scene in english for word in scene.words]

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from heimdex_core.jobs.place import Place, this_place
 
 from heimdex_core.jobs.client import JobQueue, JobStatus
 from heimdex_core.jobs.config import JobsDatabase
 from heimdex_core.jobs.status import WorkerStatus, read_status
+from heimdex_core.jobs.worker_slot import WorkerSlot, this_slot
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
 from heimdex_core.types import Video, VideoState
@@ -39,7 +39,7 @@ class Bench:
         given = {"profile": "offline", "retry_backoff_s": 0.05, **settings}
         library = Library.open(root, settings=Settings(**given))
         (library.path / "toy").mkdir(exist_ok=True)
-        queue = JobQueue.open(library)
+        queue = JobQueue(library)
         library.queue = queue
         names = {f"HEIMDEX_{name.upper()}": str(value) for name, value in given.items()}
         return Bench(library, queue, names)
@@ -75,42 +75,41 @@ class Bench:
 
     def revive(self, job_id: str, *, module: str = TOY, limit: int = 20, **environment: str) -> tuple[JobStatus, int]:
         """Start workers until the job is over, a new one each time one dies; (its end, how many died)."""
-        deaths = 0
+        crashes = 0
         while True:
             worker = self.worker or self.start(module, **environment)
             until(
                 lambda: worker.poll() is not None or self.queue.status(job_id).state.is_over,  # noqa: B023
-                f"the job or the death of the worker (after {deaths})",
+                f"the job or the crash of the worker (after {crashes})",
                 limit_s=90,
             )
             if self.queue.status(job_id).state.is_over:
-                return self.queue.status(job_id), deaths
+                return self.queue.status(job_id), crashes
             self.worker = None
-            deaths += 1
-            assert deaths <= limit, "the workers keep dying"
+            crashes += 1
+            assert crashes <= limit, "the workers keep dying"
 
     @property
-    def place(self) -> Place:
-        database = JobsDatabase.of(self.library.store, self.library.settings)
-        return this_place(self.library.store.paths, database.key)
+    def slot(self) -> WorkerSlot:
+        return this_slot(self.library.work.worker_folder, self.library.work.key)
 
     def worker_status(self) -> WorkerStatus | None:
-        return read_status(self.place.status_path)
+        return read_status(self.slot.status_path)
 
     # --- videos and jobs --------------------------------------------------------------------------
 
     def video(self) -> Video:
         """A registered video that waits for its stages; there is a file, nobody looks into it."""
         sha = hashlib.sha256(uuid.uuid4().bytes).hexdigest()
-        video, _ = self.library.store.register_video("local", sha, title="toy", filename="toy.mp4")
-        source = self.library.store.paths.new_source(video.video_id, ".mp4")
+        video, _ = self.library._store.register_video("local", sha, title="toy", filename="toy.mp4")
+        source = self.library._store.paths.new_source(video.video_id, ".mp4")
         source.parent.mkdir(parents=True, exist_ok=True)
         source.write_bytes(b"toy")
-        return self.library.store.set_state(video.video_id, VideoState.VALIDATING)
+        return self.library._store.set_state(video.video_id, VideoState.VALIDATING)
 
     def enqueue(self, video: Video) -> str:
         job_id = self.queue.enqueue_ingest(video.video_id)
-        self.library.store.set_job(video.video_id, job_id)
+        self.library._store.set_job(video.video_id, job_id)
         return job_id
 
     def ended(self, job_id: str) -> JobStatus:
@@ -127,7 +126,7 @@ class Bench:
 
     def sql(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         """Look into the queue's own tables, or change them, behind the back of DBOS."""
-        database = JobsDatabase.of(self.library.store, self.library.settings)
+        database = JobsDatabase.of(self.library.work)
         engine = sa.create_engine(database.url.replace("postgresql://", "postgresql+psycopg://"))
         try:
             with engine.begin() as connection:

@@ -18,10 +18,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.ingest.work import StageRecord, WorkFolder
-
-from heimdex_core.ingest.pipeline import IngestRun, StageOutcome
+from heimdex_core.ingest.execution import StageOutcome
+from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.progress import ProgressBook
+from heimdex_core.ingest.work_folder import StageRecord, WorkFolder
 from heimdex_core.jobs import worker
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import LibraryBusy
-from heimdex_core.ingest.progress import EARLY, JOINED, OPTIONAL, PICTURE, SOUND, STAGES
+from heimdex_core.ingest import stages
 from heimdex_core.jobs import worker
 from heimdex_core.jobs.client import JobState
 from heimdex_core.jobs.config import JobsDatabase
-from heimdex_core.jobs.reconcile import queue_stranded_videos, settle_lost_jobs
+from heimdex_core.jobs.reconcile import end_given_up_jobs, queue_stranded_videos
 from heimdex_core.store import sidecar
 from heimdex_core.types import VideoState
 from tests.jobs.bench import TOY, Bench
@@ -28,7 +28,9 @@ from tests.jobs.waiting import is_alive, until
 from tests.support import media
 
 KILLING = "tests.jobs.killing_worker"
-PLAIN = tuple(stage for stage in STAGES if stage not in OPTIONAL)
+START, SPEECH, PICTURE, END = (stages.names(branch) for branch in ("start", "speech", "picture", "end"))
+STAGES = tuple(spec.name for spec in stages.SPECS)
+PLAIN = tuple(name for name in STAGES if name not in ("captions", "extra_embedding"))
 """What the offline models have."""
 
 
@@ -56,31 +58,31 @@ def test_killed_in_every_stage_a_video_is_indexed_and_no_finished_stage_is_run_a
     video = bench.library.add(file, queue=True)
     assert video.job_id is not None
 
-    job, deaths = bench.revive(video.job_id, module=KILLING)
+    job, crashes = bench.revive(video.job_id, module=KILLING)
 
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
-    assert deaths == len(PLAIN) + 3
+    assert crashes == len(PLAIN) + 3
     assert list((bench.library.path / "toy").glob("kill-*")) == []
     after = bench.library.video(video.video_id)
     assert (after.state, after.scene_count, after.error) == (VideoState.INDEXED, 2, None)
 
     # Every stage finished exactly once. (commit is noted as skipped: it died when it was already visible.)
     assert after.generation is not None
-    provenance = sidecar.read_provenance(bench.library.store.paths.generation(video.video_id, after.generation))
+    provenance = sidecar.read_provenance(bench.library._store.paths.generation(video.video_id, after.generation))
     finished = Counter(entry["stage"] for entry in provenance["stages"] if not entry["skipped"])
     assert finished == Counter(set(PLAIN) - {"commit"})
     # Begun twice: killed once in it. (The commit died hardly begun, and again when it was visible, which is not
     # done over. A branch's stages may also have been under way when the other's killed the worker.)
     begun = Counter(bench.begun(video.video_id))
-    alone = [stage for stage in (*EARLY, *JOINED) if stage in PLAIN]
+    alone = [stage for stage in (*START, *END) if stage in PLAIN]
     assert {stage: begun[stage] for stage in alone} == dict.fromkeys(alone, 2)
     # DBOS has every step once, and it knows none that was not needed.
-    assert steps(bench, video.job_id) == sorted([*EARLY, *JOINED, "finish"])
-    assert steps(bench, f"{video.job_id}-sound") == sorted(SOUND)
+    assert steps(bench, video.job_id) == sorted([*START, *END, "finish"])
+    assert steps(bench, f"{video.job_id}-speech") == sorted(SPEECH)
     assert steps(bench, f"{video.job_id}-picture") == sorted(PICTURE)
     # Nothing is left lying around.
-    assert not bench.library.store.paths.work(video.video_id).exists()
-    assert list((bench.place.folder / "running").iterdir()) == []
+    assert not bench.library._store.paths.work(video.video_id).exists()
+    assert list((bench.slot.folder / "running").iterdir()) == []
 
 
 def steps(bench: Bench, workflow_id: str) -> list[str]:
@@ -120,8 +122,8 @@ def test_a_job_that_keeps_killing_its_worker_fails_at_the_third_death(bench: Ben
     bench.order("kill-picture", 99)
     video, harmless = bench.video(), bench.video()
     job_id, other = bench.enqueue(video), bench.enqueue(harmless)
-    job, deaths = bench.revive(job_id)
-    assert (job.state, deaths) == (JobState.FAILED, 3)
+    job, crashes = bench.revive(job_id)
+    assert (job.state, crashes) == (JobState.FAILED, 3)
     assert job.error is not None
     assert (job.error["code"], job.error["details"]["times"]) == ("WORKER_LOST", 3)
     assert (bench.state(video), bench.error_code(video)) == (VideoState.FAILED, "WORKER_LOST")
@@ -180,7 +182,7 @@ def test_a_second_worker_is_refused_with_the_pid_of_the_first(bench: Bench) -> N
         timeout=60,
         check=False,
     )
-    assert second.returncode == worker.EXIT_PLACE_TAKEN
+    assert second.returncode == worker.EXIT_SLOT_TAKEN
     assert f"process {first.pid}" in second.stderr
     with pytest.raises(LibraryBusy):
         worker.run_worker(bench.library.path)
@@ -196,7 +198,7 @@ def test_work_of_a_place_that_is_gone_is_taken_over(bench: Bench) -> None:
     bench.wait_for_stage(video.video_id, "picture")
     bench.kill()
     held.unlink()
-    old = bench.place
+    old = bench.slot
     moved = old.folder / "another-machine"
     text = json.loads(old.lock_path.read_text())
     moved.with_suffix(".lock").write_text(json.dumps({**text, "executor_id": "key@another-machine"}))
@@ -215,7 +217,8 @@ def test_work_of_a_place_that_is_gone_is_taken_over(bench: Bench) -> None:
 APP = """
 import sys, time
 from heimdex_core.jobs.supervisor import WorkerSupervisor
-supervisor = WorkerSupervisor(sys.argv[1], command=(sys.executable, "-m", sys.argv[2]))
+from pathlib import Path
+supervisor = WorkerSupervisor(sys.argv[1], Path(sys.argv[3]), command=(sys.executable, "-m", sys.argv[2]))
 supervisor.start()
 time.sleep(120)
 """
@@ -246,7 +249,8 @@ def test_a_killed_app_takes_its_worker_along_and_the_next_app_goes_on(bench: Ben
 @contextlib.contextmanager
 def app(bench: Bench) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [sys.executable, "-c", APP, str(bench.library.path), TOY], env={**os.environ, **bench.environment}
+        [sys.executable, "-c", APP, str(bench.library.path), TOY, str(bench.slot.folder)],
+        env={**os.environ, **bench.environment},
     )
     try:
         yield process
@@ -284,7 +288,7 @@ def test_a_video_that_was_never_queued_is_queued(bench: Bench) -> None:
     """The app was killed between registering an upload and queueing it."""
     stranded, queued, done = bench.video(), bench.video(), bench.video()
     bench.enqueue(queued)
-    bench.library.store.set_state(done.video_id, VideoState.FAILED)
+    bench.library._store.set_state(done.video_id, VideoState.FAILED)
     assert requeue(bench, silent_s=600) == 0
     assert requeue(bench, silent_s=0) == 1
     job_id = bench.library.video(stranded.video_id).job_id
@@ -294,16 +298,16 @@ def test_a_video_that_was_never_queued_is_queued(bench: Bench) -> None:
 
 
 def settle(bench: Bench) -> int:
-    client = JobsDatabase.of(bench.library.store, bench.library.settings).client()
+    client = JobsDatabase.of(bench.library.work).client()
     try:
-        return settle_lost_jobs(client, bench.library.store)
+        return end_given_up_jobs(client, bench.library.work)
     finally:
         client.destroy()
 
 
 def requeue(bench: Bench, *, silent_s: float) -> int:
-    client = JobsDatabase.of(bench.library.store, bench.library.settings).client()
+    client = JobsDatabase.of(bench.library.work).client()
     try:
-        return queue_stranded_videos(client, bench.library.store, silent_s=silent_s)
+        return queue_stranded_videos(client, bench.library.work, silent_s=silent_s)
     finally:
         client.destroy()

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from heimdex_core.jobs.place import machine_name, places_folder
 
 from heimdex_core.jobs.status import StatusFile
 from heimdex_core.jobs.supervisor import Backoff, WorkerSupervisor
-from heimdex_core.jobs.worker import EXIT_PLACE_TAKEN
-from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.jobs.worker import EXIT_SLOT_TAKEN
+from heimdex_core.jobs.worker_slot import machine_name
 from tests.jobs.waiting import is_alive, until
 
 # Stands in for the worker: notes its pid, then does as it is told by the file "order".
@@ -37,10 +36,9 @@ QUICK = Backoff(first_s=0.05, longest_s=0.2, stable_s=30.0, elsewhere_s=0.1)
 
 APP = """
 import sys, time
-from heimdex_core.jobs.place import machine_name, places_folder
-from heimdex_core.jobs.status import StatusFile
+from pathlib import Path
 from heimdex_core.jobs.supervisor import WorkerSupervisor
-supervisor = WorkerSupervisor(sys.argv[1], command=sys.argv[2:])
+supervisor = WorkerSupervisor(sys.argv[1], Path(sys.argv[1]), command=sys.argv[2:])
 supervisor.start()
 print("started", flush=True)
 time.sleep(120)
@@ -54,7 +52,7 @@ def pids(library: Path) -> list[int]:
 
 @pytest.fixture
 def supervisor(tmp_path: Path) -> Iterator[WorkerSupervisor]:
-    made = WorkerSupervisor(tmp_path, command=COMMAND, backoff=QUICK)
+    made = WorkerSupervisor(tmp_path, tmp_path, command=COMMAND, backoff=QUICK)
     yield made
     made.stop(timeout_s=30)
     assert not any(is_alive(pid) for pid in pids(tmp_path))
@@ -65,8 +63,11 @@ def test_it_starts_one_worker_however_often_asked(supervisor: WorkerSupervisor, 
     supervisor.start()
     supervisor.start()
     (pid,) = until(lambda: pids(tmp_path), "the worker")
+    # the worker may be ahead of the supervisor's own note of the start
+    until(lambda: supervisor.state()["state"] == "running", "the start to be noted")
     state = supervisor.state()
-    assert (state["state"], state["pid"], state["restarts"], state["last_exit"]) == ("running", pid, 0, None)
+    assert (state["pid"], state["restarts"], state["last_exit"]) == (pid, 0, None)
+    assert pids(tmp_path) == [pid]
 
 
 def test_a_killed_worker_is_started_again(supervisor: WorkerSupervisor, tmp_path: Path) -> None:
@@ -75,6 +76,7 @@ def test_a_killed_worker_is_started_again(supervisor: WorkerSupervisor, tmp_path
     os.kill(first, signal.SIGKILL)
     second = until(lambda: pids(tmp_path)[1:], "the second worker")[0]
     assert second != first
+    until(lambda: supervisor.state()["pid"] == second, "the start to be noted")
     state = supervisor.state()
     assert (state["restarts"], state["last_exit"]) == (1, -signal.SIGKILL)
 
@@ -91,7 +93,7 @@ def test_stop_lets_the_worker_end_by_itself_and_starts_no_other(supervisor: Work
 
 def test_a_worker_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     stubborn = "import os, sys, time\nopen(sys.argv[1] + '/pids', 'a').write(f'{os.getpid()}\\n')\ntime.sleep(120)"
-    supervisor = WorkerSupervisor(tmp_path, command=(sys.executable, "-c", stubborn), backoff=QUICK)
+    supervisor = WorkerSupervisor(tmp_path, tmp_path, command=(sys.executable, "-c", stubborn), backoff=QUICK)
     supervisor.start()
     (pid,) = until(lambda: pids(tmp_path), "the worker")
     supervisor.stop(timeout_s=0.5)
@@ -122,12 +124,11 @@ def test_a_worker_that_cannot_live_is_tried_again_and_again(supervisor: WorkerSu
 
 
 def test_a_taken_place_is_no_failure(supervisor: WorkerSupervisor, tmp_path: Path) -> None:
-    (tmp_path / "order").write_text(str(EXIT_PLACE_TAKEN))
+    (tmp_path / "order").write_text(str(EXIT_SLOT_TAKEN))
     supervisor.start()
     until(lambda: supervisor.state()["state"] == "elsewhere", "the other worker to be noticed")
     assert not supervisor.state()["ok"]  # nobody has told of being there
-    path = places_folder(LibraryPaths(tmp_path)) / f"{machine_name()}.json"
-    path.parent.mkdir(parents=True)
+    path = tmp_path / f"{machine_name()}.json"
     other = StatusFile(path, "lib@here")
     other.set_state("idle")
     state = supervisor.state()
@@ -139,7 +140,7 @@ def test_a_taken_place_is_no_failure(supervisor: WorkerSupervisor, tmp_path: Pat
 
 
 def test_a_command_that_is_not_there_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    supervisor = WorkerSupervisor(tmp_path, command=(str(tmp_path / "no-such-program"),), backoff=QUICK)
+    supervisor = WorkerSupervisor(tmp_path, tmp_path, command=(str(tmp_path / "no-such-program"),), backoff=QUICK)
     supervisor.start()
     until(lambda: supervisor.state()["state"] == "waiting", "the failed start to be noticed")
     supervisor.stop(timeout_s=5)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import JobsUnavailable
-from heimdex_core.ingest.progress import EARLY, JOINED, PICTURE, STAGES
+from heimdex_core.ingest import stages
 from heimdex_core.jobs.client import JobQueue, JobState
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
@@ -18,6 +18,8 @@ from heimdex_core.types import Export, ExportState, ReelClip, VideoState, utc_no
 from tests.jobs.bench import Bench
 from tests.jobs.waiting import until
 from tests.support import media
+
+START, PICTURE, END = (stages.names(branch) for branch in ("start", "picture", "end"))
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +53,9 @@ class TestIngest:
         job = served.ended(served.enqueue(video))
         assert (job.state, job.kind, job.subject, job.error) == (JobState.SUCCEEDED, "ingest", video.video_id, None)
         begun = served.begun(video.video_id)
-        assert sorted(begun) == sorted(STAGES)
-        assert begun[: len(EARLY)] == list(EARLY)
-        assert begun[-len(JOINED) :] == list(JOINED)
+        assert sorted(begun) == sorted(spec.name for spec in stages.SPECS)
+        assert begun[: len(START)] == list(START)
+        assert begun[-len(END) :] == list(END)
         assert [stage for stage in begun if stage in PICTURE] == list(PICTURE)
         assert served.state(video) == VideoState.INDEXED
 
@@ -99,7 +101,7 @@ class TestIngest:
         video = orders.video()
         assert orders.ended(orders.enqueue(video)).state == JobState.FAILED
         assert orders.error_code(video) == "INVALID_VALUE"
-        assert set(orders.begun(video.video_id)) == {*EARLY, "transcript", "picture"}
+        assert set(orders.begun(video.video_id)) == {*START, "transcript", "picture"}
 
     def test_a_failed_video_can_be_tried_again(self, orders: Bench) -> None:
         refusal = orders.order("refuse-scenes")
@@ -118,7 +120,7 @@ class TestIngest:
         video = orders.video()
         job_id = orders.enqueue(video)
         orders.wait_for_stage(video.video_id, "picture")
-        orders.library.store.purge_video(video.video_id)
+        orders.library._store.purge_video(video.video_id)
         held.unlink()
         job = orders.ended(job_id)
         assert job.error is not None
@@ -149,7 +151,7 @@ class TestOneJobPerVideo:
 
     def test_queued_from_many_threads_and_clients_at_once_it_is_one_job(self, bench: Bench) -> None:
         video = bench.video()
-        second = JobQueue.open(bench.library)
+        second = JobQueue(bench.library)
         with ThreadPoolExecutor(8) as pool:
             queues = [bench.queue, second] * 8
             jobs = list(pool.map(lambda queue: queue.enqueue_ingest(video.video_id), queues))
@@ -174,7 +176,7 @@ class TestOpening:
     def test_many_may_make_the_tables_at_once(self, tmp_path: Path) -> None:
         library = Library.open(tmp_path / "library", settings=Settings(profile="offline"))
         with ThreadPoolExecutor(6) as pool:
-            queues = list(pool.map(lambda _: JobQueue.open(library), range(6)))
+            queues = list(pool.map(lambda _: JobQueue(library), range(6)))
         assert [queue.depth() for queue in queues] == [0] * 6
         for queue in queues:
             queue.close()
@@ -236,7 +238,7 @@ class TestCancel:
 class TestExport:
     def export(self, bench: Bench) -> Export:
         clip = ReelClip(video_id=bench.video().video_id, start_s=0.0, end_s=1.0, scene_start_s=0.0, scene_end_s=2.0)
-        return bench.library.store.create_export(
+        return bench.library._store.exports.create(
             Export(
                 export_id=clip.video_id,
                 user_id="local",
@@ -253,7 +255,7 @@ class TestExport:
         export = self.export(served)
         job = served.ended(served.queue.enqueue_reel(export.export_id))
         assert (job.state, job.kind, job.subject) == (JobState.SUCCEEDED, "export", export.export_id)
-        assert served.library.export(export.export_id).state == ExportState.COMPLETED
+        assert served.library.exports.get(export.export_id).state == ExportState.COMPLETED
 
     def test_a_failed_render_is_never_tried_again(self, orders: Bench) -> None:
         orders.order("fail-render", 1)
@@ -261,7 +263,7 @@ class TestExport:
         job = orders.ended(orders.queue.enqueue_reel(export.export_id))
         assert job.state == JobState.FAILED
         assert orders.begun(export.export_id) == ["render"]
-        after = orders.library.export(export.export_id)
+        after = orders.library.exports.get(export.export_id)
         assert after.state == ExportState.FAILED
         assert after.error is not None
         assert "ordered to fail" in after.error["message"]
@@ -272,21 +274,19 @@ class TestExport:
         job_id = orders.queue.enqueue_reel(export.export_id)
         orders.wait_for_stage(export.export_id, "render")
         orders.queue.cancel(job_id)
-        assert orders.library.export(export.export_id).state == ExportState.CANCELLED
+        assert orders.library.exports.get(export.export_id).state == ExportState.CANCELLED
         until(lambda: not working_on(orders, export.export_id), "the render to stop")
-        assert orders.library.export(export.export_id).state == ExportState.CANCELLED
+        assert orders.library.exports.get(export.export_id).state == ExportState.CANCELLED
 
 
-class TestUpkeep:
+class TestMaintenance:
     def test_reindex_runs_in_the_worker(self, served: Bench) -> None:
         job = served.ended(served.queue.enqueue_reindex())
         assert (job.kind, job.state, job.subject) == ("reindex", JobState.SUCCEEDED, None)
 
-    def test_clean_up_is_scheduled_and_ran_at_the_start(self, served: Bench) -> None:
+    def test_clean_up_runs_at_the_start(self, served: Bench) -> None:
         ran = "select 1 from workflow_status where name = 'clean-up' and status = 'SUCCESS'"
         until(lambda: served.sql(ran), "the clean-up at the start")
-        schedules = served.sql("select schedule_name, schedule from workflow_schedules")
-        assert schedules == [("clean-up", "17 * * * *")]
 
 
 class TestAsking:
@@ -305,9 +305,9 @@ class TestAsking:
 
     def test_a_database_that_cannot_be_reached_is_told(self, bench: Bench, tmp_path: Path) -> None:
         settings = bench.library.settings.model_copy(update={"jobs_url": f"sqlite:///{tmp_path}/no/such/folder/x.db"})
-        bench.library.settings = settings
+        bench.library._context.settings = settings
         with pytest.raises(JobsUnavailable, match="unable to open"):
-            JobQueue.open(bench.library)
+            JobQueue(bench.library).depth()
 
 
 def working_on(bench: Bench, subject: str) -> bool:

@@ -8,6 +8,8 @@ In LIBRARY/toy a test may put, for a stage:
     hold-<stage>   it goes on until the file is removed or it is asked to stop
     refuse-<stage> it raises InvalidValue, a final answer
 Every stage appends "<pid> <video_id> <stage>" to LIBRARY/toy/log when it begins.
+
+TOY_SLEEP_AFTER_S and TOY_LOOK_ANYWAY_S in the environment replace the worker's own.
 """
 
 from __future__ import annotations
@@ -18,41 +20,25 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.ingest.work import WorkFolder
-
 from heimdex_core.errors import InvalidValue
-from heimdex_core.jobs import tasks, worker
+from heimdex_core.ingest.execution import StageOutcome
+from heimdex_core.ingest.pipeline import IngestRun
+from heimdex_core.jobs import worker
+from heimdex_core.library.exports import Exports
 from heimdex_core.types import Export, ExportState, VideoState, WorkContext
 
 
-@dataclass(frozen=True)
-class ToyOutcome:
-    stage: str
-    fingerprint: str = "toy"
-    skipped: bool = False
-    seconds: float = 0.0
-
-
-class ToyRun:
-    """What IngestRun is to the jobs: a video and its stages."""
-
-    def __init__(self, library: Any, video_id: str, is_cancelled: Callable[[], bool]) -> None:
-        self.library = library
-        self.video_id = video_id
-        self.context = WorkContext(is_cancelled=is_cancelled)
-        self.work = WorkFolder(library.store.paths.work(video_id))
-
-    def run_stage(self, stage: str) -> ToyOutcome:
-        if stage == "probe":
-            self.library.store.set_state(self.video_id, VideoState.PROCESSING)
-        act(self.library.path / "toy", self.video_id, stage, self.context)
-        if stage == "commit":
-            self.library.store.set_state(self.video_id, VideoState.INDEXED)
-        return ToyOutcome(stage)
+def toy_run_stage(self: IngestRun, stage: str) -> StageOutcome:
+    """Stands in for IngestRun.run_stage."""
+    if stage == "probe":
+        self.store.set_state(self.video_id, VideoState.PROCESSING)
+    act(self.store.paths.root / "toy", self.video_id, stage, self._work_context())
+    if stage == "commit":
+        self.store.set_state(self.video_id, VideoState.INDEXED)
+    return StageOutcome(stage, "toy", skipped=False, seconds=0.0)
 
 
 def act(folder: Path, subject: str, stage: str, context: WorkContext) -> None:
@@ -79,23 +65,20 @@ def counted(order: Path) -> bool:
     return left > 0
 
 
-def toy_render(library: Any, export_id: str, *, is_cancelled: Callable[[], bool] | None = None) -> Export:
-    """Stands in for Library.render_export."""
-    store = library.store
-    store.update_export(export_id, state=ExportState.PROCESSING)
-    act(library.path / "toy", export_id, "render", WorkContext(is_cancelled=is_cancelled or (lambda: False)))
-    export: Export = store.update_export(export_id, state=ExportState.COMPLETED)
+def toy_render(self: Any, export_id: str, *, is_cancelled: Callable[[], bool] | None = None) -> Export:
+    """Stands in for Exports.render."""
+    store = self._context.store
+    store.exports.update(export_id, state=ExportState.PROCESSING)
+    act(store.paths.root / "toy", export_id, "render", WorkContext(is_cancelled=is_cancelled or (lambda: False)))
+    export: Export = store.exports.update(export_id, state=ExportState.COMPLETED)
     return export
 
 
 def main() -> int:
-    from heimdex_core.library import Library
-
-    def make_run(self: tasks.Tasks, job_id: str, user_id: str, video_id: str) -> Any:
-        return ToyRun(self.library, video_id, self.stop_asked(job_id, video_id))
-
-    tasks.Tasks.make_run = make_run  # type: ignore[method-assign,assignment]
-    Library.render_export = toy_render  # type: ignore[method-assign,assignment]
+    IngestRun.run_stage = toy_run_stage  # type: ignore[method-assign]
+    Exports.render = toy_render  # type: ignore[method-assign,assignment]
+    worker.SLEEP_AFTER_S = float(os.environ.get("TOY_SLEEP_AFTER_S", worker.SLEEP_AFTER_S))
+    worker.LOOK_ANYWAY_S = float(os.environ.get("TOY_LOOK_ANYWAY_S", worker.LOOK_ANYWAY_S))
     logging.basicConfig(level=logging.WARNING)
     return worker.main()
 

@@ -1,10 +1,11 @@
 """What the tests of rendering share."""
 
+from functools import cache
 from pathlib import Path
 
-from heimdex_core.media.graph import choose_audio, wide_size
-from heimdex_core.media.render import RenderClip, RenderMeasure, measure, render_reel
-from heimdex_core.types import WorkContext
+from heimdex_core.files import file_signature
+from heimdex_core.media.render import RenderClip, RenderMeasure, choose_audio, measure, render_reel, wide_size
+from heimdex_core.types import MediaInfo, WorkContext
 from tests.support import media
 from tests.support.decoding import info_of
 
@@ -13,8 +14,13 @@ YELLOW, ORANGE, WHITE = media.RGB["yellow"], media.RGB["orange"], media.RGB["whi
 LOUD, SILENT = 0.02, 1e-4
 
 
+@cache
+def _info(path: Path, signature: tuple[int, int, int] | None) -> MediaInfo:
+    return info_of(path)
+
+
 def clip(path: Path, start_s: float, end_s: float) -> RenderClip:
-    info = info_of(path)
+    info = _info(path, file_signature(path))
     return RenderClip(path, info, start_s, end_s, choose_audio(info))
 
 

@@ -1,7 +1,8 @@
-"""Stills, and the two measures by which keyframes are judged."""
+"""Still images, and the measures that keyframes are chosen by."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from heimdex_core.media.images import brightness, read_image, sharpness, write_w
 from tests.support import media
 
 
-def test_a_picture_survives_the_disk(tmp_path: Path) -> None:
+def test_an_image_is_written_and_read_back(tmp_path: Path) -> None:
     image = np.concatenate([media.plain("red"), media.plain("blue")], axis=1)
     write_webp(image, tmp_path / "a.webp", quality=80)
     found = read_image(tmp_path / "a.webp")
@@ -31,14 +32,14 @@ def test_thumbnails_keep_their_shape_and_are_never_enlarged(tmp_path: Path) -> N
             assert picture.size == expected
 
 
-def test_a_full_disk_is_said_and_nothing_is_left(tmp_path: Path) -> None:
-    (tmp_path / "a.webp.part").symlink_to("/dev/full")
+def test_a_full_disk_is_reported_and_nothing_is_left(tmp_path: Path, fill_disk: Callable[[Path], None]) -> None:
+    fill_disk(tmp_path / "a.webp")
     with pytest.raises(errors.DiskFull, match=r"a\.webp"):
         write_webp(media.plain("red"), tmp_path / "a.webp", quality=80)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_picture(tmp_path: Path) -> None:
+def test_files_that_are_not_images(tmp_path: Path) -> None:
     with pytest.raises(errors.FileUnreadable):
         read_image(media.text_file_mp4(tmp_path / "a.webp"))
     with pytest.raises(errors.FileUnreadable):

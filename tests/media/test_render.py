@@ -1,4 +1,4 @@
-"""One graph for clips of any kind: frame-exact, in step, and played over damage."""
+"""Clips of any kind in one reel: every frame exact, audio and video in sync, damage concealed."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -9,27 +9,29 @@ import numpy as np
 import pytest
 
 from heimdex_core.errors import Cancelled, RenderFailed, RenderTimeout
-from heimdex_core.media.render import RenderMeasure, render_reel
+from heimdex_core.media.render import RenderClip, RenderMeasure, render_reel
 from heimdex_core.types import WorkContext
+from tests.media.conftest import Shared
 from tests.media.rendering import BLACK, BLUE, GREEN, LOUD, RED, SILENT, WHITE, YELLOW, clip, reel
 from tests.support import media
 from tests.support.decoding import centres, is_colour, loudness, pictures, sound
 
-# --- the whole: clips of every kind ---------------------------------------------------------------
+# --- clips of every kind --------------------------------------------------------------------------
+
+Mixed = tuple[RenderMeasure, np.ndarray, np.ndarray, int]
 
 
 @pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[RenderMeasure, np.ndarray, np.ndarray, int]:
+def mixed(tmp_path_factory: pytest.TempPathFactory, shared: Shared) -> Mixed:
     """(measure, centre colours, samples, rate) of a reel of eight kinds of clips at 30 fps."""
     d = tmp_path_factory.mktemp("mixed")
-    plain = media.colour_clips(d / "a.mp4", [("red", 1.0), ("blue", 1.0)], tone_hz=440)
+    plain = shared(media.colour_clips, "a.mp4", [("red", 1.0), ("blue", 1.0)], tone_hz=440)
     no_sound = media.colour_clips(d / "b.webm", [("green", 1.0)], fps=Fraction(30000, 1001))
-    odd = media.odd_size(d / "c.mp4")
-    turned = media.rotated(d / "d.mov", 90)
-    vfr = media.variable_frame_rate(d / "e.mkv")
-    one = media.one_frame(d / "f.mp4")
-    wide_pixels = media.ffmpeg  # 4:3 in non-square pixels, 50 fps, mono 22050 Hz
-    wide_pixels(
+    odd = shared(media.odd_size, "a.mp4", (161, 91))
+    turned = shared(media.rotated, "a.mov", 90)
+    vfr = shared(media.variable_frame_rate, "a.mkv")
+    one = shared(media.one_frame, "a.mp4")
+    media.ffmpeg(  # 4:3 in non-square pixels, 50 fps, mono 22050 Hz
         *("-f", "lavfi", "-i", "color=c=yellow:s=352x288:r=50:d=1", "-f", "lavfi", "-i", "sine=r=22050:d=1"),
         *("-vf", "setsar=12/11", "-c:v", "mpeg4", "-c:a", "pcm_s16le", "-ac", "1", d / "g.avi"),
     )
@@ -48,22 +50,20 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[RenderMeasure, np.n
     return measured, centres(out), *sound(out)
 
 
-def test_its_length_is_the_sum_of_whole_frames(
-    mixed: tuple[RenderMeasure, np.ndarray, np.ndarray, int],
-) -> None:
+def test_its_length_is_the_sum_of_whole_frames(mixed: Mixed) -> None:
     measured = mixed[0]
     assert measured.frame_count == 30 + 15 + 12 + 12 + 24 + 1 + 21 + 15 == 130
     assert measured.video_duration_s == pytest.approx(130 / 30, abs=1e-4)
 
 
-def test_its_sound_is_as_long_as_its_picture(mixed: tuple[RenderMeasure, np.ndarray, np.ndarray, int]) -> None:
+def test_its_audio_is_as_long_as_its_video(mixed: Mixed) -> None:
     measured = mixed[0]
     # AAC comes in packets of 1024 samples, 23.2 ms
     assert 0 <= measured.audio_duration_s - measured.video_duration_s < 1024 / 44100
     assert measured.av_offset_s == pytest.approx(0, abs=1e-4)
 
 
-def test_it_plays_in_browsers(mixed: tuple[RenderMeasure, np.ndarray, np.ndarray, int]) -> None:
+def test_it_plays_in_browsers(mixed: Mixed) -> None:
     measured = mixed[0]
     assert (measured.video_codec, measured.pixel_format, measured.audio_codec) == ("h264", "yuv420p", "aac")
     assert (measured.width, measured.height) == (320, 180)
@@ -83,29 +83,25 @@ def test_it_plays_in_browsers(mixed: tuple[RenderMeasure, np.ndarray, np.ndarray
         (115, 129, RED),
     ],
 )
-def test_every_frame_shows_its_clip(
-    mixed: tuple[RenderMeasure, np.ndarray, np.ndarray, int], first: int, last: int, colour: tuple[int, int, int]
-) -> None:
+def test_every_frame_shows_its_clip(mixed: Mixed, first: int, last: int, colour: tuple[int, int, int]) -> None:
     shown = mixed[1]
     wrong = [n for n in range(first, last + 1) if not is_colour(shown[n], colour)]
     assert not wrong, f"frames {wrong} are {shown[wrong]}"
 
 
-def test_sound_is_where_it_was_and_silence_elsewhere(
-    mixed: tuple[RenderMeasure, np.ndarray, np.ndarray, int],
-) -> None:
+def test_audio_is_where_it_was_and_silence_elsewhere(mixed: Mixed) -> None:
     _, _, samples, rate = mixed
     at = [n / 30 for n in (0, 30, 94, 115, 130)]
-    # encoders smear a few ms across a join
+    # encoders spread a few ms across a join
     assert loudness(samples, rate, at[0] + 0.05, at[1] - 0.05) > LOUD
     assert loudness(samples, rate, at[1] + 0.05, at[2] - 0.05) < SILENT
     assert loudness(samples, rate, at[2] + 0.05, at[3] - 0.05) > LOUD
     assert loudness(samples, rate, at[3] + 0.05, at[4] - 0.05) > LOUD
 
 
-def test_joins_are_faded(mixed: tuple[RenderMeasure, np.ndarray, np.ndarray, int]) -> None:
+def test_joins_are_faded(mixed: Mixed) -> None:
     _, _, samples, rate = mixed
-    middle = round(115 / 30 * rate)  # between two clips that both sound
+    middle = round(115 / 30 * rate)  # between two clips with audio
     assert np.max(np.abs(samples[middle - 20 : middle + 20])) < 0.3 * np.max(np.abs(samples))
 
 
@@ -113,21 +109,21 @@ def test_joins_are_faded(mixed: tuple[RenderMeasure, np.ndarray, np.ndarray, int
 
 
 def shown(path: Path, start_s: float, end_s: float, out: Path) -> np.ndarray:
-    """The first picture of a one-clip reel of 320x180."""
+    """The first frame of a one-clip reel of 320x180."""
     reel([clip(path, start_s, end_s)], out)
     return pictures(out)[1][0]
 
 
-def test_a_turned_picture_is_upright_between_black_pillars(tmp_path: Path) -> None:
+def test_a_rotated_video_is_upright_between_black_bars(tmp_path: Path, shared: Shared) -> None:
     # coded 320x180, shown 180x320: fits 180 px high as 101.25 wide, in the middle of 320
-    image = shown(media.rotated(tmp_path / "r.mov", 90), 0.0, 0.2, tmp_path / "out.mp4")
+    image = shown(shared(media.rotated, "a.mov", 90), 0.0, 0.2, tmp_path / "out.mp4")
     assert is_colour(image[45, 160], RED)
     assert is_colour(image[135, 160], BLUE)
     assert is_colour(image[90, 100], BLACK)
     assert is_colour(image[90, 220], BLACK)
 
 
-def test_a_wide_picture_is_letterboxed(tmp_path: Path) -> None:
+def test_a_wide_video_is_letterboxed(tmp_path: Path) -> None:
     # 320x80 in 320x180: 50 black lines above and below
     source = media.colour_clips(tmp_path / "w.mp4", [("white", 0.4)], size=(320, 80))
     image = shown(source, 0.0, 0.2, tmp_path / "out.mp4")
@@ -145,8 +141,8 @@ def test_pixels_that_are_not_square_are_stretched(tmp_path: Path) -> None:
     assert is_colour(image[90, 315], WHITE)
 
 
-def test_one_pixel_is_enough(tmp_path: Path) -> None:
-    image = shown(media.odd_size(tmp_path / "one.mkv", (1, 1)), 0.0, 0.2, tmp_path / "out.mp4")
+def test_one_pixel_is_enough(tmp_path: Path, shared: Shared) -> None:
+    image = shown(shared(media.odd_size, "a.mkv", (1, 1)), 0.0, 0.2, tmp_path / "out.mp4")
     assert is_colour(image[90, 160], RED)
 
 
@@ -162,12 +158,12 @@ def test_colours_survive_whatever_matrix_they_came_in(tmp_path: Path, matrix: st
     with av.open(str(tmp_path / "out.mp4")) as container:
         frame = next(container.decode(video=0))
         assert (frame.colorspace, frame.color_range) == (1, 1)  # BT.709, limited range
-        planes = [int(np.frombuffer(plane, np.uint8)[0]) for plane in frame.planes]
+        planes = [int(np.frombuffer(bytes(plane), np.uint8)[0]) for plane in frame.planes]
     # orange (1, .647, 0): Y = .2126 + .7152 * .647 = .675; Cb = (0 - Y) / 1.8556; Cr = (1 - Y) / 1.5748 (BT.709)
     assert planes == pytest.approx([16 + 219 * 0.675, 128 - 224 * 0.364, 128 + 224 * 0.206], abs=3)
 
 
-def test_a_picture_that_changes_its_size_keeps_the_reel_whole(tmp_path: Path) -> None:
+def test_a_change_of_size_within_a_file_does_not_break_the_reel(tmp_path: Path) -> None:
     small, large = tmp_path / "small.avi", tmp_path / "large.avi"
     media.colour_clips(small, [("red", 1.0)], size=(160, 90), codec="mjpeg", pixel_format="yuvj420p")
     media.colour_clips(large, [("blue", 1.0)], size=(320, 240), codec="mjpeg", pixel_format="yuvj420p")
@@ -189,8 +185,8 @@ def test_a_picture_that_changes_its_size_keeps_the_reel_whole(tmp_path: Path) ->
 # --- damage ---------------------------------------------------------------------------------------
 
 
-def test_broken_sound_becomes_silence(tmp_path: Path) -> None:
-    source = media.broken_audio(tmp_path / "b.mp4", from_s=1.0, to_s=2.0, duration_s=3.0)
+def test_broken_audio_becomes_silence(tmp_path: Path, shared: Shared) -> None:
+    source = shared(media.broken_audio, "a.mp4", from_s=1.0, to_s=2.0, duration_s=3.0)
     measured = reel([clip(source, 0.0, 3.0)], tmp_path / "out.mp4")
     samples, rate = sound(tmp_path / "out.mp4")
     assert measured.frame_count == 90
@@ -200,27 +196,27 @@ def test_broken_sound_becomes_silence(tmp_path: Path) -> None:
     assert loudness(samples, rate, 2.2, 2.9) > LOUD
 
 
-def test_sound_of_which_nothing_is_left(tmp_path: Path) -> None:
-    source = media.broken_audio(tmp_path / "b.mp4", from_s=0.0, duration_s=1.0)
+def test_audio_of_which_nothing_can_be_decoded(tmp_path: Path, shared: Shared) -> None:
+    source = shared(media.broken_audio, "a.mp4", from_s=0.0, duration_s=1.0)
     assert reel([clip(source, 0.0, 1.0)], tmp_path / "out.mp4").frame_count == 30
 
 
-def test_a_damaged_picture_is_bridged(tmp_path: Path) -> None:
-    source = media.damaged_frame(tmp_path / "d.mkv", at_s=1.0)
+def test_a_damaged_frame_is_concealed(tmp_path: Path, shared: Shared) -> None:
+    source = shared(media.damaged_frame, "a.mkv", at_s=1.0, duration_s=2.0)
     measured = reel([clip(source, 0.5, 1.5)], tmp_path / "out.mp4")
     assert measured.frame_count == 30
     assert all(is_colour(pixel, RED) for pixel in centres(tmp_path / "out.mp4"))
 
 
-def test_a_clip_that_outlasts_its_file_holds_the_last_picture(tmp_path: Path) -> None:
-    source = media.no_audio(tmp_path / "n.mp4", 1.0)
-    assert reel([clip(source, 0.5, 2.0)], tmp_path / "out.mp4").frame_count == 45
+def test_a_clip_that_outlasts_its_file_holds_the_last_frame(tmp_path: Path, shared: Shared) -> None:
+    source = shared(media.no_audio, "a.mp4")
+    assert reel([clip(source, 1.5, 3.0)], tmp_path / "out.mp4").frame_count == 45
     assert is_colour(centres(tmp_path / "out.mp4")[-1], RED)
 
 
-def test_a_clip_of_which_nothing_can_be_decoded_is_named(tmp_path: Path) -> None:
-    good = clip(media.no_audio(tmp_path / "n.mp4", 1.0), 0.0, 0.4)
-    bad = replace(good, path=media.undecodable_mkv(tmp_path / "u.mkv"))
+def test_a_clip_of_which_nothing_can_be_decoded_is_named(tmp_path: Path, shared: Shared) -> None:
+    good = clip(shared(media.no_audio, "a.mp4"), 0.0, 0.4)
+    bad = replace(good, path=shared(media.undecodable_mkv, "a.mkv", 2.0))
     with pytest.raises(RenderFailed, match="clip 2 can"):
         reel([good, bad, good], tmp_path / "out.mp4")
     # 4K: 13 clips in the first graph, so it is the third input of the second
@@ -233,33 +229,32 @@ def test_a_clip_of_which_nothing_can_be_decoded_is_named(tmp_path: Path) -> None
 # --- stopping -------------------------------------------------------------------------------------
 
 
-def stopped(tmp_path: Path, context: WorkContext, timeout_s: float) -> list[Path]:
-    """Start a reel that takes long; what lies in the folder afterwards."""
-    folder = tmp_path / "out"
-    folder.mkdir()
-    source = media.moving_pattern(tmp_path / "s.mp4", 4.0)
-    clips = [clip(source, 0.0, 4.0)] * 20
+def render_slowly(clips: list[RenderClip], out: Path, context: WorkContext, timeout_s: float) -> None:
     options = {"width": 1920, "height": 1080, "fps": 60.0, "crf": 18, "preset": "veryslow"}
-    with pytest.raises((Cancelled, RenderTimeout)):
-        render_reel(clips, folder / "x.mp4", timeout_s=timeout_s, context=context, **options)  # type: ignore[arg-type]
-    return list(folder.iterdir())
+    render_reel(clips, out, timeout_s=timeout_s, context=context, **options)  # type: ignore[arg-type]
 
 
-def test_cancelling_leaves_nothing(tmp_path: Path) -> None:
+def test_cancelling_leaves_nothing(tmp_path: Path, shared: Shared) -> None:
     reported: list[float] = []
     context = WorkContext(report=lambda done, total: reported.append(done), is_cancelled=lambda: bool(reported))
-    assert stopped(tmp_path, context, timeout_s=60) == []
+    clips = [clip(shared(media.moving_pattern, "a.mp4", 1.0), 0.0, 1.0)] * 20
+    with pytest.raises(Cancelled):
+        render_slowly(clips, tmp_path / "x.mp4", context, timeout_s=60)
     assert reported
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_timeout_leaves_nothing(tmp_path: Path) -> None:
-    assert stopped(tmp_path, WorkContext(), timeout_s=1.0) == []
+def test_a_timeout_leaves_nothing(tmp_path: Path, shared: Shared) -> None:
+    small = clip(shared(media.moving_pattern, "a.mp4", 1.0), 0.0, 1.0)
+    large = replace(small, info=replace(small.info, coded_width=3840, coded_height=2160))
+    with pytest.raises(RenderTimeout) as caught:
+        render_slowly([large] * 20, tmp_path / "x.mp4", WorkContext(), timeout_s=0.4)  # 4K: two graphs
+    assert caught.value.details["limit_s"] == 0.4
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_source_is_told(tmp_path: Path) -> None:
-    source = media.no_audio(tmp_path / "n.mp4", 1.0)
-    lost = clip(source, 0.0, 1.0)
-    source.unlink()
+def test_a_missing_source_is_reported(tmp_path: Path, shared: Shared) -> None:
+    lost = replace(clip(shared(media.no_audio, "a.mp4"), 0.0, 1.0), path=tmp_path / "missing.mp4")
     with pytest.raises(RenderFailed, match="No such file"):
         reel([lost], tmp_path / "out.mp4")
     assert list(tmp_path.iterdir()) == []

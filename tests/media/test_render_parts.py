@@ -1,4 +1,4 @@
-"""What a render is put together from, what it refuses, and how it is measured afterwards."""
+"""The parts of a render, what they refuse, and measuring the result."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import InvalidValue, RenderFailed
-from heimdex_core.media.graph import choose_audio, clip_frames, exact_fps, scale_colours, wide_size
+from heimdex_core.media.graph import clip_frames, exact_fps, scale_colours, wide_size
 from heimdex_core.media.render import RenderClip, measure, render_reel
 from heimdex_core.types import WorkContext
+from tests.media.conftest import Shared
 from tests.media.rendering import clip
 from tests.support import media
 from tests.support.decoding import info_of
@@ -42,26 +43,16 @@ def test_wide_size(height: int, size: tuple[int, int]) -> None:
     assert wide_size(height) == size
 
 
-def test_the_track_is_not_the_commentary(tmp_path: Path) -> None:
-    track = choose_audio(info_of(media.multi_track(tmp_path / "m.mkv")))
-    assert track is not None
-    assert track.stream_index == 3
-
-
-def test_no_track(tmp_path: Path) -> None:
-    assert choose_audio(info_of(media.no_audio(tmp_path / "n.mp4"))) is None
-
-
 @pytest.mark.parametrize(("start_s", "end_s"), [(-1.0, 1.0), (1.0, 1.0), (2.0, 1.0), (float("nan"), 1.0)])
-def test_a_clip_needs_a_length(tmp_path: Path, start_s: float, end_s: float) -> None:
-    info = info_of(media.one_frame(tmp_path / "o.mp4"))
+def test_a_clip_needs_a_length(shared: Shared, start_s: float, end_s: float) -> None:
+    path = shared(media.one_frame, "a.mp4")
     with pytest.raises(InvalidValue):
-        RenderClip(tmp_path / "o.mp4", info, start_s, end_s)
+        RenderClip(path, info_of(path), start_s, end_s)
 
 
 @pytest.mark.parametrize("change", [{"width": 321}, {"height": 0}, {"fps": 0.0}])
-def test_a_format_that_cannot_be(tmp_path: Path, change: dict[str, float]) -> None:
-    source = clip(media.one_frame(tmp_path / "o.mp4"), 0.0, 0.04)
+def test_an_impossible_format(tmp_path: Path, shared: Shared, change: dict[str, float]) -> None:
+    source = clip(shared(media.one_frame, "a.mp4"), 0.0, 0.04)
     options = {"width": 320, "height": 180, "fps": 30.0, "crf": 20, "preset": "ultrafast", **change}
     with pytest.raises(InvalidValue):
         render_reel([source], tmp_path / "x.mp4", timeout_s=9, context=WorkContext(), **options)  # type: ignore[arg-type]
@@ -70,28 +61,28 @@ def test_a_format_that_cannot_be(tmp_path: Path, change: dict[str, float]) -> No
 # --- measuring ------------------------------------------------------------------------------------
 
 
-def test_measure_sees_sound_that_starts_late(tmp_path: Path) -> None:
-    measured = measure(media.delayed_audio(tmp_path / "late.mp4", 1.0, duration_s=3.0))
+def test_measuring_audio_that_starts_late(shared: Shared) -> None:
+    measured = measure(shared(media.delayed_audio, "a.mp4", 1.0, duration_s=3.0))
     assert measured.video_duration_s == pytest.approx(3.0, abs=1e-3)
     assert measured.av_offset_s == pytest.approx(1.0, abs=0.025)
     assert measured.audio_duration_s == pytest.approx(2.0, abs=2 * 1024 / 44100)  # whole AAC packets
 
 
-def test_measure_without_sound(tmp_path: Path) -> None:
-    measured = measure(media.no_audio(tmp_path / "n.mp4", 2.0))
+def test_measuring_without_audio(shared: Shared) -> None:
+    measured = measure(shared(media.no_audio, "a.mp4"))
     assert measured.audio_codec is None
     assert measured.duration_s == pytest.approx(2.0, abs=1e-3)
     assert measured.frame_count == 50
 
 
 @pytest.mark.parametrize("make", [media.text_file_mp4, media.empty_file, media.audio_only])
-def test_measure_of_what_is_no_video(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+def test_measuring_what_is_not_a_video(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     with pytest.raises(RenderFailed):
         measure(make(tmp_path / "x.mp4"))
 
 
-def test_hd_without_a_stated_matrix_is_taken_as_bt709(tmp_path: Path) -> None:
+def test_hd_with_an_unspecified_matrix_is_taken_as_bt709(tmp_path: Path, shared: Shared) -> None:
     source = media.colour_clips(tmp_path / "hd.mp4", [("red", 0.04)], size=(1280, 720))
     assert "in_color_matrix=bt709" in scale_colours(source, info_of(source))
-    small = media.colour_clips(tmp_path / "sd.mp4", [("red", 0.04)])
+    small = shared(media.one_frame, "a.mp4")
     assert "in_color_matrix" not in scale_colours(small, info_of(small))

@@ -1,4 +1,4 @@
-"""Subtitles become a transcript: any encoding, in order, mended, with word times where there are any."""
+"""Subtitles as a transcript: any encoding, in order, repaired, with word times where there are any."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from heimdex_core import errors
-from heimdex_core.media.probe import probe
 from heimdex_core.media.subtitles import embedded_subtitles, find_sidecar, read_subtitles
 from heimdex_core.types import Transcript
+from tests.media.conftest import Shared
 from tests.support import media
+from tests.support.decoding import info_of
 
 KOREAN = media.srt([(1.0, 2.0, "안녕하세요 여러분"), (3.0, 4.5, "빨간 자동차가 다리를 건넌다")])
 
@@ -58,12 +59,12 @@ def test_korean_in_any_encoding(tmp_path: Path, encoding: str, notes: tuple[str,
     assert (found.language, found.notes) == ("ko", notes)
 
 
-def test_markup_and_entities_go(tmp_path: Path) -> None:
+def test_markup_and_entities_are_removed(tmp_path: Path) -> None:
     text = media.srt([(1.0, 2.0, r"{\an8}<i>Tom</i> &amp; <font color='#ff0000'>Jerry</font>, I <3 you")])
     assert read_subtitles(write(tmp_path / "a.srt", text)).segments[0].text == "Tom & Jerry, I <3 you"
 
 
-def test_lines_without_text_go(tmp_path: Path) -> None:
+def test_lines_without_text_are_removed(tmp_path: Path) -> None:
     text = media.srt([(1.0, 2.0, "one"), (2.0, 3.0, "<i></i>"), (3.0, 4.0, "two")])
     assert [s.text for s in read_subtitles(write(tmp_path / "a.srt", text)).segments] == ["one", "two"]
 
@@ -75,14 +76,14 @@ def test_lines_are_put_in_order(tmp_path: Path) -> None:
     assert found.notes == ()
 
 
-def test_overlaps_are_mended_and_said(tmp_path: Path) -> None:
+def test_overlaps_are_repaired_and_reported(tmp_path: Path) -> None:
     text = media.srt([(1.0, 4.0, "one"), (3.0, 5.0, "two"), (5.0, 6.0, "three"), (5.0, 7.0, "four")])
     found = read_subtitles(write(tmp_path / "a.srt", text))
     assert lines_of(found) == [(1.0, 3.0, "one"), (3.0, 5.0, "two"), (5.0, 7.0, "three four")]
     assert found.notes == ("subtitles_overlap_mended",)
 
 
-def test_reversed_times_are_mended_and_said(tmp_path: Path) -> None:
+def test_reversed_times_are_repaired_and_reported(tmp_path: Path) -> None:
     text = media.srt([(5.0, 4.0, "backwards"), (8.0, 8.0, "x" * 50)])
     found = read_subtitles(write(tmp_path / "a.srt", text))
     assert lines_of(found) == [(5.0, 6.0, "backwards"), (8.0, pytest.approx(11.0), "x" * 50)]
@@ -100,13 +101,13 @@ def test_an_empty_file(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     "text", ["just prose\nwithout any times", "WEBVTT\n\n", media.srt([(1.0, 2.0, " ")]), "a --> b\nc"]
 )
-def test_nothing_timed(tmp_path: Path, text: str) -> None:
+def test_text_without_timed_lines(tmp_path: Path, text: str) -> None:
     with pytest.raises(errors.SubtitlesUnreadable, match=r"a\.srt"):
         read_subtitles(write(tmp_path / "a.srt", text))
 
 
-def test_a_video_is_no_subtitles(tmp_path: Path) -> None:
-    path = media.no_audio(tmp_path / "a.mp4", 0.2).rename(tmp_path / "a.srt")
+def test_a_video_is_not_a_subtitle_file(shared: Shared) -> None:
+    path = shared(media.no_audio, "a.mp4", 0.2)
     with pytest.raises(errors.SubtitlesUnreadable):
         read_subtitles(path)
 
@@ -138,7 +139,7 @@ def test_word_times(tmp_path: Path) -> None:
     assert [w.end_s for w in segment.words] == pytest.approx([1.2, 1.9, 1.9 + 1.1 * 6 / 9, 3.0])
 
 
-def test_rolling_captions_say_each_line_once(tmp_path: Path) -> None:
+def test_each_line_of_live_captions_is_kept_once(tmp_path: Path) -> None:
     body = (
         "00:01.000 --> 00:02.990\n \nthe<00:00:01.500><c> first</c>\n\n"
         "00:02.990 --> 00:03.000\nthe first\n \n\n"
@@ -178,22 +179,22 @@ def test_the_sidecar_has_the_videos_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
-def test_embedded_lines(tmp_path: Path, name: str) -> None:
+def test_embedded_lines(shared: Shared, name: str) -> None:
     lines = [(1.0, 3.0, "<i>the red car</i>"), (3.5, 5.0, "is on the bridge,\nand it is fast")]
-    path = media.with_subtitles(tmp_path / name, lines)
-    found = embedded_subtitles(path, probe(path, max_bytes=1 << 30, max_duration_s=600))
+    path = shared(media.with_subtitles, name, lines)
+    found = embedded_subtitles(path, info_of(path))
     assert found is not None
     assert lines_of(found) == [(1.0, 3.0, "the red car"), (3.5, 5.0, "is on the bridge, and it is fast")]
     assert (found.source, found.language) == ("embedded", "en")
 
 
-def test_the_tracks_language_counts_where_the_text_does_not_tell(tmp_path: Path) -> None:
-    path = media.with_subtitles(tmp_path / "a.mkv", [(1.0, 2.0, "Guten Tag")], language="ger")
-    found = embedded_subtitles(path, probe(path, max_bytes=1 << 30, max_duration_s=600))
+def test_the_track_names_the_language_where_the_text_does_not(shared: Shared) -> None:
+    path = shared(media.with_subtitles, "a.mkv", [(1.0, 2.0, "Guten Tag")], language="ger")
+    found = embedded_subtitles(path, info_of(path))
     assert found is not None
     assert found.language == "de"
 
 
-def test_no_text_track(tmp_path: Path) -> None:
-    path = media.no_audio(tmp_path / "a.mp4", 0.2)
-    assert embedded_subtitles(path, probe(path, max_bytes=1 << 30, max_duration_s=600)) is None
+def test_no_text_track(shared: Shared) -> None:
+    path = shared(media.no_audio, "a.mp4", 0.2)
+    assert embedded_subtitles(path, info_of(path)) is None

@@ -1,4 +1,4 @@
-"""Bytes of unknown encoding become the text that was meant."""
+"""Text in an unknown encoding is decoded as it was meant."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ TEXTS = {
         ("russian", "koi8_r"),
     ],
 )
-def test_without_a_mark(text: str, encoding: str) -> None:
+def test_without_a_byte_order_mark(text: str, encoding: str) -> None:
     assert decode_text(TEXTS[text].encode(encoding)) == (TEXTS[text], encoding)
 
 
 @pytest.mark.parametrize(("encoding", "name"), [("utf-8-sig", "utf-8"), ("utf-16", "utf-16"), ("utf-32", "utf-32")])
-def test_with_a_mark(encoding: str, name: str) -> None:
+def test_with_a_byte_order_mark(encoding: str, name: str) -> None:
     assert decode_text(TEXTS["korean"].encode(encoding)) == (TEXTS["korean"], name)
 
 
-def test_bytes_that_are_no_text_do_not_raise() -> None:
+def test_binary_data_does_not_raise() -> None:
     text, _ = decode_text(bytes(range(256)) * 4)
     assert isinstance(text, str)
 

@@ -1,4 +1,4 @@
-"""Speech is found where it was spoken, in pieces as in the whole."""
+"""Speech is found where it was spoken, whether the audio is read in chunks or at once."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from heimdex_core import errors
 from heimdex_core.media import vad
 from heimdex_core.media.audio import extract_audio, read_wav
-from heimdex_core.media.probe import probe
 from heimdex_core.types import Interval, WorkContext
 from tests.support import media
+from tests.support.decoding import info_of
 
 
 def write_wav(path: Path, samples: np.ndarray) -> Path:
@@ -30,8 +30,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[media.S
     folder = tmp_path_factory.mktemp("speech")
     lines = [(1.0, "the quick brown fox jumps over the lazy dog"), (6.0, "and this is another sentence entirely")]
     heard = media.spoken(folder / "a.mp4", lines, clips=[("gray", 10.0)])
-    info = probe(folder / "a.mp4", max_bytes=1 << 30, max_duration_s=600)
-    extract_audio(folder / "a.mp4", info, folder / "a.wav", WorkContext())
+    extract_audio(folder / "a.mp4", info_of(folder / "a.mp4"), folder / "a.wav", WorkContext())
     return folder / "a.wav", heard
 
 
@@ -45,19 +44,19 @@ def test_speech_is_found_where_it_is(speech: tuple[Path, list[media.SpokenLine]]
         assert found[-1].end_s == pytest.approx(line.end_s, abs=0.4)
 
 
-def test_pieces_give_what_the_whole_gives(speech: tuple[Path, list[media.SpokenLine]], tmp_path: Path) -> None:
+def test_chunks_give_the_same_as_the_whole(speech: tuple[Path, list[media.SpokenLine]], tmp_path: Path) -> None:
     from faster_whisper.vad import get_vad_model
 
-    # over two minutes, so three pieces; their borders, at 59.9 and 119.8 s, fall into words
+    # over a minute, so two chunks; the border at 60 s is 1.6 s into a loop, within the first sentence
     loop = read_wav(speech[0])[: round(7.3 * 16_000)]
-    wav = write_wav(tmp_path / "long.wav", np.tile(loop, 19))
+    wav = write_wav(tmp_path / "long.wav", np.tile(loop, 9))
     samples = read_wav(wav)
     padded = np.pad(samples, (0, -samples.size % vad.WINDOW))
     whole = np.asarray(get_vad_model()(padded)).reshape(-1)
     assert np.abs(vad.speech_probabilities(wav, WorkContext()) - whole).max() < 1e-5
 
 
-def test_silence_and_tones_are_no_speech(tmp_path: Path) -> None:
+def test_silence_and_tones_are_not_speech(tmp_path: Path) -> None:
     silence = np.zeros(32000)
     assert vad.speech_spans(write_wav(tmp_path / "a.wav", silence), WorkContext()) == ()
     tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(32000) / 16000)
@@ -66,9 +65,9 @@ def test_silence_and_tones_are_no_speech(tmp_path: Path) -> None:
 
 
 def test_cancelling_and_progress(speech: tuple[Path, list[media.SpokenLine]]) -> None:
-    told: list[tuple[float, float]] = []
-    vad.speech_spans(speech[0], WorkContext(report=lambda done, total: told.append((done, total))))
-    assert told[-1][0] == told[-1][1] == pytest.approx(10.0, abs=0.05)
+    reports: list[tuple[float, float]] = []
+    vad.speech_spans(speech[0], WorkContext(report=lambda done, total: reports.append((done, total))))
+    assert reports[-1][0] == reports[-1][1] == pytest.approx(10.0, abs=0.05)
     with pytest.raises(errors.Cancelled):
         vad.speech_spans(speech[0], WorkContext(is_cancelled=lambda: True))
 
@@ -94,7 +93,7 @@ def test_between_the_thresholds_speech_goes_on_but_does_not_begin() -> None:
     assert len(spans(*[0.9] * 5, *[0.4] * 20, *[0.9] * 5)) == 1
 
 
-def test_a_click_is_no_speech() -> None:
+def test_a_click_is_not_speech() -> None:
     assert spans(*[0.1] * 10, 0.9, 0.9, *[0.1] * 20) == []
 
 
@@ -106,6 +105,6 @@ def test_silences_are_the_rest() -> None:
     speech = (Interval(1.0, 2.0), Interval(2.2, 3.0), Interval(3.3, 9.9))
     assert vad.silences(speech, 10.0, min_s=0.3) == (Interval(0.0, 1.0), Interval(3.0, 3.3))
     assert vad.silences((), 2.0) == (Interval(0.0, 2.0),)
-    # the sound may be longer than the picture
+    # the audio may be longer than the video
     assert vad.silences((Interval(0.0, 1.0), Interval(5.0, 6.0)), 4.0) == (Interval(1.0, 4.0),)
     assert vad.silences((Interval(0.0, 6.0),), 4.0) == ()

@@ -148,7 +148,7 @@ class SmallModels:
 
 def add_set(store: Store, models: SmallModels) -> ModelSet:
     """A set of these models, not the active one."""
-    return store.add_set("small", models.choice.to_dict(), models.spaces)
+    return store.sets.add("small", models.choice.to_dict(), models.spaces)
 
 
 def settings(**changes: object) -> Settings:

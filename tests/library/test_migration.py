@@ -51,7 +51,7 @@ def library(indexed: Path, tmp_path: Path) -> Iterator[Library]:
 
 def stages_run(library: Library, n: int) -> list[str]:
     """What was really run for generation n of the only video, before its commit."""
-    provenance = sidecar.read_provenance(library.paths.generation(library.videos()[0].video_id, n))
+    provenance = sidecar.read_provenance(library._store.paths.generation(library.videos()[0].video_id, n))
     return [entry["stage"] for entry in provenance["stages"] if not entry["skipped"]]
 
 
@@ -63,7 +63,7 @@ def first(library: Library, query: str, **weights: float) -> float:
 def test_moved_to_other_models_everything_is_found_by_them(
     library: Library, drawn: tuple[Path, tuple[DrawnScene, ...]]
 ) -> None:
-    status = library.move_to(speech=SPEECH, text=TEXT, vision=VISION)
+    status = library.model_sets.move_to(speech=SPEECH, text=TEXT, vision=VISION)
     assert (status.state, status.done, status.total, status.set_id, status.profile) == ("done", 1, 1, 2, "custom")
     assert library.models.choice.text == TEXT
     assert first(library, "green triangle above a red circle", vision=1) == 0.0
@@ -80,97 +80,97 @@ def test_moved_to_other_models_everything_is_found_by_them(
 
 
 def test_only_the_vision_model_changed_only_pictures_are_embedded(library: Library) -> None:
-    library.move_to(vision=VISION)
+    library.model_sets.move_to(vision=VISION)
     assert set(stages_run(library, 2)) == {"vision_embedding", "tags"}
     assert first(library, "green triangle above a red circle", vision=1) == 0.0
-    sets = library.model_sets()
+    sets = library.model_sets.all()
     assert [one.spaces["text"] for one in sets] == [sets[0].spaces["text"]] * 2
 
 
 def test_undone_everything_is_as_it_was(library: Library) -> None:
-    before = library.search("blue star").to_dict()["hits"]
-    library.move_to(vision=VISION)
-    assert library.search("blue star").to_dict()["hits"] != before
-    status = library.undo_move()
+    before = library.search("blue star").hits
+    library.model_sets.move_to(vision=VISION)
+    assert library.search("blue star").hits != before
+    status = library.model_sets.undo()
     assert (status.state, status.set_id) == ("done", 1)
-    assert library.search("blue star").to_dict()["hits"] == before
+    assert library.search("blue star").hits == before
     # and forward again, without any work
-    again = library.undo_move()
+    again = library.model_sets.undo()
     assert (again.state, again.set_id) == ("done", 2)
 
 
 def test_undoing_takes_in_what_came_meanwhile(library: Library, tmp_path: Path) -> None:
-    library.move_to(vision=VISION)
+    library.model_sets.move_to(vision=VISION)
     later = tmp_path / "later.mp4"
     make_drawn_video(later, [("red ring", None, 2.0), ("blue cross", None, 2.0)])
     video = library.add(later)
-    library.undo_move()
+    library.model_sets.undo()
     assert library.video(video.video_id).state == VideoState.INDEXED
     assert len(library.search("blue", videos=[video.video_id]).hits) >= 1
 
 
 def test_old_models_are_dropped_when_asked(library: Library) -> None:
-    library.move_to(vision=VISION)
-    assert [one.set_id for one in library.drop_old_sets()] == [1]
+    library.model_sets.move_to(vision=VISION)
+    assert [one.set_id for one in library.model_sets.drop_old()] == [1]
     assert not (library.path / "index" / "vision" / "palette").exists()
     assert first(library, "green triangle above a red circle", vision=1) == 0.0
     with pytest.raises(InvalidValue):
-        library.undo_move()
+        library.model_sets.undo()
 
 
 def test_two_spaces_of_one_kind_are_two_channels(library: Library) -> None:
-    library.move_to(add_spaces=[f"vision={VISION}"])
+    library.model_sets.move_to(add_spaces=[f"vision={VISION}"])
     assert set(stages_run(library, 2)) == {"extra_embedding"}
-    names = [name for name in library.store.active_set().spaces if name.startswith("vision/")]
+    names = [name for name in library._store.sets.active().spaces if name.startswith("vision/")]
     assert len(names) == 1
     alone = library.search("green triangle above a red circle", spaces=names, weights={"vision": 1})
     assert alone.hits[0].scene.start_s == 0.0
     both = library.search("green triangle above a red circle", spaces=["vision/palette", *names])
     assert {"vision/palette", *names} <= set(both.channels)
-    library.move_to(drop_spaces=names)
-    assert names[0] not in library.store.active_set().spaces
+    library.model_sets.move_to(drop_spaces=names)
+    assert names[0] not in library._store.sets.active().spaces
 
 
 def test_a_model_that_becomes_the_first_is_not_one_besides(library: Library) -> None:
-    library.move_to(add_spaces=[f"vision={VISION}"])
-    (name,) = library.spaces_besides()
-    library.move_to(vision=VISION, keep_spaces=True)
-    assert library.store.active_set().spaces["vision"].name == name
-    assert library.spaces_besides() == {"vision/palette": "vision=palette:1"}
+    library.model_sets.move_to(add_spaces=[f"vision={VISION}"])
+    (name,) = library.model_sets.extra_spaces()
+    library.model_sets.move_to(vision=VISION, keep_spaces=True)
+    assert library._store.sets.active().spaces["vision"].name == name
+    assert library.model_sets.extra_spaces() == {"vision/palette": "vision=palette:1"}
     with pytest.raises(UnknownName):
-        library.move_to(drop_spaces=[name])
+        library.model_sets.move_to(drop_spaces=[name])
 
 
 def test_a_move_that_names_nothing_new_does_nothing(library: Library) -> None:
-    status = library.move_to("offline")
+    status = library.model_sets.move_to("offline")
     assert (status.state, status.set_id) == ("done", 1)
-    assert [one.set_id for one in library.model_sets()] == [1]
+    assert [one.set_id for one in library.model_sets.all()] == [1]
 
 
 def test_unknown_names_are_refused_before_anything_begins(library: Library) -> None:
     with pytest.raises(UnknownName):
-        library.move_to("huge")
+        library.model_sets.move_to("huge")
     with pytest.raises(UnknownName):
-        library.move_to(vision="openclip:ViT-B-16-SigLIP9/webli")
+        library.model_sets.move_to(vision="openclip:ViT-B-16-SigLIP9/webli")
     with pytest.raises(UnknownName):
-        library.move_to(drop_spaces=["text/none"])
-    assert [one.set_id for one in library.model_sets()] == [1]
-    assert library.move_status() is None
+        library.model_sets.move_to(drop_spaces=["text/none"])
+    assert [one.set_id for one in library.model_sets.all()] == [1]
+    assert library.model_sets.status() is None
 
 
 def test_cancelled_in_the_middle_it_goes_on_where_it_was(library: Library) -> None:
     def stop_soon(progress: StageProgress) -> None:
         if progress.stage == "transcript":
-            library.cancel_move()
+            library.model_sets.cancel()
 
     with pytest.raises(Cancelled):
-        library.move_to(speech=SPEECH, vision=VISION, progress=stop_soon)
-    status = library.move_status()
+        library.model_sets.move_to(speech=SPEECH, vision=VISION, progress=stop_soon)
+    status = library.model_sets.status()
     assert status is not None
     assert (status.state, status.done) == ("cancelled", 0)
-    assert library.store.active_set().set_id == 1
+    assert library._store.sets.active().set_id == 1
 
-    assert library.move_to(speech=SPEECH, vision=VISION).state == "done"
+    assert library.model_sets.move_to(speech=SPEECH, vision=VISION).state == "done"
     runs = stages_run(library, 2)
     assert runs.count("vision_embedding") == 1
     assert runs.count("transcript") == 1
@@ -178,18 +178,18 @@ def test_cancelled_in_the_middle_it_goes_on_where_it_was(library: Library) -> No
 
 def test_a_video_that_cannot_be_indexed_stops_the_switch_and_nothing_else(library: Library) -> None:
     video = library.videos()[0]
-    source = library.paths.source(video.video_id)
+    source = library._store.paths.source(video.video_id)
     kept = source.rename(source.with_name("away"))
-    before = library.search("blue star").to_dict()["hits"]
+    before = library.search("blue star").hits
     with pytest.raises(MoveIncomplete):
-        library.move_to(speech=SPEECH)
-    status = library.move_status()
+        library.model_sets.move_to(speech=SPEECH)
+    status = library.model_sets.status()
     assert status is not None
     assert (status.state, list(status.failed)) == ("failed", [video.video_id])
     assert (library.video(video.video_id).state, library.video(video.video_id).error) == (VideoState.INDEXED, None)
-    assert library.search("blue star").to_dict()["hits"] == before
+    assert library.search("blue star").hits == before
     kept.rename(source)
-    assert library.move_to(speech=SPEECH).state == "done"
+    assert library.model_sets.move_to(speech=SPEECH).state == "done"
 
 
 # --- one video anew -------------------------------------------------------------------------------

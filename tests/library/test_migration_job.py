@@ -17,8 +17,8 @@ from heimdex_core.store import sidecar
 from heimdex_core.types import VideoState
 from tests.jobs.bench import Bench
 from tests.jobs.waiting import until
-from tests.moves.searching import QUERIES, Answer, answer_of
-from tests.moves.test_moves import SCENES, SPEECH, TEXT, VISION
+from tests.library.searching import QUERIES, Answer, answer_of
+from tests.library.test_migration import SCENES, SPEECH, TEXT, VISION
 from tests.support.drawn_video import make_drawn_video
 
 KILLING = "tests.jobs.killing_worker"
@@ -31,7 +31,7 @@ class Searching:
 
     def __init__(self, library: Path, folder: Path) -> None:
         self.log, self._stop = folder / "searches.jsonl", folder / "stop"
-        command = [sys.executable, "-m", "tests.moves.searching", str(library), str(self.log), str(self._stop)]
+        command = [sys.executable, "-m", "tests.library.searching", str(library), str(self.log), str(self._stop)]
         self._process = subprocess.Popen(command)
 
     def lines(self) -> list[dict[str, object]]:
@@ -84,11 +84,11 @@ def test_searched_all_the_while_killed_again_and_again_and_undone(bench: Bench, 
         searching.wait_for(old, "the first answers")
         for order in ORDERS:
             bench.order(order)
-        status = library.move_to(speech=SPEECH, text=TEXT, vision=VISION, queue=True)
+        status = library.model_sets.move_to(speech=SPEECH, text=TEXT, vision=VISION, queue=True)
         assert status.job_id is not None
         job, deaths = bench.revive(status.job_id, module=KILLING)
         assert (job.state, job.error, deaths) == (JobState.SUCCEEDED, None, len(ORDERS))
-        done = library.move_status()
+        done = library.model_sets.status()
         assert done is not None
         assert (done.state, done.done, done.total, done.failed) == ("done", 2, 2, {})
 
@@ -96,7 +96,7 @@ def test_searched_all_the_while_killed_again_and_again_and_undone(bench: Bench, 
         assert all(new[query] != old[query] for query in QUERIES)
         searching.wait_for(new, "the new models' answers")
 
-        undone = library.undo_move(queue=True)
+        undone = library.model_sets.undo(queue=True)
         assert undone.job_id is not None
         assert bench.ended(undone.job_id).state == JobState.SUCCEEDED
         assert answers(library.path) == old
@@ -116,7 +116,9 @@ def test_searched_all_the_while_killed_again_and_again_and_undone(bench: Bench, 
         assert [side for side, _ in groupby(sides)] == ["old", "new", "old"]
     # no finished stage was run again, whoever died
     for video in library.videos():
-        folder = library.paths.generation(video.video_id, library.store.generation_in(video.video_id, 2) or 0)
+        folder = library._store.paths.generation(
+            video.video_id, library._store.sets.generation_of(video.video_id, 2) or 0
+        )
         finished = [entry["stage"] for entry in sidecar.read_provenance(folder)["stages"] if not entry["skipped"]]
         assert sorted(finished) == sorted(set(finished))
         assert "picture" not in finished

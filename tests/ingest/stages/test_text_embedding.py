@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from heimdex_core.ingest.audio import Sound
-from heimdex_core.ingest.scenes import SceneSpan
-from heimdex_core.ingest.text_embedding import embed_words
 
 from heimdex_core.ingest.params import IngestParams
+from heimdex_core.ingest.stages.audio import Sound
+from heimdex_core.ingest.stages.scenes import SceneSpan
+from heimdex_core.ingest.stages.text_embedding import embed_words
 from heimdex_core.models.base import QueryVector, Vectors
 from heimdex_core.settings import Settings
 from heimdex_core.types import Segment, Space, Transcript, WorkContext

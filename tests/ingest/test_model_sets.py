@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
-from heimdex_core.ingest.ending import settle_video
 
 from heimdex_core.errors import StageFailed
-from heimdex_core.ingest import recipe
-from heimdex_core.ingest.pipeline import IngestRun, StageOutcome
+from heimdex_core.ingest.execution import StageOutcome
+from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.store import Store, sidecar
 from heimdex_core.types import Video, VideoState
+from tests.ingest.running import break_stage
 from tests.support import media
 from tests.support.ingest import USER, SmallModels, add_set, place_video, settings
 
@@ -20,13 +19,6 @@ from tests.support.ingest import USER, SmallModels, add_set, place_video, settin
 def indexed(store: Store, path: Path) -> Video:
     media.colour_clips(path, [("red", 2.0), ("blue", 2.0)])
     return IngestRun(store, SmallModels(), settings(), place_video(store, path)).run()
-
-
-def broken(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
-    def make(*_: object) -> recipe.Made:
-        raise RuntimeError("out of luck")
-
-    monkeypatch.setitem(recipe.STEPS, stage, dataclasses.replace(recipe.STEPS[stage], make=make))
 
 
 def test_a_set_that_is_not_active_leaves_the_video_as_it_is(tmp_path: Path, store: Store, monkeypatch):
@@ -45,11 +37,10 @@ def test_a_set_that_is_not_active_leaves_the_video_as_it_is(tmp_path: Path, stor
     assert [there for _, there in seen] == [True] * (len(seen) - 1) + [False]
     assert not store.paths.work(video.video_id).exists()
     assert returned == store.video(USER, video.video_id) == before
-    assert store.generation_in(video.video_id, other.set_id) == 2
-    reader = store.reader()
-    reader.refresh()
+    assert store.sets.generation_of(video.video_id, other.set_id) == 2
+    reader = store.reader().view()
     assert [scene.tags for scene in reader.scenes(USER, video.video_id)] == [("red",), ("blue",)]
-    assert store.left_to_make(other.set_id).missing == ()
+    assert store.sets.pending(other.set_id).missing == ()
     # again it is there already
     again = IngestRun(store, models, settings(), video, model_set=other)
     assert again.run_stage("commit").skipped
@@ -60,7 +51,7 @@ def test_a_failure_there_is_none_of_the_video(tmp_path: Path, store: Store, monk
     models = SmallModels(vision="2")
     other = add_set(store, models)
     with monkeypatch.context() as patched:
-        broken(patched, "tags")
+        break_stage(patched, "tags", 99, RuntimeError("out of luck"))
         with pytest.raises(StageFailed):
             IngestRun(store, models, settings(), video, model_set=other).run()
     after = store.video(USER, video.video_id)
@@ -82,7 +73,7 @@ def test_the_active_set_changes_in_the_middle_and_the_run_goes_on_with_the_new_m
     def note(outcome: StageOutcome) -> None:
         if not outcome.skipped:
             ran.append(outcome.stage)
-        if outcome.stage == "tags" and store.active_set().set_id == 1:
+        if outcome.stage == "tags" and store.sets.active().set_id == 1:
             store.switch_set(other.set_id)
 
     run = IngestRun(
@@ -90,7 +81,10 @@ def test_the_active_set_changes_in_the_middle_and_the_run_goes_on_with_the_new_m
     )
     done = run.run()
     assert (done.state, done.error) == (VideoState.INDEXED, None)
-    assert (store.generation_in(done.video_id, 1), store.generation_in(done.video_id, 2)) == (None, done.generation)
+    assert (store.sets.generation_of(done.video_id, 1), store.sets.generation_of(done.video_id, 2)) == (
+        None,
+        done.generation,
+    )
     assert sorted(stage for stage in set(ran) if ran.count(stage) == 2) == ["tags", "vision_embedding"]
     folder = store.paths.generation(done.video_id, done.generation or 0)
     assert len(sidecar.read_vectors(folder, models.spaces["vision"])[0]) == 2
@@ -122,32 +116,14 @@ def test_a_video_that_is_indexed_stays_so_when_indexing_it_anew_fails(tmp_path: 
     video = indexed(store, tmp_path / "a.mp4")
     store.paths.new_subtitles(video.video_id, ".srt").write_text(media.srt([(0.5, 1.5, "a bad cab")]))
     with monkeypatch.context() as patched:
-        broken(patched, "text_embedding")
+        break_stage(patched, "text_embedding", 99, RuntimeError("out of luck"))
         with pytest.raises(StageFailed):
             IngestRun(store, SmallModels(), settings(), video).run()
     after = store.video(USER, video.video_id)
     assert (after.state, after.generation) == (VideoState.INDEXED, 1)
     assert after.error is not None
     assert after.error["code"] == "STAGE_FAILED"
-    reader = store.reader()
-    reader.refresh()
+    reader = store.reader().view()
     assert len(reader.scenes(USER, video.video_id)) == 2
     again = IngestRun(store, SmallModels(), settings(), after).run()
     assert (again.state, again.error, again.generation) == (VideoState.INDEXED, None, 2)
-
-
-@pytest.mark.parametrize("state", [VideoState.VALIDATING, VideoState.PROCESSING])
-def test_settling_by_what_there_is(tmp_path: Path, store: Store, state: VideoState):
-    error = StageFailed(stage="tags", reason="out of luck")
-    new = place_video(store, media.colour_clips(tmp_path / "new.mp4", [("red", 1.0)]))
-    there = indexed(store, tmp_path / "there.mp4")
-    assert not settle_video(store, USER, there.video_id, error)  # nobody works on it
-    with store.catalog.transaction() as transaction:
-        for video in (new, there):
-            transaction.update("videos", {"state": str(state)}, {"video_id": video.video_id})
-    assert settle_video(store, USER, new.video_id, error)
-    assert settle_video(store, USER, there.video_id, error)
-    found = [store.video(USER, video.video_id) for video in (new, there)]
-    assert [video.state for video in found] == [VideoState.FAILED, VideoState.INDEXED]
-    assert [(video.error or {}).get("code") for video in found] == ["STAGE_FAILED"] * 2
-    assert not settle_video(store, USER, "00000000-0000-0000-0000-000000000000", error)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from heimdex_core.ingest.picture import Picture, look
 
 from heimdex_core.errors import Cancelled
 from heimdex_core.ingest.detectors import make_detector
 from heimdex_core.ingest.params import IngestParams
+from heimdex_core.ingest.stages.picture import Picture, look
 from heimdex_core.media.images import read_image
 from heimdex_core.media.probe import probe
 from heimdex_core.types import WorkContext, to_json

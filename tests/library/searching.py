@@ -1,6 +1,6 @@
 """A process that searches a library in a loop, and writes every answer down.
 
-    python -m tests.moves.searching LIBRARY LOG STOP
+    python -m tests.library.searching LIBRARY LOG STOP
 
 Appends one JSON line a search to LOG until the file STOP is there: {"query", "answer"} or {"query", "error"}.
 """
@@ -13,9 +13,8 @@ import time
 from itertools import cycle
 from pathlib import Path
 
-from heimdex_core.search.results import SearchResult
-
 from heimdex_core.library import Library
+from heimdex_core.types import SearchResult
 
 QUERIES = ("green triangle above a red circle", "blue star", "river")
 PAUSE_S = 0.05

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from heimdex_core.ingest.scenes import divide, make_scenes, pauses_between, shots
 
 from heimdex_core.ingest.params import IngestParams
+from heimdex_core.ingest.stages.scenes import divide, make_scenes, pauses_between, shots
 from heimdex_core.settings import Settings
 from heimdex_core.types import Interval, Segment
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heimdex_core.ingest.candidates import CandidateKeeper
+from heimdex_core.ingest.candidate_keeper import CandidateKeeper
 
 
 def kept(duration_s: float, cuts: dict[float, float] | None = None, fps: float = 25.0) -> list[float]:

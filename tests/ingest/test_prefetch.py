@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from heimdex_core.ingest.ahead import ahead
+
+from heimdex_core.ingest.prefetch import prefetch
 
 
 def test_the_same_items_in_the_same_order():
-    assert list(ahead(iter(range(100)), 3)) == list(range(100))
+    assert list(prefetch(iter(range(100)), 3)) == list(range(100))
 
 
 def test_no_more_than_the_depth_is_made_ahead():
@@ -21,7 +22,7 @@ def test_no_more_than_the_depth_is_made_ahead():
             made.append(n)
             yield n
 
-    for n in ahead(items(), 4):
+    for n in prefetch(items(), 4):
         # one in the user's hands, four waiting, one that waits for room
         assert len(made) <= n + 1 + 4 + 1
 
@@ -31,7 +32,7 @@ def test_the_makers_error_is_raised_after_what_it_made():
         yield 1
         raise ValueError("broken")
 
-    running = ahead(items(), 4)
+    running = prefetch(items(), 4)
     assert next(running) == 1
     with pytest.raises(ValueError, match="broken"):
         next(running)
@@ -48,7 +49,7 @@ def test_leaving_early_closes_the_maker_and_ends_its_thread():
         finally:
             closed.set()
 
-    running = ahead(items(), 2)
+    running = prefetch(items(), 2)
     assert next(running) == 1
     running.close()
     assert closed.is_set()
@@ -61,6 +62,6 @@ def test_a_modest_maker_gives_way_and_nobody_else_does():
         yield os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     own = next(priorities())
-    assert list(ahead(priorities(), 1)) == [own]
-    assert list(ahead(priorities(), 1, modest=True)) == [min(19, own + 5)]
+    assert list(prefetch(priorities(), 1)) == [own]
+    assert list(prefetch(priorities(), 1, modest=True)) == [min(19, own + 5)]
     assert next(priorities()) == own

@@ -1,4 +1,4 @@
-"""Deaths are counted per stage, and only deaths."""
+"""Deaths are counted per stage, and only crashes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from heimdex_core.jobs.guard import MAX_DEATHS, Guard, Piece, WorkerStopping
 
 from heimdex_core.errors import WorkerLost
+from heimdex_core.jobs.crash_guard import MAX_CRASHES, CrashGuard, StageAttempt, WorkerStopping
 from heimdex_core.jobs.status import StatusFile, WorkerStatus, read_status
 from heimdex_core.types import utc_now
 
-PICTURE = Piece("job-1", "video-1", "picture")
-PREVIEW = Piece("job-1", "video-1", "preview")
+PICTURE = StageAttempt("job-1", "video-1", "picture")
+PREVIEW = StageAttempt("job-1", "video-1", "preview")
 HELD: list[object] = []
 
 
-def new_worker(folder: Path) -> Guard:
+def new_worker(folder: Path) -> CrashGuard:
     """What a started worker has; the one before, if any, is forgotten as if it had been killed."""
-    return Guard(folder / "running", StatusFile(folder / "status.json", "lib@here"))
+    return CrashGuard(folder / "running", StatusFile(folder / "status.json", "lib@here"))
 
 
 def in_a_dying_worker(work: Callable[[], None]) -> None:
@@ -37,16 +37,16 @@ def in_a_dying_worker(work: Callable[[], None]) -> None:
     os.waitpid(pid, 0)
 
 
-def begin(guard: Guard, piece: Piece) -> None:
-    """Begin `piece` and keep hold of it: letting go of the context would be an orderly end."""
-    context = guard.working(piece)
+def begin(guard: CrashGuard, attempt: StageAttempt) -> None:
+    """Begin `attempt` and keep hold of it: letting go of the context would be an orderly end."""
+    context = guard.working(attempt)
     context.__enter__()
     HELD.append(context)
 
 
-def die_in(folder: Path, piece: Piece) -> None:
-    """A worker begins `piece` and is never heard of again."""
-    in_a_dying_worker(lambda: begin(new_worker(folder), piece))
+def die_in(folder: Path, attempt: StageAttempt) -> None:
+    """A worker begins `attempt` and is never heard of again."""
+    in_a_dying_worker(lambda: begin(new_worker(folder), attempt))
 
 
 def test_a_piece_that_ends_leaves_no_mark(tmp_path: Path) -> None:
@@ -59,16 +59,16 @@ def test_a_piece_that_ends_leaves_no_mark(tmp_path: Path) -> None:
 def test_a_piece_that_fails_leaves_no_mark_either(tmp_path: Path) -> None:
     guard = new_worker(tmp_path)
     with pytest.raises(RuntimeError), guard.working(PICTURE):
-        raise RuntimeError("a fault, not a death")
+        raise RuntimeError("a fault, not a crash")
     assert list((tmp_path / "running").iterdir()) == []
 
 
 def test_the_third_death_in_one_stage_is_the_last(tmp_path: Path) -> None:
-    for _ in range(MAX_DEATHS - 1):
+    for _ in range(MAX_CRASHES - 1):
         die_in(tmp_path, PICTURE)
     with new_worker(tmp_path).working(PICTURE):
         pass
-    for _ in range(MAX_DEATHS):
+    for _ in range(MAX_CRASHES):
         die_in(tmp_path, PICTURE)
     with pytest.raises(WorkerLost) as caught, new_worker(tmp_path).working(PICTURE):
         pytest.fail("the fourth worker must not touch it")
@@ -76,9 +76,9 @@ def test_the_third_death_in_one_stage_is_the_last(tmp_path: Path) -> None:
 
 
 def test_deaths_in_different_stages_do_not_add_up(tmp_path: Path) -> None:
-    for piece in (PICTURE, PREVIEW):
-        for _ in range(MAX_DEATHS - 1):
-            die_in(tmp_path, piece)
+    for attempt in (PICTURE, PREVIEW):
+        for _ in range(MAX_CRASHES - 1):
+            die_in(tmp_path, attempt)
     guard = new_worker(tmp_path)
     with guard.working(PICTURE):
         pass
@@ -87,9 +87,9 @@ def test_deaths_in_different_stages_do_not_add_up(tmp_path: Path) -> None:
 
 
 def test_another_job_of_the_same_video_starts_from_zero(tmp_path: Path) -> None:
-    for _ in range(MAX_DEATHS):
+    for _ in range(MAX_CRASHES):
         die_in(tmp_path, PICTURE)
-    with new_worker(tmp_path).working(Piece("job-2", "video-1", "picture")):
+    with new_worker(tmp_path).working(StageAttempt("job-2", "video-1", "picture")):
         pass
 
 
@@ -119,19 +119,22 @@ def test_a_stage_left_behind_at_the_end_of_the_grace_is_no_death(tmp_path: Path)
 
 
 def test_a_mark_cut_short_by_the_power_counts(tmp_path: Path) -> None:
-    for _ in range(MAX_DEATHS - 1):
+    for _ in range(MAX_CRASHES - 1):
         die_in(tmp_path, PICTURE)
     mark = tmp_path / "running" / PICTURE.mark
     mark.write_text(mark.read_text()[:5])
-    # how often before is lost, that it happened is not: one death is known, so it may go on
-    with new_worker(tmp_path).working(PICTURE):
-        pass
+    # how often before is lost, that it happened is not: the cut mark is one crash, so two more are the last
+    for _ in range(MAX_CRASHES - 1):
+        die_in(tmp_path, PICTURE)
+    with pytest.raises(WorkerLost) as caught, new_worker(tmp_path).working(PICTURE):
+        pytest.fail("the third worker after it must not touch it")
+    assert caught.value.details["times"] == MAX_CRASHES
 
 
 def test_what_is_known_of_a_job_can_be_forgotten(tmp_path: Path) -> None:
     die_in(tmp_path, PICTURE)
     die_in(tmp_path, PREVIEW)
-    other = Piece("job-10", "video-2", "picture")
+    other = StageAttempt("job-10", "video-2", "picture")
     die_in(tmp_path, other)
     new_worker(tmp_path).forget("job-1")
     assert [path.name for path in (tmp_path / "running").iterdir()] == [other.mark]
@@ -151,16 +154,16 @@ def test_two_branches_of_a_job_work_beside_each_other_but_two_jobs_of_a_video_do
 
     def second_job() -> None:
         begun.set()
-        with guard.working(Piece("job-2", "video-1", "audio")):
+        with guard.working(StageAttempt("job-2", "video-1", "audio")):
             order.append("job-2")
 
-    with guard.working(PICTURE), guard.working(Piece("job-1", "video-1", "audio")):
+    with guard.working(PICTURE), guard.working(StageAttempt("job-1", "video-1", "audio")):
         thread = threading.Thread(target=second_job)
         thread.start()
         assert begun.wait(5)
         thread.join(0.2)
         assert thread.is_alive()
-        with guard.working(Piece("job-3", "video-2", "audio")):
+        with guard.working(StageAttempt("job-3", "video-2", "audio")):
             order.append("job-3")
         order.append("job-1")
     thread.join(5)
@@ -168,7 +171,7 @@ def test_two_branches_of_a_job_work_beside_each_other_but_two_jobs_of_a_video_do
 
 
 def test_after_a_death_the_branches_of_that_job_take_turns(tmp_path: Path) -> None:
-    audio = Piece("job-1", "video-1", "audio")
+    audio = StageAttempt("job-1", "video-1", "audio")
 
     def both() -> None:
         guard = new_worker(tmp_path)
@@ -189,7 +192,7 @@ def test_after_a_death_the_branches_of_that_job_take_turns(tmp_path: Path) -> No
         thread = threading.Thread(target=other_branch)
         thread.start()
         assert begun.wait(5)
-        with guard.working(Piece("job-2", "video-2", "audio")):
+        with guard.working(StageAttempt("job-2", "video-2", "audio")):
             order.append("another job")
         thread.join(0.2)
         order.append("picture")
@@ -199,7 +202,7 @@ def test_after_a_death_the_branches_of_that_job_take_turns(tmp_path: Path) -> No
 
 def test_the_innocent_branch_is_not_blamed_for_what_the_other_does(tmp_path: Path) -> None:
     """The worker dies in audio twice and in transcript twice; the picture was under way at the first only."""
-    audio, transcript = Piece("job-1", "video-1", "audio"), Piece("job-1", "video-1", "transcript")
+    audio, transcript = StageAttempt("job-1", "video-1", "audio"), StageAttempt("job-1", "video-1", "transcript")
 
     def first() -> None:
         guard = new_worker(tmp_path)
@@ -216,7 +219,7 @@ def test_the_innocent_branch_is_not_blamed_for_what_the_other_does(tmp_path: Pat
 
 def test_the_status_tells_what_is_worked_on(tmp_path: Path) -> None:
     status = StatusFile(tmp_path / "status.json", "lib@here")
-    guard = Guard(tmp_path / "running", status)
+    guard = CrashGuard(tmp_path / "running", status)
     status.set_state("idle")
     with guard.working(PICTURE):
         told = read_status(tmp_path / "status.json")

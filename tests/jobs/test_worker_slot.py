@@ -1,4 +1,4 @@
-"""A place has one worker, whatever happened to the one before."""
+"""A slot has one worker, whatever happened to the one before."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ import time
 from pathlib import Path
 
 import pytest
-from heimdex_core.jobs.place import Place, PlaceLock, dead_places, this_place
 
 from heimdex_core.errors import LibraryBusy
-from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.jobs.worker_slot import SlotLock, WorkerSlot, dead_slots, this_slot
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from heimdex_core.jobs.place import Place, PlaceLock
-with PlaceLock(Place(Path(sys.argv[1]), sys.argv[2], sys.argv[3])):
+from heimdex_core.jobs.worker_slot import WorkerSlot, SlotLock
+with SlotLock(WorkerSlot(Path(sys.argv[1]), sys.argv[2], sys.argv[3])):
     print("held", flush=True)
     time.sleep(60)
 """
 
 
 def hold(folder: Path, name: str, executor_id: str) -> subprocess.Popen[str]:
-    """Another process that has the place; returns once it has it."""
+    """Another process that has the slot; returns once it has it."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(folder), name, executor_id], stdout=subprocess.PIPE, text=True
     )
@@ -49,11 +48,11 @@ def silence(status: Path, seconds: float) -> None:
 
 
 def test_a_taken_place_is_refused_and_names_its_holder(tmp_path: Path) -> None:
-    place = Place(tmp_path, "here", "lib@here")
+    slot = WorkerSlot(tmp_path, "here", "lib@here")
     holder = hold(tmp_path, "here", "lib@here")
     try:
         with pytest.raises(LibraryBusy) as caught:
-            PlaceLock(place).acquire()
+            SlotLock(slot).acquire()
         assert caught.value.details["pid"] == holder.pid
         assert str(holder.pid) in caught.value.message
     finally:
@@ -61,56 +60,56 @@ def test_a_taken_place_is_refused_and_names_its_holder(tmp_path: Path) -> None:
 
 
 def test_a_killed_holder_leaves_the_place_free(tmp_path: Path) -> None:
-    place = Place(tmp_path, "here", "lib@here")
+    slot = WorkerSlot(tmp_path, "here", "lib@here")
     kill(hold(tmp_path, "here", "lib@here"))
-    assert place.lock_path.exists()
-    with PlaceLock(place):
-        written = json.loads(place.lock_path.read_text())
+    assert slot.lock_path.exists()
+    with SlotLock(slot):
+        written = json.loads(slot.lock_path.read_text())
     assert written["pid"] == os.getpid()
     assert written["executor_id"] == "lib@here"
 
 
 def test_a_lock_file_full_of_rubbish_does_not_matter(tmp_path: Path) -> None:
-    place = Place(tmp_path, "here", "lib@here")
-    place.lock_path.write_text("\x00not json")
-    with PlaceLock(place):
-        assert json.loads(place.lock_path.read_text())["pid"] == os.getpid()
+    slot = WorkerSlot(tmp_path, "here", "lib@here")
+    slot.lock_path.write_text("\x00not json")
+    with SlotLock(slot):
+        assert json.loads(slot.lock_path.read_text())["pid"] == os.getpid()
 
 
 def test_two_libraries_of_one_machine_have_different_executors(tmp_path: Path) -> None:
-    one = this_place(LibraryPaths(tmp_path / "a"), "key-a")
-    two = this_place(LibraryPaths(tmp_path / "b"), "key-b")
+    one = this_slot(tmp_path / "a", "key-a")
+    two = this_slot(tmp_path / "b", "key-b")
     assert one.executor_id != two.executor_id
     assert one.lock_path != two.lock_path
-    assert one == this_place(LibraryPaths(tmp_path / "a"), "key-a")
+    assert one == this_slot(tmp_path / "a", "key-a")
 
 
-class TestDeadPlaces:
+class TestDeadSlots:
     own_name = "here"
 
-    def own(self, folder: Path) -> Place:
-        return Place(folder, self.own_name, "lib@here")
+    def own(self, folder: Path) -> WorkerSlot:
+        return WorkerSlot(folder, self.own_name, "lib@here")
 
     def test_a_killed_and_silent_one_is_dead(self, tmp_path: Path) -> None:
         kill(hold(tmp_path, "there", "lib@there"))
         silence(tmp_path / "there.json", 61)
-        with dead_places(tmp_path, self.own(tmp_path), silent_s=60) as ids:
+        with dead_slots(tmp_path, self.own(tmp_path), silent_s=60) as ids:
             assert ids == ["lib@there"]
             # and nobody can come back to it while its work is taken over
             with pytest.raises(LibraryBusy):
-                PlaceLock(Place(tmp_path, "there", "lib@there")).acquire()
+                SlotLock(WorkerSlot(tmp_path, "there", "lib@there")).acquire()
 
     def test_one_that_spoke_just_now_is_not(self, tmp_path: Path) -> None:
         kill(hold(tmp_path, "there", "lib@there"))
         silence(tmp_path / "there.json", 5)
-        with dead_places(tmp_path, self.own(tmp_path), silent_s=60) as ids:
+        with dead_slots(tmp_path, self.own(tmp_path), silent_s=60) as ids:
             assert ids == []
 
     def test_one_that_holds_its_lock_is_not_however_silent(self, tmp_path: Path) -> None:
         holder = hold(tmp_path, "there", "lib@there")
         silence(tmp_path / "there.json", 3600)
         try:
-            with dead_places(tmp_path, self.own(tmp_path), silent_s=60) as ids:
+            with dead_slots(tmp_path, self.own(tmp_path), silent_s=60) as ids:
                 assert ids == []
         finally:
             kill(holder)
@@ -118,5 +117,5 @@ class TestDeadPlaces:
     def test_our_own_place_is_never_among_them(self, tmp_path: Path) -> None:
         kill(hold(tmp_path, self.own_name, "lib@here"))
         silence(tmp_path / "here.json", 3600)
-        with dead_places(tmp_path, self.own(tmp_path), silent_s=60) as ids:
+        with dead_slots(tmp_path, self.own(tmp_path), silent_s=60) as ids:
             assert ids == []

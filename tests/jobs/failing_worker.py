@@ -1,0 +1,86 @@
+"""A real worker on real stages in which one thing goes wrong, the same as a test lets go wrong in its own process.
+
+    python -m tests.jobs.failing_worker LIBRARY
+
+LIBRARY/toy/fault names one of FAULTS. Each waits for the stages of the other branch, so that what has been finished
+when it happens is always the same.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heimdex_core.ingest.context import StageContext, StageOutput
+from heimdex_core.ingest.stages import preview, transcript
+from heimdex_core.jobs import worker
+from heimdex_core.models.speech import pocketsphinx
+from heimdex_core.types import WorkContext
+from tests.ingest.running import replace_stage
+from tests.jobs.waiting import until
+
+
+def full_disk(patch: pytest.MonkeyPatch) -> None:
+    """Every picture that `picture` writes is met with ENOSPC."""
+
+    def no_room(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    def run(context: StageContext, work: WorkContext) -> StageOutput:
+        wait_for(context, transcript.SPEC.name)
+        patch.setattr(Path, "write_bytes", no_room)
+        return before(context, work)
+
+    before = replace_stage(patch, "picture", run)
+
+
+def killed_recogniser(patch: pytest.MonkeyPatch) -> None:
+    """The recogniser's own process is killed in the middle of the sound."""
+
+    def run(context: StageContext, work: WorkContext) -> StageOutput:
+        wait_for(context, preview.SPEC.name)
+        return before(context, work)
+
+    def decode(child: pocketsphinx.Child, samples: bytes, context: WorkContext) -> list[Any]:
+        os.kill(child._process.pid, signal.SIGKILL)
+        return decode_before(child, samples, context)
+
+    before, decode_before = replace_stage(patch, "transcript", run), pocketsphinx.Child.decode
+    patch.setattr(pocketsphinx.Child, "decode", decode)
+
+
+def cancelled(patch: pytest.MonkeyPatch) -> None:
+    """`keyframes` goes on until a person cancels; LIBRARY/toy/holding says that it has begun."""
+
+    def run(context: StageContext, work: WorkContext) -> StageOutput:
+        wait_for(context, transcript.SPEC.name)
+        (context.work.path.parents[1] / "toy" / "holding").touch()
+        until(work.check, "the cancellation")
+        raise AssertionError("unreachable: `until` does not return without a value")
+
+    replace_stage(patch, "keyframes", run)
+
+
+FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "full disk": full_disk,
+    "killed recogniser": killed_recogniser,
+    "cancelled": cancelled,
+}
+
+
+def wait_for(context: StageContext, stage: str) -> None:
+    until(lambda: context.work.record(stage), f"the record of {stage}")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    FAULTS[(Path(sys.argv[1]) / "toy" / "fault").read_text()](pytest.MonkeyPatch())
+    sys.exit(worker.main())

@@ -1,0 +1,71 @@
+"""A worker without work ends DBOS and sleeps. A new job wakes it; a job it was not told of is found all the same."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from heimdex_core.jobs import client
+from heimdex_core.jobs.client import JobState
+from heimdex_core.jobs.wake_up import WakeUpFile, wake_workers
+from tests.jobs.bench import Bench
+from tests.jobs.waiting import until
+
+NEVER = "100000"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench.make(tmp_path / "library")
+    yield made
+    made.close()
+
+
+def fall_asleep(bench: Bench) -> int:
+    """Wait for the worker to sleep; its process id."""
+
+    def asleep() -> int:
+        status = bench.worker_status()
+        return status.pid if status is not None and status.state == "asleep" else 0
+
+    return until(asleep, "the worker to sleep")
+
+
+def test_a_new_job_wakes_the_worker(bench: Bench) -> None:
+    bench.start(TOY_SLEEP_AFTER_S="1", TOY_LOOK_ANYWAY_S=NEVER)
+    first = fall_asleep(bench)
+    for _ in range(2):
+        job = bench.ended(bench.enqueue(bench.video()))
+        assert (job.state, job.error) == (JobState.SUCCEEDED, None)
+        assert fall_asleep(bench) == first, "the same process goes back to sleep"
+
+
+def test_a_job_that_wakes_nobody_is_found(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.start(TOY_SLEEP_AFTER_S="1", TOY_LOOK_ANYWAY_S="0.5")
+    fall_asleep(bench)
+    monkeypatch.setattr(client, "wake_workers", lambda folder: None)  # as a client on another machine
+    assert bench.ended(bench.enqueue(bench.video())).state == JobState.SUCCEEDED
+
+
+def test_a_sleeping_worker_stops_in_order(bench: Bench) -> None:
+    bench.start(TOY_SLEEP_AFTER_S="1", TOY_LOOK_ANYWAY_S=NEVER)
+    fall_asleep(bench)
+    assert bench.stop() == 0
+
+
+def test_a_wake_up_between_the_look_at_the_queue_and_the_wait_is_not_lost(tmp_path: Path) -> None:
+    file = WakeUpFile(tmp_path)
+    file.note()
+    wake_workers(tmp_path)
+    assert file.wait(threading.Event(), limit_s=0)
+    file.note()
+    assert not file.wait(threading.Event(), limit_s=0)
+
+
+def test_a_full_disk_does_not_fail_the_one_who_queues(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "wake-up").mkdir()  # a file cannot be renamed over it
+    wake_workers(tmp_path)
+    assert "cannot be woken" in caplog.text
