@@ -78,7 +78,12 @@ def require_free_space(folder: Path, needed_bytes: int, *, keep_free_bytes: int,
 def atomic_path(path: Path, *, needed_bytes: int = 0) -> Iterator[Path]:
     """A temporary path beside `path` for code that opens files by name; renamed to `path` when the block succeeds.
 
-    On failure the temporary file is removed and `path` keeps its old content. Raises DiskFull.
+    On failure the temporary file is removed and `path` keeps its old content. Nothing waits for the disk: after a
+    power cut `path` may be empty. Raises DiskFull.
+
+    Args:
+        path: the file to write or replace; its folder is created if it is missing.
+        needed_bytes: how much is to be written, for the message of DiskFull; 0 if not known.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The extension stays last: encoders choose the format by it.
@@ -97,17 +102,27 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
     With `durable` the content and the name are on the disk when the block ends.
     """
-    with atomic_path(path) as temporary, temporary.open("xb") as file:
-        yield file
-        file.flush()
+    with disk_errors(path.name, path.parent):
+        with atomic_path(path) as temporary, temporary.open("xb") as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
         if durable:
-            os.fsync(file.fileno())
-    if durable:
-        fsync_folder(path.parent)
+            fsync_folder(path.parent)
 
 
 def write_json(path: Path, value: Any, *, durable: bool = True, indent: int | None = None) -> None:
-    """Write `value` as UTF-8 JSON, atomically. Dataclasses, enums and datetimes are converted. Raises DiskFull."""
+    """Write `value` as UTF-8 JSON, atomically. Dataclasses, enums and datetimes are converted.
+
+    Args:
+        path: the file to write or replace.
+        value: what `to_json` turns into JSON.
+        durable: wait until content and name are on the disk.
+        indent: spaces a level; None writes one line.
+
+    Raises TypeError or ValueError (NaN and infinity) for a value that is not JSON, DiskFull.
+    """
     text = json.dumps(to_json(value), ensure_ascii=False, allow_nan=False, indent=indent)
     with atomic_write(path, durable=durable) as file:
         file.write(text.encode())
@@ -119,7 +134,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_json_object(path: Path) -> Json | None:
-    """The JSON object of a file; None if the file is missing or does not hold one."""
+    """The JSON object of a file; None if the file is missing or does not hold one. Raises OSError."""
     try:
         data = read_json(path)
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -128,11 +143,15 @@ def read_json_object(path: Path) -> Json | None:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """A second name for a file, or a copy where the disk has no hard links. Neither may be changed later."""
+    """Give a file a second name, or copy it where hard links are not possible; an existing `target` is replaced.
+
+    Neither may be changed later: they may be the same file. Raises FileNotFoundError, DiskFull.
+    """
     try:
         os.link(source, target)
     except OSError:
-        shutil.copy2(source, target)
+        with atomic_path(target) as temporary:
+            shutil.copy2(source, temporary)
 
 
 def crash_point(step: str) -> None:
@@ -169,7 +188,7 @@ def fsync_tree(root: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    """SHA-256 of a file's bytes, as 64 lower-case hexadecimal digits. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -177,14 +196,14 @@ def sha256_of(path: Path) -> str:
 def file_signature(path: Path) -> tuple[int, int, int] | None:
     """(inode, mtime in ns, size): changes whenever the file is replaced. None if there is no file."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return None
-    return (found.st_ino, found.st_mtime_ns, found.st_size)
+    return (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def tree_bytes(root: Path) -> int:
-    """Bytes of all files below `root`; files that vanish meanwhile count as nothing."""
+    """Bytes of all files below `root`; files that are removed meanwhile count as nothing."""
     total = 0
     for folder, _, names in os.walk(root):
         for name in names:
@@ -197,17 +216,20 @@ def tree_bytes(root: Path) -> int:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder, if it is there. It is renamed first, so that a crash leaves no half of it in place."""
-    doomed = path.parent / f"{TEMPORARY_PREFIX}gone-{uuid.uuid4().hex}"
+    """Remove a folder if it exists. It is renamed first, so that a crash leaves no half of it in place."""
+    removed = path.parent / f"{TEMPORARY_PREFIX}gone-{uuid.uuid4().hex}"
     try:
-        os.replace(path, doomed)
+        os.replace(path, removed)
     except FileNotFoundError:
         return
-    shutil.rmtree(doomed, ignore_errors=True)
+    shutil.rmtree(removed, ignore_errors=True)
 
 
 def sweep(folder: Path, older_than_s: float = 86_400.0) -> int:
-    """Remove unfinished files and folders directly in `folder` that are older than `older_than_s`; how many."""
+    """Remove unfinished files and folders directly in `folder` whose last change is older than `older_than_s` seconds.
+
+    Returns how many were removed.
+    """
     oldest = time.time() - older_than_s
     count = 0
     for path in folder.glob(f"{TEMPORARY_PREFIX}*"):

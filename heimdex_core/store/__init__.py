@@ -1,7 +1,7 @@
 """The library folder: catalog, generations, indexes, and the view that readers have of them.
 
-`Store` and `Reader` are loaded on first use, so that importing a small part (the layout, say) does
-not load the databases.
+`Store` and `Reader` are loaded on first use, so that importing a small part, such as the layout, does not load the
+databases.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How text becomes terms: one way for the index, the query and the marking of matched words.
+"""How text becomes terms: the same way for the index, for queries and for highlighting matched words.
 
 English and other spaced scripts: lower case, Snowball's English stemmer on Latin words. Korean:
-overlapping pairs of syllables (a single syllable stays alone). Chinese and Japanese: overlapping
-pairs of characters. Numbers stay whole. Terms never hold white space, so the terms of a text joined
-by spaces keep their positions and phrases work.
+overlapping pairs of syllables (a single syllable is a term). Chinese and Japanese: overlapping pairs of
+characters. Numbers are not split. Terms contain no white space, so a text can be indexed as its terms
+joined by spaces: their positions are kept, and phrases can be searched.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import snowballstemmer
 
 VERSION = 1
-"""Written into the index; an index of another version has to be made again."""
+"""Written into the index; an index of another version has to be rebuilt."""
 
 _HANGUL = "\uac00-\ud7a3"
 _CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\u31f0-\u31ff"
@@ -36,14 +36,14 @@ _STOP_TEXT = """
     whom why will with would you your
 """
 STOP_WORDS = frozenset(_STOP_TEXT.split())
-"""Left out of queries only, and only when something else is left; a quoted phrase keeps them."""
+"""Dropped from queries that have other words too. Quoted phrases and the index keep them."""
 
 _local = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A term and the piece [start, end) of the text that it stands for, in characters."""
+    """A term and the part [start, end) of the text that it stands for, in characters."""
 
     text: str
     start: int
@@ -51,7 +51,7 @@ class Token:
 
 
 def tokens(text: str) -> list[Token]:
-    """The terms of a text in order, with their places."""
+    """The terms of a text in order, with their positions."""
     return list(_tokens(text))
 
 
@@ -61,43 +61,43 @@ def terms(text: str) -> list[str]:
 
 
 def for_index(text: str) -> str:
-    """The text as the index takes it: its terms with one space between them."""
+    """The text as it is indexed: its terms with one space between them."""
     return " ".join(terms(text))
 
 
 def _tokens(text: str) -> Iterator[Token]:
-    composed, places = _compose(text)
+    composed, positions = _compose(text)
     for match in _RUNS.finditer(composed):
         start, run = match.start(), match.group()
         if match.lastgroup in ("hangul", "cjk"):
             for at in range(max(1, len(run) - 1)):
-                piece = run[at : at + 2]
-                yield Token(piece, places[start + at], places[start + at + len(piece)])
+                pair = run[at : at + 2]
+                yield Token(pair, positions[start + at], positions[start + at + len(pair)])
         else:
             term = run.lower() if match.lastgroup == "number" else _word(run)
-            yield Token(term, places[start], places[match.end()])
+            yield Token(term, positions[start], positions[match.end()])
 
 
 def _compose(text: str) -> tuple[str, list[int]]:
-    """NFKC of `text`, and for each of its characters (and its end) the place in `text`.
+    """NFKC of `text`, and for each of its characters (and its end) the position in `text`.
 
-    Korean typed on some systems arrives as single letters; composing a whole cluster keeps places exact.
+    Korean typed on some systems arrives as single letters; composing cluster by cluster keeps positions exact.
     """
     if text.isascii():
         return text, list(range(len(text) + 1))
-    pieces: list[str] = []
-    places: list[int] = []
+    clusters: list[str] = []
+    positions: list[int] = []
     start = 0
     for end in range(1, len(text) + 1):
         if end < len(text) and _continues(text[end]):
             continue
         composed = unicodedata.normalize("NFKC", text[start:end])
-        # A character may become several (ligatures): all of them stand for the same piece.
-        pieces.append(composed)
-        places.extend([start] * len(composed))
+        # A character may become several (ligatures): all of them stand for the same part of the text.
+        clusters.append(composed)
+        positions.extend([start] * len(composed))
         start = end
-    places.append(len(text))
-    return "".join(pieces), places
+    positions.append(len(text))
+    return "".join(clusters), positions
 
 
 def _continues(character: str) -> bool:
@@ -111,7 +111,7 @@ def _word(word: str) -> str:
         return lowered
     stemmer = getattr(_local, "english", None)
     if stemmer is None:
-        # One for each thread: the stemmer keeps its word in itself while it works.
+        # One for each thread: a stemmer object holds the word that it is working on.
         stemmer = _local.english = snowballstemmer.stemmer("english")
     return str(stemmer.stemWord(lowered)).replace("'", "")
 
@@ -121,7 +121,7 @@ def _word(word: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
-    """`words` are wanted (more are better); each of `phrases` (terms in sequence) must occur."""
+    """Any of `words` may occur (the more, the better); each of `phrases` (terms in sequence) must occur."""
 
     words: tuple[str, ...]
     phrases: tuple[tuple[str, ...], ...]
@@ -136,8 +136,8 @@ _QUOTED = re.compile(r'["\u201c\u201d]([^"\u201c\u201d]*)["\u201c\u201d]')
 
 
 def parse_query(text: str) -> ParsedQuery:
-    """Split a query into words and quoted phrases. Stop words leave unless nothing else is there."""
-    phrases = tuple(p for p in (tuple(terms(found)) for found in _QUOTED.findall(text)) if p)
+    """Split a query into words and quoted phrases. Stop words are dropped if anything else is left."""
+    phrases = tuple(phrase for phrase in (tuple(terms(quoted)) for quoted in _QUOTED.findall(text)) if phrase)
     rest = tokens(_QUOTED.sub(" ", text))
     kept = [t.text for t in rest if t.text not in _STOP_TERMS]
     if not kept and not phrases:
@@ -149,7 +149,7 @@ _STOP_TERMS = frozenset(term for word in STOP_WORDS for term in (word, *terms(wo
 
 
 def match_spans(text: str, query_terms: Iterable[str]) -> list[tuple[int, int]]:
-    """Places [start, end) of `text` that match any of the terms, in order; touching pairs are one."""
+    """The parts [start, end) of `text` that match any of the terms, in order; overlapping ones are joined."""
     wanted = frozenset(query_terms)
     spans: list[tuple[int, int]] = []
     for token in _tokens(text):

@@ -1,7 +1,7 @@
 """catalog.duckdb: opened for each short transaction under an exclusive lock, committed, closed.
 
 What readers need without waiting for a writer is published to files after the commit, still under the lock:
-visible.parquet (store/visible.py) and each person's preferences (store/users.py).
+visible.parquet (store/visible.py) and each user's preferences (store/users.py).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Catalog:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Lock, open, work, commit, publish, close. Rolled back when the block raises.
+        """Lock and open the catalog for the block; then commit, close and publish. An exception rolls back.
 
-        Raises NestedTransaction inside another one of this thread, DiskFull, LibraryDamaged.
+        Raises NestedTransaction inside another transaction of this thread, DiskFull, LibraryDamaged.
         """
         with self.lock.hold(), files.disk_errors("the catalog", self.paths.root):
             connection = self._connect()
@@ -58,7 +58,10 @@ class Catalog:
                 users.write_preferences(self.paths, user_id, values)
 
     def prepare(self) -> None:
-        """Migrate the schema, and rewrite published files that a crash or an older version left behind the catalog."""
+        """Migrate the schema, and rewrite published files that differ from the catalog after a crash or an upgrade.
+
+        Raises LibraryVersion for a catalog of newer software, LibraryDamaged, DiskFull.
+        """
         with self.transaction() as transaction:
             migrate(transaction)
             if not visible.is_up_to_date(self.paths.visible, transaction.visible_revision()):
@@ -67,7 +70,6 @@ class Catalog:
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         try:
-            connection = duckdb.connect(str(self.paths.catalog), config={"threads": 1})
+            return duckdb.connect(str(self.paths.catalog), config={"threads": 1})
         except duckdb.IOException as error:
             raise LibraryDamaged(what="catalog.duckdb", reason=str(error).splitlines()[0][:200]) from error
-        return connection

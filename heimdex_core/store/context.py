@@ -1,4 +1,4 @@
-"""What the functions that write to a library share."""
+"""What the parts of the store that write to a library share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from heimdex_core.store.locks import FileLock
 
 @dataclass(frozen=True)
 class StoreContext:
-    """The library's paths, its catalog, and the lock of index writers (taken before the catalog's)."""
+    """A library's paths, its catalog, and the lock of index writers (taken before the catalog's)."""
 
     paths: LibraryPaths
     catalog: Catalog

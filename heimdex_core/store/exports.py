@@ -1,4 +1,4 @@
-"""Exports: their records in the catalog, and their files. A record stays as history after its file has gone."""
+"""Exports: their records in the catalog, and their files. A record is kept after its file has been removed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _COLUMNS = """export_id, user_id, kind, title, state, clips, params, error, path
 _FIXED = frozenset({"export_id", "user_id", "kind", "clips", "created_at"})
 _CHANGEABLE = frozenset(Export.__dataclass_fields__) - _FIXED
 
-
 UNFINISHED = (ExportState.PENDING, ExportState.PROCESSING)
+"""The states of exports that wait for a worker or are being rendered."""
 
 
 class ExportRecords:
@@ -35,31 +35,38 @@ class ExportRecords:
             return create(transaction, export)
 
     def update(self, export_id: str, **changes: Any) -> Export:
-        """Change fields of Export by name. Raises ExportNotFound, InvalidValue for a field that is fixed."""
+        """Change fields of Export by name.
+
+        `path` may be absolute or relative to the library; it must lie inside it. Raises ExportNotFound, InvalidValue
+        for a field that is fixed.
+        """
         if changes.get("path") is not None:
             changes["path"] = self._paths.relative(self._paths.root / changes["path"])
         with self._catalog.transaction() as transaction:
             return update(transaction, export_id, changes)
 
     def get(self, user_id: str, export_id: str) -> Export:
-        """One record; ExportNotFound where it is not there or not this person's."""
+        """One record of a user. Raises ExportNotFound."""
         with self._catalog.transaction() as transaction:
             return get(transaction, export_id, user_id)
 
     def of_user(self, user_id: str, limit: int | None = None) -> list[Export]:
-        """A person's exports, newest first, with those whose file has gone."""
+        """A user's exports, newest first, those whose file has been removed too. `limit` None returns all."""
         with self._catalog.transaction() as transaction:
             return of_user(transaction, user_id, limit)
 
     def file(self, export: Export) -> Path:
-        """The rendered file; ExportNotFound where it has gone or is not there yet."""
+        """The rendered file. Raises ExportNotFound if it has been removed or is not rendered yet."""
         path = self._paths.inside(export.path) if export.path else None
         if path is None or not path.is_file():
             raise ExportNotFound(export_id=export.export_id)
         return path
 
     def mark_failed(self, user_id: str, export_id: str, error: HeimdexError) -> bool:
-        """End an unfinished export with `error` (cancelled for Cancelled); False if there was nothing to end."""
+        """End an unfinished export with `error`; False if it is unknown, another user's or finished already.
+
+        The state is cancelled for Cancelled, failed for any other error.
+        """
         state = ExportState.CANCELLED if isinstance(error, Cancelled) else ExportState.FAILED
         try:
             with self._catalog.transaction() as transaction:
@@ -71,32 +78,32 @@ class ExportRecords:
         return True
 
     def remove_expired_files(self, now: datetime) -> int:
-        """Remove the files of exports that have expired by `now`, keep the records; how many."""
+        """Remove the files of exports that have expired by `now` (timezone-aware) and keep the records; how many."""
         with self._catalog.transaction() as transaction:
-            past = expired(transaction, now)
-        for export in past:
+            exports = expired(transaction, now)
+        for export in exports:
             if export.path:
                 self._paths.inside(export.path).unlink(missing_ok=True)
             self.update(export.export_id, path=None)
-        return len(past)
+        return len(exports)
 
 
 # --- the table, inside one transaction ------------------------------------------------------------
 
 
 def create(transaction: Transaction, export: Export) -> Export:
-    """Insert a record; InvalidValue if the id is taken."""
+    """Insert a record. Raises InvalidValue if its id is taken or malformed."""
     check_uuid(export.export_id, "export_id")
     check_user(export.user_id)
     if transaction.rows("select 1 from exports where export_id = ?", [export.export_id]):
-        raise InvalidValue(name="export_id", value=export.export_id, reason="there is one already")
+        raise InvalidValue(name="export_id", value=export.export_id, reason="an export with this id exists")
     fields = {name: getattr(export, name) for name in Export.__dataclass_fields__}
     transaction.insert("exports", _encode(fields))
     return get(transaction, export.export_id)
 
 
 def update(transaction: Transaction, export_id: str, changes: dict[str, Any]) -> Export:
-    """Change columns of a record; InvalidValue for one that is fixed."""
+    """Change fields of a record. Raises ExportNotFound, InvalidValue for a field that is fixed."""
     unknown = set(changes) - _CHANGEABLE
     if unknown:
         raise InvalidValue(name="change", value=", ".join(sorted(unknown)), reason="it cannot be changed")
@@ -107,7 +114,7 @@ def update(transaction: Transaction, export_id: str, changes: dict[str, Any]) ->
 
 
 def get(transaction: Transaction, export_id: str, user_id: str | None = None) -> Export:
-    """One record; ExportNotFound where it is not there or not this person's."""
+    """One record; of any user if `user_id` is None. Raises ExportNotFound."""
     rows = transaction.rows(
         f"select {_COLUMNS} from exports where export_id = ?",  # noqa: S608 - constant columns
         [export_id],
@@ -118,7 +125,7 @@ def get(transaction: Transaction, export_id: str, user_id: str | None = None) ->
 
 
 def of_user(transaction: Transaction, user_id: str, limit: int | None) -> list[Export]:
-    """A person's exports, newest first."""
+    """A user's exports, newest first; all of them if `limit` is None."""
     rows = transaction.rows(
         f"select {_COLUMNS} from exports where user_id = ? order by created_us desc, export_id limit ?",  # noqa: S608
         [user_id, limit if limit is not None else 2**62],
@@ -127,7 +134,7 @@ def of_user(transaction: Transaction, user_id: str, limit: int | None) -> list[E
 
 
 def expired(transaction: Transaction, now: datetime) -> list[Export]:
-    """Exports past their time whose file is still kept."""
+    """Exports whose time has passed and whose file has not been removed, oldest first."""
     rows = transaction.rows(
         f"""select {_COLUMNS} from exports where path is not null and expires_us is not null and expires_us <= ?
             order by expires_us, export_id""",  # noqa: S608 - constant columns
@@ -137,10 +144,12 @@ def expired(transaction: Transaction, now: datetime) -> list[Export]:
 
 
 def encode_clips(clips: tuple[ReelClip, ...]) -> str:
+    """Clips as the text of a column."""
     return json.dumps(to_json(clips))
 
 
 def decode_clips(text: str | None) -> tuple[ReelClip, ...]:
+    """The clips that `encode_clips` wrote; none for NULL."""
     return tuple(ReelClip(**clip) for clip in json.loads(text or "[]"))
 
 

@@ -1,4 +1,4 @@
-"""Generations of a video's derived files: staged under a temporary name, synced, renamed, never changed."""
+"""Generations of a video's derived files: staged under a temporary name, synced, renamed, then never changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from heimdex_core.store.layout import LibraryPaths
 
 
 def numbers(paths: LibraryPaths, video_id: str) -> list[int]:
-    """The numbers of the generations that lie complete in the video's folder, ascending."""
+    """The numbers of the complete generations in the video's folder, ascending."""
     folder = paths.generations(video_id)
     if not folder.is_dir():
         return []
@@ -24,7 +24,7 @@ def numbers(paths: LibraryPaths, video_id: str) -> list[int]:
 
 
 def new_staging(paths: LibraryPaths, video_id: str) -> Path:
-    """A new empty folder beside the generations, on the same disk."""
+    """A new empty folder beside the generations, so that a rename can publish it. Raises DiskFull."""
     folder = paths.generations(video_id) / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
     with disk_errors("a generation", paths.root):
         folder.mkdir(parents=True)
@@ -32,13 +32,13 @@ def new_staging(paths: LibraryPaths, video_id: str) -> Path:
 
 
 def check_staging_path(paths: LibraryPaths, video_id: str, staged: Path) -> None:
-    """InvalidValue unless `staged` names a staging folder of this video; it need not be there any more."""
+    """Raise InvalidValue unless `staged` names a staging folder of this video. It need not exist any more."""
     if staged.parent.resolve() != paths.generations(video_id) or not staged.name.startswith(TEMPORARY_PREFIX):
         raise InvalidValue(name="staged", value=str(staged), reason="a folder from new_staging is needed")
 
 
 def check_scenes(video_id: str, folder: Path) -> None:
-    """InvalidFolder unless `folder` holds scenes of this video."""
+    """Raise InvalidFolder unless `folder` has a scenes.parquet, with scenes of this video only."""
     if not (folder / "scenes.parquet").is_file():
         raise InvalidFolder(path=folder.name, reason="scenes.parquet is missing")
     for scene in sidecar.read_scenes(folder):
@@ -47,7 +47,10 @@ def check_scenes(video_id: str, folder: Path) -> None:
 
 
 def publish(paths: LibraryPaths, video_id: str, staged: Path, n: int) -> Path:
-    """Sync `staged` and rename it to gen/<n>; one of that number that was never visible is replaced."""
+    """Sync `staged` and rename it to gen/<n>. Raises DiskFull.
+
+    A folder of that number is replaced: it was never visible.
+    """
     final = paths.generation(video_id, n)
     with disk_errors("a generation", paths.root):
         fsync_tree(staged)
@@ -60,7 +63,7 @@ def publish(paths: LibraryPaths, video_id: str, staged: Path, n: int) -> Path:
 
 
 def remove_old(paths: LibraryPaths, video_id: str, keep: Collection[int]) -> None:
-    """Remove generations that are older than the newest of `keep` and not in it, and what unfinished removals left."""
+    """Remove generations that are older than the newest of `keep` and not in it, and leftovers of earlier removals."""
     newest = max(keep, default=0)
     for n in numbers(paths, video_id):
         if n < newest and n not in keep:

@@ -26,7 +26,7 @@ RebuildReport = dict[str, Any]
 
 @dataclass(frozen=True)
 class NewGeneration:
-    """A generation that is being committed and is not in the catalog yet."""
+    """A generation that is being committed and that the catalog does not name yet."""
 
     set_id: int
     video_id: str
@@ -34,6 +34,7 @@ class NewGeneration:
 
     @property
     def key(self) -> Key:
+        """(video_id, generation), as indexes name it."""
         return (self.video_id, self.generation)
 
 
@@ -49,28 +50,28 @@ class IndexContents:
 
     def space_keys(self, space: Space) -> frozenset[Key]:
         """The generations of every set that has the space; several sets may share one."""
-        with_it = [one for one in self.sets if space in one.spaces.values()]
-        return frozenset().union(*(self.keys[one.set_id] for one in with_it))
+        with_space = [model_set for model_set in self.sets if space in model_set.spaces.values()]
+        return frozenset().union(*(self.keys[model_set.set_id] for model_set in with_space))
 
     def spaces(self, set_ids: Collection[int] | None = None) -> list[Space]:
         """The spaces of these sets (None: of all), each once."""
-        chosen = [one for one in self.sets if set_ids is None or one.set_id in set_ids]
-        return list(dict.fromkeys(space for one in chosen for space in one.spaces.values()))
+        chosen = [model_set for model_set in self.sets if set_ids is None or model_set.set_id in set_ids]
+        return list(dict.fromkeys(space for model_set in chosen for space in model_set.spaces.values()))
 
 
 def wanted_contents(context: StoreContext, new: NewGeneration | None = None) -> IndexContents:
-    """What the catalog refers to, and besides it the generation that is being committed."""
+    """What the catalog refers to, and the generation that is being committed."""
     with context.catalog.transaction() as transaction:
         known = sets.every(transaction)
         rows = sets.generations(transaction)
         titles = videos.titles(transaction)
-    keys: dict[int, set[Key]] = {one.set_id: set() for one in known}
+    keys: dict[int, set[Key]] = {model_set.set_id: set() for model_set in known}
     for row in rows:
         keys[row.set_id].add((row.video_id, row.generation))
     if new is not None:
-        # the older one stays in until the catalog has changed: readers still look for it
+        # The older generation stays in the index until the catalog has changed: readers still search it.
         keys[new.set_id].add(new.key)
-    return IndexContents(tuple(known), {set_id: frozenset(found) for set_id, found in keys.items()}, titles)
+    return IndexContents(tuple(known), {set_id: frozenset(pairs) for set_id, pairs in keys.items()}, titles)
 
 
 def sync(
@@ -90,13 +91,15 @@ def sync(
         set_ids: only the indexes of these model sets; None means all.
         new: the generation being committed.
         rebuild: read every generation again instead of those that are missing.
-        work: progress is counted in indexes; looked at for cancellation between two of them.
+        work: progress is counted in indexes; cancellation is checked before each.
         index_type: a FAISS type of vectors.INDEX_TYPES for all vector indexes; None keeps each as it is.
 
     Returns: messages about generations that could not be read.
+
+    Raises Cancelled, DiskFull, UnknownName for an unknown index_type.
     """
     wanted = wanted_contents(context, new)
-    chosen = [one.set_id for one in wanted.sets if set_ids is None or one.set_id in set_ids]
+    chosen = [model_set.set_id for model_set in wanted.sets if set_ids is None or model_set.set_id in set_ids]
     spaces = wanted.spaces(chosen)
     work = work or WorkContext()
     source = _Generations(context, wanted.titles, new.key if new else None, [])
@@ -127,9 +130,14 @@ def sync(
 
 
 def rebuild(context: StoreContext, work: WorkContext, index_type: str | None = None) -> RebuildReport:
-    """Make all indexes again from the sidecars, as new revisions; readers keep the old ones until then.
+    """Rebuild all indexes from the sidecars, as new revisions; readers keep the old ones until then.
 
-    Raises Cancelled between two indexes, DiskFull.
+    Args:
+        context: the library.
+        work: progress is counted in indexes; cancellation is checked before each.
+        index_type: a FAISS type of vectors.INDEX_TYPES for all vector indexes; None keeps each as it is.
+
+    Raises Cancelled, DiskFull, UnknownName for an unknown index_type.
     """
     with context.index_lock.hold():
         problems = sync(context, rebuild=True, work=work, index_type=index_type)
@@ -138,7 +146,7 @@ def rebuild(context: StoreContext, work: WorkContext, index_type: str | None = N
         for space in wanted.spaces():
             manifest = vectors.read_manifest(context.paths.vector_index(space))
             counts[space.name] = int(manifest["count"]) if manifest else 0
-    visible = next(wanted.keys[one.set_id] for one in wanted.sets if one.is_active)
+    visible = next(wanted.keys[model_set.set_id] for model_set in wanted.sets if model_set.is_active)
     scenes = 0
     for key in visible:
         try:
@@ -149,14 +157,14 @@ def rebuild(context: StoreContext, work: WorkContext, index_type: str | None = N
 
 
 def check(context: StoreContext) -> list[str]:
-    """What is missing or broken, as messages; empty when every generation is readable and in its indexes."""
+    """What is missing or damaged, as messages; empty when every generation is readable and in its indexes."""
     with context.index_lock.hold():
         wanted = wanted_contents(context)
         problems: list[str] = []
         for space in wanted.spaces():
             problems += _missing_vectors(context, space, wanted.space_keys(space))
-        for one in wanted.sets:
-            problems += _missing_texts(context, one.set_id, wanted.keys[one.set_id])
+        for model_set in wanted.sets:
+            problems += _missing_texts(context, model_set.set_id, wanted.keys[model_set.set_id])
         for key in sorted(frozenset().union(*wanted.keys.values())):
             try:
                 sidecar.read_scenes_table(context.paths.generation(*key))
@@ -179,7 +187,7 @@ def _missing_texts(context: StoreContext, set_id: int, wanted: frozenset[Key]) -
         missing = wanted - lexical.generations(context.paths.lexical_of(set_id))
     except HeimdexError as error:
         return [error.message]
-    return [f"The text index lacks {len(missing)} of {len(wanted)} videos."] if missing else []
+    return [f"The lexical index lacks {len(missing)} of {len(wanted)} videos."] if missing else []
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Where everything lies in a library folder. Every name that comes from outside is checked here."""
+"""The paths in a library folder. Every name that comes from outside is checked here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 
 
 def check_uuid(value: str, name: str = "video_id") -> str:
-    """`value` if it is a UUID in its usual spelling, else InvalidValue (VideoNotFound for a video)."""
+    """Return `value` if it is a UUID in lower case with hyphens.
+
+    `name` is for the message. Raises VideoNotFound if that is "video_id", otherwise InvalidValue.
+    """
     try:
         if str(uuid.UUID(value)) == value:
             return value
@@ -27,15 +30,20 @@ def check_uuid(value: str, name: str = "video_id") -> str:
     raise InvalidValue(name=name, value=str(value)[:80], reason="a UUID is needed")
 
 
+def is_user_id(text: str) -> bool:
+    """Whether `text` may be a user_id, which is also a folder name."""
+    return _USER.fullmatch(text) is not None
+
+
 def check_user(user_id: str) -> str:
-    """`user_id` if it may be a folder name, else InvalidValue."""
-    if not _USER.fullmatch(user_id):
-        raise InvalidValue(name="user_id", value=user_id[:80], reason="letters, digits and ._@+- are possible")
+    """Return `user_id` if it may be a folder name. Raises InvalidValue."""
+    if not is_user_id(user_id):
+        raise InvalidValue(name="user_id", value=user_id[:80], reason="only letters, digits and ._@+- are allowed")
     return user_id
 
 
 def check_space_name(name: str) -> str:
-    """'<kind>/<model>' with safe parts, else InvalidValue."""
+    """Return `name` if it is '<kind>/<model>' and both parts may be folder names. Raises InvalidValue."""
     parts = name.split("/")
     if len(parts) != 2 or not all(_SAFE_PART.fullmatch(part) for part in parts):
         raise InvalidValue(name="space", value=name[:80], reason="'<kind>/<model>' is needed")
@@ -49,7 +57,7 @@ def _check_extension(extension: str) -> str:
 
 
 class LibraryPaths:
-    """The paths of one library. Methods only compute; nothing is made or read except by `source`."""
+    """The paths of one library. Nothing is created; only `source` and `subtitles` look at the disk."""
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root).resolve()
@@ -58,72 +66,99 @@ class LibraryPaths:
 
     @property
     def manifest(self) -> Path:
+        """library.json."""
         return self.root / "library.json"
 
     @property
     def catalog(self) -> Path:
+        """catalog.duckdb."""
         return self.root / "catalog.duckdb"
 
     @property
     def catalog_lock(self) -> Path:
+        """The lock file of catalog transactions."""
         return self.root / "catalog.lock"
 
     @property
     def index_lock(self) -> Path:
+        """The lock file of index writers."""
         return self.root / "index.lock"
 
     @property
     def jobs(self) -> Path:
+        """The database of durable jobs (DBOS)."""
         return self.root / "jobs.sqlite"
 
     @property
     def visible(self) -> Path:
+        """visible.parquet."""
         return self.root / "visible.parquet"
 
     @property
     def videos(self) -> Path:
+        """The folder of all videos."""
         return self.root / "videos"
 
     @property
     def indexes(self) -> Path:
+        """The folder of all indexes."""
         return self.root / "index"
 
     @property
     def work_root(self) -> Path:
+        """The folder of all work folders."""
         return self.root / "work"
 
     @property
     def uploads(self) -> Path:
-        """Files on their way in, under temporary names; on the library's disk, so that a rename places them."""
+        """Unfinished uploads under temporary names, on the library's disk so that a rename moves them into place."""
         return self.root / "uploads"
 
     @property
     def exports(self) -> Path:
+        """The folder of all exports."""
         return self.root / "exports"
 
     @property
     def logs(self) -> Path:
+        """The folder of logs."""
         return self.root / "logs"
 
     @property
     def searches(self) -> Path:
+        """The query log, one JSON object a line."""
         return self.logs / "searches.jsonl"
 
     @property
     def folders(self) -> tuple[Path, ...]:
         """The folders of a new library."""
-        return (self.videos, self.indexes, self.work_root, self.exports, self.logs, self.uploads)
+        return (
+            self.videos,
+            self.indexes,
+            self.work_root,
+            self.exports,
+            self.logs,
+            self.uploads,
+            self.preferences_root,
+        )
+
+    @property
+    def preferences_root(self) -> Path:
+        """The folder of all users' published preferences (store/users.py)."""
+        return self.root / "preferences"
 
     def preferences(self, user_id: str) -> Path:
-        """A person's published preferences (store/users.py)."""
-        return self.root / "preferences" / f"{check_user(user_id)}.json"
+        """A user's published preferences. Raises InvalidValue for a user_id that is not a folder name."""
+        return self.preferences_root / f"{check_user(user_id)}.json"
 
     # --- one video ---
 
     def video(self, video_id: str) -> Path:
+        """The folder of a video. Raises VideoNotFound for a malformed video_id, as all methods that take one do."""
         return self.videos / check_uuid(video_id)
 
     def video_json(self, video_id: str) -> Path:
+        """The file that describes a video (store/adopt.py)."""
         return self.video(video_id) / "video.json"
 
     @overload
@@ -133,7 +168,7 @@ class LibraryPaths:
     def source(self, video_id: str, *, missing_ok: bool) -> Path | None: ...
 
     def source(self, video_id: str, *, missing_ok: bool = False) -> Path | None:
-        """The video's file, source.<ext>. Where there is none: None if `missing_ok`, else LibraryDamaged."""
+        """The video's file, source.<ext>. If there is none: None with `missing_ok`, otherwise LibraryDamaged."""
         found = sorted(self.video(video_id).glob("source.*"))
         if found:
             return found[0]
@@ -142,14 +177,15 @@ class LibraryPaths:
         raise LibraryDamaged(what=f"videos/{video_id}/source", reason="the file is missing")
 
     def new_source(self, video_id: str, extension: str) -> Path:
-        """Where a source with this extension (".mp4") goes."""
+        """The path for a source with this extension (".mp4"). Raises InvalidValue for a malformed extension."""
         return self.video(video_id) / f"source{_check_extension(extension)}"
 
     def new_subtitles(self, video_id: str, extension: str) -> Path:
-        """Where supplied subtitles with this extension (".srt", ".vtt") go."""
+        """The path for supplied subtitles with this extension (".srt", ".vtt"). Raises InvalidValue."""
         return self.video(video_id) / f"subtitles{_check_extension(extension)}"
 
     def preview(self, video_id: str) -> Path:
+        """The copy that browsers can play, for a source that they cannot."""
         return self.video(video_id) / "preview.mp4"
 
     def subtitles(self, video_id: str) -> Path | None:
@@ -158,16 +194,19 @@ class LibraryPaths:
         return found[0] if found else None
 
     def generations(self, video_id: str) -> Path:
+        """The folder of a video's generations."""
         return self.video(video_id) / "gen"
 
     def generation(self, video_id: str, n: int) -> Path:
+        """The folder of generation `n`."""
         return self.generations(video_id) / str(int(n))
 
     def frames(self, video_id: str, n: int) -> Path:
+        """The folder of a generation's keyframes and thumbnails."""
         return self.generation(video_id, n) / "frames"
 
     def work(self, video_id: str, set_id: int | None = None) -> Path:
-        """Where stages work; with `set_id`, those that make a video's generation for a set that is not active yet."""
+        """The work folder of a video's stages; with `set_id`, of those that work for a set that is not active yet."""
         name = check_uuid(video_id)
         return self.work_root / (name if set_id is None else f"{name}-set{int(set_id)}")
 
@@ -178,31 +217,33 @@ class LibraryPaths:
     # --- indexes and exports ---
 
     def vector_index(self, space: Space | str) -> Path:
+        """The folder of the vector index of a space or of its name. Raises InvalidValue for a malformed name."""
         return self.indexes / check_space_name(space if isinstance(space, str) else space.name)
 
     def lexical_of(self, set_id: int) -> Path:
-        """The word index of one set of models: what is said depends on the recogniser, tags on the vision model."""
+        """The lexical index of a model set: transcripts depend on the speech model, tags on the vision model."""
         return self.indexes / ("lexical" if set_id == 1 else f"lexical-{int(set_id)}")
 
     def export(self, user_id: str, export_id: str) -> Path:
+        """The file of a rendered export. Raises InvalidValue for malformed ids."""
         return self.exports / check_user(user_id) / f"{check_uuid(export_id, 'export_id')}.mp4"
 
     # --- names from outside ---
 
     def inside(self, relative: str | Path) -> Path:
-        """The file named by a path relative to the library; InvalidValue if it would lie outside of it."""
+        """The file that a path relative to the library names. Raises InvalidValue if it lies outside the library."""
         path = (self.root / relative).resolve()
         if not path.is_relative_to(self.root) or path == self.root:
             raise InvalidValue(name="path", value=str(relative)[:200], reason="it lies outside the library")
         return path
 
     def relative(self, path: Path) -> str:
-        """How the library's records name a file of its own; InvalidValue for any other file."""
+        """The path of one of the library's files as records name it. Raises InvalidValue for any other file."""
         return self.inside(path).relative_to(self.root).as_posix()
 
 
 def check_file_name(name: str) -> str:
-    """A plain file name without any folder, else InvalidValue."""
+    """Return `name` if it is a file name without a folder. Raises InvalidValue."""
     if not name or name in {".", ".."} or "/" in name or "\\" in name or "\0" in name:
-        raise InvalidValue(name="file name", value=name[:200], reason="a plain name is needed")
+        raise InvalidValue(name="file name", value=name[:200], reason="a file name without a folder is needed")
     return name

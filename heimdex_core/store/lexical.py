@@ -1,7 +1,7 @@
-"""The word index: BM25 by tantivy over transcript, title, tags, descriptions and on-screen text.
+"""The lexical index: BM25 by tantivy over transcript, title, tags, descriptions and on-screen text.
 
-The text arrives as terms already (analysis.py), so a plain white-space tokenizer keeps positions in
-sequence. Each document names its generation as 'video_id#n'; a search is given the visible ones.
+Text is turned into terms before it is indexed (analysis.py), so a white-space tokenizer is enough and positions are
+consecutive. Each document names its generation as 'video_id#n'; a search is restricted to the visible ones.
 """
 
 from __future__ import annotations
@@ -23,31 +23,35 @@ from heimdex_core.store.vectors import Key
 from heimdex_core.types import Scene
 
 FIELDS: Mapping[str, float] = {"transcript": 3.0, "title": 2.0, "tags": 4.0, "caption": 2.0, "on_screen_text": 2.0}
-"""The searched fields and what a match in them counts."""
+"""The searched fields and their weights: the BM25 score of a match is multiplied by it."""
 
 FORMAT = 2
 READABLE = (1, 2)
-"""1 had no descriptions. It is searched as it is, and made anew by whoever writes next."""
+"""Format 1 had no captions. It is searched as it is, and rebuilt by the next write."""
 HEAP_BYTES = 32_000_000
+"""Memory of tantivy's writer."""
 
 Load = Callable[[Key], "tuple[str, list[Scene]] | None"]
-"""The title and the scenes of one generation; None where it cannot be read."""
+"""Returns the title and the scenes of a generation; None if it cannot be read."""
 
 
 @dataclass(frozen=True)
 class LexicalResult:
-    """(scene_id, BM25 score) best first, and the terms that the query became."""
+    """What a search found."""
 
     hits: list[tuple[str, float]]
+    """(scene_id, BM25 score), best first."""
     terms: tuple[str, ...] = ()
+    """The index terms of the query, each once."""
 
 
 def query_terms(text: str) -> tuple[str, ...]:
-    """The terms that a query becomes."""
+    """The index terms of a query, each once, in order."""
     return analysis.parse_query(text).terms
 
 
 def key_name(key: Key) -> str:
+    """How documents name their generation."""
     return f"{key[0]}#{key[1]}"
 
 
@@ -64,7 +68,7 @@ def _schema() -> tantivy.Schema:
 
 
 class LexicalIndex:
-    """An opened word index, fixed at one commit. Another process may write meanwhile."""
+    """An opened lexical index, fixed at one commit: writes after that do not change its answers."""
 
     def __init__(self, index: tantivy.Index, keys: frozenset[Key], fields: Collection[str]) -> None:
         self.keys = keys
@@ -74,26 +78,27 @@ class LexicalIndex:
 
     @classmethod
     def open(cls, folder: Path) -> LexicalIndex | None:
-        """The current commit; None if there is no index. LibraryDamaged."""
+        """Open the current commit; None if there is no index. Raises LibraryDamaged."""
         while True:
             manifest = _read_manifest(folder)
             if manifest is None:
                 return None
             try:
                 index = tantivy.Index.open(str(folder))
-                # What is pending is in the index too, as far as it is visible: adding it again is one commit.
+                # Pending generations count as indexed: a visible one that is pending is being written again, which
+                # replaces its documents in one commit.
                 names = [*manifest["generations"], *manifest["pending"]]
                 keys = frozenset((video_id, int(n)) for video_id, n in names)
                 opened = cls(index, keys, manifest["fields"])
             except (ValueError, OSError) as error:
                 if _read_manifest(folder) == manifest:
-                    raise LibraryDamaged(what="the word index", reason=str(error)[:200]) from error
+                    raise LibraryDamaged(what="the lexical index", reason=str(error)[:200]) from error
                 continue
             if _read_manifest(folder) == manifest:
                 return opened
 
     def search(self, text: str, *, k: int, allowed: Iterable[Key]) -> LexicalResult:
-        """The at most k best scenes among `allowed` generations. Quoted phrases must occur."""
+        """The best scenes of the `allowed` generations, `k` at most. Quoted phrases must occur, other words may."""
         query = analysis.parse_query(text)
         names = [key_name(key) for key in allowed]
         if k <= 0 or not names or not query.terms:
@@ -110,33 +115,35 @@ class LexicalIndex:
         return LexicalResult(sorted(hits, key=lambda hit: (-hit[1], hit[0])), query.terms)
 
     def _anywhere(self, terms: tuple[str, ...]) -> tantivy.Query:
-        """A term, or terms in sequence, in any field by its weight."""
-        choices = []
+        """A query for a term, or for terms in sequence, in any field with the field's weight."""
+        in_fields = []
         for name, weight in self._fields.items():
             if len(terms) == 1:
                 query = tantivy.Query.term_query(self._schema, name, terms[0])
             else:
                 query = tantivy.Query.phrase_query(self._schema, name, list(terms))
-            choices.append((tantivy.Occur.Should, tantivy.Query.boost_query(query, weight)))
-        return tantivy.Query.boolean_query(choices)
+            in_fields.append((tantivy.Occur.Should, tantivy.Query.boost_query(query, weight)))
+        return tantivy.Query.boolean_query(in_fields)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any] | None:
     try:
         manifest: dict[str, Any] = read_json(folder / "manifest.json")
         found = (manifest["format"], manifest["analysis"])
-        manifest |= {name: manifest[name] for name in ("fields", "generations", "pending")}  # all must be there
+        manifest |= {
+            name: manifest[name] for name in ("fields", "generations", "pending")
+        }  # KeyError if one is missing
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LibraryDamaged(what="the word index", reason=str(error)[:200]) from error
+        raise LibraryDamaged(what="the lexical index", reason=str(error)[:200]) from error
     if found[0] not in READABLE or found[1] != analysis.VERSION:
-        raise LibraryDamaged(what="the word index", reason=f"it was made as version {found[0]}.{found[1]}")
+        raise LibraryDamaged(what="the lexical index", reason=f"it has the unknown version {found[0]}.{found[1]}")
     return manifest
 
 
 def generations(folder: Path) -> set[Key]:
-    """The generations in the index; empty if there is none. LibraryDamaged."""
+    """The generations in the index; empty if there is no index. Raises LibraryDamaged."""
     manifest = _read_manifest(folder)
     return {(video_id, int(n)) for video_id, n in manifest["generations"]} if manifest else set()
 
@@ -151,25 +158,33 @@ def sync(
     *,
     redo: Collection[Key] = (),
 ) -> bool:
-    """Make the index hold exactly the `wanted` generations; false if it did already.
+    """Make the index contain exactly the `wanted` generations; False if it did already. The caller holds index.lock.
 
-    The manifest names beforehand what is about to be added, so that after a crash nothing in the
-    index is forgotten. A damaged index, or one of an older format, is made anew beside the old one, which
-    is searched until the new one takes its place. The caller holds index.lock. DiskFull.
+    The manifest names beforehand what is about to be written, so that after a crash the next call knows which
+    documents to replace. A damaged index, or one of an older format, is rebuilt beside the old one, which is searched
+    until it is replaced.
+
+    Args:
+        folder: the index's folder; created if it is missing.
+        wanted: the generations.
+        load: reads a generation that is not in the index yet; one that it cannot read is left out.
+        redo: generations to read again even if the index contains them.
+
+    Raises DiskFull, and what `load` raises.
     """
     try:
         have, unsure = _state(folder)
         index = _open_for_writing(folder)
     except (LibraryDamaged, ValueError):
-        return _make_anew(folder, wanted, load)
+        return _rebuild(folder, wanted, load)
     redo_or_unsure = set(redo) | unsure
     keep = (have & set(wanted)) - redo_or_unsure
     missing = sorted(set(wanted) - keep)
     stale = (have | unsure) - keep
     if not missing and not stale and (folder / "manifest.json").exists():
         return False
-    loaded = {key: found for key in missing if (found := load(key)) is not None}
-    with disk_errors("the word index", folder):
+    loaded = {key: content for key in missing if (content := load(key)) is not None}
+    with disk_errors("the lexical index", folder):
         _write_manifest(folder, keep, stale | set(missing))
         files.crash_point("lexical-announced")
         _write(index, stale | set(missing), loaded)
@@ -178,11 +193,11 @@ def sync(
     return True
 
 
-def _make_anew(folder: Path, wanted: Collection[Key], load: Load) -> bool:
+def _rebuild(folder: Path, wanted: Collection[Key], load: Load) -> bool:
     fresh = folder.with_name(f"{TEMPORARY_PREFIX}{folder.name}-{uuid.uuid4().hex}")
     try:
         sync(fresh, wanted, load)
-        with disk_errors("the word index", folder.parent):
+        with disk_errors("the lexical index", folder.parent):
             remove_tree(folder)  # os.replace onto a folder that is not empty fails
             os.replace(fresh, folder)
             fsync_folder(folder.parent)
@@ -192,18 +207,19 @@ def _make_anew(folder: Path, wanted: Collection[Key], load: Load) -> bool:
 
 
 def _state(folder: Path) -> tuple[set[Key], set[Key]]:
+    """(generations that are in the index, those that may be). Raises LibraryDamaged."""
     manifest = _read_manifest(folder)
     if manifest is None:
-        remove_tree(folder)  # of unknown content
+        remove_tree(folder)  # without a manifest its content is unknown
         return set(), set()
     if manifest["format"] != FORMAT:
-        raise LibraryDamaged(what="the word index", reason=f"it has the older format {manifest['format']}")
-    sets = [{(v, int(n)) for v, n in manifest[name]} for name in ("generations", "pending")]
-    return sets[0], sets[1]
+        raise LibraryDamaged(what="the lexical index", reason=f"it has the older format {manifest['format']}")
+    complete, pending = ({(v, int(n)) for v, n in manifest[name]} for name in ("generations", "pending"))
+    return complete, pending
 
 
 def _open_for_writing(folder: Path) -> tantivy.Index:
-    with disk_errors("the word index", folder):
+    with disk_errors("the lexical index", folder):
         folder.mkdir(parents=True, exist_ok=True)
         return tantivy.Index(_schema(), path=str(folder))
 
@@ -233,7 +249,7 @@ def _write(index: tantivy.Index, remove: set[Key], add: Mapping[Key, tuple[str, 
         writer.rollback()
         raise
     finally:
-        writer.wait_merging_threads()  # gives tantivy's own writer lock back
+        writer.wait_merging_threads()  # releases tantivy's own writer lock
 
 
 def _document(scene: Scene, key: Key, title: str) -> tantivy.Document:

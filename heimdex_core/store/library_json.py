@@ -1,4 +1,4 @@
-"""library.json: the format, and the profile and spaces of the active set of models."""
+"""library.json: the format version, and the profile, model choice and spaces of the active model set."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class LibraryManifest:
-    """library.json: what the library is pinned to. `choice` is the model choice as it was made."""
+    """The content of library.json."""
 
     format_version: int
     profile: str
     choice: Json
+    """The ModelChoice as JSON."""
     spaces: Mapping[str, Space]
     """By role, as in ModelSet."""
     created_at: str
+    """ISO 8601, UTC."""
 
 
 def manifest_json(profile: str, choice: Any, spaces: Mapping[str, Space], *, created_at: str) -> Json:
-    """library.json's content."""
+    """The content of library.json. `choice` is a ModelChoice or its JSON, `spaces` by role."""
     return {
         "format_version": FORMAT_VERSION,
         "profile": profile,
@@ -39,7 +41,7 @@ def manifest_json(profile: str, choice: Any, spaces: Mapping[str, Space], *, cre
 
 
 def read_manifest(paths: LibraryPaths) -> LibraryManifest:
-    """LibraryNotFound, LibraryVersion for a newer format, LibraryDamaged."""
+    """Read library.json. Raises LibraryNotFound, LibraryVersion for a newer format, LibraryDamaged."""
     try:
         value = read_json(paths.manifest)
     except (FileNotFoundError, NotADirectoryError) as error:

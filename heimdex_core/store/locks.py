@@ -1,8 +1,7 @@
 """Exclusive locks between processes and threads: index.lock is taken before catalog.lock.
 
-The operating system holds the lock (flock), so a killed process gives it back. Waiting blocks; it
-does not poll. Each acquisition opens the file anew, which makes threads of one process wait for each
-other as processes do.
+The operating system holds the lock (flock), so it is released when a process is killed. Waiting blocks and does not
+poll. Each acquisition opens the file again, so that threads of one process exclude each other as processes do.
 """
 
 from __future__ import annotations
@@ -24,20 +23,21 @@ from heimdex_core.files import disk_errors
 log = logging.getLogger(__name__)
 
 REPORT_AFTER_S = 5.0
+"""How long a lock is awaited before the wait is reported."""
 
 OnWait = Callable[[str, int | None, float], None]
-"""Called once with (lock name, holder's pid or None, seconds waited so far) while a lock is awaited."""
+"""Called with (lock name, holder's pid or None, seconds waited so far), once for each wait that takes long."""
 
 _held = threading.local()
 
 
 def log_wait(name: str, pid: int | None, seconds: float) -> None:
-    """The default report: a warning in the log."""
-    log.warning("waiting for %s since %.0f s; it is held by process %s", name, seconds, pid or "unknown")
+    """The default OnWait: a warning in the log."""
+    log.warning("waiting for %s for %.0f s; process %s holds it", name, seconds, pid or "unknown")
 
 
 def holder(path: Path) -> int | None:
-    """The pid written in a lock file: the process that holds or last held the lock."""
+    """The pid of the process that holds the lock, or held it last; None if unknown."""
     try:
         return int(path.read_text().split()[0])
     except (OSError, ValueError, IndexError):
@@ -45,7 +45,15 @@ def holder(path: Path) -> int | None:
 
 
 class FileLock:
-    """An exclusive lock on a file. `rank` orders locks: one of lower or equal rank must not be taken inside."""
+    """An exclusive lock on a file.
+
+    Args:
+        path: the lock file; created if it is missing.
+        rank: orders the locks of one folder: inside a lock only one of higher rank may be taken.
+        on_wait: called when a wait takes longer than `report_after_s`.
+        report_after_s: seconds.
+        keep_file: whether the file stays when the lock is released.
+    """
 
     def __init__(
         self,
@@ -64,7 +72,10 @@ class FileLock:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Wait for the lock and keep it for the block. NestedTransaction if this thread's locks forbid it."""
+        """Wait for the lock and hold it for the block.
+
+        Raises NestedTransaction if this thread holds a lock of the same or a higher rank, DiskFull.
+        """
         held: dict[str, int] = _held.__dict__.setdefault("ranks", {})
         key = str(self.path)
         # Another library's locks may be held too (adopting from it); only this library's are ordered.
@@ -86,7 +97,7 @@ class FileLock:
                 portalocker.unlock(file)
 
     def is_held(self) -> bool:
-        """Whether somebody holds it just now; the answer may be old when it is read."""
+        """Whether anybody holds the lock at this moment; it may have changed when the caller looks at the answer."""
         if not self.path.exists():
             return False
         with self.path.open("a+") as file:
@@ -99,7 +110,7 @@ class FileLock:
 
     @contextmanager
     def _acquired(self) -> Iterator[IO[str]]:
-        """The locked file. Where its last holder removed it meanwhile, the new one of that name is locked."""
+        """The locked file. If its last holder removed it meanwhile, the new file of that name is locked instead."""
         while True:
             with self.path.open("a+") as file:
                 self._acquire(file)
@@ -130,15 +141,15 @@ class FileLock:
 
 
 def video_lock(path: Path, on_wait: OnWait = log_wait) -> FileLock:
-    """The lock of whoever runs a video's stages by itself; outermost."""
+    """The lock of a process that runs a video's stages itself; outermost. Its file is removed on release."""
     return FileLock(path, rank=0, on_wait=on_wait, keep_file=False)
 
 
 def index_lock(path: Path, on_wait: OnWait = log_wait) -> FileLock:
-    """The lock of all index writers; it goes before the catalog's."""
+    """The lock of all index writers; taken before the catalog's."""
     return FileLock(path, rank=1, on_wait=on_wait)
 
 
 def catalog_lock(path: Path, on_wait: OnWait = log_wait) -> FileLock:
-    """The lock of catalog transactions and of visible.parquet; innermost."""
+    """The lock of catalog transactions and of the published files; innermost."""
     return FileLock(path, rank=2, on_wait=on_wait)

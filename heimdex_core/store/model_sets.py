@@ -1,4 +1,4 @@
-"""The library's model sets: which there are, which is active, what a switch still waits for, and removing old ones.
+"""The library's model sets: listing and adding them, switching to another one, and removing old ones.
 
 A switch is one catalog transaction and one rename of visible.parquet. The generations and indexes of the
 set that was active stay as they are, so going back is another switch; they are removed when the set is dropped.
@@ -21,11 +21,12 @@ from heimdex_core.types import Json, ModelSet, Space, Video, VideoState
 
 @dataclass(frozen=True)
 class PendingVideos:
-    """Videos that have no generation in a set, or one of other subtitles or parameters than they have now."""
+    """Videos that have no generation in a set, or one that was made from other subtitles or parameters."""
 
     missing: tuple[tuple[str, str], ...]
     """(user_id, video_id), newest first."""
     total: int
+    """The number of videos that are not deleted, pending or not."""
 
 
 class ModelSets:
@@ -40,25 +41,25 @@ class ModelSets:
     # --- reading ----------------------------------------------------------------------------------
 
     def active(self) -> ModelSet:
-        """The set whose generations everybody sees. Read from visible.parquet, so it never waits for a writer."""
+        """The set whose generations are visible. Read from visible.parquet, so it never waits for a writer."""
         signature = file_signature(self._paths.visible)
         known = self._published
         if known is not None and known[0] == signature:
             return known[1]
-        found = visible.read_active_set(self._paths.visible)
-        if found is None or not found.choice:  # published by a version that did not write it
+        active = visible.read_active_set(self._paths.visible)
+        if active is None:  # published meanwhile by an older version of this software
             with self._catalog.transaction() as transaction:
-                found = sets.get(transaction, sets.active_id(transaction))
-        self._published = (signature, found)
-        return found
+                active = sets.get(transaction, sets.active_id(transaction))
+        self._published = (signature, active)
+        return active
 
     def all(self) -> list[ModelSet]:
-        """Every set that has generations here or is to have them, oldest first."""
+        """All sets, oldest first."""
         with self._catalog.transaction() as transaction:
             return sets.every(transaction)
 
     def get(self, set_id: int) -> ModelSet:
-        """One set; UnknownName where it is not there (any more)."""
+        """One set. Raises UnknownName if it does not exist or was dropped."""
         active = self.active()
         if active.set_id == set_id:
             return active
@@ -66,19 +67,19 @@ class ModelSets:
             return sets.get(transaction, set_id)
 
     def previous(self) -> ModelSet | None:
-        """The set that was active before, while it is kept."""
+        """The set that was active before; None if there was none or it was dropped."""
         with self._catalog.transaction() as transaction:
             before = sets.before_active_id(transaction)
             return None if before is None else sets.get(transaction, before)
 
     def generation_of(self, video_id: str, set_id: int) -> int | None:
-        """The video's generation in a set; None where it has none."""
+        """The number of the video's generation in a set; None if it has none."""
         with self._catalog.transaction() as transaction:
-            found = sets.generations(transaction, set_id=set_id, video_id=check_uuid(video_id))
-        return found[0].generation if found else None
+            rows = sets.generations(transaction, set_id=set_id, video_id=check_uuid(video_id))
+        return rows[0].generation if rows else None
 
     def inputs_of(self, video: Video) -> str:
-        """What a generation is made from besides models, as a hash; read it before the work begins."""
+        """A hash of what a generation is made from besides models. Read it before the work begins."""
         return sets.inputs_of(self._paths, video)
 
     def check_spaces(self, spaces: Iterable[Space], set_id: int | None = None) -> None:
@@ -96,21 +97,24 @@ class ModelSets:
     # --- switching --------------------------------------------------------------------------------
 
     def add(self, profile: str, choice: Json, spaces: Mapping[str, Space]) -> ModelSet:
-        """A new set, or the one of these very models that exists already."""
+        """Add a set; if one of the same models exists, that is returned. `choice` is a ModelChoice as JSON."""
         with self._catalog.transaction() as transaction:
             return sets.add(transaction, profile, choice, spaces)
 
     def pending(self, set_id: int) -> PendingVideos:
-        """The videos that a switch to the set still waits for.
+        """The videos that a switch to the set still waits for. Raises UnknownName.
 
-        Deleted videos do not hold it up: they are indexed when they are restored.
+        Deleted videos are not among them: they are indexed when they are restored.
         """
         with self._catalog.transaction() as transaction:
             sets.get(transaction, set_id)
             return self._pending(transaction, set_id)
 
     def switch(self, set_id: int) -> ModelSet:
-        """Make the set the active one for everybody, at once. Raises MoveIncomplete while videos are pending."""
+        """Make the set the active one for everybody, at once.
+
+        Raises UnknownName, MoveIncomplete while videos are pending.
+        """
         with self._context.index_lock.hold():
             indexing.sync(self._context, set_ids={set_id})
             files.crash_point("switch-synced")
@@ -130,66 +134,66 @@ class ModelSets:
                 return sets.get(transaction, set_id)
 
     def drop(self, set_ids: Iterable[int]) -> list[ModelSet]:
-        """Remove sets with the generations and indexes that no other set has.
+        """Remove sets, and the generations and indexes that belong to no other set.
 
-        Raises InvalidValue for the active set, UnknownName.
+        Returns the removed sets. Raises InvalidValue for the active set, UnknownName.
         """
         with self._context.index_lock.hold():
             with self._catalog.transaction() as transaction:
                 dropped = [sets.get(transaction, set_id) for set_id in set_ids]
-                if any(one.is_active for one in dropped):
-                    reason = "the library uses it; move to another one first"
+                if any(model_set.is_active for model_set in dropped):
+                    reason = "the library uses it; switch to another one first"
                     raise InvalidValue(name="set", value="active", reason=reason)
-                gone = {
+                unused = {
                     (row.video_id, row.generation)
-                    for one in dropped
-                    for row in sets.generations(transaction, set_id=one.set_id)
+                    for model_set in dropped
+                    for row in sets.generations(transaction, set_id=model_set.set_id)
                 }
-                for one in dropped:
-                    sets.remove(transaction, one.set_id)
-                gone -= {(row.video_id, row.generation) for row in sets.generations(transaction)}
-                left = sets.every(transaction)
+                for model_set in dropped:
+                    sets.remove(transaction, model_set.set_id)
+                unused -= {(row.video_id, row.generation) for row in sets.generations(transaction)}
+                remaining = sets.every(transaction)
             files.crash_point("set-dropped")
             indexing.sync(self._context)
-            self._remove_indexes(left)
-            for key in gone:
+            self._remove_indexes(remaining)
+            for key in unused:
                 remove_tree(self._paths.generation(*key))
         return dropped
 
     def inactive_bytes(self) -> int:
-        """Bytes that dropping every set but the active one would free."""
+        """The bytes on disk that dropping all sets but the active one would free."""
         with self._catalog.transaction() as transaction:
             every = sets.every(transaction)
             rows = sets.generations(transaction)
         paths = self._paths
-        active = next(one for one in every if one.is_active)
+        active = next(model_set for model_set in every if model_set.is_active)
         kept = {paths.generation(row.video_id, row.generation) for row in rows if row.set_id == active.set_id}
-        gone = {paths.generation(row.video_id, row.generation) for row in rows} - kept
-        gone |= {paths.lexical_of(one.set_id) for one in every if not one.is_active}
-        gone |= {paths.vector_index(space) for one in every for space in one.spaces.values()}
-        gone -= {paths.vector_index(space) for space in active.spaces.values()}
-        return sum(tree_bytes(folder) for folder in gone)
+        unused = {paths.generation(row.video_id, row.generation) for row in rows} - kept
+        unused |= {paths.lexical_of(model_set.set_id) for model_set in every if not model_set.is_active}
+        unused |= {paths.vector_index(space) for model_set in every for space in model_set.spaces.values()}
+        unused -= {paths.vector_index(space) for space in active.spaces.values()}
+        return sum(tree_bytes(folder) for folder in unused)
 
     def _pending(self, transaction: Transaction, set_id: int) -> PendingVideos:
-        made = {one.video_id: one for one in sets.generations(transaction, set_id=set_id)}
+        rows = {row.video_id: row for row in sets.generations(transaction, set_id=set_id)}
         present = [video for video in videos.with_generation(transaction) if video.state != VideoState.DELETED]
         missing = []
         for video in present:
-            one = made.get(video.video_id)
-            # one without inputs is of a library from before they were kept, and is taken as it is
-            if one is None or (one.inputs is not None and one.inputs != sets.inputs_of(self._paths, video)):
+            row = rows.get(video.video_id)
+            # Older libraries have generations without inputs; those count as up to date.
+            if row is None or (row.inputs is not None and row.inputs != sets.inputs_of(self._paths, video)):
                 missing.append((video.user_id, video.video_id))
         return PendingVideos(tuple(missing), len(present))
 
-    def _remove_indexes(self, left: list[ModelSet]) -> None:
+    def _remove_indexes(self, remaining: list[ModelSet]) -> None:
         """Remove every index and work folder that belongs to no set, also those that a killed process left."""
         paths = self._paths
-        kept = {paths.lexical_of(one.set_id) for one in left}
-        kept |= {paths.vector_index(space) for one in left for space in one.spaces.values()}
+        kept = {paths.lexical_of(model_set.set_id) for model_set in remaining}
+        kept |= {paths.vector_index(space) for model_set in remaining for space in model_set.spaces.values()}
         for folder in (*paths.indexes.glob("lexical*"), *paths.indexes.glob("*/*")):
             if folder.is_dir() and folder not in kept and folder.parent not in kept:
                 remove_tree(folder)
-        numbers = {one.set_id for one in left}
+        numbers = {model_set.set_id for model_set in remaining}
         for work in paths.work_root.glob("*-set*"):
             number = work.name.rpartition("-set")[2]
             if number.isdecimal() and int(number) not in numbers:
@@ -197,8 +201,8 @@ class ModelSets:
 
 
 def _keep_facts(transaction: Transaction, set_id: int) -> None:
-    """What the catalog says of the videos now belongs to the set that is being left."""
-    for one in sets.generations(transaction, set_id=set_id):
-        video = videos.get(transaction, one.video_id)
+    """Store the videos' present facts with the set that stops being the active one."""
+    for row in sets.generations(transaction, set_id=set_id):
+        video = videos.get(transaction, row.video_id)
         facts = {name: getattr(video, name) for name in sets.FACTS}
-        sets.put(transaction, one.video_id, set_id, one.generation, one.inputs, facts)
+        sets.put(transaction, row.video_id, set_id, row.generation, row.inputs, facts)

@@ -1,4 +1,4 @@
-"""Opened indexes, shared by the views of one process: each is opened anew only when its manifest has changed."""
+"""Opened indexes, shared by the views of one process: each is opened again only when its manifest has changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class OpenedIndexes:
-    """Indexes by their folder. Opening one, which may take seconds, does not hold up the others."""
+    """The opened indexes by folder. Safe to share between threads; opening one does not block the use of others."""
 
     def __init__(self, paths: LibraryPaths) -> None:
         self._paths = paths
@@ -27,22 +27,23 @@ class OpenedIndexes:
         self._held: dict[Path, tuple[Any, Any]] = {}
 
     def vectors(self, space: Space) -> VectorIndex:
-        """The present revision. FileNotFoundError where there is none; SpaceMismatch, LibraryDamaged."""
+        """The present vector index of a space. Raises FileNotFoundError, SpaceMismatch, LibraryDamaged."""
         folder = self._paths.vector_index(space)
         return self._open(folder, lambda: vectors.open_index(folder, space))
 
     def words(self, set_id: int) -> LexicalIndex:
-        """The present word index of a set. FileNotFoundError where there is none; LibraryDamaged."""
+        """The present lexical index of a set. Raises FileNotFoundError, LibraryDamaged."""
         folder = self._paths.lexical_of(set_id)
         return self._open(folder, lambda: LexicalIndex.open(folder))
 
     def keep_only(self, spaces: Collection[Space], set_id: int) -> None:
-        """Let go of all others; views that use them still do."""
+        """Forget all indexes but those of `spaces` and of the set. Views that use them keep them."""
         wanted = {self._paths.lexical_of(set_id), *(self._paths.vector_index(space) for space in spaces)}
         with self._lock:
             self._held = {folder: held for folder, held in self._held.items() if folder in wanted}
 
     def clear(self) -> None:
+        """Forget all indexes."""
         with self._lock:
             self._held = {}
 

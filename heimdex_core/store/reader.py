@@ -25,10 +25,10 @@ T = TypeVar("T")
 
 
 class Reader:
-    """One for each process; every method may be called from any thread. What belongs together is asked of one view."""
+    """Keeps the present view. Safe to share between threads; one per process is enough."""
 
     def __init__(self, paths: LibraryPaths, spaces: Mapping[str, Space], catalog: Catalog) -> None:
-        """`spaces` by role: those of a library that has published no set of models yet."""
+        """`spaces` by role are used while visible.parquet names no model set."""
         self.paths = paths
         self._spaces = dict(spaces)
         self._catalog = catalog
@@ -40,12 +40,12 @@ class Reader:
     # --- freshness --------------------------------------------------------------------------------
 
     def view(self) -> View:
-        """The library as it is now; the same object until something changes."""
+        """The library as it is now; the same object until something changes. Raises LibraryDamaged."""
         self.refresh()
         return self._now()
 
     def refresh(self) -> bool:
-        """Take up what has changed since the last call; true if anything had. A few `stat`s if nothing."""
+        """Take a new view if anything has changed since the last call; whether it had. Otherwise a few `stat` calls."""
         held = self._view
         if held is not None and self._signature(held.set_id, held.spaces) == held.signature:
             return False
@@ -72,7 +72,8 @@ class Reader:
         else:
             shot = snapshot.take(self.paths, held.snapshot if held is not None else snapshot.empty())
         spaces = self._spaces if shot.model_set is None else shot.model_set.spaces
-        # If visible.parquet was replaced meanwhile, this is older than the snapshot: the next look takes a new one.
+        # If visible.parquet was replaced meanwhile, this signature is older than the snapshot, so the next refresh
+        # takes a new view.
         signature = (published, *self._signature(shot.set_id, spaces)[1:])
         return View(self.paths, shot, shot.set_id, spaces, signature, self._opened, self._run_sql)
 
@@ -82,7 +83,10 @@ class Reader:
         return (file_signature(self.paths.visible), *(file_signature(path) for path in manifests))
 
     def ask(self, question: Callable[[View], T]) -> T:
-        """The answer of the present view; asked again of a newer one where a file of the view has gone meanwhile."""
+        """Call `question` with the present view, and again with a newer one each time it raises ViewOutdated.
+
+        Raises ViewOutdated in the end if files of every view were removed while it was asked.
+        """
         for _ in range(snapshot.ATTEMPTS):
             try:
                 return question(self.view())
@@ -102,7 +106,7 @@ class Reader:
         return tables.query(shot, user_id, query, params)
 
     def close(self) -> None:
-        """Give the memory back; the reader can be used again."""
+        """Release indexes and tables. The reader can be used again."""
         with self._lock:
             self._view = None
             self._opened.clear()

@@ -1,4 +1,4 @@
-"""Reels: named lists of clips, and each person's tray."""
+"""Reels: named lists of clips, and each user's tray."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
 from heimdex_core.types import Reel, ReelClip, utc_now
 
 TRAY = "tray"
-"""The reserved id; every person has one of their own."""
+"""The reel_id of the tray; every user has one."""
 
 
 class ReelRecords:
@@ -23,17 +23,17 @@ class ReelRecords:
         self._catalog = catalog
 
     def save(self, reel: Reel) -> Reel:
-        """Insert or replace a reel. Raises ReelNotFound where its id is another person's."""
+        """Insert or replace a reel. Raises ReelNotFound if its id belongs to another user."""
         with self._catalog.transaction() as transaction:
             return save(transaction, reel)
 
     def get(self, user_id: str, reel_id: str) -> Reel:
-        """One reel; ReelNotFound where it is not there or not this person's."""
+        """One reel of a user. Raises ReelNotFound."""
         with self._catalog.transaction() as transaction:
             return get(transaction, user_id, reel_id)
 
     def of_user(self, user_id: str) -> list[Reel]:
-        """A person's named reels, last changed first; without the tray."""
+        """A user's reels without the tray, last changed first."""
         with self._catalog.transaction() as transaction:
             return of_user(transaction, user_id)
 
@@ -43,14 +43,14 @@ class ReelRecords:
             delete(transaction, user_id, reel_id)
 
     def tray(self, user_id: str) -> Reel:
-        """The person's tray; an empty one if there is none yet."""
+        """The user's tray; an empty one if nothing was saved yet."""
         try:
             return self.get(user_id, TRAY)
         except ReelNotFound:
             return Reel(TRAY, user_id, "", (), utc_now())
 
     def save_tray(self, user_id: str, title: str, clips: Sequence[ReelClip]) -> Reel:
-        """Replace the person's tray."""
+        """Replace the user's tray."""
         return self.save(Reel(TRAY, user_id, title, tuple(clips), utc_now()))
 
 
@@ -58,7 +58,7 @@ class ReelRecords:
 
 
 def save(transaction: Transaction, reel: Reel) -> Reel:
-    """Insert or replace the person's reel of this id; another person's id is ReelNotFound."""
+    """Insert or replace a reel. Raises ReelNotFound if its id belongs to another user."""
     check_user(reel.user_id)
     if reel.reel_id != TRAY and transaction.rows(
         "select 1 from reels where reel_id = ? and user_id <> ?", [reel.reel_id, reel.user_id]
@@ -74,7 +74,7 @@ def save(transaction: Transaction, reel: Reel) -> Reel:
 
 
 def get(transaction: Transaction, user_id: str, reel_id: str) -> Reel:
-    """One reel; ReelNotFound where it is not there or not this person's."""
+    """One reel of a user. Raises ReelNotFound."""
     rows = transaction.rows("select * from reels where reel_id = ? and user_id = ?", [reel_id, user_id])
     if not rows:
         raise ReelNotFound(reel_id=reel_id)
@@ -82,7 +82,7 @@ def get(transaction: Transaction, user_id: str, reel_id: str) -> Reel:
 
 
 def of_user(transaction: Transaction, user_id: str) -> list[Reel]:
-    """A person's named reels, last changed first; without the tray."""
+    """A user's reels without the tray, last changed first."""
     rows = transaction.rows(
         "select * from reels where user_id = ? and reel_id <> ? order by updated_us desc, reel_id", [user_id, TRAY]
     )
@@ -90,7 +90,7 @@ def of_user(transaction: Transaction, user_id: str) -> list[Reel]:
 
 
 def delete(transaction: Transaction, user_id: str, reel_id: str) -> None:
-    """Remove a reel; ReelNotFound as `get`."""
+    """Remove a reel of a user. Raises ReelNotFound."""
     get(transaction, user_id, reel_id)
     transaction.run("delete from reels where reel_id = ? and user_id = ?", [reel_id, user_id])
 

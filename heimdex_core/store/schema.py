@@ -1,8 +1,8 @@
 """The catalog's tables, as versioned migrations. A migration and its version number are one transaction.
 
-There are no keys or constraints on purpose: DuckDB checks them too eagerly inside a transaction
-(an update is a delete and an insert), so the repositories keep the rules under the catalog's lock.
-Moments are BIGINT microseconds since 1970 UTC; JSON values are text.
+There are no keys or constraints on purpose: DuckDB checks them too eagerly inside a transaction (an update is a
+delete and an insert), so the functions that write the tables keep the rules, under the catalog's lock. Times are
+BIGINT microseconds since 1970 UTC; JSON values are text.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "create table model_sets (set_id integer, profile varchar, choice varchar, spaces varchar, created_us bigint)",
         """create table video_generations (
             video_id varchar, set_id integer, generation integer, inputs varchar, facts varchar)""",
-        # the sets themselves come from library.json, when the library is opened
+        # The first set itself is taken from library.json when the library is opened.
         """insert into video_generations
             select video_id, 1, generation, null, null from videos where generation is not null""",
         "insert into counters values ('active_set', 1), ('before_active_set', 0), ('last_set', 1)",
@@ -48,9 +48,9 @@ CATALOG_VERSION = len(MIGRATIONS)
 
 
 def migrate(transaction: Transaction) -> int:
-    """Bring the catalog to CATALOG_VERSION inside the caller's transaction; returns what it was before.
+    """Bring the catalog to CATALOG_VERSION inside the caller's transaction; returns the version that it had.
 
-    Raises LibraryVersion for a catalog made by newer software.
+    Raises LibraryVersion for a catalog of newer software.
     """
     transaction.run("create table if not exists schema_version (version integer)")
     found = int(transaction.rows("select max(version) as version from schema_version")[0]["version"] or 0)

@@ -1,7 +1,7 @@
-"""Sets of models, and which generation of each video is made with which. Inside one catalog transaction.
+"""The tables of model sets, and of the generation that each video has in each set.
 
-A set is numbered once and never changed. One is the active set: its generations are what everybody sees.
-A set's number is not given again after it is dropped.
+Every function works inside one catalog transaction. A set is never changed after it is added. One set is the active
+one: its generations are visible. The number of a dropped set is not used again.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import UnknownName
+from heimdex_core.files import sha256_of
 from heimdex_core.store.sidecar import space_to_json
 from heimdex_core.store.transaction import Transaction, from_us, to_us
 from heimdex_core.types import Json, ModelSet, Space, Video, to_json, utc_now
@@ -22,25 +23,26 @@ if TYPE_CHECKING:
     from heimdex_core.store.library_json import LibraryManifest
 
 FACTS = ("scene_count", "transcript_source", "transcript_rough", "notes", "has_preview")
-"""What the catalog says of a video that depends on the models; it changes with the active set."""
+"""The fields of Video that depend on the models; they change with the active set."""
 
 
 @dataclass(frozen=True)
 class SetGeneration:
-    """A video's generation in a set. `inputs` is None in libraries from before it was kept."""
+    """A video's generation in a set. `inputs` (see `inputs_of`) is None if an older version wrote it."""
 
     video_id: str
     set_id: int
     generation: int
     inputs: str | None
     facts: Json
+    """Values of FACTS by name."""
 
 
 # --- sets -----------------------------------------------------------------------------------------
 
 
 def ensure_first(transaction: Transaction, manifest: LibraryManifest) -> None:
-    """Set 1 is what library.json says, in a library that has no sets yet."""
+    """Add set 1, as library.json describes it, to a library that has no sets yet."""
     if transaction.rows("select 1 from model_sets"):
         return
     _insert(transaction, 1, manifest.profile, manifest.choice, manifest.spaces)
@@ -48,7 +50,7 @@ def ensure_first(transaction: Transaction, manifest: LibraryManifest) -> None:
 
 
 def add(transaction: Transaction, profile: str, choice: Json, spaces: Mapping[str, Space]) -> ModelSet:
-    """A new set, or the one of these very models that is there already."""
+    """Add a set; if one of the same models exists, that is returned."""
     wanted = (_models_of(choice), dict(spaces))
     for known in every(transaction):
         if (_models_of(known.choice), dict(known.spaces)) == wanted:
@@ -60,8 +62,8 @@ def add(transaction: Transaction, profile: str, choice: Json, spaces: Mapping[st
 
 
 def get(transaction: Transaction, set_id: int) -> ModelSet:
-    """UnknownName for a set that is not there (any more)."""
-    sets = {one.set_id: one for one in every(transaction)}
+    """One set. Raises UnknownName if it does not exist or was dropped."""
+    sets = {model_set.set_id: model_set for model_set in every(transaction)}
     if set_id not in sets:
         raise UnknownName(kind="set of models", name=str(set_id), known=", ".join(map(str, sets)))
     return sets[set_id]
@@ -84,24 +86,26 @@ def every(transaction: Transaction) -> list[ModelSet]:
 
 
 def active_id(transaction: Transaction) -> int:
+    """The number of the active set."""
     return _counter(transaction, "active_set")
 
 
 def before_active_id(transaction: Transaction) -> int | None:
-    """The set to go back to; None where there was no other, or it is dropped."""
+    """The number of the set that was active before; None if there was none or it was dropped."""
     before = _counter(transaction, "before_active_set")
     known = transaction.rows("select 1 from model_sets where set_id = ?", [before])
     return before if known and before != active_id(transaction) else None
 
 
 def activate(transaction: Transaction, set_id: int) -> None:
-    """Name the active set; the caller has seen to the videos."""
+    """Make a set the active one. The caller updates the videos table (videos.show_set)."""
     _set_counter(transaction, "before_active_set", active_id(transaction))
     _set_counter(transaction, "active_set", set_id)
     transaction.mark_visible_changed()
 
 
 def remove(transaction: Transaction, set_id: int) -> None:
+    """Remove a set and its rows of video_generations."""
     transaction.run("delete from video_generations where set_id = ?", [set_id])
     transaction.run("delete from model_sets where set_id = ?", [set_id])
 
@@ -112,7 +116,7 @@ def remove(transaction: Transaction, set_id: int) -> None:
 def generations(
     transaction: Transaction, *, set_id: int | None = None, video_id: str | None = None
 ) -> list[SetGeneration]:
-    """The generations that live: of one set, of one video, of both or of all."""
+    """The generations of one set, of one video, of one video in one set, or all."""
     rows = transaction.rows(
         """select * from video_generations where (? is null or set_id = ?) and (? is null or video_id = ?)
            order by video_id, set_id""",
@@ -129,7 +133,7 @@ def generations(
 def put(
     transaction: Transaction, video_id: str, set_id: int, n: int, inputs: str | None, facts: Mapping[str, Any]
 ) -> None:
-    """Name `n` as the video's generation in the set."""
+    """Record `n` as the video's generation in the set. Of `facts`, by field of Video, those in FACTS are kept."""
     kept = {name: to_json(facts[name]) for name in FACTS if name in facts}
     where = {"video_id": video_id, "set_id": set_id}
     row = {"generation": n, "inputs": inputs, "facts": json.dumps(kept, ensure_ascii=False)}
@@ -140,23 +144,23 @@ def put(
 
 
 def forget(transaction: Transaction, video_id: str) -> None:
-    """The video's generations, of every set."""
+    """Remove the video's rows of every set."""
     transaction.run("delete from video_generations where video_id = ?", [video_id])
 
 
 def inputs_of(paths: LibraryPaths, video: Video) -> str:
-    """What a generation of the video is made from besides models: its bytes, subtitles and own choices."""
+    """A hash of what a generation is made from besides models: the video's bytes, subtitles, language, parameters."""
     subtitles = paths.subtitles(video.video_id)
-    words = hashlib.sha256(subtitles.read_bytes()).hexdigest() if subtitles is not None else None
-    whole = [video.sha256, words, video.language, dict(sorted(video.params.items()))]
-    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:32]
+    subtitles_sha256 = sha256_of(subtitles) if subtitles is not None else None
+    inputs = [video.sha256, subtitles_sha256, video.language, dict(sorted(video.params.items()))]
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:32]
 
 
 # --- rows -----------------------------------------------------------------------------------------
 
 
 def _models_of(choice: Json) -> Json:
-    """A choice without the reason for it: what makes two sets the same."""
+    """A choice without its name and reason: two sets are the same if this and the spaces are equal."""
     return {name: value for name, value in to_json(choice).items() if name not in ("name", "reason") and value}
 
 

@@ -1,6 +1,6 @@
 """A generation's files: scenes.parquet, words.parquet, vectors/<space>.parquet (float16), provenance.json.
 
-Every Parquet file says in its metadata what it is and in which format version.
+The metadata of every Parquet file names its kind and format version.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ WORDS_SCHEMA = pa.schema(
 
 
 def vectors_path(folder: Path, space_name: str) -> Path:
+    """The file of a generation's vectors in a space. Raises InvalidValue for a malformed name."""
     return folder / "vectors" / f"{check_space_name(space_name)}.parquet"
 
 
@@ -82,17 +83,20 @@ def vectors_path(folder: Path, space_name: str) -> Path:
 
 
 def write_scenes(folder: Path, scenes: Sequence[Scene]) -> None:
-    """scenes.parquet in `folder`. DiskFull."""
+    """Write scenes.parquet into a generation's folder. Raises DiskFull."""
     _write(folder / "scenes.parquet", pa.Table.from_pylist([_scene_row(s) for s in scenes], schema=SCENES_SCHEMA), {})
 
 
 def read_scenes(folder: Path) -> list[Scene]:
-    """The scenes in their order. FileNotFoundError, LibraryDamaged."""
+    """The scenes in the order they were written in. Raises FileNotFoundError, LibraryDamaged."""
     return scenes_of(read_scenes_table(folder))
 
 
 def read_scenes_table(folder: Path) -> pa.Table:
-    """scenes.parquet as Arrow, SCENES_SCHEMA; a column that is younger than the file is empty."""
+    """scenes.parquet as Arrow with SCENES_SCHEMA; columns that an older file lacks are null.
+
+    Raises FileNotFoundError, LibraryDamaged.
+    """
     table = _read(folder / "scenes.parquet")
     for field in SCENES_SCHEMA:
         if field.name not in table.column_names:
@@ -101,7 +105,7 @@ def read_scenes_table(folder: Path) -> pa.Table:
 
 
 def scenes_of(table: pa.Table) -> list[Scene]:
-    """Rows of SCENES_SCHEMA as values; further columns are left out."""
+    """The rows of a table with the columns of SCENES_SCHEMA as scenes; further columns are ignored."""
     return [_scene(row) for row in table.select(SCENES_SCHEMA.names).to_pylist()]
 
 
@@ -125,9 +129,9 @@ def _scene(row: Json) -> Scene:
 
 
 def write_words(folder: Path, transcript: Transcript, scenes: Sequence[Scene]) -> None:
-    """words.parquet: one row a word; a segment without word times is one row with is_word false.
+    """Write words.parquet: one row a word; a segment without word times is one row with is_word false.
 
-    `scene_id` is the scene in which the word's middle lies, null where there is none.
+    A row's scene_id is that of the scene that contains the middle of the word, null if none does. Raises DiskFull.
     """
     rows: list[Json] = []
     for number, segment in enumerate(transcript.segments):
@@ -175,7 +179,7 @@ def _assign_scenes(rows: list[Json], scenes: Sequence[Scene]) -> None:
 
 
 def read_words_table(folder: Path) -> pa.Table:
-    """words.parquet as Arrow; empty where the generation has none."""
+    """words.parquet as Arrow with WORDS_SCHEMA; empty if there is no such file. Raises LibraryDamaged."""
     try:
         return _read(folder / "words.parquet")
     except FileNotFoundError:
@@ -183,7 +187,7 @@ def read_words_table(folder: Path) -> pa.Table:
 
 
 def read_words(folder: Path) -> Transcript:
-    """The transcript that `write_words` kept; source "none" where there is no file."""
+    """The transcript that `write_words` wrote; one of source "none" if there is no file. Raises LibraryDamaged."""
     table = read_words_table(folder)
     about = json.loads((table.schema.metadata or {}).get(b"transcript", b'{"source": "none"}'))
     return Transcript.from_json({**about, "segments": [_segment_json(group) for group in _by_segment(table)]})
@@ -211,20 +215,26 @@ def _segment_json(rows: list[Json]) -> Json:
 
 
 def segments_of(folder: Path, within: Interval | None = None) -> list[Segment]:
-    """The segments, of the whole video or those that overlap `within`."""
-    found = list(read_words(folder).segments)
+    """The transcript's segments: all, or those that overlap `within`."""
+    segments = read_words(folder).segments
     if within is None:
-        return found
-    return [s for s in found if s.start_s < within.end_s and s.end_s > within.start_s]
+        return list(segments)
+    return [s for s in segments if s.start_s < within.end_s and s.end_s > within.start_s]
 
 
 # --- vectors --------------------------------------------------------------------------------------
 
 
 def write_vectors(folder: Path, space: Space, scene_ids: Sequence[str], vectors: npt.ArrayLike) -> None:
-    """vectors/<space>.parquet: (n, d) vectors as float16, one row a scene.
+    """Write vectors/<space>.parquet: one row a scene, components as float16.
 
-    InvalidValue where shapes do not fit the space or a value is not finite. DiskFull.
+    Args:
+        folder: a generation's folder.
+        space: the space of the vectors.
+        scene_ids: n ids.
+        vectors: (n, d) with d = space.dim, finite.
+
+    Raises InvalidValue, DiskFull.
     """
     array = np.asarray(vectors, dtype=np.float32).reshape(len(scene_ids), -1) if len(scene_ids) else None
     if array is not None and array.shape[1] != space.dim:
@@ -238,7 +248,10 @@ def write_vectors(folder: Path, space: Space, scene_ids: Sequence[str], vectors:
 
 
 def read_vectors(folder: Path, space: Space) -> tuple[list[str], npt.NDArray[np.float32]]:
-    """(scene ids, (n, d) float32). FileNotFoundError, LibraryDamaged; SpaceMismatch for another model's."""
+    """(n scene ids, (n, d) float32 vectors).
+
+    Raises FileNotFoundError, LibraryDamaged, SpaceMismatch for vectors of another model, revision or width.
+    """
     table = _read(vectors_path(folder, space.name))
     space.check(read_space(table))
     flat = table.column("vector").combine_chunks().flatten()
@@ -248,12 +261,12 @@ def read_vectors(folder: Path, space: Space) -> tuple[list[str], npt.NDArray[np.
 
 
 def no_vectors(space: Space) -> npt.NDArray[np.float32]:
-    """The (0, d) vectors of a generation that has none in a space."""
+    """The (0, d) float32 array of a generation without vectors in a space."""
     return np.empty((0, space.dim), np.float32)
 
 
 def read_space(table: pa.Table) -> Space:
-    """The space that a vectors file says it belongs to."""
+    """The space that the metadata of a vectors file names. Raises LibraryDamaged."""
     try:
         return Space(**json.loads((table.schema.metadata or {})[b"space"]))
     except (KeyError, ValueError, TypeError) as error:
@@ -261,6 +274,7 @@ def read_space(table: pa.Table) -> Space:
 
 
 def space_to_json(space: Space) -> Json:
+    """A space as the JSON object that Space(**value) takes."""
     return {n: getattr(space, n) for n in ("name", "kind", "model", "revision", "dim")}
 
 
@@ -268,12 +282,12 @@ def space_to_json(space: Space) -> Json:
 
 
 def write_provenance(folder: Path, provenance: Mapping[str, Any]) -> None:
-    """provenance.json: models, revisions, parameters, fingerprints."""
+    """Write provenance.json: models, revisions, parameters, fingerprints. Raises DiskFull."""
     write_json(folder / "provenance.json", {"format": FORMAT_VERSION, **provenance})
 
 
 def read_provenance(folder: Path) -> Json:
-    """What `write_provenance` kept. FileNotFoundError, LibraryDamaged."""
+    """The content of provenance.json. Raises FileNotFoundError, LibraryDamaged."""
     try:
         value: Json = read_json(folder / "provenance.json")
     except ValueError as error:

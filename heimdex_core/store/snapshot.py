@@ -1,4 +1,4 @@
-"""What a reader holds in memory: the visible videos and their scenes, at one moment."""
+"""What a reader keeps in memory: the visible videos and their scenes, at one moment."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import pyarrow.compute as pc
 from heimdex_core.errors import HeimdexError, LibraryDamaged
 from heimdex_core.store import sidecar, visible
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.visible import ModelSet, VisibleVideo
-from heimdex_core.types import Scene
+from heimdex_core.types import ModelSet, Scene, VisibleVideo
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 20
+"""How often a reader starts again because the library has changed while it was reading."""
 
 
 @dataclass(frozen=True)
 class LoadedVideo:
-    """One generation's scenes, as Arrow; made into values when somebody asks."""
+    """The scenes of one generation, as Arrow; converted to Scene on first use."""
 
     video_id: str
     generation: int
@@ -30,64 +30,70 @@ class LoadedVideo:
 
     @cached_property
     def scenes(self) -> dict[str, Scene]:
-        """By id, in order."""
+        """The scenes by scene_id, in order."""
         return {scene.scene_id: scene for scene in sidecar.scenes_of(self.table)}
 
     @cached_property
     def scene_ids(self) -> list[str]:
+        """The ids of the scenes, in order."""
         ids: list[str] = self.table.column("scene_id").to_pylist()
         return ids
 
     @cached_property
     def has_transcript(self) -> bool:
+        """Whether any scene has a transcript that is not blank."""
         words = pc.utf8_trim_whitespace(pc.fill_null(self.table.column("transcript"), ""))
         return bool(pc.any(pc.not_equal(words, "")).as_py())
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Never changed after it is made, so that threads can share it."""
+    """The visible videos of all users. Immutable, so threads can share it."""
 
     revision: int
+    """The catalog's revision that visible.parquet was written from."""
     visible: dict[str, VisibleVideo]
+    """By video_id; without deleted videos."""
     loaded: dict[str, LoadedVideo]
+    """By video_id; without videos whose files cannot be read."""
     problems: tuple[str, ...] = ()
+    """Messages about videos whose files cannot be read."""
     owners: dict[str, list[VisibleVideo]] = field(default_factory=dict)
+    """The loaded videos by user_id, newest first."""
     model_set: ModelSet | None = None
-    """None in what was published before there were sets of models."""
+    """The active set; None if visible.parquet was published by a version without model sets."""
 
     @property
     def set_id(self) -> int:
-        """The set of models of the visible generations; 1 is what a library was made with."""
+        """The number of the model set of the visible generations. A library begins with set 1."""
         return 1 if self.model_set is None else self.model_set.set_id
 
     def of_user(self, user_id: str, video_ids: tuple[str, ...] | None = None) -> list[VisibleVideo]:
-        """The person's visible videos, newest first; of `video_ids` only where those are given."""
-        mine = self.owners.get(user_id, [])
+        """The user's visible videos, newest first; if `video_ids` are given, only those among them."""
+        owned = self.owners.get(user_id, [])
         if video_ids is None:
-            return mine
+            return owned
         chosen = frozenset(video_ids)
-        return [video for video in mine if video.video_id in chosen]
+        return [video for video in owned if video.video_id in chosen]
 
 
 def empty() -> Snapshot:
+    """The snapshot of a reader that has not read anything yet."""
     return Snapshot(revision=-1, visible={}, loaded={})
 
 
 def take(paths: LibraryPaths, before: Snapshot) -> Snapshot:
-    """The present state; videos whose generation is the same as `before` are not read again.
+    """Read the present state; videos whose generation is the same as in `before` are not read again.
 
-    A generation's number may be given again after its set of models was dropped, so only those of the same
-    set are the same.
-
-    A generation may be replaced and removed while it is being read: then visible.parquet names
-    another one, and reading starts again.
+    The number of a generation may be used again after its model set was dropped, so only generations of the same set
+    are compared. A generation may be replaced and removed while it is being read: then visible.parquet names another
+    one, and reading starts again. Raises LibraryDamaged if visible.parquet cannot be read.
     """
     for _ in range(ATTEMPTS):
-        revision, found, model_set = visible.read(paths.visible)
-        shown = {video_id: video for video_id, video in found.items() if not video.deleted}
-        now = 1 if model_set is None else model_set.set_id
-        loaded, problems = _load(paths, shown, before.loaded if before.set_id == now else {})
+        revision, published, model_set = visible.read(paths.visible)
+        shown = {video_id: video for video_id, video in published.items() if not video.deleted}
+        set_id = 1 if model_set is None else model_set.set_id
+        loaded, problems = _load(paths, shown, before.loaded if before.set_id == set_id else {})
         if not problems or visible.read_revision(paths.visible) == revision:
             break
     for problem in problems:

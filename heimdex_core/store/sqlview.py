@@ -1,8 +1,7 @@
-"""`lib.sql`: an in-memory DuckDB for each person with copies of their rows, and nothing else to reach.
+"""`lib.sql`: an in-memory DuckDB for each user with copies of their rows, and access to nothing else.
 
-Reading only: one statement, of a reading kind, in a read-only transaction, with access to files and
-to the configuration switched off. Tables: videos, scenes, words, exports, reels, preferences,
-judgements, searches; view: keyframes.
+One SELECT or EXPLAIN at a time, in a read-only transaction, with access to files and to the configuration switched
+off. Tables: videos, scenes, words, exports, reels, preferences, judgements, searches; view: keyframes.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ _WORDS = pa.schema([*sidecar.WORDS_SCHEMA, pa.field("video_id", pa.string()), pa
 
 
 class SqlViews:
-    """One database for each person, filled when they first ask."""
+    """The users' databases, each created and filled on first use. Safe to share between threads."""
 
     def __init__(self, paths: LibraryPaths, catalog: Catalog) -> None:
         self._paths = paths
@@ -62,7 +61,16 @@ class SqlViews:
     def query(
         self, shot: Snapshot, user_id: str, query: str, params: Sequence[Any] | Mapping[str, Any]
     ) -> pd.DataFrame:
-        """The result of one reading statement. InvalidSql."""
+        """Run one SELECT or EXPLAIN over the user's rows.
+
+        Args:
+            shot: the snapshot whose videos, scenes and words are queried.
+            user_id: whose rows.
+            query: one statement.
+            params: values for its placeholders, by position or by name.
+
+        Raises InvalidSql; OSError or LibraryDamaged if a file of the snapshot has been removed.
+        """
         with self._lock:
             database = self._databases.get(user_id)
             if database is None:
@@ -70,6 +78,7 @@ class SqlViews:
         return database.query(shot, query, params)
 
     def close(self) -> None:
+        """Close all databases; the next query creates a new one."""
         with self._lock:
             for database in self._databases.values():
                 database.close()
@@ -83,7 +92,7 @@ class _Database:
         self._user_id = user_id
         self._lock = threading.Lock()
         self._loaded: dict[str, tuple[int, int]] = {}
-        """(set of models, generation) of each video."""
+        """(set_id, generation) of the copied rows of each video."""
         self._catalog_signature: Any = None
         self._searches_signature: Any = None
         self._connection = duckdb.connect(
@@ -99,7 +108,7 @@ class _Database:
         self._create("scenes", _SCENES.empty_table())
         self._create("words", _WORDS.empty_table())
         self._create("searches", _searches([]))
-        # The names stay as they are in the files; `end_s - start_s` is the duration.
+        # Columns keep the names of the fields in scenes.parquet; `end_s - start_s` is the duration.
         self._connection.execute(
             """create view keyframes as select scene_id, video_id, unnest(keyframes, recursive := true) from scenes"""
         )
@@ -111,7 +120,7 @@ class _Database:
         with self._lock:
             self._update(shot)
             cursor = self._connection.cursor()
-            # Fixed to what was just filled in: another view may be asked while this one is.
+            # The transaction sees what was just copied, also when another view is queried meanwhile.
             cursor.execute("begin transaction read only")
             cursor.execute("select 1 from scenes limit 0")
         try:
@@ -133,15 +142,15 @@ class _Database:
 
     def _update(self, shot: Snapshot) -> None:
         wanted = {video.video_id: (shot.set_id, video.generation) for video in shot.of_user(self._user_id)}
-        gone = [video_id for video_id, made in self._loaded.items() if wanted.get(video_id) != made]
-        new = [video_id for video_id, made in wanted.items() if self._loaded.get(video_id) != made]
-        # All is read before anything is changed: a file may have gone meanwhile.
+        outdated = [video_id for video_id, version in self._loaded.items() if wanted.get(video_id) != version]
+        new = [video_id for video_id, version in wanted.items() if self._loaded.get(video_id) != version]
+        # Everything is read before anything is changed: a file may have been removed meanwhile.
         read = {
             "scenes": [self._scenes(shot, video_id) for video_id in new],
             "words": [self._words(shot, video_id) for video_id in new],
         }
         for table, rows in read.items():
-            for video_id in gone:
+            for video_id in outdated:
                 self._connection.execute(f"delete from {table} where video_id = ?", [video_id])  # noqa: S608
             if rows:
                 self._append(table, pa.concat_tables(rows))
@@ -161,7 +170,7 @@ class _Database:
         return table.append_column("generation", pa.array([n] * len(table), pa.int32())).cast(_WORDS)
 
     def _copy_catalog(self) -> None:
-        """Taken over whole in one short transaction, and only if the catalog has been written since."""
+        """Copy the user's rows in one short transaction, if the catalog has been written since the last time."""
         signature = file_signature(self._paths.catalog)
         if signature is not None and signature == self._catalog_signature:
             return
@@ -178,7 +187,7 @@ class _Database:
         entries = []
         with suppress(FileNotFoundError), self._paths.searches.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                with suppress(ValueError):  # a line that a crash cut short
+                with suppress(ValueError):  # a crash may leave an incomplete line
                     entry = json.loads(line)
                     if isinstance(entry, dict) and entry.get("user_id") == self._user_id:
                         entries.append(entry)
@@ -201,11 +210,11 @@ def _check(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     if len(statements) != 1:
         raise InvalidSql(reason=f"one statement is needed, not {len(statements)}")
     if statements[0].type not in _READING:
-        raise InvalidSql(reason=f"{statements[0].type.name} is not a reading statement")
+        raise InvalidSql(reason=f"only SELECT and EXPLAIN are allowed, not {statements[0].type.name}")
 
 
 def _utc(table: pa.Table) -> pa.Table:
-    """The same with its moments marked as UTC."""
+    """The same table with its timestamps marked as UTC."""
     fields = [
         pa.field(f.name, pa.timestamp("us", tz="UTC")) if pa.types.is_timestamp(f.type) else f for f in table.schema
     ]

@@ -36,10 +36,11 @@ from heimdex_core.types import (
 )
 
 UNFINISHED_VIDEO = (VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING)
+"""The states of videos that are being worked on or wait for it."""
 
 
 class Store:
-    """An open library. Any thread may use it; every call that reads for a person takes their user_id."""
+    """An open library. Safe to share between threads. Calls on behalf of a user take the user_id."""
 
     def __init__(self, root: Path | str, manifest: LibraryManifest, *, on_wait: OnWait = log_wait) -> None:
         self.paths = LibraryPaths(root)
@@ -59,7 +60,17 @@ class Store:
     def create(
         cls, root: Path | str, *, profile: str, models: Json, spaces: Mapping[str, Space], on_wait: OnWait = log_wait
     ) -> Store:
-        """A new library; one that another process has made meanwhile is opened. DiskFull."""
+        """Create a library and open it; one that exists already is only opened.
+
+        Args:
+            root: the library folder; created if it is missing.
+            profile: the profile's name.
+            models: the ModelChoice as JSON.
+            spaces: the spaces of its models, by role.
+            on_wait: reports that a lock is awaited.
+
+        Raises DiskFull, and what `open` raises.
+        """
         paths = LibraryPaths(root)
         with disk_errors("the library", paths.root):
             paths.root.mkdir(parents=True, exist_ok=True)
@@ -73,7 +84,10 @@ class Store:
 
     @classmethod
     def open(cls, root: Path | str, *, on_wait: OnWait = log_wait) -> Store:
-        """Open, migrate and mend. LibraryNotFound, LibraryVersion, LibraryDamaged."""
+        """Open a library, upgrade it, and repair what a crash left.
+
+        Raises LibraryNotFound, LibraryVersion for a library of newer software, LibraryDamaged, DiskFull.
+        """
         store = cls(root, read_manifest(LibraryPaths(root)), on_wait=on_wait)
         store.catalog.prepare()
         with store.catalog.transaction() as transaction:
@@ -81,18 +95,18 @@ class Store:
             sets.ensure_first(transaction, store.manifest)
             active = sets.get(transaction, sets.active_id(transaction))
         store._write_manifest(active)
-        for folder in (store.paths.root, store.paths.videos, store.paths.indexes):
-            sweep(folder)  # what a crash left behind long ago
+        for folder in (store.paths.root, store.paths.videos, store.paths.indexes, store.paths.preferences_root):
+            sweep(folder)  # unfinished files that a crash left
         return store
 
     def close(self) -> None:
-        """Give back what the reader holds."""
+        """Release what the reader keeps in memory. The store can be used again."""
         with self._reader_lock:
             if self._reader is not None:
                 self._reader.close()
 
     def reader(self) -> Reader:
-        """The process's reader of this library."""
+        """The reader of this library, one for each store."""
         with self._reader_lock:
             if self._reader is None:
                 self._reader = Reader(self.paths, self.manifest.spaces, self.catalog)
@@ -110,7 +124,20 @@ class Store:
         language: str = "auto",
         notes: Sequence[str] = (),
     ) -> tuple[Video, bool]:
-        """(the owner's video of these bytes, whether it was made now). A known one may be in any state."""
+        """Register a video, unless the user has one of the same bytes, in whatever state.
+
+        Args:
+            user_id: the owner.
+            sha256: SHA-256 of the source's bytes, 64 lower-case hexadecimal digits.
+            title: as shown to users.
+            filename: the name of the file that was given.
+            description: free text.
+            language: an ISO 639-1 code, or "auto" to detect it.
+            notes: codes of what was noticed about the file.
+
+        Returns (the video, whether it was registered now); a new one is in state uploading. Raises InvalidValue,
+        DiskFull.
+        """
         with self.catalog.transaction() as transaction:
             video, created = videos.register(
                 transaction,
@@ -133,7 +160,7 @@ class Store:
         return video, created
 
     def video(self, user_id: str, video_id: str) -> Video:
-        """VideoNotFound where it is not there or not this person's."""
+        """One video of a user. Raises VideoNotFound."""
         check_uuid(video_id)
         with self.catalog.transaction() as transaction:
             return videos.get(transaction, video_id, user_id)
@@ -141,14 +168,14 @@ class Store:
     def videos(
         self, user_id: str, *, include_deleted: bool = False, limit: int | None = None, offset: int = 0
     ) -> list[Video]:
-        """A person's videos, newest first."""
+        """A user's videos, newest first; `limit` None returns all after `offset`."""
         with self.catalog.transaction() as transaction:
             return videos.of_user(transaction, user_id, include_deleted=include_deleted, limit=limit, offset=offset)
 
     def set_state(self, video_id: str, state: VideoState, **changes: Any) -> Video:
         """Change a video's state, and with it fields of Video by name (error, job_id, info, notes, language).
 
-        Setting the same state again is fine. Raises InvalidTransition.
+        Setting the present state again is allowed. Raises VideoNotFound, InvalidTransition.
         """
         with self.catalog.transaction() as transaction:
             video = videos.set_state(transaction, video_id, VideoState(state), changes)
@@ -157,14 +184,16 @@ class Store:
         return video
 
     def mark_video_failed(self, user_id: str, video_id: str, error: HeimdexError) -> bool:
-        """End unfinished work on a video with `error`; False if there was nothing to end.
+        """End unfinished work on a video with `error`.
 
-        A video that was never indexed becomes failed. One that is indexed stays so and only keeps the error of the
-        attempt to index it again. A video that is deleted or finished stays as it is.
+        A video that was never indexed becomes failed. One with a generation becomes indexed again and keeps the error
+        of the attempt to index it again. Any other video stays as it is.
+
+        Returns False if there was no unfinished work, or no such video of this user.
         """
         changes = {"error": error.to_dict()}
         try:
-            # One transaction: a video deleted between looking and writing would come back.
+            # One transaction: otherwise a video that is deleted in between would be restored.
             with self.catalog.transaction() as transaction:
                 video = videos.get(transaction, video_id, user_id)
                 if video.state not in UNFINISHED_VIDEO:
@@ -181,56 +210,59 @@ class Store:
         return True
 
     def unfinished_videos(self, unchanged_for_s: float) -> list[tuple[str, str]]:
-        """(user_id, video_id) of videos whose state says that they are worked on, unchanged for so many seconds."""
+        """(user_id, video_id) of videos that are being validated or processed, unchanged for so many seconds."""
         with self.catalog.transaction() as transaction:
             return videos.unfinished(transaction, videos.older_than(unchanged_for_s))
 
     def set_job(self, video_id: str, job_id: str | None) -> Video:
-        """Name the job that works on a video."""
+        """Record the id of the job that works on a video; None for no job. Raises VideoNotFound."""
         with self.catalog.transaction() as transaction:
             return videos.change(transaction, video_id, {"job_id": job_id})
 
     def delete_video(self, user_id: str, video_id: str) -> Video:
-        """Hide a video from everybody; `restore_video` brings it back until it is purged."""
+        """Hide a video from everybody; until it is purged, `restore_video` undoes this. Raises VideoNotFound."""
         check_uuid(video_id)
         with self.catalog.transaction() as transaction:
             videos.get(transaction, video_id, user_id)
             return videos.set_state(transaction, video_id, VideoState.DELETED, {})
 
     def restore_video(self, user_id: str, video_id: str) -> Video:
-        """Undo a deletion."""
+        """Undo a deletion; see videos.restore for the state that the video gets. Raises VideoNotFound."""
         check_uuid(video_id)
         with self.catalog.transaction() as transaction:
             return videos.restore(transaction, user_id, video_id)
 
     def purge_video(self, video_id: str) -> None:
-        """Remove a video for good: its rows in the indexes, its folders, its record. Repeatable."""
+        """Remove a video for good: its rows in the indexes, its folders, its record. May be repeated after a crash."""
         commit.purge(self.context, check_uuid(video_id))
 
     def abandoned(self, older_than_s: float) -> list[Video]:
-        """What clean-up may purge: deleted, failed and never indexed, or half uploaded, and untouched so long."""
+        """Videos that may be purged: deleted, or never indexed and failed or uploading; unchanged for that long."""
         with self.catalog.transaction() as transaction:
             return videos.abandoned(transaction, videos.older_than(older_than_s))
 
     def busy_ids(self) -> set[str]:
-        """Ids of the videos and exports that are being worked on or wait for it."""
+        """Ids of the videos and exports that are being worked on, or wait for it."""
         with self.catalog.transaction() as transaction:
             return videos.busy_ids(transaction)
 
     def set_params(self, video_id: str, *, params: Json | None = None, language: str | None = None) -> Video:
-        """Change what a video's next indexing goes by; what is indexed stays as it is until then."""
+        """Change the parameters or the language that a video is indexed with the next time. Raises VideoNotFound."""
         given = {"params": params, "language": language}
         with self.catalog.transaction() as transaction:
             return videos.change(transaction, check_uuid(video_id), {k: v for k, v in given.items() if v is not None})
 
     def _write_video_json(self, video: Video) -> None:
-        """What makes the folder complete in itself, so that another library can adopt it."""
+        """Keep video.json equal to the catalog, so that another library can adopt the folder."""
         adopting.write_video_json(self.paths, video)
 
     # --- model sets ---
 
     def switch_set(self, set_id: int) -> ModelSet:
-        """Make a set the active one for everybody, at once. Raises MoveIncomplete while videos are pending."""
+        """Make a set the active one for everybody, at once.
+
+        Raises UnknownName, MoveIncomplete while videos are pending.
+        """
         active = self.sets.switch(set_id)
         self._write_manifest(active)
         with self.catalog.transaction() as transaction:
@@ -240,7 +272,7 @@ class Store:
         return active
 
     def _write_manifest(self, active: ModelSet) -> None:
-        """library.json follows the catalog; a crash after a switch may have left it behind."""
+        """Keep library.json equal to the catalog; after a switch a crash may have left the old content."""
         now = self.manifest
         if (now.profile, now.choice, dict(now.spaces)) != (active.profile, active.choice, dict(active.spaces)):
             value = manifest_json(active.profile, active.choice, active.spaces, created_at=now.created_at)
@@ -250,14 +282,14 @@ class Store:
     # --- generations ------------------------------------------------------------------------------
 
     def next_generation(self, video_id: str) -> int:
-        """The number for a new generation: above every one that there is or was."""
+        """The number for a new generation: above all that exist or are recorded. Raises VideoNotFound."""
         with self.catalog.transaction() as transaction:
             current = videos.get(transaction, video_id).generation or 0
-            made = [one.generation for one in sets.generations(transaction, video_id=video_id)]
-        return max([current, *made, *generation.numbers(self.paths, video_id)]) + 1
+            recorded = [row.generation for row in sets.generations(transaction, video_id=video_id)]
+        return max([current, *recorded, *generation.numbers(self.paths, video_id)]) + 1
 
     def new_staging(self, video_id: str) -> Path:
-        """An empty folder to write a generation into (see sidecar.py); hand it to `commit_generation`."""
+        """An empty folder to write a generation into (see sidecar.py), for `commit_generation`. Raises DiskFull."""
         return generation.new_staging(self.paths, video_id)
 
     def commit_generation(
@@ -275,18 +307,21 @@ class Store:
         has_preview: bool = False,
         language: str | None = None,
     ) -> Video:
-        """Make the staged generation its video's one in a model set; may be repeated after a crash.
+        """Publish a staged generation as the video's generation in a model set; may be repeated after a crash.
 
-        In the active set everybody sees it at once; in another one nothing changes for anybody.
+        In the active set it becomes visible at once; in another set nothing that users see changes.
 
         Args:
+            video_id: the video.
             staged: a folder from `new_staging`, filled by sidecar.py.
             n: a number from `next_generation`.
-            target: the model set (None: the active one).
-            spaces: those of the models that made the vectors.
+            target: the model set; None is the active one.
+            spaces: the spaces of the models that made the vectors.
+            info, transcript_source, transcript_rough, notes, has_preview, language: fields of Video that change with
+                the generation; None leaves info and language as they are.
 
-        Raises SpaceMismatch, InvalidFolder, InvalidTransition, VideoNotFound, DiskFull; ModelsChanged where the set
-        must be active and is not.
+        Raises SpaceMismatch, InvalidFolder, InvalidValue, InvalidTransition, VideoNotFound, DiskFull; ModelsChanged if
+        the set must be active and is not.
         """
         target = target or CommitTarget()
         self.sets.check_spaces(spaces, target.set_id)
@@ -307,30 +342,40 @@ class Store:
     # --- preferences ---
 
     def preferences(self, user_id: str) -> dict[str, Any]:
-        """A person's preferences by key. Read from a file, so it never waits for a writer."""
+        """A user's preferences by key. Read from the published file, so it never waits for a writer."""
         return users.read_preferences(self.paths, user_id)
 
     def set_preference(self, user_id: str, key: str, value: Any) -> None:
-        """Set a JSON value; None removes it."""
+        """Set one preference; None removes it. Raises InvalidValue for a value that is not JSON, DiskFull."""
         with self.catalog.transaction() as transaction:
             users.set_preference(transaction, user_id, key, value)
 
     # --- maintenance -----------------------------------------------------------------------------------
 
     def rebuild_indexes(self, work: WorkContext | None = None, index_type: str | None = None) -> indexing.RebuildReport:
-        """Make all indexes again from the sidecars. Searches go on meanwhile. Progress is counted in indexes."""
+        """Rebuild all indexes from the sidecars; meanwhile searches use the old ones.
+
+        Args:
+            work: progress is counted in indexes; cancellation is checked before each.
+            index_type: a FAISS type of vectors.INDEX_TYPES for all vector indexes; None keeps each as it is.
+
+        Raises Cancelled, DiskFull, UnknownName for an unknown index_type.
+        """
         return indexing.rebuild(self.context, work or WorkContext(), index_type)
 
     def check_indexes(self) -> list[str]:
-        """What is wrong with the indexes and the sidecars of visible videos, as messages; empty when all is well."""
+        """What is missing or damaged in indexes and sidecars, as messages; empty if nothing is."""
         return indexing.check(self.context)
 
     def adopt(self, folder: Path, user_id: str) -> Video:
-        """Take a complete video folder of another library into this one. InvalidFolder, SpaceMismatch."""
+        """Copy a complete video folder of another library into this one; see adopt.adopt.
+
+        Raises InvalidFolder, SpaceMismatch, DiskFull.
+        """
         return adopting.adopt(self.context, folder, user_id)
 
     def disk_usage(self) -> dict[str, int]:
-        """Bytes: videos (with all that was derived), index, exports, work, other, total, and free on the disk."""
+        """Bytes by part: videos (with their generations), index, exports, work, other; total; free on the disk."""
         paths = self.paths
         parts = {
             "videos": tree_bytes(paths.videos),
@@ -342,7 +387,7 @@ class Store:
         return {**parts, "other": max(0, total - sum(parts.values())), "total": total, "free": free_bytes(paths.root)}
 
     def log_search(self, entry: Mapping[str, Any]) -> None:
-        """Append one line to the query log, whole even when several processes write."""
+        """Append one JSON line to the query log; lines of several processes do not mix. Raises DiskFull."""
         line = json.dumps(to_json(entry), ensure_ascii=False) + "\n"
         self.paths.logs.mkdir(parents=True, exist_ok=True)
         with disk_errors("the query log", self.paths.logs):

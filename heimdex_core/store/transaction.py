@@ -1,4 +1,4 @@
-"""One open transaction of the catalog. Moments are kept as BIGINT microseconds since 1970 UTC."""
+"""One open transaction of the catalog. Times are stored as BIGINT microseconds since 1970 UTC."""
 
 from __future__ import annotations
 
@@ -10,57 +10,62 @@ import duckdb
 import pyarrow as pa
 
 Row = dict[str, Any]
+"""A row by column name."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_us(moment: datetime | None) -> int | None:
-    """Microseconds since 1970 UTC; naive moments are refused by the subtraction."""
+    """Microseconds since 1970 UTC. Raises TypeError for a datetime without a timezone."""
     return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def from_us(us: int | None) -> datetime | None:
+    """The datetime in UTC of microseconds since 1970."""
     return None if us is None else _EPOCH + timedelta(microseconds=us)
 
 
 class Transaction:
-    """One open transaction. Results are fetched before it closes."""
+    """One open transaction. Results must be fetched before it closes."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self.visibility_changed = False
+        """Whether visible.parquet is rewritten after the commit."""
         self.changed_preferences: set[str] = set()
-        """user_ids whose preferences file is rewritten after the commit."""
+        """The user_ids whose preferences file is rewritten after the commit."""
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        """All rows of a query as dicts."""
+        """All rows of a query."""
         cursor = self._connection.execute(sql, list(params))
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def table(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
-        """All rows of a query as Arrow."""
+        """All rows of a query as an Arrow table."""
         return self._connection.sql(sql, params=list(params)).to_arrow_table()
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
+        """Run a statement that returns nothing."""
         self._connection.execute(sql, list(params))
 
     def insert(self, table: str, row: Row) -> None:
-        """Insert `row`; `table` and the row's keys are names of our own schema, never input."""
+        """Insert a row. `table` and the keys are names of our own schema, never input."""
         marks = ", ".join("?" for _ in row)
         self.run(f"insert into {table} ({', '.join(row)}) values ({marks})", list(row.values()))  # noqa: S608
 
     def update(self, table: str, changes: Row, where: Row) -> None:
-        """Set `changes` on the rows of our own `table` that equal `where`."""
+        """Set columns of the rows that have the values of `where`. Names are those of our own schema, never input."""
         sets = ", ".join(f"{name} = ?" for name in changes)
         test = " and ".join(f"{name} = ?" for name in where)
         self.run(f"update {table} set {sets} where {test}", [*changes.values(), *where.values()])  # noqa: S608
 
     def mark_visible_changed(self) -> None:
-        """Raise the revision of what readers see; visible.parquet is rewritten after the commit."""
+        """Increase the revision of what is visible; visible.parquet is rewritten after the commit."""
         if not self.visibility_changed:
             self.visibility_changed = True
             self.run("update counters set value = value + 1 where name = 'visible_revision'")
 
     def visible_revision(self) -> int:
+        """The revision of what is visible; a number that only grows."""
         return int(self.rows("select value from counters where name = 'visible_revision'")[0]["value"])

@@ -1,7 +1,8 @@
-"""One space's vectors in FAISS. Files are immutable by revision; renaming manifest.json is the switch.
+"""The vector index of one space, in FAISS. Each write makes a new revision of its files.
 
-index/<space>/index-<rev>.faiss, rows-<rev>.parquet (scene_id, video_id, generation for each row) and
-manifest.json. The previous revision is kept for readers that are just opening it.
+index/<space>/index-<revision>.faiss, rows-<revision>.parquet (scene_id, video_id and generation of each row) and
+manifest.json, whose rename switches to the new revision. The previous revision is kept for readers that are opening
+it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 
 from heimdex_core import files
 from heimdex_core.errors import InvalidValue, LibraryDamaged, UnknownName
-from heimdex_core.files import atomic_write, disk_errors, is_disk_full, read_json, write_json
+from heimdex_core.files import TEMPORARY_PREFIX, atomic_write, disk_errors, is_disk_full, read_json, write_json
 from heimdex_core.store.sidecar import space_to_json
 from heimdex_core.types import Space
 
@@ -32,11 +33,11 @@ Key = tuple[str, int]
 
 Floats = npt.NDArray[np.float32]
 Load = Callable[[Key], "tuple[list[str], Floats] | None"]
-"""The scene ids and vectors of one generation; None where it cannot be read."""
+"""Returns the n scene ids and (n, d) vectors of a generation; None if it cannot be read."""
 
 MANIFEST_FORMAT = 1
 THREADS = 1
-"""For each search. Several searches run beside each other, and more threads on busy cores are slower."""
+"""Threads of one search. Several searches run at the same time, and more threads on busy cores are slower."""
 
 _FILE = re.compile(r"(?:index|rows)-(\d+)\.(?:faiss|parquet)")
 
@@ -44,7 +45,7 @@ _FILE = re.compile(r"(?:index|rows)-(\d+)\.(?:faiss|parquet)")
 def _faiss() -> Any:
     import faiss
 
-    faiss.omp_set_num_threads(THREADS)  # a property of the calling thread, so set each time
+    faiss.omp_set_num_threads(THREADS)  # OpenMP keeps it for each calling thread, so it is set each time
     return faiss
 
 
@@ -58,12 +59,12 @@ def _half(dim: int) -> faiss.Index:
 
 
 INDEX_TYPES: Mapping[str, Callable[[int], faiss.Index]] = {"SQfp16": _half, "Flat": _flat}
-"""All exact over what they store, all take an id selector, all keep row order when rows are removed."""
+"""Constructors by type. All search exactly what they store, take an id selector, and keep the order of rows."""
 
 
 @dataclass(frozen=True)
 class VectorIndex:
-    """An opened revision. `row_keys[i]` numbers the generation of row i in `keys`."""
+    """An opened revision. `keys[row_keys[i]]` is the generation of row i, `scene_ids[i]` its scene."""
 
     space: Space
     revision: int
@@ -75,6 +76,7 @@ class VectorIndex:
 
     @cached_property
     def key_set(self) -> frozenset[Key]:
+        """The generations that the index contains, also those without a row."""
         return frozenset(self.keys)
 
     @cached_property
@@ -91,16 +93,23 @@ class VectorIndex:
     def search(
         self, vector: npt.ArrayLike, *, k: int, allowed: Iterable[Key], scene_ids: Collection[str] | None = None
     ) -> list[tuple[str, float]]:
-        """The at most k best (scene_id, inner product) among `allowed` generations, best first.
+        """The best scenes of the `allowed` generations.
 
-        `vector` is (d,). `scene_ids` narrows further. Equal scores are ordered by scene id.
+        Args:
+            vector: (d,) float.
+            k: the number of results at most.
+            allowed: the generations to search in.
+            scene_ids: if given, only these scenes are searched.
+
+        Returns (scene_id, inner product), best first; equal scores are ordered by scene_id. Raises InvalidValue for a
+        vector of another width.
         """
         query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)
         if query.shape[1] != self.space.dim:
             raise InvalidValue(
                 name="vector", value=str(query.shape[1]), reason=f"{self.space.name} has {self.space.dim} dimensions"
             )
-        mask = self._mask(allowed, scene_ids)
+        mask = self.row_mask(allowed, scene_ids)
         count = min(k, int(mask.sum()))
         if count <= 0:
             return []
@@ -110,16 +119,17 @@ class VectorIndex:
             bits = np.packbits(mask, bitorder="little")
             params = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
         scores, rows = self.index.search(query, count, params=params)
-        found = [(self.scene_ids[r], float(s)) for s, r in zip(scores[0], rows[0], strict=True) if r >= 0]
-        return sorted(found, key=lambda hit: (-hit[1], hit[0]))
+        hits = [(self.scene_ids[r], float(s)) for s, r in zip(scores[0], rows[0], strict=True) if r >= 0]
+        return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
 
     def vector(self, scene_id: str, key: Key) -> Floats | None:
-        """The stored (d,) vector of a scene in one generation; None if it has none."""
+        """The stored (d,) float32 vector of a scene in one generation; None if it has none."""
         number = self._numbers.get(key)
         row = None if number is None else self._rows.get((scene_id, number))
         return None if row is None else np.asarray(self.index.reconstruct(row), dtype=np.float32)
 
-    def _mask(self, allowed: Iterable[Key], scene_ids: Collection[str] | None) -> npt.NDArray[np.bool_]:
+    def row_mask(self, allowed: Iterable[Key], scene_ids: Collection[str] | None = None) -> npt.NDArray[np.bool_]:
+        """(n,) whether each row belongs to one of the `allowed` generations and, if given, to one of the scenes."""
         wanted = np.zeros(len(self.keys), dtype=bool)
         numbers = [n for n in (self._numbers.get(key) for key in allowed) if n is not None]
         wanted[numbers] = True
@@ -136,7 +146,7 @@ class VectorIndex:
 
 
 def open_index(folder: Path, space: Space) -> VectorIndex | None:
-    """The current revision; None if there is none. SpaceMismatch, LibraryDamaged."""
+    """Open the current revision; None if there is no index. Raises SpaceMismatch, LibraryDamaged."""
     for _ in range(10):
         manifest = read_manifest(folder)
         if manifest is None:
@@ -146,12 +156,12 @@ def open_index(folder: Path, space: Space) -> VectorIndex | None:
             return _open_revision(folder, space, manifest)
         except FileNotFoundError:
             if (read_manifest(folder) or {}).get("index_revision") == manifest["index_revision"]:
-                break  # nobody has switched meanwhile: the file is really gone
+                break  # the manifest still names the file, so it is really missing
     raise LibraryDamaged(what=f"the index of {space.name}", reason="its files do not belong together")
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """manifest.json of an index; None if there is none. LibraryDamaged."""
+    """The manifest of an index; None if there is no index. Raises LibraryDamaged."""
     try:
         manifest: dict[str, Any] = read_json(folder / "manifest.json")
         if manifest["format"] != MANIFEST_FORMAT:
@@ -164,7 +174,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def generations_of(manifest: Mapping[str, Any]) -> set[Key]:
-    """Every (video_id, generation) that an index holds, those without a row too."""
+    """The generations that an index contains according to its manifest, also those without a row."""
     return {(video_id, int(n)) for video_id, numbers in manifest["generations"].items() for n in numbers}
 
 
@@ -174,7 +184,7 @@ def _open_revision(folder: Path, space: Space, manifest: Mapping[str, Any]) -> V
     try:
         table = pq.read_table(folder / f"rows-{revision}.parquet", memory_map=False)
         path = folder / f"index-{revision}.faiss"
-        path.stat()  # FAISS tells a missing file only in words
+        path.stat()  # FAISS raises RuntimeError for a missing file
         index = faiss.read_index(str(path))
     except FileNotFoundError:
         raise
@@ -208,10 +218,18 @@ def sync(
     redo: Collection[Key] = (),
     index_type: str | None = None,
 ) -> bool:
-    """Make the index hold exactly the `wanted` generations; false if it did already.
+    """Make the index contain exactly the `wanted` generations; False if it did already. The caller holds index.lock.
 
-    What it holds is kept, what it lacks (and `redo`) is read through `load`. A damaged or missing
-    index is made anew. The caller holds index.lock. SpaceMismatch, DiskFull.
+    Args:
+        folder: the index's folder; created if it is missing.
+        space: the space of the vectors.
+        wanted: the generations.
+        load: reads a generation that is not in the index yet; one that it cannot read is left out.
+        redo: generations to read again even if the index contains them.
+        index_type: a key of INDEX_TYPES. None keeps the type of the index; a new or damaged one gets SQfp16. Another
+            type than the present one rebuilds the index.
+
+    Raises SpaceMismatch, DiskFull, UnknownName for an unknown index_type, and what `load` raises.
     """
     try:
         current = open_index(folder, space)
@@ -224,7 +242,7 @@ def sync(
     missing = sorted(set(wanted) - keep)
     if current is not None and not missing and keep == set(current.keys):
         return False
-    loaded = {key: found for key in missing if (found := load(key)) is not None}
+    loaded = {key: content for key in missing if (content := load(key)) is not None}
     index, rows = _build(space, kind, current, keep, loaded)
     _publish(folder, space, kind, index, rows, keep | set(loaded))
     return True
@@ -240,12 +258,12 @@ def _build(
             raise UnknownName(kind="index type", name=kind, known=", ".join(sorted(INDEX_TYPES)))
         index = INDEX_TYPES[kind](space.dim)
     else:
-        index = current.index  # opened for this writing alone
-        gone = ~current._mask(keep, None)
-        if gone.any():
-            index.remove_ids(faiss.IDSelectorBitmap(np.packbits(gone, bitorder="little")))
-        numbered = zip(current.scene_ids, current.row_keys, gone, strict=True)
-        rows = [(scene_id, *current.keys[number]) for scene_id, number, is_gone in numbered if not is_gone]
+        index = current.index  # opened for this write, so it can be changed
+        kept = current.row_mask(keep)
+        if not kept.all():
+            index.remove_ids(faiss.IDSelectorBitmap(np.packbits(~kept, bitorder="little")))
+        numbered = zip(current.scene_ids, current.row_keys, kept, strict=True)
+        rows = [(scene_id, *current.keys[number]) for scene_id, number, is_kept in numbered if is_kept]
     for key, (scene_ids, vectors) in loaded.items():
         if len(scene_ids):
             index.add(np.ascontiguousarray(vectors, dtype=np.float32))
@@ -268,7 +286,7 @@ def _publish(
     written = [folder / f"index-{revision}.faiss", folder / f"rows-{revision}.parquet"]
     try:
         with disk_errors(f"the index of {space.name}", folder), atomic_write(written[0]) as file:
-            # Through Python's file: FAISS's own writer only prints when closing fails on a full disk.
+            # Through a Python file: FAISS's own writer only prints a message if closing fails on a full disk.
             _write_index(faiss, index, file)
         files.crash_point("index-written")
         columns = list(zip(*rows, strict=True)) or [(), (), ()]
@@ -284,7 +302,7 @@ def _publish(
         files.crash_point("rows-written")
         write_json(folder / "manifest.json", _manifest(space, kind, revision, len(rows), keys))
     except BaseException:
-        # The switch may have happened before what failed: then these files are in use.
+        # What failed may come after the rename of the manifest: then these files are in use.
         if (read_manifest(folder) or {}).get("index_revision") != revision:
             for path in written:
                 path.unlink(missing_ok=True)
@@ -321,11 +339,11 @@ def _manifest(space: Space, kind: str, revision: int, count: int, keys: set[Key]
 
 
 def _remove_old(folder: Path, revision: int) -> None:
-    """Older revisions go but the last one before, which a reader may be opening; opened files stay readable."""
+    """Remove revisions before the previous one, which a reader may be opening; opened files stay readable."""
     numbered = [(int(m.group(1)), p) for p in folder.iterdir() if (m := _FILE.fullmatch(p.name))]
     before = max((n for n, _ in numbered if n < revision), default=revision)
     for n, path in numbered:
         if n < before:
             path.unlink(missing_ok=True)
-    for path in folder.glob(".tmp-*"):  # a killed writer's; there is no other one under the lock
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):  # left by a killed writer: the lock excludes another one
         path.unlink(missing_ok=True)

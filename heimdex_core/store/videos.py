@@ -1,4 +1,4 @@
-"""The videos table: identity, states, owners. Every function works inside one catalog transaction."""
+"""The videos table. Every function works inside one catalog transaction."""
 
 from __future__ import annotations
 
@@ -30,13 +30,16 @@ def register(
     notes: Sequence[str],
     video_id: str | None = None,
 ) -> tuple[Video, bool]:
-    """The owner's video of these bytes, made in state uploading unless there is one in any state."""
+    """The user's video of these bytes, whatever its state; if there is none, insert one in state uploading.
+
+    Returns (the video, whether it was inserted). Raises InvalidValue for a malformed sha256 or user_id.
+    """
     if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
         raise InvalidValue(name="sha256", value=sha256[:80], reason="64 lower-case hexadecimal digits are needed")
     ensure_user(transaction, user_id)
-    found = find_by_content(transaction, user_id, sha256)
-    if found is not None:
-        return found, False
+    existing = find_by_content(transaction, user_id, sha256)
+    if existing is not None:
+        return existing, False
     now = to_us(utc_now())
     row: Row = {
         "video_id": video_id or str(uuid.uuid4()),
@@ -59,6 +62,7 @@ def register(
 
 
 def find_by_content(transaction: Transaction, user_id: str, sha256: str) -> Video | None:
+    """The user's video of these bytes; None if there is none."""
     rows = transaction.rows(
         f"select {_COLUMNS} from videos where user_id = ? and sha256 = ?",  # noqa: S608 - constant columns
         [user_id, sha256],
@@ -67,7 +71,7 @@ def find_by_content(transaction: Transaction, user_id: str, sha256: str) -> Vide
 
 
 def get(transaction: Transaction, video_id: str, user_id: str | None = None) -> Video:
-    """One video; VideoNotFound where it is not there or not this person's."""
+    """One video; of any user if `user_id` is None. Raises VideoNotFound."""
     rows = transaction.rows(
         f"select {_COLUMNS} from videos where video_id = ?",  # noqa: S608 - constant columns
         [video_id],
@@ -80,7 +84,7 @@ def get(transaction: Transaction, video_id: str, user_id: str | None = None) -> 
 def of_user(
     transaction: Transaction, user_id: str, *, include_deleted: bool, limit: int | None, offset: int
 ) -> list[Video]:
-    """A person's videos, newest first; the order is total, so pages do not overlap."""
+    """A user's videos, newest first; the order is total, so pages do not overlap."""
     rows = transaction.rows(
         f"""select {_COLUMNS} from videos where user_id = ? and (? or state <> 'deleted')
             order by created_us desc, video_id limit ? offset ?""",  # noqa: S608 - constant columns
@@ -90,7 +94,10 @@ def of_user(
 
 
 def set_state(transaction: Transaction, video_id: str, state: VideoState, changes: Json) -> Video:
-    """Move a video to `state` (InvalidTransition if it may not go there) and change columns with it."""
+    """Change a video's state, and columns with it. Raises VideoNotFound, InvalidTransition.
+
+    The error is removed, unless the new state is failed or deleted or `changes` has one.
+    """
     video = get(transaction, video_id)
     check_transition(video.state, state)
     row: Row = {"state": str(state), "updated_us": to_us(utc_now()), **_encode(changes)}
@@ -105,13 +112,14 @@ def set_state(transaction: Transaction, video_id: str, state: VideoState, change
 
 
 def change(transaction: Transaction, video_id: str, changes: Json) -> Video:
-    """Change columns and leave the state as it is."""
+    """Change columns of a video, but not its state. Raises VideoNotFound."""
     get(transaction, video_id)
     transaction.update("videos", {**_encode(changes), "updated_us": to_us(utc_now())}, {"video_id": video_id})
     return get(transaction, video_id)
 
 
 def check_transition(state: VideoState, wanted: VideoState) -> None:
+    """Raise InvalidTransition unless a video may go from `state` to `wanted`; staying is allowed."""
     if wanted != state and wanted not in TRANSITIONS[state]:
         raise InvalidTransition(state=str(state), wanted=str(wanted))
 
@@ -119,9 +127,8 @@ def check_transition(state: VideoState, wanted: VideoState) -> None:
 def restore(transaction: Transaction, user_id: str, video_id: str) -> Video:
     """Undo a deletion; a video that is not deleted stays as it is.
 
-    An indexed one is indexed again, unless the library has moved to other models meanwhile. Then, and where
-    work was under way when it was deleted, it waits for work (validating); it is failed where its upload
-    never arrived whole.
+    With a generation in the active set it is indexed. Without one it waits for work (validating) if it was indexed
+    or being worked on when it was deleted, and is failed if its upload was not complete. Raises VideoNotFound.
     """
     video = get(transaction, video_id, user_id)
     if video.state != VideoState.DELETED:
@@ -138,7 +145,7 @@ def restore(transaction: Transaction, user_id: str, video_id: str) -> Video:
 
 
 def commit_generation(transaction: Transaction, video_id: str, n: int, changes: Json) -> Video:
-    """Name generation `n` as the visible one. A deleted video stays deleted and is indexed when restored."""
+    """Record generation `n` as the visible one. A deleted video stays deleted and is indexed when it is restored."""
     video = get(transaction, video_id)
     wanted = VideoState.DELETED if video.state == VideoState.DELETED else VideoState.INDEXED
     check_transition(video.state, wanted)
@@ -149,7 +156,7 @@ def commit_generation(transaction: Transaction, video_id: str, n: int, changes: 
 
 
 def forget_generation(transaction: Transaction, video_id: str) -> None:
-    """First step of a purge: deleted for good, and gone for readers."""
+    """First step of a purge: the video is deleted, has no generation in any set, and is not visible."""
     video = get(transaction, video_id)
     transaction.update("videos", {"state": "deleted", "generation": None}, {"video_id": video_id})
     sets.forget(transaction, video_id)
@@ -158,11 +165,12 @@ def forget_generation(transaction: Transaction, video_id: str) -> None:
 
 
 def remove(transaction: Transaction, video_id: str) -> None:
+    """Remove the row of a video; nothing happens if there is none."""
     transaction.run("delete from videos where video_id = ?", [video_id])
 
 
 def abandoned(transaction: Transaction, before: datetime) -> list[Video]:
-    """Never indexed and left, failed or half uploaded, or deleted; unchanged since `before`."""
+    """Deleted videos and those that failed or are uploading and were never indexed, unchanged since `before`."""
     rows = transaction.rows(
         f"""select {_COLUMNS} from videos where updated_us < ?
             and (state = 'deleted' or (generation is null and state in ('uploading', 'failed')))
@@ -173,7 +181,7 @@ def abandoned(transaction: Transaction, before: datetime) -> list[Video]:
 
 
 def unfinished(transaction: Transaction, before: datetime) -> list[tuple[str, str]]:
-    """(user_id, video_id) of videos that are being validated or processed, unchanged since `before`, oldest first."""
+    """(user_id, video_id) of videos that are being validated or processed, unchanged since `before`; oldest first."""
     rows = transaction.rows(
         "select user_id, video_id from videos where state in (?, ?) and updated_us < ? order by created_us",
         [str(VideoState.VALIDATING), str(VideoState.PROCESSING), to_us(before)],
@@ -182,7 +190,7 @@ def unfinished(transaction: Transaction, before: datetime) -> list[tuple[str, st
 
 
 def with_generation(transaction: Transaction) -> list[Video]:
-    """Every video with a visible generation, of the deleted ones too (they may be restored), newest first."""
+    """Every video with a generation in the active set, also deleted ones (they may be restored), newest first."""
     rows = transaction.rows(
         f"select {_COLUMNS} from videos where generation is not null order by created_us desc, video_id"  # noqa: S608
     )
@@ -190,20 +198,20 @@ def with_generation(transaction: Transaction) -> list[Video]:
 
 
 def titles(transaction: Transaction) -> dict[str, str]:
-    """The title of every video."""
+    """The title of every video by video_id."""
     return {row["video_id"]: row["title"] for row in transaction.rows("select video_id, title from videos")}
 
 
 def show_set(transaction: Transaction, generations: Sequence[sets.SetGeneration]) -> None:
-    """Make these the visible generations, with what the catalog says of them; videos without one have none."""
+    """Make these the visible generations, with their facts; other videos have none."""
     transaction.run("update videos set generation = null")
-    for one in generations:
-        facts = _encode(dict(one.facts))
-        transaction.update("videos", {"generation": one.generation, **facts}, {"video_id": one.video_id})
+    for row in generations:
+        facts = _encode(dict(row.facts))
+        transaction.update("videos", {"generation": row.generation, **facts}, {"video_id": row.video_id})
 
 
 def busy_ids(transaction: Transaction) -> set[str]:
-    """Ids of videos and exports that somebody works on or is to work on."""
+    """Ids of videos and exports that are being worked on, or wait for it."""
     rows = transaction.rows(
         """select video_id as id from videos where state in ('uploading', 'validating', 'processing')
            union all select export_id from exports where state in ('pending', 'processing')"""
@@ -212,6 +220,7 @@ def busy_ids(transaction: Transaction) -> set[str]:
 
 
 def older_than(seconds: float, now: datetime | None = None) -> datetime:
+    """The time `seconds` before `now` (None: the present), in UTC."""
     return (now or utc_now()) - timedelta(seconds=seconds)
 
 

@@ -1,8 +1,8 @@
-"""One moment of a library: what is visible, made with which models, and the indexes that hold all of it.
+"""One moment of a library: what is visible, its model set, and the indexes that contain all of it.
 
-A view never changes. It stays usable while the library moves on, and everything that is asked of one
-view belongs together: one set of models, one generation of each video. What it needs from a file that
-has gone meanwhile is refused as ViewOutdated, never answered from something newer.
+A view never changes. It stays usable while the library changes, and all its answers belong together: one model set,
+one generation of each video. If it needs a file that has been removed meanwhile, it raises ViewOutdated and never
+answers from a newer one.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from heimdex_core.store.lexical import LexicalIndex, LexicalResult
 from heimdex_core.store.opened import OpenedIndexes
 from heimdex_core.store.snapshot import Snapshot
 from heimdex_core.store.vectors import Floats, Key, VectorIndex
-from heimdex_core.store.visible import VisibleVideo
-from heimdex_core.types import Interval, Scene, Segment, Space, parse_scene_id
+from heimdex_core.types import Interval, Scene, Segment, Space, VisibleVideo, parse_scene_id
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,11 +34,11 @@ RunSql = Callable[[Snapshot, str, str, Sequence[Any] | Mapping[str, Any]], "pd.D
 T = TypeVar("T")
 
 MIN_IOU = 0.5
-"""A scene that was cut anew counts as the same one from this overlap on."""
+"""After re-indexing, a scene of at least this overlap with an old one counts as the same scene."""
 
 
 class View:
-    """Made by `Reader.view()`; any thread may use it."""
+    """Created by `Reader.view()`. Safe to share between threads."""
 
     def __init__(
         self,
@@ -51,14 +50,14 @@ class View:
         opened: OpenedIndexes,
         run_sql: RunSql,
     ) -> None:
-        """`spaces` by role. `signature` begins with that of the visible.parquet that the snapshot is of."""
+        """`spaces` by role. `signature` begins with that of the visible.parquet that the snapshot was read from."""
         self.paths = paths
         self.snapshot = snapshot
         self.set_id = set_id
         self.spaces = dict(spaces)
         self.signature = signature
         self.token = hashlib.sha256(repr((set_id, signature)).encode()).hexdigest()[:16]
-        """Changes whenever a search might answer differently; the key of caches."""
+        """Changes whenever a search may answer differently. Use it as part of a cache key."""
         self._opened = opened
         self._run_sql = run_sql
         self._lock = threading.Lock()
@@ -67,22 +66,25 @@ class View:
 
     @property
     def is_current(self) -> bool:
-        """Whether what is visible is still what it was."""
+        """Whether visible.parquet is still the file that this view was read from."""
         return file_signature(self.paths.visible) == self.signature[0]
 
     # --- videos and scenes ------------------------------------------------------------------------
 
     def visible_videos(self, user_id: str) -> list[VisibleVideo]:
-        """The person's indexed videos, newest first."""
+        """The user's indexed videos, newest first."""
         return list(self.snapshot.of_user(user_id))
 
     def scenes(self, user_id: str, video_id: str | None = None) -> list[Scene]:
-        """The scenes of one video (none while it is not indexed), or of all the person's videos."""
+        """The scenes of one video (none while it is not indexed), or of all the user's videos."""
         videos = self.snapshot.of_user(user_id, None if video_id is None else (video_id,))
         return [scene for video in videos for scene in self.snapshot.loaded[video.video_id].scenes.values()]
 
     def scene(self, user_id: str, scene_id: str) -> Scene:
-        """A scene by its name, else the one that overlaps its times most (IoU .5 at least). SceneNotFound."""
+        """A scene by its id; if it does not exist any more, the one with the largest overlap of at least MIN_IOU.
+
+        Raises SceneNotFound.
+        """
         video_id, start_ms, end_ms = parse_scene_id(scene_id)
         if not self.snapshot.of_user(user_id, (video_id,)) or end_ms < start_ms:
             raise SceneNotFound(scene_id=scene_id)
@@ -96,7 +98,7 @@ class View:
         return best
 
     def scenes_by_id(self, scene_ids: Collection[str]) -> dict[str, Scene]:
-        """The scenes of these exact names; those that are not visible are left out."""
+        """The scenes of exactly these ids; those that are not visible are left out."""
         found: dict[str, Scene] = {}
         for scene_id in scene_ids:
             video = self.snapshot.loaded.get(scene_id.rsplit("_", 2)[0])
@@ -107,59 +109,81 @@ class View:
     def scene_ids(
         self, user_id: str, video_ids: Ids = None, where: str | None = None, params: Sequence[Any] = ()
     ) -> list[str]:
-        """Names of the person's scenes; `where` is an SQL condition over the table scenes, with its `params`."""
+        """Ids of the user's scenes, video by video.
+
+        Args:
+            user_id: whose scenes.
+            video_ids: if given, only scenes of these videos.
+            where: an SQL condition over the table scenes of `sql`.
+            params: values for its placeholders.
+
+        Raises InvalidSql, ViewOutdated.
+        """
         videos = self.snapshot.of_user(user_id, _as_tuple(video_ids))
-        found = [scene_id for video in videos for scene_id in self.snapshot.loaded[video.video_id].scene_ids]
+        scene_ids = [scene_id for video in videos for scene_id in self.snapshot.loaded[video.video_id].scene_ids]
         if where is None:
-            return found
-        query = f"select scene_id from scenes where {where}"  # noqa: S608 - read only, the person's own rows
+            return scene_ids
+        query = f"select scene_id from scenes where {where}"  # noqa: S608 - read only, the user's own rows
         chosen = frozenset(self.sql(query, params, user_id=user_id)["scene_id"])
-        return [scene_id for scene_id in found if scene_id in chosen]
+        return [scene_id for scene_id in scene_ids if scene_id in chosen]
 
     def words(self, user_id: str, video_id: str) -> list[Segment]:
-        """What is said in a video, line by line with word times where known. VideoNotFound, ViewOutdated."""
-        mine = self.snapshot.of_user(user_id, (video_id,))
-        if not mine:
+        """The transcript of a video: its segments, with word times where they are known.
+
+        Raises VideoNotFound, ViewOutdated.
+        """
+        owned = self.snapshot.of_user(user_id, (video_id,))
+        if not owned:
             raise VideoNotFound(video_id=video_id)
-        folder = self.paths.generation(video_id, mine[0].generation)
+        folder = self.paths.generation(video_id, owned[0].generation)
         segments = sidecar.segments_of(folder)
         if not folder.is_dir() and not self.is_current:
-            raise ViewOutdated(what=f"the words of video {video_id}")
+            raise ViewOutdated(what=f"the transcript of video {video_id}")
         return segments
 
     def has_transcripts(self, user_id: str, video_ids: Ids = None) -> bool:
-        """Whether anything is said in any of the videos."""
+        """Whether any of the user's videos (of `video_ids`, if given) has a transcript."""
         videos = self.snapshot.of_user(user_id, _as_tuple(video_ids))
         return any(self.snapshot.loaded[video.video_id].has_transcript for video in videos)
 
     def frame_path(self, scene: Scene, name: str) -> Path:
-        """The file of one of the scene's pictures. SceneNotFound if its video is not visible."""
+        """The file of a frame of the scene, by its name in the frames folder.
+
+        Raises SceneNotFound if the scene's video is not visible, InvalidValue for a name with a folder.
+        """
         video = self.snapshot.visible.get(scene.video_id)
         if video is None:
             raise SceneNotFound(scene_id=scene.scene_id)
         return self.paths.frames(scene.video_id, video.generation) / check_file_name(name)
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] = (), *, user_id: str) -> pd.DataFrame:
-        """One reading statement over copies of the person's rows. InvalidSql, ViewOutdated."""
+        """The result of one SELECT over copies of the user's rows; sqlview.py lists the tables.
+
+        Raises InvalidSql, ViewOutdated.
+        """
         try:
             rows = self._run_sql(self.snapshot, user_id, query, params)
-        except (OSError, LibraryDamaged) as error:  # a sidecar that went with its generation
+        except (OSError, LibraryDamaged) as error:  # a file was removed with its generation
             if self.is_current:
                 raise
             raise ViewOutdated(what="the tables") from error
         if not self.is_current:
-            # the words of a generation that has gone read like those of one in which nothing is said
-            mine = self.snapshot.of_user(user_id)
-            if not all(self.paths.generation(video.video_id, video.generation).is_dir() for video in mine):
+            # A missing words.parquet is read as an empty transcript.
+            owned = self.snapshot.of_user(user_id)
+            if not all(self.paths.generation(video.video_id, video.generation).is_dir() for video in owned):
                 raise ViewOutdated(what="the tables")
         return rows
 
     # --- search -----------------------------------------------------------------------------------
 
     def hold(self, spaces: Collection[Space] = (), *, words: bool = False) -> None:
-        """Open these indexes now, so that they can be used however far the library moves on. ViewOutdated.
+        """Open these indexes now, so that this view can use them whatever changes in the library. Raises ViewOutdated.
 
-        One that is missing or damaged is no trouble here; it raises where it is used.
+        Args:
+            spaces: whose vector indexes.
+            words: the lexical index too.
+
+        An index that is missing or damaged raises no error here, but when it is used.
         """
         if not self.snapshot.loaded:
             return
@@ -178,9 +202,18 @@ class View:
         video_ids: Ids = None,
         scene_ids: Collection[str] | None = None,
     ) -> list[tuple[str, float]]:
-        """The k best (scene_id, inner product), best first.
+        """The user's scenes whose vectors are most similar to `vector`.
 
-        `vector` is (d,). Raises SpaceMismatch, LibraryDamaged where the index is missing, ViewOutdated.
+        Args:
+            space: the space to search in, one of the view's.
+            vector: (d,) float.
+            k: the number of results at most.
+            user_id: whose scenes.
+            video_ids: if given, only scenes of these videos.
+            scene_ids: if given, only these scenes.
+
+        Returns (scene_id, inner product), best first. Raises SpaceMismatch, LibraryDamaged if the index is missing or
+        damaged, ViewOutdated.
         """
         known = self._known(space)
         keys = self._keys(user_id, video_ids)
@@ -189,14 +222,17 @@ class View:
         return self._vector_index(known).search(vector, k=k, allowed=keys, scene_ids=scene_ids)
 
     def vector(self, space: Space, scene_id: str) -> Floats | None:
-        """The (d,) vector of a visible scene as it is indexed; None if it has none."""
+        """The (d,) float32 vector of a visible scene as it is indexed; None if it has none.
+
+        Raises SpaceMismatch, LibraryDamaged, ViewOutdated.
+        """
         video = self.snapshot.visible.get(scene_id.rsplit("_", 2)[0])
         if video is None:
             return None
         return self._vector_index(self._known(space)).vector(scene_id, (video.video_id, video.generation))
 
     def lexical_search(self, text: str, *, k: int, user_id: str, video_ids: Ids = None) -> LexicalResult:
-        """BM25; "quoted phrases" must occur. LibraryDamaged, ViewOutdated."""
+        """The `k` best of the user's scenes by BM25; quoted phrases must occur. Raises LibraryDamaged, ViewOutdated."""
         keys = self._keys(user_id, video_ids)
         if not keys:
             return LexicalResult([], lexical.query_terms(text))
@@ -206,8 +242,8 @@ class View:
         return [(v.video_id, v.generation) for v in self.snapshot.of_user(user_id, _as_tuple(video_ids))]
 
     def _known(self, space: Space) -> Space:
-        """The view's space of that name. SpaceMismatch."""
-        by_name = {one.name: one for one in self.spaces.values()}
+        """The view's space of that name. Raises SpaceMismatch."""
+        by_name = {known.name: known for known in self.spaces.values()}
         known = by_name.get(space.name)
         if known is None:
             names = ", ".join(sorted(by_name)) or "no space"
@@ -228,15 +264,15 @@ class View:
         with self._lock:
             index = self._words
         if index is None:
-            index = self._opened_now(lambda: self._opened.words(self.set_id), "the word index")
+            index = self._opened_now(lambda: self._opened.words(self.set_id), "the lexical index")
             with self._lock:
                 index = self._words = self._words or index
         return index
 
     def _opened_now(self, open_now: Callable[[], T], what: str) -> T:
-        """An index that is opened while the view is current holds all of the view's generations.
+        """Open an index that contains all of the view's generations. Raises LibraryDamaged, ViewOutdated.
 
-        Rows go only after what is visible has changed; so looking at that afterwards is enough.
+        Rows are removed only after visible.parquet has changed, so checking that after opening is enough.
         """
         try:
             index = open_now()
@@ -257,7 +293,7 @@ class View:
         except ViewOutdated:
             raise
         except HeimdexError:
-            return  # told where it is used
+            return  # raised again when the index is used
 
 
 def _as_tuple(ids: Ids) -> tuple[str, ...] | None:

@@ -1,14 +1,12 @@
-"""visible.parquet: what readers know to exist, and with which models it was made.
+"""visible.parquet: the videos that readers see, and the active model set.
 
-Written last, after the catalog's commit, under its lock. The videos and the set of models are in one
-file so that one rename switches both.
+Written last, after the catalog's commit, under its lock. Videos and model set are in one file so that one rename
+switches both.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +16,10 @@ import pyarrow.parquet as pq
 from heimdex_core import files
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store.transaction import Transaction, from_us
-from heimdex_core.types import ModelSet, Space, utc_now
+from heimdex_core.types import ModelSet, Space, VisibleVideo, utc_now
 
 FORMAT = 2
-"""1 did not have the whole active set, only its number and spaces."""
+"""Format 1 had only the number and the spaces of the active set."""
 
 SCHEMA = pa.schema(
     [
@@ -38,28 +36,8 @@ SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class VisibleVideo:
-    """One indexed video as readers see it."""
-
-    video_id: str
-    user_id: str
-    generation: int
-    title: str
-    deleted: bool
-    filename: str = ""
-    duration_s: float | None = None
-    scene_count: int = 0
-    created_at: datetime | None = None
-
-    @property
-    def key(self) -> str:
-        """The name of the visible generation in the indexes."""
-        return f"{self.video_id}#{self.generation}"
-
-
 def collect(transaction: Transaction) -> pa.Table:
-    """The table to publish, from the catalog's rows inside their transaction."""
+    """The table to publish, read from the catalog inside the transaction that changes it."""
     rows = transaction.rows(
         """select video_id, user_id, generation, title, state = 'deleted' as deleted, filename,
                   cast(info ->> '$.duration_s' as double) as duration_s, scene_count,
@@ -79,20 +57,20 @@ def collect(transaction: Transaction) -> pa.Table:
 
 
 def write(path: Path, table: pa.Table) -> None:
-    """Publish: temporary file, sync, rename."""
+    """Publish a table from `collect`: durable and atomic. Raises DiskFull."""
     with files.atomic_write(path) as file:
         pq.write_table(table, file, compression="zstd")
         files.crash_point("visible-written")
 
 
 def is_up_to_date(path: Path, revision: int) -> bool:
-    """Whether the published file is of this revision of the catalog and of the present format."""
+    """Whether the published file has this revision of the catalog and the present format."""
     metadata = _metadata(path)
-    return metadata.get(b"revision") == str(revision).encode() and metadata.get(b"format") == str(FORMAT).encode()
+    return metadata.get(b"revision") == str(revision).encode() and _is_present_format(metadata)
 
 
 def read_revision(path: Path) -> int | None:
-    """The revision that is published; None if there is no readable file."""
+    """The catalog's revision that is published; None if there is no readable file."""
     try:
         return int(_metadata(path)[b"revision"])
     except (KeyError, ValueError):
@@ -100,9 +78,9 @@ def read_revision(path: Path) -> int | None:
 
 
 def read(path: Path) -> tuple[int, dict[str, VisibleVideo], ModelSet | None]:
-    """(revision, videos by id, the active set). Raises LibraryDamaged if the file is missing or unreadable.
+    """(revision, videos by video_id, the active set). Raises LibraryDamaged if the file is missing or unreadable.
 
-    The set is None in a file of a library that was last opened before it had model sets.
+    The set is None in a file of a version without model sets; in a file of format 1 it has no profile and no choice.
     """
     try:
         # Opened once: a rename in between must not mix two revisions.
@@ -117,8 +95,16 @@ def read(path: Path) -> tuple[int, dict[str, VisibleVideo], ModelSet | None]:
 
 
 def read_active_set(path: Path) -> ModelSet | None:
-    """The active set, read without a lock; None in a file that does not name it whole. Raises LibraryDamaged."""
-    return _model_set(_metadata(path).get(b"set"))
+    """The active set, read without a lock. Raises LibraryDamaged if it cannot be parsed.
+
+    None where there is no readable file, or one of another format: that may lack the profile and the choice.
+    """
+    metadata = _metadata(path)
+    return _model_set(metadata.get(b"set")) if _is_present_format(metadata) else None
+
+
+def _is_present_format(metadata: dict[bytes, bytes]) -> bool:
+    return metadata.get(b"format") == str(FORMAT).encode()
 
 
 def _metadata(path: Path) -> dict[bytes, bytes]:
@@ -135,7 +121,7 @@ def _model_set(text: bytes | None) -> ModelSet | None:
         value = json.loads(text)
         return ModelSet(
             set_id=int(value["set_id"]),
-            # an older file names only the spaces
+            # format 1 has neither of these
             profile=str(value.get("profile", "")),
             choice=dict(value.get("choice") or {}),
             spaces={role: Space(**space) for role, space in value["spaces"].items()},
@@ -143,4 +129,4 @@ def _model_set(text: bytes | None) -> ModelSet | None:
             is_active=True,
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise LibraryDamaged(what="visible.parquet", reason=f"its models: {error}"[:200]) from error
+        raise LibraryDamaged(what="visible.parquet", reason=f"its model set: {error}"[:200]) from error

@@ -37,7 +37,7 @@ def build(folder: Path, kind: str, keys: list[Key]) -> VectorIndex:
     return index
 
 
-def test_best_first_and_ties_by_name(tmp_path: Path, kind: str) -> None:
+def test_best_first_and_equal_scores_by_name(tmp_path: Path, kind: str) -> None:
     index = build(tmp_path, kind, [ONE, TWO])
     query = np.array([0.5, 0.25, 0, 0, 0, 0, 0, 0])
     assert index.search(query, k=3, allowed=[ONE, TWO]) == [("1a", 0.5), ("2b", 0.5), ("1b", 0.25)]
@@ -53,12 +53,14 @@ def test_only_allowed_generations(tmp_path: Path, kind: str) -> None:
     assert index.search(query, k=9, allowed=[ONE, TWO], scene_ids=["2b", "none"]) == [("2b", 1.0)]
 
 
-def test_generations_come_and_go(tmp_path: Path, kind: str) -> None:
+def test_generations_are_added_and_removed(tmp_path: Path, kind: str) -> None:
     build(tmp_path, kind, [ONE, TWO])
     index = build(tmp_path, kind, [NEW_TWO, ONE])
     assert len(index) == 4
     assert index.key_set == {ONE, NEW_TWO}
-    assert np.allclose(index.vector("2c", NEW_TWO), np.eye(8)[4])
+    vector = index.vector("2c", NEW_TWO)
+    assert vector is not None
+    assert np.allclose(vector, np.eye(8)[4])
     assert index.vector("2a", TWO) is None
     assert index.search(np.eye(8)[3], k=1, allowed=[NEW_TWO, ONE]) == [("2a", 1.0)]
 
@@ -68,16 +70,16 @@ def test_nothing_is_written_when_nothing_changes(tmp_path: Path, kind: str) -> N
     assert vectors.sync(tmp_path, SPACE, [ONE], content().get) is False
 
 
-def test_an_opened_revision_stays(tmp_path: Path, kind: str) -> None:
+def test_an_opened_revision_stays_as_it_was(tmp_path: Path, kind: str) -> None:
     opened = build(tmp_path, kind, [ONE])
     for keys in ([ONE, TWO], [TWO], [NEW_TWO]):
         build(tmp_path, kind, keys)
     assert opened.search(np.eye(8)[1], k=1, allowed=[ONE]) == [("1b", 1.0)]
-    # The current and the one before; older files have gone.
+    # The current one and the one before; older files are removed.
     assert sorted(p.name for p in tmp_path.glob("index-*")) == ["index-3.faiss", "index-4.faiss"]
 
 
-def test_no_vectors_is_no_hole(tmp_path: Path, kind: str) -> None:
+def test_a_generation_without_vectors_is_in_the_index(tmp_path: Path, kind: str) -> None:
     empty: tuple[list[str], Floats] = ([], np.empty((0, 8), np.float32))
     vectors.sync(tmp_path, SPACE, [ONE], lambda key: empty, index_type=kind)
     index = vectors.open_index(tmp_path, SPACE)
@@ -86,7 +88,7 @@ def test_no_vectors_is_no_hole(tmp_path: Path, kind: str) -> None:
     assert index.search(np.eye(8)[0], k=3, allowed=[ONE]) == []
 
 
-def test_a_damaged_index_is_made_anew(tmp_path: Path, kind: str) -> None:
+def test_a_damaged_index_is_rebuilt(tmp_path: Path, kind: str) -> None:
     build(tmp_path, kind, [ONE])
     (tmp_path / "index-1.faiss").write_bytes(b"rubbish")
     index = build(tmp_path, kind, [ONE])
@@ -120,7 +122,7 @@ def test_an_unknown_type_is_refused(tmp_path: Path) -> None:
         vectors.sync(tmp_path, SPACE, [ONE], content().get, index_type="Best")
 
 
-def test_half_precision_costs_little(tmp_path: Path, kind: str) -> None:
+def test_scores_are_those_of_the_vectors_as_given(tmp_path: Path, kind: str) -> None:
     rng = np.random.default_rng(7)
     array = rng.normal(size=(200, 8)).astype(np.float32)
     array /= np.linalg.norm(array, axis=1, keepdims=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from heimdex_core.store import Store, sidecar
+from heimdex_core.store.commit import CommitTarget
 from heimdex_core.types import (
     Keyframe,
     MediaInfo,
@@ -133,7 +134,7 @@ def register(store: Store, name: str, *, user_id: str = "local") -> Video:
 def commit(store: Store, video: Video, texts: Sequence[str], *, axis_of: int = 0, length_s: float = 2.0) -> Video:
     staged = stage(store, video, texts, axis_of=axis_of, length_s=length_s)
     n = store.next_generation(video.video_id)
-    return store.commit_generation(video.video_id, staged, n=n, spaces=SPACES, transcript_source="subtitles")
+    return store.commit_generation(video.video_id, staged, n=n, spaces=SPACES.values(), transcript_source="subtitles")
 
 
 def add(store: Store, name: str, texts: Sequence[str], *, axis_of: int = 0, user_id: str = "local") -> Video:
@@ -143,7 +144,7 @@ def add(store: Store, name: str, texts: Sequence[str], *, axis_of: int = 0, user
 
 def other_set(store: Store) -> ModelSet:
     """The set of the other text model."""
-    return store.add_set("other", {"name": "other", "text": "made:other"}, OTHER_SPACES)
+    return store.sets.add("other", {"name": "other", "text": "made:other"}, OTHER_SPACES)
 
 
 def commit_in(store: Store, video: Video, made_with: ModelSet, texts: Sequence[str], *, axis_of: int = 0) -> Video:
@@ -153,8 +154,7 @@ def commit_in(store: Store, video: Video, made_with: ModelSet, texts: Sequence[s
         video.video_id,
         staged,
         n=store.next_generation(video.video_id),
-        set_id=made_with.set_id,
-        inputs=store.inputs_of(video),
-        spaces=made_with.spaces,
+        target=CommitTarget(made_with.set_id, inputs=store.sets.inputs_of(video)),
+        spaces=made_with.spaces.values(),
         transcript_source="recognised",
     )

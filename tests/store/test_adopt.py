@@ -14,14 +14,26 @@ from heimdex_core.types import VideoState
 from tests.store.making import INFO, SPACES, TEXT, add, axis, new_store, register
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A video's folder, copied out of the library that it was made in."""
-    elsewhere = new_store(tmp_path / "elsewhere")
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video's folder in another library."""
+    elsewhere = new_store(tmp_path_factory.mktemp("elsewhere"))
     video = add(elsewhere, "moved", ("words that move",), axis_of=3)
+    return elsewhere.paths.video(video.video_id)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, original: Path) -> Path:
+    """A copy of that folder; a test may change it."""
     copy = tmp_path / "copy"
-    shutil.copytree(elsewhere.paths.video(video.video_id), copy)
+    shutil.copytree(original, copy)
     return copy
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A library that stays empty: what it is given is refused."""
+    return new_store(tmp_path_factory.mktemp("empty"))
 
 
 def edit(folder: Path, **changes: object) -> None:
@@ -29,40 +41,40 @@ def edit(folder: Path, **changes: object) -> None:
     (folder / "video.json").write_text(json.dumps({**about, **changes}))
 
 
-def test_a_complete_folder_is_taken_over(tmp_path: Path, folder: Path) -> None:
+def test_a_complete_folder_is_adopted(tmp_path: Path, folder: Path) -> None:
     store = new_store(tmp_path / "library")
     video = store.adopt(folder, "someone")
     assert (video.state, video.title, video.user_id, video.info) == (VideoState.INDEXED, "moved", "someone", INFO)
     assert video.transcript_source == "subtitles"
     assert video.job_id is None
-    reader = store.reader()
-    assert len(reader.lexical_search("move", k=5, user_id="someone").hits) == 1
-    assert reader.vector_search(TEXT, axis(3, 8), k=1, user_id="someone")[0][1] == 1.0
+    view = store.reader().view()
+    assert len(view.lexical_search("move", k=5, user_id="someone").hits) == 1
+    assert view.vector_search(TEXT, axis(3, 8), k=1, user_id="someone")[0][1] == 1.0
     assert store.paths.source(video.video_id).read_bytes() == b"the bytes of moved"
-    assert reader.frame_path(reader.scenes("someone")[0], "0.webp").is_file()
+    assert view.frame_path(view.scenes("someone")[0], "0.webp").is_file()
     assert store.adopt(folder, "someone") == video
     assert store.check_indexes() == []
 
 
-def test_the_owners_own_video_of_these_bytes_wins(tmp_path: Path, folder: Path) -> None:
+def test_the_users_own_video_of_the_same_bytes_is_kept(tmp_path: Path, folder: Path) -> None:
     store = new_store(tmp_path / "library")
     own = register(store, "moved")
     assert store.adopt(folder, "local") == own
 
 
-def test_a_taken_id_is_changed_everywhere(tmp_path: Path, folder: Path) -> None:
+def test_an_id_in_use_is_replaced_everywhere(tmp_path: Path, folder: Path) -> None:
     store = new_store(tmp_path / "library")
     first, second = store.adopt(folder, "local"), store.adopt(folder, "someone")
     assert first.video_id != second.video_id
-    reader = store.reader()
-    scene = reader.scenes("someone")[0]
+    view = store.reader().view()
+    scene = view.scenes("someone")[0]
     assert scene.scene_id == f"{second.video_id}_0_2000"
-    assert reader.vector_search(TEXT, axis(3, 8), k=1, user_id="someone") == [(scene.scene_id, 1.0)]
-    assert [s.text for s in reader.words("someone", second.video_id)] == ["words that move"]
+    assert view.vector_search(TEXT, axis(3, 8), k=1, user_id="someone") == [(scene.scene_id, 1.0)]
+    assert [s.text for s in view.words("someone", second.video_id)] == ["words that move"]
     assert store.next_generation(second.video_id) == 2
 
 
-def test_a_stale_generation_number_is_no_harm(tmp_path: Path, folder: Path) -> None:
+def test_a_generation_of_another_number_than_in_video_json_is_found(tmp_path: Path, folder: Path) -> None:
     (folder / "gen" / "1").rename(folder / "gen" / "4")
     video = new_store(tmp_path / "library").adopt(folder, "local")
     assert video.generation == 4
@@ -87,16 +99,15 @@ BREAKAGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("name", sorted(BREAKAGES))
-def test_incomplete_folders_are_refused_and_leave_nothing(tmp_path: Path, folder: Path, name: str) -> None:
-    store = new_store(tmp_path / "library")
+def test_incomplete_folders_are_refused_and_leave_nothing(empty_store: Store, folder: Path, name: str) -> None:
     BREAKAGES[name](folder)
     with pytest.raises(InvalidFolder):
-        store.adopt(folder, "local")
-    assert store.videos("local") == []
-    assert list(store.paths.videos.iterdir()) == []
+        empty_store.adopt(folder, "local")
+    assert empty_store.videos("local") == []
+    assert list(empty_store.paths.videos.iterdir()) == []
 
 
-def test_other_models_are_refused(tmp_path: Path, folder: Path) -> None:
+def test_vectors_of_other_models_are_refused(tmp_path: Path, folder: Path, empty_store: Store) -> None:
     spaces = {**SPACES, "text": replace(TEXT, name="text/another", model="another")}
     store = Store.create(tmp_path / "library", profile="studio", models={}, spaces=spaces)
     with pytest.raises(SpaceMismatch):
@@ -104,4 +115,4 @@ def test_other_models_are_refused(tmp_path: Path, folder: Path) -> None:
     generation = folder / "gen" / "1"
     sidecar.write_vectors(generation, replace(TEXT, revision="9"), [], [])
     with pytest.raises(SpaceMismatch):
-        new_store(tmp_path / "second").adopt(folder, "local")
+        empty_store.adopt(folder, "local")

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from heimdex_core.store.analysis import Token, for_index, mark, parse_query, terms, tokens
+from heimdex_core.store.analysis import Token, for_index, match_spans, parse_query, terms, tokens
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_terms(text: str, expected: list[str]) -> None:
     assert terms(text) == expected
 
 
-def test_places_are_those_of_the_text_given() -> None:
+def test_positions_refer_to_the_text_as_it_was_given() -> None:
     assert tokens("Big 어두운") == [Token("big", 0, 3), Token("어두", 4, 6), Token("두운", 5, 7)]
 
 
@@ -39,11 +39,11 @@ def test_decomposed_korean_is_the_same_word() -> None:
         assert unicodedata.normalize("NFC", text[token.start : token.end]) == token.text
 
 
-def test_terms_hold_no_white_space() -> None:
+def test_terms_contain_no_white_space() -> None:
     assert for_index(" Two\twords\u3000三四五 ") == "two word 三四 四五"
 
 
-def test_stop_words_leave_only_beside_others() -> None:
+def test_stop_words_are_dropped_only_beside_other_words() -> None:
     assert parse_query("the cat").words == ("cat",)
     assert parse_query("to be").words == ("to", "be")
     assert parse_query('"to be" the').words == ()
@@ -57,11 +57,11 @@ def test_phrases() -> None:
     assert parse_query('an "open quote').phrases == ()
 
 
-def test_mark_joins_overlapping_pairs_only() -> None:
+def test_match_spans_joins_overlapping_pairs_only() -> None:
     text = "The haunted house: 어두운 밤에 haunts"
-    spans = mark(text, parse_query("haunting 어두운").terms)
+    spans = match_spans(text, parse_query("haunting 어두운").terms)
     assert [text[a:b] for a, b in spans] == ["haunted", "어두운", "haunts"]
 
 
-def test_mark_nothing() -> None:
-    assert mark("some words", ()) == []
+def test_no_terms_match_nothing() -> None:
+    assert match_spans("some words", ()) == []

@@ -7,8 +7,9 @@ import pytest
 
 from heimdex_core.errors import LibraryDamaged, LibraryVersion
 from heimdex_core.store import schema, visible
-from heimdex_core.store.catalog import Catalog, from_us, to_us
+from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.store.transaction import from_us, to_us
 
 
 @pytest.fixture
@@ -89,13 +90,13 @@ def test_a_newer_catalog_is_refused(catalog: Catalog) -> None:
         catalog.prepare()
 
 
-def test_a_damaged_catalog_is_told(tmp_path: Path) -> None:
+def test_a_damaged_catalog_is_reported(tmp_path: Path) -> None:
     (tmp_path / "catalog.duckdb").write_bytes(b"rubbish" * 1000)
     with pytest.raises(LibraryDamaged, match="catalog"):
         Catalog(LibraryPaths(tmp_path)).prepare()
 
 
-def test_visible_is_mended_on_opening(catalog: Catalog) -> None:
+def test_visible_is_rewritten_on_opening(catalog: Catalog) -> None:
     path = catalog.paths.visible
     assert visible.read_revision(path) == 1
     path.write_bytes(b"rubbish")

@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from heimdex_core.store import Store
 from heimdex_core.types import VideoState
-from tests.store.crash_driver import NEW_TEXTS
+from tests.store.crash_driver import NEW_TEXTS, drive, telling
 from tests.store.making import SPACES, TEXT, VISION, add, axis, new_store, stage
 
-REPOSITORY = Path(__file__).parents[2]
 OLD_TEXTS = ("stale apples", "stale pears")
-
-
-def drive(operation: str, library: Path, out: Path, extra: str = "") -> list[str]:
-    command = [sys.executable, "-m", "tests.store.crash_driver", operation, str(library), str(out), extra]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    names: list[str] = json.loads(done.stdout)
-    return names
 
 
 def found(store: Store, video_id: str) -> tuple[tuple[str, ...], str, int]:
     """(texts, the word found, the axis of its first scene's vector), all of one video."""
-    reader = store.reader()
-    reader.refresh()
-    texts = tuple(scene.transcript for scene in reader.scenes("local", video_id))
+    view = store.reader().view()
+    texts = tuple(scene.transcript for scene in view.scenes("local", video_id))
     words = [
         word
         for word in ("stale", "fresh")
-        if len(reader.lexical_search(word, k=9, user_id="local", video_ids=[video_id]).hits) == 2
+        if len(view.lexical_search(word, k=9, user_id="local", video_ids=[video_id]).hits) == 2
     ]
     assert len(words) == 1, words
     axes = []
     for space in (TEXT, VISION):
         for number in (0, 2):
-            best = reader.vector_search(space, axis(number, space.dim), k=9, user_id="local", video_ids=[video_id])
+            best = view.vector_search(space, axis(number, space.dim), k=9, user_id="local", video_ids=[video_id])
             assert len(best) == 2
             if best[0][1] == 1.0:
                 axes.append(number)
@@ -63,11 +50,13 @@ def test_commit_killed_anywhere(tmp_path: Path) -> None:
         seen = found(again, video.video_id)
         assert seen in ((OLD_TEXTS, "stale", 0), (NEW_TEXTS, "fresh", 2)), name
         states.append(seen[1])
-        hits = again.reader().lexical_search("garden", k=5, user_id="local").hits
+        hits = again.reader().view().lexical_search("garden", k=5, user_id="local").hits
         assert [scene_id.split("_")[0] for scene_id, _ in hits] == [other.video_id], name
         folder = again.paths.generations(video.video_id)
         staged = next((p for p in folder.glob(".tmp-*") if (p / "scenes.parquet").exists()), folder / ".tmp-none")
-        done = again.commit_generation(video.video_id, staged, n=2, spaces=SPACES, transcript_source="subtitles")
+        done = again.commit_generation(
+            video.video_id, staged, n=2, spaces=SPACES.values(), transcript_source="subtitles"
+        )
         assert (done.state, done.generation, done.scene_count) == (VideoState.INDEXED, 2, 2), name
         assert found(again, video.video_id) == (NEW_TEXTS, "fresh", 2), name
         assert again.check_indexes() == [], name
@@ -83,13 +72,14 @@ def test_purge_killed_anywhere(tmp_path: Path) -> None:
     other = add(store, "second", ("a quiet garden",), axis_of=1)
     store.delete_video("local", video.video_id)
     names = drive("purge", store.paths.root, tmp_path / "out")
-    for step, name in enumerate(names):
+    assert {"purge-hidden", "purge-unindexed", "purge-removed"} <= set(names)
+    for step, name in telling(names):
         again = Store.open(tmp_path / "out" / str(step))
         again.purge_video(video.video_id)
         assert [v.video_id for v in again.videos("local", include_deleted=True)] == [other.video_id], name
         assert not again.paths.video(video.video_id).exists(), name
         assert again.check_indexes() == [], name
-        assert len(again.reader().lexical_search("garden", k=5, user_id="local").hits) == 1, name
+        assert len(again.reader().view().lexical_search("garden", k=5, user_id="local").hits) == 1, name
 
 
 def test_adopt_killed_anywhere(tmp_path: Path) -> None:
@@ -99,7 +89,7 @@ def test_adopt_killed_anywhere(tmp_path: Path) -> None:
     folder = elsewhere.paths.video(video.video_id)
     names = drive("adopt", library.paths.root, tmp_path / "out", str(folder))
     assert {"adopt-copied", "adopt-renamed", "adopt-registered"} <= set(names)
-    for step, name in enumerate(names):
+    for step, name in telling(names):
         again = Store.open(tmp_path / "out" / str(step))
         adopted = again.adopt(folder, "local")
         assert (adopted.state, adopted.generation) == (VideoState.INDEXED, 1), name
@@ -108,7 +98,7 @@ def test_adopt_killed_anywhere(tmp_path: Path) -> None:
         assert again.check_indexes() == [], name
 
 
-def test_delete_killed_anywhere_is_whole(tmp_path: Path) -> None:
+def test_delete_killed_anywhere(tmp_path: Path) -> None:
     store = new_store(tmp_path / "library")
     video = add(store, "first", OLD_TEXTS)
     names = drive("delete", store.paths.root, tmp_path / "out")
@@ -116,9 +106,9 @@ def test_delete_killed_anywhere_is_whole(tmp_path: Path) -> None:
     for step, name in enumerate(names):
         again = Store.open(tmp_path / "out" / str(step))
         state = again.video("local", video.video_id).state
-        shown = bool(again.reader().visible_videos("local"))
-        # What the list says and what search sees agree as soon as the library has been opened.
-        assert shown == (state == VideoState.INDEXED), name
+        is_visible = bool(again.reader().view().visible_videos("local"))
+        # The list of videos and the search agree as soon as the library has been opened.
+        assert is_visible == (state == VideoState.INDEXED), name
 
 
 @pytest.mark.parametrize("name", ["visible.parquet", "index"])
@@ -131,5 +121,5 @@ def test_derived_files_can_be_deleted(tmp_path: Path, name: str) -> None:
     else:
         path.unlink()
     again = Store.open(store.paths.root)
-    again.reindex()
+    again.rebuild_indexes()
     assert found(again, video.video_id) == (OLD_TEXTS, "stale", 0)

@@ -1,41 +1,55 @@
-"""A full disk, met at any write: DiskFull, the old state untouched, and nothing half written left."""
+"""A full disk at any write of the store: DiskFull, the old state untouched, and nothing half written left."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
+import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from heimdex_core.errors import DiskFull
-from heimdex_core.files import atomic_write, is_disk_full
 from heimdex_core.store import Store, sidecar, visible
-from tests.store.making import SPACES, TEXT, add, make_scenes, new_store, stage
+from tests.store.making import SPACES, TEXT, add, axis, make_scenes, new_store, stage
 
 
 class FullAt:
-    """Lets `count` syncs and renames pass and fails from then on, as a full disk does."""
+    """Lets `count` syncs and renames pass and fails from then on, as a full disk does; None lets all pass."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-        self.left = count
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, count: int | None) -> None:
+        self.count = count
+        self.paths: list[str] = []
+        """What was synced or renamed, in order."""
         self.failed = False
         for name in ("fsync", "replace"):
-            monkeypatch.setattr(os, name, self._wrap(getattr(os, name), cleaning=name == "replace"))
+            monkeypatch.setattr(os, name, self._wrap(name, getattr(os, name)))
 
-    def _wrap(self, real: Callable[..., Any], cleaning: bool) -> Callable[..., Any]:
+    def _wrap(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
-            if cleaning and ".tmp-gone-" in str(args[-1]):
-                return real(*args)  # moving away to delete needs no room
-            if self.left == 0:
+            path = os.readlink(f"/proc/self/fd/{args[0]}") if name == "fsync" else str(args[-1])
+            if name == "replace" and ".tmp-gone-" in path:
+                return real(*args)  # renaming to delete works on a full disk
+            if self.count is not None and len(self.paths) >= self.count:
                 self.failed = True
                 raise OSError(errno.ENOSPC, "No space left on device")
-            self.left -= 1
+            self.paths.append(f"{name} {path}")
             return real(*args)
 
         return call
+
+
+def telling(writes: list[str]) -> list[int]:
+    """The numbers of the writes, with one for all that is staged and without those of the second vector index."""
+    staged = [number for number, write in enumerate(writes) if re.search(r"/\.tmp-[0-9a-f]{32}(/|$)", write)]
+    second = [number for number, write in enumerate(writes) if "/index/vision/" in write]
+    assert staged
+    assert second
+    return [number for number in range(len(writes)) if number not in {*staged[1:], *second}]
 
 
 def files(root: Path) -> set[str]:
@@ -44,32 +58,43 @@ def files(root: Path) -> set[str]:
 
 def test_commit_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = new_store(tmp_path / "library")
-    video = add(store, "one", ("stale words",))
+    video_id = add(store, "one", ("stale words",)).video_id
     before = files(store.paths.root)
-    refused = 0
-    for count in range(200):
-        staged = stage(store, video, ("fresh words",))
+    staged = stage(store, store.video("local", video_id), ("fresh words",)).relative_to(store.paths.root)
+
+    def commit_in_copy(name: str, count: int | None) -> tuple[FullAt, Store]:
+        shutil.copytree(store.paths.root, tmp_path / name)
+        copy = Store.open(tmp_path / name)
         with monkeypatch.context() as patched:
             full = FullAt(patched, count)
-            try:
-                store.commit_generation(video.video_id, staged, n=2, spaces=SPACES)
-            except DiskFull:
-                refused += 1
-        if not full.failed:
-            break
-        again = Store.open(store.paths.root)
-        reader = again.reader()
-        seen = [scene.transcript for scene in reader.scenes("local")]
-        assert seen in (["stale words"], ["fresh words"])
-        found = reader.lexical_search(seen[0].split()[0], k=5, user_id="local").hits
-        assert len(found) == 1
-        assert len(reader.vector_search(TEXT, [1] + [0] * 7, k=5, user_id="local")) == 1
-        if seen == ["stale words"]:
-            assert files(store.paths.root) == before, count
-        assert [p for p in store.paths.root.rglob(".tmp-*") if p.name.startswith(".tmp-")] == [], count
-    assert refused > 20
-    assert store.check_indexes() == []
-    assert [s.transcript for s in Store.open(store.paths.root).reader().scenes("local")] == ["fresh words"]
+            with pytest.raises(DiskFull) if count is not None else nullcontext():
+                copy.commit_generation(video_id, copy.paths.root / staged, n=2, spaces=SPACES.values())
+        return full, copy
+
+    writes = commit_in_copy("measured", None)[0].paths
+    after = []
+    for count in telling(writes):
+        full, copy = commit_in_copy(str(count), count)
+        assert (full.failed, len(full.paths)) == (True, count)
+        assert seen(copy) in ("stale words", "fresh words"), writes[count]
+        again = Store.open(copy.paths.root)
+        after.append(seen(again))
+        if after[-1] == "stale words":
+            assert files(again.paths.root) == before, writes[count]
+        assert list(again.paths.root.rglob(".tmp-*")) == [], writes[count]
+        assert again.check_indexes() == [], writes[count]
+    # the old generation until the catalog names the new one, then the new one
+    assert set(after) == {"stale words", "fresh words"}
+    assert after == sorted(after, reverse=True)
+
+
+def seen(store: Store) -> str:
+    """The text of the only scene, which both indexes find."""
+    view = store.reader().view()
+    (text,) = [scene.transcript for scene in view.scenes("local")]
+    assert len(view.lexical_search(text.split()[0], k=5, user_id="local").hits) == 1
+    assert len(view.vector_search(TEXT, axis(0, 8), k=5, user_id="local")) == 1
+    return text
 
 
 def test_sidecars_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,35 +104,6 @@ def test_sidecars_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(DiskFull):
         sidecar.write_vectors(tmp_path, TEXT, ["a"], [[1] * 8])
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
-
-
-def test_the_old_file_stays(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-
-    def write() -> None:
-        with atomic_write(path) as file:
-            file.write(b"new")
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    with pytest.raises(DiskFull, match="file"):
-        write()
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
-    assert path.read_bytes() == b"old"
-
-
-@pytest.mark.parametrize(
-    ("error", "full"),
-    [
-        (OSError(errno.ENOSPC, "x"), True),
-        (OSError(errno.EDQUOT, "x"), True),
-        (RuntimeError("write failed: No space left on device (28)"), True),
-        (OSError(errno.EACCES, "x"), False),
-        (ValueError("space"), False),
-    ],
-)
-def test_what_means_a_full_disk(error: Exception, full: bool) -> None:
-    assert is_disk_full(error) is full
 
 
 def test_log_and_register_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,3 +123,16 @@ def test_log_and_register_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Mon
             store.register_video("local", "0" * 64, "A", "a.mp4")
     assert Store.open(store.paths.root).videos("local") == []
     assert visible.read_revision(store.paths.visible) == revision
+
+
+def test_preferences_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalog has the new value then; it is published when the library is opened with free space."""
+    store = new_store(tmp_path / "library")
+    store.set_preference("local", "language", "ko")
+    with monkeypatch.context() as patched:
+        FullAt(patched, 0)
+        with pytest.raises(DiskFull):
+            store.set_preference("local", "language", "en")
+    assert store.preferences("local") == {"language": "ko"}
+    assert [p.name for p in store.paths.preferences_root.iterdir()] == ["local.json"]
+    assert Store.open(store.paths.root).preferences("local") == {"language": "en"}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from heimdex_core import files
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store import lexical
 from heimdex_core.store.lexical import FIELDS, LexicalIndex
@@ -47,20 +48,23 @@ def test_phrase_needs_the_order(tmp_path: Path) -> None:
     assert ids(index, '"어두운 밤에"', [A, B]) == ["b_0_2000"]
 
 
-def test_words_beside_a_phrase_only_rank(tmp_path: Path) -> None:
+def test_words_beside_a_phrase_only_affect_the_ranking(tmp_path: Path) -> None:
     index = build(tmp_path, [A, B])
     assert ids(index, '"bridge" red', [A, B])[0] in ("a_0_2000", "a_2000_4000")
     assert len(ids(index, '"bridge" nonsense', [A, B])) == 2
 
 
-def test_fields_weigh_as_written(tmp_path: Path) -> None:
+def test_field_weights(tmp_path: Path) -> None:
     assert FIELDS == {"transcript": 3.0, "title": 2.0, "tags": 4.0, "caption": 2.0, "on_screen_text": 2.0}
-    word = {key: ("", [scene(key[0], 0, **{name: value})]) for key, name, value in (
-        (("t", 1), "transcript", "zebra"), (("g", 1), "tags", ("zebra",)), (("s", 1), "screen", "zebra"))}  # fmt: skip
-    lexical.sync(tmp_path, list(word), word.get)
+    content = {
+        ("t", 1): ("", [scene("t", 0, transcript="zebra")]),
+        ("g", 1): ("", [scene("g", 0, tags=("zebra",))]),
+        ("s", 1): ("", [scene("s", 0, screen="zebra")]),
+    }
+    lexical.sync(tmp_path, list(content), content.get)
     index = LexicalIndex.open(tmp_path)
     assert index is not None
-    hits = index.search("zebra", k=9, allowed=list(word)).hits
+    hits = index.search("zebra", k=9, allowed=list(content)).hits
     # One document in three has the word in each field, once and alone: the same BM25, times the weights 4, 3, 2.
     assert [h[0] for h in hits] == ["g_0_2000", "t_0_2000", "s_0_2000"]
     scores = [score for _, score in hits]
@@ -80,7 +84,7 @@ def test_only_allowed_generations(tmp_path: Path) -> None:
     assert len(ids(index, "car", [A, B], k=1)) == 1
 
 
-def test_stale_generations_leave_and_repeating_changes_nothing(tmp_path: Path) -> None:
+def test_stale_generations_are_removed_and_repeating_changes_nothing(tmp_path: Path) -> None:
     build(tmp_path, [A, B])
     index = build(tmp_path, [NEW_A, B], redo=(B,))
     assert index.keys == {NEW_A, B}
@@ -89,19 +93,19 @@ def test_stale_generations_leave_and_repeating_changes_nothing(tmp_path: Path) -
     assert lexical.sync(tmp_path, [NEW_A, B], CONTENT.get) is False
 
 
-def test_an_opened_index_stays(tmp_path: Path) -> None:
+def test_an_opened_index_stays_as_it_was(tmp_path: Path) -> None:
     opened = build(tmp_path, [A])
     build(tmp_path, [B])
     assert ids(opened, "bridge", [A]) != []
 
 
-def test_damage_is_mended_by_the_next_writing(tmp_path: Path) -> None:
+def test_a_damaged_index_is_rebuilt_by_the_next_write(tmp_path: Path) -> None:
     build(tmp_path, [A])
     (tmp_path / "meta.json").write_text("rubbish")
     assert ids(build(tmp_path, [A]), '"red car"', [A]) == ["a_0_2000"]
 
 
-def test_operators_are_only_words(tmp_path: Path) -> None:
+def test_operators_have_no_effect(tmp_path: Path) -> None:
     index = build(tmp_path, [A, B])
     for text in ("title:harbour AND (", "car^5 OR *", "-red", "\\", '"" ""', "~~~"):
         index.search(text, k=5, allowed=[A, B])
@@ -117,7 +121,7 @@ def test_descriptions_are_found(tmp_path: Path) -> None:
 
 
 def test_an_index_from_before_descriptions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is searched as it is, also while the next writer makes it anew beside it."""
+    """It is searched as it is, also while the next writer builds a new one beside it."""
     folder = tmp_path / "lexical"
     described = replace(make_scenes("c", ["bread"])[0], caption="a green triangle")
     content = {("c", 1): ("", [described]), ("d", 1): ("", make_scenes("d", ["bread"]))}
@@ -135,7 +139,9 @@ def test_an_index_from_before_descriptions(tmp_path: Path, monkeypatch: pytest.M
     meanwhile: list[list[str]] = []
     assert (found("bread"), found("triangle")) == ([described.scene_id], [])
     assert lexical.generations(folder) == {("c", 1)}
-    lexical.sync(folder, list(content), content.get, hook=lambda step: meanwhile.append(found("bread")))
+    with monkeypatch.context() as watched:
+        watched.setattr(files, "crash_point", lambda step: meanwhile.append(found("bread")))
+        lexical.sync(folder, list(content), content.get)
     assert meanwhile == [[described.scene_id]] * 2
     assert (found("bread"), found("triangle")) == ([described.scene_id], [described.scene_id])
     assert lexical.generations(folder) == set(content)
@@ -143,7 +149,7 @@ def test_an_index_from_before_descriptions(tmp_path: Path, monkeypatch: pytest.M
     assert [path.name for path in tmp_path.iterdir()] == ["lexical"]
 
 
-def test_an_index_of_a_later_format_is_refused_and_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_of_a_later_format_is_refused_and_rebuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "lexical"
     build(folder, [A])
     with monkeypatch.context() as later:

@@ -21,7 +21,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def sql(store: Store, query: str, params: object = (), user_id: str = "local") -> pd.DataFrame:
-    return store.reader().sql(query, params, user_id=user_id)  # type: ignore[arg-type]
+    return store.reader().view().sql(query, params, user_id=user_id)  # type: ignore[arg-type]
 
 
 def test_tables(store: Store) -> None:
@@ -42,7 +42,7 @@ def test_values_and_types(store: Store) -> None:
 
 
 @pytest.mark.parametrize("table", ["videos", "scenes", "words", "keyframes", "preferences"])
-def test_only_the_persons_own_rows(store: Store, table: str) -> None:
+def test_only_the_users_own_rows(store: Store, table: str) -> None:
     query = f"select * from {table}"  # noqa: S608 - names written above
     mine, theirs = sql(store, query), sql(store, query, user_id="someone")
     assert len(mine) > 0

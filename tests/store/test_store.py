@@ -1,31 +1,29 @@
+"""Opening a library, and its videos from registration to purging."""
+
 from __future__ import annotations
 
 import json
 import threading
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from heimdex_core.errors import (
-    ExportNotFound,
     InvalidFolder,
     InvalidTransition,
     InvalidValue,
     LibraryDamaged,
     LibraryNotFound,
     LibraryVersion,
-    ReelNotFound,
     SpaceMismatch,
     VideoNotFound,
 )
 from heimdex_core.store import Store, sidecar
-from heimdex_core.types import Export, ExportState, Reel, ReelClip, VideoState, utc_now
+from heimdex_core.types import VideoState, WorkContext
 from tests.store.making import INFO, SPACES, TEXT, add, commit, make_scenes, new_store, register, stage
 
 SHA = "0" * 64
-CLIP = ReelClip("6f0a2c1e-0000-4000-8000-000000000001", 0.5, 1.5, 0.0, 2.0)
 
 
 @pytest.fixture
@@ -36,7 +34,7 @@ def store(tmp_path: Path) -> Store:
 # --- opening --------------------------------------------------------------------------------------
 
 
-def test_a_library_comes_back_as_it_was_made(store: Store) -> None:
+def test_a_library_is_opened_with_what_it_was_created_with(store: Store) -> None:
     manifest = Store.open(store.paths.root).manifest
     assert manifest.spaces == SPACES
     assert (manifest.profile, manifest.choice) == ("offline", {"name": "offline"})
@@ -47,7 +45,7 @@ def test_creating_twice_opens_the_first(store: Store) -> None:
     assert other.manifest == store.manifest
 
 
-def test_opening_what_is_not_there(tmp_path: Path) -> None:
+def test_opening_a_folder_without_a_library(tmp_path: Path) -> None:
     with pytest.raises(LibraryNotFound):
         Store.open(tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -93,7 +91,7 @@ def test_the_same_bytes_at_the_same_moment_are_one_video(store: Store) -> None:
     assert sorted(created for _, created in results) == [False] * 5 + [True]
 
 
-def test_others_get_not_found(store: Store) -> None:
+def test_other_users_get_not_found(store: Store) -> None:
     video = add(store, "mine", ("words",))
     for call in (store.video, store.delete_video, store.restore_video):
         with pytest.raises(VideoNotFound):
@@ -135,19 +133,17 @@ def test_bad_ids_and_hashes(store: Store) -> None:
 
 def test_delete_hides_and_restore_shows(store: Store) -> None:
     video = add(store, "one", ("spoken words",))
-    reader = store.reader()
-    token = reader.token
+    before = store.reader().view()
     store.delete_video("local", video.video_id)
-    assert reader.refresh()
-    assert reader.token != token
-    assert reader.visible_videos("local") == []
-    assert reader.lexical_search("spoken", k=5, user_id="local").hits == []
+    view = store.reader().view()
+    assert view.token != before.token
+    assert view.visible_videos("local") == []
+    assert view.lexical_search("spoken", k=5, user_id="local").hits == []
     assert store.videos("local") == []
     assert len(store.videos("local", include_deleted=True)) == 1
     store.delete_video("local", video.video_id)  # once more is fine
     assert store.restore_video("local", video.video_id).state == VideoState.INDEXED
-    reader.refresh()
-    assert len(reader.lexical_search("spoken", k=5, user_id="local").hits) == 1
+    assert len(store.reader().view().lexical_search("spoken", k=5, user_id="local").hits) == 1
 
 
 @pytest.mark.parametrize(
@@ -176,7 +172,7 @@ def test_committed_while_deleted_stays_deleted(store: Store) -> None:
     store.delete_video("local", video.video_id)
     done = store.commit_generation(video.video_id, staged, n=1)
     assert done.state == VideoState.DELETED
-    assert store.reader().visible_videos("local") == []
+    assert store.reader().view().visible_videos("local") == []
     assert store.restore_video("local", video.video_id).state == VideoState.INDEXED
 
 
@@ -214,18 +210,16 @@ def test_abandoned_is_what_may_be_purged(store: Store) -> None:
 # --- generations ----------------------------------------------------------------------------------
 
 
-def test_a_new_generation_takes_over_and_the_old_one_goes(store: Store) -> None:
+def test_a_new_generation_replaces_the_old_one(store: Store) -> None:
     video = add(store, "one", ("stale words",))
-    reader = store.reader()
-    assert reader.scenes("local")[0].transcript == "stale words"
     store.set_state(video.video_id, VideoState.PROCESSING)
-    reader.refresh()
-    assert len(reader.scenes("local")) == 1  # still there while it is indexed again
+    # still visible while it is indexed again
+    assert [s.transcript for s in store.reader().view().scenes("local")] == ["stale words"]
     done = commit(store, video, ("fresh words", "and more"))
     assert (done.generation, done.scene_count, done.transcript_source) == (2, 2, "subtitles")
-    reader.refresh()
-    assert [s.transcript for s in reader.scenes("local")] == ["fresh words", "and more"]
-    assert reader.lexical_search("stale", k=5, user_id="local").hits == []
+    view = store.reader().view()
+    assert [s.transcript for s in view.scenes("local")] == ["fresh words", "and more"]
+    assert view.lexical_search("stale", k=5, user_id="local").hits == []
     assert [p.name for p in store.paths.generations(video.video_id).iterdir()] == ["2"]
     assert store.next_generation(video.video_id) == 3
 
@@ -238,7 +232,7 @@ def test_committing_again_is_the_same(store: Store) -> None:
     assert replace(again, updated_at=first.updated_at) == first
     with_new_staging = store.commit_generation(video.video_id, stage(store, video, ("other",)), n=1)
     assert with_new_staging.scene_count == 1
-    assert store.reader().scenes("local")[0].transcript == "words"
+    assert store.reader().view().scenes("local")[0].transcript == "words"
     assert [p.name for p in store.paths.generations(video.video_id).iterdir()] == ["1"]
 
 
@@ -246,7 +240,7 @@ def test_commit_refuses_before_it_changes_anything(store: Store) -> None:
     video = register(store, "one")
     good = stage(store, video, ("words",))
     with pytest.raises(SpaceMismatch):
-        store.commit_generation(video.video_id, good, n=1, spaces={"text": replace(TEXT, revision="2")})
+        store.commit_generation(video.video_id, good, n=1, spaces=[replace(TEXT, revision="2")])
     wrong = store.new_staging(video.video_id)
     scenes = make_scenes(video.video_id, ["words"])
     sidecar.write_scenes(wrong, scenes)
@@ -265,117 +259,33 @@ def test_commit_refuses_before_it_changes_anything(store: Store) -> None:
     assert store.commit_generation(video.video_id, good, n=1).state == VideoState.INDEXED
 
 
-def test_reindex_mends_everything_and_tells_what_it_cannot(store: Store) -> None:
+def test_rebuilding_indexes_restores_what_it_can_and_reports_the_rest(store: Store) -> None:
     good, bad = add(store, "good", ("good words",)), add(store, "bad", ("bad words",))
     (store.paths.generation(bad.video_id, 1) / "scenes.parquet").write_bytes(b"rubbish")
     seen: list[tuple[float, float]] = []
-    report = store.reindex(on_progress=lambda done, total: seen.append((done, total)))
+    report = store.rebuild_indexes(WorkContext(report=lambda done, total: seen.append((done, total))))
     assert report["videos"] == 2
     assert report["scenes"] == 1
     assert len(report["problems"]) == 1
     assert bad.video_id in report["problems"][0]
     assert seen[-1] == (3, 3)
     assert len(store.check_indexes()) >= 1
-    reader = store.reader()
-    assert [v.video_id for v in reader.visible_videos("local")] == [good.video_id]
-    assert len(reader.problems) == 1
-    third = add(store, "third", ("third words",))  # a broken neighbour does not stop a commit
+    view = store.reader().view()
+    assert [v.video_id for v in view.visible_videos("local")] == [good.video_id]
+    assert len(view.snapshot.problems) == 1
+    third = add(store, "third", ("third words",))  # one broken video does not stop the commit of another
     assert third.state == VideoState.INDEXED
 
 
-def test_reindex_with_another_index_type(store: Store) -> None:
+def test_rebuilding_indexes_with_another_type(store: Store) -> None:
     add(store, "one", ("words",))
-    store.reindex(index_type="Flat")
+    store.rebuild_indexes(index_type="Flat")
     add(store, "two", ("words",))
     assert json.loads((store.paths.vector_index(TEXT) / "manifest.json").read_text())["type"] == "Flat"
     assert store.check_indexes() == []
 
 
-# --- exports, reels, preferences ------------------------------------------------------------------
-
-
-def make_export(user_id: str = "local") -> Export:
-    import uuid
-
-    return Export(str(uuid.uuid4()), user_id, "reel", "My reel", ExportState.PENDING, (CLIP,), utc_now(), {"crf": 20})
-
-
-def test_exports(store: Store) -> None:
-    export = store.create_export(make_export())
-    assert store.export("local", export.export_id) == export
-    with pytest.raises(ExportNotFound):
-        store.export("someone", export.export_id)
-    with pytest.raises(ExportNotFound):
-        store.export_path(export)
-    assert store.busy_ids() == {export.export_id}
-    path = store.paths.export("local", export.export_id)
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"mp4")
-    now = utc_now()
-    done = store.update_export(
-        export.export_id,
-        state=ExportState.COMPLETED,
-        path=store.paths.relative(path),
-        size_bytes=3,
-        measured_duration_s=1.0,
-        completed_at=now,
-        expires_at=now + timedelta(hours=1),
-    )
-    assert store.export_path(done) == path
-    assert done.clips == (CLIP,)
-    assert store.purge_expired_exports(now) == 0
-    assert store.purge_expired_exports(now + timedelta(hours=2)) == 1
-    assert not path.exists()
-    after = store.export("local", export.export_id)
-    assert (after.path, after.state, after.size_bytes) == (None, ExportState.COMPLETED, 3)
-    assert store.purge_expired_exports(now + timedelta(hours=2)) == 0
-
-
-def test_exports_refuse_what_they_must(store: Store) -> None:
-    export = store.create_export(make_export())
-    with pytest.raises(InvalidValue):
-        store.create_export(export)
-    with pytest.raises(InvalidValue):
-        store.update_export(export.export_id, user_id="someone")
-    with pytest.raises(InvalidValue):
-        store.update_export(export.export_id, path="../../etc/passwd")
-    with pytest.raises(ExportNotFound):
-        store.update_export("6f0a2c1e-0000-4000-8000-00000000dead", title="x")
-
-
-def test_newest_exports_first(store: Store) -> None:
-    made = [store.create_export(replace(make_export(), title=str(i))) for i in range(3)]
-    assert [e.title for e in store.exports("local", 2)] == ["2", "1"]
-    assert len(store.exports("local")) == len(made)
-
-
-def test_trays_and_reels_are_each_persons_own(store: Store) -> None:
-    assert store.tray("local").clips == ()
-    store.save_tray("local", "mine", [CLIP])
-    store.save_tray("someone", "theirs", [])
-    assert store.tray("local").clips == (CLIP,)
-    assert store.tray("someone").title == "theirs"
-    assert store.reels("local") == []
-    reel = store.save_reel(Reel("r1", "local", "First", (CLIP,), utc_now()))
-    assert store.save_reel(replace(reel, title="Second")).title == "Second"
-    assert [r.title for r in store.reels("local")] == ["Second"]
-    with pytest.raises(ReelNotFound):
-        store.reel("someone", "r1")
-    with pytest.raises(ReelNotFound):
-        store.save_reel(replace(reel, user_id="someone"))
-    store.delete_reel("local", "r1")
-    with pytest.raises(ReelNotFound):
-        store.delete_reel("local", "r1")
-
-
-def test_preferences(store: Store) -> None:
-    store.set_preference("local", "weights", {"vision": 0.5})
-    store.set_preference("local", "language", "ko")
-    store.set_preference("local", "language", "en")
-    assert store.preferences("local") == {"language": "en", "weights": {"vision": 0.5}}
-    assert store.preferences("someone") == {}
-    store.set_preference("local", "language", None)
-    assert store.preferences("local") == {"weights": {"vision": 0.5}}
+# --- maintenance ----------------------------------------------------------------------------------
 
 
 def test_disk_usage_adds_up(store: Store) -> None:

@@ -1,24 +1,41 @@
-"""One moment of a library: what a view answers while the library moves on."""
+"""One moment of a library: what a view answers, also while the library moves on."""
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from heimdex_core.errors import LibraryDamaged, SpaceMismatch, ViewOutdated
-from heimdex_core.store import Store, sidecar, vectors, visible
+from heimdex_core.errors import (
+    InvalidValue,
+    LibraryDamaged,
+    SceneNotFound,
+    SpaceMismatch,
+    VideoNotFound,
+    ViewOutdated,
+)
+from heimdex_core.store import Store, vectors, visible
 from heimdex_core.store.reader import Reader
 from heimdex_core.store.view import View
-from heimdex_core.types import ModelSet, Space, Video
-from tests.store.making import SPACES, TEXT, VISION, add, axis, commit, make_scenes, make_transcript, new_store
-
-OTHER_TEXT = Space("text/other", "text", "other", "1", 6)
-OTHER_SPACES = {"text": OTHER_TEXT, "vision": VISION}
-"""A second set shares the vision space with the first."""
+from heimdex_core.types import Space, Video, make_scene_id
+from tests.store.making import (
+    OTHER_SPACES,
+    OTHER_TEXT,
+    SPACES,
+    TEXT,
+    VISION,
+    add,
+    axis,
+    commit,
+    commit_in,
+    make_transcript,
+    new_store,
+    other_set,
+)
 
 
 @pytest.fixture
@@ -26,26 +43,117 @@ def store(tmp_path: Path) -> Store:
     return new_store(tmp_path / "library")
 
 
-def second_set(store: Store) -> ModelSet:
-    return store.add_set("other", {"name": "other", "text": "other"}, OTHER_SPACES)
-
-
-def commit_to(store: Store, made: ModelSet, video: Video, texts: list[str], *, axis_of: int = 0) -> None:
-    """A generation of the video in the set, whose vectors begin at an axis of their own."""
-    folder = store.new_staging(video.video_id)
-    scenes = make_scenes(video.video_id, texts)
-    sidecar.write_scenes(folder, scenes)
-    sidecar.write_words(folder, make_transcript(scenes), scenes)
-    for space in made.spaces.values():
-        array = np.stack([axis(axis_of + i, space.dim) for i in range(len(scenes))])
-        sidecar.write_vectors(folder, space, [scene.scene_id for scene in scenes], array)
-    sidecar.write_provenance(folder, {"made": "up"})
-    n = store.next_generation(video.video_id)
-    store.commit_generation(video.video_id, folder, n=n, spaces=made.spaces, set_id=made.set_id)
-
-
 def said(view: View, video: Video) -> list[str]:
     return [scene.transcript for scene in view.scenes("local", video.video_id)]
+
+
+# --- what it answers ------------------------------------------------------------------------------
+
+
+def test_an_empty_library_answers(store: Store) -> None:
+    view = store.reader().view()
+    view.hold((TEXT, VISION), words=True)
+    assert view.visible_videos("local") == []
+    assert view.scenes("local") == []
+    assert view.vector_search(TEXT, axis(0, 8), k=5, user_id="local") == []
+    assert view.lexical_search("fresh words", k=5, user_id="local").terms == ("fresh", "word")
+    assert not view.has_transcripts("local")
+    assert view.vector(TEXT, make_scene_id("v", 0, 1)) is None
+
+
+def test_users_see_their_own_videos_only(store: Store) -> None:
+    mine = add(store, "mine", ("secret words",))
+    add(store, "theirs", ("secret words",), user_id="someone")
+    view = store.reader().view()
+    assert [s.video_id for s in view.scenes("local")] == [mine.video_id]
+    assert view.scene_ids("local") == [f"{mine.video_id}_0_2000"]
+    assert {s.split("_")[0] for s, _ in view.lexical_search("secret", k=9, user_id="local").hits} == {mine.video_id}
+    hits = view.vector_search(TEXT, axis(0, 8), k=9, user_id="local")
+    assert [s.split("_")[0] for s, _ in hits] == [mine.video_id]
+    assert not view.has_transcripts("nobody")
+    with pytest.raises(VideoNotFound):
+        view.words("someone", mine.video_id)
+    with pytest.raises(SceneNotFound):
+        view.scene("someone", f"{mine.video_id}_0_2000")
+    assert view.scenes("someone", mine.video_id) == []
+
+
+def test_search_within_videos_and_scenes(store: Store) -> None:
+    one, two = add(store, "one", ("words", "more words")), add(store, "two", ("words",))
+    view = store.reader().view()
+    assert len(view.vector_search(TEXT, axis(0, 8), k=9, user_id="local")) == 3
+    within = view.vector_search(TEXT, axis(0, 8), k=9, user_id="local", video_ids=[two.video_id])
+    assert within == [(f"{two.video_id}_0_2000", 1.0)]
+    second = f"{one.video_id}_2000_4000"
+    chosen = view.vector_search(VISION, axis(1, 4), k=9, user_id="local", scene_ids=[second])
+    assert chosen == [(second, 1.0)]
+    assert len(view.lexical_search("words", k=9, user_id="local", video_ids=[one.video_id]).hits) == 2
+    assert view.vector_search(TEXT, axis(0, 8), k=9, user_id="local", video_ids=[]) == []
+    assert view.scene_ids("local", [one.video_id], where="transcript like ?", params=["more%"]) == [second]
+
+
+def test_a_scene_is_found_by_overlap_after_a_new_cut(store: Store) -> None:
+    video = add(store, "one", ("a", "b"))
+    old = store.reader().view().scene("local", f"{video.video_id}_2000_4000")
+    assert old.transcript == "b"
+    commit(store, video, ("x", "y"), length_s=2.4)  # [0, 2.4) and [2.4, 4.8)
+    view = store.reader().view()
+    # [2, 4) shares 1.6 of 2.8 s with [2.4, 4.8): 0.57.
+    assert view.scene("local", old.scene_id).transcript == "y"
+    assert view.scenes_by_id([old.scene_id]) == {}
+    for missing in ("_4000_6000", "_5000_6000", "_3000_2000"):
+        with pytest.raises(SceneNotFound):
+            view.scene("local", video.video_id + missing)
+    with pytest.raises(SceneNotFound):
+        view.scene("local", "rubbish")
+
+
+def test_scenes_by_id_words_and_frames(store: Store) -> None:
+    video = add(store, "one", ("two words", ""))
+    view = store.reader().view()
+    scene_id = f"{video.video_id}_0_2000"
+    found = view.scenes_by_id([scene_id, "rubbish", f"{video.video_id}_1_2"])
+    assert list(found) == [scene_id]
+    assert tuple(view.words("local", video.video_id)) == make_transcript(list(found.values())).segments
+    assert view.frame_path(found[scene_id], "0.webp").read_bytes() == b"picture"
+    with pytest.raises(InvalidValue):
+        view.frame_path(found[scene_id], "../../video.json")
+    assert view.has_transcripts("local")
+    vector = view.vector(TEXT, scene_id)
+    assert vector is not None
+    assert np.array_equal(vector, axis(0, 8))
+
+
+def test_silent_videos_have_no_transcript(store: Store) -> None:
+    video = add(store, "silent", ("", "  "))
+    spoken = add(store, "spoken", ("words",))
+    view = store.reader().view()
+    assert not view.has_transcripts("local", [video.video_id])
+    assert view.has_transcripts("local", [video.video_id, spoken.video_id])
+
+
+def test_another_space_is_refused(store: Store) -> None:
+    add(store, "one", ("words",))
+    for other in (replace(TEXT, revision="2"), replace(TEXT, name="text/unknown")):
+        with pytest.raises(SpaceMismatch):
+            store.reader().view().vector_search(other, axis(0, 8), k=1, user_id="local")
+
+
+def test_missing_indexes_are_reported_and_written_by_the_next_commit(store: Store) -> None:
+    add(store, "one", ("words",))
+    shutil.rmtree(store.paths.indexes)
+    view = store.reader().view()
+    with pytest.raises(LibraryDamaged):
+        view.vector_search(TEXT, axis(0, 8), k=1, user_id="local")
+    with pytest.raises(LibraryDamaged):
+        view.lexical_search("words", k=1, user_id="local")
+    add(store, "two", ("words",))
+    view = store.reader().view()
+    assert len(view.vector_search(TEXT, axis(0, 8), k=9, user_id="local")) == 2
+    assert len(view.lexical_search("words", k=9, user_id="local").hits) == 2
+
+
+# --- while the library moves on -------------------------------------------------------------------
 
 
 def test_a_view_is_the_same_until_something_changes(store: Store) -> None:
@@ -62,7 +170,7 @@ def test_a_view_is_the_same_until_something_changes(store: Store) -> None:
     assert (said(view, video), said(later, video)) == (["words"], ["other words"])
 
 
-def test_held_indexes_outlive_their_generation(store: Store) -> None:
+def test_indexes_that_are_held_outlive_their_generation(store: Store) -> None:
     video = add(store, "one", ("stale words",), axis_of=3)
     view = store.reader().view()
     view.hold((TEXT,), words=True)
@@ -77,7 +185,7 @@ def test_held_indexes_outlive_their_generation(store: Store) -> None:
     assert np.array_equal(kept, axis(3, 8))
 
 
-def test_what_was_not_held_is_refused_later_not_answered_from_newer_files(store: Store) -> None:
+def test_what_is_not_held_is_refused_and_never_answered_from_newer_files(store: Store) -> None:
     video = add(store, "one", ("stale words",))
     view = store.reader().view()
     view.hold((TEXT,))
@@ -87,11 +195,11 @@ def test_what_was_not_held_is_refused_later_not_answered_from_newer_files(store:
     with pytest.raises(ViewOutdated):
         view.lexical_search("fresh", k=9, user_id="local")
     with pytest.raises(ViewOutdated):
-        view.words("local", video.video_id)  # the files of a generation go when another takes its place
+        view.words("local", video.video_id)  # the old generation is removed when a new one replaces it
     with pytest.raises(ViewOutdated):
         view.hold((VISION,), words=True)
-    # the reader itself takes a new view and answers
-    assert len(store.reader().lexical_search("fresh", k=9, user_id="local").hits) == 1
+    # a new view answers
+    assert len(store.reader().view().lexical_search("fresh", k=9, user_id="local").hits) == 1
 
 
 def test_sql_of_an_older_view_does_not_mix(store: Store) -> None:
@@ -112,11 +220,11 @@ def test_only_what_is_asked_for_is_opened(store: Store, monkeypatch: pytest.Monk
     opened: list[str] = []
     really = vectors.open_index
 
-    def noting(folder: Path, space: Space) -> vectors.VectorIndex | None:
+    def recording(folder: Path, space: Space) -> vectors.VectorIndex | None:
         opened.append(space.name)
         return really(folder, space)
 
-    monkeypatch.setattr(vectors, "open_index", noting)
+    monkeypatch.setattr(vectors, "open_index", recording)
     view = store.reader().view()
     view.lexical_search("words", k=9, user_id="local")
     assert opened == []
@@ -125,7 +233,7 @@ def test_only_what_is_asked_for_is_opened(store: Store, monkeypatch: pytest.Monk
     assert opened == [TEXT.name]
 
 
-def test_a_missing_index_is_told_where_it_is_used(store: Store) -> None:
+def test_a_missing_index_is_reported_where_it_is_used(store: Store) -> None:
     add(store, "one", ("words",))
     shutil.rmtree(store.paths.vector_index(TEXT))
     view = store.reader().view()
@@ -133,17 +241,11 @@ def test_a_missing_index_is_told_where_it_is_used(store: Store) -> None:
     assert len(view.vector_search(VISION, axis(0, 4), k=9, user_id="local")) == 1
     with pytest.raises(LibraryDamaged):
         view.vector_search(TEXT, axis(0, 8), k=9, user_id="local")
-    store.reindex()
+    store.rebuild_indexes()
     assert len(store.reader().view().vector_search(TEXT, axis(0, 8), k=9, user_id="local")) == 1
 
 
-def test_an_empty_library_holds_nothing(store: Store) -> None:
-    view = store.reader().view()
-    view.hold((TEXT, VISION), words=True)
-    assert view.vector_search(TEXT, axis(0, 8), k=9, user_id="local") == []
-
-
-# --- sets of models -------------------------------------------------------------------------------
+# --- model sets  -------------------------------------------------------------------------------
 
 
 def test_a_switch_changes_everything_at_once(store: Store) -> None:
@@ -151,8 +253,8 @@ def test_a_switch_changes_everything_at_once(store: Store) -> None:
     reader = store.reader()
     before = reader.view()
     before.hold((TEXT, VISION), words=True)
-    made = second_set(store)
-    commit_to(store, made, video, ["two said", "and more"], axis_of=2)
+    made = other_set(store)
+    commit_in(store, video, made, ["two said", "and more"], axis_of=2)
     assert reader.view().set_id == 1
     assert said(reader.view(), video) == ["one said"]
     store.switch_set(made.set_id)
@@ -170,14 +272,14 @@ def test_a_switch_changes_everything_at_once(store: Store) -> None:
         after.vector_search(TEXT, axis(1, 8), k=9, user_id="local")
     with pytest.raises(SpaceMismatch):
         before.vector_search(OTHER_TEXT, axis(1, 6), k=9, user_id="local")
-    # the words of the older set stay until it is dropped
+    # the transcript of the older set stays until the set is dropped
     assert [line.text for line in before.words("local", video.video_id)] == ["one said"]
 
 
 def test_going_back_needs_no_indexing(store: Store) -> None:
     video = add(store, "one", ("one said",))
-    made = second_set(store)
-    commit_to(store, made, video, ["two said"])
+    made = other_set(store)
+    commit_in(store, video, made, ["two said"])
     store.switch_set(made.set_id)
     assert said(store.reader().view(), video) == ["two said"]
     store.switch_set(1)
@@ -186,13 +288,13 @@ def test_going_back_needs_no_indexing(store: Store) -> None:
     assert len(view.vector_search(TEXT, axis(0, 8), k=9, user_id="local")) == 1
 
 
-def test_a_dropped_set_is_refused_to_who_did_not_hold_it(store: Store) -> None:
+def test_a_view_of_a_dropped_set_is_refused_what_it_does_not_hold(store: Store) -> None:
     video = add(store, "one", ("one said",))
     view = store.reader().view()
-    made = second_set(store)
-    commit_to(store, made, video, ["two said"])
+    made = other_set(store)
+    commit_in(store, video, made, ["two said"])
     store.switch_set(made.set_id)
-    store.drop_sets([1])
+    store.sets.drop([1])
     assert said(view, video) == ["one said"]
     for ask in (
         lambda: view.vector_search(TEXT, axis(0, 8), k=9, user_id="local"),
@@ -203,22 +305,22 @@ def test_a_dropped_set_is_refused_to_who_did_not_hold_it(store: Store) -> None:
             ask()
 
 
-def test_a_number_that_is_given_again_is_not_the_same_generation(store: Store) -> None:
-    """Whoever looked at set 2 and slept while it was dropped meets its number in another set."""
+def test_a_generation_number_that_is_used_again_is_another_generation(store: Store) -> None:
+    """A reader that saw set 2 and did nothing while it was dropped meets its generation number in another set."""
     video = add(store, "one", ("first",))
-    made = second_set(store)
-    commit_to(store, made, video, ["second"])
+    made = other_set(store)
+    commit_in(store, video, made, ["second"])
     store.switch_set(made.set_id)
-    sleeper = Store.open(store.paths.root).reader()
-    assert said(sleeper.view(), video) == ["second"]
-    assert list(sleeper.sql("select transcript from scenes", user_id="local")["transcript"]) == ["second"]
-    number = sleeper.view().snapshot.loaded[video.video_id].generation
+    idle = Store.open(store.paths.root).reader()
+    assert said(idle.view(), video) == ["second"]
+    assert list(idle.view().sql("select transcript from scenes", user_id="local")["transcript"]) == ["second"]
+    number = idle.view().snapshot.loaded[video.video_id].generation
     store.switch_set(1)
-    store.drop_sets([made.set_id])
+    store.sets.drop([made.set_id])
     again = commit(store, video, ("third",))
     assert again.generation == number
-    assert said(sleeper.view(), video) == ["third"]
-    assert list(sleeper.sql("select transcript from scenes", user_id="local")["transcript"]) == ["third"]
+    assert said(idle.view(), video) == ["third"]
+    assert list(idle.view().sql("select transcript from scenes", user_id="local")["transcript"]) == ["third"]
 
 
 def test_a_library_that_published_no_set_has_the_spaces_it_was_opened_with(store: Store) -> None:
@@ -227,6 +329,6 @@ def test_a_library_that_published_no_set_has_the_spaces_it_was_opened_with(store
     kept = {name: value for name, value in table.schema.metadata.items() if name != b"set"}
     visible.write(store.paths.visible, table.replace_schema_metadata(kept))
     view = Reader(store.paths, SPACES, store.catalog).view()
-    assert view.snapshot.made_with is None
+    assert view.snapshot.model_set is None
     assert (view.set_id, view.spaces) == (1, SPACES)
     assert len(view.vector_search(TEXT, axis(0, 8), k=9, user_id="local")) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,16 @@ SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 
 
 def sample_library(factory: pytest.TempPathFactory) -> Path:
-    """The library's folder; several test modules of one process share it."""
-    path = factory.getbasetemp() / "sample-library"
-    if not path.exists():
-        with Library.open(path) as library:
-            library.add(SAMPLE / "heimdex_sample.mp4", title="A Day in Nine Scenes")
+    """The library's folder; all test modules and all processes of pytest-xdist share it."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # each process has a folder of its own in the folder of the run
+    path = base / "sample-library"
+    done = base / "sample-library.done"
+    with (base / "sample-library.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            with Library.open(path) as library:
+                library.add(SAMPLE / "heimdex_sample.mp4", title="A Day in Nine Scenes")
+            done.touch()
     return path

@@ -1,4 +1,4 @@
-"""From one set of models to another: what is shown, what is kept, and what a crash leaves."""
+"""Model sets: what a switch shows, what it keeps, what dropping a set removes, and what a crash leaves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 from heimdex_core.errors import InvalidValue, ModelsChanged, MoveIncomplete, SpaceMismatch, UnknownName
 from heimdex_core.files import tree_bytes
 from heimdex_core.store import Store
+from heimdex_core.store.commit import CommitTarget
 from heimdex_core.types import VideoState
+from tests.store.crash_driver import drive, telling
 from tests.store.making import (
     OTHER_TEXT,
     SPACES,
@@ -25,7 +27,6 @@ from tests.store.making import (
     register,
     stage,
 )
-from tests.store.test_crash import drive
 
 OLD = ("stale apples", "stale pears")
 NEW = ("fresh oranges", "fresh lemons", "fresh limes")
@@ -37,10 +38,8 @@ def store(tmp_path: Path) -> Store:
 
 
 def shown(store: Store, video_id: str) -> tuple[int, tuple[str, ...], str]:
-    """(set, texts, space of the text vectors) as readers see one video; every channel agrees or this fails."""
-    view = store.reader()
-    view.refresh()
-    now = view.view()
+    """(set_id, texts, space of the text vectors) of one video as readers see it; fails unless all indexes agree."""
+    now = store.reader().view()
     texts = tuple(scene.transcript for scene in now.scenes("local", video_id))
     text = now.spaces["text"]
     number = 0 if texts == OLD else 2
@@ -58,30 +57,30 @@ def shown(store: Store, video_id: str) -> tuple[int, tuple[str, ...], str]:
 
 
 def test_a_new_library_has_one_set(store: Store) -> None:
-    active = store.active_set()
+    active = store.sets.active()
     assert (active.set_id, active.profile, active.is_active, active.spaces) == (1, "offline", True, SPACES)
-    assert store.previous_set() is None
-    assert [one.set_id for one in store.model_sets()] == [1]
+    assert store.sets.previous() is None
+    assert [one.set_id for one in store.sets.all()] == [1]
 
 
 def test_the_same_models_are_the_same_set(store: Store) -> None:
     first = other_set(store)
-    again = store.add_set("other", {"name": "x", "reason": "another", "text": "made:other"}, first.spaces)
+    again = store.sets.add("other", {"name": "x", "reason": "another", "text": "made:other"}, first.spaces)
     assert (first.set_id, again.set_id) == (2, 2)
-    assert store.add_set("third", {"text": "made:third"}, first.spaces).set_id == 3
+    assert store.sets.add("third", {"text": "made:third"}, first.spaces).set_id == 3
 
 
-def test_a_generation_of_another_set_changes_nothing_for_anybody(store: Store) -> None:
+def test_a_generation_of_another_set_changes_nothing_that_readers_see(store: Store) -> None:
     video = add(store, "first", OLD)
     before = (store.paths.visible.read_bytes(), store.video("local", video.video_id))
     after = commit_in(store, video, other_set(store), NEW, axis_of=2)
     assert (store.paths.visible.read_bytes(), store.video("local", video.video_id)) == before
     assert (after.generation, after.scene_count, after.transcript_source) == (1, 2, "subtitles")
-    assert store.generation_in(video.video_id, 2) == 2
+    assert store.sets.generation_of(video.video_id, 2) == 2
     assert shown(store, video.video_id) == (1, OLD, TEXT.name)
 
 
-def test_the_switch_shows_the_new_and_undoing_it_the_old(store: Store) -> None:
+def test_a_switch_shows_the_new_set_and_switching_back_the_old_one(store: Store) -> None:
     video = add(store, "first", OLD)
     made = other_set(store)
     commit_in(store, video, made, NEW, axis_of=2)
@@ -94,7 +93,7 @@ def test_the_switch_shows_the_new_and_undoing_it_the_old(store: Store) -> None:
     assert (now.generation, now.scene_count, now.transcript_source, now.state) == (2, 3, "recognised", "indexed")
     library_json = json.loads(store.paths.manifest.read_text())
     assert (library_json["profile"], library_json["spaces"]["text"]["name"]) == ("other", OTHER_TEXT.name)
-    previous = store.previous_set()
+    previous = store.sets.previous()
     assert previous is not None
     assert previous.set_id == 1
 
@@ -105,37 +104,37 @@ def test_the_switch_shows_the_new_and_undoing_it_the_old(store: Store) -> None:
     assert store.check_indexes() == []
 
 
-def test_the_switch_waits_for_every_video(store: Store) -> None:
+def test_a_switch_waits_for_every_video(store: Store) -> None:
     first, second = add(store, "first", OLD), add(store, "second", OLD)
     made = other_set(store)
     commit_in(store, first, made, NEW, axis_of=2)
-    todo = store.left_to_make(made.set_id)
-    assert (todo.missing, todo.total) == ((("local", second.video_id),), 2)
+    pending = store.sets.pending(made.set_id)
+    assert (pending.missing, pending.total) == ((("local", second.video_id),), 2)
     with pytest.raises(MoveIncomplete) as caught:
         store.switch_set(made.set_id)
     assert (caught.value.details["missing"], caught.value.details["total"]) == (1, 2)
-    assert store.active_set().set_id == 1
-    # a deleted video holds nothing up: it is indexed when it is restored
+    assert store.sets.active().set_id == 1
+    # a deleted video does not hold up a switch: it is indexed when it is restored
     store.delete_video("local", second.video_id)
     store.switch_set(made.set_id)
     restored = store.restore_video("local", second.video_id)
     assert (restored.state, restored.generation) == (VideoState.VALIDATING, None)
-    # and going back it is there as it was
+    # its generation in the first set is kept
     store.switch_set(1)
-    assert store.generation_in(second.video_id, 1) == 1
+    assert store.sets.generation_of(second.video_id, 1) == 1
 
 
-def test_new_subtitles_or_choices_make_a_generation_old(store: Store) -> None:
+def test_new_subtitles_or_parameters_make_a_video_pending_again(store: Store) -> None:
     video = add(store, "first", OLD)
     made = other_set(store)
     commit_in(store, video, made, NEW)
-    assert store.left_to_make(made.set_id).missing == ()
+    assert store.sets.pending(made.set_id).missing == ()
     store.set_params(video.video_id, params={"min_scene_s": 3.0})
-    assert store.left_to_make(made.set_id).missing == (("local", video.video_id),)
+    assert store.sets.pending(made.set_id).missing == (("local", video.video_id),)
     store.set_params(video.video_id, params={})
-    assert store.left_to_make(made.set_id).missing == ()
+    assert store.sets.pending(made.set_id).missing == ()
     store.paths.new_subtitles(video.video_id, ".srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n")
-    assert store.left_to_make(made.set_id).missing == (("local", video.video_id),)
+    assert store.sets.pending(made.set_id).missing == (("local", video.video_id),)
 
 
 def test_indexing_again_keeps_the_other_sets_generation(store: Store) -> None:
@@ -150,15 +149,16 @@ def test_indexing_again_keeps_the_other_sets_generation(store: Store) -> None:
     assert shown(store, video.video_id) == (2, NEW, OTHER_TEXT.name)
 
 
-def test_work_with_models_that_are_not_active_any_more_is_refused(store: Store) -> None:
+def test_a_commit_that_needs_the_active_set_is_refused_after_a_switch(store: Store) -> None:
     video = add(store, "first", OLD)
     made = other_set(store)
     commit_in(store, video, made, NEW)
     late = register(store, "second")
     staged = stage(store, late, OLD)
+    target = CommitTarget(set_id=1, must_be_active=True)
     store.switch_set(made.set_id)
     with pytest.raises(ModelsChanged):
-        store.commit_generation(late.video_id, staged, n=1, set_id=1, must_be_active=True, spaces=SPACES)
+        store.commit_generation(late.video_id, staged, n=1, target=target, spaces=SPACES.values())
     assert staged.exists()
     assert store.video("local", late.video_id).state == VideoState.PROCESSING
 
@@ -166,9 +166,10 @@ def test_work_with_models_that_are_not_active_any_more_is_refused(store: Store) 
 def test_vectors_of_another_set_are_refused(store: Store) -> None:
     video = register(store, "first")
     made = other_set(store)
+    staged, target = stage(store, video, OLD), CommitTarget(made.set_id)
     with pytest.raises(SpaceMismatch):
-        store.commit_generation(video.video_id, stage(store, video, OLD), n=1, set_id=made.set_id, spaces=SPACES)
-    assert store.generation_in(video.video_id, made.set_id) is None
+        store.commit_generation(video.video_id, staged, n=1, target=target, spaces=SPACES.values())
+    assert store.sets.generation_of(video.video_id, made.set_id) is None
 
 
 def test_dropping_a_set_removes_what_only_it_has(store: Store) -> None:
@@ -176,54 +177,54 @@ def test_dropping_a_set_removes_what_only_it_has(store: Store) -> None:
     made = other_set(store)
     commit_in(store, video, made, NEW, axis_of=2)
     with pytest.raises(InvalidValue):
-        store.drop_sets([1])
-    assert store.bytes_of_old_sets() == tree_bytes(store.paths.generation(video.video_id, 2)) + sum(
+        store.sets.drop([1])
+    assert store.sets.inactive_bytes() == tree_bytes(store.paths.generation(video.video_id, 2)) + sum(
         tree_bytes(folder) for folder in (store.paths.lexical_of(2), store.paths.vector_index(OTHER_TEXT))
     )
     store.switch_set(made.set_id)
-    assert store.bytes_of_old_sets() == tree_bytes(store.paths.generation(video.video_id, 1)) + sum(
+    assert store.sets.inactive_bytes() == tree_bytes(store.paths.generation(video.video_id, 1)) + sum(
         tree_bytes(folder) for folder in (store.paths.lexical_of(1), store.paths.vector_index(TEXT))
     )
-    store.drop_sets([1])
-    assert store.bytes_of_old_sets() == 0
-    assert [one.set_id for one in store.model_sets()] == [2]
+    store.sets.drop([1])
+    assert store.sets.inactive_bytes() == 0
+    assert [one.set_id for one in store.sets.all()] == [2]
     assert sorted(p.name for p in store.paths.generations(video.video_id).iterdir()) == ["2"]
-    # the text space was its own, the vision space is shared
+    # the text space belonged to this set alone, the vision space is shared
     assert not store.paths.vector_index(TEXT).exists()
     assert store.paths.vector_index(VISION).exists()
     assert not store.paths.lexical_of(1).exists()
     assert shown(store, video.video_id) == (2, NEW, OTHER_TEXT.name)
     assert store.check_indexes() == []
-    assert store.previous_set() is None
+    assert store.sets.previous() is None
     with pytest.raises(UnknownName):
         store.switch_set(1)
-    # its number is not given again
-    assert store.add_set("fourth", {"text": "made:fourth"}, SPACES).set_id == 3
+    # its number is not used again
+    assert store.sets.add("fourth", {"text": "made:fourth"}, SPACES).set_id == 3
 
 
-def test_a_set_given_up_can_be_dropped_from_the_old_one(store: Store) -> None:
+def test_a_set_that_was_never_active_can_be_dropped(store: Store) -> None:
     video = add(store, "first", OLD)
     made = other_set(store)
     commit_in(store, video, made, NEW, axis_of=2)
-    store.drop_sets([made.set_id])
+    store.sets.drop([made.set_id])
     assert sorted(p.name for p in store.paths.generations(video.video_id).iterdir()) == ["1"]
     assert shown(store, video.video_id) == (1, OLD, TEXT.name)
     assert store.check_indexes() == []
 
 
-def test_a_purged_video_is_gone_from_every_set(store: Store) -> None:
+def test_a_purged_video_is_removed_from_every_set(store: Store) -> None:
     video, other = add(store, "first", OLD), add(store, "second", OLD)
     made = other_set(store)
     for one in (video, other):
         commit_in(store, one, made, NEW, axis_of=2)
     store.purge_video(video.video_id)
-    assert store.generation_in(video.video_id, made.set_id) is None
+    assert store.sets.generation_of(video.video_id, made.set_id) is None
     store.switch_set(made.set_id)
-    assert [one.video_id for one in store.reader().visible_videos("local")] == [other.video_id]
+    assert [one.video_id for one in store.reader().view().visible_videos("local")] == [other.video_id]
     assert store.check_indexes() == []
 
 
-def test_a_folder_with_two_generations_is_adopted_by_either_models(store: Store, tmp_path: Path) -> None:
+def test_a_folder_with_generations_of_two_sets_is_adopted_by_a_library_of_either(store: Store, tmp_path: Path) -> None:
     video = add(store, "first", OLD)
     made = other_set(store)
     commit_in(store, video, made, NEW, axis_of=2)
@@ -242,13 +243,13 @@ def test_switch_killed_anywhere(store: Store, tmp_path: Path) -> None:
     names = drive("switch", store.paths.root, tmp_path / "out")
     assert {"switch-ready", "catalog-committed"} <= set(names)
     states = []
-    for step, name in enumerate(names):
+    for step, name in telling(names):
         again = Store.open(tmp_path / "out" / str(step))
         seen = {shown(again, one.video_id) for one in (video, other)}
         assert seen in ({(1, OLD, TEXT.name)}, {(2, NEW, OTHER_TEXT.name)}), name
         states.append(next(iter(seen))[0])
-        assert again.active_set().set_id == states[-1], name
-        assert json.loads(again.paths.manifest.read_text())["profile"] == again.active_set().profile, name
+        assert again.sets.active().set_id == states[-1], name
+        assert json.loads(again.paths.manifest.read_text())["profile"] == again.sets.active().profile, name
         again.switch_set(2)
         assert {shown(again, one.video_id) for one in (video, other)} == {(2, NEW, OTHER_TEXT.name)}, name
         assert again.check_indexes() == [], name
@@ -262,10 +263,10 @@ def test_drop_killed_anywhere(store: Store, tmp_path: Path) -> None:
     commit_in(store, video, made, NEW, axis_of=2)
     store.switch_set(made.set_id)
     names = drive("drop", store.paths.root, tmp_path / "out")
-    for step, name in enumerate(names):
+    for step, name in telling(names):
         again = Store.open(tmp_path / "out" / str(step))
         assert shown(again, video.video_id) == (2, NEW, OTHER_TEXT.name), name
-        again.drop_sets([one.set_id for one in again.model_sets() if not one.is_active])
+        again.sets.drop([one.set_id for one in again.sets.all() if not one.is_active])
         assert not again.paths.vector_index(TEXT).exists(), name
         assert not again.paths.lexical_of(1).exists(), name
         assert again.check_indexes() == [], name
