@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from heimdex_core.errors import UnknownName
 from heimdex_core.ingest.params import IngestParams
+from heimdex_core.settings import DetectorName
 
 if TYPE_CHECKING:
     from scenedetect.common import FrameTimecode
@@ -31,39 +31,79 @@ PARAMS = (
 _MICROSECOND = Fraction(1, 1_000_000)
 
 
-def make_detector(params: IngestParams) -> SceneDetector:
-    """The chosen detector with its thresholds; the minimum length is given in seconds."""
-    from scenedetect.detectors import AdaptiveDetector, ContentDetector, HashDetector, ThresholdDetector
+class ShotDetector(Protocol):
+    """Finds the cuts in frames that come one by one, in order of time."""
 
-    minimum = float(params.min_scene_s)
-    known: dict[str, Callable[[], Any]] = {
-        "content": lambda: ContentDetector(threshold=params.content_threshold, min_scene_len=minimum),
-        "adaptive": lambda: AdaptiveDetector(
-            adaptive_threshold=params.adaptive_threshold,
-            window_width=params.adaptive_window,
-            min_content_val=params.adaptive_min_content,
-            min_scene_len=minimum,
-        ),
-        "threshold": lambda: ThresholdDetector(threshold=params.fade_threshold, min_scene_len=minimum),
-        "hash": lambda: HashDetector(threshold=params.hash_threshold, min_scene_len=minimum),
-    }
-    if params.detector not in known:
-        raise UnknownName(kind="detector", name=params.detector, known=", ".join(sorted(known)))
-    detector: SceneDetector = known[params.detector]()
-    return detector
+    def process(self, time_s: float, image: npt.NDArray[np.uint8]) -> list[float]:
+        """The cuts that become known with a frame.
+
+        Args:
+            time_s: when the frame is shown, in seconds.
+            image: BGR, uint8 (height, width, 3).
+
+        Returns the times in seconds of the first frame of each new shot, in order.
+        """
+        ...
+
+    def finish(self) -> list[float]:
+        """The cuts that become known only at the end."""
+        ...
 
 
-class CutFinder:
-    """Turns frames into cut times in seconds. Some detectors name a cut only some frames after it."""
+def _content(params: IngestParams) -> SceneDetector:
+    from scenedetect.detectors import ContentDetector
+
+    return ContentDetector(threshold=params.content_threshold, min_scene_len=float(params.min_scene_s))
+
+
+def _adaptive(params: IngestParams) -> SceneDetector:
+    from scenedetect.detectors import AdaptiveDetector
+
+    return AdaptiveDetector(
+        adaptive_threshold=params.adaptive_threshold,
+        window_width=params.adaptive_window,
+        min_content_val=params.adaptive_min_content,
+        min_scene_len=float(params.min_scene_s),
+    )
+
+
+def _threshold(params: IngestParams) -> SceneDetector:
+    from scenedetect.detectors import ThresholdDetector
+
+    return ThresholdDetector(threshold=params.fade_threshold, min_scene_len=float(params.min_scene_s))
+
+
+def _hash(params: IngestParams) -> SceneDetector:
+    from scenedetect.detectors import HashDetector
+
+    return HashDetector(threshold=params.hash_threshold, min_scene_len=float(params.min_scene_s))
+
+
+DETECTORS: dict[DetectorName, Callable[[IngestParams], SceneDetector]] = {
+    "content": _content,
+    "adaptive": _adaptive,
+    "threshold": _threshold,
+    "hash": _hash,
+}
+"""PySceneDetect's detectors by name; the minimum length of a scene is given to them in seconds."""
+
+
+class FrameDetector:
+    """A ShotDetector of PySceneDetect. Some of its detectors report a cut only some frames after it.
+
+    Args:
+        params: which detector, and its thresholds.
+        fps: frames per second of the video; 0 where that is not known.
+    """
 
     def __init__(self, params: IngestParams, fps: float) -> None:
-        self._detector = make_detector(params)
+        self._detector = DETECTORS[params.detector](params)
         self._fps = float(fps) if fps > 0 else 25.0
         self._last: FrameTimecode | None = None
         self._shape: tuple[int, ...] | None = None
 
     def process(self, time_s: float, image: npt.NDArray[np.uint8]) -> list[float]:
-        """The cuts that became known with this BGR frame; each is the time of the first frame after it."""
+        """As ShotDetector has it."""
         from scenedetect.common import FrameTimecode, Timecode
 
         if self._shape is None:
@@ -76,7 +116,7 @@ class CutFinder:
         return [float(cut.seconds) for cut in self._detector.process_frame(self._last, image)]
 
     def finish(self) -> list[float]:
-        """The cuts that are known only at the end."""
+        """As ShotDetector has it."""
         return [] if self._last is None else [float(cut.seconds) for cut in self._detector.post_process(self._last)]
 
 

@@ -142,23 +142,6 @@ class TestBesideEachOther:
 
 
 class TestOneJobPerVideo:
-    def test_queued_twice_it_is_one_job(self, bench: Bench) -> None:
-        video, other = bench.video(), bench.video()
-        first = bench.queue.enqueue_ingest(video.video_id)
-        assert bench.queue.enqueue_ingest(video.video_id) == first
-        assert bench.queue.enqueue_ingest(other.video_id) != first
-        assert bench.queue.depth() == 2
-
-    def test_queued_from_many_threads_and_clients_at_once_it_is_one_job(self, bench: Bench) -> None:
-        video = bench.video()
-        second = JobQueue(bench.library)
-        with ThreadPoolExecutor(8) as pool:
-            queues = [bench.queue, second] * 8
-            jobs = list(pool.map(lambda queue: queue.enqueue_ingest(video.video_id), queues))
-        second.close()
-        assert len(set(jobs)) == 1
-        assert bench.queue.depth() == 1
-
     def test_while_it_runs_it_is_the_same_job_and_afterwards_a_new_one(self, orders: Bench) -> None:
         held = orders.order("hold-picture")
         video = orders.video()
