@@ -1,5 +1,6 @@
 """What all tests share: no setting and no model of the machine they run on reaches them."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,3 +21,24 @@ def no_models_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Itera
         patched.setenv("HEIMDEX_MODELS_DIR", str(empty))
         patched.delenv("HF_HOME", raising=False)
         yield empty
+
+
+class ErrorRecords(logging.Handler):
+    """Collects what is logged as an error by the workbench or by what it is built on."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(f"{record.name}: {record.getMessage()}")
+
+
+@pytest.fixture(autouse=True)
+def no_unexpected_errors(request: pytest.FixtureRequest) -> Iterator[None]:
+    """An ERROR in the log fails the test, unless it is marked expect_errors."""
+    records = ErrorRecords()
+    logging.getLogger().addHandler(records)
+    yield
+    logging.getLogger().removeHandler(records)
+    assert request.node.get_closest_marker("expect_errors") or records.messages == [], "unexpected errors in the log"

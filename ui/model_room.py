@@ -10,8 +10,8 @@ import streamlit as st
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
-from heimdex_core.models import catalogue
-from heimdex_core.models import locate as where
+from heimdex_core.models import families, locate
+from heimdex_core.models.family import LICENCE_UNKNOWN
 from heimdex_core.models.profiles import CUSTOM, PROFILES, download_bytes, missing_of
 from heimdex_core.models.registry import ModelChoice, Models
 from heimdex_core.types import ModelSet
@@ -172,14 +172,14 @@ def _draw_besides(library: Library, active: ModelSet) -> dict[str, str]:
 def _target(library: Library, now: ModelChoice, choice: ModelChoice, *, names: tuple[str, ...] = ()) -> moving.Target:
     """Whether the models of `choice` are here, and what it takes where they are not."""
     settings = library.settings
-    folder = where.models_folder(settings.models_dir)
+    folder = locate.models_folder(settings.models_dir)
     target = moving.Target(choice.name, names, folder, in_use=choice.specs == now.specs)
     try:
         missing = missing_of(choice, settings)
-        wanted = [one for kind, spec in missing for one in catalogue.wanted(kind, spec)]
+        wanted = [one for kind, spec in missing for one in families.repositories(kind, spec)]
         for kind, spec in missing:
-            if not catalogue.wanted(kind, spec):
-                catalogue.find(kind, spec, settings.models_dir)  # a person's own folder: says what is wrong with it
+            if not families.repositories(kind, spec):
+                families.find(kind, spec, settings.models_dir)  # a person's own folder: says what is wrong with it
         if not missing:
             _ = Models(choice, settings, "query").spaces  # a name that no family knows is told here
     except HeimdexError as error:
@@ -191,7 +191,7 @@ def _target(library: Library, now: ModelChoice, choice: ModelChoice, *, names: t
         bytes_missing=download_bytes(missing),
         free_bytes=tables.free_bytes(folder),
         keep_free_bytes=settings.min_free_bytes,
-        licences=tuple(dict.fromkeys(one.licence for one in wanted if one.licence != catalogue.LICENCE_UNKNOWN)),
+        licences=tuple(dict.fromkeys(one.licence for one in wanted if one.licence != LICENCE_UNKNOWN)),
     )
 
 

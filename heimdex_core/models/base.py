@@ -1,6 +1,6 @@
-"""What a model must offer, whichever it is. Contract tests in tests/contracts hold every one to this.
+"""The protocols of the models. The contract tests in tests/contracts hold every implementation to them.
 
-Vectors are float32 and L2-normalised, shape (n, d). Models load on first use, once per process.
+Vectors are float32, L2-normalised and of shape (n, d). Models load at their first use, once per process.
 """
 
 from __future__ import annotations
@@ -22,34 +22,67 @@ Image = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class QueryVector:
-    """A query as one model reads it.
-
-    `vector` is (d,) or None where the model abstains; then `reason` is a machine code, for example
-    "no_known_words" or "language". `used_words` are the query's words that the model understood,
-    `unknown_words` those that it left out.
-    """
+    """A query as one model encodes it."""
 
     vector: Vectors | None
+    """Shape (d,); None where the model abstains."""
     reason: str | None = None
+    """Why the model abstains, as a machine code such as "no_known_words" or "language"."""
     used_words: tuple[str, ...] = ()
+    """The words of the query that the model knows."""
     unknown_words: tuple[str, ...] = ()
+    """The words that it left out."""
+
+
+class Loadable(Protocol):
+    """What every model has besides the protocol of its kind."""
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the next call is answered without reading weights first."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the model's files. Raises ModelError where they are missing."""
+        ...
+
+    def load(self) -> None:
+        """Read the weights now. Raises ModelUnavailable, ModelBroken, DeviceUnavailable."""
+        ...
+
+    def check(self) -> None:
+        """Raise ModelUnavailable or ModelBroken if the files will not do, without loading them."""
+        ...
 
 
 @runtime_checkable
 class SpeechRecognizer(Protocol):
-    """Turns 16 kHz mono speech into timed words."""
+    """Recognises the words in speech, with their times."""
 
-    name: str
-    revision: str
-    rough: bool
-    """True where about every second word may be wrong; the app says so."""
-    languages: frozenset[str] | None
-    """ISO 639-1 codes; None means many."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def revision(self) -> str: ...
+
+    @property
+    def rough(self) -> bool:
+        """Whether about every second word may be wrong; the app then says so."""
+        ...
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """ISO 639-1 codes of the languages that it recognises; None for many."""
+        ...
 
     def transcribe(self, wav_path: Path, *, language: str, context: WorkContext) -> Transcript:
-        """Transcript of a 16 kHz mono 16-bit WAV file; progress in seconds of audio.
+        """The transcript of a WAV file: 16 kHz, mono, 16-bit.
 
-        Raises Cancelled between pieces of work, ModelUnavailable or ModelBroken.
+        `language` is an ISO 639-1 code, also with a region ("en-US"), or "auto". A language that the model does not
+        know gives an empty transcript with the note "language_unsupported". `context` receives the progress in seconds
+        of audio, and can cancel between pieces of work. Raises Cancelled, InvalidValue (another kind of file),
+        ModelUnavailable, ModelBroken, OutOfGpuMemory.
         """
         ...
 
@@ -58,52 +91,60 @@ class SpeechRecognizer(Protocol):
 class TextEncoder(Protocol):
     """Embeds sentences."""
 
-    space: Space
+    @property
+    def space(self) -> Space: ...
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
-        """(n, d) vectors of what is said in scenes; a row of zeros where `understands` is false."""
+        """The vectors (n, d) of what is said in scenes; a row of zeros where `understands` is false."""
         ...
 
     def understands(self, text: str) -> bool:
-        """False for a text that is empty or in a language (script) that the model cannot read."""
+        """False for a text without words, and for one in a language or script that the model does not know."""
         ...
 
     def encode_query(self, text: str) -> QueryVector:
-        """The query in the same space, or the reason why it abstains."""
+        """The query in the same space, or the reason why the model abstains."""
         ...
 
 
 @runtime_checkable
 class ImageTextEncoder(Protocol):
-    """Embeds pictures and descriptions of pictures into one space."""
+    """Embeds images and descriptions of images into one space."""
 
-    space: Space
+    @property
+    def space(self) -> Space: ...
 
     def encode_images(self, images: Sequence[Image]) -> Vectors:
-        """(n, d) vectors of RGB pictures of any size."""
+        """The vectors (n, d) of RGB images of any size. Raises InvalidValue for other arrays."""
         ...
 
     def encode_query(self, text: str) -> QueryVector:
-        """The description in the same space, or the reason why it abstains."""
+        """The description in the same space, or the reason why the model abstains."""
         ...
 
     def tags(self, vector: Vectors) -> tuple[str, ...]:
-        """Names, most certain first, of what a scene's vector (d,) shows; may be empty."""
+        """Names of what the image with this vector (d,) shows, most certain first; may be empty."""
         ...
 
 
 @runtime_checkable
 class Captioner(Protocol):
-    """Describes pictures in words."""
+    """Describes images in one line."""
 
-    name: str
-    revision: str
-    language: str
-    """ISO 639-1 code of the language that it writes."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def revision(self) -> str: ...
+
+    @property
+    def language(self) -> str:
+        """ISO 639-1 code of the language that it writes."""
+        ...
 
     def caption(self, images: Sequence[Image]) -> tuple[str, ...]:
-        """One line for each RGB picture, always the same for the same picture; "" where it has none.
+        """One line for each RGB image, the same every time; "" where the model has nothing to say.
 
-        Raises ModelUnavailable, ModelBroken.
+        Raises ModelUnavailable, ModelBroken, OutOfGpuMemory.
         """
         ...

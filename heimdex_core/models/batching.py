@@ -1,4 +1,4 @@
-"""Work in batches that grow smaller when the GPU's memory runs out."""
+"""Work in batches that get smaller when the GPU runs out of memory."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import TypeVar
 from heimdex_core.errors import OutOfGpuMemory
 
 Item = TypeVar("Item")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
 
 class Batches:
-    """Remembers the batch size that fits, so that running out happens once, not at every call."""
+    """Remembers the batch size that fits, so that the memory runs out once and not at every call.
+
+    `name` is the model, for messages; `size` is the batch size to start with.
+    """
 
     def __init__(self, name: str, size: int) -> None:
         self.name = name
@@ -24,24 +27,24 @@ class Batches:
 
     @property
     def note(self) -> str | None:
-        """ "batch_halved:<size>" where the memory ran out, else None."""
+        """ "batch_halved:<size>" if the memory ran out, else None."""
         return f"batch_halved:{self.size}" if self.size < self.asked else None
 
-    def run(self, items: Sequence[Item], work: Callable[[Sequence[Item]], Found]) -> Iterator[Found]:
-        """`work` of each batch, in order. A batch that does not fit is tried again in halves.
+    def run(self, items: Sequence[Item], work: Callable[[Sequence[Item]], Result]) -> Iterator[Result]:
+        """The results of `work` on each batch, in order. A batch that does not fit is tried again in halves.
 
-        Raises OutOfGpuMemory where a single item does not fit.
+        Raises OutOfGpuMemory where not even a single item fits.
         """
         start = 0
         while start < len(items):
             batch = items[start : start + self.size]
-            found = self._try(batch, work)
-            if found is None:
+            result = self._try(batch, work)
+            if result is None:
                 continue
             start += len(batch)
-            yield found[0]
+            yield result[0]
 
-    def _try(self, batch: Sequence[Item], work: Callable[[Sequence[Item]], Found]) -> tuple[Found] | None:
+    def _try(self, batch: Sequence[Item], work: Callable[[Sequence[Item]], Result]) -> tuple[Result] | None:
         """The result, or None after the size was halved."""
         try:
             return (work(batch),)
@@ -50,20 +53,20 @@ class Batches:
                 raise
             if len(batch) == 1:
                 raise OutOfGpuMemory(name=self.name) from error
-        # outside the handler: the error's traceback holds on to what filled the memory
+        # outside the handler: the error's traceback keeps references to what filled the memory
         self.size = max(1, len(batch) // 2)
-        _log.warning("%s: the GPU's memory is full, going on with batches of %d", self.name, self.size)
+        _log.warning("%s: the GPU is out of memory, continuing with batches of %d", self.name, self.size)
         free_gpu_memory()
         return None
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for torch's error and for the words of CTranslate2, which has no class of its own for it."""
+    """Whether the GPU's memory ran out: by torch's error class, or by the message of CTranslate2, which has none."""
     return type(error).__name__ in ("OutOfMemoryError", "CudaOutOfMemoryError") or "out of memory" in str(error).lower()
 
 
 def free_gpu_memory() -> None:
-    """Give back what torch keeps in reserve on the GPU."""
+    """Return the GPU memory that torch keeps in reserve."""
     import torch
 
     if torch.cuda.is_available():

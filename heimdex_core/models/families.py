@@ -1,77 +1,185 @@
-"""Models that people choose by name: the part of a spec before its first colon says which adapter reads the rest.
+"""The families of models, and what they know about a spec such as "whisper:small" or "sentence:BAAI/bge-m3".
 
-whisper:small   whisper:/models/my-whisper      sentence:BAAI/bge-m3   sentence:/models/e5
-openclip:ViT-B-16-SigLIP2/webli   openclip:local-dir:/models/clip   (captions:) openclip:coca_ViT-B-32/laion2b_s13b_b90k
+Finding files is quick: it looks at names and not at contents, never uses the network, and imports neither torch nor a
+model's library (except open_clip's list of names, for a name that is in no profile).
+
+A new family is a file with a ModelFamily and one line in FAMILIES.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Literal
+import logging
+from collections.abc import Collection, Iterator
+from pathlib import Path
 
-from heimdex_core.models.speech.whisper import Whisper
-from heimdex_core.models.text.sentence import SentenceEncoder
-from heimdex_core.models.threads import threads_for
-from heimdex_core.models.vision.captioner import CocaCaptioner
-from heimdex_core.models.vision.openclip import OpenClip
+from heimdex_core.errors import ModelBroken, UnknownName, WeightsMissing
+from heimdex_core.models.base import Loadable
+from heimdex_core.models.family import (
+    LICENCE_UNKNOWN,
+    HubFiles,
+    ModelFamily,
+    Purpose,
+    Repository,
+    is_folder,
+    unknown_name,
+)
+from heimdex_core.models.locate import Weights
+from heimdex_core.models.palette import encoder as palette
+from heimdex_core.models.speech import pocketsphinx, whisper
+from heimdex_core.models.text import minilm, sentence
+from heimdex_core.models.vision import captioner, openclip
 from heimdex_core.settings import Settings
+from heimdex_core.types import Space
 
-Made = Whisper | SentenceEncoder | OpenClip | CocaCaptioner
-Purpose = Literal["ingest", "query"]
-"""A process that only answers queries shares the machine with a worker and gets fewer threads."""
+FAMILIES: tuple[ModelFamily, ...] = (
+    whisper.FAMILY,
+    openclip.FAMILY,
+    captioner.FAMILY,
+    sentence.FAMILY,
+    pocketsphinx.FAMILY,
+    minilm.FAMILY,
+    palette.FAMILY,
+)
+"""Of several families that could have a name or a repository, the first one gets it."""
 
-
-def _whisper(name: str, settings: Settings, purpose: Purpose) -> Whisper:
-    return Whisper(
-        name,
-        models_dir=settings.models_dir,
-        device=settings.device,
-        threads=threads_for("speech", asked=settings.worker_threads),
-        no_speech_limit=settings.no_speech_limit,
-    )
-
-
-def _sentence(name: str, settings: Settings, purpose: Purpose) -> SentenceEncoder:
-    return SentenceEncoder(
-        name,
-        models_dir=settings.models_dir,
-        device=settings.device,
-        threads=threads_for("query" if purpose == "query" else "text", asked=settings.worker_threads),
-    )
+_log = logging.getLogger(__name__)
 
 
-def _openclip(name: str, settings: Settings, purpose: Purpose) -> OpenClip:
-    return OpenClip(
-        name,
-        models_dir=settings.models_dir,
-        device=settings.device,
-        threads=threads_for("query" if purpose == "query" else "vision", asked=settings.worker_threads),
-        prompts=settings.vision_prompts,
-    )
+# --- by kind and spec -----------------------------------------------------------------------------
 
 
-def _coca(name: str, settings: Settings, purpose: Purpose) -> CocaCaptioner:
-    return CocaCaptioner(
-        name,
-        models_dir=settings.models_dir,
-        device=settings.device,
-        threads=threads_for("vision", asked=settings.worker_threads),
-    )
+def family_of(kind: str, spec: str) -> ModelFamily | None:
+    """The family of a spec, by the part before its colon; None where no family of this kind has that name."""
+    prefix = spec.partition(":")[0]
+    return next((one for one in FAMILIES if one.kind == kind and one.name == prefix), None)
 
 
-FAMILIES: Mapping[str, Mapping[str, Callable[[str, Settings, Purpose], Made]]] = {
-    "speech": {"whisper": _whisper},
-    "text": {"sentence": _sentence},
-    "vision": {"openclip": _openclip},
-    "caption": {"openclip": _coca},
-}
+def make(kind: str, spec: str, settings: Settings, purpose: Purpose = "ingest") -> Loadable:
+    """The model of a spec FAMILY:NAME, without its weights; with fewer threads for the purpose "query".
 
-
-def make(kind: str, spec: str, settings: Settings, purpose: Purpose = "ingest") -> Made | None:
-    """The model that `spec` names, without its weights; None where no family of this kind has such a spec.
-
-    Raises UnknownName, with the nearest ones, where the family does not know the name.
+    Raises UnknownName, with the families of the kind or with similar names of the family.
     """
-    family, colon, name = spec.partition(":")
-    maker = FAMILIES.get(kind, {}).get(family)
-    return maker(name, settings, purpose) if maker and colon and name else None
+    family, name = family_of(kind, spec), spec.partition(":")[2]
+    if family is None or not name or (family.hub is None and name not in family.names):
+        own = [one for one in FAMILIES if one.kind == kind]
+        known = [f"{one.name}:{name}" for one in own if one.hub is None for name in one.names]
+        known += [f"{one.name}:NAME" for one in own if one.hub]
+        raise UnknownName(kind=f"{kind} model", name=spec, known=", ".join(known))
+    return family.make(name, settings, purpose)
+
+
+def known_space(kind: str, spec: str) -> Space | None:
+    """The vector space of a model whose space is fixed; None where the model itself has to be asked."""
+    family = family_of(kind, spec)
+    return family.spaces.get(spec.partition(":")[2]) if family else None
+
+
+def licence_of(kind: str, spec: str) -> str:
+    """The licence of a model, or LICENCE_UNKNOWN. Raises UnknownName."""
+    family, needed = family_of(kind, spec), repositories(kind, spec)
+    stated = needed[0].licence if needed else LICENCE_UNKNOWN
+    return family.licence if family and stated == LICENCE_UNKNOWN else stated
+
+
+def repositories(kind: str, spec: str) -> tuple[Repository, ...]:
+    """The repositories that a model needs; none if it comes with a package or is a local folder. Raises UnknownName."""
+    hub = _hub_of(kind, spec)
+    return hub.repositories(spec.partition(":")[2]) if hub else ()
+
+
+def find(kind: str, spec: str, models_dir: Path | None) -> Weights | None:
+    """The files of a model; None if it comes with a package. Raises WeightsMissing, ModelBroken, UnknownName.
+
+    `models_dir` is HEIMDEX_MODELS_DIR; None for the default folder.
+    """
+    hub = _hub_of(kind, spec)
+    return hub.find(spec.partition(":")[2], models_dir) if hub else None
+
+
+def is_there(kind: str, spec: str, models_dir: Path | None) -> bool:
+    """Whether `find` finds all files, or none are needed. Damaged files are logged."""
+    try:
+        find(kind, spec, models_dir)
+    except WeightsMissing:
+        return False
+    except ModelBroken as error:
+        _log.warning("%s", error)
+        return False
+    return True
+
+
+# --- by what users write --------------------------------------------------------------------------
+
+
+def known_names() -> list[str]:
+    """Names to suggest for one that is unknown: plain ones, then the specs of models that come with packages."""
+    plain = [name for family in FAMILIES if family.hub for name in family.names]
+    return plain + [f"{one.name}:{name}" for one in FAMILIES if one.hub is None for name in one.names]
+
+
+def known_repositories() -> list[str]:
+    """The repositories "org/name" of the known names."""
+    return list(dict.fromkeys(repo for family in FAMILIES for repo in family.names.values() if repo))
+
+
+def by_name(name: str) -> tuple[str, str]:
+    """The (kind, spec) of "whisper:small", "small", a repository "org/name" or a name of open_clip's.
+
+    For a repository whose kind only its files can tell, the kind is "" and the spec is the repository. Raises
+    UnknownName for anything else.
+    """
+    prefix, _, rest = name.partition(":")
+    for family in FAMILIES:
+        if family.name == prefix and family.has(rest):
+            return family.kind, name
+    for family, _ in _with_hub():
+        if name in family.names:
+            return family.kind, f"{family.name}:{name}"
+    for family, _ in _with_hub():
+        for known, repo in family.names.items():
+            if repo == name:
+                return family.kind, f"{family.name}:{known}"
+    if name.count("/") != 1:
+        raise unknown_name("model", name, known_names())
+    for family, hub in _with_hub():
+        if hub.lists(name):
+            return family.kind, f"{family.name}:{name}"
+    if is_folder(name):
+        raise unknown_name("model", name, known_names())
+    return "", name
+
+
+def spec_of(kind: str, text: str) -> str:
+    """What a user wrote for a model of a kind, as a spec: "BAAI/bge-m3" for text is "sentence:BAAI/bge-m3".
+
+    "" stays "", and so does a text with the name of a family. A folder gets the family's prefix for folders.
+    """
+    text = text.strip()
+    if not text or text.partition(":")[0] in {family.name for family in FAMILIES}:
+        return text
+    family, hub = next((family, hub) for family, hub in _with_hub() if family.kind == kind)
+    is_path = text.startswith(("/", "~", "."))
+    return f"{family.name}:{hub.folder_prefix if is_path else ''}{text}"
+
+
+# --- by repository --------------------------------------------------------------------------------
+
+
+def recognised(file_names: Collection[str]) -> tuple[ModelFamily, HubFiles]:
+    """The family whose models a repository with these files holds."""
+    return next((family, hub) for family, hub in _with_hub() if hub.recognises(file_names))
+
+
+def on_this_machine(repo: str, models_dir: Path | None) -> tuple[str, str]:
+    """The (kind, spec) under which a repository of unknown kind is on this machine; a text model's where it is not."""
+    specs = [(one.kind, f"{one.name}:{repo}") for one, hub in _with_hub() if not hub.folder_prefix]
+    return next((spec for spec in specs if is_there(*spec, models_dir)), ("text", f"{sentence.FAMILY.name}:{repo}"))
+
+
+def _hub_of(kind: str, spec: str) -> HubFiles | None:
+    family = family_of(kind, spec)
+    return family.hub if family else None
+
+
+def _with_hub() -> Iterator[tuple[ModelFamily, HubFiles]]:
+    return ((family, family.hub) for family in FAMILIES if family.hub)

@@ -1,53 +1,55 @@
-"""What there is of models on this machine: the profiles' and those that were brought by name; and checking them.
+"""The models on this machine, those of the profiles and those that were downloaded by name; and checking them.
 
-`list_models` looks at names and sizes. `check_models` reads every byte, and compares it with the checksum that the
-file arrived with, or that the Hugging Face cache names it by.
+`list_models` looks at names and sizes. `check_models` reads every byte and compares it with the checksum that was
+recorded on arrival, or that is the file's name in the Hugging Face cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from heimdex_core.errors import ModelBroken, ModelError, UnknownName, WeightsMissing
-from heimdex_core.models import catalogue, families
-from heimdex_core.models import locate as where
+from heimdex_core.models import families, locate
 from heimdex_core.models.download.hub import OnBytes, RemoteFile, is_whole
 from heimdex_core.models.download.plan import is_short, recorded
 from heimdex_core.models.download.pull import specs_of
-from heimdex_core.models.profiles import PROFILES, profile_choice
-from heimdex_core.models.registry import Models
-from heimdex_core.models.weights import folder_bytes
+from heimdex_core.models.family import LICENCE_UNKNOWN
+from heimdex_core.models.profiles import PROFILES
+from heimdex_core.models.registry import describe
 from heimdex_core.settings import Settings
 
 State = Literal["ready", "missing", "broken", "unfinished"]
 OTHERS = "others"
-"""Where a profile's name stands, for models that are in none."""
+"""Stands for the name of the profile of models that are in none."""
 
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One model. `size_bytes` is on the disk, or what a download takes, about, where it is missing (0: not known)."""
+    """One model of a list."""
 
     profile: str
+    """Name of the profile, or OTHERS."""
     kind: str
     spec: str
     repo: str
     state: State
     size_bytes: int
+    """On the disk, or the approximate size of the download of a missing model; 0 if not known."""
     licence: str
     revision: str
     folder: str
     is_used: bool = False
-    """The library uses it."""
+    """Whether the library uses it."""
     note: str = ""
+    """What is wrong with it."""
 
 
 @dataclass(frozen=True)
 class CheckRow:
-    """One model, read to its last byte. `by` says with what it was compared: "sha256", or "" for nothing known."""
+    """One model that was checked."""
 
     spec: str
     kind: str
@@ -55,20 +57,22 @@ class CheckRow:
     folder: str
     state: State
     by: str
+    """What its files were compared with: "sha256", or "" if no checksums are known."""
     files: int
+    """How many files were compared."""
     problems: tuple[str, ...] = ()
     hint: str = ""
 
 
 def list_models(settings: Settings, used: Sequence[tuple[str, str]] = ()) -> list[ModelRow]:
-    """Every profile's models, then what else is in the models folder or in `used`, the library's (kind, spec)s."""
+    """The models of every profile, then others in the models folder or in `used`, the (kind, spec)s of the library."""
     rows = [
         _row(profile, kind, spec, settings, (kind, spec) in used)
         for profile, specs in PROFILES.items()
         for kind, spec in specs.items()
     ]
     known = {(row.kind, row.spec) for row in rows}
-    for kind, spec in [*used, *_brought(settings)]:
+    for kind, spec in [*used, *_downloaded(settings)]:
         if (kind, spec) not in known:
             known.add((kind, spec))
             rows.append(_row(OTHERS, kind, spec, settings, (kind, spec) in used))
@@ -78,13 +82,14 @@ def list_models(settings: Settings, used: Sequence[tuple[str, str]] = ()) -> lis
 def check_models(
     settings: Settings, *names: str, on_bytes: OnBytes | None = None, on_model: Callable[[str], None] | None = None
 ) -> list[CheckRow]:
-    """Read the models `names`, or all that should be here: those of profiles and those that were brought by name.
+    """Read and compare the files of `names`, profiles or models; without names of all profiles and downloaded models.
 
-    Raises UnknownName. `on_bytes` hears of bytes that were read, and may raise to stop.
+    `on_bytes` is called with the bytes that were read, and may raise to stop; `on_model` with the spec of each model
+    before it is read. Raises UnknownName.
     """
     wanted: dict[tuple[str, str], None] = {}
-    for name in names or (*PROFILES, *(spec for _, spec in _brought(settings))):
-        wanted |= dict.fromkeys(_kind_found(one, settings) for one in specs_of(name))
+    for name in names or (*PROFILES, *(spec for _, spec in _downloaded(settings))):
+        wanted |= dict.fromkeys(_with_kind(one, settings) for one in specs_of(name))
     rows = []
     for kind, spec in wanted:
         if on_model:
@@ -94,12 +99,12 @@ def check_models(
 
 
 def size_to_check(settings: Settings, *names: str) -> int:
-    """Bytes that `check_models` will read."""
+    """Bytes that `check_models` with the same names will read. Raises UnknownName."""
     total = 0
-    for name in names or (*PROFILES, *(spec for _, spec in _brought(settings))):
+    for name in names or (*PROFILES, *(spec for _, spec in _downloaded(settings))):
         for kind, spec in specs_of(name):
             try:
-                found = catalogue.find(*_kind_found((kind, spec), settings), settings.models_dir)
+                found = families.find(*_with_kind((kind, spec), settings), settings.models_dir)
             except ModelError:
                 continue
             total += sum(path.stat().st_size for path, _ in _known(found.folder)) if found else 0
@@ -110,117 +115,86 @@ def size_to_check(settings: Settings, *names: str) -> int:
 
 
 def _row(profile: str, kind: str, spec: str, settings: Settings, is_used: bool) -> ModelRow:
-    if not catalogue.wanted(kind, spec) and spec.partition(":")[0] not in catalogue.FAMILY_OF.values():
-        return _package_row(profile, kind, spec, settings, is_used)
-    state, folder, revision, note, size = "missing", "", "", "", 0
-    wanted = catalogue.wanted(kind, spec)
-    licence = wanted[0].licence if wanted else catalogue.LICENCE_UNKNOWN
+    repositories = families.repositories(kind, spec)
+    repo = repositories[0].repo if repositories else ""
+    state: State = "missing"
+    note, folder, revision, size = "", "", "", 0
+    licence = repositories[0].licence if repositories else LICENCE_UNKNOWN
     try:
-        found = catalogue.find(kind, spec, settings.models_dir)
-        if found:
-            state, folder, revision, size = "ready", str(found.folder), found.revision, folder_bytes(found.folder)
-            details = recorded(found.folder)
-            licence = details.licence if details and licence == catalogue.LICENCE_UNKNOWN else licence
-            if is_short(found.folder):
-                state, note = "broken", f"files of {found.folder} are not as long as they arrived"
+        found = families.find(kind, spec, settings.models_dir)
+        if found is None:
+            return _package_row(profile, kind, spec, settings, is_used)
+        state, folder, revision, size = "ready", str(found.folder), found.revision, locate.folder_bytes(found.folder)
+        details = recorded(found.folder)
+        licence = details.licence if details and licence == LICENCE_UNKNOWN else licence
+        if is_short(found.folder):
+            state, note = "broken", f"files in {found.folder} have changed their size since the download"
     except WeightsMissing as error:
-        note, size = error.message, sum(one.size_bytes for one in wanted)
-        revision = wanted[0].revision or "" if wanted else ""
+        note, size = error.message, sum(one.size_bytes for one in repositories)
+        revision = repositories[0].revision or "" if repositories else ""
         state = "unfinished" if _is_unfinished(kind, spec, settings) else "missing"
     except ModelBroken as error:
         state, note = "broken", error.message
-    return ModelRow(
-        profile=profile,
-        kind=kind,
-        spec=spec,
-        repo=wanted[0].repo if wanted else "",
-        state=_state(state),
-        size_bytes=size,
-        licence=licence,
-        revision=revision,
-        folder=folder,
-        is_used=is_used,
-        note=note,
-    )
+    return ModelRow(profile, kind, spec, repo, state, size, licence, revision, folder, is_used, note)
 
 
 def _package_row(profile: str, kind: str, spec: str, settings: Settings, is_used: bool) -> ModelRow:
     """A model that came with a package."""
-    (row,) = (one for one in _described(settings) if one["spec"] == spec)
-    return ModelRow(
-        profile=profile,
-        kind=kind,
-        spec=spec,
-        repo="",
-        state=_state(row["state"]),
-        size_bytes=row["size_bytes"],
-        licence=row["licence"],
-        revision=row["revision"],
-        folder="",
-        is_used=is_used,
-        note=row["note"],
-    )
+    row = describe(kind, spec, families.make(kind, spec, settings))
+    size, licence, revision = row["size_bytes"], row["licence"], row["revision"]
+    return ModelRow(profile, kind, spec, "", _state(row), size, licence, revision, "", is_used, row["note"])
 
 
-def _described(settings: Settings) -> list[dict[str, Any]]:
-    return Models(profile_choice("offline"), settings).describe()
+def _state(row: dict[str, Any]) -> State:
+    return cast(State, row["state"]) if row["state"] in get_args(State) else "broken"
 
 
-def _state(name: str) -> State:
-    states: Mapping[str, State] = {"ready": "ready", "missing": "missing", "unfinished": "unfinished"}
-    return states.get(name, "broken")
-
-
-def _brought(settings: Settings) -> Iterator[tuple[str, str]]:
-    """(kind, spec) of what `pull` put into the models folder."""
-    root = where.models_folder(settings.models_dir)
+def _downloaded(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The (kind, spec) of the models that were downloaded into the models folder."""
+    root = locate.models_folder(settings.models_dir)
     for folder in sorted(root.iterdir()) if root.is_dir() else ():
         note = recorded(folder)
         if note and ":" in note.spec:
             try:
-                kind, spec = catalogue.by_name(note.spec)
+                kind, spec = families.by_name(note.spec)
             except UnknownName:
                 continue
             yield kind, spec
 
 
-def _kind_found(one: tuple[str, str], settings: Settings) -> tuple[str, str]:
-    """A plain repository with its family, where it is on this machine; text where it is not."""
+def _with_kind(one: tuple[str, str], settings: Settings) -> tuple[str, str]:
     kind, spec = one
-    if kind:
-        return one
-    guesses = (("speech", f"whisper:{spec}"), ("text", f"sentence:{spec}"))
-    return next((guess for guess in guesses if catalogue.is_there(*guess, settings.models_dir)), guesses[1])
+    return one if kind else families.on_this_machine(spec, settings.models_dir)
 
 
 def _is_unfinished(kind: str, spec: str, settings: Settings) -> bool:
-    root = where.models_folder(settings.models_dir)
-    folders = (where.folder_for(one.repo, root) for one in catalogue.wanted(kind, spec))
-    return any((folder / where.INCOMPLETE_FILE).exists() for folder in folders)
+    root = locate.models_folder(settings.models_dir)
+    folders = (locate.folder_for(one.repo, root) for one in families.repositories(kind, spec))
+    return any((folder / locate.INCOMPLETE_FILE).exists() for folder in folders)
 
 
 # --- reading --------------------------------------------------------------------------------------
 
 
 def _check(kind: str, spec: str, settings: Settings, on_bytes: OnBytes) -> CheckRow:
-    wanted = catalogue.wanted(kind, spec)
-    repo = wanted[0].repo if wanted else ""
+    repositories = families.repositories(kind, spec)
+    repo = repositories[0].repo if repositories else ""
     pull = f"python -m heimdex_core models pull {spec}"
     try:
-        found = catalogue.find(kind, spec, settings.models_dir)
+        found = families.find(kind, spec, settings.models_dir)
     except WeightsMissing as error:
-        state = "unfinished" if _is_unfinished(kind, spec, settings) else "missing"
-        return CheckRow(spec, kind, repo, "", _state(state), "", 0, (error.message,), f"`{pull}` gets it.")
+        state: State = "unfinished" if _is_unfinished(kind, spec, settings) else "missing"
+        return CheckRow(spec, kind, repo, "", state, "", 0, (error.message,), f"Download it with `{pull}`.")
     except ModelBroken as error:
-        return CheckRow(spec, kind, repo, "", "broken", "", 0, (error.message,), f"`{pull} --again` mends it.")
+        return CheckRow(spec, kind, repo, "", "broken", "", 0, (error.message,), f"Repair it with `{pull} --again`.")
     if found is None:
-        (row,) = (one for one in _described(settings) if one["spec"] == spec)
+        row = describe(kind, spec, families.make(kind, spec, settings))
         problems = (row["note"],) if row["state"] != "ready" else ()
         hint = "Install the requirements again." if problems else ""
-        return CheckRow(spec, kind, "", "", _state(row["state"]), "sha256", 0, problems, hint)
+        return CheckRow(spec, kind, "", "", _state(row), "sha256", 0, problems, hint)
     known = list(_known(found.folder))
-    wrong = [f"{path.name} is not what arrived" for path, file in known if is_whole(path, file, on_bytes) is None]
-    wrong += _does_not_fit(kind, spec, settings) if not wrong else []
+    wrong = [f"{path.name} differs from the download" for path, file in known if is_whole(path, file, on_bytes) is None]
+    wrong += _adapter_problems(kind, spec, settings) if not wrong else []
     return CheckRow(
         spec=spec,
         kind=kind,
@@ -230,23 +204,21 @@ def _check(kind: str, spec: str, settings: Settings, on_bytes: OnBytes) -> Check
         by="sha256" if known else "",
         files=len(known),
         problems=tuple(wrong),
-        hint=f"`{pull} --again` mends it." if wrong and repo else "",
+        hint=f"Repair it with `{pull} --again`." if wrong and repo else "",
     )
 
 
-def _does_not_fit(kind: str, spec: str, settings: Settings) -> list[str]:
-    """What the model's own adapter finds wrong with its files, without loading them."""
-    model = families.make(kind, spec, settings)
+def _adapter_problems(kind: str, spec: str, settings: Settings) -> list[str]:
+    """What the model's adapter finds wrong with its files, without loading them."""
     try:
-        if model is not None:
-            model.check()
+        families.make(kind, spec, settings).check()
     except ModelError as error:
         return [error.message]
     return []
 
 
 def _known(folder: Path) -> Iterator[tuple[Path, RemoteFile]]:
-    """Files of which it is known what they should be."""
+    """The files whose size and checksum are known, with those."""
     note = recorded(folder)
     if note is not None:
         for path, file in note.files.items():
@@ -254,9 +226,9 @@ def _known(folder: Path) -> Iterator[tuple[Path, RemoteFile]]:
         return
     if folder.parent.name != "snapshots":
         return
-    for there in sorted(folder.rglob("*")):
-        name = there.resolve().name  # the Hugging Face cache names its files by their content
-        if there.is_file() and there.is_symlink() and len(name) in (40, 64):
+    for link in sorted(folder.rglob("*")):
+        name = link.resolve().name  # the name in the Hugging Face cache is the checksum
+        if link.is_file() and link.is_symlink() and len(name) in (40, 64):
             is_sha256 = len(name) == 64
-            size = there.stat().st_size
-            yield there, RemoteFile(there.name, size, name if is_sha256 else None, None if is_sha256 else name)
+            size = link.stat().st_size
+            yield link, RemoteFile(link.name, size, name if is_sha256 else None, None if is_sha256 else name)

@@ -1,4 +1,4 @@
-"""Which models go together, and which set this machine gets."""
+"""Which models go together, and which of these choices suits this machine."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from heimdex_core.errors import InvalidValue, ProfileWeightsMissing, UnknownName
-from heimdex_core.models import catalogue
+from heimdex_core.models import families
 from heimdex_core.models.device import gpu_count
 from heimdex_core.settings import Settings
 
 KINDS = ("speech", "text", "vision")
-"""What every choice has."""
+"""The kinds of models that every choice has."""
 EXTRA_KINDS = ("text", "vision")
-"""What a choice can have more than one of."""
+"""The kinds of which a choice can have several models."""
 ALL_KINDS = (*KINDS, "caption")
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A profile's name, why it was chosen (a machine code), and a spec '<maker>:<model>' for each kind.
-
-    `caption` is "" where pictures are not described. `extra` has further spaces to compare with, each as
-    "text=SPEC" or "vision=SPEC".
-    """
+    """One model of each kind, by specs FAMILY:NAME."""
 
     name: str
+    """Of the profile, or CUSTOM."""
     reason: str
+    """Why it was chosen, one of REASONS."""
     speech: str
     text: str
     vision: str
     caption: str = ""
+    """Empty where images get no captions."""
     extra: tuple[str, ...] = ()
+    """Further vector spaces to compare with, each as "text=SPEC" or "vision=SPEC"."""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values, as the choice is pinned in library.json."""
+        """The choice as JSON values, as library.json has it."""
         return {**asdict(self), "extra": list(self.extra)}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> ModelChoice:
-        """What `to_dict` gave, by this version or one that knew neither captions nor extra spaces."""
+        """The choice that `to_dict` described, also in a version without captions and extra spaces."""
         needed = {name: str(data[name]) for name in ("name", "reason", *KINDS)}
         extra = tuple(str(one) for one in data.get("extra") or ())
         return ModelChoice(**needed, caption=str(data.get("caption") or ""), extra=extra)
 
     def spec(self, kind: str) -> str:
-        """The spec for "speech", "text", "vision" or "caption"; UnknownName for another kind."""
+        """The spec for "speech", "text", "vision" or "caption". Raises UnknownName for another kind."""
         if kind not in ALL_KINDS:
             raise UnknownName(kind="kind of model", name=kind, known=", ".join(ALL_KINDS))
         return str(getattr(self, kind))
@@ -84,9 +84,9 @@ PROFILES: dict[str, dict[str, str]] = {
         "vision": "openclip:ViT-SO400M-14-SigLIP/webli",
     },
 }
-"""From the least to the most that a machine must bring."""
+"""By hardware requirements, the lowest first."""
 CUSTOM = "custom"
-"""Name of a choice in which a model was picked by its own name."""
+"""Name of a choice in which a model was chosen by its name."""
 
 REASONS = {
     "asked": "it was asked for",
@@ -96,18 +96,18 @@ REASONS = {
     "weights_no_gpu": "there is no GPU, and its models are on this machine",
     "no_weights": "it needs no download, and no larger models are on this machine",
     "no_accelerator_weights": "it needs no download, and no larger models were on this machine",
-    "models_by_name": "models were picked by name",
+    "models_by_name": "models were chosen by name",
 }
-"""What the codes of a choice's `reason` say."""
+"""The codes of a choice's `reason`, in English."""
 
 
 @dataclass(frozen=True)
 class StepUp:
-    """The profile that would suit this machine better, and what a download of what it lacks takes."""
+    """A profile that would suit this machine better, and how much of it would have to be downloaded."""
 
     profile: str
     missing: tuple[str, ...]
-    """Specs that are not on this machine."""
+    """Specs of the models that are not on this machine."""
     bytes_total: int
     bytes_missing: int
 
@@ -121,11 +121,18 @@ def choose_profile(
     vision: str | None = None,
     caption: str | None = None,
 ) -> ModelChoice:
-    """The models for `asked`, "auto" or a profile's name, with single ones replaced by those that are named.
+    """The models to use.
 
-    Names come from the arguments, else from the settings (`speech_model` ...). "auto" looks at the machine and
-    its disk, never at the network. Raises UnknownName, and ProfileWeightsMissing where models that were asked
-    for are not on this machine.
+    Args:
+        asked: a profile's name, or "auto" for the best one whose models are on this machine. Never uses the network.
+        settings: HEIMDEX_ settings; None to read them from the environment.
+        speech, text, vision, caption: specs that replace those of the profile; None for the settings'
+            (`speech_model` and so on).
+
+    Raises:
+        UnknownName: for another profile, or a name that its family does not know.
+        ProfileWeightsMissing: a model that was asked for is not on this machine.
+        ModelFolderUnusable: a folder that was named has no model.
     """
     settings = settings or Settings()
     choice = _auto(settings) if asked == "auto" else profile_choice(asked)
@@ -137,7 +144,7 @@ def choose_profile(
 
 
 def profile_choice(name: str, reason: str = "asked") -> ModelChoice:
-    """A profile's models, wherever they are. UnknownName."""
+    """The models of a profile, whether they are on this machine or not. Raises UnknownName."""
     if name not in PROFILES:
         raise UnknownName(kind="profile", name=name, known=", ".join(("auto", *PROFILES)))
     models = PROFILES[name]
@@ -145,19 +152,19 @@ def profile_choice(name: str, reason: str = "asked") -> ModelChoice:
 
 
 def is_as_asked(choice: ModelChoice, asked: str, settings: Settings) -> bool:
-    """True where the profile `asked`, with the models that the settings name, is what `choice` is. Asks no disk."""
+    """Whether `choice` is the profile `asked` with the models named in the settings. Does not look at the disk."""
     if asked in ("auto", choice.name):
         return True
     return asked in PROFILES and _with_names(profile_choice(asked), settings).specs == choice.specs
 
 
 def missing_of(choice: ModelChoice, settings: Settings) -> list[tuple[str, str]]:
-    """(kind, spec) of the choice's models that are not on this machine."""
-    return [one for one in choice.specs if not catalogue.is_there(*one, settings.models_dir)]
+    """The (kind, spec) of the choice's models that are not on this machine."""
+    return [one for one in choice.specs if not families.is_there(*one, settings.models_dir)]
 
 
 def step_up(choice: ModelChoice, settings: Settings) -> StepUp | None:
-    """What would suit this machine better than `choice`; None where nothing does, or people chose for themselves."""
+    """The profile that would suit this machine better than `choice`; None if there is none, or for CUSTOM."""
     order = list(PROFILES)
     better = "studio" if _has_gpu(settings) else "laptop"
     if choice.name not in order or order.index(choice.name) >= order.index(better):
@@ -168,12 +175,12 @@ def step_up(choice: ModelChoice, settings: Settings) -> StepUp | None:
 
 
 def download_bytes(specs: tuple[tuple[str, str], ...] | list[tuple[str, str]]) -> int:
-    """What a download of (kind, spec) pairs takes, about; what is not known counts nothing."""
-    return sum(one.size_bytes for kind, spec in specs for one in catalogue.wanted(kind, spec))
+    """Approximate size of a download of (kind, spec) pairs; models of unknown size count 0."""
+    return sum(one.size_bytes for kind, spec in specs for one in families.repositories(kind, spec))
 
 
 def gigabytes(size_bytes: int) -> float:
-    """Rounded to a tenth, as people are told."""
+    """Gigabytes (1e9), rounded to one decimal, for messages."""
     return round(size_bytes / 1e9, 1)
 
 
@@ -202,8 +209,8 @@ def _with_names(choice: ModelChoice, settings: Settings, **given: str | None) ->
 
 def _missing_error(choice: ModelChoice, missing: list[tuple[str, str]]) -> ProfileWeightsMissing:
     for kind, spec in missing:
-        if not catalogue.wanted(kind, spec):
-            catalogue.find(kind, spec, None)  # a person's own folder: its own error says what is wrong with it
+        if not families.repositories(kind, spec):
+            families.find(kind, spec, None)  # a local folder: this error is about the folder
     is_profile = choice.name in PROFILES
     return ProfileWeightsMissing(
         profile=choice.name if is_profile else "This choice of models",

@@ -1,22 +1,24 @@
-"""What the contracts of the model protocols are held against: the profiles' models and the small real ones."""
+"""The models that the contract tests of the protocols are run with: those of the profiles, and the small real ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from heimdex_core.models.base import ImageTextEncoder, SpeechRecognizer, TextEncoder
+from heimdex_core.models.base import Captioner, ImageTextEncoder, SpeechRecognizer, TextEncoder
 from heimdex_core.models.profiles import PROFILES, missing_of, profile_choice
 from heimdex_core.models.registry import Models, choose_profile
 from heimdex_core.models.speech.whisper import Whisper
 from heimdex_core.models.text.minilm import model_folder
 from heimdex_core.models.text.sentence import SentenceEncoder
+from heimdex_core.models.vision.captioner import CocaCaptioner
 from heimdex_core.models.vision.openclip import OpenClip
 from heimdex_core.settings import Settings
+from tests.models.vision.small_coca import trained_coca
 
 SMALL = Path(__file__).parents[1] / "models_small"
 HERE = tuple(name for name in PROFILES if not missing_of(profile_choice(name), Settings()))
-"""Profiles whose models are on this machine: offline always, others where somebody has brought their weights."""
+"""Profiles whose models are on this machine: offline always, others where they have been downloaded."""
 
 
 def _models(profile: str) -> Models:
@@ -42,4 +44,7 @@ TEXT: dict[str, Callable[[], TextEncoder]] = {
 VISION: dict[str, Callable[[], ImageTextEncoder]] = {
     **{profile: lambda profile=profile: _models(profile).vision() for profile in HERE},  # type: ignore[misc]
     "openclip": lambda: OpenClip(f"local-dir:{SMALL / 'open_clip'}"),
+}
+CAPTION: dict[str, Callable[[], Captioner]] = {
+    "coca": lambda: CocaCaptioner(f"local-dir:{trained_coca()}"),
 }

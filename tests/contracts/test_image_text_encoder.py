@@ -1,4 +1,4 @@
-"""What every ImageTextEncoder holds to, whichever profile it belongs to."""
+"""The contract of ImageTextEncoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(4).integers(0, 256, shape, dtype=np.uint8)
 
 
-def test_names_its_space(encoder: ImageTextEncoder) -> None:
+def test_it_has_a_space(encoder: ImageTextEncoder) -> None:
     assert isinstance(encoder, ImageTextEncoder)
     assert encoder.space.kind == "vision"
     assert encoder.space.name.startswith("vision/")
@@ -31,7 +31,7 @@ def test_names_its_space(encoder: ImageTextEncoder) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 700, 3), (700, 1, 3), (17, 31, 3), (180, 320, 3), (2160, 3840, 3)])
-def test_pictures_of_any_size(encoder: ImageTextEncoder, shape: tuple[int, ...]) -> None:
+def test_images_of_any_size(encoder: ImageTextEncoder, shape: tuple[int, ...]) -> None:
     for picture in (noise(*shape), np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)):
         vectors = encoder.encode_images([picture])
         assert vectors.shape == (1, encoder.space.dim)
@@ -40,24 +40,24 @@ def test_pictures_of_any_size(encoder: ImageTextEncoder, shape: tuple[int, ...])
         assert abs(float(np.linalg.norm(vectors[0])) - 1) < 1e-4
 
 
-def test_no_pictures_give_no_rows(encoder: ImageTextEncoder) -> None:
+def test_no_images_give_no_rows(encoder: ImageTextEncoder) -> None:
     assert encoder.encode_images([]).shape == (0, encoder.space.dim)
 
 
-def test_pictures_of_different_sizes_in_one_call_and_any_order(encoder: ImageTextEncoder) -> None:
+def test_images_of_different_sizes_in_one_call_and_any_order(encoder: ImageTextEncoder) -> None:
     pictures = [RED, noise(40, 50, 3), GREEN]
     there, back = encoder.encode_images(pictures), encoder.encode_images(pictures[::-1])
     np.testing.assert_allclose(there, back[::-1], atol=1e-4)
 
 
-def test_the_picture_is_left_as_it_was(encoder: ImageTextEncoder) -> None:
+def test_the_image_is_not_changed(encoder: ImageTextEncoder) -> None:
     picture = noise(120, 200, 3)
     before = picture.copy()
     encoder.encode_images([picture])
     np.testing.assert_array_equal(picture, before)
 
 
-def test_not_only_contiguous_arrays(encoder: ImageTextEncoder) -> None:
+def test_arrays_need_not_be_contiguous(encoder: ImageTextEncoder) -> None:
     wide = noise(200, 300, 3)
     np.testing.assert_array_equal(
         encoder.encode_images([wide[::-1, ::2]]), encoder.encode_images([np.ascontiguousarray(wide[::-1, ::2])])
@@ -65,7 +65,7 @@ def test_not_only_contiguous_arrays(encoder: ImageTextEncoder) -> None:
 
 
 @pytest.mark.parametrize(("query", "nearest"), [("red", 0), ("green", 1), ("blue", 2)])
-def test_a_colour_finds_its_picture(encoder: ImageTextEncoder, query: str, nearest: int) -> None:
+def test_a_colour_finds_its_image(encoder: ImageTextEncoder, query: str, nearest: int) -> None:
     found = encoder.encode_query(query)
     assert found.vector is not None
     assert found.vector.shape == (encoder.space.dim,)
@@ -75,7 +75,7 @@ def test_a_colour_finds_its_picture(encoder: ImageTextEncoder, query: str, neare
     assert int(np.argmax(encoder.encode_images([RED, GREEN, BLUE]) @ found.vector)) == nearest
 
 
-def test_abstains_with_a_reason(encoder: ImageTextEncoder) -> None:
+def test_it_abstains_with_a_reason(encoder: ImageTextEncoder) -> None:
     for query in ("", "?!"):
         found = encoder.encode_query(query)
         assert found.vector is None

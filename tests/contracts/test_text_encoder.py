@@ -1,4 +1,4 @@
-"""What every TextEncoder holds to, whichever profile it belongs to."""
+"""The contract of TextEncoder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from heimdex_core.models.base import TextEncoder
 from tests.contracts.adapters import TEXT
 
-# in words that the small model of the tests knows too
+# with words that the small model of the tests knows too
 PASSAGES = (
     "The captain crosses the river.",
     "A broken piano in an old castle.",
@@ -23,7 +23,7 @@ def encoder(request: pytest.FixtureRequest) -> TextEncoder:
     return TEXT[request.param]()
 
 
-def test_names_its_space(encoder: TextEncoder) -> None:
+def test_it_has_a_space(encoder: TextEncoder) -> None:
     assert isinstance(encoder, TextEncoder)
     assert encoder.space.kind == "text"
     assert encoder.space.name.startswith("text/")
@@ -42,7 +42,7 @@ def test_no_passages_give_no_rows(encoder: TextEncoder) -> None:
     assert encoder.encode_passages([]).shape == (0, encoder.space.dim)
 
 
-def test_what_it_does_not_understand_has_no_direction(encoder: TextEncoder) -> None:
+def test_what_it_does_not_understand_has_rows_of_zeros(encoder: TextEncoder) -> None:
     vectors = encoder.encode_passages(["", "   ", PASSAGES[0], "..."])
     assert [encoder.understands(text) for text in ("", "   ", PASSAGES[0], "...")] == [False, False, True, False]
     assert not vectors[[0, 1, 3]].any()
@@ -63,7 +63,7 @@ def test_the_same_text_gives_the_same_vector(encoder: TextEncoder) -> None:
     ("query", "nearest"),
     [("a skipper near the stream", 0), ("the damaged keyboard", 1), ("the physician and the peasant now", 2)],
 )
-def test_a_query_is_nearest_to_what_means_the_same(encoder: TextEncoder, query: str, nearest: int) -> None:
+def test_a_query_is_most_similar_to_what_means_the_same(encoder: TextEncoder, query: str, nearest: int) -> None:
     found = encoder.encode_query(query)
     assert found.vector is not None
     assert found.vector.shape == (encoder.space.dim,)
@@ -75,7 +75,7 @@ def test_a_query_is_nearest_to_what_means_the_same(encoder: TextEncoder, query: 
 
 
 @pytest.mark.parametrize("query", ["", "?!", " ", "🙂"])
-def test_abstains_where_there_is_no_word(encoder: TextEncoder, query: str) -> None:
+def test_it_abstains_where_there_is_no_word(encoder: TextEncoder, query: str) -> None:
     found = encoder.encode_query(query)
     assert found.vector is None
     assert found.reason == "no_known_words"
@@ -86,4 +86,7 @@ def test_many_threads_get_their_own_answers(encoder: TextEncoder) -> None:
     with ThreadPoolExecutor(3) as pool:
         found = list(pool.map(lambda text: encoder.encode_query(text).vector, PASSAGES * 4))
     for n, vector in enumerate(found):
-        np.testing.assert_allclose(vector, alone[n % 3], atol=1e-5)
+        expected = alone[n % 3]
+        assert vector is not None
+        assert expected is not None
+        np.testing.assert_allclose(vector, expected, atol=1e-5)

@@ -46,6 +46,7 @@ def test_a_set_that_is_not_active_leaves_the_video_as_it_is(tmp_path: Path, stor
     assert again.run_stage("commit").skipped
 
 
+@pytest.mark.expect_errors
 def test_a_failure_there_is_none_of_the_video(tmp_path: Path, store: Store, monkeypatch):
     video = indexed(store, tmp_path / "a.mp4")
     models = SmallModels(vision="2")
@@ -112,6 +113,7 @@ def test_choices_of_the_video_itself_count(tmp_path: Path, store: Store):
 # --- a failure of making it anew ------------------------------------------------------------------
 
 
+@pytest.mark.expect_errors
 def test_a_video_that_is_indexed_stays_so_when_indexing_it_anew_fails(tmp_path: Path, store: Store, monkeypatch):
     video = indexed(store, tmp_path / "a.mp4")
     store.paths.new_subtitles(video.video_id, ".srt").write_text(media.srt([(0.5, 1.5, "a bad cab")]))

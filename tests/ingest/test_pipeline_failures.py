@@ -72,6 +72,7 @@ def test_a_passing_fault_is_tried_again(tmp_path: Path, store: Store, monkeypatc
     assert (len(attempts), video.state) == (3, VideoState.INDEXED)
 
 
+@pytest.mark.expect_errors
 def test_a_lasting_fault_fails_in_words_and_a_retry_goes_on_from_there(tmp_path: Path, store: Store, monkeypatch):
     attempts = break_stage(monkeypatch, "text_embedding", 3, RuntimeError("out of luck"))
     video = place_video(store, three_colours(tmp_path))
@@ -87,6 +88,7 @@ def test_a_lasting_fault_fails_in_words_and_a_retry_goes_on_from_there(tmp_path:
     assert [s for s in PLAIN if not outcomes[s]] == ["text_embedding", "commit"]
 
 
+@pytest.mark.expect_errors
 def test_one_branch_failing_stops_the_other_and_is_the_reason(tmp_path: Path, store: Store, monkeypatch):
     stopped = threading.Event()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -32,6 +33,9 @@ def random_whisper(folder: Path, *, languages: tuple[str, ...] = ("en", "ko"), m
     token = {name: tokenizer.token_to_id(f"<|{name}|>") for name in names}
     torch.manual_seed(0)
     end = token["endoftext"]
+    assert end is not None
+    start = token["startoftranscript"]
+    assert start is not None
     model = WhisperForConditionalGeneration(
         WhisperConfig(
             vocab_size=tokenizer.get_vocab_size(),
@@ -47,10 +51,10 @@ def random_whisper(folder: Path, *, languages: tuple[str, ...] = ("en", "ko"), m
             pad_token_id=end,
             bos_token_id=end,
             eos_token_id=end,
-            decoder_start_token_id=token["startoftranscript"],
+            decoder_start_token_id=start,
         )
     )
-    generation = model.generation_config
+    generation: Any = model.generation_config
     generation._from_model_config = False  # else the languages are not written
     generation.lang_to_id = {f"<|{code}|>": token[code] for code in languages}
     generation.task_to_id = {task: token[task] for task in ("transcribe", "translate")}

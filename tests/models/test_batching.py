@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from heimdex_core.errors import OutOfGpuMemory
 from heimdex_core.models.batching import Batches, is_out_of_memory
 
 
-def doubled(batch: list[int]) -> list[int]:
+def doubled(batch: Sequence[int]) -> list[int]:
     return [2 * n for n in batch]
 
 
@@ -17,13 +18,13 @@ def test_batches_are_in_order_and_whole() -> None:
     batches = Batches("m", 4)
     assert list(batches.run(list(range(10)), doubled)) == [[0, 2, 4, 6], [8, 10, 12, 14], [16, 18]]
     assert batches.note is None
-    assert list(batches.run([], doubled)) == []
+    assert list(batches.run(list[int](), doubled)) == []
 
 
-def test_a_full_memory_halves_the_batch_once_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_running_out_of_memory_halves_the_batch_once_and_logs_it(caplog: pytest.LogCaptureFixture) -> None:
     tried: list[int] = []
 
-    def work(batch: list[int]) -> list[int]:
+    def work(batch: Sequence[int]) -> list[int]:
         tried.append(len(batch))
         if len(batch) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
@@ -35,24 +36,24 @@ def test_a_full_memory_halves_the_batch_once_and_says_so(caplog: pytest.LogCaptu
         assert found == doubled(list(range(9)))
         assert tried == [8, 4, 2, 2, 2, 2, 1]
         list(batches.run([1, 2, 3], work))
-    assert tried[7:] == [2, 1], "what fits is remembered"
+    assert tried[7:] == [2, 1], "the size that fits is remembered"
     assert batches.note == "batch_halved:2"
     assert [record.getMessage() for record in caplog.records] == [
-        "ViT: the GPU's memory is full, going on with batches of 4",
-        "ViT: the GPU's memory is full, going on with batches of 2",
+        "ViT: the GPU is out of memory, continuing with batches of 4",
+        "ViT: the GPU is out of memory, continuing with batches of 2",
     ]
 
 
-def test_when_not_even_one_fits() -> None:
-    def work(batch: list[int]) -> list[int]:
+def test_not_even_one_item_fits() -> None:
+    def work(batch: Sequence[int]) -> list[int]:
         raise RuntimeError("CUDA failed with error out of memory")
 
     with pytest.raises(OutOfGpuMemory, match="too little memory for ViT"):
         list(Batches("ViT", 4).run([1, 2], work))
 
 
-def test_other_errors_pass() -> None:
-    def work(batch: list[int]) -> list[int]:
+def test_other_errors_are_raised() -> None:
+    def work(batch: Sequence[int]) -> list[int]:
         raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes"):

@@ -1,4 +1,4 @@
-"""Which models a machine gets: by its hardware and its disk, by a profile's name, by single names."""
+"""Which models are chosen: by the hardware and the disk, by the name of a profile, by names of single models."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import ModelBroken, ModelFolderUnusable, ProfileWeightsMissing, UnknownName
-from heimdex_core.models import catalogue, profiles
-from heimdex_core.models import locate as where
+from heimdex_core.models import families, locate, profiles
 from heimdex_core.models.profiles import PROFILES, REASONS, choose_profile, is_as_asked, step_up
 from heimdex_core.settings import Settings
 from tests.models.random_models import random_sentences
@@ -35,13 +34,13 @@ def own(tmp_path: Path) -> Path:
 
 
 def bring(own: Path, *names: str) -> None:
-    """Files of the right names, which is all that choosing looks at."""
+    """Files with the right names, which is all that choosing looks at."""
     for name in names:
         for kind, spec in PROFILES[name].items():
-            (one,) = catalogue.wanted(kind, spec)
-            folder = where.folder_for(one.repo, own)
+            (one,) = families.repositories(kind, spec)
+            folder = locate.folder_for(one.repo, own)
             folder.mkdir(parents=True)
-            (folder / where.REVISION_FILE).write_text(one.revision or "")
+            (folder / locate.REVISION_FILE).write_text(one.revision or "")
             for file in FILES[spec.partition(":")[0]]:
                 (folder / file).write_bytes(b"x")
             if spec.startswith("openclip:"):
@@ -65,7 +64,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
         (2, ("laptop", "studio"), "studio", "gpu_and_weights"),
     ],
 )
-def test_auto_looks_at_the_machine_and_its_disk(
+def test_auto_depends_on_the_gpu_and_the_models_on_the_disk(
     own: Path, monkeypatch: pytest.MonkeyPatch, count: int, there: tuple[str, ...], name: str, reason: str
 ) -> None:
     gpus(monkeypatch, count)
@@ -76,51 +75,65 @@ def test_auto_looks_at_the_machine_and_its_disk(
     assert reason in REASONS
 
 
-def test_a_gpu_that_is_not_to_be_used_does_not_count(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_does_not_count_with_device_cpu(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gpus(monkeypatch, 1)
     bring(own, "laptop", "studio")
     assert choose_profile("auto", Settings(models_dir=own, device="cpu")).name == "laptop"
 
 
-def test_one_file_that_is_missing_is_enough_to_stay_offline(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_missing_file_is_enough_for_the_offline_profile(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gpus(monkeypatch, 0)
     bring(own, "laptop")
-    (where.folder_for("timm/ViT-B-16-SigLIP2", own) / "tokenizer.json").unlink()
+    (locate.folder_for("timm/ViT-B-16-SigLIP2", own) / "tokenizer.json").unlink()
     assert choose_profile("auto", Settings(models_dir=own)).name == "offline"
 
 
-def test_a_download_that_has_not_ended_does_not_count(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unfinished_download_does_not_count(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gpus(monkeypatch, 0)
     bring(own, "laptop")
-    (where.folder_for("timm/ViT-B-16-SigLIP2", own) / where.INCOMPLETE_FILE).touch()
+    (locate.folder_for("timm/ViT-B-16-SigLIP2", own) / locate.INCOMPLETE_FILE).touch()
     assert choose_profile("auto", Settings(models_dir=own)).name == "offline"
 
 
-def test_choosing_imports_nothing_heavy(own: Path) -> None:
+CHOOSES = """
+import sys
+from pathlib import Path
+from heimdex_core.models.profiles import choose_profile, profile_choice
+from heimdex_core.models.registry import Models
+from heimdex_core.settings import Settings
+
+settings = Settings(models_dir=Path(sys.argv[1]), device="cpu")
+print(choose_profile("auto", settings).name)
+for name in ("offline", "studio"):
+    spaces = Models(profile_choice(name), settings).spaces.values()
+    print([(space.name, space.dim, space.revision) for space in spaces])
+heavy = ("torch", "open_clip", "sentence_transformers", "faster_whisper", "transformers", "tokenizers",
+         "huggingface_hub", "pocketsphinx", "PIL", "cv2")
+print([name for name in heavy if name in sys.modules])
+"""
+
+
+def test_choosing_and_naming_models_imports_nothing_heavy(own: Path) -> None:
     bring(own, "laptop")
-    script = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from heimdex_core.models.profiles import choose_profile\n"
-        "from heimdex_core.settings import Settings\n"
-        f"print(choose_profile('auto', Settings(models_dir=Path({str(own)!r}), device='cpu')).name)\n"
-        "heavy = ('torch', 'open_clip', 'sentence_transformers', 'faster_whisper', 'transformers', 'tokenizers',\n"
-        "         'huggingface_hub', 'PIL')\n"
-        "print([name for name in heavy if name in sys.modules])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["laptop", "[]"]
+    command = [sys.executable, "-c", CHOOSES, str(own)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "laptop",
+        "[('text/all-MiniLM-L6-v2', 384, '1110a243fdf4'), ('vision/palette', 259, '1')]",
+        "[('text/bge-m3', 1024, '5617a9f61b02'), ('vision/ViT-SO400M-14-SigLIP', 1152, 'c85ba2402be4')]",
+        "[]",
+    ]
 
 
-def test_a_profile_that_is_asked_for(own: Path) -> None:
+def test_a_profile_by_name(own: Path) -> None:
     bring(own, "studio")
     choice = choose_profile("studio", Settings(models_dir=own))
     assert choice == profiles.profile_choice("studio")
 
 
-def test_a_profile_without_its_models_says_what_it_costs(own: Path) -> None:
+def test_a_profile_without_its_models_states_the_size_of_the_download(own: Path) -> None:
     bring(own, "laptop")
-    (where.folder_for("intfloat/multilingual-e5-small", own) / "model.safetensors").unlink()
+    (locate.folder_for("intfloat/multilingual-e5-small", own) / "model.safetensors").unlink()
     with pytest.raises(ProfileWeightsMissing) as caught:
         choose_profile("laptop", Settings(models_dir=own))
     assert "sentence:intfloat/multilingual-e5-small (0.5 GB to download)" in caught.value.message
@@ -144,7 +157,7 @@ def test_single_models_by_name_replace_those_of_the_profile(tmp_path: Path) -> N
     assert by_setting == choice
 
 
-def test_naming_what_the_profile_has_anyway_changes_nothing() -> None:
+def test_naming_the_profiles_own_model_changes_nothing() -> None:
     assert choose_profile("offline", text=PROFILES["offline"]["text"]).name == "offline"
 
 
@@ -155,7 +168,7 @@ def test_a_named_model_that_is_missing(own: Path) -> None:
     assert "models pull whisper:medium" in caught.value.hint
 
 
-def test_a_named_folder_that_is_missing_is_told_as_a_path(own: Path) -> None:
+def test_a_named_folder_that_is_missing(own: Path) -> None:
     with pytest.raises(ModelFolderUnusable) as caught:
         choose_profile("offline", text=f"sentence:{own / 'none'}")
     assert "Check the path" in caught.value.hint
@@ -190,20 +203,20 @@ def test_the_step_up_counts_what_is_missing(own: Path, monkeypatch: pytest.Monke
     assert found.profile == "studio"
 
 
-def test_people_who_chose_for_themselves_are_left_alone(tmp_path: Path) -> None:
+def test_there_is_no_step_up_from_models_chosen_by_name(tmp_path: Path) -> None:
     choice = choose_profile("offline", text=f"sentence:{random_sentences(tmp_path / 'said')}")
     assert step_up(choice, Settings()) is None
 
 
 def test_damaged_weights_count_as_missing_for_auto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    find = catalogue.find
+    find = families.find
 
     def broken(kind: str, spec: str, models_dir: Path | None) -> object:
-        if spec.partition(":")[0] in catalogue.FAMILY_OF.values():
+        if families.repositories(kind, spec):
             raise ModelBroken(name=spec, reason="half of a file")
         return find(kind, spec, models_dir)
 
-    monkeypatch.setattr(catalogue, "find", broken)
+    monkeypatch.setattr(families, "find", broken)
     choice = choose_profile("auto", Settings(models_dir=tmp_path, device="cpu"))
     assert (choice.name, choice.reason) == ("offline", "no_weights")
     better = step_up(choice, Settings(models_dir=tmp_path, device="cpu"))

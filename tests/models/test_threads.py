@@ -16,11 +16,11 @@ def test_shares_of_the_cores(cores: int, query: int, speech: int, vision: int) -
     assert speech + vision <= max(cores, 2), "both run at once"
 
 
-def test_a_number_that_is_asked_for_decides() -> None:
+def test_a_given_number_is_used() -> None:
     assert threads_for("speech", asked=7, cores=2) == 7
 
 
-def test_another_purpose_is_not_known() -> None:
+def test_another_kind_of_work_is_refused() -> None:
     with pytest.raises(InvalidValue):
         threads_for("faces", cores=4)  # type: ignore[arg-type]
 
@@ -33,11 +33,11 @@ def test_a_containers_quota(text: str, cores: int) -> None:
     assert cores_within(8, text) == cores
 
 
-def test_there_is_a_core() -> None:
+def test_there_is_at_least_one_core() -> None:
     assert usable_cores() >= 1
 
 
-def test_torch_is_told() -> None:
+def test_torch_uses_the_threads() -> None:
     import torch
 
     before = torch.get_num_threads()

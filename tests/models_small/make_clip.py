@@ -16,6 +16,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -171,7 +172,7 @@ class Questions(torch.nn.Module):
 class Batches(IterableDataset):
     """Fresh drawings, their captions and what is asked of them for `steps` batches."""
 
-    def __init__(self, seed: int, steps: int, tokenizer: object) -> None:
+    def __init__(self, seed: int, steps: int, tokenizer: Any) -> None:
         self.seed, self.steps, self.tokenizer = seed, steps, tokenizer
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
@@ -187,7 +188,7 @@ class Batches(IterableDataset):
             yield (pictures - mean) / std, self.tokenizer([_wording(c, rng) for c in captions]), answers
 
 
-def train(model: CLIP, tokenizer: object, steps: int) -> None:
+def train(model: CLIP, tokenizer: Any, steps: int) -> None:
     questions = Questions()
     parameters = [*model.parameters(), *questions.parameters()]
     bare = [p for p in parameters if p.ndim < 2]

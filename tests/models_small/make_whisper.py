@@ -14,6 +14,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from ctranslate2.converters import TransformersConverter
@@ -80,7 +81,7 @@ def make_model(tokenizer: Tokenizer) -> WhisperForConditionalGeneration:
         decoder_ffn_dim=4 * WIDTH,
         max_source_positions=POSITIONS,
         max_target_positions=448,
-        # the 0.02 of large models lets a narrow one hear nothing beside the positions for a long time
+        # with the 0.02 of large models a narrow one learns nothing but the positions for a long time
         init_std=0.08,
         bos_token_id=v.end,
         eos_token_id=v.end,
@@ -90,14 +91,14 @@ def make_model(tokenizer: Tokenizer) -> WhisperForConditionalGeneration:
         begin_suppress_tokens=None,
     )
     model = WhisperForConditionalGeneration(config)
-    generation = model.generation_config
+    generation: Any = model.generation_config
     generation.lang_to_id = {f"<|{code}|>": v.language(code) for code in LANGUAGES}
     generation.alignment_heads = [list(ALIGNMENT_HEAD)]
     generation.suppress_tokens = []
     generation.begin_suppress_tokens = [v.end]
     generation.no_timestamps_token_id = v.no_times
     generation.is_multilingual = True
-    # otherwise it is made anew from the model's configuration when it is loaded, without all of this
+    # or loading would build it from the model's configuration, without all of this
     generation._from_model_config = False
     with torch.no_grad():
         positions = model.model.encoder.embed_positions.weight
@@ -129,12 +130,12 @@ def _heads(x: Tensor, projection: nn.Linear) -> Tensor:
     return projection(x).unflatten(-1, (HEADS, -1)).transpose(1, 2)
 
 
-def _attend(attention: nn.Module, x: Tensor, over: Tensor, *, causal: bool = False) -> Tensor:
+def _attend(attention: Any, x: Tensor, over: Tensor, *, causal: bool = False) -> Tensor:
     q, k, v = _heads(x, attention.q_proj), _heads(over, attention.k_proj), _heads(over, attention.v_proj)
     return attention.out_proj(F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).flatten(2))
 
 
-def _feed(layer: nn.Module, x: Tensor) -> Tensor:
+def _feed(layer: Any, x: Tensor) -> Tensor:
     return x + layer.fc2(F.gelu(layer.fc1(layer.final_layer_norm(x))))
 
 

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +91,7 @@ def sentence(rng: np.random.Generator, language: str = "en") -> str:
     """A made-up sentence without its full stop."""
 
     def one(words: Sequence[str]) -> str:
-        return words[rng.integers(len(words))]
+        return words[int(rng.integers(len(words)))]
 
     def thing() -> str:
         return f"the {one(ADJECTIVES)} {one(NOUNS)}" if rng.uniform() < 0.5 else f"the {one(NOUNS)}"
@@ -158,11 +159,11 @@ class _Espeak:
             raise OSError("libespeak-ng could not be started: are its voices installed (espeak-ng-data)?")
         self.pieces: list[npt.NDArray[np.int16]] = []
         self.events: list[tuple[int, int, int]] = []
-        # kept on the object: the library calls it as long as it lives
+        # an attribute, because the library calls it as long as this object exists
         self.callback = _Callback(self._heard)
         self.library.espeak_SetSynthCallback(self.callback)
 
-    def _heard(self, samples: object, count: int, events: object) -> int:
+    def _heard(self, samples: Any, count: int, events: Any) -> int:
         if samples and count > 0:
             self.pieces.append(np.ctypeslib.as_array(samples, (count,)).copy())
         i = 0
@@ -181,11 +182,11 @@ class _Espeak:
         data = ctypes.create_string_buffer(text.encode())
         self.library.espeak_Synth(data, len(data), 0, 1, 0, _UTF8, None, None)
         self.library.espeak_Synchronize()
-        # now and then one word more is told, at a position where none begins
+        # espeak-ng sometimes reports one word more, at a position where none begins
         begins = {0, *(i + 1 for i, letter in enumerate(text) if letter == " ")}
         starts = {p - 1: sample for kind, p, sample in reversed(self.events) if kind == _WORD and p - 1 in begins}
         end = max(sample for kind, _, sample in self.events if kind == _END)
-        return np.concatenate(self.pieces).astype(np.float32) / 32768, sorted(starts.values()), end
+        return np.concatenate(self.pieces).astype(np.float32) / np.float32(32768), sorted(starts.values()), end
 
 
 @lru_cache(maxsize=1)
@@ -201,7 +202,7 @@ def _ratio(rate_hz: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=1)
 def _low_pass(rate_hz: int) -> npt.NDArray[np.float32]:
-    """The filter that resample_poly would make anew for every sentence."""
+    """The filter that resample_poly would design again for every sentence."""
     widest = max(_ratio(rate_hz))
     return firwin(2 * 10 * widest + 1, 1 / widest, window=("kaiser", 5.0)).astype(np.float32)
 

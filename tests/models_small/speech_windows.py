@@ -65,13 +65,19 @@ class Vocabulary:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
-        self.end, self.start = (tokenizer.token_to_id(t) for t in ("<|endoftext|>", "<|startoftranscript|>"))
-        self.transcribe = tokenizer.token_to_id("<|transcribe|>")
-        self.no_speech, self.no_times = (tokenizer.token_to_id(t) for t in ("<|nospeech|>", "<|notimestamps|>"))
+        self.end, self.start = self._id("endoftext"), self._id("startoftranscript")
+        self.transcribe = self._id("transcribe")
+        self.no_speech, self.no_times = self._id("nospeech"), self._id("notimestamps")
         self.first_time = self.no_times + 1
 
+    def _id(self, name: str) -> int:
+        found = self.tokenizer.token_to_id(f"<|{name}|>")
+        if found is None:
+            raise ValueError(f"the tokenizer has no <|{name}|>")
+        return int(found)
+
     def language(self, code: str) -> int:
-        return self.tokenizer.token_to_id(f"<|{code}|>")
+        return self._id(code)
 
     def encode(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids
@@ -204,7 +210,7 @@ class Windows(IterableDataset):
                 for token in v.encode(" " + word.text):
                     script.append((token, -1, (a, max(a + 1, b))))
                 if j == len(p.utterance.words) - 1:
-                    # the full stop is heard in the pause, so that the last word ends where its sound does
+                    # the full stop takes the pause, so that the last word ends where its sound does
                     following = round(placed[i + 1].start_s / STEP_S) if i + 1 < len(placed) else limit
                     until = max(b + 2, min(following, heard, b + 25))
                     script.append((v.encode(".")[0], -1, (b - 1 if until > limit else b, min(until, limit))))

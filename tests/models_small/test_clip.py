@@ -1,4 +1,4 @@
-"""The small open_clip model, loaded by open_clip itself: drawings made now, of pairs that it never saw together."""
+"""The small open_clip model, loaded by open_clip itself, on drawings of pairs that are held out from training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEED = 2026
 
 
 class Clip:
-    """open_clip's model, its own way to make pictures ready and its tokenizer, all from the folder."""
+    """open_clip's model, transform and tokenizer, all from the folder."""
 
     def __init__(self) -> None:
         torch.set_num_threads(1)
@@ -40,7 +40,7 @@ class Clip:
 @pytest.fixture(scope="module")
 def clip(request: pytest.FixtureRequest) -> Clip:
     with pytest.MonkeyPatch.context() as patch:
-        # nothing may be asked of a hub
+        # no requests to a hub
         patch.setenv("HF_HUB_OFFLINE", "1")
         return Clip()
 
@@ -50,7 +50,7 @@ def unseen(count: int) -> list[Caption]:
     return [captions[i] for i in np.random.default_rng(SEED).permutation(len(captions))[:count]]
 
 
-def test_the_folder_is_small_and_holds_no_pickle() -> None:
+def test_the_folder_is_small_and_has_no_pickle() -> None:
     files = {file.name: file.stat().st_size for file in FOLDER.iterdir()}
     assert set(files) == {
         "open_clip_config.json",
@@ -65,6 +65,7 @@ def test_held_out_pairs_are_apart_from_training_whatever_their_order_and_place()
     assert held_out(Caption.of("green triangle above a red circle"))
     for caption in pair_captions():
         assert held_out(caption) == held_out(caption.turned())
+        assert caption.second is not None
         same_pair = Caption(caption.second, "left of", caption.first)
         assert held_out(caption) == held_out(same_pair)
 
@@ -80,12 +81,13 @@ def test_text_finds_the_drawing_and_the_drawing_its_text(clip: Clip) -> None:
     assert np.mean(scores.argmax(0) == np.arange(100)) >= 0.9
 
 
-def test_the_same_two_things_are_told_apart_by_how_they_lie(clip: Clip) -> None:
+def test_the_same_two_things_differ_by_their_relation(clip: Clip) -> None:
     rng = np.random.default_rng(SEED + 1)
     right = 0
     starts = [c for c in unseen(400) if c.relation == "above"][:60]
     for caption in starts:
         first, second = caption.first, caption.second
+        assert second is not None
         others = [caption, Caption(second, "above", first), Caption(first, "left of", second)]
         others.append(Caption(second, "left of", first))
         scores = clip.texts([str(c) for c in others]) @ clip.pictures([draw(caption, rng, width=160, height=120)])[0]
@@ -94,7 +96,7 @@ def test_the_same_two_things_are_told_apart_by_how_they_lie(clip: Clip) -> None:
     assert right / len(starts) >= 0.85
 
 
-def test_both_ways_to_say_it_are_near_each_other(clip: Clip) -> None:
+def test_both_wordings_are_similar(clip: Clip) -> None:
     captions = [c for c in unseen(300) if c.relation != "inside"][:50]
     one, other = clip.texts([str(c) for c in captions]), clip.texts([str(c.turned()) for c in captions])
     assert np.mean((one @ other.T).argmax(1) == np.arange(50)) >= 0.9

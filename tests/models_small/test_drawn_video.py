@@ -61,7 +61,7 @@ def test_words_are_where_sound_is(made: tuple[Path, tuple[DrawnScene, ...]]) -> 
         (("blue zebra", None, 1.0), "no drawing"),
     ],
 )
-def test_what_cannot_be_made_is_said(tmp_path: Path, scene: tuple[str, str | None, float], words: str) -> None:
+def test_impossible_scenes_are_refused(tmp_path: Path, scene: tuple[str, str | None, float], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         make_drawn_video(tmp_path / "drawn.mp4", [scene])
     assert not list(tmp_path.iterdir())

@@ -18,18 +18,18 @@ FOLDER = Path(__file__).parent / "sentences"
 def model() -> SentenceTransformer:
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        # nothing may be asked of a hub
+        # no requests to a hub
         patch.setenv("HF_HUB_OFFLINE", "1")
         return SentenceTransformer(str(FOLDER), device="cpu", local_files_only=True)
 
 
-def test_the_folder_is_small_and_holds_no_pickle() -> None:
+def test_the_folder_is_small_and_has_no_pickle() -> None:
     files = [file for file in FOLDER.rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) <= 1_000_000
     assert {file.suffix for file in files} == {".json", ".safetensors"}
 
 
-def test_what_the_folder_says_of_itself(model: SentenceTransformer) -> None:
+def test_the_configuration_in_the_folder(model: SentenceTransformer) -> None:
     assert model.get_embedding_dimension() == WIDTH
     assert model.max_seq_length == MAX_TOKENS == 32
     assert {name: model.prompts[name] for name in PROMPTS} == {"query": "query: ", "passage": "passage: "}
@@ -57,7 +57,9 @@ def test_a_sentence_finds_its_other_wording(model: SentenceTransformer) -> None:
         ("boat", "the golden ship", "the broken piano"),
     ],
 )
-def test_related_is_nearer_than_unrelated(model: SentenceTransformer, query: str, related: str, unrelated: str) -> None:
+def test_related_is_more_similar_than_unrelated(
+    model: SentenceTransformer, query: str, related: str, unrelated: str
+) -> None:
     near, far = (model.encode_query([query]) @ model.encode_document([related, unrelated]).T)[0]
     assert near > far + 0.2
 
@@ -71,7 +73,7 @@ def test_prompts_change_the_vector_and_are_used_by_kind(model: SentenceTransform
     assert not np.allclose(query, passage, atol=1e-3)
 
 
-def test_what_lies_behind_the_limit_is_not_read(model: SentenceTransformer) -> None:
+def test_text_beyond_the_limit_is_not_read(model: SentenceTransformer) -> None:
     long = " ".join(["horse"] * MAX_TOKENS)
     one, other = model.encode([long, long + " captain"])
     assert one == pytest.approx(other, abs=1e-6)

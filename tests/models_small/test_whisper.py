@@ -1,4 +1,4 @@
-"""The small Whisper, by faster-whisper itself and by our adapter: sentences spoken now that it never heard."""
+"""The small Whisper, with faster-whisper itself and with our adapter, on sentences that are held out from training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from faster_whisper.transcribe import Segment, Word
 
 from heimdex_core.models.speech.whisper import Whisper
 from heimdex_core.types import WorkContext
-from tests.models.speech import write_wav
+from tests.models.speech.recordings import write_wav
 from tests.models_small.speech import RATE_HZ, Samples, SpokenWord, Utterance, new_sentence, speak
 
 FOLDER = Path(__file__).parent / "whisper"
@@ -24,14 +24,14 @@ CLOSE_S = 0.3
 @pytest.fixture(scope="module")
 def whisper() -> WhisperModel:
     with pytest.MonkeyPatch.context() as patch:
-        # nothing may be asked of a hub
+        # no requests to a hub
         patch.setenv("HF_HUB_OFFLINE", "1")
         return WhisperModel(str(FOLDER), device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True)
 
 
 @dataclass(frozen=True)
 class Said:
-    """Speech and what is said when in it."""
+    """Speech with its words and their times."""
 
     samples: Samples
     utterances: tuple[Utterance, ...]
@@ -98,7 +98,7 @@ def test_the_folder_is_small() -> None:
     assert sum(files.values()) <= 6_000_000
 
 
-def test_it_is_a_model_of_many_languages(whisper: WhisperModel) -> None:
+def test_it_is_multilingual(whisper: WhisperModel) -> None:
     assert whisper.model.is_multilingual
     assert {"en", "ko"} <= set(whisper.supported_languages)
 
@@ -115,8 +115,8 @@ def test_four_of_five_words_are_right(single: list[tuple[Said, list[Segment]]]) 
     assert edits <= 0.2 * sum(len(speech.words) for speech, _ in single)
 
 
-def test_words_are_heard_when_they_are_said(single: list[tuple[Said, list[Segment]]]) -> None:
-    """But for the first: the library begins it where the samples begin, with every Whisper."""
+def test_words_have_the_right_times(single: list[tuple[Said, list[Segment]]]) -> None:
+    """Except the first one, which faster-whisper lets begin where the samples begin."""
     pairs = [pair for speech, segments in single for pair in matched(speech.words, heard(segments))[0][1:]]
     off = np.array([(abs(word.start - true.start_s), abs(word.end - true.end_s)) for true, word in pairs])
     assert np.mean(off.max(1) <= CLOSE_S) >= 0.95
@@ -132,8 +132,8 @@ def test_words_are_in_order_and_inside_their_segments(single: list[tuple[Said, l
         assert all(word.end <= len(speech.samples) / RATE_HZ for word in words)
 
 
-def test_the_adapter_hears_every_word_when_it_is_said(tmp_path: Path) -> None:
-    """In long recordings with short and long pauses, and the first words too, as it knows where speech begins."""
+def test_the_adapter_gives_words_the_right_times(tmp_path: Path) -> None:
+    """In long recordings with short and long pauses, the first words included, as it knows where speech begins."""
     adapter, edits, count, off = Whisper(str(FOLDER)), 0, 0, []
     for pause_s in (0.7, 2.0, 4.0):
         speech = said(unseen(12, 2), pause_s=pause_s)
@@ -149,7 +149,7 @@ def test_the_adapter_hears_every_word_when_it_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-def test_the_language_is_found(whisper: WhisperModel, language: str) -> None:
+def test_the_language_is_detected(whisper: WhisperModel, language: str) -> None:
     speech = said(unseen(4, 4, language))
     segments, info = whisper.transcribe(speech.samples, word_timestamps=True)
     assert info.language == language
@@ -158,7 +158,7 @@ def test_the_language_is_found(whisper: WhisperModel, language: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["nothing", "hiss", "hum"])
-def test_no_words_where_nobody_speaks(whisper: WhisperModel, kind: str) -> None:
+def test_no_words_without_speech(whisper: WhisperModel, kind: str) -> None:
     time_s = np.arange(10 * RATE_HZ, dtype=np.float32) / RATE_HZ
     samples = {
         "nothing": np.zeros_like(time_s),

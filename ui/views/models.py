@@ -10,17 +10,17 @@ from typing import Any
 from heimdex_core import formatting as fmt
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
-from heimdex_core.models import catalogue
+from heimdex_core.models import families
 from heimdex_core.models.device import choose_device
+from heimdex_core.models.family import LICENCE_UNKNOWN, Repository
 from heimdex_core.models.profiles import CUSTOM, PROFILES, StepUp, download_bytes, missing_of, step_up
 from heimdex_core.models.registry import ModelChoice, Models
-from heimdex_core.models.threads import Purpose, threads_for
+from heimdex_core.models.threads import Work, threads_for
 from heimdex_core.settings import Settings
 from heimdex_core.types import ModelSet
 from ui import state
 from ui.i18n import describe_error, t, t_or
 
-FAMILIES = frozenset({"pocketsphinx", "minilm", "palette", *catalogue.FAMILY_OF.values()})
 KINDS = ("speech", "text", "vision", "caption")
 _REVISION_CHARS = 12
 
@@ -95,7 +95,7 @@ def _row(model: Mapping[str, Any], missing: str, *, with_problems: bool) -> dict
         "state_label": missing if now == "missing" else t_or(f"model.state.{now}", now),
         "size": fmt.size(size_bytes) if size_bytes else "",
         "revision": revision[:_REVISION_CHARS],
-        "licence": t("models.licence_unknown") if licence == catalogue.LICENCE_UNKNOWN else licence,
+        "licence": t("models.licence_unknown") if licence == LICENCE_UNKNOWN else licence,
         "problem": {"message": problem[0], "hint": problem[1]} if problem else None,
     }
 
@@ -114,9 +114,9 @@ def table_labels() -> dict[str, str]:
     return {name: t(f"models.column.{name}") for name in names}
 
 
-def _wanted(kind: str, spec: str) -> tuple[catalogue.Wanted, ...]:
+def _wanted(kind: str, spec: str) -> tuple[Repository, ...]:
     try:
-        return catalogue.wanted(kind, spec)
+        return families.repositories(kind, spec)
     except HeimdexError:
         return ()  # what is wrong with the name is told elsewhere
 
@@ -139,7 +139,7 @@ def device(settings: Settings) -> str:
 def threads(settings: Settings) -> str:
     """How many each kind of work gets, when videos are indexed and when a query is answered."""
     asked = settings.worker_threads
-    kinds: tuple[Purpose, ...] = ("speech", "vision", "text")
+    kinds: tuple[Work, ...] = ("speech", "vision", "text")
     parts = [f"{t(f'model.{kind}')} {threads_for(kind, asked=asked)}" for kind in kinds]
     return " · ".join([*parts, f"{t('models.query')} {threads_for('query', asked=asked)}"])
 
@@ -195,9 +195,4 @@ def spec_of(kind: str, text: str) -> str:
 
     A folder of open_clip files is local-dir:FOLDER; "" stays "".
     """
-    text = text.strip()
-    if not text or text.partition(":")[0] in FAMILIES:
-        return text
-    family = catalogue.FAMILY_OF[kind]
-    is_folder = text.startswith(("/", "~", "."))
-    return f"{family}:local-dir:{text}" if family == "openclip" and is_folder else f"{family}:{text}"
+    return families.spec_of(kind, text)

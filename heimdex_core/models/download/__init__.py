@@ -1,1 +1,1 @@
-"""Getting models from a hub: what a download takes, the download, and where it stands."""
+"""Downloading models from a hub: the plan, the download and its progress."""

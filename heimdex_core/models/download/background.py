@@ -1,4 +1,4 @@
-"""A download in the background of a process, for a page that asks now and then how far it is."""
+"""A download in a background thread, whose progress a page polls."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from heimdex_core.models.download.pull import Puller
 
 State = Literal["planning", "downloading", "done", "failed", "cancelled"]
 SPEED_OVER_S = 10.0
+"""The speed is averaged over this time."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class DownloadStatus:
-    """A moment of a download. `error` is the error as JSON where it failed."""
+    """State and progress of a download. `error` is the error as JSON if it failed."""
 
     names: tuple[str, ...]
     state: State
@@ -37,18 +38,19 @@ class DownloadStatus:
 
     @property
     def is_running(self) -> bool:
+        """Whether it has not ended yet."""
         return self.state in ("planning", "downloading")
 
     @property
     def share(self) -> float:
-        """0 to 1."""
+        """Share of the bytes that are downloaded, 0 to 1."""
         if self.state == "done":
             return 1.0
         return min(1.0, self.bytes_done / self.bytes_total) if self.bytes_total else 0.0
 
 
 class Download:
-    """Plans and pulls in a thread of its own. Every method may be called from any thread."""
+    """Plans and downloads in a thread of its own. Every method may be called from any thread."""
 
     def __init__(self, puller: Puller, *names: str, again: bool = False) -> None:
         self._puller, self._names, self._again = puller, names, again
@@ -62,19 +64,21 @@ class Download:
         self._thread = threading.Thread(target=self._run, name="download-models", daemon=True)
 
     def start(self) -> Download:
+        """Start the thread; returns this download."""
         self._thread.start()
         return self
 
     def cancel(self) -> None:
-        """Ask it to stop; what has arrived is kept, and another download of the same goes on there."""
+        """Ask it to stop. What has arrived is kept, and another download of the same models resumes there."""
         self._stop.set()
 
     def wait(self, timeout_s: float | None = None) -> DownloadStatus:
-        """The status when it has ended, or after the time given."""
+        """The status when it has ended, or after `timeout_s`."""
         self._thread.join(timeout_s)
         return self.status()
 
     def status(self) -> DownloadStatus:
+        """The present state and progress."""
         with self._lock:
             plan, progress = self._plan, self._progress
             total = progress.bytes_total if progress else plan.bytes_total if plan else 0
@@ -108,7 +112,7 @@ class Download:
         except HeimdexError as error:
             self._enter("failed", error)
         except Exception as error:
-            _log.exception("The download of %s stopped", ", ".join(self._names))
+            _log.exception("The download of %s failed", ", ".join(self._names))
             self._enter("failed", HeimdexError(reason=f"{type(error).__name__}: {error}"))
         else:
             self._enter("done")
@@ -127,7 +131,7 @@ class Download:
                 self._speeds.popleft()
 
     def _speed(self) -> float | None:
-        """Bytes a second over the last seconds; None before that can be told. The lock must be held."""
+        """Bytes per second over SPEED_OVER_S; None before it is known. The lock must be held."""
         if self._state != "downloading" or len(self._speeds) < 2:
             return None
         (began, first), (ended, last) = self._speeds[0], self._speeds[-1]
@@ -135,16 +139,16 @@ class Download:
 
 
 class Downloads:
-    """The one download that a process has at a time."""
+    """A process runs one download at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._latest: Download | None = None
 
     def start(self, puller: Puller, *names: str, again: bool = False) -> Download:
-        """Begin; the running one where it is of the same names. Raises DownloadRunning where another runs.
+        """Start a download, or return the running one if it is of the same names.
 
-        With `again` files that are here are compared with the hub's, and what differs is fetched anew.
+        `again` compares complete files with the hub's too. Raises DownloadRunning while another download runs.
         """
         with self._lock:
             status = self._latest.status() if self._latest else None
@@ -157,5 +161,5 @@ class Downloads:
 
     @property
     def latest(self) -> Download | None:
-        """The running one, or the one that ended last."""
+        """The running download, or the last one that ended."""
         return self._latest

@@ -1,7 +1,7 @@
-"""A hub of models: what a repository holds, and one file of it, from where a download stopped.
+"""A hub of models: the listing of a repository, and the download of one file, resumed where it was interrupted.
 
-huggingface_hub finds repositories, builds addresses and headers and tells errors apart. Its own download is not
-used: at 2.4 it throws a half file away when it is interrupted, and it compares sizes but no checksums.
+huggingface_hub finds repositories, builds URLs and headers and classifies errors. Its own download is not used: as of
+2.4 it discards a partial file when it is interrupted, and it compares sizes but no checksums.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from heimdex_core.errors import DownloadDamaged, HubRefused, HubUnreachable
-from heimdex_core.models import catalogue
-from heimdex_core.models import locate as where
+from heimdex_core.models import families
+from heimdex_core.models.family import unknown_name
 
 if TYPE_CHECKING:
     import httpx2
 
 TIMEOUT_S = 15.0
 RETRIES = 5
-"""Tries without a single byte before it is given up."""
+"""Attempts without a single byte before the download fails."""
 RETRY_WAIT_S = 1.0
 _BLOCK = 1 << 20
-_WORTH_ANOTHER_TRY = (408, 429, 500, 502, 503, 504)
+_TEMPORARY = (408, 429, 500, 502, 503, 504)
 
 OnBytes = Callable[[int], None]
-"""Called with bytes that arrived; below 0 for bytes that must come again, 0 while waiting. May raise to stop."""
+"""Called with the bytes that arrived: negative for bytes to be sent again, 0 while waiting. May raise to stop."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a repository. Large ones have a sha256, small ones the id that git gives their content."""
+    """A file of a repository. Large files have a sha256, small ones the id that git gives their content."""
 
     path: str
     size_bytes: int | None
@@ -44,7 +44,7 @@ class RemoteFile:
 
     @property
     def identity(self) -> str:
-        """A name for the content, so that half of one version is never continued with another."""
+        """Identifies the content, so that a part of one version is never continued with another."""
         known = self.sha256 or self.git_id
         return known or hashlib.sha256(f"{self.path}:{self.size_bytes}".encode()).hexdigest()
 
@@ -60,23 +60,26 @@ class Listing:
 
 
 class Hub:
-    """The hub at `endpoint`, else at HF_ENDPOINT, else huggingface.co. `name` is what the person asked for."""
+    """The model hub at the URL `endpoint`, else at HF_ENDPOINT, else at huggingface.co.
+
+    In all methods `name` is what the user asked for, for errors.
+    """
 
     def __init__(self, endpoint: str | None = None, *, retry_wait_s: float = RETRY_WAIT_S) -> None:
         self.endpoint = (endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
         self._retry_wait_s = retry_wait_s
 
     def listing(self, repo: str, revision: str | None, *, name: str) -> Listing:
-        """What `repo` holds. Raises HubUnreachable, HubRefused, and UnknownName with the nearest names."""
+        """The files of `repo` at a commit, or at the newest one. Raises HubUnreachable, HubRefused, UnknownName."""
         from huggingface_hub import HfApi
 
-        with self._in_words(repo, name, is_listing=True):
+        with self._hub_errors(repo, name, is_listing=True):
             try:
                 info = HfApi(endpoint=self.endpoint).model_info(
                     repo, revision=revision, timeout=TIMEOUT_S, files_metadata=True
                 )
             except (KeyError, TypeError) as error:
-                raise ValueError(f"no model in it: {error!r}") from error
+                raise ValueError(f"the answer describes no model: {error!r}") from error
         licence = info.card_data.to_dict().get("license") if info.card_data else None
         files = tuple(
             RemoteFile(one.rfilename, one.size, one.lfs.sha256 if one.lfs else None, None if one.lfs else one.blob_id)
@@ -86,10 +89,10 @@ class Hub:
         return Listing(repo, str(info.sha or revision or ""), str(licence) if licence else None, files)
 
     def fetch(self, listing: Listing, file: RemoteFile, part: Path, *, name: str, on_bytes: OnBytes) -> str:
-        """Bring the file to `part`, whole and checked, and return its sha256.
+        """Download a file to `part`, check it, and return its sha256 as hex digits.
 
-        What lies there already is kept and continued, also after an error. Raises HubUnreachable, HubRefused, and
-        DownloadDamaged, after which `part` is gone.
+        A part that exists is continued, and is kept when an error interrupts the download. Raises HubUnreachable,
+        HubRefused, and DownloadDamaged for wrong content, after which `part` has been removed.
         """
         from huggingface_hub import hf_hub_url
 
@@ -97,18 +100,18 @@ class Hub:
         part.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab") as target:
             digests = _Digests(file, part)
-            with self._in_words(listing.repo, name):
+            with self._hub_errors(listing.repo, name):
                 self._stream(url, target, digests, file, on_bytes)
             target.flush()
             os.fsync(target.fileno())
-        wrong = digests.what_is_wrong()
+        wrong = digests.mismatch()
         if wrong:
             part.unlink()
             raise DownloadDamaged(name=name, file=file.path, reason=wrong)
         return digests.sha256.hexdigest()
 
     def _stream(self, url: str, target: IO[bytes], digests: _Digests, file: RemoteFile, on_bytes: OnBytes) -> None:
-        """Ask again and again from where it stopped, until the file is whole or nothing comes any more."""
+        """Request the rest of the file until it is complete, or no more bytes arrive."""
         import httpx2
         from huggingface_hub.errors import HfHubHTTPError
 
@@ -119,7 +122,7 @@ class Hub:
                 self._ask(url, target, digests, on_bytes)
             except (httpx2.TransportError, HfHubHTTPError) as error:
                 left = RETRIES if digests.size > before else left - 1
-                if left <= 0 or not _may_pass(error):
+                if left <= 0 or not _is_temporary(error):
                     raise
                 self._wait(on_bytes)
             else:
@@ -127,12 +130,12 @@ class Hub:
                     return
                 left -= 1
                 if left <= 0:
-                    return  # the size will be found wrong
+                    return  # the caller finds that the size is wrong
 
     def _ask(self, url: str, target: IO[bytes], digests: _Digests, on_bytes: OnBytes) -> None:
         from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-        # as it is on the disk: compressed on the way its bytes could not be counted
+        # uncompressed, so that the bytes can be counted
         headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
         if digests.size:
             headers["Range"] = f"bytes={digests.size}-"
@@ -152,11 +155,11 @@ class Hub:
     def _wait(self, on_bytes: OnBytes) -> None:
         until = time.monotonic() + self._retry_wait_s
         while time.monotonic() < until:
-            on_bytes(0)  # a person who cancels does not wait
+            on_bytes(0)  # lets the user cancel
             time.sleep(min(0.1, self._retry_wait_s))
 
     @contextmanager
-    def _in_words(self, repo: str, name: str, *, is_listing: bool = False) -> Iterator[None]:
+    def _hub_errors(self, repo: str, name: str, *, is_listing: bool = False) -> Iterator[None]:
         import httpx2
         from huggingface_hub import errors
 
@@ -165,27 +168,27 @@ class Hub:
         except errors.GatedRepoError as error:
             raise HubRefused(endpoint=self.endpoint, repo=repo, reason="its terms must be accepted first") from error
         except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
-            raise where.unknown("model on the hub", name, _names()) from error
+            raise unknown_name("model on the hub", name, _names()) from error
         except errors.RevisionNotFoundError as error:
-            raise HubRefused(endpoint=self.endpoint, repo=repo, reason="it has not the revision wanted") from error
+            raise HubRefused(endpoint=self.endpoint, repo=repo, reason="it lacks the wanted revision") from error
         except errors.HfHubHTTPError as error:
             if is_listing and error.response.status_code in (401, 404):
-                # who is not logged in is not told whether it exists, and mirrors say so in their own way
-                raise where.unknown("model on the hub", name, _names()) from error
+                # without a login hubs do not say whether a repository exists, and mirrors differ in how they answer
+                raise unknown_name("model on the hub", name, _names()) from error
             reason = f"it answered {error.response.status_code}"
-            if _may_pass(error):
+            if _is_temporary(error):
                 raise HubUnreachable(endpoint=self.endpoint, name=name, reason=reason) from error
             raise HubRefused(endpoint=self.endpoint, repo=repo, reason=reason) from error
         except (httpx2.TransportError, errors.OfflineModeIsEnabled) as error:
             reason = str(error).split("\n", 1)[0] or type(error).__name__
             raise HubUnreachable(endpoint=self.endpoint, name=name, reason=reason) from error
         except (httpx2.InvalidURL, httpx2.DecodingError, ValueError) as error:
-            reason = f"it does not answer as a hub does ({str(error)[:80]})"
+            reason = f"its answer is not that of a model hub ({str(error)[:80]})"
             raise HubUnreachable(endpoint=self.endpoint, name=name, reason=reason) from error
 
 
 class _Digests:
-    """Checksums of what has arrived so far, counted along."""
+    """Checksums of what has arrived so far."""
 
     def __init__(self, file: RemoteFile, part: Path, on_bytes: OnBytes | None = None) -> None:
         self._file = file
@@ -199,7 +202,7 @@ class _Digests:
     def restart(self) -> None:
         self.size = 0
         self.sha256 = hashlib.sha256()
-        # git's id of a file is the SHA-1 of its size and content: a name, not a protection
+        # git's id of a file is the SHA-1 of its size and content; here it identifies and does not protect
         self._git = hashlib.sha1(f"blob {self._file.size_bytes}\0".encode(), usedforsecurity=False)
 
     def update(self, piece: bytes) -> None:
@@ -208,43 +211,43 @@ class _Digests:
         if self._file.git_id:
             self._git.update(piece)
 
-    def what_is_wrong(self) -> str | None:
-        """In words; None where all that is known of the file holds."""
+    def mismatch(self) -> str | None:
+        """How the content differs from what is known of the file; None where it does not."""
         file = self._file
         if file.size_bytes is not None and self.size != file.size_bytes:
-            return f"it has {self.size} bytes, {file.size_bytes} are expected"
+            return f"it has {self.size} bytes instead of {file.size_bytes}"
         if file.sha256 and self.sha256.hexdigest() != file.sha256:
-            return f"its sha256 is {self.sha256.hexdigest()[:12]}..., {file.sha256[:12]}... is expected"
+            return f"its sha256 is {self.sha256.hexdigest()[:12]}... instead of {file.sha256[:12]}..."
         if file.git_id and self._git.hexdigest() != file.git_id:
-            return "its content is another one than the repository lists"
+            return "its content differs from the repository's"
         return None
 
 
 def is_whole(path: Path, file: RemoteFile, on_bytes: OnBytes | None = None) -> str | None:
-    """The sha256 of a file on the disk that is the one of the repository; None where it is another or not there."""
+    """The sha256 of a file on the disk; None if it is missing or differs. `on_bytes` is called with the bytes read."""
     if not path.is_file() or file.size_bytes not in (None, path.stat().st_size):
         return None
     digests = _Digests(file, path, on_bytes)
-    return None if digests.what_is_wrong() else digests.sha256.hexdigest()
+    return None if digests.mismatch() else digests.sha256.hexdigest()
 
 
 def _is_inside(path: str) -> bool:
-    """False for a name that would lead out of the folder that it is put into."""
+    """Whether a file name stays inside the folder that the file is written to."""
     return not any(part in ("", ".", "..") for part in path.split("/")) and "\\" not in path and ":" not in path
 
 
 def _continues(response: httpx2.Response, size: int) -> bool:
-    """True where the answer begins at byte `size`; a hub may ignore that it was asked for a part."""
+    """Whether the answer begins at byte `size`; a hub may ignore the Range header."""
     if size == 0:
         return True
     return response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {size}-")
 
 
-def _may_pass(error: Any) -> bool:
-    """True for what a second try can mend."""
+def _is_temporary(error: Any) -> bool:
+    """Whether another attempt may succeed."""
     response = getattr(error, "response", None)
-    return response is None or response.status_code in _WORTH_ANOTHER_TRY
+    return response is None or response.status_code in _TEMPORARY
 
 
 def _names() -> list[str]:
-    return [*catalogue.known_names(), *where.PINNED]
+    return [*families.known_names(), *families.known_repositories()]

@@ -1,4 +1,4 @@
-"""What a download takes, where it stands, and what is noted beside the files when it is done."""
+"""What a download consists of, its progress, and what is recorded beside the files when it is complete."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from heimdex_core.models.download.hub import RemoteFile
 from heimdex_core.types import to_json
 
 FILES_FILE = ".files.json"
-"""In a downloaded folder: the size and sha256 of each file, as they were checked on arrival."""
+"""In a downloaded folder: the size and sha256 of each file, checked on arrival."""
 
 
 @dataclass(frozen=True)
 class PullFile:
-    """One file of a download; `bytes_here` of it are on this machine already."""
+    """One file of a download, of which `bytes_here` are already on this machine."""
 
     remote: RemoteFile
     size_bytes: int
@@ -26,7 +26,7 @@ class PullFile:
 
 @dataclass(frozen=True)
 class PullItem:
-    """One repository of a download. Where `is_here`, nothing is fetched and `folder` is where it lies."""
+    """One repository of a download."""
 
     repo: str
     kind: str
@@ -34,18 +34,21 @@ class PullItem:
     revision: str
     licence: str
     folder: Path
+    """Where it is or will be."""
     is_here: bool
+    """Whether the model is complete, so that there is nothing to download."""
     files: tuple[PullFile, ...]
     bytes_total: int
 
     @property
     def bytes_missing(self) -> int:
+        """Bytes still to be downloaded."""
         return sum(file.size_bytes - file.bytes_here for file in self.files)
 
 
 @dataclass(frozen=True)
 class PullPlan:
-    """What a download takes, before it begins."""
+    """What a download consists of, before it begins."""
 
     names: tuple[str, ...]
     folder: Path
@@ -54,18 +57,21 @@ class PullPlan:
 
     @property
     def bytes_total(self) -> int:
+        """Size of all repositories."""
         return sum(item.bytes_total for item in self.items)
 
     @property
     def bytes_missing(self) -> int:
+        """Bytes still to be downloaded."""
         return sum(item.bytes_missing for item in self.items)
 
     @property
     def licences(self) -> tuple[str, ...]:
+        """The different licences of the repositories."""
         return tuple(dict.fromkeys(item.licence for item in self.items))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values, for the command line and the page."""
+        """The plan as JSON values, for the command line and the settings page."""
         rows = [
             {
                 **to_json(replace(item, files=())),
@@ -88,7 +94,7 @@ class PullPlan:
 
 @dataclass(frozen=True)
 class PullProgress:
-    """Where a download stands. `bytes_done` counts what was there before, so that it ends at `bytes_total`."""
+    """Progress of a download. `bytes_done` includes what was there before, so that it ends at `bytes_total`."""
 
     repo: str
     file: str
@@ -98,7 +104,7 @@ class PullProgress:
 
 @dataclass(frozen=True)
 class Recorded:
-    """FILES_FILE: what a folder was filled with. `files` has {size_bytes, sha256} by path."""
+    """The content of FILES_FILE. `files` has {size_bytes, sha256} by path."""
 
     repo: str
     spec: str
@@ -108,7 +114,7 @@ class Recorded:
 
 
 def recorded(folder: Path) -> Recorded | None:
-    """What was noted in a folder; None where it was not filled by `pull`, or the note cannot be read."""
+    """The record in a folder; None if it was not filled by `pull`, or the record cannot be read."""
     try:
         return Recorded(**read_json(folder / FILES_FILE))
     except (OSError, ValueError, TypeError):
@@ -116,7 +122,7 @@ def recorded(folder: Path) -> Recorded | None:
 
 
 def is_short(folder: Path) -> bool:
-    """True where a file has not the size that it arrived with."""
+    """Whether a recorded file is missing or has changed its size."""
     note = recorded(folder)
     return note is not None and any(
         not (folder / path).is_file() or (folder / path).stat().st_size != file["size_bytes"]

@@ -1,1 +1,1 @@
-"""Our own picture model: colour, light, texture and layout, with a written vocabulary."""
+"""Our own image model without weights: colour, light, texture and layout, with a written vocabulary."""

@@ -1,8 +1,7 @@
-"""Colours by name: where they lie in CIELAB, and how much of each a picture holds.
+"""Colours by name: their positions in CIELAB, and how much of each an image has.
 
-Anchors were written down from common colour lists (CSS and everyday names), several for a name where
-light and shade move it far. A pixel is shared between the anchors near it, so that no border between
-two names is sharp.
+The anchors were written down from common colour lists (CSS and everyday names), several for a name that varies much
+with light and shade. A pixel is divided between the anchors near it, so that no border between two names is sharp.
 """
 
 from __future__ import annotations
@@ -67,16 +66,16 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "purple": ("purple", "violet", "lavender"),
     "pink": ("pink", "pale pink", "magenta", "peach"),
 }
-"""Coarse families; a name that belongs to several is divided evenly between them."""
+"""Coarse families; a name in several of them is divided evenly."""
 
 NAMES = tuple(ANCHORS)
 FAMILY_NAMES = tuple(FAMILIES)
 
 SOFTNESS = 9.0
-"""Distance in CIELAB over which a pixel's share falls off; about four just noticeable differences."""
+"""Standard deviation, in CIELAB distance, of how a pixel's share falls off; about four just noticeable differences."""
 
 TYPICAL_FAMILY_SHARE: dict[str, float] = {
-    # What an ordinary picture holds, guessed once; more than this is what makes a picture "green".
+    # of an ordinary image, by estimate; an image with more than this is a "green" one
     "black": 0.14,
     "grey": 0.20,
     "white": 0.09,
@@ -97,14 +96,14 @@ TYPICAL_FAMILY_SHARE: dict[str, float] = {
 TYPICAL = np.array([TYPICAL_FAMILY_SHARE[name] for name in FAMILY_NAMES], dtype=np.float32)
 
 HALF_NAME, HALF_FAMILY, HALF_ACCENT, HALF_CELL = 0.06, 0.08, 0.10, 0.25
-"""Shares at which a colour is half there: of the picture by name and family, of its accents, of a cell."""
+"""Shares with a presence of 0.5: of the image by name and by family, of its accents, of a cell."""
 
 TYPICAL_ACCENT_SHARE = 0.03
-"""What a family has of a picture's vivid parts, on average over the families that are vivid at all."""
+"""A family's share of an image's vivid parts, on average over the vivid families."""
 
 
 def srgb_to_lab(rgb: Floats) -> Floats:
-    """CIELAB (D65, 2 degrees) of sRGB values 0 to 1, shape (..., 3); L* 0 to 100."""
+    """CIELAB (D65, 2 degrees; L* 0 to 100) of sRGB values 0 to 1, shape (..., 3). Formulas: IEC 61966-2-1, CIE 15."""
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     to_xyz = np.array(
         [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
@@ -132,23 +131,23 @@ def _family_matrix() -> Floats:
 
 
 FAMILY_OF_NAME = _family_matrix()
-"""(names, families): how a named colour's share is divided between the families; rows sum to 1."""
+"""(names, families): how the share of a name is divided between the families; rows sum to 1."""
 
 
 def name_shares(lab: Floats) -> Floats:
-    """(n, names) of pixels (n, 3) in CIELAB: how much each name fits each pixel; rows sum to 1."""
+    """How much each name fits each pixel: (n, names) for CIELAB pixels (n, 3); rows sum to 1."""
     squares = ((lab**2).sum(axis=1)[:, None] - 2 * lab @ _ANCHOR_LAB.T) + (_ANCHOR_LAB**2).sum(axis=1)
-    # Measured from the nearest anchor, so that a pixel far from all still gets a name.
+    # relative to the nearest anchor, so that a pixel far from all of them still gets a name
     nearness = np.exp(-(squares - squares.min(axis=1, keepdims=True)) / (2 * SOFTNESS**2))
     shares = nearness @ _NAME_OF_ANCHOR
     return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def presence(share: npt.ArrayLike, half: float) -> Floats:
-    """A share (0 to 1) as a feature: 0.5 at `half`, towards 1 above it.
+    """A share (0 to 1) as a feature: share / (share + half), so 0.5 at `half` and towards 1 above it.
 
-    That a picture has some orange says more than how much, and it is what lets a picture with all that
-    a query asks for come before one that has a lot of a part of it.
+    That an image has some orange says more than how much of it. So an image with everything in a query ranks before
+    one with a lot of one part of it.
     """
     shares: Floats = np.asarray(share, dtype=np.float32)
     return (shares / (shares + half)).astype(np.float32)

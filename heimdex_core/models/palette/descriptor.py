@@ -1,6 +1,6 @@
-"""A picture's numbers: colours, light, warmth, saturation, texture and where they are.
+"""The descriptor of an image: colours, light, warmth, saturation, texture, and where they are.
 
-Everything is measured on a copy of fixed size, so that a 4k frame and its thumbnail read alike.
+Everything is measured on a copy of fixed size, so that a 4k frame and its thumbnail have nearly the same descriptor.
 """
 
 from __future__ import annotations
@@ -38,24 +38,28 @@ from heimdex_core.models.palette.layout import (
 )
 
 SIDE_PX = 160
-"""Longest side at which everything is measured."""
+"""Longest side of the copy that is measured."""
 MIN_SIDE_PX = 12
 BAR_LEVEL = 16
+"""Highest channel value, 0 to 255, of a black bar."""
 BAR_LIMIT = 0.3
+"""Largest bar, as a share of the image's height or width."""
 EDGE = 6.0
 """Change of L* from one pixel to the next that counts as an edge."""
 
 ACCENT_FROM = 15.0
+"""Chroma above which a pixel is vivid."""
 ACCENT_LEAST = 3.0
+"""Least mean excess chroma that accents are divided by, so that those of a grey image are not exaggerated."""
 FULL_LIGHT = 55.0
 BRIGHTENED_AT_MOST = 2.2
-"""Darker vivid pixels are scaled up to this L*, chroma in proportion (as a shaded surface would be), no further."""
+"""Darker vivid pixels are scaled towards FULL_LIGHT (L*), at most by this factor, with their chroma in proportion."""
 
 
 def describe(image: npt.NDArray[Any]) -> Floats:
-    """(DIM,) unit vector of an RGB uint8 picture (height, width, 3) of any size; grey (height, width) too.
+    """The descriptor, a unit vector (DIM,), of a uint8 image of any size: RGB (height, width, 3) or grey.
 
-    Raises InvalidValue for anything else.
+    Raises InvalidValue for other arrays.
     """
     rgb = _as_rgb(image)
     small = _shrunk(_without_bars(rgb))
@@ -64,7 +68,7 @@ def describe(image: npt.NDArray[Any]) -> Floats:
 
 
 def _features(rgb: Floats) -> Floats:
-    """(BODY,) centred and weighted features of RGB values 0 to 1 at measuring size."""
+    """Centred and weighted features (BODY,) of RGB values 0 to 1 at the measured size."""
     lab = srgb_to_lab(rgb)
     height, width = lab.shape[:2]
     light = lab[..., 0]
@@ -104,11 +108,11 @@ def _features(rgb: Floats) -> Floats:
 
 
 def _to_unit(body: Floats) -> Floats:
-    """Features with the slack that makes every picture's vector equally long.
+    """Features with a last component that makes every image's vector equally long.
 
-    With it the cosine with a query is the plain sum of what the query asks for: a picture cannot gain
-    by having nothing else in it, nor lose by having a lot. (The reduction of inner product to cosine
-    of Bachrach et al., RecSys 2014.)
+    So the cosine with a query is the plain sum of what the query asks for: an image does not gain by having nothing
+    else in it, nor lose by having a lot. This is the reduction of inner product to cosine of Bachrach et al.,
+    "Speeding Up the Xbox Recommender System Using a Euclidean Transformation for Inner-Product Spaces", RecSys 2014.
     """
     vector = np.zeros(DIM, dtype=np.float32)
     length = float(np.linalg.norm(body))
@@ -117,7 +121,7 @@ def _to_unit(body: Floats) -> Floats:
     return vector / np.linalg.norm(vector)
 
 
-# --- preparing the picture ------------------------------------------------------------------------
+# --- preparing the image --------------------------------------------------------------------------
 
 
 def _as_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -134,7 +138,7 @@ def _as_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def _without_bars(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The picture without black bars above and below or left and right: they belong to the screen."""
+    """The image without black bars above and below, or left and right (letterbox, pillarbox)."""
     dark = rgb.max(axis=2) < BAR_LEVEL
     top, bottom = _bars(dark.all(axis=1))
     left, right = _bars(dark.all(axis=0))
@@ -142,17 +146,17 @@ def _without_bars(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _bars(dark: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """Lengths of two like bars at the ends of a line of rows, (0, 0) if there is no such pair."""
+    """Lengths of two similar bars at both ends of a line, (0, 0) if there is no such pair."""
     lit = np.flatnonzero(~dark)
     if lit.size == 0:
         return 0, 0
     first, last = int(lit[0]), len(dark) - 1 - int(lit[-1])
-    like = abs(first - last) <= max(2, 0.02 * len(dark))
-    return (first, last) if like and 0 < first <= BAR_LIMIT * len(dark) else (0, 0)
+    similar = abs(first - last) <= max(2, 0.02 * len(dark))
+    return (first, last) if similar and 0 < first <= BAR_LIMIT * len(dark) else (0, 0)
 
 
 def _shrunk(rgb: npt.NDArray[np.uint8]) -> Floats:
-    """RGB 0 to 1 with the longest side SIDE_PX; tiny pictures are blown up by repeating pixels."""
+    """RGB 0 to 1 with a longest side of at most SIDE_PX; tiny images are enlarged by repeating pixels."""
     import cv2
 
     height, width = rgb.shape[:2]
@@ -170,11 +174,10 @@ def _shrunk(rgb: npt.NDArray[np.uint8]) -> Floats:
 
 
 def _accents(lab: Floats, chroma: Floats) -> Floats:
-    """(families,) shares of the picture's vivid parts: what stands out counts more than its area.
+    """(families,) shares of the image's vivid parts, which stand out more than their area suggests.
 
-    They are named as they would look in full light, as an eye does: an orange leaf in the shade measures as
-    brown. Pixels count by their chroma above ACCENT_FROM, against what a picture has of it at the least;
-    so a grey picture has no accents, rather than exaggerated ones.
+    Colours are taken as in full light, as people see them: an orange leaf in the shade measures as brown. Pixels
+    count by their chroma above ACCENT_FROM.
     """
     lab, chroma = lab[::2, ::2].reshape(-1, 3), chroma[::2, ::2].ravel()
     vivid = chroma > ACCENT_FROM
@@ -186,7 +189,7 @@ def _accents(lab: Floats, chroma: Floats) -> Floats:
 
 
 def _per_cell(values: Floats, cell: npt.NDArray[np.int64]) -> Floats:
-    """(cells, k) means of (n, k) values by the cell of each."""
+    """(cells, k) means of values (n, k), given the cell of each."""
     sums = np.zeros((GRID * GRID, values.shape[1]), dtype=np.float64)
     for n in range(GRID * GRID):
         sums[n] = values[cell == n].mean(axis=0)
@@ -194,10 +197,9 @@ def _per_cell(values: Floats, cell: npt.NDArray[np.int64]) -> Floats:
 
 
 def _steps(light: Floats) -> tuple[Floats, Floats]:
-    """Change of L* to the right and downwards over squares of 2 x 2 pixels, each of the shape of `light`.
+    """Changes of L* to the right and downwards over squares of 2 x 2 pixels, each of the shape of `light`.
 
-    Over squares, because differences of single neighbours see a falling edge as a staircase and a
-    rising one as a slope.
+    With differences of single neighbours a falling edge would look like a staircase and a rising one like a slope.
     """
     padded: Floats = np.pad(light, ((0, 1), (0, 1)), mode="edge")
     half = np.float32(0.5)
@@ -206,7 +208,7 @@ def _steps(light: Floats) -> tuple[Floats, Floats]:
 
 
 def _steps_of(values: Floats, centres: npt.ArrayLike) -> Floats:
-    """Shares of values near each centre, each value divided between its two neighbours; sums to 1."""
+    """The share of the values near each centre; a value between two centres is divided. Sums to 1."""
     centres = np.asarray(centres, dtype=np.float32)
     values = np.clip(values.ravel(), centres[0], centres[-1])
     upper = np.clip(np.searchsorted(centres, values), 1, len(centres) - 1)
@@ -216,23 +218,23 @@ def _steps_of(values: Floats, centres: npt.ArrayLike) -> Floats:
 
 
 def _orientation(steps_x: Floats, steps_y: Floats) -> Floats:
-    """How edges run (horizontal, rising, vertical, falling), as shares less 1/4; zeros where there are none."""
+    """Shares of the edges by direction (layout.ORIENTATIONS), less 1/4; zeros where there are hardly any edges."""
     strength = np.hypot(steps_x, steps_y)
     if strength.mean() < 0.2:
         return np.zeros(4, dtype=np.float32)
-    # An edge runs across its gradient; angles are doubled because an edge has no direction.
+    # an edge is perpendicular to its gradient, and has a direction only up to 180 degrees
     angle = (np.arctan2(steps_y, steps_x) + np.pi / 2) % np.pi
     bins = np.round(angle / (np.pi / 4)).astype(int) % 4
     shares = np.bincount(bins.ravel(), strength.ravel() ** 2, 4)
     shares = shares / shares.sum()
-    # Image rows grow downwards: a gradient to the lower right belongs to a rising edge.
+    # rows are counted downwards: a gradient to the lower right belongs to a rising edge
     return (shares[[0, 3, 2, 1]] - 0.25).astype(np.float32)
 
 
 def _scalars(
     lab: Floats, chroma: Floats, shares: Floats, edges: npt.NDArray[np.bool_], cell_light: Floats, cell_edges: Floats
 ) -> dict[str, float]:
-    """The numbers of layout.SCALARS by name, in their own units."""
+    """The values of layout.SCALARS by name, in their own units."""
     light, warm = lab[..., 0], lab[..., 2]
     mean_shares = shares.mean(axis=0)
     variety = -float((mean_shares * np.log(mean_shares + 1e-9)).sum()) / np.log(len(NAMES))
@@ -274,7 +276,7 @@ def _halved(values: Floats) -> Floats:
 
 
 def _bands(light: Floats) -> tuple[float, float, float]:
-    """Mean change of L* within 2, 4 and 8 px squares: fine, medium and coarse texture."""
+    """Mean change of L* within squares of 2, 4 and 8 px: fine, medium and coarse texture."""
     found = []
     for _ in range(3):
         if min(light.shape) < 2:
@@ -288,7 +290,7 @@ def _bands(light: Floats) -> tuple[float, float, float]:
 
 
 def _smooth(light: Floats) -> float:
-    """Share of 8 px squares whose L* hardly changes."""
+    """Share of the 8 px squares in which L* hardly changes."""
     size = 8
     height, width = light.shape[0] // size * size, light.shape[1] // size * size
     blocks = light[:height, :width].reshape(height // size, size, width // size, size)
@@ -296,19 +298,19 @@ def _smooth(light: Floats) -> float:
 
 
 def _flat(lab: Floats) -> float:
-    """Share of neighbours that are the very same colour: drawn, not photographed."""
+    """Share of the neighbouring pixels with the same colour, which is large in drawings and small in photographs."""
     return float((np.abs(np.diff(lab, axis=1)).max(axis=2) < 0.4).mean())
 
 
 def _two_tone(lab: Floats) -> float:
-    """Share of the two commonest of coarse colour steps."""
+    """Share of the two most frequent colours, coarsely quantised."""
     steps = np.round(lab.reshape(-1, 3) / np.array([20, 30, 30])).astype(int) + 10
     counts = np.sort(np.bincount(steps @ np.array([900, 30, 1])))
     return float(counts[-2:].sum() / counts.sum())
 
 
 def _explained(lab: Floats) -> tuple[float, float]:
-    """Share of the variance that the column alone, and the row alone, explains; typical values if there is none."""
+    """Shares of the variance that the column and the row explain by themselves; typical values if there is none."""
     total = lab.var(axis=(0, 1)).sum()
     if total < 1:
         return 0.18, 0.25

@@ -1,7 +1,6 @@
-"""Palette: pictures and written descriptions in one space, by colour, light, texture and layout.
+"""Palette: images and written descriptions in one space, by colour, light, texture and layout.
 
-It needs no weights. What it knows is written down in vocabulary.toml; a query with none of its words
-gets no answer, never a guess.
+It needs no weights. Its knowledge is in vocabulary.toml; a query without any of its words gets no vector.
 """
 
 from __future__ import annotations
@@ -12,53 +11,101 @@ from functools import cached_property
 import numpy as np
 
 from heimdex_core.models.base import Image, QueryVector, Vectors
+from heimdex_core.models.family import ModelFamily
+from heimdex_core.models.palette.colours import Floats
 from heimdex_core.models.palette.descriptor import describe
-from heimdex_core.models.palette.layout import DIM, SPACE
-from heimdex_core.models.palette.query_encoder import vector_of
-from heimdex_core.models.palette.query_parser import read
-from heimdex_core.models.palette.tagging import Tagger
-from heimdex_core.models.palette.vocabulary import FILE, vocabulary
+from heimdex_core.models.palette.layout import BODY, DIM, LENGTH, REVISION, SPACE
+from heimdex_core.models.palette.query_encoder import attainable, concept_vector, group_mix, vector_of
+from heimdex_core.models.palette.query_parser import Group, parse
+from heimdex_core.models.palette.vocabulary import FILE, Concept, Vocabulary, vocabulary
+
+MOST_TAGS = 8
+CERTAIN = {"colour": 0.33, "look": 0.6, "thing": 0.45}
+"""Least score of a tag by kind of concept, as a share of the score of a perfect example."""
 
 
 class Palette:
-    """An ImageTextEncoder. It keeps no state between calls and may be used from many threads."""
+    """An ImageTextEncoder. It has no state between calls and may be used from many threads."""
 
     space = SPACE
-    licence = "Apache-2.0"
 
     @property
     def is_loaded(self) -> bool:
+        """Always true: there are no weights."""
         return True
 
     @property
     def size_bytes(self) -> int:
+        """Size of the vocabulary."""
         return FILE.stat().st_size
 
     def load(self) -> None:
-        """Read the vocabulary now."""
+        """Read the vocabulary now. Raises ModelBroken."""
         vocabulary()
 
     def check(self) -> None:
-        """Raise ModelBroken where the vocabulary does not hold to the descriptor."""
+        """Raise ModelBroken where the vocabulary does not fit the descriptor."""
         vocabulary()
 
     def encode_images(self, images: Sequence[Image]) -> Vectors:
-        """(n, DIM) unit vectors of RGB pictures of any size. Raises InvalidValue for other arrays."""
+        """The vectors (n, DIM) of RGB images of any size. Raises InvalidValue for other arrays."""
         if not images:
             return np.zeros((0, DIM), dtype=np.float32)
         return np.stack([describe(image) for image in images])
 
     def encode_query(self, text: str) -> QueryVector:
-        """What a description asks for; abstains with "no_known_words"."""
-        reading = read(text, vocabulary())
-        vector = vector_of(reading.groups, vocabulary())
+        """What a description asks for, as a vector (DIM,); abstains with "no_known_words"."""
+        query = parse(text, vocabulary())
+        vector = vector_of(query.groups, vocabulary())
         reason = None if vector is not None else "no_known_words"
-        return QueryVector(vector, reason, reading.used_words, reading.unknown_words)
+        return QueryVector(vector, reason, query.used_words, query.unknown_words)
 
     def tags(self, vector: Vectors) -> tuple[str, ...]:
-        """English names of what a picture's vector (DIM,) shows, most certain first, at most 8."""
+        """English names of what the image with this vector (DIM,) shows, most certain first, at most MOST_TAGS."""
         return self._tagger.tags(vector)
 
     @cached_property
     def _tagger(self) -> Tagger:
         return Tagger(vocabulary())
+
+
+class Tagger:
+    """Scores an image's vector for every concept that is a tag."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        concepts = [concept for concept in vocabulary.concepts if concept.is_tag]
+        self._names = [concept.name for concept in concepts]
+        self._limits = {concept.name: CERTAIN[concept.kind] for concept in concepts}
+        asked = np.stack([concept_vector(concept, vocabulary) for concept in concepts])
+        best = np.array([_best(concept, row, vocabulary) for concept, row in zip(concepts, asked, strict=True)])
+        self._weights = (asked / best[:, None]).astype(np.float32)
+
+    def certainties(self, vector: Vectors) -> dict[str, float]:
+        """Scores by name, as a share of a perfect example's; below 0 where the image is the opposite."""
+        scores = self._weights @ (np.asarray(vector, dtype=np.float32)[:BODY] * LENGTH)
+        return dict(zip(self._names, (float(score) for score in scores), strict=True))
+
+    def tags(self, vector: Vectors) -> tuple[str, ...]:
+        """The names whose scores are certain enough, most certain first, at most MOST_TAGS."""
+        scores = self.certainties(vector)
+        certain = {name: scores[name] / limit for name, limit in self._limits.items() if scores[name] >= limit}
+        found = sorted(certain, key=lambda name: (-certain[name], name))
+        return tuple(found[:MOST_TAGS])
+
+
+def _best(concept: Concept, asked: Floats, vocabulary: Vocabulary) -> float:
+    """The score of an image with everything that the concept asks for."""
+    group = Group(thing=concept) if concept.kind == "thing" else Group()
+    if concept.kind != "thing":
+        group.describe(concept)
+    return max(attainable(asked, group_mix(group, vocabulary)), 1e-6)
+
+
+FAMILY = ModelFamily(
+    name="palette",
+    kind="vision",
+    make=lambda name, settings, purpose: Palette(),
+    names={REVISION: ""},
+    licence="Apache-2.0",
+    spaces={REVISION: SPACE},
+)

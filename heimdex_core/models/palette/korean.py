@@ -1,6 +1,6 @@
-"""Korean words as they stand in a sentence: particles off, endings off, compounds apart.
+"""Korean words in a sentence: removing particles and endings, splitting compounds.
 
-Rules, not a dictionary: only what leads to a word of the vocabulary counts, so a wrong cut does no harm.
+These are rules and not a dictionary. Only results that are words of the vocabulary count, so a wrong split is harmless.
 """
 
 from __future__ import annotations
@@ -23,30 +23,20 @@ ENDINGS: tuple[str, ...] = tuple(sorted(_ENDINGS.split(), key=len, reverse=True)
 IGNORED: frozenset[str] = frozenset(_IGNORED.split())
 
 RELATIONS: dict[str, str] = {
-    "위": "on",
-    "위쪽": "above",
-    "위로": "above",
-    "아래": "under",
-    "아래쪽": "under",
-    "밑": "under",
-    "속": "in",
-    "안": "in",
-    "가운데": "in",
-    "사이": "in",
+    **dict.fromkeys(("위",), "on"),
+    **dict.fromkeys(("위쪽", "위로"), "above"),
+    **dict.fromkeys(("아래", "아래쪽", "밑"), "under"),
+    **dict.fromkeys(("속", "안", "가운데", "사이"), "in"),
 }
 PLACES: dict[str, str] = {
-    "왼쪽": "left",
-    "오른쪽": "right",
-    "상단": "top",
-    "하단": "bottom",
-    "중앙": "centre",
-    "한가운데": "centre",
+    **{"왼쪽": "left", "오른쪽": "right", "상단": "top", "하단": "bottom"},
+    **dict.fromkeys(("중앙", "한가운데"), "centre"),
 }
 _RELATION_ENDINGS = ("에서의", "에서", "에는", "으로", "에", "의", "로")
 
 
 def without_particles(token: str) -> Iterator[str]:
-    """`token` and what is left of it without one, two or three particles, longest cuts last."""
+    """`token`, and what is left of it without one, two or three particles."""
     seen = {token}
     todo = [token]
     for _ in range(3):
@@ -64,7 +54,7 @@ def without_particles(token: str) -> Iterator[str]:
 
 
 def dictionary_forms(token: str) -> Iterator[str]:
-    """The -다 forms that an inflected adjective may belong to: 파랗게, 파랗고 -> 파랗다."""
+    """The dictionary forms in -다 of what may be an inflected adjective: 파랗게, 파랗고 -> 파랗다."""
     for ending in ENDINGS:
         if token.endswith(ending) and len(token) > len(ending):
             yield token[: -len(ending)] + "다"
@@ -90,10 +80,10 @@ def _with_ending(token: str, table: dict[str, str]) -> str | None:
 
 
 def parts_of(token: str, is_known: Callable[[str], bool]) -> list[str]:
-    """A compound as known words, covering all of it but a particle at the end; empty if it cannot be.
+    """The known words of a compound, which cover all of it except a particle at the end; [] if there are none.
 
-    Longer first words are tried first. Words of one syllable only count at the end (밤+하늘 is a word of
-    its own): else any noun could be taken apart into syllables that happen to mean something.
+    Longer first words are tried first. Words of one syllable count only at the end (밤+하늘 is in the vocabulary as a
+    whole), or any noun could be split into syllables that happen to be words.
     """
     for size in range(len(token) - 1, 1, -1):
         head, tail = token[:size], token[size:]

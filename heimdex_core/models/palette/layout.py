@@ -1,4 +1,4 @@
-"""The vector's map: which dimensions mean what. Shared by the picture side and the text side."""
+"""What the dimensions of the vector mean, for images and queries alike."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from heimdex_core.models.palette.colours import FAMILY_NAMES, NAMES, Floats
 from heimdex_core.types import Space
 
 REVISION = "1"
+"""Libraries are pinned to it: anything that changes a vector is a new revision."""
 GRID = 3
+"""Rows and columns of cells in which an image is measured."""
 CELLS = tuple(f"{row} {column}" for row in ("top", "middle", "bottom") for column in ("left", "centre", "right"))
 
 LIGHT_STEPS = ("black", "very dark", "dark", "dim", "medium", "light", "bright", "white")
-"""Centres of the steps of L*: 0, 100/7, ... 100."""
+"""Steps of L*, with centres at 0, 100/7, ... 100."""
 CHROMA_STEPS = ("none", "faint", "muted", "strong", "vivid")
 CHROMA_CENTRES = (0.0, 10.0, 25.0, 45.0, 70.0)
 ORIENTATIONS = ("horizontal", "rising", "vertical", "falling")
@@ -22,7 +24,7 @@ ORIENTATIONS = ("horizontal", "rising", "vertical", "falling")
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One number about a picture; the feature is tanh((value - neutral) / scale)."""
+    """A measure of the whole image; the feature is tanh((value - neutral) / scale)."""
 
     name: str
     neutral: float
@@ -60,12 +62,12 @@ SCALARS: tuple[Scalar, ...] = (
     Scalar("bottom_detail", 0.08, 0.25),
     Scalar("centre_detail", 0.08, 0.2),
 )
-"""Neutral and scale: what an ordinary picture has, and how far from it is a lot. Written, not fitted."""
+"""Neutral is the value of an ordinary image, scale a large difference from it. Both are estimates, not fitted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A run of dimensions of one kind and its weight, which scales the picture's features."""
+    """Consecutive dimensions of one kind, and the weight by which an image's features are scaled."""
 
     name: str
     parts: tuple[str, ...]
@@ -98,12 +100,12 @@ def _slices() -> dict[str, slice]:
 SLICES = _slices()
 BODY = sum(len(block.parts) for block in BLOCKS)
 DIM = BODY + 1
-"""The last dimension is the slack that gives every picture the same length; no query has anything there."""
+"""The last dimension gives every image the same length (see `descriptor`); in queries it is 0."""
 
 SPACE = Space(name="vision/palette", kind="vision", model="palette", revision=REVISION, dim=DIM)
 
 LENGTH = 2.6
-"""Length of a picture's features before scaling; longer ones are cut to it, shorter ones filled by the slack."""
+"""Length of an image's features before scaling: longer ones are scaled down, the last dimension fills up others."""
 
 
 def _regions() -> dict[str, Floats]:
@@ -127,4 +129,4 @@ def _regions() -> dict[str, Floats]:
 
 
 REGIONS = _regions()
-"""Region -> (9,) weights of the cells, unit length."""
+"""Weights of the cells by region, unit vectors (9,)."""

@@ -1,4 +1,4 @@
-"""From what is asked to a vector: the weights with which a picture's features are summed."""
+"""From a parsed query to a vector: the weights with which an image's features are summed."""
 
 from __future__ import annotations
 
@@ -37,32 +37,32 @@ from heimdex_core.models.palette.vocabulary import Concept, Mix, Vocabulary, nor
 
 GLOBAL_FAMILY, GLOBAL_COLOUR, GLOBAL_ACCENT = 0.7, 0.4, 0.5
 PLACED_FAMILY, PLACED_COLOUR, PLACED_ACCENT, PLACED_CELLS = 0.4, 0.3, 0.3, 0.8
-"""How a colour's weight is divided between the picture as a whole and the cells where it is asked for."""
+"""How a colour's weight is divided between the whole image and the cells where it is asked for."""
 ASKED_COLOUR = 1.25
-"""A colour that is named counts for more than the usual one of a thing."""
+"""Weight of a colour in the query, which counts for more than the usual colour of a thing."""
 OWN_COLOUR_LEFT = 0.15
-"""What is left of a thing's usual colours when quite another one is named."""
+"""What is left of a thing's usual colours if the query names a different one."""
 OWN_COLOUR_KEPT = 0.6
-"""What is left of them when the one that is named is among them: "orange autumn leaves" says what they are."""
+"""What is left of them if the query names one of them, as in "orange autumn leaves"."""
 
-FEELS_LIMIT = 0.6
-"""Where a thing has colours, its other measures weigh at most this much of them: they refine, colours decide."""
+MEASURES_LIMIT = 0.6
+"""Most weight of a thing's measures relative to its colours, if it has any: measures refine, colours decide."""
 IDEAL_MEASURE = 0.7
-"""How far a measure goes in a picture that is a good example of it; 1 would be the end of its scale."""
+"""The value of a measure in an image that is a good example of it; 1 is the end of the scale."""
 IN_OTHER_LIGHT = 0.6
-"""In a sunset or at night things do not have their usual colours, so these count for less."""
+"""Weight of a thing's usual colours at sunset or at night, when it does not have them."""
 REFERENCE = 0.75
-"""What something is on or in counts for less than the thing itself."""
+"""Weight of what something is on or in, relative to the thing itself."""
 
 _RARITY = np.clip(
     np.log([1 / TYPICAL_FAMILY_SHARE[name] for name in FAMILY_NAMES]) / np.log(1 / 0.05), 0.7, 1.2
 ).astype(np.float32)
-"""(families,) how much a colour tells: grey is everywhere, pink is not. Its surprise, 1 at a share of 5 %."""
+"""Weights (families,) by rarity, because grey is everywhere and pink is not: log(1 / share) / log(1 / 5 %), limited."""
 
 _IS_VIVID = np.array([name not in ("black", "grey", "white") for name in FAMILY_NAMES], dtype=np.float32)
 
-_COLOUR_FEELS = ("warmth", "warm_share", "cool_share", "chroma", "vivid_share", "grey_share", "variety", "sat:")
-_LIGHT_FEELS = ("lightness", "dark_share", "bright_share", "light:", "step:")
+_COLOUR_MEASURES = ("warmth", "warm_share", "cool_share", "chroma", "vivid_share", "grey_share", "variety", "sat:")
+_LIGHT_MEASURES = ("lightness", "dark_share", "bright_share", "light:", "step:")
 
 _STARTS = {
     "step": (SLICES["light"].start, LIGHT_STEPS),
@@ -73,21 +73,21 @@ _SCALAR_AT = {scalar.name: SLICES["scalar"].start + n for n, scalar in enumerate
 
 
 def vector_of(groups: Iterable[Group], vocabulary: Vocabulary) -> Floats | None:
-    """(DIM,) unit vector of what the groups ask for; None where they ask for nothing."""
+    """What the groups ask for, as a unit vector (DIM,); None where they ask for nothing."""
     groups = tuple(groups)
     total = np.zeros(DIM, dtype=np.float32)
     for group in groups:
         asked = group_vector(group, vocabulary)
         best = attainable(asked, group_mix(group, vocabulary))
         if best > 0:
-            # By what a perfect picture would score, so that "dark" weighs as much as "orange".
+            # relative to the score of a perfect image, so that "dark" weighs as much as "orange"
             total[:BODY] += asked * (_group_weight(group, groups, vocabulary) / best)
     norm = float(np.linalg.norm(total))
     return total / norm if norm > 1e-6 else None
 
 
 def attainable(asked: Floats, mix: Mix) -> float:
-    """What a picture would score that is all that `asked` (BODY,) wants, in the colours of `mix`."""
+    """The score of an image with everything that the weights `asked` (BODY,) ask for, in the colours of `mix`."""
     ideal = np.full(BODY, IDEAL_MEASURE, dtype=np.float32)
     if mix:
         names, families = mix_shares(mix)
@@ -103,7 +103,7 @@ def attainable(asked: Floats, mix: Mix) -> float:
 
 
 def _group_weight(group: Group, groups: tuple[Group, ...], vocabulary: Vocabulary) -> float:
-    """How much a group counts among the others."""
+    """The weight of a group among the others."""
     weight = ASKED_COLOUR if group.colours else 1.0
     if not group.colours and any(other.thing and other.thing.is_light for other in groups if other is not group):
         weight *= IN_OTHER_LIGHT
@@ -114,21 +114,21 @@ def _group_weight(group: Group, groups: tuple[Group, ...], vocabulary: Vocabular
 
 
 def group_vector(group: Group, vocabulary: Vocabulary) -> Floats:
-    """(BODY,) weights of one thing with its description, not normalised."""
+    """The weights (BODY,) of one thing with its description, not normalised."""
     region = group.at or (group.thing.at if group.thing else None)
     mix = group_mix(group, vocabulary)
     asked = _of_colours(mix, region) if mix else np.zeros(BODY, dtype=np.float32)
     if group.thing is not None:
-        feels = _of_feels(_feels_left(group.thing.feels, group))
-        weighs, limit = attainable(feels, {}), FEELS_LIMIT * attainable(asked, mix)
-        asked += feels * (min(1.0, limit / weighs) if mix and weighs > 0 else 1.0)
+        measures = _of_measures(_measures_left(group.thing.measures, group))
+        weighs, limit = attainable(measures, {}), MEASURES_LIMIT * attainable(asked, mix)
+        asked += measures * (min(1.0, limit / weighs) if mix and weighs > 0 else 1.0)
     for concept in (*group.looks, *group.colours):
-        asked += _of_feels(concept.feels)
+        asked += _of_measures(concept.measures)
     return asked
 
 
 def group_mix(group: Group, vocabulary: Vocabulary) -> dict[str, float]:
-    """The colours that are looked for, summing to 1; empty where no colour is meant."""
+    """The shares of the colours that a group asks for, which sum to 1; empty where it asks for none."""
     own = dict(group.thing.mix) if group.thing else {}
     named = _sum(concept.mix for concept in (*group.colours, *group.looks) if concept.mix)
     if named and own:
@@ -143,13 +143,13 @@ def group_mix(group: Group, vocabulary: Vocabulary) -> dict[str, float]:
 
 
 def _own_part(named: Mix, own: Mix) -> float:
-    """How much of a thing's own colours stays, by how far the named colour's families are theirs."""
+    """How much of a thing's own colours is left, by how much their families overlap those of the named colour."""
     agreement = float(np.minimum(mix_shares(named)[1], mix_shares(own)[1]).sum())
     return OWN_COLOUR_LEFT + (OWN_COLOUR_KEPT - OWN_COLOUR_LEFT) * min(1.0, agreement / 0.5)
 
 
 def concept_vector(concept: Concept, vocabulary: Vocabulary) -> Floats:
-    """(BODY,) weights of one concept by itself, not normalised."""
+    """The weights (BODY,) of one concept by itself, not normalised."""
     group = Group(thing=concept) if concept.kind == "thing" else Group()
     if concept.kind != "thing":
         group.describe(concept)
@@ -157,7 +157,7 @@ def concept_vector(concept: Concept, vocabulary: Vocabulary) -> Floats:
 
 
 def mix_shares(mix: Mix) -> tuple[Floats, Floats]:
-    """(names,) and (families,) shares of a mix."""
+    """The shares of a mix by name, (names,), and by family, (families,)."""
     shares = np.array([mix.get(name, 0.0) for name in NAMES], dtype=np.float32)
     return shares, shares @ FAMILY_OF_NAME
 
@@ -179,30 +179,28 @@ def _of_colours(mix: Mix, region: str | None) -> Floats:
     return asked
 
 
-def _of_feels(feels: Mapping[str, float]) -> Floats:
+def _of_measures(measures: Mapping[str, float]) -> Floats:
     asked = np.zeros(BODY, dtype=np.float32)
-    for name, amount in feels.items():
+    for name, amount in measures.items():
         kind, _, detail = name.partition(":")
         if not detail:
             asked[_SCALAR_AT[name]] += amount
         elif kind in _STARTS:
             start, parts = _STARTS[kind]
             asked[start + parts.index(detail)] += amount
-        else:  # light, chroma or detail of a region
+        else:  # light, chroma or detail in a region
             asked[SLICES[f"cell_{kind}"]] += amount * REGIONS[detail]
     return asked
 
 
-def _feels_left(feels: Mapping[str, float], group: Group) -> dict[str, float]:
-    """A thing's measures without those that its description overrules: a blue fire is not warm."""
-    overruled: tuple[str, ...] = ()
+def _measures_left(measures: Mapping[str, float], group: Group) -> dict[str, float]:
+    """A thing's measures without those that its description overrides: a blue fire is not warm."""
+    overridden: tuple[str, ...] = ()
     if group.colours:
-        overruled += (*_COLOUR_FEELS, "chroma:")
-    if any(look.shift or "lightness" in look.feels for look in group.looks):
-        overruled += _LIGHT_FEELS
-    return (
-        {name: amount for name, amount in feels.items() if not name.startswith(overruled)} if overruled else dict(feels)
-    )
+        overridden += (*_COLOUR_MEASURES, "chroma:")
+    if any(look.shift or "lightness" in look.measures for look in group.looks):
+        overridden += _LIGHT_MEASURES
+    return {name: amount for name, amount in measures.items() if not name.startswith(overridden)}
 
 
 def _sum(mixes: Iterable[Mix]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""From a written description to what it asks for: which things, in which colours, where.
+"""Parsing a written description: which things it asks for, in which colours, where.
 
 "green meadow under a pink sky"  ->  meadow (green, at the bottom), sky (pink, at the top)
 """
@@ -19,24 +19,14 @@ from heimdex_core.models.palette.vocabulary import (
 )
 
 RELATIONS: dict[tuple[str, ...], str] = {
-    ("under",): "under",
-    ("below",): "under",
-    ("beneath",): "under",
-    ("underneath",): "under",
-    ("above",): "above",
-    ("over",): "above",
-    ("on", "top", "of"): "on",
-    ("on",): "on",
-    ("upon",): "on",
-    ("atop",): "on",
-    ("in",): "in",
-    ("inside",): "in",
-    ("within",): "in",
-    ("against",): "in",
-    ("amid",): "in",
-    ("among",): "in",
-    ("surrounded", "by"): "in",
-    ("in", "front", "of"): "in",
+    tuple(phrase.split()): relation
+    for relation, phrases in {
+        "under": "under, below, beneath, underneath",
+        "above": "above, over",
+        "on": "on top of, on, upon, atop",
+        "in": "in, inside, within, against, amid, among, surrounded by, in front of",
+    }.items()
+    for phrase in phrases.split(", ")
 }
 PLACES: dict[tuple[str, ...], str] = {
     (*lead, "the", name): region
@@ -71,32 +61,37 @@ PLACED_BY: dict[str, tuple[str | None, str | None]] = {
     "on": ("centre", "surround"),
     "in": ("centre", "surround"),
 }
-"""Relation -> where the placed thing and the thing it refers to are looked for."""
+"""By relation: the regions of the placed thing and of the thing that it refers to."""
 FIRM = frozenset({"under", "above"})
-"""Relations that overrule where a thing usually is; the others only place what has no place of its own."""
+"""Relations that override where a thing usually is; the others only place things that can be anywhere."""
 
 
 @dataclass
 class Group:
-    """A thing with the words that describe it; `thing` None where only the description is known."""
+    """A thing with the words that describe it; `thing` is None where only the description is known."""
 
     thing: Concept | None = None
     colours: list[Concept] = field(default_factory=list)
     looks: list[Concept] = field(default_factory=list)
     at: str | None = None
+    """The region where the query has it."""
     is_reference: bool = False
-    """What something else is said to be on or in."""
+    """Whether something else is on or in it."""
 
     def describe(self, concept: Concept) -> None:
+        """Add a colour or a look."""
         (self.colours if concept.kind == "colour" else self.looks).append(concept)
 
     @property
     def is_empty(self) -> bool:
+        """Whether the group asks for nothing."""
         return self.thing is None and not self.colours and not self.looks
 
 
 @dataclass(frozen=True)
-class Reading:
+class ParsedQuery:
+    """What a query asks for, and which of its words the vocabulary has."""
+
     groups: tuple[Group, ...]
     used_words: tuple[str, ...]
     unknown_words: tuple[str, ...]
@@ -107,6 +102,8 @@ ItemKind = Literal["concept", "relation", "place", "copula", "unknown", "skip"]
 
 @dataclass(frozen=True, slots=True)
 class Item:
+    """One or more tokens of the query and their role."""
+
     kind: ItemKind
     words: tuple[str, ...]
     concept: Concept | None = None
@@ -114,16 +111,16 @@ class Item:
     """The relation or the region."""
     is_korean: bool = False
     is_predicate: bool = False
-    """A Korean adjective after its noun: 하늘이 파랗다."""
+    """Whether it is a Korean adjective after its noun: 하늘이 파랗다."""
 
 
-def read(text: str, vocabulary: Vocabulary) -> Reading:
-    """What `text` asks for; no groups where it has none of the vocabulary's words."""
+def parse(text: str, vocabulary: Vocabulary) -> ParsedQuery:
+    """What `text`, English or Korean, asks for; without groups where it has none of the vocabulary's words."""
     items = list(_items(tokens_of(text), vocabulary))
     groups = _Parser().parse(items)
     used = dict.fromkeys(word for item in items if item.kind == "concept" for word in item.words)
     unknown = dict.fromkeys(word for item in items if item.kind == "unknown" for word in item.words)
-    return Reading(tuple(groups), tuple(used), tuple(unknown))
+    return ParsedQuery(tuple(groups), tuple(used), tuple(unknown))
 
 
 # --- words to items -------------------------------------------------------------------------------
@@ -138,7 +135,7 @@ def _items(tokens: list[str], vocabulary: Vocabulary) -> Iterator[Item]:
 
 
 def _longest(tokens: list[str], vocabulary: Vocabulary) -> tuple[int, list[Item]]:
-    """The longest phrase at the start of `tokens`: how many tokens, and what they are."""
+    """The longest known phrase at the start of `tokens`: its number of tokens, and their roles."""
     for size in range(len(tokens), 0, -1):
         words = tuple(tokens[:size])
         if words in PLACES:
@@ -172,7 +169,7 @@ def _korean(token: str, vocabulary: Vocabulary) -> list[Item]:
         return [Item("relation" if relation else "place", (token,), value=relation or place or "", is_korean=True)]
     for form in korean.dictionary_forms(token):
         if form in vocabulary.korean:
-            # -은/-운 stands before its noun, the other endings after it.
+            # -은, -운 and -던 precede the noun, the other endings follow it
             after = not token.endswith(("은", "운", "던"))
             return [Item("concept", (token,), vocabulary.find((form,)), is_korean=True, is_predicate=after)]
     for rest in korean.without_particles(token):
@@ -192,7 +189,7 @@ def _korean(token: str, vocabulary: Vocabulary) -> list[Item]:
 
 
 class _Parser:
-    """Reads items from left to right; descriptions wait for the thing that they describe."""
+    """Groups items from left to right; descriptions are kept until the thing that they describe."""
 
     def __init__(self) -> None:
         self.groups: list[Group] = []
@@ -217,7 +214,7 @@ class _Parser:
             elif item.kind == "copula":
                 self.predicate_of = self.groups[-1] if self.groups else None
             elif item.kind == "unknown":
-                # "red car": the red belongs to something that is not known, so it may be anywhere.
+                # "red car": the red belongs to something unknown, so it may be anywhere
                 self._close()
         self._close()
         self._relate()
@@ -236,7 +233,7 @@ class _Parser:
         self.waiting.describe(concept)
 
     def _close(self) -> None:
-        """What is waiting becomes a group, or describes the subject before an "is"."""
+        """Turn what is waiting into a group, or add it to the subject before an "is"."""
         waiting, self.waiting = self.waiting, Group()
         subject, self.predicate_of = self.predicate_of, None
         if waiting.is_empty:
@@ -248,9 +245,9 @@ class _Parser:
         self.groups.append(waiting)
 
     def _relate(self) -> None:
-        """Place the groups on both sides of the last relation.
+        """Set the regions of the groups on both sides of the last relation.
 
-        English names the reference after it ("leaves on a rock"), Korean before it (바위 위의 단풍).
+        In English the reference follows it ("leaves on a rock"), in Korean it precedes it (바위 위의 단풍).
         """
         relation, self.relation = self.relation, None
         if relation is None:
@@ -267,7 +264,7 @@ class _Parser:
             placed, reference = before, after
         for group, region in zip((placed, reference), PLACED_BY[relation.value], strict=True):
             usual = group.thing.at if group is not None and group.thing is not None else None
-            # One known side says where that side is only if the relation is firm about it.
+            # if only one side is known, it is placed only by a firm relation
             if group is not None and (relation.value in FIRM or (placed and reference and usual is None)):
                 group.at = region
         if reference is not None and placed is not None and relation.value not in FIRM:

@@ -1,4 +1,4 @@
-"""The written vocabulary, read from vocabulary.toml and checked, and how its words are looked up."""
+"""The vocabulary in vocabulary.toml, checked, and how its words are looked up."""
 
 from __future__ import annotations
 
@@ -25,30 +25,38 @@ LONGEST_PHRASE = 5
 
 @dataclass(frozen=True)
 class Concept:
-    """A word's meaning: colours, place and measures. `mix` sums to 1, or is empty."""
+    """What a word means for an image."""
 
     name: str
     kind: Kind
     mix: Mix = field(default_factory=dict)
+    """Shares of colours by name, which sum to 1; empty where the colour does not matter."""
     at: str | None = None
-    feels: Mapping[str, float] = field(default_factory=dict)
+    """The region where it usually is; None for anywhere."""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """More (above 0) or less (below 0) of a measure, by the names in MEASURES."""
     shift: str | None = None
+    """Name of the table by which it changes colours, as in "dark green"."""
     is_tag: bool = False
+    """Whether images are tagged with it."""
     is_light: bool = False
-    """True where it changes how everything else looks: night, sunset."""
+    """Whether it changes how everything else looks: night, sunset."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
+    """All concepts, and the words that name them."""
+
     concepts: tuple[Concept, ...]
     phrases: Mapping[tuple[str, ...], Concept]
-    """Tokens of every word and phrase, English singular and plural alike, to their concept."""
+    """The concept of every word and phrase, by its tokens; English singulars and plurals."""
     shifts: Mapping[str, Mapping[str, Mix]]
+    """By name of the shift and of the colour: what becomes of the colour."""
     korean: frozenset[str]
-    """The Korean words that stand alone, for taking compounds apart."""
+    """The Korean single words, to split compounds."""
 
     def find(self, tokens: Sequence[str]) -> Concept | None:
-        """The concept that these tokens name, in any of their forms; exact ones first."""
+        """The concept that these tokens name in any of their forms, the exact ones first."""
         for spelled in itertools.product(*(forms(token) for token in tokens)):
             concept = self.phrases.get(spelled)
             if concept is not None:
@@ -58,7 +66,7 @@ class Vocabulary:
 
 @lru_cache(maxsize=1)
 def vocabulary() -> Vocabulary:
-    """The vocabulary, read once. Raises ModelBroken where the file does not hold to the descriptor."""
+    """The vocabulary, read once. Raises ModelBroken where it names something that the descriptor does not have."""
     data = tomllib.loads(FILE.read_text(encoding="utf-8"))
     concepts: list[Concept] = []
     phrases: dict[tuple[str, ...], Concept] = {}
@@ -86,33 +94,33 @@ def vocabulary() -> Vocabulary:
 def _concept(
     name: str, kind: Kind, entry: Mapping[str, Any], *, is_tag: bool, defaults: Mapping[str, float]
 ) -> Concept:
-    mix, feels = entry.get("mix", {}), {**defaults, **entry.get("feels", {})}
+    mix, measures = entry.get("mix", {}), {**defaults, **entry.get("measures", {})}
     at, shift = entry.get("at"), entry.get("shift")
     _check_names(name, mix, NAMES)
-    _check_names(name, feels, FEELS)
+    _check_names(name, measures, MEASURES)
     _check_names(name, [at] if at else [], REGIONS)
     _check_names(name, [shift] if shift else [], ("dark", "pale"))
-    return Concept(name, kind, normalised(mix), at, feels, shift, is_tag, bool(entry.get("light", False)))
+    return Concept(name, kind, normalised(mix), at, measures, shift, is_tag, bool(entry.get("light", False)))
 
 
-def _feel_names() -> frozenset[str]:
+def _measure_names() -> frozenset[str]:
     names = [scalar.name for scalar in SCALARS]
     names += [f"{kind}:{region}" for kind in ("light", "chroma", "detail") for region in REGIONS]
     names += [f"step:{step}" for step in LIGHT_STEPS] + [f"sat:{step}" for step in CHROMA_STEPS]
     return frozenset([*names, *(f"orient:{direction}" for direction in ORIENTATIONS)])
 
 
-FEELS = _feel_names()
+MEASURES = _measure_names()
 
 
-def _check_names(where: str, names: Any, known: Any) -> None:
+def _check_names(section: str, names: Any, known: Any) -> None:
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise ModelBroken(name="palette", reason=f"{FILE.name}: {where} names {', '.join(unknown)}, which there is not")
+        raise ModelBroken(name="palette", reason=f"{FILE.name}: {section} has unknown names: {', '.join(unknown)}")
 
 
 def normalised(mix: Mix) -> dict[str, float]:
-    """`mix` with its parts summing to 1; empty stays empty."""
+    """`mix` scaled to a sum of 1; an empty one stays empty."""
     total = sum(mix.values())
     return {name: part / total for name, part in mix.items()} if total > 0 else {}
 
@@ -124,16 +132,17 @@ _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?")
 
 
 def tokens_of(text: str) -> list[str]:
-    """Words of `text`, folded: NFKC, lower case; hyphens part words."""
+    """The words of `text` in NFKC and lower case, split at hyphens."""
     return [match.group() for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text).casefold())]
 
 
 def is_hangul(token: str) -> bool:
+    """Whether the token consists of Hangul syllables only."""
     return bool(token) and all("가" <= char <= "힣" for char in token)
 
 
 def plurals(word: str) -> Iterator[str]:
-    """An English word and what it may be the plural of."""
+    """An English word and the singulars that it may be the plural of."""
     yield word
     if len(word) < 4 or not word.isascii() or not word.endswith("s") or word.endswith("ss"):
         return
@@ -148,7 +157,7 @@ def plurals(word: str) -> Iterator[str]:
 
 @lru_cache(maxsize=8192)
 def forms(word: str) -> tuple[str, ...]:
-    """A word and the plainer words that it may be a form of, likeliest first."""
+    """A word and the words that it may be an inflected form of, most likely first."""
     found = dict.fromkeys(plurals(word.removesuffix("'s").removesuffix("’s")))
     for ending in ("er", "est", "ed", "ing", "ly", "ish"):
         stem = word.removesuffix(ending)

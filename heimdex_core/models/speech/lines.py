@@ -1,8 +1,8 @@
-"""Recognised words as lines: times in order and inside the file, broken where people read a break."""
+"""Recognised words as lines: in order, inside the file, broken at pauses and ends of sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from heimdex_core.types import Segment, Word
@@ -10,18 +10,18 @@ from heimdex_core.types import Segment, Word
 PAUSE_S = 0.6
 LONGEST_S = 10.0
 SENTENCE_S = 2.0
-"""A sentence's end breaks a line that is at least this long."""
+"""The end of a sentence breaks a line of at least this length."""
 SHORTEST_S = 0.02
 BESIDE_S = 0.1
-"""How far a word may reach out of the speech that the detector heard."""
+"""How far a word may extend beyond the detected speech."""
 _ENDS = tuple(".?!。？！…")
 
 
 def within_speech(words: Sequence[Word], speech: Sequence[tuple[float, float]]) -> tuple[Word, ...]:
-    """Words without the silence before and after them, each kept to the speech that most of it lies in.
+    """The words without silence before and after them, each limited to the speech that it overlaps most.
 
-    The first word of whatever Whisper hears at once begins at the very start of it, and a word beside a pause
-    often takes the pause in. Words that touch no speech are left as they are.
+    Whisper lets the first word of a clip begin where the clip begins, and a word beside a pause often includes the
+    pause. Words that overlap no speech are unchanged. `speech` is [start, end) in seconds, as the words' times.
     """
     return tuple(_within(word, speech) for word in words)
 
@@ -37,32 +37,42 @@ def _within(word: Word, speech: Sequence[tuple[float, float]]) -> Word:
 
 
 def lines(words: Sequence[Word], *, no_speech: float | None, after_s: float, total_s: float) -> list[Segment]:
-    """Segments of `words`, whose texts keep their own spaces ("" between them is right in every script).
+    """`words`, with their leading spaces, as segments that do not overlap, between `after_s` and `total_s`.
 
-    Nothing begins before `after_s` or ends after `total_s`; words and lines do not overlap.
+    `no_speech`, the probability that there is no speech (0 to 1), is copied to the segments.
     """
+    return [_segment(line, no_speech) for line in grouped(_in_order(words, after_s, total_s), _breaks)]
+
+
+def grouped(words: Iterable[Word], breaks: Callable[[Sequence[Word], Word], bool]) -> list[list[Word]]:
+    """Consecutive words as lines; `breaks`(line, word) is whether `word` begins a new line."""
     found: list[list[Word]] = []
-    for word in _in_order(words, after_s, total_s):
-        line = found[-1] if found else None
-        if line and not _breaks(line, word):
-            line.append(word)
+    for word in words:
+        if found and not breaks(found[-1], word):
+            found[-1].append(word)
         else:
             found.append([word])
-    return [_segment(line, no_speech) for line in found]
+    return found
+
+
+def confidence_of(words: Sequence[Word]) -> float | None:
+    """The mean confidence of the words that have one, 0 to 1; None where none has."""
+    known = [word.confidence for word in words if word.confidence is not None]
+    return round(sum(known) / len(known), 4) if known else None
 
 
 def _in_order(words: Sequence[Word], after_s: float, total_s: float) -> list[Word]:
-    mended: list[Word] = []
+    ordered: list[Word] = []
     at_s = after_s
     for word in words:
         start_s = min(max(word.start_s, at_s), total_s)
         at_s = min(max(word.end_s, start_s), total_s)
-        mended.append(replace(word, start_s=round(start_s, 3), end_s=round(at_s, 3)))
-    return mended
+        ordered.append(replace(word, start_s=round(start_s, 3), end_s=round(at_s, 3)))
+    return ordered
 
 
 def _breaks(line: Sequence[Word], word: Word) -> bool:
-    """True where `word` begins a new line. A word without a length never does, so that every line has one."""
+    """Whether `word` begins a new line. A word of no duration never does, so that every line has a duration."""
     first, last = line[0], line[-1]
     if word.end_s - word.start_s < SHORTEST_S or last.end_s - first.start_s < SHORTEST_S:
         return False
@@ -72,12 +82,11 @@ def _breaks(line: Sequence[Word], word: Word) -> bool:
 
 
 def _segment(line: Sequence[Word], no_speech: float | None) -> Segment:
-    sure = [word.confidence for word in line if word.confidence is not None]
     return Segment(
         start_s=line[0].start_s,
         end_s=max(line[-1].end_s, line[0].start_s + SHORTEST_S),
         text="".join(word.text for word in line).strip(),
-        confidence=round(sum(sure) / len(sure), 4) if sure else None,
+        confidence=confidence_of(line),
         no_speech=no_speech,
         words=tuple(replace(word, text=word.text.strip()) for word in line),
     )

@@ -1,9 +1,9 @@
-"""English speech by pocketsphinx, from a package that brings its model: rough, but there.
+"""English speech recognition by pocketsphinx, from a package that contains its model: rough, but needs no download.
 
-The WAV is streamed: a voice activity detector cuts it at silences, each stretch of speech is decoded
-by itself, and no more than one stretch is ever held. Decoding happens in a process of its own, which
-stays for the next file: pocketsphinx keeps Python's lock for seconds at a time, and no other thread of
-this process (the decoding of the picture, a search, the queue) would get to work.
+The WAV file is streamed: a voice activity detector splits it at silence, and each stretch of speech is decoded by
+itself, so no more than one stretch is in memory. Decoding happens in a child process, which stays for the next file:
+pocketsphinx holds Python's global lock for seconds at a time, and the other threads of this process (the decoding of
+the video, a search, the queue) would come to a halt.
 """
 
 from __future__ import annotations
@@ -24,27 +24,29 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.errors import InvalidValue, ModelBroken, ModelUnavailable
+from heimdex_core.errors import ModelBroken, ModelUnavailable
+from heimdex_core.models.family import ModelFamily
+from heimdex_core.models.locate import folder_bytes
+from heimdex_core.models.speech.lines import confidence_of, grouped
 from heimdex_core.models.speech.segment_filter import NO_SPEECH_LIMIT, filter_segments
-from heimdex_core.models.weights import folder_bytes
+from heimdex_core.models.speech.windows import RATE_HZ, open_wav
 from heimdex_core.types import Segment, Transcript, Word, WorkContext
 
 NAME = "pocketsphinx"
 REVISION = "5.1.1-en-us"
-RATE_HZ = 16_000
 LONGEST_STRETCH_S = 20.0
-"""Speech (or music taken for it) without a pause is decoded in pieces of this length."""
+"""Speech (or music mistaken for it) without a pause is decoded in pieces of this length."""
 LINE_PAUSE_S = 0.6
 LONGEST_LINE_S = 10.0
 _FRAME_BYTES = 2
-_LOOK_S = 0.2
+_POLL_S = 0.2
 _FILES = ("en-us/cmudict-en-us.dict", "en-us/en-us.lm.bin", "en-us/en-us/mdef", "en-us/en-us/means")
 _NOT_WORDS = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+")
 _VARIANT = re.compile(r"\(\d+\)$")
 
 
 def model_folder() -> Path:
-    """Where the package keeps its model, found without importing it; ModelUnavailable if not installed."""
+    """The model's folder inside the package, found without importing it. ModelUnavailable if it is not installed."""
     spec = importlib.util.find_spec("pocketsphinx")
     if spec is None or not spec.submodule_search_locations:
         raise ModelUnavailable(name=NAME, reason="the package pocketsphinx is not installed")
@@ -52,13 +54,15 @@ def model_folder() -> Path:
 
 
 class PocketsphinxRecognizer:
-    """A SpeechRecognizer. One transcription at a time; others wait their turn."""
+    """A SpeechRecognizer for English. Runs one transcription at a time; other threads wait.
+
+    `folder` is None for the one in the installed package; `no_speech_limit` is that of `filter_segments`.
+    """
 
     name = NAME
     revision = REVISION
     rough = True
     languages: frozenset[str] | None = frozenset({"en"})
-    licence = "BSD-2-Clause"
 
     def __init__(self, *, folder: Path | None = None, no_speech_limit: float = NO_SPEECH_LIMIT) -> None:
         self._folder = folder
@@ -68,11 +72,13 @@ class PocketsphinxRecognizer:
 
     @property
     def is_loaded(self) -> bool:
+        """Whether the model is in memory."""
         child = self._child
         return child is not None and child.is_alive
 
     @property
     def size_bytes(self) -> int:
+        """Size of the model's files. Raises ModelUnavailable."""
         return folder_bytes(self._folder or model_folder())
 
     def load(self) -> None:
@@ -81,7 +87,7 @@ class PocketsphinxRecognizer:
             self._loaded()
 
     def check(self) -> None:
-        """Raise ModelUnavailable where the model's files are missing, ModelBroken where its version is another."""
+        """Raise ModelUnavailable where files are missing, ModelBroken where another version is installed."""
         folder = self._folder or model_folder()
         for file in _FILES:
             if not (folder / file).is_file():
@@ -91,15 +97,11 @@ class PocketsphinxRecognizer:
             raise ModelBroken(name=NAME, reason=f"version {installed} is installed, {REVISION} is needed")
 
     def transcribe(self, wav_path: Path, *, language: str, context: WorkContext) -> Transcript:
-        """What is said in a 16 kHz mono 16-bit WAV; progress in seconds of audio.
-
-        A language other than "en" or "auto" gives an empty transcript with the note
-        "language_unsupported". Raises Cancelled, ModelUnavailable, ModelBroken, InvalidValue.
-        """
+        """As SpeechRecognizer has it; can be cancelled at any time."""
         if language.split("-")[0].lower() not in ("en", "auto"):
             return Transcript((), "recognised", None, NAME, rough=True, notes=("language_unsupported",))
         segments: list[Segment] = []
-        with self._lock, _open_wav(wav_path) as wav:
+        with self._lock, open_wav(wav_path) as wav:
             child = self._loaded()
             child.decode(b"", context)  # a new file
             total_s = wav.getnframes() / RATE_HZ
@@ -120,10 +122,12 @@ class PocketsphinxRecognizer:
 
 
 class Child:
-    """A process that decodes (pocketsphinx_child.py). It ends with this object, or with this process."""
+    """The process that decodes (pocketsphinx_child.py). It ends with this object, or with this process.
+
+    The constructor returns when the model is loaded. Raises ModelUnavailable, ModelBroken.
+    """
 
     def __init__(self, folder: Path) -> None:
-        """Waits until the model is read. ModelUnavailable, ModelBroken."""
         script = Path(__file__).with_name("pocketsphinx_child.py")
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own file
@@ -136,12 +140,13 @@ class Child:
 
     @property
     def is_alive(self) -> bool:
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def decode(self, samples: bytes, context: WorkContext) -> list[Any]:
-        """[word, first frame, last frame, probability] of each word; b"" begins a new file.
+        """[word, first frame, last frame, probability] of each word in `samples`, 16 kHz mono 16-bit.
 
-        Raises Cancelled at once, ModelBroken; the process is gone then.
+        No samples at all begin a new file. Raises Cancelled at once, or ModelBroken; both end the process.
         """
         try:
             stdin = self._process.stdin
@@ -159,13 +164,13 @@ class Child:
             stdout = self._process.stdout
             line = pool.submit(stdout.readline if stdout is not None else bytes)
             try:
-                while not wait([line], timeout=_LOOK_S).done:
+                while not wait([line], timeout=_POLL_S).done:
                     context.check()
                 found = json.loads(line.result() or b"{}")
                 if "error" in found or not found:
                     raise ModelBroken(name=NAME, reason=found.get("error", "its process ended"))
             except BaseException:
-                self._end()  # what it would still answer is not for the next request
+                self._end()  # the next request must not read the answer to this one
                 raise
         return dict(found)
 
@@ -180,46 +185,27 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def lines(words: Sequence[Word]) -> list[Segment]:
-    """Words as lines: broken at pauses, and where a line would grow too long."""
-    found: list[list[Word]] = []
-    for word in words:
-        line = found[-1] if found else None
-        if line and word.start_s - line[-1].end_s < LINE_PAUSE_S and word.end_s - line[0].start_s <= LONGEST_LINE_S:
-            line.append(word)
-        else:
-            found.append([word])
-    return [_segment(line) for line in found]
-
-
-def _segment(words: Sequence[Word]) -> Segment:
-    sure = [word.confidence for word in words if word.confidence is not None]
-    return Segment(
-        start_s=words[0].start_s,
-        end_s=words[-1].end_s,
-        text=" ".join(word.text for word in words),
-        confidence=round(sum(sure) / len(sure), 4) if sure else None,
-        words=tuple(words),
-    )
-
-
-def _open_wav(path: Path) -> wave.Wave_read:
-    try:
-        wav = wave.open(str(path), "rb")  # noqa: SIM115 - the caller's `with` closes it
-    except (wave.Error, EOFError) as error:
-        raise InvalidValue(name="wav", value=path.name, reason=str(error) or "it is empty") from error
-    found = (wav.getframerate(), wav.getnchannels(), wav.getsampwidth())
-    if found != (RATE_HZ, 1, _FRAME_BYTES):
-        wav.close()
-        raise InvalidValue(
-            name="wav", value=f"{found[0]} Hz, {found[1]} channels", reason="16 kHz mono 16-bit is needed"
+    """The words as segments, broken at pauses of LINE_PAUSE_S and before they exceed LONGEST_LINE_S."""
+    return [
+        Segment(
+            start_s=line[0].start_s,
+            end_s=line[-1].end_s,
+            text=" ".join(word.text for word in line),
+            confidence=confidence_of(line),
+            words=tuple(line),
         )
-    return wav
+        for line in grouped(words, _breaks)
+    ]
+
+
+def _breaks(line: Sequence[Word], word: Word) -> bool:
+    return word.start_s - line[-1].end_s >= LINE_PAUSE_S or word.end_s - line[0].start_s > LONGEST_LINE_S
 
 
 def _stretches(wav: wave.Wave_read, context: WorkContext) -> Iterator[tuple[float, bytes, float]]:
     """(start_s, samples, done_s) of each stretch of speech, found with a voice activity detector.
 
-    Reports progress and looks for cancellation once a second of audio.
+    Reports progress and checks for cancellation once per second of audio.
     """
     from pocketsphinx import Endpointer
 
@@ -237,7 +223,7 @@ def _stretches(wav: wave.Wave_read, context: WorkContext) -> Iterator[tuple[floa
             context.check()
         is_new = is_new or not endpointer.in_speech
         is_last = len(frame) < endpointer.frame_bytes
-        # The end must be given a sample at least; where there is none left, one of silence.
+        # end_stream needs at least one sample; where none is left, one of silence
         found = endpointer.end_stream(frame or b"\0\0") if is_last else endpointer.process(frame)
         if found:
             if is_new:
@@ -259,6 +245,15 @@ def _words(child: Child, samples: bytes, start_s: float, total_s: float, context
             continue
         begin_s = min(start_s + first / child.frames_per_s, total_s)
         end_s = min(start_s + (last + 1) / child.frames_per_s, total_s)
-        sure = min(1.0, max(0.0, probability))  # a posterior; rounding takes it past 1
-        found.append(Word(_VARIANT.sub("", word), round(begin_s, 3), round(end_s, 3), round(sure, 4)))
+        confidence = min(1.0, max(0.0, probability))  # a posterior, which rounding takes beyond 1
+        found.append(Word(_VARIANT.sub("", word), round(begin_s, 3), round(end_s, 3), round(confidence, 4)))
     return found
+
+
+FAMILY = ModelFamily(
+    name="pocketsphinx",
+    kind="speech",
+    make=lambda name, settings, purpose: PocketsphinxRecognizer(no_speech_limit=settings.no_speech_limit),
+    names={"en-us": ""},
+    licence="BSD-2-Clause",
+)

@@ -1,10 +1,9 @@
-"""The process in which pocketsphinx decodes: it keeps Python's lock for seconds, and alone it keeps nobody waiting.
+"""The process in which pocketsphinx decodes. It holds Python's global lock for seconds, but alone it delays nobody.
 
-Run as a file, by `pocketsphinx_recognizer.Child`. First argument: the model's folder. On stdin come requests,
-each a length in bytes (unsigned, 32 bit, little-endian) and so many bytes of 16 kHz mono 16-bit sound; a length
-of 0 begins a new file. Each is answered by one line of JSON: {"words": [[word, first frame, last frame,
-probability], ...]} or {"error": "..."}; the first line is {"ready": frames per second}. The end of stdin is
-the end.
+Run as a file by `pocketsphinx.Child`. The first argument is the model's folder. Requests arrive on stdin: the length
+in bytes (unsigned, 32 bit, little-endian), then as many bytes of 16 kHz mono 16-bit audio; a length of 0 begins a new
+file. Each is answered on stdout by one line of JSON: {"words": [[word, first frame, last frame, probability], ...]} or
+{"error": "..."}. The first line is {"ready": frames per second}. The process ends when stdin does.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any, BinaryIO
 
 
 def main(folder: Path, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer until the requests end."""
+    """Answer requests until there are no more."""
 
     def answer(**value: Any) -> None:
         answers.write(json.dumps(value).encode() + b"\n")
@@ -51,9 +50,9 @@ def main(folder: Path, requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def decode(decoder: Any, samples: bytes) -> list[tuple[str, int, int, float]]:
-    """The words of one stretch; none for the empty one that begins a file."""
+    """The words in a stretch of speech; none for the empty one that begins a file."""
     if not samples:
-        # what it learned of the last file's noise and level must not colour this one
+        # the noise and level of the last file must not affect this one
         decoder.reinit_feat()
         return []
     decoder.start_utt()
@@ -65,5 +64,5 @@ def decode(decoder: Any, samples: bytes) -> list[tuple[str, int, int, float]]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asked; this one ends with it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent; this process ends with it
     main(Path(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)

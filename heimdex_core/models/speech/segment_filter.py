@@ -1,6 +1,6 @@
-"""Leaves out what a recogniser made up: lines over silence, loops, music marks, stock phrases.
+"""Drops what a recogniser hallucinated: lines over silence, loops, music marks, stock phrases.
 
-A pure function over segments, used by every recogniser. Nothing is dropped without being counted.
+A pure function of segments that every recogniser uses. Everything that is dropped is counted.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ from heimdex_core.types import Segment
 
 NO_SPEECH_LIMIT = 0.8
 REPEATED_LINES = 3
-"""From this many equal lines in a row on, only the first is kept."""
+"""Of at least this many equal lines in a row only the first is kept."""
 LOOP_TIMES = 5
-"""A line that says one phrase at least this often, and little else, is a loop."""
+"""A line that repeats one phrase at least this often, and says little else, is a loop."""
 LOOP_WORDS = 6
+"""Longest phrase of a loop."""
 LOOP_COVER = 0.8
+"""Least share of the line's words that the loop makes up."""
 
 _MARKS = re.compile(r"[♩♪♫♬♭♯🎵🎶]")
 _SOUNDS = re.compile(r"[\[(（【<*][^\])）】>*]*[\])）】>*]")
 
 FILLERS: frozenset[str] = frozenset(
     {
-        # What recognisers trained on subtitles say over silence. Compared without case and punctuation.
+        # what recognisers trained on subtitles produce over silence; compared without case and punctuation
         "thanks for watching",
         "thank you for watching",
         "thank you very much for watching",
@@ -67,14 +69,15 @@ _FILLER_PATTERNS = (re.compile(r"mbc 뉴스 \S{2,5}입니다"), re.compile(r"(�
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
-    """What is kept, and how many were dropped by reason: no_speech, music, filler, loop."""
+    """Segments after filtering."""
 
     segments: tuple[Segment, ...]
     dropped: dict[str, int]
+    """How many were dropped, by reason: no_speech, music, filler, loop."""
 
 
 def filter_segments(segments: Sequence[Segment], *, no_speech_limit: float = NO_SPEECH_LIMIT) -> Filtered:
-    """Drop what was made up. The order is kept; segments come out unchanged."""
+    """The segments that are speech, unchanged; those with `no_speech` above the limit (0 to 1) are dropped."""
     dropped: Counter[str] = Counter()
     kept: list[Segment] = []
     for segment in segments:
@@ -90,7 +93,7 @@ def filter_segments(segments: Sequence[Segment], *, no_speech_limit: float = NO_
 
 
 def reason_to_drop(segment: Segment, *, no_speech_limit: float = NO_SPEECH_LIMIT) -> str | None:
-    """Why this line, taken by itself, is not speech; None where nothing speaks against it."""
+    """Why a segment by itself is not speech ("no_speech", "music", "filler", "loop"); None if it may be."""
     if segment.no_speech is not None and segment.no_speech > no_speech_limit:
         return "no_speech"
     if _MARKS.search(segment.text) or not plain(_SOUNDS.sub(" ", segment.text)):
@@ -102,13 +105,13 @@ def reason_to_drop(segment: Segment, *, no_speech_limit: float = NO_SPEECH_LIMIT
 
 
 def plain(text: str) -> str:
-    """Lower case, without punctuation, single spaces: for comparing."""
+    """Lower case, without punctuation, with single spaces: for comparisons."""
     text = unicodedata.normalize("NFC", text).casefold()
     return " ".join("".join(c for c in text if c.isalnum() or c.isspace()).split())
 
 
 def is_loop(words: Sequence[str]) -> bool:
-    """True where one phrase of up to LOOP_WORDS words, said LOOP_TIMES in a row, makes up nearly all of it."""
+    """Whether a phrase of up to LOOP_WORDS words, at least LOOP_TIMES in a row, makes up nearly all of the line."""
     for size in range(1, LOOP_WORDS + 1):
         if len(words) < size * LOOP_TIMES:
             return False
@@ -116,7 +119,7 @@ def is_loop(words: Sequence[str]) -> bool:
         for n in range(size, len(words)):
             run = run + 1 if words[n] == words[n - size] else 0
             best = max(best, run)
-        # `best` equal neighbours at this distance make a stretch of best + size words.
+        # `best` equal neighbours at this distance are a stretch of best + size words
         stretch = best + size
         if best and stretch >= size * LOOP_TIMES and stretch >= LOOP_COVER * len(words):
             return True
@@ -124,7 +127,7 @@ def is_loop(words: Sequence[str]) -> bool:
 
 
 def _without_repeats(segments: Sequence[Segment]) -> Iterable[Segment]:
-    """Of REPEATED_LINES or more equal lines in a row, only the first."""
+    """Keeps the first of REPEATED_LINES or more equal lines in a row."""
     start = 0
     while start < len(segments):
         end = start + 1

@@ -1,7 +1,7 @@
-"""Speech in many languages by faster-whisper: a size's name, a repository, or a folder in CTranslate2's format.
+"""Speech recognition in many languages by faster-whisper: a size's name, a repository, or a folder for CTranslate2.
 
-The file is heard in windows cut at silence, and each window's speech in batches of clips. What Whisper makes
-up over music and silence is left out and counted.
+The file is read in windows that end in silence, and the speech in each is recognised in batches of clips. What Whisper
+hallucinates over music and silence is dropped and counted.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heimdex_core.errors import DeviceUnavailable, ModelBroken, ModelUnavailable
-from heimdex_core.models import locate as where
 from heimdex_core.models.batching import Batches, is_out_of_memory
 from heimdex_core.models.device import Device, choose_device
+from heimdex_core.models.family import ModelFamily, Repository, adapter_options, matching, repository_files
+from heimdex_core.models.locate import Weights, folder_bytes
 from heimdex_core.models.speech import whisper_files
 from heimdex_core.models.speech.lines import lines, within_speech
 from heimdex_core.models.speech.segment_filter import NO_SPEECH_LIMIT, filter_segments
 from heimdex_core.models.speech.windows import Span, Window, open_wav, windows
-from heimdex_core.models.weights import folder_bytes
 from heimdex_core.types import Segment, Transcript, Word, WorkContext
 
 if TYPE_CHECKING:
@@ -35,26 +35,39 @@ SIZES: dict[str, str] = {
     **{f"large-v{n}": f"Systran/faster-whisper-large-v{n}" for n in (1, 2, 3)},
     "distil-large-v3": "Systran/faster-distil-whisper-large-v3",
     "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
-    # the names that Whisper's own command has for them
+    # the names that Whisper's own command line has for them
     "large": "Systran/faster-whisper-large-v3",
     "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
 }
-# without tokenizer.json the library would ask the hub for one
+# without tokenizer.json faster-whisper would download one
 NEEDS = (("model.bin",), ("config.json",), ("tokenizer.json",), ("vocabulary.json", "vocabulary.txt"))
+FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
+PINNED = {
+    repo: Repository(repo, FILES, revision=revision, licence="MIT", size_bytes=size_bytes)
+    for repo, revision, size_bytes in (
+        (SIZES["small"], "536b0662742c02347bc0e980a01041f333bce120", 486_212_000),
+        (SIZES["medium"], "08e178d48790749d25932bbc082711ddcfdfbc4f", 1_530_572_000),
+        (SIZES["large-v3-turbo"], "0a363e9161cbc7ed1431c9597a8ceaf0c4f78fcf", 1_621_000_000),
+    )
+}
 BATCH: dict[Device, int] = {"cpu": 4, "cuda": 16}
 BEAM = 5
 SURE = 0.5
-"""A language found with less probability is looked for again in the next speech."""
+"""A language detected with a lower probability is detected again in the next speech."""
 LANGUAGE_CLIPS = 4
 
 _log = logging.getLogger(__name__)
 
 
 class Whisper:
-    """A SpeechRecognizer. One transcription at a time; others wait their turn."""
+    """A SpeechRecognizer. Runs one transcription at a time; other threads wait.
+
+    `model` is one of SIZES, a repository "org/name" or a folder, else UnknownName is raised. `device` is "auto", "cpu"
+    or "cuda", `batch_size` is in clips, None for the device's default. Lines to which the model gives a probability of
+    no speech above `no_speech_limit` (0 to 1) are dropped.
+    """
 
     rough = False
-    licence = "MIT"
 
     def __init__(
         self,
@@ -66,10 +79,7 @@ class Whisper:
         no_speech_limit: float = NO_SPEECH_LIMIT,
         batch_size: int | None = None,
     ) -> None:
-        """`model` is one of SIZES, a repository "org/name", or a folder. UnknownName for another word."""
-        self._folder = Path(model).expanduser() if _is_folder(model) else None
-        if self._folder is None and model not in SIZES and model.count("/") != 1:
-            raise where.unknown("speech model", model, SIZES)
+        self._repository = next(iter(HUB.repositories(model)), None)
         self._asked = model
         self._models_dir = models_dir
         self._device = device
@@ -80,26 +90,24 @@ class Whisper:
         self._pipeline: BatchedInferencePipeline | None = None
         self._batches = Batches(model, 1)
         self._languages: frozenset[str] | None = None
-        self._found: where.Weights | None = None
+        self._found: Weights | None = None
 
     @property
     def name(self) -> str:
-        if self._folder is not None:
-            return self._folder.name
-        return SIZES.get(self._asked, self._asked).split("/")[-1]
+        """The last part of the repository or of the folder."""
+        return Path(self._repository.repo if self._repository else self._asked).expanduser().name
 
     @property
     def revision(self) -> str:
-        """The commit or the files' fingerprint; where there are no files, the commit that is wanted, or ""."""
+        """The commit, or a fingerprint of the files; without files the pinned commit, or ""."""
         try:
             return self._weights().revision
         except ModelUnavailable:
-            pin = where.PINNED.get(SIZES.get(self._asked, self._asked))
-            return (pin.revision or "") if pin else ""
+            return (self._repository.revision or "") if self._repository else ""
 
     @property
     def languages(self) -> frozenset[str] | None:
-        """Languages that the model's vocabulary has a token for; None (many) while it is not on this machine."""
+        """The languages that the vocabulary has tokens for; None (many) while the model is not on this machine."""
         if self._languages is None:
             try:
                 self._languages = whisper_files.languages(self._weights().folder, self.name)
@@ -109,10 +117,12 @@ class Whisper:
 
     @property
     def is_loaded(self) -> bool:
+        """Whether the model is in memory."""
         return self._pipeline is not None
 
     @property
     def size_bytes(self) -> int:
+        """Size of the files. Raises WeightsMissing."""
         return folder_bytes(self._weights().folder)
 
     def check(self) -> None:
@@ -126,11 +136,7 @@ class Whisper:
             self._loaded()
 
     def transcribe(self, wav_path: Path, *, language: str, context: WorkContext) -> Transcript:
-        """What is said in a 16 kHz mono 16-bit WAV; progress in seconds of audio.
-
-        A language that the model does not know gives an empty transcript with the note "language_unsupported".
-        Raises Cancelled (between batches), InvalidValue, OutOfGpuMemory and what `load` raises.
-        """
+        """As SpeechRecognizer has it; can be cancelled between batches."""
         spoken = None if language == "auto" else language.split("-")[0].lower()
         known = self.languages
         if spoken is not None and known is not None and spoken not in known:
@@ -140,41 +146,37 @@ class Whisper:
             total_s = wav.getnframes() / wav.getframerate()
             context.report(0.0, total_s)
             pipeline = self._loaded()
-            heard = _Heard(pipeline, self.name, self._batches, spoken, total_s)
+            recognition = _Recognition(pipeline, self.name, self._batches, spoken, total_s)
             for window in windows(wav):
                 context.check()
-                heard.window(window, context)
+                recognition.add(window, context)
                 context.report(min(window.done_s, total_s), total_s)
             context.report(total_s, total_s)
-        return heard.transcript(self._no_speech_limit)
+        return recognition.transcript(self._no_speech_limit)
 
-    def _weights(self) -> where.Weights:
+    def _weights(self) -> Weights:
         if self._found is None:
-            if self._folder is not None:
-                self._found = where.at(self._folder, NEEDS, name=self.name)
-            else:
-                repo = SIZES.get(self._asked, self._asked)
-                self._found = where.find(repo, NEEDS, name=self._asked, models_dir=self._models_dir)
+            self._found = HUB.find(self._asked, self._models_dir)
         return self._found
 
     def _loaded(self) -> BatchedInferencePipeline:
         """The model; the lock must be held."""
         if self._pipeline is None:
-            from_folder, device = self._weights().folder, choose_device(self._device)
+            folder, device = self._weights().folder, choose_device(self._device)
             try:
-                self._pipeline = _load(from_folder, self.name, device, self._threads)
+                self._pipeline = _load(folder, self.name, device, self._threads)
             except DeviceUnavailable as error:
                 if self._device != "auto":
                     raise
-                _log.warning("%s runs on the CPU: %s", self.name, error)
+                _log.warning("%s runs on the CPU because the GPU cannot be used: %s", self.name, error)
                 device = "cpu"
-                self._pipeline = _load(from_folder, self.name, device, self._threads)
+                self._pipeline = _load(folder, self.name, device, self._threads)
             self._batches = Batches(self.name, self._batch_size or BATCH[device])
         return self._pipeline
 
 
-class _Heard:
-    """What one file has given so far."""
+class _Recognition:
+    """What has been recognised of one file so far."""
 
     def __init__(
         self, pipeline: BatchedInferencePipeline, name: str, batches: Batches, language: str | None, total_s: float
@@ -188,19 +190,19 @@ class _Heard:
         self._clips: list[Segment] = []
         self._unsure: tuple[str, float] | None = None
 
-    def window(self, window: Window, context: WorkContext) -> None:
-        """Hear one window, batch by batch."""
+    def add(self, window: Window, context: WorkContext) -> None:
+        """Recognise the speech in one window, batch by batch."""
 
-        def hear(clips: Sequence[Span]) -> tuple[list[Segment], float]:
+        def recognise(clips: Sequence[Span]) -> tuple[list[Segment], float]:
             context.check()
             return self._recognised(window, clips), clips[-1][1]
 
-        for found, end_s in self._batches.run(window.clips, hear):
+        for found, end_s in self._batches.run(window.clips, recognise):
             self._clips += found
             context.report(min(window.start_s + end_s, self._total_s), self._total_s)
 
     def _recognised(self, window: Window, clips: Sequence[Span]) -> list[Segment]:
-        """One segment a clip, its words with their own spaces, times from the start of the file."""
+        """One segment per clip: words with their leading spaces, times from the start of the file."""
         try:
             found, info = self._pipeline.transcribe(
                 window.samples,
@@ -218,19 +220,19 @@ class _Heard:
                 raise
             raise ModelBroken(name=self._name, reason=str(error) or type(error).__name__) from error
         if self._language is None:
-            self._settle(info.language, info.language_probability)
+            self._note_language(info.language, info.language_probability)
         self._spoken_s[info.language] += sum(part.end - part.start for part in parts)
         return [_segment(part, window, self._total_s) for part in parts if part.text.strip()]
 
-    def _settle(self, language: str, probability: float) -> None:
+    def _note_language(self, language: str, probability: float) -> None:
         if probability >= SURE:
             self._language, self._unsure = language, None
         elif self._unsure is None or probability > self._unsure[1]:
             self._unsure = (language, probability)
 
     def transcript(self, no_speech_limit: float) -> Transcript:
-        """The lines that are left when what was made up is taken out, with the counts of that."""
-        # a loop fills a whole clip, a stock phrase is one line of it: both are looked at
+        """The lines that are left after filtering, and how many were dropped for which reason."""
+        # a loop fills a whole clip and a stock phrase is one line of it, so both are filtered
         clips = filter_segments(self._clips, no_speech_limit=no_speech_limit)
         found: list[Segment] = []
         for clip in clips.segments:
@@ -266,7 +268,7 @@ def _segment(part: Any, window: Window, total_s: float) -> Segment:
 
 
 def _load(folder: Path, name: str, device: Device, threads: int) -> BatchedInferencePipeline:
-    """Raises ModelUnavailable, ModelBroken, DeviceUnavailable."""
+    """The loaded model. Raises ModelUnavailable, ModelBroken, DeviceUnavailable."""
     whisper_files.check_config(folder, name)
     try:
         from faster_whisper import BatchedInferencePipeline, WhisperModel
@@ -288,13 +290,31 @@ def _load(folder: Path, name: str, device: Device, threads: int) -> BatchedInfer
 
 
 def _try_gpu(model: Any) -> None:
-    """CTranslate2 loads cuBLAS and cuDNN at the first call only, and they may be of another version than it wants."""
+    """Run the encoder once: CTranslate2 loads cuBLAS and cuDNN only then, and they may be of the wrong version."""
     try:
         model.encode(np.zeros((model.model.n_mels, model.feature_extractor.nb_max_frames), np.float32))
     except RuntimeError as error:
         raise DeviceUnavailable(device="cuda", reason=str(error)) from error
 
 
-def _is_folder(model: str) -> bool:
-    path = Path(model).expanduser()
-    return path.is_absolute() or model.startswith(".") or path.is_dir()
+# --- the family -----------------------------------------------------------------------------------
+
+
+HUB = repository_files(
+    "speech",
+    names=SIZES,
+    pinned=PINNED,
+    needs=NEEDS,
+    select=lambda names: matching(names, FILES),
+    recognises=lambda names: "model.bin" in names and bool(matching(names, ("vocabulary.*",))),
+)
+FAMILY = ModelFamily(
+    name="whisper",
+    kind="speech",
+    make=lambda name, settings, purpose: Whisper(
+        name, no_speech_limit=settings.no_speech_limit, **adapter_options(settings, "speech")
+    ),
+    names=SIZES,
+    licence="MIT",
+    hub=HUB,
+)

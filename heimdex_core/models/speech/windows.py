@@ -1,4 +1,4 @@
-"""A long WAV in windows cut at silence, each with the clips of speech in it: an hour is never in memory."""
+"""A long WAV file in windows that end in silence, each with its clips of speech, so that it is never all in memory."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from heimdex_core.errors import InvalidValue
 RATE_HZ = 16_000
 WINDOW_S = 240.0
 CLIP_S = 30.0
-"""What a Whisper model hears at once."""
+"""The length of a Whisper model's input."""
 JOIN_S = 3.0
-"""Speech that is nearer together goes into one clip: a clip costs the same however much is said in it."""
+"""Speech with shorter pauses goes into one clip: a clip takes the same time however much is said in it."""
 PAD_S = 0.4
-"""A clip begins and ends this much outside its speech: the detector hears beginnings and endings late and early."""
+"""Silence around a clip's speech: the detector reports speech to begin late and to end early."""
 OVERLAP_S = 1.0
-"""A window's last second is heard again in the next one, for what begins in it."""
+"""The last second of a window is part of the next one too, for speech that begins in it."""
 
 Samples = npt.NDArray[np.float32]
 Span = tuple[float, float]
@@ -29,19 +29,22 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Window:
-    """`samples` begin at `start_s` of the file; `clips` and `speech` are [start, end) in seconds of the window."""
+    """A part of a file; spans are [start, end) in seconds from the start of the window."""
 
     start_s: float
+    """Where the window begins in the file."""
     samples: Samples
+    """Shape (n,), at RATE_HZ, from -1 to 1."""
     clips: tuple[Span, ...]
+    """Speech to recognise, with a little silence around it."""
     done_s: float
-    """Up to where the file is settled when this window is done."""
+    """Position in the file up to which everything is recognised after this window."""
     speech: tuple[Span, ...] = ()
-    """What the detector took for speech in the clips, without what is added around it."""
+    """The detected speech in the clips, without the silence around it."""
 
 
 def open_wav(path: Path) -> wave.Wave_read:
-    """The file, to be closed by the caller. InvalidValue unless it is 16 kHz mono 16-bit."""
+    """The opened file, which the caller closes. Raises InvalidValue unless it is 16 kHz, mono, 16-bit."""
     try:
         wav = wave.open(str(path), "rb")  # noqa: SIM115 - the caller's `with` closes it
     except (wave.Error, EOFError) as error:
@@ -56,7 +59,10 @@ def open_wav(path: Path) -> wave.Wave_read:
 
 
 def windows(wav: wave.Wave_read, *, window_s: float = WINDOW_S) -> Iterator[Window]:
-    """The whole file in order. Speech that reaches a window's end is left to the next window."""
+    """The whole file in order. Speech that reaches the end of a window is left to the next one.
+
+    The memory used depends on `window_s`, the length of a window in seconds, and not on that of the file.
+    """
     total = wav.getnframes()
     length = round(window_s * RATE_HZ)
     at = 0
@@ -64,29 +70,29 @@ def windows(wav: wave.Wave_read, *, window_s: float = WINDOW_S) -> Iterator[Wind
         wav.setpos(at)
         samples = np.frombuffer(wav.readframes(min(length, total - at)), "<i2").astype(np.float32) / 32768.0
         if not samples.size:
-            return  # the header promised more than there is
+            return  # the header states more samples than there are
         is_last = at + samples.size >= total
         end_s = samples.size / RATE_HZ
         speech = speech_in(samples)
         around = padded(speech, end_s)
         cut_s = end_s if is_last else cut_at(around, end_s)
         kept = [(a, min(b, cut_s)) for a, b in around if a < cut_s]
-        heard = tuple((a, min(b, cut_s)) for a, b in speech if a < cut_s)
-        yield Window(at / RATE_HZ, samples, clips_of(kept), at / RATE_HZ + cut_s, heard)
+        detected = tuple((a, min(b, cut_s)) for a, b in speech if a < cut_s)
+        yield Window(at / RATE_HZ, samples, clips_of(kept), at / RATE_HZ + cut_s, detected)
         at += max(1, round(cut_s * RATE_HZ))
 
 
 def speech_in(samples: Samples) -> list[Span]:
-    """Where somebody speaks, by the voice activity detector of faster-whisper; with PAD_S no longer than a clip."""
+    """Where there is speech, by the voice activity detector of faster-whisper; with PAD_S no longer than a clip."""
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-    # the values of faster-whisper's own batched pipeline, but for the padding: words are told by where speech begins
+    # as in faster-whisper's batched pipeline, except for the padding: `within_speech` needs the detected times
     options = VadOptions(max_speech_duration_s=CLIP_S - 2 * PAD_S, min_silence_duration_ms=160, speech_pad_ms=0)
     return [(s["start"] / RATE_HZ, s["end"] / RATE_HZ) for s in get_speech_timestamps(samples, options)]
 
 
 def padded(speech: Sequence[Span], end_s: float) -> list[Span]:
-    """Each span with PAD_S around it, or half of the silence where its neighbour is nearer; inside [0, end_s)."""
+    """Each span with PAD_S on both sides, or half of the pause where that is shorter; inside [0, end_s)."""
     befores = [2 * speech[0][0], *(b[0] - a[1] for a, b in zip(speech, speech[1:], strict=False))] if speech else []
     afters = [*befores[1:], 2 * (end_s - speech[-1][1])] if speech else []
     return [
@@ -96,16 +102,16 @@ def padded(speech: Sequence[Span], end_s: float) -> list[Span]:
 
 
 def cut_at(speech: Sequence[Span], end_s: float) -> float:
-    """Where a window that is not the last one ends: in silence, before speech that may go on after it."""
+    """Where a window other than the last one ends: in silence, before speech that may continue after it."""
     if speech and speech[-1][1] > end_s - OVERLAP_S:
         start_s = speech[-1][0]
-        # speech without a pause is cut where the detector cut it; one span alone is taken as it is
+        # speech without a pause is cut where the detector cut it; a single span is kept whole
         return start_s if start_s > OVERLAP_S else end_s
     return max(end_s - OVERLAP_S, speech[-1][1] if speech else 0.0)
 
 
 def clips_of(speech: Sequence[Span]) -> tuple[Span, ...]:
-    """Spans joined over short silences, to at most CLIP_S."""
+    """The spans, joined across pauses of up to JOIN_S into clips of at most CLIP_S."""
     clips: list[Span] = []
     for start_s, end_s in speech:
         if end_s <= start_s:

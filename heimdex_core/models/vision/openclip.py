@@ -1,6 +1,6 @@
-"""Pictures and descriptions by any open_clip model: "name/pretrained", or "local-dir:PATH".
+"""Embeddings of images and descriptions by any open_clip model: "ARCHITECTURE/PRETRAINED", or "local-dir:PATH".
 
-Each side is read when it is first asked for. A process that only searches never holds the picture side.
+Each tower is read when it is first needed. A process that only searches never loads the image tower.
 """
 
 from __future__ import annotations
@@ -8,40 +8,44 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heimdex_core.errors import HeimdexError, InvalidValue, ModelBroken, ModelUnavailable
-from heimdex_core.models import locate as where
+from heimdex_core.errors import InvalidValue, ModelBroken, ModelUnavailable
 from heimdex_core.models.base import Image, QueryVector, Vectors
 from heimdex_core.models.batching import Batches, is_out_of_memory
 from heimdex_core.models.device import Device, choose_device, has_fast_bf16
-from heimdex_core.models.text.language import latin_share
-from heimdex_core.models.text.tokenizer_coverage import LATIN_SHARE, Reader, words_of
+from heimdex_core.models.family import ModelFamily, adapter_options
+from heimdex_core.models.locate import folder_bytes
+from heimdex_core.models.text.coverage import LATIN_SHARE, TokenizerCoverage, latin_share, words_of
 from heimdex_core.models.threads import use_torch_threads
 from heimdex_core.models.vision import openclip_files
 from heimdex_core.models.vision.openclip_files import Files
 from heimdex_core.models.vision.tags import VOCABULARY, Tagger, read_vocabulary
-from heimdex_core.models.weights import folder_bytes
 from heimdex_core.types import Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 PROMPTS = ("{}", "a photo of {}", "a video frame of {}")
-# on a CPU a batch is no faster than its pictures one by one, and one by one the result never depends on neighbours
+# on a CPU a batch is no faster than its images one by one, and one by one the result never depends on neighbours
 BATCH: dict[Device, int] = {"cpu": 1, "cuda": 64}
 TEXT_BATCH: dict[Device, int] = {"cpu": 8, "cuda": 256}
 AHEAD = 8
-"""Pictures that are made ready while the model works on the ones before."""
-LONGEST_ASPECT = 4
+"""Images that are preprocessed while the model works on the previous ones."""
+MAX_ASPECT = 4
 
 
 class OpenClip:
-    """An ImageTextEncoder. Safe to call from many threads; the model serves one at a time."""
+    """An ImageTextEncoder. Safe to call from many threads, which are served one at a time.
+
+    `model` is "ARCHITECTURE/PRETRAINED" as in open_clip or "local-dir:PATH", else UnknownName is raised. `device` is
+    "auto", "cpu" or "cuda", `threads` are torch's per call, `batch_size` is in images, None for the device's default.
+    A query is put in place of "{}" in each of the `prompts` (InvalidValue without it), and the vectors are averaged.
+    `vocabulary` is the TOML file of the tags.
+    """
 
     def __init__(
         self,
@@ -54,7 +58,6 @@ class OpenClip:
         batch_size: int | None = None,
         vocabulary: Path = VOCABULARY,
     ) -> None:
-        """Reads no weights. UnknownName for a model, InvalidValue for a prompt that has no place for the query."""
         for prompt in prompts:
             if "{}" not in prompt:
                 raise InvalidValue(name="vision prompt", value=prompt, reason="it has no {} for the query")
@@ -71,7 +74,7 @@ class OpenClip:
         self._images: _Side | None = None
         self._tokenizer: Any = None
         self._transform: Any = None
-        self._reader_made: Reader | None = None
+        self._coverage_read: TokenizerCoverage | None = None
         self._tagger: Tagger | None = None
         self._pool = ThreadPoolExecutor(
             min(4, self._threads), thread_name_prefix="pictures", initializer=use_torch_threads, initargs=(1,)
@@ -79,21 +82,16 @@ class OpenClip:
 
     @property
     def name(self) -> str:
+        """The architecture, or the name of the folder."""
         return self._spec.name
 
     @property
-    def licence(self) -> str:
-        pin = where.PINNED.get(self._spec.repo or "")
-        return pin.licence if pin else "see the model's page"
-
-    @property
     def space(self) -> Space:
-        """Read from the files, or for a pinned model known without them. Raises WeightsMissing, ModelBroken."""
+        """Read from the files; of a pinned model known without them. Raises WeightsMissing, ModelBroken."""
         try:
             files = self._files()
         except ModelUnavailable:
-            pin = where.PINNED.get(self._spec.repo or "")
-            dim = openclip_files.stated_dim(self._spec)
+            pin, dim = self._spec.pin, openclip_files.stated_dim(self._spec)
             if pin is None or pin.revision is None or dim is None:
                 raise
             return self._space(pin.revision, dim)
@@ -101,7 +99,7 @@ class OpenClip:
 
     @property
     def is_loaded(self) -> bool:
-        """True when queries can be answered at once."""
+        """Whether the text tower is in memory, so that queries need not wait."""
         return self._text is not None
 
     @property
@@ -111,6 +109,7 @@ class OpenClip:
 
     @property
     def size_bytes(self) -> int:
+        """Size of the files. Raises WeightsMissing, ModelBroken."""
         return folder_bytes(self._files().folder)
 
     @property
@@ -125,7 +124,7 @@ class OpenClip:
         read_vocabulary(self._vocabulary)
 
     def load(self) -> None:
-        """Read the text side now; the picture side is read with the first picture.
+        """Read the text tower now; the image tower is read with the first image.
 
         Raises WeightsMissing, ModelUnavailable, ModelBroken, DeviceUnavailable.
         """
@@ -133,7 +132,7 @@ class OpenClip:
             self._text_side()
 
     def encode_images(self, images: Sequence[Image]) -> Vectors:
-        """(n, d) unit vectors of RGB pictures of any size. Raises InvalidValue for other arrays."""
+        """The vectors (n, d) of RGB images of any size. Raises InvalidValue for other arrays."""
         for image in images:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
                 raise InvalidValue(
@@ -144,29 +143,29 @@ class OpenClip:
         with self._lock:
             side = self._image_side()
         found: list[Vectors] = []
-        for ready in self._made_ready(images, max(AHEAD, 2 * side.batches.size)):
+        for block in self._preprocessed(images, max(AHEAD, 2 * side.batches.size)):
             with self._lock:
-                found += list(side.run(ready, self._threads))
+                found += list(side.run(block, self._threads))
         return np.concatenate(found)
 
     def encode_query(self, text: str) -> QueryVector:
-        """The mean of the query in each prompt; abstains with "language" or "no_known_words"."""
+        """The mean of the query in each prompt, (d,); abstains with "language" or "no_known_words"."""
         words = words_of(text)
-        unread = set(self._unread(words))
-        reason = self._reason(text, words, unread)
+        unknown = set(self._unknown_words(words))
+        reason = self._reason(text, words, unknown)
         if reason is not None:
             return QueryVector(None, reason=reason, unknown_words=tuple(words))
-        known = [word for word in words if word not in unread]
-        # what the tokenizer does not know it would read as a word of its own
-        vector = self._encode_texts([" ".join(known) if unread else text.strip()])[0]
-        return QueryVector(vector, used_words=tuple(known), unknown_words=tuple(w for w in words if w in unread))
+        known = [word for word in words if word not in unknown]
+        # words that the tokenizer does not know would be encoded as one word that means something else
+        vector = self._encode_texts([" ".join(known) if unknown else text.strip()])[0]
+        return QueryVector(vector, used_words=tuple(known), unknown_words=tuple(w for w in words if w in unknown))
 
     def tags(self, vector: Vectors) -> tuple[str, ...]:
-        """English names of what a scene's vector (d,) shows, most certain first, at most 8."""
+        """English names of what the image with this vector (d,) shows, most certain first, at most 8."""
         with self._lock:
             if self._tagger is None:
                 vocabulary = read_vocabulary(self._vocabulary)
-                known = {name for name in vocabulary.names if not self._unread(words_of(name))}
+                known = {name for name in vocabulary.names if not self._unknown_words(words_of(name))}
                 scale = openclip_files.logit_scale(self._files())
                 self._tagger = Tagger(vocabulary, known, self._encode_texts, scale)
             return self._tagger.tags(np.asarray(vector, dtype=np.float32))
@@ -174,56 +173,56 @@ class OpenClip:
     # --- words --------------------------------------------------------------------------------------
 
     def _encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """(n, d): of each text the mean over the prompts."""
-        asked = [prompt.replace("{}", text) for text in texts for prompt in self._prompts]
+        """The vectors (n, d): of each text the mean over the prompts."""
+        prompted = [prompt.replace("{}", text) for text in texts for prompt in self._prompts]
         with self._lock:
             side = self._text_side()
-            ids = self._tokenizer(asked)
+            ids = self._tokenizer(prompted)
             found = np.concatenate(list(side.run(list(ids), self._threads)))
         mean = found.reshape(len(texts), len(self._prompts), -1).mean(axis=1)
         return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True), dtype=np.float32)
 
-    def _unread(self, words: list[str]) -> list[str]:
-        reader = self._reader()
-        if reader is not None:
-            return reader.unread(words)
-        # the bundled tokenizer is of English models and cuts every other script into bytes
+    def _unknown_words(self, words: list[str]) -> list[str]:
+        coverage = self._coverage()
+        if coverage is not None:
+            return coverage.unknown_words(words)
+        # the tokenizer in open_clip belongs to English models and splits every other script into bytes
         return [word for word in words if latin_share(word) not in (None, 1.0)]
 
-    def _reason(self, text: str, words: list[str], unread: set[str]) -> str | None:
+    def _reason(self, text: str, words: list[str], unknown: set[str]) -> str | None:
         if not words:
             return "no_known_words"
         share = latin_share(text)
         is_foreign = share is not None and share < LATIN_SHARE
-        reader = self._reader()
-        if reader is not None:
-            return reader.reason(text)
-        return "language" if is_foreign else "no_known_words" if len(unread) == len(set(words)) else None
+        coverage = self._coverage()
+        if coverage is not None:
+            return coverage.reason(text)
+        return "language" if is_foreign else "no_known_words" if len(unknown) == len(set(words)) else None
 
-    def _reader(self) -> Reader | None:
-        if self._reader_made is None:
+    def _coverage(self) -> TokenizerCoverage | None:
+        if self._coverage_read is None:
             folder = openclip_files.tokenizer_folder(self._files(), self._models_dir)
             if folder is None:
                 return None
-            self._reader_made = Reader(folder / "tokenizer.json", self.name)
-        return self._reader_made
+            self._coverage_read = TokenizerCoverage(folder / "tokenizer.json", self.name)
+        return self._coverage_read
 
-    # --- pictures -----------------------------------------------------------------------------------
+    # --- images -------------------------------------------------------------------------------------
 
-    def _made_ready(self, images: Sequence[Image], ahead: int) -> Iterator[list[Tensor]]:
-        """Blocks of pictures as the model wants them; the next block is made while one is worked on."""
+    def _preprocessed(self, images: Sequence[Image], ahead: int) -> Iterator[list[Tensor]]:
+        """Blocks of input tensors; the next block is prepared while the caller works on one."""
         waiting: list[Future[Tensor]] = []
         for start in range(0, len(images), ahead):
-            coming = [self._pool.submit(self._make_ready, image) for image in images[start : start + ahead]]
+            coming = [self._pool.submit(self._preprocess, image) for image in images[start : start + ahead]]
             if waiting:
                 yield [future.result() for future in waiting]
             waiting = coming
         yield [future.result() for future in waiting]
 
-    def _make_ready(self, image: Image) -> Tensor:
-        from PIL import Image as Pictures
+    def _preprocess(self, image: Image) -> Tensor:
+        from PIL import Image as PilImage
 
-        found: Tensor = self._transform(Pictures.fromarray(np.ascontiguousarray(_less_long(image))))
+        found: Tensor = self._transform(PilImage.fromarray(np.ascontiguousarray(_without_long_ends(image))))
         return found
 
     # --- loading ------------------------------------------------------------------------------------
@@ -240,7 +239,7 @@ class OpenClip:
         """The lock must be held."""
         if self._text is None:
             files = self._files()
-            with _in_words(self.name):
+            with openclip_files.build_errors(self.name):
                 tower = openclip_files.text_tower(files, self._models_dir)
                 self._tokenizer = openclip_files.tokenizer(files, self._models_dir)
                 device = choose_device(self._device)
@@ -251,14 +250,9 @@ class OpenClip:
         """The lock must be held."""
         if self._images is None:
             files = self._files()
-            with _in_words(self.name):
-                from open_clip.transform import PreprocessCfg, image_transform_v2
-
+            with openclip_files.build_errors(self.name):
                 tower = openclip_files.image_tower(files)
-                size = getattr(tower, "image_size", files.model["vision_cfg"].get("image_size", 224))
-                self._transform = image_transform_v2(
-                    PreprocessCfg(**{**files.preprocess, "size": size}), is_train=False
-                )
+                self._transform = openclip_files.image_transform(files, tower)
                 device = choose_device(self._device)
                 batches = Batches(self.name, self._batch_size or BATCH[device])
                 self._images = _Side(self.name, tower, device, batches, files.dim)
@@ -266,7 +260,7 @@ class OpenClip:
 
 
 class _Side:
-    """One tower on its device, asked in half precision where the hardware has that."""
+    """One tower on its device, in half precision where the hardware supports that."""
 
     def __init__(self, name: str, tower: nn.Module, device: Device, batches: Batches, dim: int) -> None:
         import torch
@@ -281,7 +275,7 @@ class _Side:
         self._half = fast or device == "cuda"
 
     def run(self, inputs: Sequence[Tensor], threads: int) -> Iterator[Vectors]:
-        """(n, d) unit vectors of each batch in turn."""
+        """The unit vectors (n, d) of each batch in turn."""
         use_torch_threads(threads)
         return self.batches.run(inputs, self._batch)
 
@@ -299,26 +293,26 @@ class _Side:
                 raise
             raise ModelBroken(name=self._name, reason=str(error)) from error
         if vectors.shape != (len(inputs), self._dim) or not np.isfinite(vectors).all():
-            raise ModelBroken(name=self._name, reason=f"it gave vectors of shape {vectors.shape}, or not numbers")
+            raise ModelBroken(name=self._name, reason=f"it returned vectors of shape {vectors.shape}, or not numbers")
         return np.asarray(vectors, dtype=np.float32)
 
 
-@contextmanager
-def _in_words(name: str) -> Iterator[None]:
-    """Turns what building a model can raise into ModelUnavailable or ModelBroken."""
-    try:
-        yield
-    except HeimdexError:
-        raise
-    except ImportError as error:
-        raise ModelUnavailable(name=name, reason=str(error)) from error
-    except Exception as error:  # timm and open_clip raise whatever a wrong configuration leads to
-        raise ModelBroken(name=name, reason=str(error) or repr(error)) from error
-
-
-def _less_long(image: Image) -> Image:
-    """The middle of a picture that is a mere strip, which would else be enlarged beyond all memory."""
+def _without_long_ends(image: Image) -> Image:
+    """The middle of an image longer than MAX_ASPECT, whose shorter side would be enlarged beyond all memory."""
     height, width = image.shape[:2]
-    short = min(height, width) * LONGEST_ASPECT
-    top, left = max(0, (height - short) // 2), max(0, (width - short) // 2)
-    return image[top : top + short, left : left + short] if max(height, width) > short else image
+    most = min(height, width) * MAX_ASPECT
+    top, left = max(0, (height - most) // 2), max(0, (width - most) // 2)
+    return image[top : top + most, left : left + most] if max(height, width) > most else image
+
+
+FAMILY = ModelFamily(
+    name="openclip",
+    kind="vision",
+    make=lambda name, settings, purpose: OpenClip(
+        name,
+        prompts=settings.vision_prompts,
+        **adapter_options(settings, "query" if purpose == "query" else "vision"),
+    ),
+    names=openclip_files.REPOS,
+    hub=openclip_files.hub_files(lambda name: not openclip_files.is_coca(name)),
+)

@@ -1,18 +1,27 @@
-"""Finding an open_clip model's files and reading one tower at a time from them."""
+"""Finding the files of open_clip models, and reading one tower at a time from them."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import ModelBroken, ModelFolderUnusable, ModelUnavailable, UnknownName, WeightsMissing
-from heimdex_core.models import locate as where
+from heimdex_core.errors import (
+    HeimdexError,
+    ModelBroken,
+    ModelFolderUnusable,
+    ModelUnavailable,
+    UnknownName,
+    WeightsMissing,
+)
+from heimdex_core.models import locate
+from heimdex_core.models.family import HubFiles, Repository, first_matching, matching, unknown_name
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,15 +37,29 @@ WEIGHTS = (
 )
 TOKENIZER = ("tokenizer*.json", "special_tokens_map.json")
 REPOS = {
-    # those of the profiles, so that naming them needs no import of open_clip
+    # those of the profiles, so that their names are known without importing open_clip
     "ViT-B-16-SigLIP2/webli": "timm/ViT-B-16-SigLIP2",
     "ViT-SO400M-14-SigLIP/webli": "timm/ViT-SO400M-14-SigLIP",
+}
+PINNED = {
+    repo: Repository(
+        repo,
+        (CONFIG, "open_clip_model.safetensors", *TOKENIZER),
+        revision=revision,
+        licence="Apache-2.0",
+        size_bytes=size_bytes,
+        dim=dim,
+    )
+    for repo, revision, size_bytes, dim in (
+        ("timm/ViT-B-16-SigLIP2", "eee10eff6dd8cabae2d7f379d4e8cfcd352030aa", 1_535_000_000, 768),
+        ("timm/ViT-SO400M-14-SigLIP", "c85ba2402be4b49b5d178f2e2384fdf50f8c7961", 3_515_000_000, 1152),
+    )
 }
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a person asked for: a folder, or a repository (with the file in it, where it has a name of its own)."""
+    """A model that was asked for: a folder, or a repository with the name of the weights if it has several models."""
 
     name: str
     asked: str
@@ -46,10 +69,15 @@ class Spec:
     architecture: str | None = None
     tag: str | None = None
 
+    @property
+    def pin(self) -> Repository | None:
+        """The pinned repository, where it is one."""
+        return PINNED.get(self.repo or "")
+
 
 @dataclass(frozen=True)
 class Files:
-    """A model that is on this machine. The configurations are open_clip's."""
+    """A model on this machine. The configurations have open_clip's format."""
 
     spec: Spec
     folder: Path
@@ -60,15 +88,20 @@ class Files:
 
     @property
     def text(self) -> Mapping[str, Any]:
+        """Configuration of the text tower."""
         return self.model.get("text_cfg", {})
 
     @property
     def dim(self) -> int:
+        """Width of the vectors."""
         return int(self.model["embed_dim"])
 
 
 def parse(asked: str) -> Spec:
-    """Reads "name/pretrained" or "local-dir:PATH". UnknownName, with the nearest names, for anything else."""
+    """The model that is named "ARCHITECTURE/PRETRAINED" as in open_clip, or "local-dir:PATH".
+
+    Raises UnknownName, with similar names, for anything else; ModelUnavailable for a model that is on no hub.
+    """
     if asked.startswith(LOCAL):
         folder = Path(asked.removeprefix(LOCAL)).expanduser()
         return Spec(folder.name, asked, folder=folder)
@@ -76,9 +109,9 @@ def parse(asked: str) -> Spec:
     if asked in REPOS:
         return Spec(architecture, asked, repo=REPOS[asked], architecture=architecture, tag=tag)
     known = pretrained()
-    found = known.get((architecture, tag.lower().replace("-", "_")))
+    found = known.get(_pretrained_key(architecture, tag))
     if found is None:
-        raise where.unknown("vision model", asked, (f"{name}/{tag}" for name, tag in known))
+        raise unknown_name("vision model", asked, (f"{name}/{tag}" for name, tag in known))
     place = str(found.get("hf_hub") or "")
     if not place:
         raise ModelUnavailable(
@@ -89,34 +122,33 @@ def parse(asked: str) -> Spec:
 
 
 def find(spec: Spec, models_dir: Path | None) -> Files:
-    """Raises WeightsMissing, ModelBroken."""
+    """The files of a model. Raises WeightsMissing, ModelBroken."""
     own = (f"{Path(spec.file).stem}.safetensors", spec.file) if spec.file else ()
     names = (*own, *WEIGHTS)
     if spec.folder is not None:
-        found = where.at(spec.folder, (names, (CONFIG,)), name=spec.asked)
+        found = locate.at(spec.folder, (names, (CONFIG,)), name=spec.asked)
     else:
-        found = where.find(spec.repo or "", (names,), name=spec.asked, models_dir=models_dir)
+        found = _find_repo(spec.repo or "", (names,), spec.asked, models_dir)
     weights = next(path for name in names if (path := found.folder / name).is_file())
     model, preprocess = _configuration(found.folder, spec)
     return Files(spec, found.folder, found.revision, weights, model, preprocess)
 
 
 def stated_dim(spec: Spec) -> int | None:
-    """Width of the vectors where the weights are not there but the architecture is known."""
-    pin = where.PINNED.get(spec.repo or "")
-    if pin and pin.dim:
-        return pin.dim
+    """Width of the vectors where the architecture is known but the weights are not on this machine."""
+    if spec.pin and spec.pin.dim:
+        return spec.pin.dim
     return int(_built_in(spec.architecture)["embed_dim"]) if spec.architecture else None
 
 
 def other_repos(spec: Spec) -> dict[str, tuple[str, ...]]:
-    """Further repositories that open_clip's architecture refers to, and the files that are needed of each."""
+    """Further repositories that open_clip's architecture refers to, with the files that are needed of each."""
     if not spec.architecture or not spec.repo:
         return {}
     try:
         text = _built_in(spec.architecture)["text_cfg"]
     except (UnknownName, ModelUnavailable):
-        return {}  # a name of ours; its own configuration says what it needs
+        return {}  # one of REPOS; its own configuration states what it needs
     found: dict[str, tuple[str, ...]] = {}
     for key, files in (("hf_model_name", ("config.json",)), ("hf_tokenizer_name", TOKENIZER)):
         repo = str(text.get(key) or "")
@@ -125,17 +157,89 @@ def other_repos(spec: Spec) -> dict[str, tuple[str, ...]]:
     return found
 
 
+# --- for the families -----------------------------------------------------------------------------
+
+
+def is_coca(name: str) -> bool:
+    """Whether a name is that of a CoCa model, which writes captions."""
+    return name.startswith("coca")
+
+
+def hub_files(accepts: Callable[[str], bool]) -> HubFiles:
+    """The files of the open_clip models whose names are accepted."""
+    return HubFiles(
+        repositories=_repositories,
+        find=_find_with_tokenizer,
+        select=_select,
+        needs=lambda file: (weight_names(file),),
+        recognises=lambda names: CONFIG in names or bool({*names} & {*WEIGHTS} - {"model.safetensors"}),
+        accepts=accepts,
+        lists=lambda name: accepts(name) and _is_listed(name),
+        folder_prefix=LOCAL,
+    )
+
+
+def _is_listed(name: str) -> bool:
+    architecture, _, tag = name.rpartition("/")
+    # importing open_clip takes seconds, and most repositories are not named like an architecture
+    return _built_in_path(architecture).is_file() and _pretrained_key(architecture, tag) in pretrained()
+
+
+def weight_names(file: str | None) -> tuple[str, ...]:
+    """Names that the weights may have, safetensors before torch's format; `file` is a name of their own."""
+    own = [f"{Path(file).stem}.safetensors", file] if file else []
+    return tuple(sorted(dict.fromkeys([*own, *WEIGHTS]), key=lambda name: not name.endswith(".safetensors")))
+
+
+def _repositories(name: str) -> tuple[Repository, ...]:
+    if name.startswith(LOCAL):
+        return ()
+    spec = parse(name)
+    if spec.pin:
+        return (spec.pin,)
+    # an architecture of transformers is described by its own repository; a mere tokenizer may be beside the weights
+    others = (
+        Repository(repo, files, unless="" if "config.json" in files else "tokenizer.json")
+        for repo, files in other_repos(spec).items()
+    )
+    return (Repository(spec.repo or "", file=spec.file), *others)
+
+
+def _find_with_tokenizer(name: str, models_dir: Path | None) -> locate.Weights:
+    files = find(parse(name), models_dir)
+    tokenizer_folder(files, models_dir)
+    return locate.Weights(files.folder, files.revision)
+
+
+def _select(names: Sequence[str], file: str | None) -> set[str]:
+    found = matching(names, (CONFIG, *TOKENIZER, "config.json", "vocab.*", "merges.txt"))
+    return found | first_matching(names, weight_names(file))
+
+
 # --- towers ---------------------------------------------------------------------------------------
 
 
+@contextmanager
+def build_errors(name: str) -> Iterator[None]:
+    """Turn whatever building a model raises into ModelUnavailable or ModelBroken."""
+    try:
+        yield
+    except HeimdexError:
+        raise
+    except ImportError as error:
+        raise ModelUnavailable(name=name, reason=str(error)) from error
+    except Exception as error:  # timm, open_clip and safetensors raise anything for a wrong configuration
+        raise ModelBroken(name=name, reason=str(error) or repr(error)) from error
+
+
 def text_tower(files: Files, models_dir: Path | None) -> nn.Module:
-    """The text side alone: no picture weights are read. Raises ModelBroken, WeightsMissing."""
+    """The text tower alone, without reading weights of the image tower. Raises ModelBroken, WeightsMissing."""
     from open_clip.model import _build_text_tower, convert_to_custom_text_state_dict
 
     config = dict(files.text)
     if config.get("hf_model_name"):
-        # another repository's architecture: its configuration is enough, the weights are in ours
-        base = where.find(config["hf_model_name"], (("config.json",),), name=files.spec.asked, models_dir=models_dir)
+        # an architecture from another repository: its configuration is enough, the weights are in ours
+        base = _find_repo(config["hf_model_name"], (("config.json",),), files.spec.asked, models_dir)
         config |= {"hf_model_name": str(base.folder), "hf_model_pretrained": False}
     tower = _build_text_tower(files.dim, config, quick_gelu=_quick_gelu(files))
     state = _read(files, lambda key: not key.startswith("visual."))
@@ -145,7 +249,7 @@ def text_tower(files: Files, models_dir: Path | None) -> nn.Module:
 
 
 def image_tower(files: Files) -> nn.Module:
-    """The picture side alone. Raises ModelBroken."""
+    """The image tower alone. Raises ModelBroken."""
     from open_clip.model import _build_vision_tower
 
     config = {**files.model["vision_cfg"], "timm_model_pretrained": False}
@@ -153,8 +257,16 @@ def image_tower(files: Files) -> nn.Module:
     return _fill(files, tower, _read(files, lambda key: key.startswith("visual.")), "visual.")
 
 
+def image_transform(files: Files, module: nn.Module) -> Any:
+    """The transform from a PIL image to the input tensor of `module`, an image tower."""
+    from open_clip.transform import PreprocessCfg, image_transform_v2
+
+    size = getattr(module, "image_size", files.model["vision_cfg"].get("image_size", 224))
+    return image_transform_v2(PreprocessCfg(**{**files.preprocess, "size": size}), is_train=False)
+
+
 def logit_scale(files: Files) -> float:
-    """By what similarities are multiplied before they are compared as probabilities."""
+    """The factor by which similarities are multiplied before they are compared as probabilities."""
     state = _read(files, lambda key: key == "logit_scale")
     if not state:
         raise ModelBroken(name=files.spec.name, reason=f"{files.weights.name} has no logit_scale")
@@ -162,7 +274,7 @@ def logit_scale(files: Files) -> float:
 
 
 def tokenizer(files: Files, models_dir: Path | None) -> Any:
-    """open_clip's own tokenizer: (texts) -> (n, context) token ids. Never asks a hub."""
+    """open_clip's own tokenizer: texts to token ids (n, context length). Never uses the network."""
     from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
     config = files.text
@@ -178,7 +290,7 @@ def tokenizer(files: Files, models_dir: Path | None) -> Any:
 
 
 def tokenizer_folder(files: Files, models_dir: Path | None) -> Path | None:
-    """Where tokenizer.json is; None for models that use open_clip's bundled one. Raises WeightsMissing."""
+    """The folder with tokenizer.json; None for models that use the one in open_clip. Raises WeightsMissing."""
     repo = str(files.text.get("hf_tokenizer_name") or "")
     if not repo and "siglip" not in files.spec.name.lower():
         return None
@@ -188,7 +300,7 @@ def tokenizer_folder(files: Files, models_dir: Path | None) -> Path | None:
     try:
         if "/" not in repo:
             raise WeightsMissing(name=files.spec.asked, reason=reason)
-        return where.find(repo, (("tokenizer.json",),), name=files.spec.asked, models_dir=models_dir).folder
+        return _find_repo(repo, (("tokenizer.json",),), files.spec.asked, models_dir).folder
     except WeightsMissing as error:
         if files.spec.folder is None:
             raise
@@ -196,6 +308,11 @@ def tokenizer_folder(files: Files, models_dir: Path | None) -> Path | None:
 
 
 # --- details --------------------------------------------------------------------------------------
+
+
+def _find_repo(repo: str, needs: locate.Needs, name: str, models_dir: Path | None) -> locate.Weights:
+    revision = PINNED[repo].revision if repo in PINNED else None
+    return locate.find(repo, needs, name=name, models_dir=models_dir, revision=revision)
 
 
 def _read(files: Files, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
@@ -216,9 +333,9 @@ def _read(files: Files, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
 
 
 def _fill(files: Files, tower: nn.Module, state: Mapping[str, Tensor], prefix: str) -> nn.Module:
-    """The tower with every weight read and none left over, ready to be asked."""
+    """The tower for inference, with every weight read and none left over."""
     own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-    # written by older versions of transformers, no weight
+    # written by older versions of transformers; not a weight
     own.pop("transformer.embeddings.position_ids", None)
     try:
         tower.load_state_dict(own, strict=True)
@@ -239,7 +356,7 @@ def _configuration(folder: Path, spec: Spec) -> tuple[Mapping[str, Any], Mapping
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelBroken(name=spec.name, reason=f"{CONFIG} cannot be read ({error!r})") from error
         return model, config.get("preprocess_cfg", {})
-    tag = pretrained().get((spec.architecture or "", (spec.tag or "").lower().replace("-", "_")), {})
+    tag = pretrained().get(_pretrained_key(spec.architecture or "", spec.tag or ""), {})
     keys = ("mean", "std", "interpolation", "resize_mode")
     model = _built_in(spec.architecture or "")
     return {**model, "quick_gelu": bool(tag.get("quick_gelu"))}, {key: tag[key] for key in keys if key in tag}
@@ -252,18 +369,26 @@ def _quick_gelu(files: Files) -> bool:
 @lru_cache(maxsize=32)
 def _built_in(architecture: str) -> dict[str, Any]:
     """open_clip's configuration of an architecture, read without importing open_clip."""
-    package = importlib.util.find_spec("open_clip")
-    if package is None or not package.submodule_search_locations:
-        raise ModelUnavailable(name=architecture, reason="the package open_clip_torch is not installed")
-    path = Path(package.submodule_search_locations[0]) / "model_configs" / f"{architecture}.json"
+    path = _built_in_path(architecture)
     if not path.is_file():
         raise UnknownName(kind="vision model", name=architecture, known="those of open_clip.list_models()")
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
+def _built_in_path(architecture: str) -> Path:
+    package = importlib.util.find_spec("open_clip")
+    if package is None or not package.submodule_search_locations:
+        raise ModelUnavailable(name=architecture, reason="the package open_clip_torch is not installed")
+    return Path(package.submodule_search_locations[0]) / "model_configs" / f"{architecture}.json"
+
+
+def _pretrained_key(architecture: str, tag: str) -> tuple[str, str]:
+    return architecture, tag.lower().replace("-", "_")
+
+
 def pretrained() -> Mapping[tuple[str, str], Mapping[str, Any]]:
-    """(architecture, tag) -> open_clip's entry."""
+    """open_clip's pretrained models by (architecture, tag). Raises ModelUnavailable if it is not installed."""
     try:
         from open_clip.pretrained import get_pretrained_cfg, list_pretrained
     except ImportError as error:

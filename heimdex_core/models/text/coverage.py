@@ -1,0 +1,125 @@
+"""Which texts a model can read: by their script, and by how the model's tokenizer splits their words.
+
+A tokenizer splits words of a script that its vocabulary covers into pieces of several letters, and others into letters,
+parts of letters or bytes, or into the token for the unknown.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from heimdex_core.errors import ModelBroken
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+LATIN_SHARE = 0.5
+"""A text with a smaller share of Latin letters is one in another script."""
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_SYLLABLES = 0x2E80
+"""From this code point on a character stands for a syllable or a word, not for a letter."""
+_LETTERS_IN_SYLLABLE = 2.5
+"""A Hangul syllable or a Chinese character says about as much as this many Latin letters. Without the factor one
+Korean word in an English sentence would weigh next to nothing."""
+
+
+@lru_cache(maxsize=4096)
+def is_latin_letter(char: str) -> bool:
+    """Whether a character is a letter of the Latin script, accented and full-width ones included."""
+    return char.isalpha() and unicodedata.name(char, "").replace("FULLWIDTH ", "").startswith("LATIN ")
+
+
+def latin_share(text: str) -> float | None:
+    """The share of Latin letters among all letters, 0 to 1; None for a text without letters."""
+    latin = other = 0.0
+    for char in text:
+        if not char.isalpha():
+            continue
+        if is_latin_letter(char):
+            latin += 1
+        else:
+            other += _LETTERS_IN_SYLLABLE if ord(char) >= _SYLLABLES else 1
+    return latin / (latin + other) if latin + other else None
+
+
+def words_of(text: str) -> list[str]:
+    """The words and numbers of a text, without punctuation."""
+    return _WORD.findall(text)
+
+
+class TokenizerCoverage:
+    """What the tokenizer in a tokenizer.json can read. Loaded at the first use; safe to share between threads."""
+
+    def __init__(self, file: Path, name: str) -> None:
+        self._file = file
+        self._name = name
+        self._lock = threading.Lock()
+        self._tokenizer: Tokenizer | None = None
+
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, without truncation and padding. Raises ModelBroken."""
+        with self._lock:
+            if self._tokenizer is None:
+                from tokenizers import Tokenizer
+
+                try:
+                    found = Tokenizer.from_file(str(self._file))
+                except Exception as error:  # tokenizers raises bare Exception
+                    raise ModelBroken(name=self._name, reason=f"{self._file.name}: {error}") from error
+                found.no_truncation()
+                found.no_padding()
+                self._tokenizer = found
+            return self._tokenizer
+
+    def reason(self, text: str) -> str | None:
+        """Why the model cannot encode `text`, "no_known_words" or "language"; None where it can."""
+        words = words_of(text)
+        unknown = set(self.unknown_words(words))
+        if not words:
+            return "no_known_words"
+        foreign = sum(letters_in(word) for word in words if word in unknown)
+        share = latin_share(text)
+        if share is not None and share < LATIN_SHARE:
+            return "language" if foreign >= (1 - LATIN_SHARE) * sum(map(letters_in, words)) else None
+        return "no_known_words" if len(unknown) == len(set(words)) else None
+
+    def unknown_words(self, words: list[str]) -> list[str]:
+        """Those of `words` that the tokenizer's vocabulary does not cover."""
+        if not words:
+            return []
+        tokenizer = self.tokenizer()
+        unknown = self._unknown_id(tokenizer)
+        found = []
+        for word, split in zip(words, tokenizer.encode_batch(words, add_special_tokens=False), strict=True):
+            if unknown in split.ids or len(split.ids) > most_pieces(word):
+                found.append(word)
+        return found
+
+    @staticmethod
+    def _unknown_id(tokenizer: Tokenizer) -> int:
+        """The id of the token for the unknown; -1 where there is none (byte-level vocabularies)."""
+        for token in ("[UNK]", "<unk>", "<UNK>"):
+            found = tokenizer.token_to_id(token)
+            if found is not None:
+                return int(found)
+        return -1
+
+
+def letters_in(word: str) -> float:
+    """The length of a word in letters, with syllables counted as several."""
+    return sum(_LETTERS_IN_SYLLABLE if ord(char) >= _SYLLABLES else 1.0 for char in word)
+
+
+def most_pieces(word: str) -> float:
+    """The most pieces into which a tokenizer whose vocabulary covers the script would split a word."""
+    foreign = [char for char in word if char.isalpha() and not is_latin_letter(char)]
+    if not foreign:
+        return float("inf")
+    letters = sum(ord(char) < _SYLLABLES for char in foreign)
+    # plus one for the marker of a word's start, which is a token of its own in some vocabularies
+    return 0.8 * letters + 1.2 * (len(foreign) - letters) + (len(word) - len(foreign)) + 1
