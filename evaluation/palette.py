@@ -1,4 +1,6 @@
-"""How well palette finds drawn scenes and clips by description. Prints a table; docs/palette.md keeps one.
+"""Measure how well the palette encoder finds drawn scenes, and rank clips by description.
+
+Prints a table; docs/palette.md has one.
 
 python evaluation/palette.py                            drawn scenes only
 python evaluation/palette.py --clips A.mp4 B.webm --query "green meadow" --query "노을"
@@ -21,7 +23,6 @@ from heimdex_core.models.palette.encoder import Palette
 
 FRAMES_PER_CLIP = 12
 
-
 SETS = {
     "first": (palette_scenes.KINDS, palette_scenes.QUERIES),
     "fresh": (palette_fresh.KINDS, palette_fresh.QUERIES),
@@ -29,7 +30,10 @@ SETS = {
 
 
 def measure_drawn(palette: Palette, name: str, seed: int) -> None:
-    """Print, per query, where the right pictures are; and the means by language."""
+    """Print how each query ranks the drawn pictures, and the means by language.
+
+    `name` is one of SETS; the same `seed` draws the same pictures.
+    """
     drawn, queries = SETS[name]
     scenes = palette_scenes.draw(drawn, seed)
     kinds = [kind for kind, pictures in scenes.items() for _ in pictures]
@@ -38,12 +42,12 @@ def measure_drawn(palette: Palette, name: str, seed: int) -> None:
     print(f"{len(kinds)} drawn pictures, {palette_scenes.VARIANTS} of each of {len(scenes)} kinds (seed {seed})")
     print(f"{'query':40} {'first':22} P@1   P@4   MRR")
     for language, query, wanted in queries:
-        asked = palette.encode_query(query).vector
-        if asked is None:
+        vector = palette.encode_query(query).vector
+        if vector is None:
             totals[language].append((0.0, 0.0, 0.0))
             print(f"{query:40} {'(abstains)':22} 0     0     0")
             continue
-        order = np.argsort(-(vectors @ asked), kind="stable")
+        order = np.argsort(-(vectors @ vector), kind="stable")
         hits = np.array([kinds[n] in wanted for n in order])
         row = float(hits[0]), float(hits[:4].mean()), 1 / (1 + int(np.argmax(hits)))
         totals[language].append(row)
@@ -54,7 +58,7 @@ def measure_drawn(palette: Palette, name: str, seed: int) -> None:
 
 
 def clip_vectors(palette: Palette, path: Path) -> Vectors:
-    """(n, d) vectors of FRAMES_PER_CLIP frames, evenly spaced."""
+    """Vectors of FRAMES_PER_CLIP evenly spaced frames, (n, d) float32."""
     from heimdex_core.media.decode import frame_at
     from heimdex_core.media.probe import probe
 
@@ -64,18 +68,19 @@ def clip_vectors(palette: Palette, path: Path) -> Vectors:
 
 
 def measure_clips(palette: Palette, paths: Sequence[Path], queries: Sequence[str]) -> None:
-    """Print the clips' order for each query, each clip by its best frame."""
+    """Print the clips in their order for each query; the score of a clip is that of its best frame."""
     vectors = {path.name: clip_vectors(palette, path) for path in paths}
     for query in queries:
-        asked = palette.encode_query(query).vector
-        if asked is None:
+        vector = palette.encode_query(query).vector
+        if vector is None:
             print(f"{query}: abstains")
             continue
-        scores = sorted(((float((found @ asked).max()), name) for name, found in vectors.items()), reverse=True)
+        scores = sorted(((float((found @ vector).max()), name) for name, found in vectors.items()), reverse=True)
         print(f"{query}: " + ", ".join(f"{name} {score:.3f}" for score, name in scores))
 
 
 def main() -> None:
+    """Run the script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", choices=sorted(SETS), default="fresh")
     parser.add_argument("--seed", type=int, default=2026)

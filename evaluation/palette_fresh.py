@@ -1,6 +1,7 @@
-"""A second set of drawn scenes: other subjects, written after palette's values were last changed.
+"""A second set of drawn scenes with other subjects, written after palette's values were last changed.
 
-The first set (palette_scenes.py) was measured, and palette was changed after that; this one was only measured.
+Palette was changed after it was measured on the first set (palette_scenes.py), but not after it was measured on this
+one.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ def lava_flow(rng: Rng) -> Picture:
 
 
 def plain_room(rng: Rng) -> Picture:
-    """A distractor: a wall, a floor, a shadow."""
+    """A distractor that no query describes: a wall and a floor."""
     wall = _sky(rng, _near(rng, (205, 198, 188)), _near(rng, (180, 172, 162)))
     return _join(rng, wall, _textured(rng, [(135, 105, 80), (120, 92, 70)], 30, 3), 0.75, 0.1)
 
@@ -217,4 +218,4 @@ QUERIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("en", "glowing lava", ("lava_flow",)),
     ("ko", "흐르는 용암", ("lava_flow",)),
 )
-"""(language, query, the kinds that show it)."""
+"""(language, query, the kinds that match it)."""

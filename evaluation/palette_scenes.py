@@ -1,6 +1,6 @@
-"""Scenes drawn to measure palette: four variants of each kind, with other colours, places and grain.
+"""Drawn scenes to measure palette: four variants of each kind, which differ in colours, positions and grain.
 
-They were written after palette and were not looked at while its values were chosen.
+They were written after palette and were not used to choose its values.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ VARIANTS = 4
 
 
 def _near(rng: Rng, colour: Colour, spread: int = 14) -> Colour:
-    """A colour like `colour`."""
+    """A colour whose channels differ from those of `colour` by at most `spread`."""
     shifted = np.clip(np.array(colour) + rng.integers(-spread, spread + 1, 3), 0, 255)
     return int(shifted[0]), int(shifted[1]), int(shifted[2])
 
 
 def _smooth_noise(rng: Rng, scale_px: int) -> npt.NDArray[np.float64]:
-    """(HEIGHT, WIDTH) noise of mean 0 and deviation 1 with features of about `scale_px`."""
+    """(HEIGHT, WIDTH) noise with mean 0, standard deviation 1 and features of about `scale_px`."""
     small = rng.normal(size=(HEIGHT // scale_px + 2, WIDTH // scale_px + 2)).astype(np.float32)
     large = np.asarray(Image.fromarray(small).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC), dtype=float)
     return (large - large.mean()) / (large.std() + 1e-9)
 
 
 def _textured(rng: Rng, colours: list[Colour], scale_px: int, grain: float) -> npt.NDArray[np.float64]:
-    """A surface that wanders between colours, with grain."""
+    """A surface that varies smoothly between `colours`, with noise of standard deviation `grain`."""
     stack = np.stack([_smooth_noise(rng, scale_px) for _ in colours])
     weights = np.exp(2.5 * stack)
     weights /= weights.sum(axis=0)
@@ -197,7 +197,7 @@ def black_frame(rng: Rng) -> Picture:
 
 
 def grey_office(rng: Rng) -> Picture:
-    """A distractor that no query asks for: walls, a table, a few things."""
+    """A distractor that no query describes: a wall, a table and some objects."""
     image = Image.new("RGB", (WIDTH, HEIGHT), _near(rng, (190, 185, 175)))
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 150, WIDTH, HEIGHT), fill=_near(rng, (120, 95, 75)))
@@ -272,11 +272,11 @@ QUERIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("en", "black screen", ("black_frame",)),
     ("ko", "검은 화면", ("black_frame",)),
 )
-"""(language, query, the kinds that show it)."""
+"""(language, query, the kinds that match it)."""
 
 
 def draw(kinds: dict[str, Callable[[Rng], Picture]], seed: int = 2026) -> dict[str, list[Picture]]:
-    """VARIANTS pictures of each kind, the same for the same seed."""
+    """VARIANTS pictures of each kind: {name: pictures}. The same seed draws the same pictures."""
     return {
         name: [kind(np.random.default_rng([seed, n, variant])) for variant in range(VARIANTS)]
         for n, (name, kind) in enumerate(kinds.items())

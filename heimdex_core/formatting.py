@@ -1,10 +1,10 @@
-"""Numbers as an editor reads them. Nothing here depends on the language."""
+"""Timecodes and sizes as text, the same in every language."""
 
 from __future__ import annotations
 
 
 def clock(seconds: float) -> str:
-    """m:ss, or h:mm:ss from an hour on; rounded down like a player's display."""
+    """Seconds as m:ss, or as h:mm:ss from one hour on. Rounded down, as players do; negative values count as 0."""
     whole = int(max(seconds, 0.0))
     minutes, second = divmod(whole, 60)
     hours, minute = divmod(minutes, 60)
@@ -12,13 +12,13 @@ def clock(seconds: float) -> str:
 
 
 def precise(seconds: float) -> str:
-    """m:ss.t, the clock with tenths: 17.42 s is 0:17.4."""
+    """Seconds as m:ss.t, rounded to tenths: 17.42 is "0:17.4"."""
     tenths = round(max(seconds, 0.0) * 10)
     return f"{clock(tenths // 10)}.{tenths % 10}"
 
 
 def size(size_bytes: float) -> str:
-    """Bytes in decimal units, as file managers show them: 1.3 MB."""
+    """Bytes in decimal units, as file managers show them: "1.3 MB"."""
     value = float(size_bytes)
     for unit in ("B", "KB", "MB", "GB"):
         if value < 1000:
@@ -28,7 +28,7 @@ def size(size_bytes: float) -> str:
 
 
 def limit_size(size_bytes: float) -> str:
-    """A limit that is a power of two is said in binary units: 1 GiB; others as `size`."""
+    """A limit in bytes: whole multiples of a MiB or GiB in binary units ("1 GiB"), others as `size`."""
     for unit, scale in (("GiB", 1 << 30), ("MiB", 1 << 20)):
         if size_bytes >= scale and size_bytes % scale == 0:
             return f"{int(size_bytes // scale)} {unit}"

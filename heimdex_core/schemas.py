@@ -1,4 +1,4 @@
-"""The JSON shapes that the command line prints and the HTTP API answers with. docs/command-line.md describes them."""
+"""The JSON shapes of the command line and the HTTP API, as described in docs/command-line.md."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ ERROR_FIELDS = ("code", "category", "message", "hint")
 
 
 def error(found: Json | None) -> Json | None:
-    """An error without its details, from HeimdexError.to_dict; None for none."""
+    """The shape of an error without its details, from HeimdexError.to_dict(); None where there is no error."""
     return {name: found.get(name) for name in ERROR_FIELDS} if found else None
 
 
 def video(found: Video) -> Json:
+    """The shape of a video. What only the file tells (duration, size, ...) is null until it has been probed."""
     info = found.info
     return {
         "video_id": found.video_id,
@@ -38,7 +39,7 @@ def video(found: Video) -> Json:
 
 
 def refused_video(path: str, found: HeimdexError) -> Json:
-    """A file that was not taken in, in the shape of a video."""
+    """The shape of a video for a file that was refused; `video_id` is null and `error` has the reason."""
     return {
         "video_id": None,
         "title": Path(path).stem,
@@ -51,16 +52,21 @@ def refused_video(path: str, found: HeimdexError) -> Json:
         "has_audio": None,
         "scene_count": 0,
         "transcript_source": None,
+        "transcript_rough": False,
+        "notes": [],
+        "created_at": None,
         "error": error(found.to_dict()),
     }
 
 
 def scene(found: Scene, thumbnail: Path | None) -> Json:
+    """The shape of a scene: the fields of Scene, with the path of its thumbnail file instead of the file's name."""
     row: Json = to_json(found)
     return {**row, "thumbnail": str(thumbnail) if thumbnail else None}
 
 
 def search_result(found: SearchResult) -> Json:
+    """The shape of a page of hits."""
     return {
         "query": found.query.text,
         "fusion": found.fusion,
@@ -71,12 +77,12 @@ def search_result(found: SearchResult) -> Json:
 
 
 def export(found: Export, out: Path) -> Json:
-    """An export and the file that was written for it."""
+    """The shape of an export: the fields of Export, and the path of the file that was written as `out`."""
     return {**to_json(found), "out": str(out)}
 
 
 def _channel(state: ChannelState) -> Json:
-    """`error` only where there is one."""
+    """`error` is only present where there is one."""
     about: dict[str, Any] = {"active": state.active, "reason": state.reason, "space": state.space}
     return about if state.error is None else {**about, "error": state.error}
 

@@ -1,4 +1,4 @@
-"""The error tree: complete leaves, faithful round trips."""
+"""The error classes: complete, and the same after JSON and pickle."""
 
 import json
 import pickle
@@ -18,7 +18,7 @@ def details_for(cls: type[HeimdexError]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("code", "cls"), LEAVES)
-def test_leaf_is_complete(code: str, cls: type[HeimdexError]) -> None:
+def test_a_class_is_complete(code: str, cls: type[HeimdexError]) -> None:
     error = cls(**details_for(cls))
     assert cls.category in CATEGORIES
     assert code == code.upper()
@@ -28,18 +28,18 @@ def test_leaf_is_complete(code: str, cls: type[HeimdexError]) -> None:
 
 
 @pytest.mark.parametrize(("code", "cls"), LEAVES)
-def test_leaf_survives_json_and_pickle(code: str, cls: type[HeimdexError]) -> None:
+def test_an_error_is_the_same_after_json_and_pickle(code: str, cls: type[HeimdexError]) -> None:
     error = cls(**details_for(cls))
     for copy in (HeimdexError.from_dict(json.loads(json.dumps(error.to_dict()))), pickle.loads(pickle.dumps(error))):  # noqa: S301 - our own bytes
         assert type(copy) is cls
         assert copy.to_dict() == error.to_dict()
 
 
-def test_unknown_code_keeps_its_words() -> None:
+def test_an_unknown_code_keeps_message_and_hint() -> None:
     copy = HeimdexError.from_dict({"code": "FROM_THE_FUTURE", "message": "m", "hint": "h", "details": {}})
     assert (copy.message, copy.hint) == ("m", "h")
 
 
-def test_missing_detail_is_shown_not_raised() -> None:
+def test_a_missing_detail_is_shown_as_its_name() -> None:
     assert EmptyFile().message == "{filename} is empty (0 bytes)."
     assert fill("{a} of {b}", {"a": 1}) == "1 of {b}"

@@ -1,4 +1,4 @@
-"""Values that check themselves."""
+"""Values that check themselves when they are created."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_interval_overlap_and_iou_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("start_s", "end_s"), [(2, 1), (-1, 1), (float("nan"), 1)])
-def test_interval_refuses_nonsense(start_s: float, end_s: float) -> None:
+def test_an_interval_refuses_other_numbers(start_s: float, end_s: float) -> None:
     with pytest.raises(InvalidValue):
         Interval(start_s, end_s)
 
@@ -27,19 +27,19 @@ def test_scene_id_round_trip() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "abc", "abc_1", "abc_x_2", "abc_-1_2"])
-def test_scene_id_refuses_other_words(text: str) -> None:
+def test_other_text_is_no_scene_id(text: str) -> None:
     with pytest.raises(SceneNotFound):
         parse_scene_id(text)
 
 
-def test_clip_lies_inside_its_scene() -> None:
+def test_a_clip_lies_inside_its_scene() -> None:
     assert ReelClip("v", 1.5, 2.0, 1.0, 3.0).duration_s == 0.5
     for start_s, end_s in ((0.5, 2.0), (1.5, 3.5), (2.0, 2.0)):
         with pytest.raises(InvalidValue):
             ReelClip("v", start_s, end_s, 1.0, 3.0)
 
 
-def test_space_names_both_sides_of_a_mismatch() -> None:
+def test_a_mismatch_of_spaces_names_the_other_space() -> None:
     ours = Space("text/m", "text", "m", "1", 384)
     ours.check(Space("text/m", "text", "m", "1", 384))
     with pytest.raises(SpaceMismatch, match=r"m 2 \(384-d\)"):

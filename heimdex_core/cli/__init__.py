@@ -1,1 +1,1 @@
-"""The command line: arguments -> one call on `Library` -> print."""
+"""The command line: parse the arguments, call Library once, print the result."""

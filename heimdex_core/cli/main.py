@@ -1,4 +1,4 @@
-"""The command line: arguments -> one call on Library -> print. `--json` prints one document on stdout."""
+"""The commands of `python -m heimdex_core`. With `--json` a command prints one document on stdout and nothing else."""
 
 from __future__ import annotations
 
@@ -15,51 +15,53 @@ from heimdex_core.cli import models as cli_models
 from heimdex_core.cli import reindex as cli_reindex
 from heimdex_core.cli.output import Failure, Printer, ProgressBar
 from heimdex_core.errors import HeimdexError, InvalidWeights
-from heimdex_core.search.channels import CHANNEL_NAMES
-from heimdex_core.search.fusion import FUSION_NAMES
+from heimdex_core.search.channels import channel_names
+from heimdex_core.search.fusion import fusion_names
 
 if TYPE_CHECKING:
     from heimdex_core.library import Library
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
-
 Command = Callable[[argparse.Namespace, Printer], int]
+"""Runs one command and returns its exit status."""
 
 
 class UsageError(Exception):
-    """The words of the call are off; argparse's message."""
+    """The arguments cannot be parsed; the message is argparse's."""
 
 
 class Parser(argparse.ArgumentParser):
+    """A parser that raises UsageError instead of printing to stderr and ending the process."""
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.format_usage().strip()}\n{self.prog}: {message}")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Every command; the options that all share may stand before or after it."""
+    """The parser of all commands. The options that all of them share may stand before or after the command."""
     shared = Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    shared.add_argument("--library", metavar="DIR", help="the library folder (else HEIMDEX_LIBRARY, else data/library)")
+    shared.add_argument("--library", metavar="DIR", help="library folder (default HEIMDEX_LIBRARY, else data/library)")
     shared.add_argument("--json", action="store_true", help="print one JSON document on stdout and nothing else")
     parser = Parser(prog="python -m heimdex_core", description="Find scenes in videos and cut them.", parents=[shared])
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
 
-    def command(
-        name: str, help_text: str, run: Callable[[argparse.Namespace, Printer], int]
-    ) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
-        made.set_defaults(run=run)
-        return made
+    def command(name: str, help_text: str, run: Command) -> argparse.ArgumentParser:
+        created = commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
+        created.set_defaults(run=run)
+        return created
 
-    add = command("add", "bring videos in and index them", run_add)
+    add = command("add", "add video files to the library and index them", run_add)
     add.add_argument("files", nargs="+", metavar="FILE")
     add.add_argument("--title", help="title of the video (one FILE only)")
     add.add_argument("--description", default="", help="description of the video")
-    add.add_argument("--subtitles", metavar="F", help=".srt or .vtt (one FILE only; else the one beside it is used)")
-    add.add_argument("--language", help="language of the speech, for example en or ko (default auto)")
-    add.add_argument("--profile", help="models of a new library: auto, offline, laptop, studio")
-    add.add_argument("--queue", action="store_true", help="leave the work to the worker")
-    add.add_argument("--if-empty", action="store_true", help="do nothing when the library has videos already")
+    add.add_argument(
+        "--subtitles", metavar="F", help=".srt or .vtt (one FILE only; default: the file beside the video)"
+    )
+    add.add_argument("--language", help="language of the speech, for example en or ko (default: auto)")
+    add.add_argument("--profile", help="models of a new library: auto, offline, laptop or studio")
+    add.add_argument("--queue", action="store_true", help="let the worker index them")
+    add.add_argument("--if-empty", action="store_true", help="do nothing if the library already has videos")
 
     command("videos", "list the videos", run_videos)
     scenes = command("scenes", "list the scenes of a video", run_scenes)
@@ -67,37 +69,49 @@ def build_parser() -> argparse.ArgumentParser:
 
     search = command("search", "find scenes by what is said and seen", run_search)
     search.add_argument("text", metavar="TEXT")
-    search.add_argument("--weight", action="append", default=[], metavar="CHANNEL=W", help=", ".join(CHANNEL_NAMES))
-    search.add_argument("--fusion", metavar="NAME", help=", ".join(FUSION_NAMES))
-    search.add_argument("--video", action="append", metavar="ID", help="only in this video (repeatable)")
     search.add_argument(
-        "--space", action="append", default=[], metavar="NAME", help="search this space instead (repeatable)"
+        "--weight",
+        action="append",
+        default=[],
+        metavar="CHANNEL=W",
+        help=f"weight of a channel from 0 to 1 (repeatable): {', '.join(channel_names())}, or a space by its name",
     )
-    search.add_argument("--limit", type=_positive, default=None, metavar="N")
+    search.add_argument("--fusion", metavar="NAME", help=f"fusion method: {', '.join(fusion_names())}")
+    search.add_argument("--video", action="append", metavar="ID", help="search only this video (repeatable)")
+    search.add_argument(
+        "--space",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="search this space instead of the first one of its kind (repeatable)",
+    )
+    search.add_argument("--limit", type=_positive, default=None, metavar="N", help="the most hits to print")
 
-    reel = command("reel", "make one MP4 of scenes", run_reel)
+    reel = command("reel", "render scenes into one MP4 file", run_reel)
     reel.add_argument("scene_ids", nargs="+", metavar="SCENE_ID")
-    reel.add_argument("--out", required=True, metavar="FILE")
-    reel.add_argument("--title", default="")
+    reel.add_argument("--out", required=True, metavar="FILE", help="the file to write")
+    reel.add_argument("--title", default="", help="title of the reel")
 
     for name, help_text, run in (
-        ("delete", "hide videos; restore brings them back until clean-up", run_delete),
+        ("delete", "hide videos; restore undoes this until clean-up removes them", run_delete),
         ("restore", "undo delete", run_restore),
-        ("retry", "work on failed videos again", run_retry),
-        ("cancel", "stop the work on videos", run_cancel),
+        ("retry", "index failed videos again", run_retry),
+        ("cancel", "stop indexing videos", run_cancel),
     ):
         command(name, help_text, run).add_argument("video_ids", nargs="+", metavar="VIDEO_ID")
 
-    adopt = command("adopt", "take in video folders of another library", run_adopt)
+    adopt = command("adopt", "copy video folders of another library into this one", run_adopt)
     adopt.add_argument("folders", nargs="+", metavar="FOLDER")
-    reindexing = command("reindex", "index videos anew, or move the library to other models", run_reindex)
+    reindexing = command(
+        "reindex", "rebuild indexes, index videos again, or move the library to other models", run_reindex
+    )
     cli_reindex.add_arguments(reindexing)
-    models = command("models", "list, bring and check models", run_models)
+    models = command("models", "list, download and check models", run_models)
     cli_models.add_arguments(models, shared)
-    command("clean-up", "remove what is past its time", run_clean_up)
-    worker = command("worker", "do queued work until stopped", run_worker)
+    command("clean-up", "remove deleted videos, expired exports and abandoned work", run_clean_up)
+    worker = command("worker", "run queued jobs until stopped", run_worker)
     worker.add_argument("--parent-fd", type=int, default=None, help=argparse.SUPPRESS)
-    command("doctor", "say what is here and what is wrong", run_doctor)
+    command("doctor", "report models, disk space and problems of the library", run_doctor)
     return parser
 
 
@@ -112,8 +126,9 @@ def _positive(text: str) -> int:
 
 
 def run_add(args: argparse.Namespace, out: Printer) -> int:
+    """Add and index video files; a file that is refused does not stop the others."""
     if len(args.files) > 1 and (args.title or args.subtitles):
-        raise UsageError("--title and --subtitles go with one FILE")
+        raise UsageError("--title and --subtitles can only be used with one FILE")
     results: list[dict[str, Any]] = []
     refused = False
     with opened(args, create=True, profile=args.profile, queue=args.queue) as lib:
@@ -141,14 +156,14 @@ def run_add(args: argparse.Namespace, out: Printer) -> int:
 
 
 def run_videos(args: argparse.Namespace, out: Printer) -> int:
+    """List the videos."""
     with opened(args) as lib:
-        out.document(
-            [schemas.video(video) for video in lib.videos()], empty="No videos yet. Bring one in with `add FILE`."
-        )
+        out.document([schemas.video(video) for video in lib.videos()], empty="No videos yet. Add one with `add FILE`.")
     return EXIT_OK
 
 
 def run_scenes(args: argparse.Namespace, out: Printer) -> int:
+    """List the scenes of one video."""
     with opened(args) as lib:
         video = lib.video(args.video_id)
         rows = [schemas.scene(scene, lib.frame_path(scene)) for scene in lib.scenes(video.video_id)]
@@ -157,6 +172,7 @@ def run_scenes(args: argparse.Namespace, out: Printer) -> int:
 
 
 def run_search(args: argparse.Namespace, out: Printer) -> int:
+    """Search and print the hits."""
     weights = parse_weights(args.weight)
     with opened(args) as lib:
         for video_id in args.video or ():
@@ -169,7 +185,10 @@ def run_search(args: argparse.Namespace, out: Printer) -> int:
 
 
 def parse_weights(pairs: Sequence[str]) -> dict[str, float] | None:
-    """{"vision": 1.0} of ["vision=1"]; channels that are not named get 0. None where nothing is given."""
+    """{"vision": 1.0} from ["vision=1"]; channels that are not named get 0. None if no weight is given.
+
+    Raises InvalidWeights for a pair that is not CHANNEL=NUMBER.
+    """
     weights: dict[str, float] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -183,15 +202,18 @@ def parse_weights(pairs: Sequence[str]) -> dict[str, float] | None:
 
 
 def run_reel(args: argparse.Namespace, out: Printer) -> int:
+    """Render scenes into one file."""
     with opened(args) as lib, ProgressBar("reel") as bar:
         export = lib.reel(args.scene_ids, title=args.title, out=args.out, progress=bar)
     out.export(export, Path(args.out).expanduser().resolve())
     return EXIT_OK
 
 
-def _each_video(change: Callable[[Library, str], Any], *, queue: bool = False) -> Callable[..., int]:
+def _each_video(change: Callable[[Library, str], Any]) -> Command:
+    """A command that changes videos one by one, after all of them were found, and prints them."""
+
     def run(args: argparse.Namespace, out: Printer) -> int:
-        with opened(args, queue=queue) as lib:
+        with opened(args) as lib:
             for video_id in args.video_ids:
                 lib.video(video_id)
             for video_id in args.video_ids:
@@ -208,6 +230,7 @@ run_cancel = _each_video(lambda lib, video_id: lib.cancel(video_id))
 
 
 def run_retry(args: argparse.Namespace, out: Printer) -> int:
+    """Index failed videos again."""
     with opened(args) as lib:
         for video_id in args.video_ids:
             with ProgressBar(lib.video(video_id).filename) as bar:
@@ -217,20 +240,24 @@ def run_retry(args: argparse.Namespace, out: Printer) -> int:
 
 
 def run_adopt(args: argparse.Namespace, out: Printer) -> int:
+    """Copy video folders of another library into this one."""
     with opened(args, create=True) as lib:
         out.document([schemas.video(lib.adopt(folder)) for folder in args.folders])
     return EXIT_OK
 
 
 def run_reindex(args: argparse.Namespace, out: Printer) -> int:
+    """See cli/reindex.py."""
     return cli_reindex.run_reindex(args, out, opened)
 
 
 def run_models(args: argparse.Namespace, out: Printer) -> int:
+    """See cli/models.py."""
     return cli_models.run_models(args, out, opened)
 
 
 def run_clean_up(args: argparse.Namespace, out: Printer) -> int:
+    """Remove what has expired or was abandoned."""
     with opened(args) as lib:
         report = lib.clean_up()
     out.document(report, text="Removed: " + ", ".join(f"{k} {v}" for k, v in report.items()))
@@ -238,6 +265,7 @@ def run_clean_up(args: argparse.Namespace, out: Printer) -> int:
 
 
 def run_worker(args: argparse.Namespace, out: Printer) -> int:
+    """Run the worker until it is stopped."""
     from heimdex_core.jobs.worker import run_worker as work
 
     with opened(args, create=True) as lib:
@@ -246,6 +274,7 @@ def run_worker(args: argparse.Namespace, out: Printer) -> int:
 
 
 def run_doctor(args: argparse.Namespace, out: Printer) -> int:
+    """Report the state of the library; the exit status is 1 if there are problems."""
     with opened(args) as lib:
         report = lib.doctor()
     out.doctor(report)
@@ -259,7 +288,13 @@ def run_doctor(args: argparse.Namespace, out: Printer) -> int:
 def opened(
     args: argparse.Namespace, *, create: bool = False, profile: str | None = None, queue: bool = False
 ) -> Iterator[Library]:
-    """The library that the arguments name, closed afterwards."""
+    """Open the library that the arguments name, and close it afterwards.
+
+    Args:
+        create: create the library where there is none; otherwise LibraryNotFound is raised.
+        profile: the models of a new library.
+        queue: connect the job queue.
+    """
     from heimdex_core.library import Library
 
     with Library.open(getattr(args, "library", None), profile=profile, create=create) as lib:
@@ -272,7 +307,7 @@ def opened(
 
 @contextmanager
 def stdout_kept(wants_json: bool) -> Iterator[TextIO]:
-    """The real stdout; with JSON everything else that libraries print there goes to stderr."""
+    """The real stdout. With `wants_json`, everything else that is printed on it goes to stderr meanwhile."""
     if not wants_json:
         yield sys.stdout
         return
@@ -289,7 +324,10 @@ def stdout_kept(wants_json: bool) -> Iterator[TextIO]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run one command and return the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+
+    `argv` defaults to the arguments of the process.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     wants_json = "--json" in words
     with stdout_kept(wants_json) as stream:
@@ -304,10 +342,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             out.failure(Failure.of(error))
             return EXIT_FAILED
         except KeyboardInterrupt:
-            print("Stopped. Run the same command again to go on where it was.", file=sys.stderr)
+            print("Stopped. Run the same command again to continue.", file=sys.stderr)
             return EXIT_INTERRUPTED
         except BrokenPipeError:
-            # The reader went away (`| head`); point stdout elsewhere so that closing it stays silent.
+            # The reader has closed the pipe (`| head`): redirect stdout so that closing it raises nothing.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             return EXIT_OK
         except Exception as error:

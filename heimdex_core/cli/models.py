@@ -1,4 +1,4 @@
-"""`models`: what there is of models, what a download takes and the download, a check, and the folder."""
+"""The command `models`: list models, download them, check their files, and print their folder."""
 
 from __future__ import annotations
 
@@ -24,29 +24,32 @@ if TYPE_CHECKING:
 Opened = Callable[..., AbstractContextManager["Library"]]
 
 DESCRIPTION = """\
-list    every profile's models: whether they are here, how large, under which licence, and which the library uses
-pull    bring models here: a profile (laptop, studio) or single models (whisper:medium, BAAI/bge-m3 ...)
-check   read the models and compare them with the checksums they arrived with
-path    the folder that models are brought into"""
+list    the models of every profile: whether they are on this machine, size, licence, and which the library uses
+pull    download the models of a profile (laptop, studio) or single models (whisper:medium, BAAI/bge-m3 ...)
+check   compare the files of models with their checksums
+path    the folder that models are downloaded to"""
 
 
 def add_arguments(parser: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
+    """Add the actions of `models` and their options; `shared` has the options of all commands."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = DESCRIPTION
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=type(parser))
-    actions.add_parser("list", parents=[shared], help="what there is")
-    pull = actions.add_parser("pull", parents=[shared], help="bring models here; run again, it goes on where it was")
+    actions.add_parser("list", parents=[shared], help="list the models of every profile")
+    pull = actions.add_parser("pull", parents=[shared], help="download models; run it again to continue a download")
     pull.add_argument("names", nargs="+", metavar="PROFILE_OR_NAME")
-    pull.add_argument("--to", metavar="DIR", help="into this folder, to be taken to a machine without a network")
-    pull.add_argument("--again", action="store_true", help="compare every file with the hub's and mend what differs")
-    pull.add_argument("--plan", action="store_true", help="say what it takes and fetch nothing")
-    check = actions.add_parser("check", parents=[shared], help="compare the files with their checksums")
+    pull.add_argument("--to", metavar="DIR", help="download to this folder, to copy it to a machine without a network")
+    pull.add_argument(
+        "--again", action="store_true", help="compare every file with the hub's and replace those that differ"
+    )
+    pull.add_argument("--plan", action="store_true", help="show what would be downloaded, without downloading")
+    check = actions.add_parser("check", parents=[shared], help="compare the files of models with their checksums")
     check.add_argument("names", nargs="*", metavar="PROFILE_OR_NAME")
-    actions.add_parser("path", parents=[shared], help="the folder")
+    actions.add_parser("path", parents=[shared], help="print the folder that models are downloaded to")
 
 
 def run_models(args: argparse.Namespace, out: Printer, opened: Opened) -> int:
-    """The exit status: 1 where a model is broken, or one that was named is missing."""
+    """Run one action. The exit status is 1 if a checked model is broken or unfinished, or a named one is missing."""
     if args.action == "list":
         return _list(args, out, opened)
     if args.action == "pull":
@@ -74,7 +77,7 @@ def _list(args: argparse.Namespace, out: Printer, opened: Opened) -> int:
             choice = lib.models.choice
             used, library = choice.specs, {"path": str(lib.path), "profile": choice.name}
     except LibraryNotFound:
-        pass  # the list is of use before there is a library
+        pass  # the list is useful before there is a library
     except HeimdexError as error:
         print(f"{error.message}\n{error.hint}", file=sys.stderr)
     rows = list_models(get_settings(), used)
@@ -109,18 +112,18 @@ def _pull(args: argparse.Namespace, out: Printer) -> int:
 
 
 def _where_to(args: argparse.Namespace) -> str:
-    return f"\nSet HEIMDEX_MODELS_DIR to this folder where it is taken to: {args.to}" if args.to else ""
+    return f"\nOn the machine that it is copied to, set HEIMDEX_MODELS_DIR to this folder: {args.to}" if args.to else ""
 
 
 def _plan_text(plan: PullPlan) -> str:
     lines = []
     for item in plan.items:
-        state = "is here" if item.is_here else f"{_size(item.bytes_missing)} of {_size(item.bytes_total)} to fetch"
+        state = "present" if item.is_here else f"{_size(item.bytes_missing)} of {_size(item.bytes_total)} to download"
         lines.append(f"{item.spec}  {item.repo}@{item.revision[:12]}  {item.licence}  {state}")
     lines.append(
-        f"{_size(plan.bytes_missing)} to fetch into {plan.folder} ({_size(plan.free_bytes)} free)"
+        f"{_size(plan.bytes_missing)} to download to {plan.folder} ({_size(plan.free_bytes)} free)"
         if plan.bytes_missing
-        else "Nothing to fetch."
+        else "Nothing to download."
     )
     return "\n".join(lines)
 
@@ -138,14 +141,14 @@ def _check(args: argparse.Namespace, out: Printer) -> int:
 
 def _check_line(row: CheckRow) -> str:
     if row.state == "ready":
-        said = f"{row.files} files by {row.by}" if row.files else "" if row.by else "no checksums known"
+        text = f"{row.files} files by {row.by}" if row.files else "" if row.by else "no checksums known"
     else:
-        said = " ".join(part for part in (*(row.problems if row.state == "broken" else ()), row.hint) if part)
-    return f"{row.state:10} {row.spec}  {said}".rstrip()
+        text = " ".join(part for part in (*(row.problems if row.state == "broken" else ()), row.hint) if part)
+    return f"{row.state:10} {row.spec}  {text}".rstrip()
 
 
 def _size(size_bytes: int) -> str:
-    """As people are told sizes of downloads: 2.5 GB, 471 MB, 12 kB."""
+    """A size in decimal units: 2.5 GB, 471 MB, 12 kB."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size_bytes >= factor:
             return (
@@ -155,7 +158,7 @@ def _size(size_bytes: int) -> str:
 
 
 class _BytesBar:
-    """Bytes on stderr, and only where somebody looks."""
+    """A progress bar of bytes on stderr; nothing is drawn where stderr is no terminal."""
 
     def __init__(self, name: str, total: int) -> None:
         self._bar: Any = tqdm(

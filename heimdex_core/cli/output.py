@@ -1,4 +1,4 @@
-"""What the command line prints: JSON documents of a fixed shape, or short tables for people."""
+"""What the command line prints: JSON documents of a fixed shape, or short text."""
 
 from __future__ import annotations
 
@@ -15,30 +15,39 @@ from tqdm import tqdm
 from heimdex_core import schemas
 from heimdex_core.errors import HeimdexError
 from heimdex_core.formatting import precise
+from heimdex_core.search.channels.base import REASONS
 from heimdex_core.types import ChannelState, Export, SearchResult, StageProgress, to_json
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a command did not do what was asked."""
+    """A command that failed, as an error with code, category, message, hint and details."""
 
     error: dict[str, Any]
 
     @staticmethod
     def of(error: HeimdexError) -> Failure:
+        """An error of the core."""
         return Failure({key: error.to_dict()[key] for key in (*schemas.ERROR_FIELDS, "details")})
 
     @staticmethod
     def usage(message: str) -> Failure:
+        """Arguments that cannot be parsed."""
         return Failure(
-            {"code": "USAGE", "category": "validation", "message": message, "hint": "`--help` lists what there is."}
+            {
+                "code": "USAGE",
+                "category": "validation",
+                "message": message,
+                "hint": "`--help` lists the commands and options.",
+            }
         )
 
     @staticmethod
     def unexpected(error: Exception) -> Failure:
+        """A defect of the software; only the exception's own text is shown."""
         logging.getLogger(__name__).debug("unexpected", exc_info=error)
         wrapped = HeimdexError(reason=f"{type(error).__name__}: {error}")
-        wrapped.hint = "Set HEIMDEX_DEBUG=1 and run it again to see where; then report it."
+        wrapped.hint = "Run the command again with HEIMDEX_DEBUG=1 to see the traceback, and report it."
         return Failure.of(wrapped)
 
 
@@ -46,11 +55,18 @@ class Printer:
     """Prints results as JSON (heimdex_core.schemas) or as text."""
 
     def __init__(self, stream: TextIO, *, as_json: bool) -> None:
+        """`stream` is where results go; errors go to stderr unless `as_json` is set."""
         self.stream = stream
         self.as_json = as_json
 
     def document(self, value: Any, *, text: str | None = None, empty: str = "") -> None:
-        """One JSON document; or `text`; or a table of the rows in `value`; or `empty` where there are none."""
+        """Print one result.
+
+        Args:
+            value: the JSON document.
+            text: what is printed without `--json`; default one line for each row of `value`.
+            empty: what is printed without `--json` where `value` has no rows.
+        """
         if self.as_json:
             json.dump(to_json(value), self.stream, ensure_ascii=False, indent=2)
             self.stream.write("\n")
@@ -64,6 +80,7 @@ class Printer:
         self.stream.flush()
 
     def failure(self, failure: Failure) -> None:
+        """Print why a command failed: as JSON on the stream, else on stderr."""
         if self.as_json:
             self.document({"error": failure.error})
         else:
@@ -76,20 +93,26 @@ class Printer:
     # --- results ---
 
     def search(self, result: SearchResult) -> None:
+        """Print the hits, and why channels with a weight took no part."""
         if self.as_json:
             self.document(schemas.search_result(result))
             return
-        left = [_silent(name, state) for name, state in result.channels.items() if not state.active]
+        abstaining = [
+            _why_not_active(name, state)
+            for name, state in result.channels.items()
+            if not state.active and state.reason != "weight_zero"
+        ]
         for hit in result.hits:
             parts = " ".join(f"{name} {part.contribution:.2f}" for name, part in hit.channels.items() if part.rank)
             place = f"{precise(hit.scene.start_s)}-{precise(hit.scene.end_s)}"
-            said = f"  {hit.scene.transcript[:80]}" if hit.scene.transcript else ""
-            self._line(f"{hit.score:5.2f}  {hit.video_title}  {place}{said}\n       {hit.scene_id}  {parts}")
+            text = f"  {hit.scene.transcript[:80]}" if hit.scene.transcript else ""
+            self._line(f"{hit.score:5.2f}  {hit.video_title}  {place}{text}\n       {hit.scene_id}  {parts}")
         if not result.hits:
-            self._line("Nothing fits.")
-        self._line("; ".join(left))
+            self._line("No matching scenes.")
+        self._line("; ".join(abstaining))
 
     def export(self, export: Export, out: Path) -> None:
+        """Print a rendered export; `out` is the file that was written for it."""
         length = precise(export.measured_duration_s or 0)
         self.document(
             schemas.export(export, out),
@@ -97,22 +120,23 @@ class Printer:
         )
 
     def doctor(self, report: dict[str, Any]) -> None:
+        """Print the report of Library.doctor."""
         lines = [f"{key}: {value}" for key, value in report.items() if not isinstance(value, dict | list)]
         lines.append("threads: " + ", ".join(f"{kind} {count}" for kind, count in report["threads"].items()))
         better = report["step_up"]
         if better:
-            cost = f"{better['gigabytes']} GB to download" if better["missing"] else "its models are here"
-            lines.append(f"step up: {better['profile']} ({cost}): {' && '.join(better['commands'])}")
+            cost = f"{better['gigabytes']} GB to download" if better["missing"] else "its models are on this machine"
+            lines.append(f"better profile: {better['profile']} ({cost}): {' && '.join(better['commands'])}")
         lines += [_model_text(model) for model in report["models"]]
         lines += [f"problem: {_row_text(problem)}" for problem in report["problems"]]
-        self.document(report, text="\n".join(lines if report["problems"] else [*lines, "Nothing is wrong."]))
+        self.document(report, text="\n".join(lines if report["problems"] else [*lines, "No problems."]))
 
 
-def _silent(name: str, state: ChannelState) -> str:
-    """Why a channel took no part, and what to do where something is broken."""
+def _why_not_active(name: str, state: ChannelState) -> str:
+    """Why a channel took no part, with the hint where it failed."""
     if state.error is not None:
         return f"{name} failed: {state.error['message']} {state.error['hint']}"
-    return f"{name} abstains ({state.reason})"
+    return f"{name}: {REASONS.get(state.reason or '', state.reason)}"
 
 
 def _model_text(model: dict[str, Any]) -> str:
@@ -142,14 +166,16 @@ def _row_text(row: dict[str, Any]) -> str:
 
 
 class ProgressBar:
-    """Called with StageProgress; draws on stderr, and only where somebody looks."""
+    """A progress bar on stderr; nothing is drawn where stderr is no terminal."""
 
     def __init__(self, name: str) -> None:
+        """`name` is shown before the bar."""
         self._bar: Any = tqdm(
             total=100, desc=name, file=sys.stderr, leave=False, disable=not sys.stderr.isatty(), bar_format=_BAR
         )
 
     def __call__(self, progress: StageProgress) -> None:
+        """Show where the work stands; the callback for `progress=`."""
         share = (progress.stage_number - 1 + progress.fraction) / max(progress.stage_count, 1)
         self._bar.set_postfix_str(progress.stage, refresh=False)
         self._bar.update(max(0.0, share * 100 - self._bar.n))

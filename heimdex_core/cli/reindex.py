@@ -1,4 +1,4 @@
-"""`reindex`: the indexes made again, videos indexed anew, or the library moved to other models."""
+"""The command `reindex`: rebuild the indexes, index videos again, or move the library to other models."""
 
 from __future__ import annotations
 
@@ -19,49 +19,51 @@ if TYPE_CHECKING:
 Opened = Callable[..., AbstractContextManager["Library"]]
 
 DESCRIPTION = """\
-Without arguments: make the indexes again from the videos' own files.
-With VIDEO_IDs or --all: index these videos anew; only stages whose inputs changed are run.
+Without arguments: rebuild the indexes from the videos' own files.
+With VIDEO_IDs or --all: index these videos again; only stages whose inputs changed are run.
 With --profile, --speech, --text, --vision, --caption, --add-space or --drop-space: index every video with
-these models beside what there is, then switch to them all at once. Search goes on meanwhile; run the same
-command again after an interruption."""
+these models, then move the library to them all at once. Until then searches use the current models. Run
+the same command again after an interruption to continue."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `reindex`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = DESCRIPTION
     parser.add_argument("video_ids", nargs="*", metavar="VIDEO_ID")
     parser.add_argument("--all", action="store_true", help="every video")
-    parser.add_argument("--language", help="with videos: the language of their speech from now on (auto finds out)")
+    parser.add_argument("--language", help="with videos: set the language of their speech (auto detects it)")
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="with videos: an ingest parameter of theirs from now on, as min_scene_s=2; NAME= takes the general one",
+        help="with videos: set an ingest parameter, for example min_scene_s=2; NAME= resets it to the general setting",
     )
-    parser.add_argument("--profile", help="move to the models of offline, laptop, studio or auto")
+    parser.add_argument("--profile", help="move to the models of this profile: offline, laptop, studio or auto")
     for kind in ("speech", "text", "vision", "caption"):
-        parser.add_argument(f"--{kind}", metavar="SPEC", help=f"move to this {kind} model, as in `models list`")
+        parser.add_argument(f"--{kind}", metavar="SPEC", help=f"move to this {kind} model, named as in `models list`")
     parser.add_argument(
-        "--add-space", action="append", default=[], metavar="KIND=SPEC", help="index this model's space too"
+        "--add-space", action="append", default=[], metavar="KIND=SPEC", help="add a space of this model"
     )
-    parser.add_argument("--drop-space", action="append", default=[], metavar="NAME", help="leave such a space out")
-    parser.add_argument("--keep-spaces", action="store_true", help="keep the spaces in use beside those of the profile")
-    parser.add_argument("--undo", action="store_true", help="back to the models that were in use before")
-    parser.add_argument("--drop-old", action="store_true", help="remove what was made for models that are not in use")
-    parser.add_argument("--status", action="store_true", help="say where the last move stands")
-    parser.add_argument("--cancel", action="store_true", help="stop a running move; what it made is kept")
-    parser.add_argument("--queue", action="store_true", help="leave the work to the worker")
+    parser.add_argument("--drop-space", action="append", default=[], metavar="NAME", help="remove this space")
+    parser.add_argument("--keep-spaces", action="store_true", help="also keep the spaces of the current models")
+    parser.add_argument("--undo", action="store_true", help="move back to the previous models")
+    parser.add_argument("--drop-old", action="store_true", help="remove the data of models that are not in use")
+    parser.add_argument("--status", action="store_true", help="show the progress of the last move to other models")
+    parser.add_argument("--cancel", action="store_true", help="stop a running move; finished videos are kept")
+    parser.add_argument("--queue", action="store_true", help="let the worker do it")
 
 
 def run_reindex(args: argparse.Namespace, out: Printer, opened: Opened) -> int:
+    """Do what the options ask for; see DESCRIPTION."""
     with opened(args, queue=args.queue or args.cancel) as lib:
         if args.video_ids or args.all:
             _videos(lib, args, out)
         elif args.status or args.cancel:
             if args.cancel:
                 lib.model_sets.cancel()
-            _tell(lib.model_sets.status(), out)
+            _print_status(lib.model_sets.status(), out)
         elif args.drop_old:
             dropped = lib.model_sets.drop_old()
             text = "Removed: " + (", ".join(f"set {one.set_id} ({one.profile})" for one in dropped) or "nothing")
@@ -69,14 +71,14 @@ def run_reindex(args: argparse.Namespace, out: Printer, opened: Opened) -> int:
         elif args.undo:
             with ProgressBar("undo") as bar:
                 status = lib.model_sets.undo(queue=args.queue, progress=bar)
-            _tell(status, out)
+            _print_status(status, out)
         elif _names_models(args):
             with ProgressBar("move") as bar:
                 status = _move(lib, args, bar)
-            _tell(status, out)
+            _print_status(status, out)
         else:
             report = lib.reindex()
-            out.document(report, text="Indexes made again: " + ", ".join(f"{k} {v}" for k, v in report.items()))
+            out.document(report, text="Indexes rebuilt: " + ", ".join(f"{k} {v}" for k, v in report.items()))
     return 0
 
 
@@ -112,7 +114,10 @@ def _videos(lib: Library, args: argparse.Namespace, out: Printer) -> None:
 
 
 def parse_params(pairs: list[str]) -> dict[str, Any] | None:
-    """{"min_scene_s": 2.0} of ["min_scene_s=2"]; an empty value gives None. None where nothing is given."""
+    """{"min_scene_s": 2} from ["min_scene_s=2"]; an empty value gives None. None if no parameter is given.
+
+    Raises InvalidValue for a pair that is not NAME=VALUE.
+    """
     params: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -125,11 +130,11 @@ def parse_params(pairs: list[str]) -> dict[str, Any] | None:
     return params or None
 
 
-def _tell(status: MigrationStatus | None, out: Printer) -> None:
+def _print_status(status: MigrationStatus | None, out: Printer) -> None:
     if status is None:
-        out.document(None, text="The library was never moved to other models.")
+        out.document(None, text="The library has never been moved to other models.")
         return
-    words = f"Set {status.set_id} ({status.profile}): {status.state}, {status.done} of {status.total} videos"
+    text = f"Set {status.set_id} ({status.profile}): {status.state}, {status.done} of {status.total} videos"
     if status.error:
-        words += f". {status.error['message']} {status.error['hint']}"
-    out.document(status.to_dict(), text=words)
+        text += f". {status.error['message']} {status.error['hint']}"
+    out.document(status.to_dict(), text=text)

@@ -1,1 +1,1 @@
-"""Judged queries and metrics: how well does a search find what people say is right?"""
+"""Evaluation: judged queries (judgements.py) and metrics of how well a search finds them (metrics.py)."""

@@ -1,12 +1,12 @@
-"""Judged queries in a file, and how their times become scenes of a library.
+"""Judged queries in a file, and how their intervals become scenes of a library (qrels).
 
-A judgement names a video by file name or title and a stretch [start_s, end_s) of it, never a scene id:
-scenes move when a video is indexed anew, what is to be found in it does not. Format (JSON):
+A judgement names a video by its file name or title and an interval [start_s, end_s) of it, never a scene id: the
+boundaries of scenes change when a video is indexed again, the moments to be found do not. Format (JSON):
 
     {"format": 1, "queries": [{"query_id": "q1", "query": "...", "language": "en", "kind": "said",
       "relevant": [{"video": "talk.mp4", "start_s": 3.0, "end_s": 9.5, "grade": 2}]}]}
 
-`query_id`, `kind` and `language` may be left out. Grades are 0 to 3; 0 is "looked at, not relevant".
+`query_id`, `kind` and `language` are optional. Grades are 0 to 3; 0 means "judged, not relevant".
 """
 
 from __future__ import annotations
@@ -21,32 +21,40 @@ from heimdex_core.errors import FileUnreadable, InvalidValue
 from heimdex_core.types import Interval, Json, Scene
 
 MIN_OVERLAP = 0.5
-"""Share of the shorter of scene and judgement that both must have in common."""
+"""The part of the shorter one of scene and judgement that the two must have in common."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
+    """A moment that was judged for a query. Raises InvalidValue for a grade other than 0, 1, 2 and 3."""
+
     video: str
+    """File name or title of the video."""
     interval: Interval
     grade: int
+    """0 (not relevant) to 3."""
 
     def __post_init__(self) -> None:
         if self.grade not in (0, 1, 2, 3):
-            raise InvalidValue(name="grade", value=self.grade, reason="it is 0, 1, 2 or 3")
+            raise InvalidValue(name="grade", value=self.grade, reason="it must be 0, 1, 2 or 3")
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedQuery:
+    """A query with its judgements."""
+
     query_id: str
     text: str
     language: str
+    """ISO 639-1 code of the query, for example "ko"."""
     kind: str
+    """What the query is about, for tables; "" where it is not given."""
     relevant: tuple[Judgement, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class VideoScenes:
-    """A video of the library as judgements may name it, and its scenes."""
+    """The names by which judgements may refer to a video of the library, and its scenes."""
 
     title: str
     filename: str
@@ -54,7 +62,7 @@ class VideoScenes:
 
 
 Qrels = dict[str, dict[str, int]]
-"""{query_id: {scene_id: grade}}."""
+"""Relevance judgements: {query_id: {scene_id: grade}}."""
 
 
 def read_queries(path: Path) -> tuple[JudgedQuery, ...]:
@@ -86,15 +94,16 @@ def _query(row: Json, default_id: str) -> JudgedQuery:
 
 
 def overlaps(scene: Interval, judged: Interval) -> bool:
-    """True where the two share at least half of the shorter one."""
+    """Whether scene and judgement have at least MIN_OVERLAP of the shorter one in common."""
     shorter = min(scene.duration_s, judged.duration_s)
     return shorter > 0 and scene.overlap_s(judged) >= MIN_OVERLAP * shorter
 
 
 def qrels_of(queries: Iterable[JudgedQuery], videos: Iterable[VideoScenes]) -> Qrels:
-    """Grades by scene. What was judged relevant and is no scene here counts as not found.
+    """The judgements by scene.
 
-    A scene that several judgements fall on has the highest of their grades.
+    A scene that overlaps several judgements has the highest of their grades. A judgement that is relevant and overlaps
+    no scene of `videos` becomes an id of its own, so that it counts as not found.
     """
     by_name: dict[str, list[VideoScenes]] = {}
     for video in videos:
@@ -112,7 +121,7 @@ def _grades(query: JudgedQuery, by_name: Mapping[str, list[VideoScenes]]) -> dic
             for scene in video.scenes
             if overlaps(scene.interval, judged.interval)
         ]
-        # Left out, it would make recall look better than it is.
+        # Without an id for it, recall would be too high.
         missing = f"missing:{judged.video}:{judged.interval.start_s:.3f}-{judged.interval.end_s:.3f}"
         for scene_id in matches or ([missing] if judged.grade > 0 else []):
             grades[scene_id] = max(judged.grade, grades.get(scene_id, 0))
@@ -120,5 +129,5 @@ def _grades(query: JudgedQuery, by_name: Mapping[str, list[VideoScenes]]) -> dic
 
 
 def _name(name: str) -> str:
-    """Names compare in one spelling: Korean file names come composed or in single letters."""
+    """A name for comparisons, in NFC and lower case: some systems write Korean file names in NFD."""
     return unicodedata.normalize("NFC", name).casefold()

@@ -1,8 +1,8 @@
-"""Scores of a run against judgements, by ir-measures (which hands on to trec_eval).
+"""Metrics of a run against judgements, computed by ir-measures (which uses trec_eval).
 
-nDCG@10 (gain = grade), MRR (1 / rank of the first relevant), recall@10, precision@5 and average
-precision. A query for which nothing was found counts with 0. A query without a relevant judgement
-tells nothing and is left out, and said.
+nDCG@10 (gain = grade), reciprocal rank (1 / rank of the first relevant scene), recall@10, precision@5 and average
+precision. A query for which nothing was found counts with 0. A query without a relevant judgement cannot be scored: it
+is left out and listed in `Evaluation.unjudged`.
 """
 
 from __future__ import annotations
@@ -19,24 +19,29 @@ if TYPE_CHECKING:
     from ir_measures.measures import Measure
 
 Run = Mapping[str, Sequence[tuple[str, float]]]
-"""{query_id: (scene_id, score) best first}."""
+"""{query_id: [(scene_id, score), ...]}, best first."""
 
 METRICS: tuple[str, ...] = ("nDCG@10", "RR", "R@10", "P@5", "AP")
-"""ir-measures' names; RR's mean is MRR, AP's is MAP."""
+"""By the names of ir-measures. The mean of RR is MRR, that of AP is MAP."""
 
 WEAK_BELOW = 0.5
-"""A query whose nDCG@10 is lower is named as weak."""
+"""A query with a lower nDCG@10 is listed in `Evaluation.weak`."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`per_query` is {query_id: {metric: value}}, `mean` over those queries; `unjudged` were left out."""
+    """The metrics of a run."""
 
     metrics: tuple[str, ...]
+    """The names of the metrics, in the order of the table."""
     per_query: Mapping[str, Mapping[str, float]]
+    """{query_id: {metric: value}}."""
     mean: Mapping[str, float]
+    """{metric: mean over the queries in `per_query`}."""
     weak: tuple[str, ...]
+    """Queries whose nDCG@10 is below WEAK_BELOW."""
     unjudged: tuple[str, ...]
+    """Queries without a relevant judgement, which were left out."""
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per query, indexed by query_id, with a last row "mean"."""
@@ -47,7 +52,15 @@ class Evaluation:
 
 
 def evaluate(run: Run, qrels: Qrels, metrics: Sequence[str] = METRICS) -> Evaluation:
-    """Score a run. Raises UnknownName for a metric that ir-measures does not have."""
+    """Score a run.
+
+    Args:
+        run: what was found for each query; queries that are missing count as nothing found.
+        qrels: the judgements.
+        metrics: names of metrics in ir-measures, for example "nDCG@10".
+
+    Raises UnknownName for a metric that ir-measures does not have.
+    """
     import ir_measures
 
     measures = {name: _measure(name) for name in metrics}
@@ -78,5 +91,5 @@ def _measure(name: str) -> Measure:
 
 
 def _by_rank(hits: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """Scores that fall strictly with rank: trec_eval orders by score alone and breaks ties its own way."""
+    """Scores that decrease strictly with rank: trec_eval orders by score alone and breaks ties in its own way."""
     return {scene_id: float(len(hits) - position) for position, (scene_id, _) in enumerate(hits)}

@@ -1,1 +1,1 @@
-"""Making files of found scenes: plan (what is asked for, checked), reel (one MP4 of many clips), progress."""
+"""Export: a checked plan (plan.py), rendering a reel (reel.py), checking the file (check.py), and progress."""

@@ -1,4 +1,4 @@
-"""Whether a rendered file is what was planned. What was measured decides, not what the encoder was told."""
+"""Checks a rendered file against its plan, by what was measured in the file, not by the encoder's settings."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ from heimdex_core.errors import RenderCheckFailed
 from heimdex_core.media.render import RenderMeasure
 
 MAX_AV_DIFFERENCE_S = 0.040
+"""How far apart sound and picture may start and end."""
 _ROUNDING_S = 0.001
 
 
 def check_render(
     measured: RenderMeasure, clip_durations_s: Sequence[float], *, fps: float, width: int, height: int
 ) -> None:
-    """Raise RenderCheckFailed unless the file plays everywhere, is as long as its clips and in step.
+    """Check that the file is H.264 and AAC, has the planned size and duration, and that sound and picture are in sync.
 
-    Its duration may differ by one frame per clip, picture and sound by 40 ms at the start and at the end.
+    The duration may differ by one frame per clip; sound and picture by MAX_AV_DIFFERENCE_S at the start and at the end.
+
+    Args:
+        measured: what was measured in the file.
+        clip_durations_s: the planned duration of each clip, in seconds.
+        fps: the planned frame rate.
+        width, height: the planned size in pixels.
+
+    Raises RenderCheckFailed.
     """
     kind = (measured.video_codec, measured.pixel_format, measured.audio_codec)
     if kind != ("h264", "yuv420p", "aac"):

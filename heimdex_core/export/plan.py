@@ -1,4 +1,4 @@
-"""What a reel is made of, checked before anything is rendered."""
+"""The plan of a reel: its clips, checked before anything is rendered."""
 
 from __future__ import annotations
 
@@ -15,29 +15,41 @@ if TYPE_CHECKING:
     from heimdex_core.store.view import View
 
 MIN_CLIP_S = 0.001
+"""The shortest clip: one millisecond, the resolution of scene ids."""
 
 
 @dataclass(frozen=True)
 class ReelPlan:
-    """A reel that can be made: its clips lie inside scenes that exist."""
+    """A reel that can be rendered: its clips lie inside scenes that exist."""
 
     title: str
     clips: tuple[ReelClip, ...]
 
     @property
     def duration_s(self) -> float:
+        """The sum of the clips' durations."""
         return sum(clip.duration_s for clip in self.clips)
 
 
 def plan_reel(view: View, user_id: str, clips: Sequence[ReelClip | str], *, title: str, settings: Settings) -> ReelPlan:
-    """The reel of these clips or scene ids, in their order; each is cut to the scene as it is now.
+    """The plan of a reel. Each clip is trimmed to its scene as it is now.
 
-    A scene that moved when its video was indexed again is found by its overlap. Raises InvalidReel for a wrong
-    number or title or a clip outside its scene, SceneNotFound for what this person cannot see.
+    A scene that moved when its video was indexed again is found by its overlap.
+
+    Args:
+        view: the library's current view.
+        user_id: whose scenes may be used.
+        clips: clips or scene ids, in the order of the reel; 1 to `settings.max_reel_scenes`.
+        title: at most `settings.max_title_chars` characters without control characters; white space around it is
+            removed.
+        settings: the limits.
+
+    Raises InvalidReel for a wrong number of clips, a wrong title or a clip outside its scene; SceneNotFound for a
+    scene that does not exist or belongs to another user.
     """
     title = title.strip()
     if not clips:
-        raise _invalid("there is no scene in it", settings)
+        raise _invalid("it has no scenes", settings)
     if len(clips) > settings.max_reel_scenes:
         raise _invalid(f"it has {len(clips)} scenes", settings)
     if len(title) > settings.max_title_chars:
@@ -48,7 +60,7 @@ def plan_reel(view: View, user_id: str, clips: Sequence[ReelClip | str], *, titl
 
 
 def new_export(plan: ReelPlan, user_id: str, settings: Settings) -> Export:
-    """The record of a reel still to be rendered; how it is encoded is decided here and kept with it."""
+    """The record of a reel that is to be rendered. The encoding parameters are decided here and stored with it."""
     return Export(
         export_id=str(uuid.uuid4()),
         user_id=user_id,
@@ -62,7 +74,7 @@ def new_export(plan: ReelPlan, user_id: str, settings: Settings) -> Export:
 
 
 def render_params(settings: Settings) -> Json:
-    """How a reel is encoded when nobody says otherwise."""
+    """The default encoding parameters: height_px, fps, crf (libx264, 0 to 51) and preset (libx264)."""
     return {
         "height_px": settings.reel_height_px,
         "fps": settings.reel_fps,
@@ -72,7 +84,11 @@ def render_params(settings: Settings) -> Json:
 
 
 def clip_of(scene: Scene, start_s: float | None = None, end_s: float | None = None) -> ReelClip:
-    """A clip of a scene: all of it, or what of [start_s, end_s) lies in it. InvalidValue if nothing does."""
+    """A clip of a scene: the part of [start_s, end_s) that lies in it.
+
+    `start_s` and `end_s` are seconds of the video; None means the start or the end of the scene. Raises InvalidValue
+    if nothing of the interval lies in the scene.
+    """
     start_s = max(scene.start_s, scene.start_s if start_s is None else start_s)
     end_s = min(scene.end_s, scene.end_s if end_s is None else end_s)
     if end_s - start_s < MIN_CLIP_S:
@@ -81,12 +97,12 @@ def clip_of(scene: Scene, start_s: float | None = None, end_s: float | None = No
     return ReelClip(scene.video_id, start_s, end_s, scene.start_s, scene.end_s)
 
 
-def _plan_clip(view: View, user_id: str, asked: ReelClip | str, number: int, settings: Settings) -> ReelClip:
-    if isinstance(asked, str):
-        return clip_of(view.scene(user_id, asked))
-    scene = view.scene(user_id, asked.scene_id)
+def _plan_clip(view: View, user_id: str, clip: ReelClip | str, number: int, settings: Settings) -> ReelClip:
+    if isinstance(clip, str):
+        return clip_of(view.scene(user_id, clip))
+    scene = view.scene(user_id, clip.scene_id)
     try:
-        return clip_of(scene, asked.start_s, asked.end_s)
+        return clip_of(scene, clip.start_s, clip.end_s)
     except InvalidValue as error:
         where = f"{scene.start_s:.3f} to {scene.end_s:.3f} s"
         raise _invalid(f"clip {number} lies outside its scene, which is now {where}", settings) from error

@@ -1,4 +1,4 @@
-"""Where a render stands, in one small file in its work folder that anybody may read."""
+"""Progress of a render: a small file in its work folder, which any process can read."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from heimdex_core.store.layout import LibraryPaths, check_uuid
 from heimdex_core.types import Export, StageProgress, WorkContext, utc_now
 
 _INTERVAL_S = 0.25
-_TRUSTED_AFTER_S = 1.0
+_ETA_AFTER_S = 1.0
 
 
 def work_folder(paths: LibraryPaths, export_id: str) -> Path:
-    """Where an export is made; gone when it is done."""
+    """The folder that an export is rendered in; it is removed when the render ends."""
     return paths.work_root / f"export-{check_uuid(export_id, 'export_id')}"
 
 
 def read_export_progress(paths: LibraryPaths, export_id: str) -> StageProgress | None:
-    """What was reported last; None while nothing runs."""
+    """The last reported progress; None while the export is not being rendered."""
     try:
         return StageProgress(**read_json(_file(paths, export_id)))
-    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):  # absent, or of another version
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):  # missing, or written by another version
         return None
 
 
@@ -34,8 +34,15 @@ def export_context(
     on_progress: Callable[[StageProgress], None] | None,
     is_cancelled: Callable[[], bool],
 ) -> WorkContext:
-    """A context that keeps the render's progress (seconds of the reel) in its file, four times a second at most."""
-    begun = time.monotonic()
+    """A context that writes the render's progress, in seconds of the reel, at most four times a second.
+
+    Args:
+        paths: the library's folders.
+        export: the export that is rendered.
+        on_progress: also called with each progress that is written.
+        is_cancelled: called during the render; True stops it.
+    """
+    started = time.monotonic()
     last_write = -1.0
 
     def report(done: float, total: float) -> None:
@@ -44,7 +51,7 @@ def export_context(
         if now - last_write < _INTERVAL_S and done < total:
             return
         last_write = now
-        progress = _progress(done, total, now - begun)
+        progress = _progress(done, total, now - started)
         folder = work_folder(paths, export.export_id)
         if folder.is_dir():
             write_json(_file(paths, export.export_id), asdict(progress))
@@ -60,7 +67,7 @@ def _file(paths: LibraryPaths, export_id: str) -> Path:
 
 def _progress(done: float, total: float, elapsed_s: float) -> StageProgress:
     share = min(done / total, 1.0) if total > 0 else 0.0
-    known = share > 0 and elapsed_s >= _TRUSTED_AFTER_S
+    known = share > 0 and elapsed_s >= _ETA_AFTER_S
     return StageProgress(
         stage="render",
         stage_number=1,

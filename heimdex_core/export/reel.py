@@ -1,4 +1,4 @@
-"""Rendering an export: into its work folder, measured, and only then to where people find it."""
+"""Renders an export into its work folder, checks the file, and only then moves it to exports/."""
 
 from __future__ import annotations
 
@@ -19,15 +19,21 @@ from heimdex_core.types import Export, ExportState, ReelClip, VideoState, WorkCo
 if TYPE_CHECKING:
     from heimdex_core.store.store import Store
 
-# 720p at CRF 20 seldom needs more (about 6 Mb/s); faststart writes the file once more in place.
+# 720p at CRF 20 seldom needs more (about 6 Mbit/s).
 _BYTES_PER_S = 800_000
 
 
 def render(store: Store, export: Export, *, settings: Settings, context: WorkContext) -> Export:
-    """Render a reel and complete its record; one that is completed already is returned as it is.
+    """Render a reel and complete its record. An export that is already completed is returned as it is.
 
-    Raises what stopped it (RenderFailed, RenderTimeout, RenderCheckFailed, DiskFull, Cancelled, VideoNotFound);
-    the record then says so, nothing is published and nothing left behind.
+    Args:
+        store: the library's store.
+        export: a record of `store.exports`, with its clips and encoding parameters.
+        settings: time limit, free disk space, and how long the file is kept.
+        context: receives the progress in seconds of the reel, and can cancel the render.
+
+    Raises RenderFailed, RenderTimeout, RenderCheckFailed, DiskFull, Cancelled, VideoNotFound. The record then has the
+    error, and no file is left.
     """
     target = store.paths.export(export.user_id, export.export_id)
     if export.state is ExportState.COMPLETED and target.is_file():
@@ -43,7 +49,7 @@ def render(store: Store, export: Export, *, settings: Settings, context: WorkCon
     except KeyboardInterrupt:
         _fail(store, export, Cancelled())
         raise
-    except Exception as error:  # a defect; the record must not wait for ever for it
+    except Exception as error:  # a defect: the record must not stay "processing" for ever
         _fail(store, export, RenderFailed(reason=f"{type(error).__name__}: {error}"[:500]))
         raise
     finally:
@@ -53,12 +59,12 @@ def render(store: Store, export: Export, *, settings: Settings, context: WorkCon
 def _render_file(
     store: Store, export: Export, target: Path, work: Path, settings: Settings, context: WorkContext
 ) -> RenderMeasure:
-    """Render, measure, check, put into place."""
+    """Render, measure and check the file, and move it to `target`."""
     params = {**render_params(settings), **export.params}
     width, height = wide_size(int(params["height_px"]))
     fps = float(params["fps"])
     try:
-        remove_tree(work)  # what an attempt that was killed left
+        remove_tree(work)  # left by an attempt that was killed
         work.mkdir(parents=True)
         _check_space(work, export, settings)
         part = work / "reel.mp4"
@@ -102,7 +108,7 @@ def _complete(store: Store, export: Export, target: Path, measured: RenderMeasur
             expires_at=now + timedelta(seconds=settings.export_ttl_s),
             error=None,
         )
-    except BaseException:  # a file that no record names would never be found again; the error goes on
+    except BaseException:  # nothing would ever remove a file that no record names
         target.unlink(missing_ok=True)
         raise
 
@@ -121,7 +127,7 @@ def _render_clip(store: Store, user_id: str, clip: ReelClip) -> RenderClip:
 
 
 def _check_space(work: Path, export: Export, settings: Settings) -> None:
-    """DiskFull before the work rather than after it."""
+    """Raise DiskFull before the render rather than after it."""
     needed = round(sum(clip.duration_s for clip in export.clips) * _BYTES_PER_S)
     if free_bytes(work) < needed + settings.min_free_bytes:
         raise _disk_full(work, needed + settings.min_free_bytes)

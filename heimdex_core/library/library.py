@@ -21,7 +21,6 @@ from heimdex_core.models.profiles import is_as_asked
 from heimdex_core.models.registry import ModelChoice, Models, Purpose, choose_profile
 from heimdex_core.settings import Settings, default_weights, get_settings
 from heimdex_core.store import Store
-from heimdex_core.store.visible import VisibleVideo
 from heimdex_core.types import (
     Export,
     Query,
@@ -34,6 +33,7 @@ from heimdex_core.types import (
     StageProgress,
     Video,
     VideoState,
+    VisibleVideo,
     WorkContext,
 )
 

@@ -1,1 +1,1 @@
-"""Query -> channels -> fusion -> hits, with the reasons."""
+"""Search: a query goes to channels, their scored scenes are fused into one ranking, and the ranking becomes hits."""

@@ -14,14 +14,22 @@ from heimdex_core.types import ChannelScore, ChannelState, Hit, Query, Scene
 
 
 def matched_terms(results: Mapping[str, ChannelResult]) -> tuple[str, ...]:
-    """The index terms of the query, from the channel that looked them up."""
+    """The index terms of the query, from the channel that looked them up; empty if there is none."""
     return next((found.terms for found in results.values() if found.terms), ())
 
 
 def page_of_hits(
     view: View, query: Query, fused: Fused, results: Mapping[str, ChannelResult], user_id: str
 ) -> tuple[tuple[Hit, ...], dict[str, Path]]:
-    """(the hits of the query's page, their thumbnails by scene_id)."""
+    """(the hits on the query's page, the file of each hit's thumbnail by scene_id).
+
+    Args:
+        view: the view that was searched.
+        query: `offset` and `limit` select the page.
+        fused: the whole ranking.
+        results: what each channel found, by its name in the search.
+        user_id: whose videos are shown.
+    """
     wanted = fused.ranking[query.offset : query.offset + query.limit]
     if not wanted:
         return (), {}
@@ -33,7 +41,7 @@ def page_of_hits(
     hits, thumbnails = [], {}
     for rank, item in enumerate(wanted, start=query.offset + 1):
         scene = scenes.get(item.scene_id)
-        # An index that is out of step with the sidecars may name what is not there.
+        # An index that does not match the sidecars may name scenes that do not exist.
         if scene is None or scene.video_id not in titles:
             continue
         parts = {name: _channel_score(name, item, fused, scores, ranks) for name in results}
@@ -46,7 +54,10 @@ def page_of_hits(
 def channel_states(
     plan: Plan, results: Mapping[str, ChannelResult], weights: Mapping[str, float], fused: Fused
 ) -> dict[str, ChannelState]:
-    """Whether each channel took part, with which share, and why not."""
+    """For each channel of the plan: whether it took part, with which weight, or the reason why not.
+
+    `weights` are those that were requested; the weights of the result come from `fused`.
+    """
     states = {}
     for slot in plan.slots:
         name, found = slot.name, results[slot.name]

@@ -1,7 +1,7 @@
-"""A search result as a notebook shows it: thumbnails with timecodes, marked words and reasons.
+"""A search result as a notebook shows it: thumbnails with timecodes, highlighted words and reasons.
 
-Plain HTML with inlined pictures, so that a saved notebook keeps them. Everything that comes from a
-file or a person is escaped. Colours are taken from the page where that is possible, for both themes.
+The HTML holds its images inline, so that a saved notebook keeps them. All text from files and users is escaped. Text
+takes the notebook's own colour, for dark and light themes.
 """
 
 from __future__ import annotations
@@ -11,41 +11,31 @@ from html import escape
 from pathlib import Path
 
 from heimdex_core.formatting import precise
+from heimdex_core.search.channels.base import REASONS
 from heimdex_core.search.matching import pieces
 from heimdex_core.types import Hit, SearchResult
 
 CHANNEL_COLOURS = {"transcript": "#f5b35c", "vision": "#5fc8a6", "lexical": "#a58bfa"}
-
-_REASONS = {
-    "no_known_words": "knows none of these words",
-    "language": "does not read this language",
-    "no_transcript": "nothing is said here",
-    "no_terms": "no word to look up",
-    "no_matches": "nothing near enough",
-    "flat": "the same for every scene",
-    "weight_zero": "not asked",
-    "failed": "failed",
-    "timeout": "took too long",
-}
+"""Colours of the score bar; other channels are grey."""
 
 
 class NotebookResult(SearchResult):
-    """A SearchResult that draws itself in a notebook."""
+    """A SearchResult that notebooks show as thumbnails with their reasons."""
 
     def _repr_html_(self) -> str:
         return draw(self)
 
 
 def draw(result: SearchResult) -> str:
-    """The whole result as one <div>."""
+    """The HTML of a whole result, one <div>."""
     cards = "".join(_card(hit, result.thumbnails.get(hit.scene_id), result.terms) for hit in result.hits)
-    body = f'<div style="display:flex;flex-wrap:wrap;gap:12px">{cards}</div>' if cards else "<p>Nothing fits.</p>"
+    body = f'<div style="display:flex;flex-wrap:wrap;gap:12px">{cards}</div>' if cards else "<p>No matching scenes.</p>"
     return f'<div style="font:13px system-ui,sans-serif">{_head(result)}{body}</div>'
 
 
 def _head(result: SearchResult) -> str:
-    silent = [
-        f"{escape(name)}: {escape(_REASONS.get(state.reason or '', state.reason or ''))}"
+    abstaining = [
+        f"{escape(name)}: {escape(REASONS.get(state.reason or '', state.reason or ''))}"
         for name, state in result.channels.items()
         if not state.active
     ]
@@ -53,10 +43,10 @@ def _head(result: SearchResult) -> str:
     scenes = "scene" if result.total == 1 else "scenes"
     facts = [
         f"<b>{result.total} {scenes}</b>{shown}",
-        # loading a model happens once per process and says nothing about this query
+        # models load once per process, which is no part of the time that a query takes
         f"{result.timing_ms.get('total', 0.0) - result.timing_ms.get('load', 0.0):.0f} ms",
         escape(result.fusion),
-        *silent,
+        *abstaining,
     ]
     return f'<p style="margin:4px 0 10px">{" &middot; ".join(facts)}</p>'
 
@@ -64,14 +54,14 @@ def _head(result: SearchResult) -> str:
 def _card(hit: Hit, thumbnail: Path | None, terms: tuple[str, ...]) -> str:
     scene = hit.scene
     place = f"{precise(scene.start_s)} &middot; {scene.duration_s:.1f} s"
-    words = _marked(scene.transcript, terms) if scene.transcript else "<i>(no speech)</i>"
+    text = _marked(scene.transcript, terms) if scene.transcript else "<i>(no speech)</i>"
     return (
         '<div style="width:240px;border:1px solid rgba(128,128,128,.35);border-radius:8px;overflow:hidden">'
         f'<div style="position:relative;background:#222;min-height:40px">{_picture(thumbnail)}'
         '<code style="position:absolute;left:6px;bottom:6px;padding:1px 6px;border-radius:4px;'
         f'background:rgba(0,0,0,.75);color:#fff;font-size:11px">{place}</code></div>'
         f'<div style="padding:8px"><div style="opacity:.65">{escape(hit.video_title)}</div>'
-        f'<div style="max-height:5.2em;overflow:hidden">{words}</div>{_bar(hit)}'
+        f'<div style="max-height:5.2em;overflow:hidden">{text}</div>{_bar(hit)}'
         f'<div style="opacity:.65;font-size:11px">#{hit.rank} &middot; {hit.score:.3f}</div></div></div>'
     )
 
@@ -89,14 +79,14 @@ def _picture(thumbnail: Path | None) -> str:
 
 
 def _bar(hit: Hit) -> str:
-    """How the score is made up: one coloured piece per channel."""
-    whole = sum(part.contribution for part in hit.channels.values())
-    if whole <= 0:
+    """The score as a bar with one coloured segment per channel."""
+    total = sum(part.contribution for part in hit.channels.values())
+    if total <= 0:
         return ""
-    pieces = "".join(
-        f'<span title="{escape(name)} {part.contribution:.3f}" style="width:{100 * part.contribution / whole:.1f}%;'
+    segments = "".join(
+        f'<span title="{escape(name)} {part.contribution:.3f}" style="width:{100 * part.contribution / total:.1f}%;'
         f'background:{CHANNEL_COLOURS.get(name, "#888")}"></span>'
         for name, part in hit.channels.items()
         if part.contribution > 0
     )
-    return f'<div style="display:flex;height:4px;margin:6px 0;border-radius:2px;overflow:hidden">{pieces}</div>'
+    return f'<div style="display:flex;height:4px;margin:6px 0;border-radius:2px;overflow:hidden">{segments}</div>'

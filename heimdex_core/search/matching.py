@@ -1,8 +1,8 @@
-"""Where a text matches the terms of a query, as it is written there: for marking and for the reasons of a hit."""
+"""Which parts of a text match the terms of a query, as they are written there. The only highlighter."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from heimdex_core.store.analysis import match_spans
 
@@ -10,7 +10,10 @@ __all__ = ["match_spans", "matched_words", "pieces"]
 
 
 def pieces(text: str, terms: Iterable[str]) -> list[tuple[str, bool]]:
-    """`text` in pieces, each with whether it matches any of the query's index terms (SearchResult.terms)."""
+    """`text` divided into (piece, whether it matches a term); the pieces joined are the text again.
+
+    `terms` are index terms (SearchResult.terms), not words of the query: "breads" matches "bread".
+    """
     found: list[tuple[str, bool]] = []
     at = 0
     for start, end in match_spans(text, terms):
@@ -19,8 +22,8 @@ def pieces(text: str, terms: Iterable[str]) -> list[tuple[str, bool]]:
     return [(piece, is_match) for piece, is_match in [*found, (text[at:], False)] if piece]
 
 
-def matched_words(texts: tuple[str, ...], terms: tuple[str, ...]) -> tuple[str, ...]:
-    """The matching words of the texts, each once (whatever its case), in order."""
+def matched_words(texts: Iterable[str], terms: Sequence[str]) -> tuple[str, ...]:
+    """The matching words of several texts in order, each once whatever its case."""
     found: dict[str, str] = {}
     for text in texts:
         for word, is_match in pieces(text, terms):

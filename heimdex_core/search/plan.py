@@ -1,9 +1,8 @@
-"""Which channels a search has, what they are called, and how the asked weights fall on them.
+"""Which channels a search has, what they are called, and how weights are distributed over them.
 
-A search has a channel for what is said (transcript), one for what is seen (vision), one for the words
-themselves (lexical), and where pictures are described one for the descriptions (caption). Spaces that are
-named take the place of their kind's first one, each as a channel under its own name.
-docs/decisions/search-spaces.md gives the reasons.
+A search has one channel of each kind in channels/__init__.py; a channel over a space is left out where the model set
+has no such space. Spaces that are requested by name replace the first space of their kind, each as a channel under
+its own name. docs/decisions/search-spaces.md gives the reasons.
 """
 
 from __future__ import annotations
@@ -14,22 +13,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from heimdex_core.errors import InvalidWeights, UnknownName
-from heimdex_core.search.channels import CHANNEL_NAMES, CHANNELS, kind_of, spec_of
+from heimdex_core.search import channels
+from heimdex_core.search.channels import channel_names, kind_of, spec_of
 from heimdex_core.search.weights import Weights, as_text, checked, share_out
 from heimdex_core.types import Space
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A channel of a search. `space` is None for the words themselves."""
+    """A channel of a search."""
 
     name: str
+    """Its name in this search: the kind, or the space's name where that was requested."""
     kind: str
     space: Space | None = None
+    """The space that it searches; None for a channel without one."""
 
     @property
     def side(self) -> str:
-        """Channels of one side tell of the same thing, and stand in for one another."""
+        """The kind of evidence (ChannelSpec.side)."""
         return spec_of(self.kind).side
 
 
@@ -38,56 +40,66 @@ class Plan:
     """The channels of a search, in the order in which they are shown."""
 
     slots: tuple[Slot, ...]
-    asked: tuple[str, ...] = ()
-    """The full names of the spaces that were asked for."""
+    requested: tuple[str, ...] = ()
+    """The full names of the spaces that were requested."""
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The channels' names in this search."""
         return tuple(slot.name for slot in self.slots)
 
     def weights(self, given: Mapping[str, float]) -> Weights:
-        """Every channel's share, summing to 1. `given` names kinds, channels or spaces; what is not named has 0.
+        """The weight of every channel; they sum to 1.
 
-        A kind's weight is shared equally by those of its channels that are not named themselves. Where channels of
-        another kind share it (descriptions that of vision), half goes to them unless they are named. Raises
-        UnknownName, InvalidWeights.
+        The weight of a kind is divided equally among those of its channels that `given` does not name. If channels of
+        another kind share it, as captions share that of vision, they get half of it unless they are named.
+
+        Args:
+            given: weights from 0 to 1 by kind, channel or space; what is not named has 0.
+
+        Raises UnknownName; InvalidWeights for a value outside 0 to 1, for weights that are all 0, and for the weight
+        of a kind all of whose channels have weights of their own.
         """
         by_kind: dict[str, float] = {}
         own: dict[str, float] = {}
         for name, value in given.items():
-            if name in CHANNEL_NAMES:
+            if name in channel_names():
                 by_kind[name] = checked(name, value, given)
             elif (slot := self._named(name)) is not None:
                 own[slot.name] = checked(name, value, given)
             else:
                 raise UnknownName(kind="channel", name=str(name), known=", ".join(self._known_names()))
-        spread = dict.fromkeys(self.names, 0.0) | own
+        result = dict.fromkeys(self.names, 0.0) | own
         for kind, value in by_kind.items():
-            self._spread_kind(kind, value, own, spread, given)
-        total = math.fsum(spread.values())
-        # A total in the subnormal range would not divide into shares that sum to 1.
+            self._divide_kind(kind, value, own, result, given)
+        total = math.fsum(result.values())
+        # A total in the subnormal range would not divide into weights that sum to 1.
         if total < 1e-9:
             raise InvalidWeights(weights=as_text(given), reason="no channel has a weight above 0")
-        return {name: value / total for name, value in spread.items()}
+        return {name: value / total for name, value in result.items()}
 
     def within_sides(self, weights: Mapping[str, float], taking_part: Iterable[str]) -> Weights:
-        """The weights after channels that take no part have given theirs to others of their side that do.
+        """The weights after channels that abstain have given theirs to the channels of their side that take part.
 
-        Where nobody of a side takes part its weights stay as they are, for the fusion to share out.
+        Where no channel of a side takes part its weights stay as they are; the fusion divides them among all others.
+
+        Args:
+            weights: the result of `weights`.
+            taking_part: the channels that found something.
         """
-        there = frozenset(taking_part)
+        active = frozenset(taking_part)
         result = dict(weights)
         for side in dict.fromkeys(slot.side for slot in self.slots):
             members = [slot.name for slot in self.slots if slot.side == side]
-            present = {name for name in members if name in there and weights[name] > 0}
+            present = {name for name in members if name in active and weights[name] > 0}
             if present and len(present) < len(members):
-                whole = math.fsum(weights[name] for name in members)
+                total = math.fsum(weights[name] for name in members)
                 shares = share_out({name: weights[name] for name in members}, present)
-                result |= {name: whole * share for name, share in shares.items()}
+                result |= {name: total * share for name, share in shares.items()}
         return result
 
-    def _spread_kind(
-        self, kind: str, value: float, own: Mapping[str, float], spread: Weights, given: Mapping[str, float]
+    def _divide_kind(
+        self, kind: str, value: float, own: Mapping[str, float], result: Weights, given: Mapping[str, float]
     ) -> None:
         takers = [slot.name for slot in self.slots if slot.kind == kind and slot.name not in own]
         sharing = [s.name for s in self.slots if spec_of(s.kind).shares_weight_of == kind and s.name not in own]
@@ -95,57 +107,71 @@ class Plan:
             if value > 0:
                 raise InvalidWeights(weights=as_text(given), reason=f"all channels of {kind} have weights of their own")
             return
-        parts = [group for group in (takers, sharing) if group]
-        for group in parts:
+        groups = [group for group in (takers, sharing) if group]
+        for group in groups:
             for name in group:
-                spread[name] = value / len(parts) / len(group)
+                result[name] = value / len(groups) / len(group)
 
     def _named(self, name: str) -> Slot | None:
         for slot in self.slots:
             if name == slot.name or (slot.space is not None and name == slot.space.name):
                 return slot
-        return next((slot for slot in self.slots if slot.kind == name and name not in CHANNEL_NAMES), None)
+        return next((slot for slot in self.slots if slot.kind == name), None)
 
     def _known_names(self) -> list[str]:
-        return list(dict.fromkeys((*CHANNEL_NAMES, *self.names)))
+        return list(dict.fromkeys((*channel_names(), *self.names)))
 
 
-def plan_of(spaces: Mapping[str, Space], asked: Sequence[str] = ()) -> Plan:
-    """The channels of a search over a set's `spaces` (by role), `asked` by space names. UnknownName."""
-    chosen = {resolve(name, spaces).name for name in asked}
+def plan_of(spaces: Mapping[str, Space], requested: Sequence[str] = ()) -> Plan:
+    """The channels of a search.
+
+    Args:
+        spaces: the spaces of a model set, by role.
+        requested: names of spaces to search instead of the first one of their kind; see `resolve`.
+
+    Raises UnknownName.
+    """
+    chosen = {resolve(name, spaces).name for name in requested}
     slots: list[Slot] = []
-    for spec in CHANNELS:
+    for spec in channels.CHANNELS:
         kind = spec.kind
         if spec.space_role is None:
             slots.append(Slot(kind, kind))
             continue
         of_kind = [space for space in dict.fromkeys(spaces.values()) if kind_of(space.name) == kind]
         named = [Slot(space.name, kind, space) for space in of_kind if space.name in chosen]
-        first = spaces.get(spec.space_role)  # a set may have none for descriptions
+        first = spaces.get(spec.space_role)  # None where scenes have no captions
         slots += named or ([Slot(kind, kind, first)] if first is not None else [])
     return Plan(tuple(slots), tuple(slot.space.name for slot in slots if slot.space and slot.space.name in chosen))
 
 
 def resolve(name: str, spaces: Mapping[str, Space]) -> Space:
-    """A space by its name, its role, or the part after the stroke where only one has it. UnknownName."""
+    """A space by its name, its role, or the part of its name after the slash where only one space has it.
+
+    Args:
+        name: for example "text/bge-m3", "text" or "bge-m3".
+        spaces: by role.
+
+    Raises UnknownName, with the most similar names first.
+    """
     by_name = {space.name: space for space in spaces.values()}
     if name in by_name:
         return by_name[name]
     if name in spaces:
         return spaces[name]
-    # The descriptions' space is called after the text model, and would make every short name of it mean two.
-    plain = [space for space in by_name.values() if kind_of(space.name) in CHANNEL_NAMES]
+    # The caption space is named after the text model and would make every short name of a text space ambiguous.
+    plain = [space for space in by_name.values() if kind_of(space.name) in channel_names()]
     found = [space for space in plain if space.name.partition("/")[2] == name]
     if len(found) == 1:
         return found[0]
-    known = [space.name for space in found] if found else _nearest_first(name, list(by_name))
+    known = [space.name for space in found] if found else _most_similar_first(name, list(by_name))
     raise UnknownName(kind="space", name=name, known=", ".join(known))
 
 
-def _nearest_first(name: str, known: list[str]) -> list[str]:
-    def likeness(other: str) -> float:
+def _most_similar_first(name: str, known: list[str]) -> list[str]:
+    def similarity(other: str) -> float:
         folded = other.casefold()
-        tries = (folded, folded.partition("/")[2])
-        return max(difflib.SequenceMatcher(None, name.casefold(), one).ratio() for one in tries)
+        forms = (folded, folded.partition("/")[2])
+        return max(difflib.SequenceMatcher(None, name.casefold(), form).ratio() for form in forms)
 
-    return sorted(known, key=likeness, reverse=True)
+    return sorted(known, key=similarity, reverse=True)

@@ -1,4 +1,4 @@
-"""Channels side by side, each with its time limit; one that fails or is late is left out and said."""
+"""Runs channels in parallel under a time limit. A channel that fails or is late is left out, and the result says so."""
 
 from __future__ import annotations
 
@@ -15,51 +15,54 @@ from heimdex_core.search.channels.base import Channel, ChannelRequest, ChannelRe
 log = logging.getLogger(__name__)
 
 LOAD_LIMIT_S = 300.0
-"""Longest wait for a model to load from a slow disk; only the first query of a set of models ever meets it."""
+"""The longest time to wait for a model to load from a slow disk. Only the first query with a model set waits."""
 
 _THREADS = 24
-"""Enough for several searches at once; one is begun only when none is free."""
+"""Enough for several searches at once. Threads are started when none is idle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A channel's result and how long it took; `lasting` is False where another try may go better."""
+    """A channel's result and how long it took."""
 
     result: ChannelResult
     seconds: float
-    lasting: bool
+    cacheable: bool
+    """False where the same request may give another result the next time: after an error or a timeout."""
 
 
 class ChannelRunner:
-    """Asks channels in a pool of threads that lives as long as the process."""
+    """Runs channels in a pool of threads that lives as long as the process. Safe to share between threads."""
 
     def __init__(self, *, timeout_s: float) -> None:
+        """`timeout_s` is the time limit of a search, in seconds, without the loading of models."""
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
     def run(self, request: ChannelRequest, channels: Iterable[Channel]) -> tuple[dict[str, Timed], float]:
-        """({channel: result}, seconds spent loading models). ViewOutdated.
+        """({channel: result}, seconds spent loading models).
 
-        Models are loaded before the clock starts: a time limit is for searching, and imports on
-        one thread hold up all the others.
+        Models are loaded before the time limit begins: it limits searching, and imports in one thread block all the
+        others. Errors of a channel become its result; only ViewOutdated is raised, because then the search has to be
+        started again.
         """
         by_name = {channel.name: channel for channel in channels}
         started = time.perf_counter()
         broken = self._prepare({name: one for name, one in by_name.items() if not one.is_ready}, request)
         loading_s = time.perf_counter() - started
         pool = self._threads()
-        asked: dict[str, Future[Timed]] = {
+        running: dict[str, Future[Timed]] = {
             name: pool.submit(_timed, channel, request) for name, channel in by_name.items() if name not in broken
         }
-        wait(asked.values(), timeout=self._timeout_s)
+        wait(running.values(), timeout=self._timeout_s)
         found = dict(broken)
-        for name, future in asked.items():
+        for name, future in running.items():
             found[name] = self._result(name, future)
         return {name: found[name] for name in by_name}, loading_s
 
     def close(self) -> None:
-        """Let the threads go. Work that is stuck is not waited for."""
+        """End the threads, without waiting for channels that are still running."""
         with self._lock:
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
@@ -72,7 +75,7 @@ class ChannelRunner:
             return self._pool
 
     def _prepare(self, channels: Mapping[str, Channel], request: ChannelRequest) -> dict[str, Timed]:
-        """Load what is not loaded; the channels for which that went wrong."""
+        """Load the models; the results of the channels whose model could not be loaded."""
         if not channels or request.scene_count == 0:
             return {}
         pool = self._threads()
@@ -90,7 +93,7 @@ class ChannelRunner:
     def _result(self, name: str, future: Future[Timed]) -> Timed:
         if not future.done():
             future.cancel()
-            log.warning("channel %s did not answer within %.1f s", name, self._timeout_s)
+            log.warning("channel %s took longer than %.1f s", name, self._timeout_s)
             return _late(self._timeout_s)
         error = future.exception()
         return future.result() if error is None else _failed(name, error)
@@ -99,19 +102,19 @@ class ChannelRunner:
 def _timed(channel: Channel, request: ChannelRequest) -> Timed:
     started = time.perf_counter()
     result = channel.search(request)
-    return Timed(result, time.perf_counter() - started, lasting=True)
+    return Timed(result, time.perf_counter() - started, cacheable=True)
 
 
 def _late(limit_s: float) -> Timed:
-    return Timed(ChannelResult(reason="timeout", detail=f"{limit_s:g} s"), limit_s, lasting=False)
+    return Timed(ChannelResult(reason="timeout", detail=f"{limit_s:g} s"), limit_s, cacheable=False)
 
 
 def _failed(name: str, error: BaseException) -> Timed:
     if isinstance(error, ViewOutdated):
-        raise error  # not the channel's fault: the search is to be begun again
-    # A defect in one channel must not take the others with it; it is logged whole and told in short.
-    known = isinstance(error, HeimdexError)  # those say all there is to say
+        raise error  # no failure of the channel: the search has to be started again
+    # A defect in one channel must not stop the others; the log has its traceback and the result a summary.
+    known = isinstance(error, HeimdexError)  # their message is complete
     log.warning("channel %s failed: %s", name, error, exc_info=None if known else error)
     if isinstance(error, HeimdexError):
-        return Timed(ChannelResult(reason="failed", detail=error.message, error=error.to_dict()), 0.0, lasting=False)
-    return Timed(ChannelResult(reason="failed", detail=f"{type(error).__name__}: {error}"), 0.0, lasting=False)
+        return Timed(ChannelResult(reason="failed", detail=error.message, error=error.to_dict()), 0.0, cacheable=False)
+    return Timed(ChannelResult(reason="failed", detail=f"{type(error).__name__}: {error}"), 0.0, cacheable=False)

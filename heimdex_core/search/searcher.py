@@ -1,7 +1,7 @@
-"""A query's way: check it, ask the channels (or the cache), fuse, and look up the page of hits.
+"""One search from the query to the page of hits: check the query, run the channels, fuse, look up the scenes.
 
-Everything is asked of one view of the library and of the models of that view's set, so that a search that
-falls together with a switch to other models has all of its parts from before it or all from after.
+A search uses one view of the library and the models of that view's set throughout, so a switch to other models during
+a search never mixes results of the two.
 """
 
 from __future__ import annotations
@@ -35,42 +35,41 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BROKEN = ("failed", "timeout")
-
+"""Reasons for which a channel has no result although it should have one."""
 
 _ATTEMPTS = 20
-"""How often a search begins again because the library changed in the moment between looking and opening."""
-_SETS_KEPT = 2
-"""Sets of models whose channels are kept: the one in use, and the one that may come or come back."""
+"""How often a search is started again because the library changed between taking the view and opening its files."""
+_CACHED_SETS = 2
+"""Model sets whose channels are kept: the active one, and the one before a switch or after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _CacheKey:
-    """Everything that a channel's result depends on: other weights or another fusion cost no model call.
+    """Everything that a channel's result depends on. Weights and fusion are not part of it: changing them is cheap."""
 
-    `token` is the view's: it changes with what is visible and with the model set. `looks_at` is the channel's kind
-    and space, whatever it is called in a search.
-    """
-
-    looks_at: Hashable
+    channel: Hashable
+    """Its kind and space; the name of a channel depends on the search."""
     user_id: str
     text: str
     video_ids: tuple[str, ...] | None
     token: str
+    """The view's token, which changes with the visible videos and with the model set."""
     depth: int
 
 
 @dataclass
 class _ChannelResults:
-    """What the channels found for one query, and what it took."""
+    """What the channels of one search found."""
 
     by_channel: dict[str, ChannelResult]
     timing_ms: dict[str, float]
     cached: bool
+    """Whether no channel had to be run."""
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A query that has been checked."""
+class _CheckedQuery:
+    """A query that has been checked, with its text normalised."""
 
     query: Query
     text: str
@@ -79,7 +78,7 @@ class _Asked:
 
 
 class Searcher:
-    """Searches one library. Thread-safe; keeps the raw scores of recent queries."""
+    """Searches one library and caches the channels' scores of recent queries. Safe to share between threads."""
 
     def __init__(
         self,
@@ -89,43 +88,52 @@ class Searcher:
         *,
         log: Callable[[Json], None] | None = None,
     ) -> None:
-        """`models_of` gives the models of a set by its number; they load when they are first asked."""
+        """Nothing is opened or loaded before the first search.
+
+        Args:
+            reader: gives the current view of the library.
+            models_of: gives the models of a set by its id; they load at their first use.
+            settings: limits, the default weights and the default fusion.
+            log: called with one JSON object per search; None for no log.
+        """
         self._reader = reader
         self._models_of = models_of
         self._settings = settings
         self._log = log
         self._runner = ChannelRunner(timeout_s=settings.channel_timeout_s)
         self._lock = threading.Lock()
-        """Guards the two caches."""
+        """Protects the two caches."""
         self._cache: LRUCache[_CacheKey, ChannelResult] = LRUCache(settings.search_cache_size)
-        self._sets: LRUCache[int, ChannelSet] = LRUCache(_SETS_KEPT)
+        self._sets: LRUCache[int, ChannelSet] = LRUCache(_CACHED_SETS)
 
     def search(self, query: Query, *, user_id: str) -> SearchResult:
-        """One page of the scenes that answer `query`, best first.
+        """One page of the scenes that match `query`, best first.
 
-        A query to which no channel has anything to say gives an empty result with the reasons.
-        Raises InvalidQuery, InvalidWeights, UnknownName, InvalidValue, SearchFailed.
+        Where no channel finds anything the result is empty and its `channels` have the reasons.
+
+        Raises InvalidQuery, InvalidWeights, UnknownName, InvalidValue; SearchFailed where every channel with a weight
+        above 0 failed or timed out.
         """
         started = time.perf_counter()
         videos = None if query.video_ids is None else tuple(sorted(set(query.video_ids)))
-        asked = _Asked(query, self._checked(query), user_id, videos)
-        for left in reversed(range(_ATTEMPTS)):
+        checked = _CheckedQuery(query, self._checked_text(query), user_id, videos)
+        for attempts_left in reversed(range(_ATTEMPTS)):
             view = self._reader.view()
             try:
-                result = self._search_in(view, asked, started)
+                result = self._search_in(view, checked, started)
                 break
             except ViewOutdated:
-                if not left:
+                if not attempts_left:
                     raise
-        self._note(result, user_id)
+        self._write_log(result, user_id)
         return result
 
-    def _search_in(self, view: View, asked: _Asked, started: float) -> SearchResult:
-        query = asked.query
+    def _search_in(self, view: View, checked: _CheckedQuery, started: float) -> SearchResult:
+        query = checked.query
         plan = plan_of(view.spaces, query.spaces)
         weights = plan.weights(query.weights if query.weights is not None else default_weights(self._settings))
         method = fusion_method(query.fusion or self._settings.fusion, rrf_k=self._settings.rrf_k)
-        results = self._ask(view, plan, asked, weights)
+        results = self._run_channels(view, plan, checked, weights)
         _refuse_if_all_broken(results.by_channel, weights)
 
         fusing = time.perf_counter()
@@ -134,7 +142,7 @@ class Searcher:
         fused = method.fuse(offered, shared)
         results.timing_ms["fuse"] = _since(fusing)
         terms = matched_terms(results.by_channel)
-        hits, thumbnails = page_of_hits(view, query, fused, results.by_channel, asked.user_id)
+        hits, thumbnails = page_of_hits(view, query, fused, results.by_channel, checked.user_id)
         results.timing_ms["total"] = _since(started)
 
         return NotebookResult(
@@ -147,33 +155,35 @@ class Searcher:
             timing_ms=results.timing_ms,
             cached=results.cached,
             set_id=view.set_id,
-            spaces=plan.asked,
+            spaces=plan.requested,
             terms=terms,
             thumbnails=thumbnails,
         )
 
     def close(self) -> None:
-        """Let the threads go."""
+        """End the search threads."""
         self._runner.close()
 
-    # --- asking the channels ----------------------------------------------------------------------
+    # --- running the channels ---------------------------------------------------------------------
 
-    def _checked(self, query: Query) -> str:
-        """The query's text in one spelling: NFC, single spaces."""
+    def _checked_text(self, query: Query) -> str:
+        """The query's text in NFC with single spaces."""
         text = " ".join(unicodedata.normalize("NFC", query.text).split())
         limit = self._settings.max_query_chars
         if not 1 <= len(text) <= limit:
             raise InvalidQuery(length=len(text), minimum=1, maximum=limit)
         if query.limit < 1:
-            raise InvalidValue(name="limit", value=query.limit, reason="at least 1 hit is needed")
+            raise InvalidValue(name="limit", value=query.limit, reason="it must be at least 1")
         if query.offset < 0:
-            raise InvalidValue(name="offset", value=query.offset, reason="it cannot be negative")
+            raise InvalidValue(name="offset", value=query.offset, reason="it must not be negative")
         return text
 
-    def _ask(self, view: View, plan: Plan, asked: _Asked, weights: Mapping[str, float]) -> _ChannelResults:
-        user_id, videos = asked.user_id, asked.video_ids
+    def _run_channels(
+        self, view: View, plan: Plan, checked: _CheckedQuery, weights: Mapping[str, float]
+    ) -> _ChannelResults:
+        user_id, videos = checked.user_id, checked.video_ids
         count = len(view.scene_ids(user_id, videos))
-        request = ChannelRequest(view, asked.text, user_id, videos, self._settings.channel_depth, count)
+        request = ChannelRequest(view, checked.text, user_id, videos, self._settings.channel_depth, count)
         keys = {slot: self._key(slot, request) for slot in plan.slots}
         with self._lock:
             known = {slot.name: found for slot, key in keys.items() if (found := self._cache.get(key)) is not None}
@@ -181,21 +191,21 @@ class Searcher:
         wanted = {
             slot: channel
             for slot, channel in channels.items()
-            # Channels of weight 0 are asked too, for the scores shown and for the next move of a slider.
-            # Except where that would load a model that nobody asked for.
+            # Channels of weight 0 run too, so that their scores are shown and the next change of a weight is instant,
+            # but no model is loaded only for that.
             if slot.name not in known and (weights[slot.name] > 0 or channel.is_ready)
         }
         ran: dict[str, Timed] = {}
         loading_s = 0.0
         if wanted:
-            # Before models are loaded, which may take long: the library may move on meanwhile.
+            # Open the files before models are loaded: that may take long, and the library may change meanwhile.
             view.hold([slot.space for slot in wanted if slot.space], words=any(not slot.space for slot in wanted))
             ran, loading_s = self._runner.run(request, wanted.values())
         with self._lock:
-            self._cache.update({keys[slot]: ran[slot.name].result for slot in wanted if ran[slot.name].lasting})
+            self._cache.update({keys[slot]: ran[slot.name].result for slot in wanted if ran[slot.name].cacheable})
         results = known | {name: timed.result for name, timed in ran.items()}
         timing = {name: timed.seconds * 1000 for name, timed in ran.items()}
-        # Channels run side by side, so the slowest encoder is what the person waited for.
+        # Channels run in parallel, so the slowest encoder determines the waiting time.
         timing["encode"] = max((timed.result.encode_ms for timed in ran.values()), default=0.0)
         timing["load"] = loading_s * 1000
         return _ChannelResults(
@@ -203,7 +213,7 @@ class Searcher:
         )
 
     def _channels_of(self, view: View, plan: Plan) -> dict[Slot, Channel]:
-        """The plan's channels over the models of the view's set."""
+        """The plan's channels, with the models of the view's set."""
         set_id = view.set_id
         with self._lock:
             channels = self._sets.get(set_id)
@@ -212,11 +222,11 @@ class Searcher:
         return {slot: channels.channel(slot) for slot in plan.slots}
 
     def _key(self, slot: Slot, request: ChannelRequest) -> _CacheKey:
-        looks_at = (slot.kind, slot.space)
-        return _CacheKey(looks_at, request.user_id, request.text, request.video_ids, request.view.token, request.depth)
+        channel = (slot.kind, slot.space)
+        return _CacheKey(channel, request.user_id, request.text, request.video_ids, request.view.token, request.depth)
 
-    def _note(self, result: SearchResult, user_id: str) -> None:
-        """Write the query log; a search does not fail because its log cannot be written."""
+    def _write_log(self, result: SearchResult, user_id: str) -> None:
+        """Append the search to the query log. A log that cannot be written does not make the search fail."""
         if self._log is None:
             return
         row: Json = {
@@ -239,7 +249,7 @@ class Searcher:
         try:
             self._log(row)
         except (OSError, HeimdexError) as error:
-            log.warning("the query log was not written: %s", error)
+            log.warning("the query log could not be written: %s", error)
 
 
 def _since(started: float) -> float:
@@ -247,7 +257,7 @@ def _since(started: float) -> float:
 
 
 def _refuse_if_all_broken(results: Mapping[str, ChannelResult], weights: Mapping[str, float]) -> None:
-    asked = {name: found for name, found in results.items() if weights.get(name, 0.0) > 0}
-    if asked and all(found.reason in BROKEN for found in asked.values()):
-        reasons = "; ".join(f"{name}: {found.reason} ({found.detail})" for name, found in asked.items())
+    weighted = {name: found for name, found in results.items() if weights.get(name, 0.0) > 0}
+    if weighted and all(found.reason in BROKEN for found in weighted.values()):
+        reasons = "; ".join(f"{name}: {found.reason} ({found.detail})" for name, found in weighted.items())
         raise SearchFailed(reasons=reasons)

@@ -1,4 +1,4 @@
-"""One running app and one browser for the whole module; a fresh page for each test."""
+"""One running app and one browser per module; a new page for each test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.e2e import driver
 
 Shot = Callable[[Page, str], None]
 
-# A page is drawn by a script that shares this machine with the worker; what matters is that it comes.
+# The script that draws a page shares the machine with the worker, so a page may take long to appear.
 expect.set_options(timeout=30_000)
 
 
@@ -46,11 +46,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(library: Path, app_log: Path) -> Iterator[str]:
-    with driver.running_app(library, app_log) as url:
+    small = {"HEIMDEX_REEL_HEIGHT_PX": "360", "HEIMDEX_RENDER_PRESET": "ultrafast"}
+    with driver.running_app(library, app_log, **small) as url:
         yield url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module")  # its event loop must be closed before other modules use asyncio
 def chromium() -> Iterator[Browser]:
     with driver.browser() as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""The app in its own process and a browser in front of it. Everything waits on conditions, nothing on time alone."""
+"""The app in a process of its own, and a browser. Everything waits for conditions, never for time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running_app(library: Path, log: Path, **environment: str) -> Iterator[str]:
-    """`streamlit run app.py` over `library`; yields its address and ends it in order."""
+    """`streamlit run app.py` over `library`; yields its address and stops it with SIGTERM."""
     port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
     own = {"HEIMDEX_LIBRARY": str(library), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **environment}
@@ -52,7 +52,7 @@ def running_app(library: Path, log: Path, **environment: str) -> Iterator[str]:
 
 
 def wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Until catalog, worker, models and disk all answer."""
+    """Wait until /health/ready reports that catalog, worker, models and disk are fine."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -80,7 +80,7 @@ def browser() -> Iterator[Browser]:
 
 
 def video_state(page: Page) -> dict[str, float | bool | str]:
-    """The player's video: time, readiness, whether it stands, and its source."""
+    """The player's video: time, readyState, whether it is paused, source and duration."""
     state: dict[str, float | bool | str] = page.locator("video").first.evaluate(
         "v => ({time: v.currentTime, ready: v.readyState, paused: v.paused,"
         " source: v.currentSrc, duration: v.duration})"
@@ -89,7 +89,7 @@ def video_state(page: Page) -> dict[str, float | bool | str]:
 
 
 def wait_for_video(page: Page, condition: str, timeout_ms: int = 20_000) -> dict[str, float | bool | str]:
-    """Until `condition`, a JavaScript expression over `v`, holds for the player's video."""
+    """Wait until `condition`, a JavaScript expression of the video element `v`, is true."""
     video = page.locator("video").first
     video.evaluate(
         f"""(v) => new Promise((resolve, reject) => {{

@@ -1,6 +1,6 @@
-"""Models in a real browser: fetched from a hub, the library moved to them, searched, moved back, tidied up.
+"""Models in a real browser: download, move the library to them, search, undo, remove the old index.
 
-The tests share one library and run in their order.
+The tests share one library and run in the order of the file.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def hub() -> Iterator[FakeHub]:
 
 @pytest.fixture(scope="module")
 def address(library: Path, app_log: Path, hub: FakeHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    places = {
+    folders = {
         "HEIMDEX_MODELS_DIR": str(tmp_path_factory.mktemp("models")),
         "HF_HOME": str(tmp_path_factory.mktemp("hf")),
     }
-    with driver.running_app(library, app_log, HF_ENDPOINT=hub.endpoint, **places) as url:
+    with driver.running_app(library, app_log, HF_ENDPOINT=hub.endpoint, **folders) as url:
         yield url
 
 
@@ -53,7 +53,7 @@ def open_page(page: Page, path: str) -> None:
 
 
 def open_names(page: Page) -> Locator:
-    """The settings with the form for single models; its card."""
+    """Open the form for single models on the settings page; its card."""
     open_page(page, "/settings")
     page.get_by_text("Single models by name").click()
     return page.locator("[class*=st-key-hx_named_target-card]")
@@ -69,7 +69,7 @@ def press(card: Locator, name: str) -> None:
     card.get_by_role("button", name=name, exact=True).click()
 
 
-def test_a_video_comes_with_its_title_and_language(page: Page, video: Path, shot: Shot) -> None:
+def test_an_upload_has_a_title_and_a_language(page: Page, video: Path, shot: Shot) -> None:
     open_page(page, "/library")
     page.get_by_text("Title, description, language").click()
     page.get_by_label("Title", exact=True).fill("Shapes & <b>colours</b>")
@@ -82,7 +82,7 @@ def test_a_video_comes_with_its_title_and_language(page: Page, video: Path, shot
     expect(page.get_by_label("Title", exact=True)).to_have_value("")
 
 
-def test_nothing_is_asked_of_the_hub_without_a_click(page: Page, hub: FakeHub, shot: Shot) -> None:
+def test_the_hub_gets_no_request_before_a_click(page: Page, hub: FakeHub, shot: Shot) -> None:
     open_page(page, "/settings")
     expect(page.get_by_text("This library uses the offline models.")).to_be_visible()
     expect(page.locator("[class*=st-key-hx_profile_target-card]")).to_contain_text("2.5 GB to download")
@@ -90,20 +90,20 @@ def test_nothing_is_asked_of_the_hub_without_a_click(page: Page, hub: FakeHub, s
     assert hub.requests == []
 
 
-def test_a_name_that_nobody_knows_is_told_with_near_ones(page: Page) -> None:
+def test_an_unknown_model_is_refused_with_similar_names(page: Page) -> None:
     card = open_names(page)
     name_model(page, "speech", "smal")
     expect(card.get_by_role("alert")).to_contain_text("There is no speech model called smal.")
     expect(card.get_by_role("alert")).to_contain_text("small, small.en")
 
 
-def test_a_download_is_stopped_and_gone_on_with(page: Page, hub: FakeHub, shot: Shot) -> None:
+def test_a_download_is_cancelled_and_continued(page: Page, hub: FakeHub, shot: Shot) -> None:
     hub.mood.slow_s = 2.0
     card = open_names(page)
     name_model(page, "text", "made/sentences")
     press(card, "Download")
     expect(card.get_by_role("progressbar")).to_be_visible()
-    # It goes on where nobody looks.
+    # It continues while another page is open.
     open_page(page, "/library")
     card = open_names(page)
     name_model(page, "text", "made/sentences")
@@ -116,7 +116,7 @@ def test_a_download_is_stopped_and_gone_on_with(page: Page, hub: FakeHub, shot: 
     expect(card).to_contain_text("These models are on this machine.")
 
 
-def test_the_library_moves_and_finds_by_meaning(page: Page, shot: Shot) -> None:
+def test_the_library_moves_to_the_new_models(page: Page, shot: Shot) -> None:
     card = open_names(page)
     name_model(page, "text", "made/sentences")
     name_model(page, "vision", str(SMALL / "open_clip"))
@@ -135,7 +135,7 @@ def test_the_library_moves_and_finds_by_meaning(page: Page, shot: Shot) -> None:
     expect(page.locator("article.card").first.locator(".time")).to_contain_text("0:00.0", timeout=60_000)
 
 
-def test_the_move_is_undone_and_done_again(page: Page) -> None:
+def test_the_move_is_undone_twice(page: Page) -> None:
     open_page(page, "/settings")
     card = page.locator("[class*=st-key-hx_move-card]")
     press(card, "Undo")
@@ -145,7 +145,7 @@ def test_the_move_is_undone_and_done_again(page: Page) -> None:
     expect(both).to_be_visible(timeout=WORKING_MS)
 
 
-def test_a_model_that_is_searched_besides_can_be_taken_out(page: Page, shot: Shot) -> None:
+def test_a_further_model_can_be_removed(page: Page, shot: Shot) -> None:
     card = open_names(page)
     page.get_by_role("button", name="Remove vision/palette").click()
     press(card, "Move the library to these models")
@@ -154,7 +154,7 @@ def test_a_model_that_is_searched_besides_can_be_taken_out(page: Page, shot: Sho
     shot(page, "models-besides")
 
 
-def test_what_was_made_for_other_models_is_removed(page: Page, library: Path, shot: Shot) -> None:
+def test_the_index_of_the_old_models_is_removed(page: Page, library: Path, shot: Shot) -> None:
     open_page(page, "/settings")
     card = page.locator("[class*=st-key-hx_move-card]")
     press(card, "Remove the old index")
@@ -180,8 +180,8 @@ def test_a_video_is_indexed_again_with_longer_scenes(page: Page, shot: Shot) -> 
     expect(page.locator("article.card")).to_have_count(1, timeout=WORKING_MS)
 
 
-def test_nothing_went_wrong_unseen(app_log: Path) -> None:
-    """Runs last: whatever the pages caught was logged."""
+def test_the_log_has_no_errors(app_log: Path) -> None:
+    """Runs last: errors that the pages caught are in the log."""
     text = app_log.read_text(encoding="utf-8")
     assert "Traceback" not in text
     assert "no text for the key" not in text

@@ -1,3 +1,5 @@
+"""Judged queries: the file, and the scenes that judgements fall on."""
+
 import json
 import unicodedata
 
@@ -38,34 +40,34 @@ VIDEO = VideoScenes("A talk", "talk.mp4", (scene(0, 10), scene(10, 20), scene(20
         (0, 10, True),
         (5, 15, True),  # 5 of 10 s
         (6, 16, False),  # 4 of 10 s
-        (2, 3, True),  # lies inside
-        (0, 100, True),  # the scene lies inside it
+        (2, 3, True),  # inside the scene
+        (0, 100, True),  # around the scene
         (10, 20, False),  # only touches
         (9, 9, False),  # nothing
     ],
 )
-def test_half_of_the_shorter_one_must_be_shared(start_s, end_s, together):
+def test_half_of_the_shorter_interval_must_be_shared(start_s, end_s, together):
     assert overlaps(Interval(0, 10), Interval(start_s, end_s)) is together
 
 
-def test_times_become_scenes():
+def test_intervals_become_scenes():
     query = judged(("talk.mp4", 1, 9, 2), ("A talk", 12, 30, 1))
     assert qrels_of([query], [VIDEO]) == {"q": {"v_0_10000": 2, "v_10000_20000": 1, "v_20000_30000": 1}}
 
 
-def test_the_higher_grade_wins_where_judgements_meet():
+def test_a_scene_of_two_judgements_has_the_higher_grade():
     query = judged(("talk.mp4", 0, 30, 1), ("talk.mp4", 10, 20, 3))
     assert qrels_of([query], [VIDEO])["q"] == {"v_0_10000": 1, "v_10000_20000": 3, "v_20000_30000": 1}
 
 
-def test_what_is_no_scene_here_counts_as_not_found():
+def test_a_judgement_without_a_scene_counts_as_not_found():
     query = judged(("talk.mp4", 50, 60, 2), ("elsewhere.mp4", 0, 5, 1), ("talk.mp4", 70, 80, 0))
     grades = qrels_of([query], [VIDEO])["q"]
     assert sorted(grades.values()) == [1, 2]
     assert all(name.startswith("missing:") for name in grades)
 
 
-def test_names_compare_in_one_spelling():
+def test_names_are_compared_in_nfc_and_without_case():
     video = VideoScenes("t", unicodedata.normalize("NFD", "바다.mp4"), (scene(0, 10),))
     assert qrels_of([judged(("바다.MP4", 0, 10, 1))], [video]) == {"q": {"v_0_10000": 1}}
 
@@ -80,14 +82,14 @@ def test_a_file_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"queries": [{}]}', '{"queries": 3}', '{"queries": ["x"]}'])
-def test_a_file_that_is_none_is_refused(tmp_path, text):
+def test_a_file_without_judged_queries_is_refused(tmp_path, text):
     path = tmp_path / "q.json"
     path.write_text(text)
     with pytest.raises(FileUnreadable):
         read_queries(path)
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(FileUnreadable):
         read_queries(tmp_path / "none.json")
 

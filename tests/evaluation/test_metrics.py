@@ -1,3 +1,5 @@
+"""The metrics against numbers worked out by hand."""
+
 import math
 
 import pytest
@@ -31,13 +33,13 @@ def test_the_given_order_counts_where_scores_are_equal():
     assert (first.mean["RR"], last.mean["RR"]) == (1.0, 0.5)
 
 
-def test_a_query_without_an_answer_counts_with_zero():
+def test_a_query_without_hits_counts_with_zero():
     found = evaluate({"q1": [("a", 1.0)]}, QRELS)
     assert found.per_query["q2"]["nDCG@10"] == 0.0
     assert evaluate({}, QRELS).mean["nDCG@10"] == 0.0
 
 
-def test_a_query_without_a_relevant_judgement_is_left_out_and_said():
+def test_a_query_without_a_relevant_judgement_is_left_out_and_listed():
     found = evaluate({"q1": [("a", 1.0)], "q3": [("a", 1.0)]}, {"q1": {"a": 1}, "q3": {"a": 0}})
     assert set(found.per_query) == {"q1"}
     assert found.unjudged == ("q3",)

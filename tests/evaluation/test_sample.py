@@ -1,4 +1,4 @@
-"""What is kept in data/sample belongs together."""
+"""The clip, the subtitles and the judged queries in data/sample fit together."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -16,10 +16,11 @@ CLIP = SAMPLE / "heimdex_sample.mp4"
 @pytest.fixture(scope="module")
 def duration_s() -> float:
     with av.open(str(CLIP)) as container:
+        assert container.duration is not None
         return container.duration / av.time_base
 
 
-def test_the_clip_is_small_and_about_as_long_as_promised(duration_s):
+def test_the_clip_is_small_and_has_the_planned_length(duration_s):
     assert CLIP.stat().st_size <= 6_000_000
     assert 65 <= duration_s <= 85
 

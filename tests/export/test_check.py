@@ -1,4 +1,4 @@
-"""What a rendered file must be before anybody gets to see it."""
+"""What a rendered file must fulfil before it is published."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What a reel may be made of."""
+"""What a reel may consist of."""
 
 import pytest
 
@@ -8,15 +8,15 @@ from heimdex_core.settings import Settings
 from heimdex_core.types import ExportState, Interval, ReelClip, Scene, make_scene_id, parse_scene_id
 
 VIDEO = "0a6c2c3e-6f5b-4f6e-9a55-2f4f0d3a1b11"
-SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]
+SETTINGS = Settings(_env_file=None)
 
 
 def scene(start_s: float, end_s: float) -> Scene:
     return Scene(make_scene_id(VIDEO, start_s, end_s), VIDEO, 0, start_s, end_s)
 
 
-class Shelf:
-    """A reader that knows some scenes of one person, found by name or else by overlap."""
+class FakeView:
+    """A view with some scenes of one user, found by id or else by overlap."""
 
     def __init__(self, *scenes: Scene) -> None:
         self.scenes = scenes
@@ -30,12 +30,12 @@ class Shelf:
         return best
 
 
-SHELF = Shelf(scene(0.0, 4.0), scene(4.0, 10.0))
-FIRST, SECOND = (s.scene_id for s in SHELF.scenes)
+VIEW = FakeView(scene(0.0, 4.0), scene(4.0, 10.0))
+FIRST, SECOND = (s.scene_id for s in VIEW.scenes)
 
 
-def plan(clips: list[ReelClip | str], *, title: str = "", user: str = "ann", shelf: Shelf = SHELF):  # noqa: ANN201
-    return plan_reel(shelf, user, clips, title=title, settings=SETTINGS)  # type: ignore[arg-type]
+def plan(clips: list[ReelClip | str], *, title: str = "", user: str = "ann", view: FakeView = VIEW):  # noqa: ANN201
+    return plan_reel(view, user, clips, title=title, settings=SETTINGS)  # type: ignore[arg-type]
 
 
 def test_scenes_whole_and_in_the_order_given() -> None:
@@ -53,14 +53,14 @@ def test_trims_are_kept() -> None:
 
 def test_a_clip_is_cut_to_its_scene_as_it_is_now() -> None:
     """The scene was [4, 10) and is [5, 9) since: IoU 4/6."""
-    made = plan([ReelClip(VIDEO, 4.5, 10.0, 4.0, 10.0)], shelf=Shelf(scene(5.0, 9.0)))
+    made = plan([ReelClip(VIDEO, 4.5, 10.0, 4.0, 10.0)], view=FakeView(scene(5.0, 9.0)))
     clip = made.clips[0]
     assert (clip.start_s, clip.end_s, clip.scene_start_s, clip.scene_end_s) == (5.0, 9.0, 5.0, 9.0)
 
 
-def test_a_clip_of_which_nothing_is_left() -> None:
+def test_a_clip_outside_its_scene_is_refused() -> None:
     with pytest.raises(InvalidReel, match="clip 2"):
-        plan([FIRST, ReelClip(VIDEO, 4.0, 5.0, 4.0, 10.0)], shelf=Shelf(scene(0.0, 4.0), scene(5.0, 10.0)))
+        plan([FIRST, ReelClip(VIDEO, 4.0, 5.0, 4.0, 10.0)], view=FakeView(scene(0.0, 4.0), scene(5.0, 10.0)))
 
 
 @pytest.mark.parametrize("count", [0, 51])
@@ -81,7 +81,7 @@ def test_titles() -> None:
         plan([FIRST], title="two\nlines")
 
 
-def test_scenes_of_others_are_not_there() -> None:
+def test_scenes_of_other_users_do_not_exist() -> None:
     with pytest.raises(SceneNotFound):
         plan([FIRST], user="bob")
 
@@ -102,7 +102,7 @@ def test_clip_of(start_s: float | None, end_s: float | None, expected: tuple[flo
 
 
 @pytest.mark.parametrize(("start_s", "end_s"), [(10.0, 12.0), (0.0, 4.0), (6.0, 5.0)])
-def test_clip_of_what_is_outside(start_s: float, end_s: float) -> None:
+def test_an_interval_outside_the_scene_is_refused(start_s: float, end_s: float) -> None:
     with pytest.raises(InvalidValue):
         clip_of(scene(4.0, 10.0), start_s, end_s)
 

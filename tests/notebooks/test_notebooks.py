@@ -18,7 +18,7 @@ Executed = Callable[[Path], nbformat.NotebookNode]
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory) -> Executed:
-    """A notebook after its run over a library that holds the sample; each is run once."""
+    """Runs a notebook over a library with the sample, once, and returns it."""
     library_path = sample_library(tmp_path_factory)
     done: dict[Path, nbformat.NotebookNode] = {}
 
@@ -38,7 +38,7 @@ def executed(tmp_path_factory) -> Executed:
 
 
 def shown(document: nbformat.NotebookNode) -> list[str]:
-    """What the cells draw, as HTML."""
+    """The HTML outputs of the cells."""
     return [
         output["data"]["text/html"]
         for cell in document.cells
@@ -52,7 +52,7 @@ def first_card(html: str) -> str:
     return html.split('<div style="width:240px')[1]
 
 
-def test_the_search_notebook_is_there():
+def test_there_is_a_search_notebook():
     assert "2_search.ipynb" in {path.name for path in NOTEBOOKS}
 
 
@@ -63,7 +63,7 @@ def test_a_notebook_runs(notebook, executed):
 
 
 @every_notebook
-def test_a_notebook_is_kept_small_and_without_places_of_a_machine(notebook):
+def test_a_notebook_is_small_and_has_no_local_paths(notebook):
     text = notebook.read_text(encoding="utf-8")
     assert len(text) < 200_000
     assert "/home/" not in text
@@ -88,5 +88,5 @@ def test_other_weights_came_from_the_cache(executed):
         for output in cell.outputs
         if "text" in output
     )
-    assert printed.count("cached=False") == 1  # the first; three presets and four methods follow
+    assert printed.count("cached=False") == 1  # the first search; three presets and four fusion methods follow
     assert printed.count("cached=True") == 7

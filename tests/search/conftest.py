@@ -1,3 +1,7 @@
+"""A small library in memory, and searchers over it."""
+
+from typing import Any
+
 import pytest
 
 from heimdex_core.search.searcher import Searcher
@@ -6,7 +10,7 @@ from tests.search.fakes import TEXT, VISION, FakeModels, FakeReader, scene
 
 
 class Bench:
-    """Four scenes in two videos, with cosines by hand."""
+    """Four scenes in two videos, with cosine similarities by hand."""
 
     def __init__(self) -> None:
         self.scenes = [
@@ -23,9 +27,11 @@ class Bench:
         self.logged: list[dict] = []
         self.settings = Settings(_env_file=None, channel_timeout_s=30)
 
-    def searcher(self, **settings) -> Searcher:
+    def searcher(self, **settings: Any) -> Searcher:
         chosen = self.settings.model_copy(update=settings)
-        return Searcher(self.reader, lambda set_id: self.models, chosen, log=self.logged.append)
+        reader: Any = self.reader
+        models: Any = self.models
+        return Searcher(reader, lambda set_id: models, chosen, log=self.logged.append)
 
 
 @pytest.fixture

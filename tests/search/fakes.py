@@ -1,4 +1,4 @@
-"""A small library in memory: what a Searcher needs of a reader and of models, and it counts the calls."""
+"""A small library in memory: the reader and the models that a Searcher needs. Encoders record their calls."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def scene(video: str, index: int, transcript: str = "", **more) -> Scene:
 class FakeEncoder:
     space: Space
     answer: QueryVector = field(default_factory=lambda: QueryVector(np.array([1.0, 0.0], np.float32)))
-    asked: list[str] = field(default_factory=list)
+    encoded: list[str] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
 
     def encode_query(self, text: str) -> QueryVector:
-        self.asked.append(text)
-        if text not in ("a first sentence", "blue"):  # warming up is not a query
+        self.encoded.append(text)
+        if text not in ("a first sentence", "blue"):  # not while warming up
             self.before()
         return self.answer
 
@@ -61,9 +61,9 @@ class FakeModels:
         return self.text() if space_name == self.text_encoder.space.name else self.vision()
 
     def queries(self) -> list[str]:
-        """What the models were asked, without the warming up."""
-        asked = self.text_encoder.asked + self.vision_encoder.asked
-        return [text for text in asked if text not in ("a first sentence", "blue")]
+        """The encoded queries, without those that warm up the encoders."""
+        encoded = self.text_encoder.encoded + self.vision_encoder.encoded
+        return [text for text in encoded if text not in ("a first sentence", "blue")]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class FakeLexical:
 
 
 class FakeReader:
-    """Its own view. `vectors` maps a space's name to {scene_id: cosine}."""
+    """A reader that is also its view. `vectors` is {name of a space: {scene_id: cosine similarity}}."""
 
     set_id = 1
     is_current = True
@@ -99,7 +99,7 @@ class FakeReader:
         return self
 
     def hold(self, spaces, *, words=False) -> None:
-        """All is in memory."""
+        """Everything is in memory."""
 
     def _seen(self, user_id: str, video_ids: tuple[str, ...] | None) -> list[Scene]:
         mine = self.all if user_id == self.owner else []

@@ -27,7 +27,7 @@ def test_minmax_by_hand():
     assert fused.ranking[0].parts["lexical"].contribution == pytest.approx(0.4)
 
 
-def test_minmax_shares_out_the_weight_of_an_empty_channel():
+def test_minmax_divides_the_weight_of_an_empty_channel():
     fused = fusion_method("minmax").fuse(
         {"transcript": scored(), "vision": scored(a=0.4, b=0.3, c=0.2), "lexical": scored(a=1.0, b=3.0)},
         {"transcript": 0.45, "vision": 0.35, "lexical": 0.20},
@@ -37,17 +37,17 @@ def test_minmax_shares_out_the_weight_of_an_empty_channel():
     assert as_scores(fused)["b"] == pytest.approx(0.5 * 0.35 / 0.55 + 0.2 / 0.55)
 
 
-def test_minmax_lets_a_flat_channel_leave_and_says_so():
+def test_minmax_leaves_out_a_flat_channel_and_reports_it():
     fused = fusion_method("minmax").fuse(
         {"vision": scored(a=0.9, b=0.5), "lexical": scored(b=2.0, c=2.0)}, {"vision": 0.5, "lexical": 0.5}
     )
     assert fused.left == {"lexical": "flat"}
     assert fused.weights == {"vision": 1.0, "lexical": 0.0}
-    # c, which only the flat channel found, comes last instead of vanishing; b has the better rank of the two.
+    # c, which only the flat channel found, comes last and is not dropped; b has the better rank of the two.
     assert [(item.scene_id, item.score) for item in fused.ranking] == [("a", 1.0), ("b", 0.0), ("c", 0.0)]
 
 
-def test_minmax_where_all_are_flat_counts_being_found():
+def test_minmax_counts_which_scenes_were_found_if_all_channels_are_flat():
     fused = fusion_method("minmax").fuse(
         {"vision": scored(a=0.9), "lexical": scored(a=2.0, b=2.0)}, {"vision": 0.75, "lexical": 0.25}
     )
@@ -55,8 +55,8 @@ def test_minmax_where_all_are_flat_counts_being_found():
     assert fused.left == {}
 
 
-def test_minmax_the_one_scene_with_the_word_is_not_flat():
-    # Nine scenes do not have the word: their score of 0 is known, so the low is 0 and not 4.2.
+def test_minmax_a_single_scene_with_the_word_is_not_flat():
+    # Nine scenes do not have the word: their score is known to be 0, so the lowest score is 0 and not 4.2.
     lexical = ScoredScenes((("b", 4.2),), base=0.0, unoffered=9)
     fused = fusion_method("minmax").fuse(
         {"vision": scored(a=0.9, b=0.5, c=0.1), "lexical": lexical}, {"vision": 0.6, "lexical": 0.4}

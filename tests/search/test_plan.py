@@ -1,11 +1,12 @@
-"""Which channels a search has, and how weights fall on them. All shares are worked out by hand."""
+"""Which channels a search has, and how weights are distributed over them. All shares are worked out by hand."""
 
 from __future__ import annotations
 
 import pytest
 
 from heimdex_core.errors import InvalidWeights, UnknownName
-from heimdex_core.search.plan import kind_of, plan_of, resolve
+from heimdex_core.search.channels import kind_of
+from heimdex_core.search.plan import plan_of, resolve
 from heimdex_core.types import Space
 
 MINI = Space("text/mini", "text", "org/mini", "1", 4)
@@ -17,25 +18,25 @@ CAPTION = Space("caption/mini", "text", "org/mini", "1", 4)
 PLAIN = {"text": MINI, "vision": PALETTE}
 DESCRIBED = {**PLAIN, "caption": CAPTION}
 MANY = {**PLAIN, "text/bge-m3": BGE, "vision/ViT-B-16": SIGLIP, "caption": CAPTION}
-ASKED = {"transcript": 0.4, "vision": 0.4, "lexical": 0.2}
+GIVEN = {"transcript": 0.4, "vision": 0.4, "lexical": 0.2}
 
 
-def test_without_being_asked_the_first_of_each_kind() -> None:
+def test_by_default_the_first_space_of_each_kind_is_searched() -> None:
     assert plan_of(PLAIN).names == ("transcript", "vision", "lexical")
     plan = plan_of(MANY)
     assert plan.names == ("transcript", "vision", "caption", "lexical")
     assert [slot.space for slot in plan.slots] == [MINI, PALETTE, CAPTION, None]
-    assert plan.asked == ()
+    assert plan.requested == ()
 
 
-def test_a_named_space_takes_the_place_of_its_kinds_first() -> None:
+def test_a_requested_space_replaces_the_first_of_its_kind() -> None:
     plan = plan_of(MANY, ["bge-m3"])
     assert plan.names == ("text/bge-m3", "vision", "caption", "lexical")
     assert plan.slots[0].space == BGE
-    assert plan.asked == ("text/bge-m3",)
+    assert plan.requested == ("text/bge-m3",)
 
 
-def test_two_of_a_kind_stand_side_by_side_in_the_sets_order() -> None:
+def test_two_spaces_of_a_kind_are_two_channels_in_the_sets_order() -> None:
     plan = plan_of(MANY, ["bge-m3", "vision/ViT-B-16", "text/mini", "bge-m3"])
     assert plan.names == ("text/mini", "text/bge-m3", "vision/ViT-B-16", "caption", "lexical")
     assert [slot.kind for slot in plan.slots] == ["transcript", "transcript", "vision", "caption", "lexical"]
@@ -45,7 +46,7 @@ def test_two_of_a_kind_stand_side_by_side_in_the_sets_order() -> None:
     ("name", "space"),
     [
         ("text/mini", MINI),
-        ("mini", MINI),  # that the descriptions' space ends in it too does not make it two
+        ("mini", MINI),  # the caption space of the same name does not make it ambiguous
         ("caption/mini", CAPTION),
         ("caption", CAPTION),
         ("text", MINI),
@@ -57,7 +58,7 @@ def test_names_of_spaces(name: str, space: Space) -> None:
     assert resolve(name, MANY) == space
 
 
-def test_an_unknown_space_is_told_with_the_nearest_first() -> None:
+def test_an_unknown_space_is_refused_with_the_most_similar_name_first() -> None:
     with pytest.raises(UnknownName) as caught:
         plan_of(MANY, ["bge-m4"])
     assert caught.value.details["known"].split(", ")[0] == "text/bge-m3"
@@ -81,21 +82,21 @@ def test_kinds_from_names() -> None:
 # --- weights --------------------------------------------------------------------------------------
 
 
-def test_weights_of_a_plain_search_are_the_asked_ones() -> None:
+def test_weights_of_a_plain_search_are_the_given_ones() -> None:
     assert plan_of(PLAIN).weights({"transcript": 0.3, "vision": 0.9}) == pytest.approx(
         {"transcript": 0.25, "vision": 0.75, "lexical": 0}
     )
 
 
-def test_descriptions_take_half_of_what_is_seen() -> None:
-    assert plan_of(DESCRIBED).weights(ASKED) == pytest.approx(
+def test_captions_take_half_of_the_weight_of_vision() -> None:
+    assert plan_of(DESCRIBED).weights(GIVEN) == pytest.approx(
         {"transcript": 0.4, "vision": 0.2, "caption": 0.2, "lexical": 0.2}
     )
 
 
 def test_two_of_a_kind_share_its_weight() -> None:
     plan = plan_of(MANY, ["mini", "bge-m3", "palette", "ViT-B-16"])
-    assert plan.weights(ASKED) == pytest.approx(
+    assert plan.weights(GIVEN) == pytest.approx(
         {
             "text/mini": 0.2,
             "text/bge-m3": 0.2,
@@ -107,12 +108,12 @@ def test_two_of_a_kind_share_its_weight() -> None:
     )
 
 
-def test_a_channel_can_be_named_itself() -> None:
+def test_a_channel_can_have_a_weight_of_its_own() -> None:
     plan = plan_of(MANY, ["mini", "bge-m3"])
     assert plan.weights({"text/bge-m3": 0.3, "transcript": 0.1, "caption": 0.2, "vision": 0.4}) == pytest.approx(
         {"text/mini": 0.1, "text/bge-m3": 0.3, "vision": 0.4, "caption": 0.2, "lexical": 0}
     )
-    # the space of a channel is as good a name as the channel's
+    # the name of the space stands for the channel
     assert plan_of(PLAIN).weights({"text/mini": 1.0}) == {"transcript": 1.0, "vision": 0, "lexical": 0}
     assert plan_of(DESCRIBED).weights({"caption/mini": 1.0})["caption"] == 1.0
 
@@ -126,7 +127,7 @@ def test_a_channel_can_be_named_itself() -> None:
         {"vision": 1.5},
         {"vision": True},
         {"vision": "0.5"},
-        {"text/mini": 0.5, "transcript": 0.5},  # nobody is left to have the kind's weight
+        {"text/mini": 0.5, "transcript": 0.5},  # no channel is left for the weight of the kind
     ],
 )
 def test_weights_that_cannot_be_used(weights: dict[str, float]) -> None:
@@ -135,20 +136,20 @@ def test_weights_that_cannot_be_used(weights: dict[str, float]) -> None:
 
 
 @pytest.mark.parametrize("name", ["smell", "text/bge-m3", "caption"])
-def test_a_weight_for_what_does_not_take_part_is_refused(name: str) -> None:
+def test_a_weight_for_an_unknown_channel_is_refused(name: str) -> None:
     with pytest.raises(UnknownName) as caught:
         plan_of(PLAIN).weights({name: 1.0})
     assert caught.value.details["known"] == "transcript, vision, lexical"
 
 
-def test_who_is_silent_gives_to_their_own_side_first() -> None:
+def test_a_channel_that_abstains_gives_its_weight_to_its_own_side() -> None:
     plan = plan_of(DESCRIBED)
-    weights = plan.weights(ASKED)
+    weights = plan.weights(GIVEN)
     assert plan.within_sides(weights, ["transcript", "vision", "lexical"]) == pytest.approx(
         {"transcript": 0.4, "vision": 0.4, "caption": 0, "lexical": 0.2}
     )
-    # a whole side that is silent is left for the fusion to share out
+    # the weight of a side that abstains as a whole is left for the fusion to divide
     assert plan.within_sides(weights, ["transcript", "lexical"]) == pytest.approx(weights)
-    # one that is there, but at 0, takes over nothing
+    # a channel with a weight of 0 takes over nothing
     only = plan.weights({"vision": 0.5, "caption": 0.0, "lexical": 0.5})
     assert plan.within_sides(only, ["caption", "lexical"]) == pytest.approx(only)

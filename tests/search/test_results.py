@@ -1,3 +1,5 @@
+"""A search result as JSON, as a table, as a sequence and as HTML."""
+
 import json
 import math
 
@@ -5,14 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heimdex_core.search.html import marked, timecode
+from heimdex_core import schemas
+from heimdex_core.search.html import CHANNEL_COLOURS
 from heimdex_core.types import Query
 from tests.search.fakes import scene
 
 
 def test_the_json_document(bench):
     result = bench.searcher().search(Query("bread", limit=1), user_id="local")
-    document = json.loads(json.dumps(result.to_dict()))
+    document = json.loads(json.dumps(schemas.search_result(result)))
     assert set(document) == {"query", "fusion", "hits", "channels", "timing_ms"}
     assert document["query"] == "bread"
     assert document["fusion"] == "minmax"
@@ -44,7 +47,7 @@ def test_it_is_a_sequence_of_hits(bench):
     assert len(result[:2]) == 2
 
 
-def test_notebook_picture(bench, tmp_path):
+def test_html_escapes_all_text(bench, tmp_path):
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "t.webp")
     evil = scene("v3", 0, '<script>alert("bread")</script>', thumbnail="t.webp")
     bench.reader.all.append(evil)
@@ -58,25 +61,17 @@ def test_notebook_picture(bench, tmp_path):
     assert "0:10.0" in html
 
 
-def test_notebook_picture_says_who_abstains(bench):
+def test_html_shows_how_the_score_is_made_up(bench):
+    html = (
+        bench.searcher().search(Query("bread", weights={"lexical": 0.5, "vision": 0.5}), user_id="local")._repr_html_()
+    )
+    first = html.split('<div style="width:240px')[1]
+    # the bread scene: all of the words (.5), a quarter of what is seen (.125)
+    assert f'title="vision 0.125" style="width:20.0%;background:{CHANNEL_COLOURS["vision"]}"' in first
+    assert f'title="lexical 0.500" style="width:80.0%;background:{CHANNEL_COLOURS["lexical"]}"' in first
+
+
+def test_html_says_why_a_channel_abstains(bench):
     html = bench.searcher().search(Query("...", weights={"lexical": 1}), user_id="local")._repr_html_()
-    assert "Nothing fits" in html
-    assert "lexical: no word to look up" in html
-
-
-def test_every_reason_has_a_sentence():
-    from heimdex_core.search.channels.base import REASONS
-    from heimdex_core.search.html import _REASONS
-
-    assert set(_REASONS) == set(REASONS)
-
-
-@pytest.mark.parametrize(
-    ("time_s", "shown"), [(0, "0:00.0"), (9.96, "0:10.0"), (59.97, "1:00.0"), (83.4, "1:23.4"), (3725.5, "1:02:05.5")]
-)
-def test_timecodes(time_s, shown):
-    assert timecode(time_s) == shown
-
-
-def test_marking_escapes():
-    assert marked("a<b and c", ((1, 3),)) == "a<mark>&lt;b</mark> and c"
+    assert "No matching scenes." in html
+    assert "lexical: the query has no searchable words" in html

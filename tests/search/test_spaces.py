@@ -1,10 +1,11 @@
-"""Spaces by name, descriptions and failing models, through a searcher."""
+"""Searches in requested spaces, with captions and with models that fail."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from heimdex_core import schemas
 from heimdex_core.errors import SpaceMismatch, UnknownName, WeightsMissing
 from heimdex_core.models.base import QueryVector
 from heimdex_core.search.searcher import Searcher
@@ -17,7 +18,7 @@ CAPTION = Space("caption/fake", "text", "fake", "1", 2)
 
 
 class ManyModels:
-    """One encoder a space; that of the descriptions is the first text encoder."""
+    """One encoder per space; captions are embedded by the first text encoder."""
 
     def __init__(self) -> None:
         self.encoders = {space.name: FakeEncoder(space) for space in (TEXT, VISION, OTHER, SEEN)}
@@ -28,7 +29,7 @@ class ManyModels:
 
 @pytest.fixture
 def many(bench):
-    """The bench's four scenes in two spaces of each kind, and described."""
+    """The bench's four scenes in two spaces of each kind, with captions."""
     bench.models = ManyModels()
     bench.reader.spaces = {"text": TEXT, "vision": VISION, OTHER.name: OTHER, SEEN.name: SEEN, "caption": CAPTION}
     cosines_of = {OTHER: (0.1, 0.9, 0.0, 0.5), SEEN: (0.9, 0.2, 0.1, 0.3), CAPTION: (0.6, 0.0, 0.3, 0.0)}
@@ -37,7 +38,7 @@ def many(bench):
     return bench
 
 
-def test_descriptions_take_part_on_the_seen_side(many):
+def test_captions_share_the_weight_of_vision(many):
     weights = {"transcript": 0.4, "vision": 0.4, "lexical": 0.2}
     result = many.searcher().search(Query("bread", weights=weights), user_id="local")
     assert list(result.channels) == ["transcript", "vision", "caption", "lexical"]
@@ -50,12 +51,12 @@ def test_descriptions_take_part_on_the_seen_side(many):
     assert result.channels["caption"].space == CAPTION.name
 
 
-def test_the_model_of_what_is_said_reads_the_query_once_for_the_descriptions_too(many):
+def test_transcript_and_captions_share_one_query_embedding(many):
     many.searcher().search(Query("bread"), user_id="local")
-    assert many.models.encoders[TEXT.name].asked == ["a first sentence", "bread"]
+    assert many.models.encoders[TEXT.name].encoded == ["a first sentence", "bread"]
 
 
-def test_silent_descriptions_leave_what_is_seen_its_weight(many):
+def test_captions_that_abstain_give_their_weight_to_vision(many):
     many.reader.vectors[CAPTION.name] = {}
     result = many.searcher().search(
         Query("bread", weights={"transcript": 0.4, "vision": 0.4, "lexical": 0.2}), user_id="local"
@@ -65,7 +66,7 @@ def test_silent_descriptions_leave_what_is_seen_its_weight(many):
     assert result.channels["caption"].reason == "no_matches"
 
 
-def test_a_named_space_answers_instead_of_the_first(many):
+def test_a_requested_space_is_searched_instead_of_the_first(many):
     with pytest.raises(UnknownName):  # the short name is that of a text and of a vision space
         many.searcher().search(Query("bread", spaces=("other",)), user_id="local")
     result = many.searcher().search(
@@ -74,10 +75,10 @@ def test_a_named_space_answers_instead_of_the_first(many):
     assert list(result.channels) == ["text/other", "vision", "caption", "lexical"]
     assert [hit.scene_id for hit in result][:2] == [many.ids[1], many.ids[3]]
     assert result.spaces == ("text/other",)
-    assert many.models.encoders[TEXT.name].asked == []
+    assert many.models.encoders[TEXT.name].encoded == []
 
 
-def test_two_of_a_kind_side_by_side(many):
+def test_two_spaces_of_a_kind_are_fused(many):
     query = Query("bread", weights={"transcript": 1.0}, spaces=("text/fake", "text/other"))
     result = many.searcher().search(query, user_id="local")
     a = next(hit for hit in result if hit.scene_id == many.ids[0])
@@ -86,27 +87,27 @@ def test_two_of_a_kind_side_by_side(many):
     assert list(a.channels) == ["text/fake", "text/other", "vision", "caption", "lexical"]
     table = result.to_pandas()
     assert {"text/fake_score", "text/other_score"} <= set(table.columns)
-    assert list(result.to_dict()["channels"]) == list(result.channels)
+    assert list(schemas.search_result(result)["channels"]) == list(result.channels)
     assert "text/other" in result._repr_html_()
 
 
-def test_a_space_of_another_name_in_the_same_place_is_not_asked_again(many):
+def test_the_cache_knows_a_space_under_either_name(many):
     searcher = many.searcher()
     searcher.search(Query("bread"), user_id="local")
     assert searcher.search(Query("bread", spaces=("text/fake",)), user_id="local").cached
     assert not searcher.search(Query("bread", spaces=("text/other",)), user_id="local").cached
 
 
-def test_the_log_names_set_and_spaces(many):
+def test_the_log_has_the_set_and_the_spaces(many):
     many.searcher().search(Query("bread", spaces=("text/other", "vision/fake")), user_id="local")
     (row,) = many.logged
     assert (row["set_id"], row["spaces"]) == (1, ["text/other", "vision/fake"])
 
 
-# --- models that are not there --------------------------------------------------------------------
+# --- models that are missing ----------------------------------------------------------------------
 
 
-def test_missing_weights_leave_the_others_and_are_told(many):
+def test_missing_weights_are_reported_and_the_others_go_on(many):
     def missing(space_name: str) -> FakeEncoder:
         if space_name == TEXT.name:
             raise WeightsMissing(name="fake", reason="no file")
@@ -114,42 +115,47 @@ def test_missing_weights_leave_the_others_and_are_told(many):
 
     many.models.encoder = missing
     result = many.searcher().search(Query("bread"), user_id="local")
-    for name in ("transcript", "caption"):  # one model reads both
+    for name in ("transcript", "caption"):  # one model for both
         state = result.channels[name]
         assert (state.active, state.reason) == (False, "failed")
         assert "weights of fake are not on this machine" in state.detail
+        assert state.error is not None
         assert "models pull" in state.error["hint"]
-    assert result.to_dict()["channels"]["transcript"]["error"]["code"] == "WEIGHTS_MISSING"
+    assert schemas.search_result(result)["channels"]["transcript"]["error"]["code"] == "WEIGHTS_MISSING"
     assert result.total == 4
-    # the seen side keeps its weight: pictures stand in for descriptions
+    # vision takes over the weight of the captions
     assert result.channels["vision"].weight == pytest.approx(0.35 / 0.55)
 
 
-def test_another_revision_of_a_model_is_refused_in_words(many):
+def test_another_revision_of_a_model_is_refused(many):
     many.models.encoders[TEXT.name] = FakeEncoder(Space("text/fake", "text", "fake", "2", 2))
     result = many.searcher().search(Query("bread"), user_id="local")
-    assert result.channels["transcript"].error["code"] == SpaceMismatch.code
+    error = result.channels["transcript"].error
+    assert error is not None
+    assert error["code"] == SpaceMismatch.code
     assert result.channels["vision"].active
 
 
-def test_models_that_cannot_be_made_leave_the_words(bench):
+def test_without_any_model_the_lexical_channel_still_works(bench):
     def models_of(set_id: int):
         raise UnknownName(kind="text model", name="newer:thing", known="minilm")
 
     searcher = Searcher(bench.reader, models_of, bench.settings)
     result = searcher.search(Query("bread"), user_id="local")
     assert [hit.scene_id for hit in result] == [bench.ids[1]]
-    assert result.channels["vision"].error["code"] == "UNKNOWN_NAME"
+    error = result.channels["vision"].error
+    assert error is not None
+    assert error["code"] == "UNKNOWN_NAME"
 
 
 def test_a_vector_is_shared_only_for_the_same_text(many):
     searcher = many.searcher()
     for text in ("bread", "ferry", "bread and ferry"):
         searcher.search(Query(text), user_id="local")
-    assert many.models.encoders[TEXT.name].asked[1:] == ["bread", "ferry", "bread and ferry"]
+    assert many.models.encoders[TEXT.name].encoded[1:] == ["bread", "ferry", "bread and ferry"]
 
 
-def test_an_encoder_that_failed_is_asked_again(many):
+def test_an_encoder_that_failed_is_tried_again(many):
     encoder = many.models.encoders[TEXT.name]
     failing = [True]
 

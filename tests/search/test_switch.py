@@ -1,80 +1,97 @@
-"""Searches while a library goes from one set of models to another and back: never a mix of the two."""
+"""Searches while a library switches from one model set to another and back: no result ever mixes the two."""
 
 from __future__ import annotations
 
+import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 import numpy as np
 import pytest
-from heimdex_core.search.results import SearchResult
 
 from heimdex_core.errors import UnknownName
 from heimdex_core.models.base import QueryVector
+from heimdex_core.search import runner
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store, sidecar
-from heimdex_core.types import ModelSet, Query, Space, Video
+from heimdex_core.store.commit import CommitTarget
+from heimdex_core.types import Query, SearchResult, Space, Video
 from tests.store.making import SPACES, add, axis, make_scenes, make_transcript, new_store
 
-NEW_TEXT = Space("text/new", "text", "new", "1", 6)
-NEW_VISION = Space("vision/new", "vision", "new", "1", 3)
-NEW_CAPTION = Space("caption/new", "text", "new", "1", 6)
-NEW = {"text": NEW_TEXT, "vision": NEW_VISION, "caption": NEW_CAPTION}
+NEW = {
+    "text": Space("text/new", "text", "new", "1", 6),
+    "vision": Space("vision/new", "vision", "new", "1", 3),
+    "caption": Space("caption/new", "text", "new", "1", 6),
+}
+OLD_ID, NEW_ID = 1, 2
+WORDS = Query("words", weights={"transcript": 0.4, "vision": 0.4, "lexical": 0.2})
 
 
 class AxisEncoder:
-    """Reads every query as the first axis, so that the first scene is the nearest."""
+    """Encodes every query as the first axis, so that the first scene is the nearest."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
-        self.asked = 0
 
     def encode_query(self, text: str) -> QueryVector:
-        self.asked += 1
         return QueryVector(axis(0, self.space.dim))
 
 
 class AxisModels:
+    """The models of a set; they load when `may_load` is set."""
+
     def __init__(self, spaces: Mapping[str, Space]) -> None:
         self._encoders = {space.name: AxisEncoder(space) for role, space in spaces.items() if role != "caption"}
         self.loading = threading.Event()
-        self.go_on = threading.Event()
-        self.go_on.set()
+        self.may_load = threading.Event()
+        self.may_load.set()
 
     def encoder(self, space_name: str) -> AxisEncoder:
         self.loading.set()
-        if not self.go_on.wait(60):
-            raise TimeoutError("nobody let the model load")
+        if not self.may_load.wait(60):
+            raise TimeoutError("the model was never allowed to load")
         return self._encoders[space_name]
 
 
-class Moving:
-    """A library of two videos with generations in two sets: set 1 says 'old ...', set 2 'new ...'."""
+def commit_new(store: Store, video: Video) -> None:
+    """A generation of the new set: three scenes of 1.5 s, whose transcripts begin with "new"."""
+    folder = store.new_staging(video.video_id)
+    scenes = make_scenes(video.video_id, (f"new {video.title} words", "new rest", "new end"), length_s=1.5)
+    sidecar.write_scenes(folder, scenes)
+    sidecar.write_words(folder, make_transcript(scenes), scenes)
+    for space in NEW.values():
+        vectors = np.stack([axis(i, space.dim) for i in range(len(scenes))])
+        sidecar.write_vectors(folder, space, [scene.scene_id for scene in scenes], vectors)
+    sidecar.write_provenance(folder, {"by": "a test"})
+    n = store.next_generation(video.video_id)
+    store.commit_generation(video.video_id, folder, n=n, spaces=NEW.values(), target=CommitTarget(NEW_ID))
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two videos with a generation in each of two sets; the transcripts of the old set begin with "old"."""
+    root = tmp_path_factory.mktemp("switch") / "library"
+    store = new_store(root)
+    videos = [add(store, name, (f"old {name} words", "old rest")) for name in ("one", "two")]
+    assert store.sets.add("new", {"name": "new", "text": "new"}, NEW).set_id == NEW_ID
+    for video in videos:
+        commit_new(store, video)
+    store.close()
+    return root
+
+
+class TwoSets:
+    """The library of one test, and searchers over it."""
 
     def __init__(self, root: Path) -> None:
-        self.store = new_store(root)
-        self.videos = [add(self.store, name, (f"old {name} words", "old rest")) for name in ("one", "two")]
-        self.made: ModelSet = self.store.add_set("new", {"name": "new", "text": "new"}, NEW)
-        for video in self.videos:
-            self.commit_new(video)
-        self.models = {1: AxisModels(SPACES), self.made.set_id: AxisModels(NEW)}
-
-    def commit_new(self, video: Video) -> None:
-        folder = self.store.new_staging(video.video_id)
-        scenes = make_scenes(video.video_id, (f"new {video.title} words", "new rest", "new end"), length_s=1.5)
-        sidecar.write_scenes(folder, scenes)
-        sidecar.write_words(folder, make_transcript(scenes), scenes)
-        for space in NEW.values():
-            array = np.stack([axis(i, space.dim) for i in range(len(scenes))])
-            sidecar.write_vectors(folder, space, [scene.scene_id for scene in scenes], array)
-        sidecar.write_provenance(folder, {"made": "up"})
-        n = self.store.next_generation(video.video_id)
-        self.store.commit_generation(video.video_id, folder, n=n, spaces=NEW, set_id=self.made.set_id)
+        self.store = Store.open(root)
+        self.models = {OLD_ID: AxisModels(SPACES), NEW_ID: AxisModels(NEW)}
 
     def models_of(self, set_id: int) -> AxisModels:
-        known = [one.set_id for one in self.store.model_sets()]
+        known = [model_set.set_id for model_set in self.store.sets.all()]
         if set_id not in known:
             raise UnknownName(kind="set of models", name=str(set_id), known=str(known))
         return self.models[set_id]
@@ -84,132 +101,144 @@ class Moving:
         chosen = Settings(_env_file=None, channel_timeout_s=60).model_copy(update=settings)
         return Searcher(own.reader(), self.models_of, chosen)  # type: ignore[arg-type]
 
-    def whose(self, result: SearchResult) -> str:
-        """The set of which everything in a result is: "old" or "new"; "mixed" where it is not one."""
-        spaces, name = (SPACES, "old") if result.set_id == 1 else (NEW, "new")
-        wanted = {"transcript": spaces["text"].name, "vision": spaces["vision"].name, "lexical": None}
-        if "caption" in spaces:
-            wanted["caption"] = spaces["caption"].name
-        found = {channel: state.space for channel, state in result.channels.items()}
-        said = {hit.scene.transcript.split()[0] for hit in result}
-        lengths = {round(hit.scene.duration_s, 3) for hit in result}
-        parts_whole = all(set(hit.channels) == set(wanted) for hit in result)
-        active = all(state.active for state in result.channels.values())
-        whole = (found, said, lengths, parts_whole, active) == (
-            wanted, {name}, {2.0 if name == "old" else 1.5}, True, True)  # fmt: skip
-        # every video has its best scene first, in every channel
-        best = [hit for hit in result if hit.scene.index == 0]
-        whole = whole and len(best) == 2 and all(hit.channels["vision"].score == 1.0 for hit in best)
-        return name if whole else f"mixed: {result.set_id} {found} {said} {lengths} {result.channels}"
-
 
 @pytest.fixture
-def moving(tmp_path: Path) -> Moving:
-    return Moving(tmp_path / "library")
+def library(template: Path, tmp_path: Path) -> Iterator[TwoSets]:
+    opened = TwoSets(shutil.copytree(template, tmp_path / "library"))
+    yield opened
+    opened.store.close()
 
 
-WORDS = Query("words", weights={"transcript": 0.4, "vision": 0.4, "lexical": 0.2})
+def set_of(result: SearchResult) -> str:
+    """The set that all parts of a result come from: "old" or "new"; "mixed ..." where they come from both."""
+    spaces, name, length_s = (SPACES, "old", 2.0) if result.set_id == OLD_ID else (NEW, "new", 1.5)
+    expected = {"transcript": spaces["text"].name, "vision": spaces["vision"].name, "lexical": None}
+    if "caption" in spaces:
+        expected["caption"] = spaces["caption"].name
+    is_whole = (
+        {channel: state.space for channel, state in result.channels.items()} == expected
+        and all(state.active for state in result.channels.values())
+        and {hit.scene.transcript.split()[0] for hit in result} == {name}
+        and {round(hit.scene.duration_s, 3) for hit in result} == {length_s}
+        and all(set(hit.channels) == set(expected) for hit in result)
+        # the first scene of each video is the nearest in every channel
+        and [hit.channels["vision"].score for hit in result if hit.scene.index == 0] == [1.0, 1.0]
+    )
+    return name if is_whole else f"mixed: {result}"
 
 
-def test_a_switch_and_an_undo(moving: Moving) -> None:
-    searcher = moving.searcher()
-    assert moving.whose(searcher.search(WORDS, user_id="local")) == "old"
+def test_a_switch_and_an_undo(library: TwoSets) -> None:
+    searcher = library.searcher()
+    assert set_of(searcher.search(WORDS, user_id="local")) == "old"
     assert searcher.search(WORDS, user_id="local").cached
-    moving.store.switch_set(moving.made.set_id)
+    library.store.switch_set(NEW_ID)
     after = searcher.search(WORDS, user_id="local")
-    assert (moving.whose(after), after.cached) == ("new", False)
-    moving.store.switch_set(1)
-    assert moving.whose(searcher.search(WORDS, user_id="local")) == "old"
+    assert (set_of(after), after.cached) == ("new", False)
+    library.store.switch_set(OLD_ID)
+    assert set_of(searcher.search(WORDS, user_id="local")) == "old"
 
 
-def test_threads_search_while_the_set_is_switched_back_and_forth(moving: Moving) -> None:
-    searcher = moving.searcher(search_cache_size=6)
+def test_threads_search_while_the_set_is_switched_back_and_forth(library: TwoSets) -> None:
+    searcher = library.searcher(search_cache_size=6)
     stop = threading.Event()
+    changed = threading.Condition()
     seen: list[str] = []
-    broken: list[BaseException] = []
+    failures: list[BaseException] = []
 
-    def look(number: int) -> None:
+    def search(number: int) -> None:
         turn = 0
         while not stop.is_set():
             turn += 1
-            try:  # a text of its own now and then, so that not all comes from what is kept
+            try:  # every second query is a new one, so that not all results come from the cache
                 query = Query(f"words {number} {turn}" if turn % 2 else "words", weights=WORDS.weights)
-                seen.append(moving.whose(searcher.search(query, user_id="local")))
+                found = set_of(searcher.search(query, user_id="local"))
             except BaseException as error:
-                broken.append(error)
+                with changed:
+                    failures.append(error)
+                    changed.notify()
                 raise
+            with changed:
+                seen.append(found)
+                changed.notify()
 
-    threads = [threading.Thread(target=look, args=(number,)) for number in range(3)]
+    threads = [threading.Thread(target=search, args=(number,)) for number in range(3)]
     for thread in threads:
         thread.start()
     try:
-        for turn in range(8):
+        for turn in range(4):
             enough = len(seen) + 3
-            moving.store.switch_set(moving.made.set_id if turn % 2 == 0 else 1)
-            while len(seen) < enough and not broken:
-                stop.wait(0.01)
+            library.store.switch_set(NEW_ID if turn % 2 == 0 else OLD_ID)
+            with changed:
+                assert changed.wait_for(lambda enough=enough: len(seen) >= enough or failures, 60)  # type: ignore[misc]
     finally:
         stop.set()
         for thread in threads:
             thread.join(60)
-    assert broken == []
+    assert failures == []
     assert set(seen) == {"old", "new"}
 
 
-def test_a_switch_while_a_model_loads_leaves_the_search_whole(moving: Moving) -> None:
-    searcher = moving.searcher()
-    old = moving.models[1]
-    old.go_on.clear()
+def test_a_switch_while_a_model_loads_leaves_the_search_whole(library: TwoSets) -> None:
+    searcher = library.searcher()
+    old = library.models[OLD_ID]
+    old.may_load.clear()
     found: list[SearchResult] = []
     thread = threading.Thread(target=lambda: found.append(searcher.search(WORDS, user_id="local")))
     thread.start()
     assert old.loading.wait(60)
-    moving.store.switch_set(moving.made.set_id)
-    old.go_on.set()
+    library.store.switch_set(NEW_ID)
+    old.may_load.set()
     thread.join(60)
-    # begun before the switch, answered from before it, though the library is elsewhere by now
-    assert [moving.whose(result) for result in found] == ["old"]
-    assert moving.whose(searcher.search(WORDS, user_id="local")) == "new"
+    # the search began before the switch, so all of its result is from before the switch
+    assert [set_of(result) for result in found] == ["old"]
+    assert set_of(searcher.search(WORDS, user_id="local")) == "new"
 
 
-def test_a_set_that_is_dropped_while_its_model_loads_is_searched_no_more(moving: Moving) -> None:
-    """Its models cannot be had any more: the search begins again with those in use."""
-    searcher = moving.searcher()
-    store, asked = moving.store, threading.Event()
+def test_a_search_starts_again_when_its_set_is_dropped_while_a_model_loads(
+    library: TwoSets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, dropped = library.store, threading.Event()
+    models_of = library.models_of
 
-    def models_of(set_id: int) -> AxisModels:
-        if set_id == 1 and not asked.is_set():
-            asked.set()
-            store.switch_set(moving.made.set_id)
-            store.drop_sets([1])
-        return moving.models_of(set_id)
+    def drop_while_loading(set_id: int) -> AxisModels:
+        if set_id == OLD_ID and not dropped.is_set():
+            dropped.set()
+            store.switch_set(NEW_ID)
+            store.sets.drop([OLD_ID])
+        return models_of(set_id)
 
-    searcher._models_of = models_of  # type: ignore[assignment]
-    assert moving.whose(searcher.search(WORDS, user_id="local")) == "new"
-    assert asked.is_set()
+    monkeypatch.setattr(library, "models_of", drop_while_loading)
+    assert set_of(library.searcher().search(WORDS, user_id="local")) == "new"
+    assert dropped.is_set()
 
 
-def test_the_new_sets_encoders_load_outside_the_time_limit(moving: Moving) -> None:
-    searcher = moving.searcher(channel_timeout_s=1.0)
+def test_the_encoders_of_the_new_set_load_outside_the_time_limit(
+    library: TwoSets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searcher = library.searcher()
     searcher.search(WORDS, user_id="local")
-    new = moving.models[moving.made.set_id]
-    new.go_on.clear()
-    moving.store.switch_set(moving.made.set_id)
-    release = threading.Timer(1.5, new.go_on.set)
-    release.start()
+    new = library.models[NEW_ID]
+    new.may_load.clear()
+    library.store.switch_set(NEW_ID)
+
+    def allow_loading(futures: list[Future], timeout: float) -> None:
+        if timeout == runner.LOAD_LIMIT_S:
+            new.may_load.set()  # if models loaded within the time limit, they would never load here
+        wait(futures, timeout=timeout)
+
+    monkeypatch.setattr(runner, "wait", allow_loading)
     result = searcher.search(WORDS, user_id="local")
-    assert moving.whose(result) == "new"
-    assert result.timing_ms["load"] >= 1000
+    assert set_of(result) == "new"
+    assert result.timing_ms["load"] > 0
 
 
-def test_spaces_are_those_of_the_set_in_use(moving: Moving) -> None:
-    searcher = moving.searcher()
-    query = Query("words", spaces=("new",), weights=WORDS.weights)
+def test_spaces_are_those_of_the_active_set(library: TwoSets) -> None:
+    searcher = library.searcher()
     with pytest.raises(UnknownName):
         searcher.search(Query("words", spaces=("text/new",)), user_id="local")
-    moving.store.switch_set(moving.made.set_id)
+    library.store.switch_set(NEW_ID)
     with pytest.raises(UnknownName) as caught:
-        searcher.search(query, user_id="local")  # of two spaces
+        searcher.search(Query("words", spaces=("new",)), user_id="local")
     assert caught.value.details["known"] == "text/new, vision/new"
     found = searcher.search(Query("words", spaces=("text/new",)), user_id="local")
     assert list(found.channels) == ["text/new", "vision", "caption", "lexical"]

@@ -1,110 +1,78 @@
+"""Checking weights and dividing them. All shares are worked out by hand."""
+
+from __future__ import annotations
+
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heimdex_core.errors import InvalidValue, InvalidWeights, UnknownName
-from heimdex_core.search.weights import (
-    CHANNEL_NAMES,
-    from_dial,
-    normalise,
-    preset,
-    preset_of,
-    redistribute,
-    share_out,
-    to_dial,
-)
-from heimdex_core.settings import PRESETS
+from heimdex_core.errors import InvalidWeights
+from heimdex_core.search.plan import plan_of
+from heimdex_core.search.weights import as_text, checked, share_out
+from heimdex_core.types import Space
 
-share = st.floats(0, 1)
-some_weights = st.fixed_dictionaries({name: share for name in CHANNEL_NAMES}).filter(lambda w: sum(w.values()) > 0.01)
+PLAN = plan_of({"text": Space("text/mini", "text", "m", "1", 4), "vision": Space("vision/p", "vision", "p", "1", 4)})
 
 
-def test_normalise_fills_in_and_divides():
-    assert normalise({"transcript": 0.3, "vision": 0.9}) == pytest.approx(
-        {"transcript": 0.25, "vision": 0.75, "lexical": 0}
+@pytest.mark.parametrize("value", [0, 1, 0.25])
+def test_numbers_from_0_to_1_are_weights(value: float) -> None:
+    number = checked("vision", value, {"vision": value})
+    assert number == value
+    assert isinstance(number, float)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, math.nan, math.inf])
+def test_other_numbers_are_refused_with_the_value(value: float) -> None:
+    with pytest.raises(InvalidWeights) as caught:
+        checked("vision", value, {"transcript": 0.5, "vision": value})
+    assert caught.value.details["weights"] == f"transcript=0.5, vision={value}"
+    assert caught.value.details["reason"] == f"vision = {value} is outside 0 to 1"
+
+
+@pytest.mark.parametrize("value", [True, "0.5", None])
+def test_what_is_no_number_is_refused(value: object) -> None:
+    with pytest.raises(InvalidWeights) as caught:
+        checked("vision", value, {"vision": 0.5})
+    assert caught.value.details["reason"] == "vision is not a number"
+
+
+def test_weights_as_text() -> None:
+    assert as_text({"transcript": 0.3, "vision": 1}) == "transcript=0.3, vision=1"
+    assert as_text({}) == "(none)"
+
+
+def test_share_out_by_hand() -> None:
+    weights = {"transcript": 0.45, "vision": 0.35, "lexical": 0.20}
+    assert share_out(weights, {"vision", "lexical"}) == pytest.approx(
+        {"transcript": 0, "vision": 0.35 / 0.55, "lexical": 0.20 / 0.55}
     )
+    assert share_out(weights, set()) == {"transcript": 0, "vision": 0, "lexical": 0}
+    assert share_out({"vision": 0.0, "lexical": 0.5}, {"vision"}) == {"vision": 0, "lexical": 0}
 
 
 @pytest.mark.parametrize(
     "weights",
     [
         {},
-        {"vision": 0.0},
         {"vision": 0, "transcript": 0, "lexical": 0},
         {"vision": -0.1, "transcript": 0.5},
-        {"vision": 1.5},
-        {"vision": math.nan},
-        {"vision": math.inf},
-        {"vision": True},
-        {"vision": "0.5"},
-        {"vision": 5e-324},
+        {"vision": 5e-324},  # does not divide into shares that sum to 1
     ],
 )
-def test_weights_that_cannot_be_used(weights):
+def test_a_plan_refuses_weights_without_a_sum(weights: dict[str, float]) -> None:
     with pytest.raises(InvalidWeights):
-        normalise(weights)
+        PLAN.weights(weights)
 
 
-def test_an_unknown_channel_is_named():
-    with pytest.raises(UnknownName) as caught:
-        normalise({"smell": 1.0})
-    assert caught.value.details["known"] == "transcript, vision, lexical"
-
-
-def test_presets():
-    assert preset("visual") == pytest.approx({"transcript": 0.20, "vision": 0.65, "lexical": 0.15})
-    assert preset("dialogue") == pytest.approx({"transcript": 0.65, "vision": 0.15, "lexical": 0.20})
-    assert preset("keywords") == pytest.approx({"transcript": 0.25, "vision": 0.15, "lexical": 0.60})
-    assert preset("balanced") == pytest.approx({"transcript": 0.45, "vision": 0.35, "lexical": 0.20})
-    assert all(preset_of(preset(name)) == name for name in PRESETS)
-    assert preset_of({"vision": 1}) is None
-    with pytest.raises(UnknownName):
-        preset("loud")
-
-
-def test_share_out_by_hand():
-    weights = {"transcript": 0.45, "vision": 0.35, "lexical": 0.20}
-    assert share_out(weights, {"vision", "lexical"}) == pytest.approx(
-        {"transcript": 0, "vision": 0.35 / 0.55, "lexical": 0.20 / 0.55}
+@given(
+    weights=st.fixed_dictionaries({name: st.floats(0, 1) for name in PLAN.names}).filter(
+        lambda weights: sum(weights.values()) > 0.01
     )
-    assert share_out(weights, set()) == {"transcript": 0, "vision": 0, "lexical": 0}
-
-
-def test_redistribute_by_hand():
-    moved = redistribute({"transcript": 0.45, "vision": 0.35, "lexical": 0.20}, "lexical", 0.60)
-    assert moved == pytest.approx({"transcript": 0.4 * 45 / 80, "vision": 0.4 * 35 / 80, "lexical": 0.60})
-    # The others stood at 0: they share equally.
-    assert redistribute({"vision": 1.0}, "vision", 0.5) == pytest.approx(
-        {"transcript": 0.25, "vision": 0.5, "lexical": 0.25}
-    )
-
-
-def test_redistribute_refuses():
-    with pytest.raises(UnknownName):
-        redistribute({"vision": 1.0}, "smell", 0.5)
-    with pytest.raises(InvalidValue):
-        redistribute({"vision": 1.0}, "vision", 1.5)
-
-
-@given(weights=some_weights, changed=st.sampled_from(CHANNEL_NAMES), value=share)
-def test_redistribute_always_gives_usable_weights(weights, changed, value):
-    moved = redistribute(weights, changed, value)
-    assert moved[changed] == value
-    assert math.fsum(moved.values()) == pytest.approx(1.0)
-    assert all(0 <= part <= 1 for part in normalise(moved).values())
-
-
-def test_dial_by_hand():
-    assert from_dial(0.4375, 0.20) == pytest.approx({"transcript": 0.45, "vision": 0.35, "lexical": 0.20})
-    assert from_dial(1.0, 0.0) == {"transcript": 0.0, "vision": 1.0, "lexical": 0.0}
-    assert to_dial({"transcript": 0.45, "vision": 0.35, "lexical": 0.20}) == pytest.approx((0.4375, 0.20))
-    assert to_dial({"lexical": 1.0}) == (0.5, 1.0)
-    with pytest.raises(InvalidValue):
-        from_dial(1.2, 0.0)
-
-
-@given(seen=share, exact=st.floats(0, 0.999))
-def test_the_dial_comes_back_to_where_it_was_set(seen, exact):
-    assert to_dial(from_dial(seen, exact)) == pytest.approx((seen, exact), abs=1e-6)
+)
+def test_a_plans_weights_sum_to_one_in_their_proportions(weights: dict[str, float]) -> None:
+    result = PLAN.weights(weights)
+    assert math.fsum(result.values()) == pytest.approx(1.0)
+    total = math.fsum(weights.values())
+    assert result == pytest.approx({name: value / total for name, value in weights.items()})

@@ -1,4 +1,4 @@
-"""A library as the server's routes see it: settings, an uploads folder, and add_upload."""
+"""A library as the routes of the server use it: settings, an uploads folder, and add_upload."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from heimdex_core.types import StageProgress
 
 @dataclass
 class FakeLibrary:
-    """Keeps what was handed to it; `refuses` is raised instead, as the real one does for a bad file."""
+    """Records its calls; `refuses` is raised by `add_upload`, as the real library does for a bad file."""
 
     path: Path
     user_id: str = "local"
@@ -22,8 +22,9 @@ class FakeLibrary:
     refuses: HeimdexError | None = None
     added: list[dict[str, Any]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.store = SimpleNamespace(paths=SimpleNamespace(uploads=self.path / "uploads"))
+    @property
+    def uploads_folder(self) -> Path:
+        return self.path / "uploads"
 
     def add_upload(self, part: Path, filename: str, **more: Any) -> Any:
         subtitles = more.get("subtitles")
@@ -42,13 +43,13 @@ class FakeLibrary:
         return SimpleNamespace(video_id="v1", title=more.get("title") or filename, state="validating")
 
     def left_behind(self) -> list[str]:
-        """Names of what still lies in the uploads folder."""
-        folder = self.path / "uploads"
+        """Names of the files in the uploads folder."""
+        folder = self.uploads_folder
         return sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
 
 
 class Clock:
-    """A clock that the test sets."""
+    """A clock that tests set."""
 
     def __init__(self, at: float) -> None:
         self.at = at
@@ -58,5 +59,5 @@ class Clock:
 
 
 def at_work(progress: StageProgress | None) -> Any:
-    """A library in which every video's work stands at `progress`."""
+    """A library in which the work on every video has this progress."""
     return SimpleNamespace(progress=lambda video_id: progress)

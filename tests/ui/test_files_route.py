@@ -1,4 +1,4 @@
-"""GET /files/{token}: whole, in ranges, as a download; and what is answered when it cannot be."""
+"""GET /files/{token}: whole files, ranges, downloads and errors."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def test_the_whole_file(client: TestClient, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "last"), [("bytes=0-9", 0, 9), ("bytes=100-", 100, 1023), ("bytes=-24", 1000, 1023)]
+    ("requested", "first", "last"), [("bytes=0-9", 0, 9), ("bytes=100-", 100, 1023), ("bytes=-24", 1000, 1023)]
 )
-def test_a_range_of_it(client: TestClient, url: str, asked: str, first: int, last: int) -> None:
-    answer = client.get(url, headers={"Range": asked})
+def test_a_range(client: TestClient, url: str, requested: str, first: int, last: int) -> None:
+    answer = client.get(url, headers={"Range": requested})
     assert (answer.status_code, answer.content) == (206, CONTENT[first : last + 1])
     assert answer.headers["content-range"] == f"bytes {first}-{last}/1024"
 
@@ -68,18 +68,18 @@ def test_a_download_keeps_its_korean_name(client: TestClient, links: Links) -> N
     assert "filename*=utf-8''%EC%97%AC%EB%A6%84%20%EB%B0%94%EB%8B%A4.mp4" in disposition
 
 
-def test_an_expired_link_is_gone(client: TestClient, url: str, clock: Clock) -> None:
+def test_an_expired_link_gives_410(client: TestClient, url: str, clock: Clock) -> None:
     clock.at = 7200.0
     answer = client.get(url)
     assert (answer.status_code, answer.json()["error"]["code"]) == (410, "LINK_EXPIRED")
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_made_up_link_is_forbidden(client: TestClient) -> None:
-    answer = client.get("/files/made.up")
+def test_an_invalid_link_gives_403(client: TestClient) -> None:
+    answer = client.get("/files/not.signed")
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "LINK_INVALID")
 
 
-def test_a_file_that_was_removed_is_not_found(client: TestClient, url: str, tmp_path: Path) -> None:
+def test_a_removed_file_gives_404(client: TestClient, url: str, tmp_path: Path) -> None:
     (tmp_path / "videos" / "v1" / "source.mp4").unlink()
     assert client.get(url).status_code == 404

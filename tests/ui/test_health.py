@@ -1,4 +1,4 @@
-"""Health: live at once, ready only when catalog, jobs, models and disk all answer."""
+"""The health routes: live at once; ready only if catalog, jobs, models and disk are fine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ui.server.health import HealthServer
 RUNNING = {"state": "running", "ok": True, "pid": 4}
 
 
-class Sick:
+class FakeLibrary:
     """A library in which one thing at a time can be broken."""
 
     def __init__(self, path: Path) -> None:
@@ -34,24 +34,24 @@ class Sick:
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Sick:
-    return Sick(tmp_path)
+def library(tmp_path: Path) -> FakeLibrary:
+    return FakeLibrary(tmp_path)
 
 
-def ask(library: Sick, path: str, worker: dict[str, Any]) -> Any:
+def ask(library: FakeLibrary, path: str, worker: dict[str, Any]) -> Any:
     server = HealthServer(lambda: library, lambda: worker)  # type: ignore[arg-type,return-value]
     routes = [Route("/health/live", server.live), Route("/health/ready", server.ready)]
     return TestClient(Starlette(routes=routes)).get(path)
 
 
-def test_all_well(library: Sick, tmp_path: Path) -> None:
+def test_everything_is_fine(library: FakeLibrary, tmp_path: Path) -> None:
     assert ask(library, "/health/live", {}).json() == {"status": "live"}
     answer = ask(library, "/health/ready", RUNNING)
     assert answer.status_code == 200
     checks = answer.json()["checks"]
     assert set(checks) == {"catalog", "jobs", "models", "disk"}
     assert all(check["ok"] and check["latency_ms"] >= 0 for check in checks.values())
-    assert list(tmp_path.iterdir()) == []  # what the disk check wrote is gone
+    assert list(tmp_path.iterdir()) == []  # the file of the disk check is removed
 
 
 def failing(answer: Any) -> dict[str, str]:
@@ -60,21 +60,23 @@ def failing(answer: Any) -> dict[str, str]:
     return {name: check["error"]["code"] for name, check in answer.json()["checks"].items() if not check["ok"]}
 
 
-def test_a_worker_that_does_not_run(library: Sick) -> None:
+def test_a_worker_that_does_not_run(library: FakeLibrary) -> None:
     assert failing(ask(library, "/health/ready", {"state": "waiting", "ok": False})) == {"jobs": "JOBS_UNAVAILABLE"}
 
 
-def test_a_catalog_that_cannot_be_read(library: Sick) -> None:
+def test_a_catalog_that_cannot_be_read(library: FakeLibrary) -> None:
     library.catalog_error = LibraryDamaged(what="catalog.duckdb", reason="broken")
     assert failing(ask(library, "/health/ready", RUNNING)) == {"catalog": "LIBRARY_DAMAGED"}
 
 
-def test_a_disk_that_is_full(library: Sick) -> None:
+def test_a_disk_that_is_full(library: FakeLibrary) -> None:
     library.settings = Settings(min_free_bytes=2**62)
     assert failing(ask(library, "/health/ready", RUNNING)) == {"disk": "DISK_FULL"}
 
 
-def test_an_unforeseen_failure_is_told_without_its_internals(library: Sick, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_is_reported_without_its_text(
+    library: FakeLibrary, caplog: pytest.LogCaptureFixture
+) -> None:
     library.catalog_error = RuntimeError("password=hunter2")
     answer = ask(library, "/health/ready", RUNNING)
     assert failing(answer) == {"catalog": "INTERNAL"}

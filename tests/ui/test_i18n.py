@@ -1,8 +1,9 @@
-"""The words of the app: the same keys and fields in both languages, and none missing that is used."""
+"""The texts of the app: the same keys and fields in both languages, and a text for every key that is used."""
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 import string
 from collections.abc import Iterator
@@ -11,68 +12,112 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import DiskFull, DurationMismatch, FileTooLarge, VideoTooLong, error_classes
-from heimdex_core.ingest.progress import STAGES
+from heimdex_core.ingest import stages
+from heimdex_core.search.channels import CHANNELS
 from heimdex_core.search.channels.base import REASONS
 from heimdex_core.settings import PRESETS
 from heimdex_core.types import ExportState, VideoState
-from ui.i18n import LANGUAGES, describe_error, pick_language, translate, words
+from ui.i18n import describe_error, pick_language, translate, words
+from ui.languages import LANGUAGES
 from ui.navigation import NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 EN, KO = words("en"), words("ko")
+ERROR_KEY = re.compile(r"error\.(?P<code>[A-Z_]+)\.(?P<part>message|hint)")
 
 
 def fields(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
+def in_file(language: str) -> dict[str, str]:
+    """The texts that a language's own file has."""
+    texts: dict[str, str] = json.loads((ROOT / "ui" / "i18n" / f"{language}.json").read_text(encoding="utf-8"))
+    return texts
+
+
 def test_both_languages_have_the_same_keys() -> None:
     assert set(EN) == set(KO)
 
 
-@pytest.mark.parametrize("key", sorted(EN))
-def test_a_text_has_the_same_fields_in_both(key: str) -> None:
-    assert fields(EN[key]) == fields(KO[key])
-    assert EN[key].strip()
-    assert KO[key].strip()
+def test_texts_have_the_same_fields_in_both_languages() -> None:
+    assert {key: fields(EN[key]) ^ fields(KO[key]) for key in EN if fields(EN[key]) != fields(KO[key])} == {}
 
 
-def test_korean_is_polite_in_one_manner() -> None:
+def test_no_text_is_empty() -> None:
+    assert [key for texts in (EN, KO) for key, text in texts.items() if not text.strip()] == []
+
+
+def test_korean_uses_one_level_of_politeness() -> None:
     # 해요체 throughout: no formal -ㅂ니다 ending among them
     assert [key for key, text in KO.items() if re.search(r"니다[.!?]?($|\s)", text)] == []
 
 
-@pytest.mark.parametrize("code", sorted(error_classes()))
-def test_every_error_is_told_in_both(code: str) -> None:
-    cls = error_classes()[code]
-    offered = fields(cls.message_template) | fields(cls.hint_template)
-    for part in ("message", "hint"):
-        key = f"error.{code}.{part}"
-        assert key in EN
-        assert fields(EN[key]) <= offered, f"{key} wants a detail that the error does not carry"
+# --- texts of the core ----------------------------------------------------------------------------
 
 
-def test_no_error_text_is_left_over() -> None:
-    codes = {key.split(".")[1] for key in EN if re.fullmatch(r"error\.[A-Z_]+\.(message|hint)", key)}
-    assert codes == set(error_classes())
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_error_has_a_text(language: str) -> None:
+    texts, wrong = words(language), []
+    for code, cls in error_classes().items():
+        details = fields(cls.message_template) | fields(cls.hint_template)
+        for part in ("message", "hint"):
+            text = texts.get(f"error.{code}.{part}")
+            if text is None:
+                wrong.append(f"{code} has no {part}")
+            elif not fields(text) <= details:
+                wrong.append(f"the {part} of {code} has a field that the error does not have")
+    assert wrong == []
+
+
+def test_english_error_texts_are_those_of_the_classes() -> None:
+    own = in_file("en")
+    for code, cls in error_classes().items():
+        for part, template in (("message", cls.message_template), ("hint", cls.hint_template)):
+            key = f"error.{code}.{part}"
+            assert EN[key] == own.get(key, template)
+
+
+def test_the_english_file_does_not_repeat_the_classes() -> None:
+    """It has a text of its own only where the app says something else than the command line."""
+    templates: dict[str, str] = {}
+    for code, cls in error_classes().items():
+        templates |= {f"error.{code}.message": cls.message_template, f"error.{code}.hint": cls.hint_template}
+    assert [key for key, text in in_file("en").items() if text == templates.get(key)] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_there_are_no_texts_of_errors_that_do_not_exist(language: str) -> None:
+    codes = {match["code"] for key in in_file(language) if (match := ERROR_KEY.fullmatch(key))}
+    assert codes - set(error_classes()) == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_stage_has_a_label(language: str) -> None:
+    assert [spec.name for spec in stages.SPECS if not spec.label.get(language, "").strip()] == []
+    assert {name: words(language).get(f"stage.{name}") for name in (spec.name for spec in stages.SPECS)} == {
+        spec.name: spec.label[language] for spec in stages.SPECS
+    }
 
 
 EXPECTED = {
     "state.": [str(state) for state in VideoState],
     "export.": [str(state) for state in ExportState if state is not ExportState.COMPLETED],
-    "stage.": list(STAGES),
     "abstain.": list(REASONS),
     "preset.": list(PRESETS),
     "nav.": list(NAMES),
-    "channel.": ["transcript", "vision", "caption", "lexical"],
+    "channel.": [spec.kind for spec in CHANNELS],
     "model.": ["speech", "text", "vision"],
     "worker.": ["starting", "idle", "working", "stopping", "stopped", "running", "waiting", "elsewhere"],
 }
 
 
-@pytest.mark.parametrize("prefix", sorted(EXPECTED))
-def test_what_the_core_can_say_has_words(prefix: str) -> None:
+@pytest.mark.parametrize("prefix", EXPECTED)
+def test_every_name_of_the_core_has_a_text(prefix: str) -> None:
     assert [name for name in EXPECTED[prefix] if prefix + name not in EN] == []
+
+
+# --- keys that are used ---------------------------------------------------------------------------
 
 
 def source_files() -> list[Path]:
@@ -98,24 +143,29 @@ def used_keys(path: Path) -> Iterator[tuple[str, str]]:
                     yield node.func.id, re.escape(str(branch.value))
 
 
-@pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_key_that_is_used_exists(path: Path) -> None:
-    missing = []
-    for function, pattern in used_keys(path):
-        forms = [pattern + r"\.one", pattern + r"\.other"] if function == "tn" else [pattern]
-        missing += [form for form in forms if not any(re.fullmatch(form, key) for key in EN)]
-    assert missing == []
-
-
-def test_pages_speak_only_through_keys() -> None:
-    """No letters between quotation marks reach the screen by another way: Korean stands only in the two files."""
+def test_every_key_that_is_used_exists() -> None:
+    missing, count = [], 0
     for path in source_files():
-        if path.name == "__init__.py" and path.parent.name == "i18n":
-            continue
-        assert not re.search(r"[가-힣]", path.read_text(encoding="utf-8")), path
+        for function, pattern in used_keys(path):
+            count += 1
+            forms = [pattern + r"\.one", pattern + r"\.other"] if function == "tn" else [pattern]
+            missing += [(path.name, form) for form in forms if not any(re.fullmatch(form, key) for key in EN)]
+    assert missing == []
+    assert count > 200, "the keys are found"
 
 
-def test_errors_are_told_with_readable_numbers() -> None:
+def test_korean_is_only_in_its_file() -> None:
+    """A Korean text in the source would be a text that does not go through the keys."""
+    names_of_languages = ROOT / "ui" / "languages.py"
+    for path in source_files():
+        if path != names_of_languages:
+            assert not re.search(r"[가-힣]", path.read_text(encoding="utf-8")), path
+
+
+# --- errors as they are shown ---------------------------------------------------------------------
+
+
+def test_errors_are_shown_with_readable_numbers() -> None:
     too_large = FileTooLarge(filename="a.mp4", size_bytes=1_300_000_000, limit_bytes=1_073_741_824)
     assert describe_error(too_large.to_dict(), "en")[0] == "a.mp4 has 1.3 GB; the limit is 1 GiB."
     assert describe_error(too_large.to_dict(), "ko")[0] == "a.mp4의 크기는 1.3 GB예요. 최대 1 GiB까지 올릴 수 있어요."
@@ -128,13 +178,13 @@ def test_errors_are_told_with_readable_numbers() -> None:
     assert describe_error(full.to_dict(), "en")[0] == "The disk is full: 999 B are needed, 0 B are free."
 
 
-def test_an_error_of_a_newer_core_keeps_its_own_words() -> None:
+def test_an_error_of_a_newer_core_keeps_its_own_text() -> None:
     error = {"code": "FROM_THE_FUTURE", "message": "It rained.", "hint": "Take an umbrella.", "details": {}}
     assert describe_error(error, "ko") == ("It rained.", "Take an umbrella.")
 
 
 @pytest.mark.parametrize(
-    ("wishes", "spoken"),
+    ("requested", "chosen"),
     [
         (("ko-KR",), "ko"),
         ((None, "ko"), "ko"),
@@ -144,9 +194,9 @@ def test_an_error_of_a_newer_core_keeps_its_own_words() -> None:
         (("EN-us",), "en"),
     ],
 )
-def test_the_language_is_the_first_that_we_speak(wishes: tuple[str | None, ...], spoken: str) -> None:
-    assert pick_language(*wishes) == spoken
-    assert spoken in LANGUAGES
+def test_the_first_requested_language_that_exists_is_chosen(requested: tuple[str | None, ...], chosen: str) -> None:
+    assert pick_language(*requested) == chosen
+    assert chosen in LANGUAGES
 
 
 def test_a_value_with_braces_is_not_read_as_a_template() -> None:

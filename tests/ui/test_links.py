@@ -1,4 +1,4 @@
-"""Signed links: stable between reruns, short-lived, only to the library's own media."""
+"""Signed links: the same between reruns, short-lived, and only to media of the library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def token_of(url: str) -> str:
     return url.removeprefix("/files/")
 
 
-def test_a_link_opens_the_file_it_was_made_for(tmp_path: Path) -> None:
+def test_a_link_opens_its_file(tmp_path: Path) -> None:
     links = make(tmp_path, Clock(1000.0))
     opened = links.open_file(token_of(links.file_url(tmp_path / VIDEO, "mina", download_name="바다.mp4")))
     assert opened.path == tmp_path.resolve() / VIDEO
@@ -43,7 +43,7 @@ def test_two_links_of_the_same_hour_are_the_same_url(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("made_at", "lives_s"), [(7200.0, 7200.0), (7200.0 + 3599, 3601.0)])
-def test_a_link_lives_at_least_its_time_and_then_ends(tmp_path: Path, made_at: float, lives_s: float) -> None:
+def test_a_link_is_valid_for_at_least_its_time(tmp_path: Path, made_at: float, lives_s: float) -> None:
     clock = Clock(made_at)
     links = make(tmp_path, clock)
     token = token_of(links.file_url(tmp_path / VIDEO, "mina"))
@@ -67,14 +67,14 @@ def test_a_link_lives_at_least_its_time_and_then_ends(tmp_path: Path, made_at: f
         "/etc/passwd",
     ],
 )
-def test_no_link_is_made_to_anything_but_media_of_the_library(tmp_path: Path, path: str) -> None:
+def test_links_lead_only_to_media_of_the_library(tmp_path: Path, path: str) -> None:
     with pytest.raises(LinkInvalid):
         make(tmp_path, Clock(0.0)).file_url(Path(path), "mina")
 
 
 @pytest.mark.parametrize("path", ["videos/../../x.mp4", "/etc/x.mp4", "catalog.duckdb", "videos/a/b.svg"])
-def test_a_signed_path_that_leads_elsewhere_is_refused(tmp_path: Path, path: str) -> None:
-    # Even a token with our own signature: whoever signed it, the path is looked at again.
+def test_a_signed_path_outside_the_library_is_refused(tmp_path: Path, path: str) -> None:
+    # The path is checked again even if the signature is valid.
     forged = URLSafeSerializer(SECRET, salt="heimdex.file").dumps({"p": path, "u": "mina", "e": 10**10})
     with pytest.raises(LinkInvalid):
         make(tmp_path, Clock(0.0)).open_file(forged)
@@ -102,7 +102,7 @@ def test_a_changed_or_foreign_token_is_refused(tmp_path: Path) -> None:
         make(tmp_path, Clock(0.0), "another secret").open_file(token)
 
 
-def test_tokens_of_one_kind_do_not_pass_for_another(tmp_path: Path) -> None:
+def test_a_token_of_another_kind_is_refused(tmp_path: Path) -> None:
     links = make(tmp_path, Clock(0.0))
     with pytest.raises(LinkInvalid):
         links.open_upload(token_of(links.file_url(tmp_path / VIDEO, "mina")))
@@ -110,7 +110,7 @@ def test_tokens_of_one_kind_do_not_pass_for_another(tmp_path: Path) -> None:
         links.open_file(links.upload_token("mina", "en"))
 
 
-def test_leave_to_upload_ends_after_fifteen_minutes(tmp_path: Path) -> None:
+def test_an_upload_token_expires_after_fifteen_minutes(tmp_path: Path) -> None:
     clock = Clock(50.0)
     links = make(tmp_path, clock)
     token = links.upload_token("mina", "ko")
@@ -121,7 +121,7 @@ def test_leave_to_upload_ends_after_fifteen_minutes(tmp_path: Path) -> None:
         links.open_upload(token)
 
 
-def test_received_subtitles_belong_to_whom_sent_them(tmp_path: Path) -> None:
+def test_uploaded_subtitles_belong_to_their_user(tmp_path: Path) -> None:
     links = make(tmp_path, Clock(0.0))
     token = links.part_token("abc.part.srt", "mina")
     assert links.open_part(token, "mina") == "abc.part.srt"
@@ -131,7 +131,7 @@ def test_received_subtitles_belong_to_whom_sent_them(tmp_path: Path) -> None:
         links.open_part(links.part_token("../abc.srt", "mina"), "mina")
 
 
-def test_the_key_file_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:
+def test_the_key_file_is_created_once_and_only_readable_by_its_owner(tmp_path: Path) -> None:
     first = load_secret(None, tmp_path)
     assert len(first) >= 40
     assert load_secret(None, tmp_path) == first

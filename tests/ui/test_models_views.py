@@ -1,4 +1,4 @@
-"""What the pages say of models, downloads, moves and videos that are indexed again."""
+"""What the pages show of models, downloads, moves and videos that are indexed again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Any, get_args
 import pytest
 
 from heimdex_core.errors import Cancelled, HubUnreachable, ModelBroken, MoveIncomplete, StageFailed
-from heimdex_core.library.migration import MoveStatus
+from heimdex_core.ingest import stages
+from heimdex_core.library.migration import MigrationStatus
 from heimdex_core.models.download.background import DownloadStatus
 from heimdex_core.models.profiles import PROFILES, REASONS, ModelChoice
 from heimdex_core.settings import DetectorName, Settings
 from heimdex_core.types import ModelSet, StageProgress, Video, VideoState
 from tests.ui.fakes import at_work
-from ui import again_form, speech_languages
-from ui.i18n import words
+from ui import again_form
+from ui.i18n import describe_error, words
+from ui.languages import LANGUAGES, SPEECH_LANGUAGES
 from ui.views import models, moving, videos
 from ui.views.moving import Kept, Target
 
@@ -31,8 +33,13 @@ READY = Target("laptop", ("laptop",), HERE, is_here=True)
 
 @pytest.fixture(autouse=True)
 def english(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outside of a page nobody has chosen a language."""
+    """Outside of a page no language is chosen."""
     monkeypatch.setattr("ui.state.language", lambda: "en")
+
+
+def label(stage: str) -> str:
+    """What the app calls a stage."""
+    return stages.find(stage).label["en"]
 
 
 def names(card: dict[str, Any]) -> list[str]:
@@ -43,20 +50,20 @@ def pulling(state: Any, **more: Any) -> DownloadStatus:
     return DownloadStatus(more.pop("names", ("laptop",)), state, "/models", **more)
 
 
-# --- words ----------------------------------------------------------------------------------------
+# --- texts ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("language", ["en", "ko"])
-def test_whatever_the_core_says_of_models_has_words(language: str) -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_name_of_models_and_moves_has_a_text(language: str) -> None:
     wanted = [f"profile.reason.{code}" for code in REASONS]
     wanted += [f"models.about.{profile}" for profile in PROFILES]
-    wanted += [f"speech.{code}" for code in speech_languages.CODES]
+    wanted += [f"speech.{code}" for code in SPEECH_LANGUAGES]
     wanted += [f"detector.{name}" for name in get_args(DetectorName)]
     wanted += [f"move.{state}" for state in ("running", "done", "failed", "cancelled", "interrupted")]
     assert [key for key in wanted if key not in words(language)] == []
 
 
-def test_each_detector_has_a_threshold_of_its_own() -> None:
+def test_each_detector_has_its_threshold() -> None:
     assert set(again_form.THRESHOLDS) == set(get_args(DetectorName))
     settings = Settings()
     for name, step, most in again_form.THRESHOLDS.values():
@@ -84,10 +91,13 @@ def test_a_name_becomes_a_spec(kind: str, written: str, spec: str) -> None:
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def test_a_profile_that_is_not_here_says_what_it_takes() -> None:
+def test_a_profile_that_is_missing_shows_its_download() -> None:
     choice = models.profile_choice("laptop")
-    told = [dict(one, state="missing", size_bytes=0, revision="") for one in described(choice)]
-    rows = models.rows(told, "to download", with_problems=False)
+    rows = models.rows(
+        [dict(model, state="missing", size_bytes=0, revision="") for model in described(choice)],
+        "to download",
+        with_problems=False,
+    )
     assert [(row["label"], row["state_label"], row["size"], row["licence"]) for row in rows] == [
         ("speech", "to download", "486 MB", "MIT"),
         ("text", "to download", "494 MB", "MIT"),
@@ -105,27 +115,25 @@ def described(choice: ModelChoice) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_model_that_does_not_work_says_what_to_do() -> None:
+def test_a_broken_model_shows_message_and_hint() -> None:
     choice = models.profile_choice("offline")
     broken = ModelBroken(name="palette", reason="x").to_dict()
-    told = described(choice)
-    told[0] |= {"note": "rough: about every second word may be wrong"}
-    told[1] |= {"role": "text/x", "dim": 384, "licence": "see the model's page"}
-    told[2] |= {"state": "broken", "error": broken}
-    speech, text, vision = models.rows(told, "missing")
+    rows = described(choice)
+    rows[0] |= {"note": "rough: about every second word may be wrong"}
+    rows[1] |= {"role": "text/x", "dim": 384, "licence": "see the model's page"}
+    rows[2] |= {"state": "broken", "error": broken}
+    speech, text, vision = models.rows(rows, "missing")
     assert (speech["note"], speech["problem"]) == ("rough: about every second word may be wrong", None)
     assert (text["label"], text["note"], text["licence"]) == ("text · besides", "384-d", "see the model's page")
     assert vision["state_label"] == "broken"
-    assert vision["problem"] == {
-        "message": "The model palette does not work.",
-        "hint": "Its files are damaged or of another version. Install it again.",
-    }
+    message, hint = describe_error(broken, "en")
+    assert vision["problem"] == {"message": message, "hint": hint}
 
 
 # --- downloads ------------------------------------------------------------------------------------
 
 
-def test_what_is_lacking_is_offered_with_its_price() -> None:
+def test_missing_models_are_offered_with_their_size() -> None:
     card = moving.target_card(LACKING, None, None)
     assert (card["title"], names(card)) == ("2.5 GB to download", ["pull"])
     assert card["sub"] == "10.0 GB free on the disk · into /models · licences: MIT"
@@ -133,7 +141,7 @@ def test_what_is_lacking_is_offered_with_its_price() -> None:
     assert not card["problems"]
 
 
-def test_too_small_a_disk_is_said_before_the_download() -> None:
+def test_too_little_disk_space_is_shown_before_the_download() -> None:
     small = Target("laptop", ("laptop",), HERE, bytes_missing=2_500_000_000, free_bytes=2_600_000_000,
                    keep_free_bytes=200_000_000)  # fmt: skip
     card = moving.target_card(small, None, None)
@@ -148,14 +156,14 @@ def test_a_download_shows_bytes_rate_and_time_left() -> None:
     assert (card["sub"], card["fraction"], names(card)) == ("a/b · model.bin", 0.25, ["stop_pull"])
 
 
-def test_another_download_is_waited_for() -> None:
+def test_a_download_waits_for_another_one() -> None:
     other = pulling("downloading", names=("studio",), bytes_done=5, bytes_total=20)
     card = moving.target_card(LACKING, other, None)
     assert card["text"] == "Another download is running: studio · 25 %"
     assert [(one["name"], one["disabled"]) for one in card["actions"]] == [("stop_pull", False), ("pull", True)]
 
 
-def test_a_download_that_failed_can_be_gone_on_with() -> None:
+def test_a_failed_download_can_be_continued() -> None:
     lost = HubUnreachable(endpoint="https://hub", name="laptop", reason="x").to_dict()
     card = moving.target_card(LACKING, pulling("failed", error=lost), None)
     assert card["problems"][0]["message"] == "The model hub https://hub cannot be reached."
@@ -165,7 +173,7 @@ def test_a_download_that_failed_can_be_gone_on_with() -> None:
     assert card["actions"][0]["label"] == "Go on downloading"
 
 
-def test_damaged_models_are_fetched_again() -> None:
+def test_damaged_models_can_be_downloaded_again() -> None:
     broken = Target("laptop", ("laptop",), HERE, error=ModelBroken(name="x", reason="y").to_dict())
     assert names(moving.target_card(broken, None, None)) == ["mend"]
     own_folder = Target("custom", (), HERE, error=ModelBroken(name="x", reason="y").to_dict())
@@ -175,69 +183,69 @@ def test_damaged_models_are_fetched_again() -> None:
 # --- moves ----------------------------------------------------------------------------------------
 
 
-def test_models_that_are_here_can_be_moved_to_once_at_a_time() -> None:
+def test_there_is_one_move_at_a_time() -> None:
     card = moving.target_card(READY, None, None)
     assert (names(card), card["actions"][0]["disabled"]) == (["move"], False)
-    card = moving.target_card(READY, None, MoveStatus(3, "studio", "running"))
+    card = moving.target_card(READY, None, MigrationStatus(3, "studio", "running"))
     assert (card["text"], card["actions"][0]["disabled"]) == ("Another move is running.", True)
-    card = moving.target_card(READY, None, MoveStatus(3, "laptop", "running", total=4, done=1))
+    card = moving.target_card(READY, None, MigrationStatus(3, "laptop", "running", total=4, done=1))
     assert (card["title"], card["text"], card["actions"]) == ("Moving to the laptop models", "1 of 4 videos", [])
 
 
-def test_a_move_says_where_it_is_and_what_failed() -> None:
+def test_a_move_shows_its_progress_and_failures() -> None:
     progress = StageProgress("vision_embedding", 6, 12, 1.0, 2.0, None, "", 0.5)
     failed = {"v2": StageFailed(stage="audio", reason="x").to_dict()}
-    status = MoveStatus(2, "laptop", "running", total=4, done=1, video_id="v1", failed=failed, progress=progress)
+    status = MigrationStatus(2, "laptop", "running", total=4, done=1, video_id="v1", failed=failed, progress=progress)
     card = shown(status, None)
-    assert (card["text"], card["sub"]) == ("1 of 4 videos", "Autumn · what is seen · 50 %")
+    assert (card["text"], card["sub"]) == ("1 of 4 videos", f"Autumn · {label('vision_embedding')} · 50 %")
     assert card["fraction"] == pytest.approx(1.5 / 4)
     assert (card["problems"][0]["title"], names(card)) == ("Rain", ["cancel_move"])
 
 
-def shown(status: MoveStatus | None, old: Kept | None, *, active: ModelSet = NEW, confirming: bool = False) -> Any:
+def shown(status: MigrationStatus | None, old: Kept | None, *, active: ModelSet = NEW, confirming: bool = False) -> Any:
     titles = {"v1": "Autumn", "v2": "Rain"}
     return moving.move_card(status, old, active=active, titles=titles, confirming=confirming)
 
 
-def test_a_move_that_is_done_can_be_undone_or_tidied_up() -> None:
+def test_a_finished_move_can_be_undone_or_the_old_index_removed() -> None:
     kept = Kept((OLD,), OLD, 193_000)
-    card = shown(MoveStatus(2, "laptop", "done", total=4, done=4), kept)
+    card = shown(MigrationStatus(2, "laptop", "done", total=4, done=4), kept)
     assert (card["title"], names(card)) == ("The library has moved to the laptop models.", ["undo_move", "ask_drop"])
     assert card["sub"] == (
         "Also kept: what was made with the offline models (193 KB). Undo goes back to the offline models."
     )
-    asked = shown(MoveStatus(2, "laptop", "done", total=4, done=4), kept, confirming=True)
+    asked = shown(MigrationStatus(2, "laptop", "done", total=4, done=4), kept, confirming=True)
     assert [action["label"] for action in asked["actions"]] == ["Remove and free 193 KB", "Keep it"]
 
 
-def test_sets_of_one_profile_are_told_apart_by_what_is_searched_besides() -> None:
+def test_sets_of_one_profile_differ_by_their_further_models() -> None:
     both = ModelSet(2, "offline", {"extra": ["text=sentence:a/b", "vision=openclip:c/d"]}, {}, NOW, is_active=True)
-    card = shown(MoveStatus(2, "offline", "done", total=4, done=4), Kept((OLD,), OLD, 1000), active=both)
+    card = shown(MigrationStatus(2, "offline", "done", total=4, done=4), Kept((OLD,), OLD, 1000), active=both)
     assert card["title"] == "The library has moved to the offline models and 2 more."
     assert card["sub"].endswith("Undo goes back to the offline models.")
 
 
-def test_a_move_that_failed_can_be_run_again_or_given_up() -> None:
+def test_a_failed_move_can_be_run_again_or_removed() -> None:
     error = MoveIncomplete(missing=1, total=4, profile="laptop").to_dict()
-    status = MoveStatus(2, "laptop", "failed", total=4, done=3, error=error)
+    status = MigrationStatus(2, "laptop", "failed", total=4, done=3, error=error)
     using, made = ModelSet(1, "offline", {}, {}, NOW, is_active=True), ModelSet(2, "laptop", {}, {}, NOW)
     card = shown(status, Kept((made,), None, 1000), active=using)
     assert card["title"] == "The move to the laptop models is not complete."
     assert card["problems"][0]["message"].startswith("1 of 4 videos are not indexed with the new models")
     assert (names(card), card["actions"][0]["value"]) == (["resume", "ask_drop"], 2)
-    # it was in use before: an undo would go back to what is not complete
+    # no undo to a set that is not complete, although it was active before
     assert names(shown(status, Kept((made,), made, 1000), active=using)) == ["resume", "ask_drop"]
     assert shown(status, None, active=using) is None
 
 
-def test_nothing_is_said_where_nothing_ever_moved() -> None:
+def test_without_a_move_there_is_no_card() -> None:
     assert shown(None, None) is None
     assert moving.banner(None, OLD) is None
-    assert moving.banner(MoveStatus(2, "laptop", "done"), OLD) is None
+    assert moving.banner(MigrationStatus(2, "laptop", "done"), OLD) is None
 
 
-def test_other_pages_say_that_search_goes_on() -> None:
-    card = moving.banner(MoveStatus(2, "custom", "running", total=1), OLD)
+def test_the_banner_of_other_pages() -> None:
+    card = moving.banner(MigrationStatus(2, "custom", "running", total=1), OLD)
     assert card is not None
     assert card["title"] == "Moving to the models picked by name"
     assert card["text"] == "0 of 1 video · search goes on with the offline models"
@@ -254,19 +262,22 @@ def actions(one: Video) -> list[str]:
     return [action["name"] for action in videos.actions(one)]
 
 
-def test_a_video_that_is_indexed_again_stays_open() -> None:
+def test_a_video_that_is_indexed_again_can_be_opened() -> None:
     progress = StageProgress("scenes", 4, 12, 0.0, 0.0, 30.0, "", 0.4)
     library: Any = at_work(progress)
     again = video(VideoState.PROCESSING, generation=1)
     assert (videos.is_there(again), actions(again)) == (True, ["open", "cancel"])
     card = videos.again_card(library, again)
     assert card is not None
-    assert (card["title"], card["text"]) == ("Indexing again", "scenes · stage 4 of 12 · about 30 s left")
+    assert (card["title"], card["text"]) == (
+        "Indexing again",
+        f"{label('scenes')} · stage 4 of 12 · about 30 s left",
+    )
     first = video(VideoState.PROCESSING)
     assert (videos.is_there(first), actions(first)) == (False, ["cancel"])
 
 
-def test_a_try_that_failed_is_told_and_the_video_stays() -> None:
+def test_a_failed_reindex_is_shown_and_the_video_stays() -> None:
     library: Any = SimpleNamespace()
     error = StageFailed(stage="scenes", reason="x").to_dict()
     failed = video(VideoState.INDEXED, generation=1, scene_count=3, error=error)

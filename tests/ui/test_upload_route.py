@@ -1,4 +1,4 @@
-"""POST /upload: what gets in, what is refused when, and that a refusal leaves nothing behind."""
+"""POST /upload: what is accepted, what is refused and when, and that a refusal leaves no file."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def headers(links: Links, name: str = "clip.mp4", *, language: str = "en", **mor
     return {"X-Upload-Token": links.upload_token("local", language), "X-File-Name": quote(name), **more}
 
 
-def test_a_video_reaches_the_library_from_its_own_disk(
+def test_a_video_is_written_to_the_disk_of_the_library(
     client: TestClient, links: Links, library: FakeLibrary, tmp_path: Path
 ) -> None:
     sent = headers(links, "지난 여름 🌊.mp4", **{"X-Title": quote("부산"), "X-Description": quote("a walk")})
@@ -66,9 +66,7 @@ def test_a_video_reaches_the_library_from_its_own_disk(
     assert library.left_behind() == []
 
 
-def test_the_language_of_the_speech_is_handed_on_if_it_is_one(
-    client: TestClient, links: Links, library: FakeLibrary
-) -> None:
+def test_the_language_of_the_speech_is_checked(client: TestClient, links: Links, library: FakeLibrary) -> None:
     answer = client.post("/upload", content=b"x", headers=headers(links, **{"X-Language": "ko"}))
     assert (answer.status_code, library.added[0]["language"]) == (201, "ko")
     answer = client.post("/upload", content=b"x", headers=headers(links, **{"X-Language": "klingon"}))
@@ -76,9 +74,7 @@ def test_the_language_of_the_speech_is_handed_on_if_it_is_one(
     assert (len(library.added), library.left_behind()) == (1, [])
 
 
-def test_subtitles_go_first_and_are_found_by_their_video(
-    client: TestClient, links: Links, library: FakeLibrary
-) -> None:
+def test_subtitles_are_uploaded_before_their_video(client: TestClient, links: Links, library: FakeLibrary) -> None:
     first = client.post("/upload", content=b"1\n", headers=headers(links, "clip.ko.SRT", **{"X-Part": "subtitles"}))
     assert first.status_code == 201
     signed = first.json()["subtitles"]
@@ -89,20 +85,18 @@ def test_subtitles_go_first_and_are_found_by_their_video(
     assert library.left_behind() == []
 
 
-def test_other_files_are_no_subtitles(client: TestClient, links: Links, library: FakeLibrary) -> None:
+def test_subtitles_of_another_type_are_refused(client: TestClient, links: Links, library: FakeLibrary) -> None:
     answer = client.post("/upload", content=b"x", headers=headers(links, "notes.html", **{"X-Part": "subtitles"}))
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "SUBTITLES_UNREADABLE")
     assert library.left_behind() == []
 
 
-def test_subtitles_named_by_the_client_itself_are_refused(
-    client: TestClient, links: Links, library: FakeLibrary
-) -> None:
+def test_subtitles_need_a_signed_name(client: TestClient, links: Links, library: FakeLibrary) -> None:
     answer = client.post("/upload", content=b"x", headers=headers(links, **{"X-Subtitles": "../../etc/passwd"}))
     assert (answer.status_code, library.added) == (403, [])
 
 
-def test_a_page_of_another_site_is_refused(client: TestClient, links: Links, library: FakeLibrary) -> None:
+def test_a_request_of_another_site_is_refused(client: TestClient, links: Links, library: FakeLibrary) -> None:
     for origin in ("https://elsewhere.example", "http://testserver:81", "null"):
         answer = client.post("/upload", content=b"x", headers=headers(links, Origin=origin))
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "ORIGIN_REFUSED")
@@ -110,7 +104,7 @@ def test_a_page_of_another_site_is_refused(client: TestClient, links: Links, lib
     assert client.post("/upload", content=b"x", headers=headers(links, Origin="http://testserver")).status_code == 201
 
 
-def test_without_a_valid_token_nothing_is_taken(
+def test_without_a_valid_token_nothing_is_accepted(
     client: TestClient, links: Links, library: FakeLibrary, clock: Clock
 ) -> None:
     assert client.post("/upload", content=b"x").status_code == 403
@@ -118,18 +112,18 @@ def test_without_a_valid_token_nothing_is_taken(
     clock.at = 900.0
     answer = client.post("/upload", content=b"x", headers=old)
     assert (answer.status_code, answer.json()["error"]["code"]) == (410, "LINK_EXPIRED")
-    other = {**headers(links), "X-Upload-Token": links.upload_token("somebody-else", "en")}
+    other = {**headers(links), "X-Upload-Token": links.upload_token("another-user", "en")}
     assert client.post("/upload", content=b"x", headers=other).status_code == 403
     assert (library.added, library.left_behind()) == ([], [])
 
 
-def test_an_announced_size_over_the_limit_is_refused_before_the_body(
+def test_a_content_length_over_the_limit_is_refused_before_the_body(
     client: TestClient, links: Links, library: FakeLibrary
 ) -> None:
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        raise AssertionError("the body was asked for")
+        raise AssertionError("the body was read")
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -150,19 +144,19 @@ def test_an_announced_size_over_the_limit_is_refused_before_the_body(
     assert library.left_behind() == []
 
 
-def test_a_body_that_outgrows_what_it_announced_is_cut_off(
-    client: TestClient, links: Links, library: FakeLibrary
-) -> None:
+def test_a_body_over_the_limit_is_cut_off(client: TestClient, links: Links, library: FakeLibrary) -> None:
     def body() -> Iterator[bytes]:
         for _ in range(20):
             yield b"x" * 100
 
-    answer = client.post("/upload", content=body(), headers=headers(links))  # chunked: nothing announced
+    answer = client.post("/upload", content=body(), headers=headers(links))  # chunked, without a content length
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "FILE_TOO_LARGE")
     assert (library.added, library.left_behind()) == ([], [])
 
 
-def test_a_refused_file_is_told_in_the_persons_language(client: TestClient, links: Links, library: FakeLibrary) -> None:
+def test_a_refused_file_is_explained_in_the_language_of_the_user(
+    client: TestClient, links: Links, library: FakeLibrary
+) -> None:
     library.refuses = NotAVideo(filename="글.mp4", reason="text")
     answer = client.post("/upload", content=b"hello", headers=headers(links, "글.mp4", language="ko"))
     error = answer.json()["error"]
@@ -172,7 +166,7 @@ def test_a_refused_file_is_told_in_the_persons_language(client: TestClient, link
     assert library.left_behind() == []
 
 
-def test_a_disk_without_room_is_told_before_the_body(client: TestClient, links: Links, library: FakeLibrary) -> None:
+def test_a_full_disk_is_reported_before_the_body(client: TestClient, links: Links, library: FakeLibrary) -> None:
     library.settings = Settings(min_free_bytes=2**62, max_file_bytes=1000)
     answer = client.post("/upload", content=b"x", headers=headers(links))
     assert (answer.status_code, answer.json()["error"]["code"]) == (507, "DISK_FULL")

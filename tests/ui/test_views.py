@@ -1,60 +1,54 @@
-"""Pure pieces of the pages: numbers, marked words, contribution bars, operations."""
+"""What the pages show of scenes, channels and lines, without a browser."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
-from ui.views.text import mark
 
-from heimdex_core import formatting as fmt
+from heimdex_core import Library
 from heimdex_core.errors import WeightsMissing
+from heimdex_core.models.profiles import profile_choice
+from heimdex_core.store import Store
 from heimdex_core.types import ChannelScore, ChannelState, Scene, Segment
+from tests.store.making import SPACES, commit, register
 from ui.components import base
-from ui.views.scenes import abstention, lines_around, shares
+from ui.i18n import describe_error, translate
+from ui.views.scenes import abstention, card, lines_around, shares
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (59.99, "0:59"), (60, "1:00"), (3725.4, "1:02:05")])
-def test_clock(seconds: float, shown: str) -> None:
-    assert fmt.clock(seconds) == shown
+@pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside of a page no language is chosen."""
+    monkeypatch.setattr("ui.state.language", lambda: "en")
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00.0"), (17.42, "0:17.4"), (59.97, "1:00.0"), (65.04, "1:05.0")])
-def test_precise_clock_rounds_to_tenths(seconds: float, shown: str) -> None:
-    assert fmt.precise(seconds) == shown
+def test_the_terms_of_a_search_mark_the_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the index to the page: forms of the query's words are marked, in transcript and title."""
+    monkeypatch.setattr("ui.media.picture", lambda library, scene: "")
+    root = tmp_path / "library"
+    store = Store.create(root, profile="offline", models=profile_choice("offline").to_dict(), spaces=SPACES)
+    commit(store, register(store, "하늘 boats"), ["two boats <b>leave</b>", "the sky"])
+    store.close()
+    with Library.open(root, create=False) as lib:
+        result = lib.search("boat 하늘", weights={"lexical": 1.0})
+        drawn = [
+            card(lib, hit.scene, hit.video_title, picked=False, terms=result.terms, hit=hit, fusion=result.fusion)
+            for hit in result
+        ]
+    assert drawn[0]["text"] == [("two ", False), ("boats", True), (" <b>leave</b>", False)]
+    assert drawn[0]["title"] == [("하늘", True), (" ", False), ("boats", True)]
+    assert drawn[0]["score"] == "100 %"
+    assert drawn[1]["text"] == [("the sky", False)]
 
 
-@pytest.mark.parametrize(
-    ("size_bytes", "shown"),
-    [(0, "0 B"), (999, "999 B"), (46_000, "46 KB"), (1_300_000, "1.3 MB"), (412_000_000, "412 MB"), (2.5e12, "2.5 TB")],
-)
-def test_size(size_bytes: float, shown: str) -> None:
-    assert fmt.size(size_bytes) == shown
-
-
-def test_limits_that_are_powers_of_two_are_said_so() -> None:
-    assert fmt.limit_size(1_073_741_824) == "1 GiB"
-    assert fmt.limit_size(20 * 1024 * 1024) == "20 MiB"
-    assert fmt.limit_size(1_000_000_000) == "1.0 GB"
-
-
-def test_words_are_marked_where_they_stand_alone() -> None:
-    assert mark("The bird, a Bird, birds", ["bird"]) == [
-        ["The ", False], ["bird", True], [", a ", False], ["Bird", True], [", birds", False],
-    ]  # fmt: skip
-
-
-def test_the_longer_of_two_words_is_marked_whole() -> None:
-    assert mark("red car", ["red", "red car"]) == [["red car", True]]
-
-
-def test_korean_is_marked_inside_a_word() -> None:
-    assert mark("파란하늘을 봐요", ["하늘"]) == [["파란", False], ["하늘", True], ["을 봐요", False]]
-
-
-def test_markup_and_patterns_stay_text() -> None:
-    text = "<img src=x onerror=alert(1)> (a+b)*"
-    assert mark(text, ["(a+b)*"]) == [["<img src=x onerror=alert(1)> ", False], ["(a+b)*", True]]
-    assert mark(text, []) == [[text, False]]
-    assert mark("", ["x"]) == []
+def test_a_scene_without_speech(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.media.picture", lambda library, scene: "")
+    library: Any = None
+    drawn = card(library, Scene("v_0_2500", "v", 0, 0.0, 2.5), "Film", picked=True)
+    assert (drawn["text"], drawn["silent"], drawn["score"]) == ([[translate("en", "scene.no_speech"), False]], True, "")
+    assert drawn["time"] == "0:00.0 · 2.5 s"
 
 
 def score(contribution: float) -> ChannelScore:
@@ -67,7 +61,7 @@ def test_the_bar_shows_each_channels_share() -> None:
     assert shares({"vision": score(0.0)}) == []
 
 
-def test_further_channels_are_told_by_kind_and_model() -> None:
+def test_further_channels_are_named_by_kind_and_model() -> None:
     parts = shares({"text/bge-m3": score(0.2), "text/mini": score(0.1), "caption": score(0.1)})
     assert [(part["name"], part["share"]) for part in parts] == [
         ("transcript", 0.5),
@@ -77,25 +71,32 @@ def test_further_channels_are_told_by_kind_and_model() -> None:
     assert [part["title"] for part in parts] == ["said (bge-m3) 50 %", "said (mini) 25 %", "described 25 %"]
 
 
-def test_a_failed_channel_tells_what_is_wrong_and_what_to_do() -> None:
+def test_a_failed_channel_shows_the_error_and_its_hint() -> None:
     error = WeightsMissing(name="bge-m3", reason="no file").to_dict()
-    said = abstention("text/bge-m3", ChannelState(False, reason="failed", error=error))
-    assert said.startswith("said (bge-m3) failed and was left out: ")
-    assert "The weights of bge-m3 are not on this machine. `python -m heimdex_core models pull bge-m3`" in said
-    assert abstention("caption", ChannelState(False, reason="no_matches")) == "described finds nothing near"
+    text = abstention("text/bge-m3", ChannelState(False, reason="failed", error=error))
+    message, hint = describe_error(error, "en")
+    assert text == f"{translate('en', 'abstain.failed', channel='said (bge-m3)')}: {message} {hint}"
+    assert "models pull bge-m3" in hint
+    other = abstention("caption", ChannelState(False, reason="no_matches"))
+    assert other == translate("en", "abstain.no_matches", channel="described")
+    unknown = abstention("caption", ChannelState(False, reason="of_a_newer_core"))
+    assert unknown == translate("en", "abstain.other", channel="described")
 
 
 def test_lines_are_those_of_the_scene_and_half_a_minute_around() -> None:
     scene = Scene("v_40000_50000", "v", 0, 40.0, 50.0)
     lines = [Segment(start, start + 2.0, f"at {start:g}") for start in (5.0, 9.0, 38.5, 45.0, 50.0, 79.0, 80.0)]
-    found = lines_around(lines, scene, [])
+    found = lines_around(lines, scene, ["45"])
     assert [(line["start"], line["inside"]) for line in found] == [
         (9.0, False), (38.5, True), (45.0, True), (50.0, False), (79.0, False),
     ]  # fmt: skip
+    assert found[2]["text"] == [("at ", False), ("45", True)]
 
 
-def test_what_a_browser_sends_is_read_with_care() -> None:
+def test_malformed_messages_of_a_browser_are_ignored() -> None:
     good = {"mount": "m1", "items": [{"n": 1, "name": "pick", "value": {"id": "s"}}]}
     assert base._parse(good) == ("m1", [(1, "pick", {"id": "s"})])
-    for bad in (None, "x", [], {"items": "x"}, {"mount": "m", "items": [1, {"n": "1", "name": "x"}, {"n": 1}]}):
-        assert base._parse(bad)[1] == []
+    malformed: list[Any] = [None, "x", [], {"items": "x"}]
+    malformed.append({"mount": "m", "items": [1, {"n": "1", "name": "x"}, {"n": 1}]})
+    for message in malformed:
+        assert base._parse(message)[1] == []

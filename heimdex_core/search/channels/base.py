@@ -1,4 +1,4 @@
-"""What a channel takes and gives. A channel either offers scored scenes or says why it does not."""
+"""What a channel receives and returns. A channel returns scored scenes, or the reason why it has none."""
 
 from __future__ import annotations
 
@@ -13,48 +13,54 @@ from heimdex_core.types import Json, Space
 if TYPE_CHECKING:
     from heimdex_core.store.view import View
 
-REASONS: tuple[str, ...] = (
-    "no_known_words",  # the model knows none of the query's words
-    "language",  # the model does not read the query's language
-    "no_transcript",  # nothing is said in the videos that are searched
-    "no_terms",  # the query has no word to look up
-    "no_matches",  # nothing is near enough
-    "flat",  # every scene is equally near: it tells nothing apart
-    "weight_zero",  # not asked
-    "failed",
-    "timeout",
-)
-"""Why a channel takes no part; the application has a sentence for each."""
+REASONS: dict[str, str] = {
+    "no_known_words": "knows none of these words",
+    "language": "does not support this language",
+    "no_transcript": "there is no transcript",
+    "no_terms": "the query has no searchable words",
+    "no_matches": "no matching scene",
+    "flat": "gives every scene the same score",
+    "weight_zero": "has a weight of 0",
+    "failed": "failed",
+    "timeout": "took too long",
+}
+"""Why a channel takes no part in a search: code and English text. The app has the texts of other languages."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelRequest:
-    """A query as the channels see it: everything is looked up in `view`, the same one for all channels.
-
-    `scene_count` is how many scenes are searched.
-    """
+    """One query, as every channel of a search receives it."""
 
     view: View
+    """The state of the library that is searched, the same one for all channels."""
     text: str
+    """The query in NFC, without surplus white space; never empty."""
     user_id: str
     video_ids: tuple[str, ...] | None
+    """The only videos to search; None for all of the user's videos."""
     depth: int
+    """The most scenes that a channel may return."""
     scene_count: int
+    """How many scenes are searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelResult:
-    """A channel's scenes, or `reason` (one of REASONS) and what there is to say about it."""
+    """The scenes that a channel found, or the reason why it takes no part."""
 
     scenes: ScoredScenes = ScoredScenes(())
     reason: str | None = None
+    """One of REASONS; None where there are scenes."""
     detail: str = ""
+    """Details of the reason, for example the words that the model does not know."""
     used_words: tuple[str, ...] = ()
+    """The words of the query that the model used, where it reports them."""
     terms: tuple[str, ...] = ()
-    """The index terms that were looked up (lexical)."""
+    """The index terms that were looked up (lexical channel only)."""
     encode_ms: float = 0.0
+    """Time spent encoding the query, in milliseconds."""
     error: Json | None = None
-    """What went wrong, where that is an error that people are told in words (HeimdexError.to_dict)."""
+    """HeimdexError.to_dict() of the error that occurred, if it was one."""
 
 
 class Channel(Protocol):
@@ -64,31 +70,31 @@ class Channel(Protocol):
 
     @property
     def is_ready(self) -> bool:
-        """True where `prepare` has nothing left to load."""
+        """Whether everything that `prepare` loads is loaded."""
         ...
 
     def prepare(self) -> None:
-        """Load what is needed. May take long, and is not counted against the time limit."""
+        """Load what is needed. This may take long and does not count against the time limit."""
         ...
 
     def search(self, request: ChannelRequest) -> ChannelResult:
-        """The channel's best `request.depth` scenes. Errors of models and store come through."""
+        """The channel's best `request.depth` scenes. Errors of models and of the store are raised as they are."""
         ...
 
 
 @dataclass(frozen=True)
 class ChannelSpec:
-    """A kind of channel. Adding one: a file with its class and its spec, and a line in channels/__init__.py."""
+    """A kind of channel, registered in channels/__init__.py."""
 
     kind: str
-    """Its name, for example in `weights`; kept in saved preferences."""
+    """The channel's name, for example in `weights`. It is stored in saved preferences, so it must not change."""
     side: str
-    """Channels of one side ("said", "seen", "words") tell of the same thing, and stand in for one another."""
+    """The kind of evidence: "said", "seen" or "words". A channel that abstains gives its weight to its own side."""
     make: Callable[[str, Space | None, SharedEncoder | None], Channel]
-    """Makes a channel from its name in the search, the space that it looks in and the encoder of that space."""
+    """Creates the channel from its name in the search, the space that it searches and the encoder of that space."""
     space_role: str | None = None
-    """The role of the space that it looks in, also the first part of such spaces' names; None for no space."""
+    """The role of the space that is searched, which is also the prefix of such spaces' names; None for no space."""
     warm_up_text: str = ""
-    """A first query for the encoder, so that loading is over when a person's query comes."""
+    """The first query for the encoder after loading, so that a user's first query is not slowed down."""
     shares_weight_of: str | None = None
-    """The kind that gives it half of its weight, where it has none of its own."""
+    """The kind that gives up half of its weight to this one; None where this kind has a weight of its own."""

@@ -1,4 +1,4 @@
-"""The channels over one set of models: made when a search first needs them, kept while the set is in use."""
+"""The channels over one model set: created when a search first needs them, kept while the set is in use."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class ChannelSet:
-    """Channels share what can be shared: each space is one, and each model is asked a query once."""
+    """The channels over the spaces of one model set. Channels of the same model share one encoder."""
 
     def __init__(self, models: Callable[[], Models]) -> None:
-        """`models` is asked when a model is to be loaded; UnknownName there means that the set has been dropped."""
+        """`models` is called when a model has to be loaded; it raises UnknownName where the set has been dropped."""
         self._models = models
         self._lock = threading.Lock()
         self._channels: dict[Slot, Channel] = {}
         self._encoders: dict[str, SharedEncoder] = {}
 
     def channel(self, slot: Slot) -> Channel:
-        """The channel of a search's plan; nothing is loaded."""
+        """The channel for a slot of a search's plan. No model is loaded."""
         with self._lock:
             if slot not in self._channels:
                 self._channels[slot] = self._make(slot)
@@ -41,7 +41,7 @@ class ChannelSet:
         return spec.make(slot.name, slot.space, encoder)
 
     def _encoder(self, space: Space, warm_up_text: str) -> SharedEncoder:
-        """By the model: descriptions are read by the one that reads what is said."""
+        """The encoder of a space's model; captions are encoded by the text model of the same name."""
         name = f"{space.kind}/{space.name.partition('/')[2]}"
         if name not in self._encoders:
 
@@ -53,8 +53,8 @@ class ChannelSet:
                         raise
                     raise ViewOutdated(what=f"the model of {space.name}") from error
                 encoder = models.encoder(name)
-                # Whoever made the vectors made them with the model that is named in the library; another
-                # revision of it on this machine is refused in words.
+                # The vectors were computed by the revision that the library names: a query encoded by another
+                # revision of the model on this machine must not be compared with them.
                 space.check(replace(encoder.space, name=space.name))
                 return encoder
 

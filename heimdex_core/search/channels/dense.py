@@ -1,4 +1,4 @@
-"""Nearest vectors: the channels over embedding spaces."""
+"""Dense channels: nearest vectors of the query's embedding in one space."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable
 
 from heimdex_core.search.channels.base import ChannelRequest, ChannelResult, ChannelSpec
 from heimdex_core.search.channels.encoders import SharedEncoder
-from heimdex_core.search.channels.thresholds import offered
+from heimdex_core.search.channels.thresholds import above_threshold
 from heimdex_core.types import Space
 
 Abstain = Callable[[ChannelRequest], str | None]
-"""A reason (one of base.REASONS) for which the channel has nothing to search, found without a model; or None."""
+"""Checks, without a model, whether there is anything to search: a reason (one of base.REASONS) or None."""
 
 
-def nothing_is_said(request: ChannelRequest) -> str | None:
-    """Where no video has a transcript, the query's sentence has nothing to be compared with."""
+def abstain_without_transcript(request: ChannelRequest) -> str | None:
+    """The reason "no_transcript" where none of the searched videos has a transcript."""
     return None if request.view.has_transcripts(request.user_id, request.video_ids) else "no_transcript"
 
 
 class DenseChannel:
-    """Scenes whose vector lies near the query's in one space, above the model's threshold."""
+    """Finds the scenes whose vector in one space is near the query's, above the model's threshold."""
 
     def __init__(self, name: str, space: Space, encoder: SharedEncoder, abstain: Abstain | None = None) -> None:
         self.name = name
@@ -30,12 +30,15 @@ class DenseChannel:
 
     @property
     def is_ready(self) -> bool:
+        """Whether the encoder is loaded."""
         return self._encoder.is_ready
 
     def prepare(self) -> None:
+        """Load the encoder."""
         self._encoder.prepare()
 
     def search(self, request: ChannelRequest) -> ChannelResult:
+        """The nearest scenes above the threshold; abstains where the encoder does not understand the query."""
         reason = self._abstain(request) if self._abstain is not None else None
         if reason is not None or request.scene_count == 0:
             return ChannelResult(reason=reason or "no_matches")
@@ -46,10 +49,10 @@ class DenseChannel:
         if query.vector is None:
             detail = ", ".join(query.unknown_words)
             return ChannelResult(reason=query.reason or "no_known_words", detail=detail, encode_ms=encode_ms)
-        found = request.view.vector_search(
+        nearest = request.view.vector_search(
             self.space, query.vector, k=request.depth, user_id=request.user_id, video_ids=request.video_ids
         )
-        scenes = offered(self.space, found)
+        scenes = above_threshold(self.space, nearest)
         reason = None if scenes.hits else "no_matches"
         return ChannelResult(scenes, reason=reason, used_words=query.used_words, encode_ms=encode_ms)
 
@@ -63,7 +66,11 @@ def dense_spec(
     shares_weight_of: str | None = None,
     abstain: Abstain | None = None,
 ) -> ChannelSpec:
-    """A channel over the spaces of a role."""
+    """The spec of a channel over the spaces of one role; the parameters are ChannelSpec's.
+
+    Args:
+        abstain: called before the model is loaded; where it returns a reason, the channel abstains.
+    """
 
     def make(name: str, space: Space | None, encoder: SharedEncoder | None) -> DenseChannel:
         if space is None or encoder is None:

@@ -1,4 +1,4 @@
-"""Query encoders as channels use them: loaded once, and asked once for each text however many channels read it."""
+"""Query encoders as channels use them: loaded once, and called once per text however many channels need it."""
 
 from __future__ import annotations
 
@@ -12,56 +12,70 @@ from cachetools import LRUCache
 from heimdex_core.models.base import QueryVector
 from heimdex_core.types import Space
 
-_KEPT = 16
+_CACHED_QUERIES = 16
 
 
 class QueryEncoder(Protocol):
-    space: Space
+    """The query side of an embedding model."""
 
-    def encode_query(self, text: str) -> QueryVector: ...
+    @property
+    def space(self) -> Space:
+        """The space of its vectors."""
+        ...
+
+    def encode_query(self, text: str) -> QueryVector:
+        """The embedding of a query, or the reason why there is none."""
+        ...
 
 
 class SharedEncoder:
-    """One model's query side. Safe to share between threads."""
+    """The encoder of one model, shared by its channels and by threads."""
 
     def __init__(self, load: Callable[[], QueryEncoder], warm_up_text: str) -> None:
+        """Nothing is loaded yet.
+
+        Args:
+            load: loads the model; after it has raised, the next `prepare` calls it again.
+            warm_up_text: a query that is encoded directly after loading.
+        """
         self._load = load
         self._warm_up_text = warm_up_text
         self._loading = threading.Lock()
         self._encoder: QueryEncoder | None = None
         self._lock = threading.Lock()
-        self._answers: LRUCache[str, Future[QueryVector]] = LRUCache(_KEPT)
+        self._vectors: LRUCache[str, Future[QueryVector]] = LRUCache(_CACHED_QUERIES)
 
     @property
     def is_ready(self) -> bool:
+        """Whether the model is loaded."""
         return self._encoder is not None
 
     def prepare(self) -> QueryEncoder:
-        """The encoder, loaded. Raises what loading raises, and tries again the next time."""
+        """The encoder, loaded first if necessary. Raises what loading raises."""
         with self._loading:
             if self._encoder is None:
                 encoder = self._load()
-                # The first query through a model builds its caches; it must not look like a slow one.
+                # The first query through a model fills its caches, which would make a user's first query slow.
                 encoder.encode_query(self._warm_up_text)
                 self._encoder = encoder
             return self._encoder
 
     def encode(self, text: str) -> QueryVector:
-        """The query's vector; whoever asks for the same text meanwhile waits for the one answer."""
+        """The vector of a query. Threads that need the same text at the same time share one call of the model."""
         encoder = self.prepare()
         with self._lock:
-            known = self._answers.get(text)
+            known = self._vectors.get(text)
             mine: Future[QueryVector] = known or Future()
             if known is None:
-                self._answers[text] = mine
+                self._vectors[text] = mine
         if known is not None:
             return known.result()
         try:
             mine.set_result(encoder.encode_query(text))
         except BaseException as error:
             with self._lock:
-                if self._answers.get(text) is mine:
-                    del self._answers[text]
+                if self._vectors.get(text) is mine:
+                    del self._vectors[text]
             mine.set_exception(error)
             raise
         return mine.result()

@@ -1,4 +1,4 @@
-"""The words themselves: BM25 over transcript, title, tags, descriptions and on-screen text."""
+"""The lexical channel: BM25 over transcript, title, tags, captions and on-screen text."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from heimdex_core.search.fusion.base import ScoredScenes
 
 
 class LexicalChannel:
-    space = None
+    """Finds the scenes that contain words of the query, scored by BM25. Quoted phrases must occur."""
+
     is_ready = True
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def prepare(self) -> None:
-        """Nothing to load."""
+        """Nothing to load: the index is opened by the view."""
 
     def search(self, request: ChannelRequest) -> ChannelResult:
+        """The scenes with the query's words; abstains where the query has no word to look up."""
         if request.scene_count == 0:
             return ChannelResult(reason="no_matches")
         found = request.view.lexical_search(
@@ -25,7 +27,7 @@ class LexicalChannel:
         if not found.terms:
             return ChannelResult(reason="no_terms")
         hits = tuple((scene_id, float(score)) for scene_id, score in found.hits)
-        # A scene with none of the words has the score 0, so having one tells it apart from the rest.
+        # BM25 gives a scene without any of the words a score of 0, so a single match is not a flat result.
         scenes = ScoredScenes(hits, base=0.0, unoffered=max(request.scene_count - len(hits), 0))
         return ChannelResult(scenes, reason=None if hits else "no_matches", terms=tuple(found.terms))
 

@@ -1,9 +1,9 @@
-"""How near is near at all, for each model: below its threshold a dense channel has nothing to say.
+"""The score that a scene must exceed to count as found, per model.
 
-A nearest neighbour always exists, so without a threshold a channel would put its weight behind scenes
-that have nothing to do with the query. The values are measured; docs/decisions/search-thresholds.md
-says how. A model without an entry gets 0 (opposite directions are never evidence), and a score counts
-from that of the middle scene on.
+A nearest neighbour always exists, so without a threshold a dense channel would return scenes that have nothing
+to do with the query. The values were measured as docs/decisions/search-thresholds.md describes. A model without
+a value has the threshold 0, because opposite directions are never evidence; its scores are compared with the
+median score, which is taken as that of a scene that has nothing to do with the query.
 """
 
 from __future__ import annotations
@@ -17,28 +17,34 @@ THRESHOLDS: dict[str, float] = {
     "text/all-MiniLM-L6-v2": 0.25,
     "vision/palette": 0.05,
 }
+"""Cosine similarity by the name of the space."""
 
-ENOUGH = 8
-"""From so many scenes on the middle one tells what a background score is."""
+MIN_SCENES_FOR_BACKGROUND = 8
+"""With fewer scenes, the median does not estimate the background score well enough."""
 
 
 def threshold_of(space: Space) -> float | None:
-    """The cosine that a scene must exceed to count as found in this space; None where nobody has measured it."""
-    # Descriptions lie in a space of their own, made by the model whose text space has the same name.
+    """The measured threshold (cosine similarity) of a space's model; None where there is none."""
+    # Captions have a space of their own, embedded by the model whose text space has the same name.
     return THRESHOLDS.get(f"{space.kind}/{space.name.partition('/')[2]}")
 
 
-def offered(space: Space, found: list[tuple[str, float]]) -> ScoredScenes:
-    """What a channel offers of the nearest scenes, (scene_id, cosine), that it looked at."""
+def above_threshold(space: Space, nearest: list[tuple[str, float]]) -> ScoredScenes:
+    """The scenes that a dense channel returns.
+
+    Args:
+        space: the space that was searched.
+        nearest: (scene_id, cosine similarity) of the nearest scenes, in any order.
+    """
     measured = threshold_of(space)
     threshold = 0.0 if measured is None else measured
-    kept = tuple((scene_id, float(score)) for scene_id, score in found if score > threshold)
+    kept = tuple((scene_id, float(score)) for scene_id, score in nearest if score > threshold)
     background_score = None
-    if measured is None and len(found) >= ENOUGH and kept:
-        middle = max(median(score for _, score in found), threshold)
-        # Where half the scenes are as near as the nearest there is nothing to tell apart from them.
+    if measured is None and len(nearest) >= MIN_SCENES_FOR_BACKGROUND and kept:
+        middle = max(median(score for _, score in nearest), threshold)
+        # Where half of the scenes score as high as the best one, the median is no background score.
         background_score = middle if middle < max(score for _, score in kept) else None
-    if len(kept) < len(found):
-        # Those below are known to lie there, and count as the base.
-        return ScoredScenes(kept, base=threshold, unoffered=len(found) - len(kept), background_score=background_score)
+    if len(kept) < len(nearest):
+        # The scenes below are known to score at most the threshold, so the fusion counts them with it.
+        return ScoredScenes(kept, base=threshold, unoffered=len(nearest) - len(kept), background_score=background_score)
     return ScoredScenes(kept, background_score=background_score)

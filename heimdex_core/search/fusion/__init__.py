@@ -1,31 +1,59 @@
-"""Fusion methods by name."""
+"""Fusion methods by name.
+
+To add a method, write one file with its class and its FusionSpec and add the spec to METHODS.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from heimdex_core.errors import UnknownName
-from heimdex_core.search.fusion.base import Fused, FusedScene, Fusion, Part, ScoredScenes
-from heimdex_core.search.fusion.minmax import MinMax
-from heimdex_core.search.fusion.rrf import ReciprocalRank
-from heimdex_core.search.fusion.weighted_rrf import WeightedReciprocalRank
-from heimdex_core.search.fusion.zscore import ZScore
+from heimdex_core.search.fusion import minmax, rrf, weighted_rrf, zscore
+from heimdex_core.search.fusion.base import (
+    Fused,
+    FusedScene,
+    Fusion,
+    FusionParams,
+    FusionSpec,
+    Part,
+    ScoredScenes,
+)
+from heimdex_core.settings import get_settings
 
-_METHODS: dict[str, Callable[[int], Fusion]] = {
-    MinMax.name: lambda rrf_k: MinMax(),
-    ReciprocalRank.name: ReciprocalRank,
-    WeightedReciprocalRank.name: WeightedReciprocalRank,
-    ZScore.name: lambda rrf_k: ZScore(),
-}
-
-FUSION_NAMES: tuple[str, ...] = tuple(_METHODS)
-
-
-def fusion_method(name: str, *, rrf_k: int = 60) -> Fusion:
-    """The method of that name; UnknownName with the known ones if there is none."""
-    if name not in _METHODS:
-        raise UnknownName(kind="fusion", name=name, known=", ".join(FUSION_NAMES))
-    return _METHODS[name](rrf_k)
+METHODS: tuple[FusionSpec, ...] = (minmax.SPEC, rrf.SPEC, weighted_rrf.SPEC, zscore.SPEC)
 
 
-__all__ = ["FUSION_NAMES", "Fused", "FusedScene", "Fusion", "Part", "ScoredScenes", "fusion_method"]
+def fusion_names() -> tuple[str, ...]:
+    """The names of all fusion methods."""
+    return tuple(spec.name for spec in METHODS)
+
+
+def fusion_method(name: str, *, rrf_k: int | None = None) -> Fusion:
+    """The fusion method of that name.
+
+    Args:
+        name: one of `fusion_names()`.
+        rrf_k: the constant k of reciprocal rank fusion, at least 1; default HEIMDEX_RRF_K.
+
+    Raises UnknownName.
+    """
+    for spec in METHODS:
+        if spec.name == name:
+            return spec.make(FusionParams(rrf_k=get_settings().rrf_k if rrf_k is None else rrf_k))
+    raise UnknownName(kind="fusion", name=name, known=", ".join(fusion_names()))
+
+
+FUSION_NAMES: tuple[str, ...] = fusion_names()
+"""For notebooks and scripts."""
+
+__all__ = [
+    "FUSION_NAMES",
+    "METHODS",
+    "Fused",
+    "FusedScene",
+    "Fusion",
+    "FusionParams",
+    "FusionSpec",
+    "Part",
+    "ScoredScenes",
+    "fusion_method",
+    "fusion_names",
+]

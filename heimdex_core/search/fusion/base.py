@@ -1,7 +1,7 @@
-"""What a fusion method takes and gives.
+"""What a fusion method receives and returns, and the arithmetic that methods share.
 
-A method makes one ranking out of the channels' scored scenes. It is pure arithmetic: no model, no
-store, the same answer every time. Ties are ordered by the best rank in any channel, then by id.
+A method makes one ranking out of the scored scenes of several channels. It is pure arithmetic: it uses no model
+and no store, and returns the same ranking every time. Ties are ordered by the best rank in any channel, then by id.
 """
 
 from __future__ import annotations
@@ -16,24 +16,22 @@ from heimdex_core.search.weights import share_out
 
 @dataclass(frozen=True, slots=True)
 class ScoredScenes:
-    """What one channel offers: (scene_id, score), higher is better, in any order, each id once.
-
-    `base` is the score of the scenes that the channel looked at and does not offer, where it is
-    known: BM25 gives 0 to a scene without any of the words, a dense channel its threshold. `unoffered`
-    says how many those are. With base None only the offered scores are known.
-
-    `background_score` is the score of a scene that has nothing to do with the query, where that
-    is not the lowest: what lies below it is offered and ranked, and counts as little.
-    """
+    """The scenes that one channel found, with their scores, and what is known about the scenes that it left out."""
 
     hits: tuple[tuple[str, float], ...]
+    """(scene_id, score), in any order; a higher score is better, and each id occurs once."""
     base: float | None = None
+    """The score of the scenes that were examined and left out, if it is known: 0 for BM25, the threshold of a dense
+    channel. None if only the scores of `hits` are known."""
     unoffered: int = 0
+    """How many scenes were examined and left out."""
     background_score: float | None = None
+    """The score of a scene that has nothing to do with the query, where that is not the lowest one. Scenes that score
+    less keep their place in the ranking and contribute 0."""
 
     @property
     def low(self) -> float:
-        """The score that counts 0: the background score, else the lowest that the channel is known to have given."""
+        """The score that contributes 0: the background score, else the lowest score that the channel gave."""
         if self.background_score is not None:
             return self.background_score
         lowest = min(score for _, score in self.hits)
@@ -41,18 +39,19 @@ class ScoredScenes:
 
     @property
     def high(self) -> float:
+        """The highest score. There must be at least one hit."""
         return max(score for _, score in self.hits)
 
     @property
     def is_flat(self) -> bool:
-        """True where every scene got the same score, so that the channel tells nothing apart."""
+        """Whether every scene has the same score, so that the channel cannot rank them."""
         spread = self.high - self.low
         return spread <= 1e-9 * max(1.0, abs(self.high), abs(self.low))
 
     def ranks(self) -> dict[str, int]:
         """{scene_id: rank}, best first from 1; equal scores share the better rank (1, 2, 2, 4).
 
-        Otherwise the order of ids would count as evidence.
+        Otherwise the order of the ids would count as evidence.
         """
         ordered = sorted(self.hits, key=lambda hit: (-hit[1], hit[0]))
         found: dict[str, int] = {}
@@ -66,69 +65,96 @@ class ScoredScenes:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One channel's part in a fused score; `contribution` is in the units of that score."""
+    """One channel's part in the fused score of a scene."""
 
     normalised: float
+    """The channel's score in the units of the method, before weighting."""
     contribution: float
+    """What the channel adds to the fused score; never negative."""
 
 
 @dataclass(frozen=True, slots=True)
 class FusedScene:
-    """`score` is the sum of the contributions; a channel that does not offer the scene has no part."""
+    """A scene in the fused ranking."""
 
     scene_id: str
     score: float
+    """The sum of the contributions."""
     parts: Mapping[str, Part]
+    """By channel; a channel that did not find the scene has no part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """The ranking, the weight that each channel had in it, and why a channel left."""
+    """A fused ranking."""
 
     ranking: tuple[FusedScene, ...]
+    """Best first."""
     weights: Mapping[str, float]
+    """The weight that each channel had in the end; they sum to 1, or are all 0 where nothing was found."""
     left: Mapping[str, str] = field(default_factory=dict)
+    """Channels that the method left out, with the reason (one of channels.base.REASONS)."""
 
 
 class Fusion(Protocol):
-    """A way to make one ranking out of several."""
+    """A method that makes one ranking out of several."""
 
     name: str
 
     def fuse(self, channels: Mapping[str, ScoredScenes], weights: Mapping[str, float]) -> Fused:
-        """One ranking of every scene that a channel of weight above 0 offers.
+        """One ranking of all scenes that a channel with a weight above 0 found.
 
-        `weights` name the channels and need not sum to 1; empty channels leave.
+        Args:
+            channels: what each channel found, by its name.
+            weights: by channel, 0 or more; only their proportions matter. Channels without hits are left out.
         """
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class FusionParams:
+    """Parameters of the fusion methods; each method uses those that it needs."""
+
+    rrf_k: int
+    """The constant k of reciprocal rank fusion, at least 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FusionSpec:
+    """A fusion method, registered in fusion/__init__.py."""
+
+    name: str
+    make: Callable[[FusionParams], Fusion]
+
+
 def taking_part(channels: Mapping[str, ScoredScenes], weights: Mapping[str, float]) -> dict[str, ScoredScenes]:
-    """The channels that offer something and have a weight above 0."""
+    """The channels that found something and have a weight above 0."""
     return {name: scored for name, scored in channels.items() if scored.hits and weights.get(name, 0.0) > 0}
 
 
 def drop_flat(channels: Mapping[str, ScoredScenes]) -> tuple[dict[str, ScoredScenes], dict[str, str]]:
-    """(the channels that tell scenes apart, why the others left).
+    """(the channels whose scores differ, {channel: reason} for the others).
 
-    Where none does, all stay: then being found at all is the only evidence there is.
+    Where all channels are flat, all of them stay: then the only evidence is which scenes were found.
     """
-    telling = {name: scored for name, scored in channels.items() if not scored.is_flat}
-    if not telling:
+    ranked = {name: scored for name, scored in channels.items() if not scored.is_flat}
+    if not ranked:
         return dict(channels), {}
-    return telling, {name: "flat" for name in channels if name not in telling}
+    return ranked, {name: "flat" for name in channels if name not in ranked}
 
 
 def effective_weights(weights: Mapping[str, float], names: Iterable[str]) -> dict[str, float]:
-    """Shares over the channels that take part, summing to 1, the others at 0."""
+    """The weights divided among the channels `names` so that they sum to 1; the other channels have 0."""
     return share_out(weights, set(names))
 
 
 def ranking(channels: Mapping[str, ScoredScenes], parts: Mapping[str, Mapping[str, Part]]) -> tuple[FusedScene, ...]:
-    """The fused order from each channel's {scene_id: Part}.
+    """The fused ranking.
 
-    `channels` are all that take part, also those that left for being flat: what only they found
-    comes last with a score of 0 rather than not at all.
+    Args:
+        channels: all channels that take part, those that were left out as flat included: scenes that only they
+            found come last with a score of 0 instead of being dropped.
+        parts: {channel: {scene_id: Part}} of the channels that contribute.
     """
     best_rank: dict[str, int] = {}
     for scored in channels.values():
@@ -137,7 +163,7 @@ def ranking(channels: Mapping[str, ScoredScenes], parts: Mapping[str, Mapping[st
     fused = []
     for scene_id in best_rank:
         own = {name: by_scene[scene_id] for name, by_scene in parts.items() if scene_id in by_scene}
-        # fsum is exactly rounded, so equal evidence gives equal scores whatever the channels' order.
+        # fsum is exactly rounded, so the score does not depend on the order of the channels.
         fused.append(FusedScene(scene_id, math.fsum(part.contribution for part in own.values()), own))
     fused.sort(key=lambda item: (-item.score, best_rank[item.scene_id], item.scene_id))
     return tuple(fused)
@@ -146,11 +172,15 @@ def ranking(channels: Mapping[str, ScoredScenes], parts: Mapping[str, Mapping[st
 def fuse_scaled(
     channels: Mapping[str, ScoredScenes], weights: Mapping[str, float], scale: Callable[[ScoredScenes], float]
 ) -> Fused:
-    """The weighted sum of (score - low) / scale, where flat channels leave and share out their weight."""
+    """The weighted sum of (score - low) / scale.
+
+    Flat channels are left out and their weight is divided among the others. Where all channels are flat, each scene
+    that a channel found counts as 1.
+    """
     offered = taking_part(channels, weights)
-    telling, left = drop_flat(offered)
-    shares = effective_weights(weights, telling)
-    parts = {name: _scaled(scored, shares[name], scale) for name, scored in telling.items()}
+    ranked, left = drop_flat(offered)
+    shares = effective_weights(weights, ranked)
+    parts = {name: _scaled(scored, shares[name], scale) for name, scored in ranked.items()}
     return Fused(ranking(offered, parts), shares, left)
 
 

@@ -1,4 +1,4 @@
-"""What `doctor` says of models: which, why, on what, what is missing, and what a step up would cost."""
+"""What `doctor` reports about models: which ones, why, the device, what is missing, and a better profile."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from heimdex_core.cli.main import main
 from heimdex_core.errors import ProfileMismatch
 from heimdex_core.library import Library
-from heimdex_core.models import locate as where
+from heimdex_core.models import locate
 from heimdex_core.models.profiles import REASONS
 from heimdex_core.settings import Settings, get_settings
 
-SMALL = Path(__file__).resolve().parent / "models_small"
-SAID = "tiny/said"
+SMALL = Path(__file__).resolve().parents[1] / "models_small"
+NAME = "tiny/sentences"
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("heimdex_core.models.profiles.gpu_count", lambda: 0)
-    folder = where.folder_for(SAID, tmp_path / "models")
+    folder = locate.folder_for(NAME, tmp_path / "models")
     shutil.copytree(SMALL / "sentences", folder)
-    (folder / where.REVISION_FILE).write_text("5a1d" * 10)
+    (folder / locate.REVISION_FILE).write_text("5a1d" * 10)
     return Settings(models_dir=tmp_path / "models", device="cpu", worker_threads=3)
 
 
@@ -44,7 +44,7 @@ def test_which_models_and_why(settings: Settings, tmp_path: Path) -> None:
     assert report["problems"] == []
 
 
-def test_the_step_up_and_what_it_costs(settings: Settings, tmp_path: Path) -> None:
+def test_a_better_profile_and_its_size(settings: Settings, tmp_path: Path) -> None:
     with Library.open(tmp_path / "library", settings=settings, profile="offline") as lib:
         better = lib.doctor()["step_up"]
     assert (better["profile"], better["gigabytes"], len(better["missing"])) == ("laptop", 2.5, 3)
@@ -54,8 +54,8 @@ def test_the_step_up_and_what_it_costs(settings: Settings, tmp_path: Path) -> No
     ]
 
 
-def test_a_library_opens_where_its_weights_went_missing(settings: Settings, tmp_path: Path) -> None:
-    named = settings.model_copy(update={"text_model": f"sentence:{SAID}"})
+def test_a_library_opens_without_its_weights(settings: Settings, tmp_path: Path) -> None:
+    named = settings.model_copy(update={"text_model": f"sentence:{NAME}"})
     with Library.open(tmp_path / "library", settings=named) as lib:
         assert (lib.models.choice.name, lib.models.spaces["text"].dim) == ("custom", 64)
     shutil.rmtree(settings.models_dir or tmp_path)
@@ -63,16 +63,14 @@ def test_a_library_opens_where_its_weights_went_missing(settings: Settings, tmp_
         report = lib.doctor()
     assert report["profile_reason"] == "models_by_name"
     row = next(row for row in report["models"] if row["role"] == "text")
-    assert (row["name"], row["state"]) == (SAID, "missing")
+    assert (row["name"], row["state"]) == (NAME, "missing")
     (problem,) = report["problems"]
     assert problem["code"] == "WEIGHTS_MISSING"
-    assert f"models pull {SAID}" in problem["hint"]
-    assert report["step_up"] is None, "who picked models by name is left alone"
+    assert f"models pull {NAME}" in problem["hint"]
+    assert report["step_up"] is None, "no better profile is proposed for models chosen by name"
 
 
-def test_a_gpu_that_is_asked_for_and_absent(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_requested_gpu_that_is_missing(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -83,7 +81,7 @@ def test_a_gpu_that_is_asked_for_and_absent(
     assert [problem["code"] for problem in report["problems"]] == ["DEVICE_UNAVAILABLE"]
 
 
-def test_as_json_and_as_people_read_it(
+def test_as_json_and_as_text(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HEIMDEX_DEVICE", "cpu")
@@ -94,24 +92,25 @@ def test_as_json_and_as_people_read_it(
     report = json.loads(capfd.readouterr().out)
     assert {"profile", "profile_reason", "device", "threads", "models", "step_up", "problems"} <= set(report)
     assert main(words) == 0
-    told = capfd.readouterr().out
-    assert "step up: laptop (2.5 GB to download): python -m heimdex_core models pull laptop && " in told
-    assert "model: text  all-MiniLM-L6-v2  ready  92 MB" in told
+    text = capfd.readouterr().out
+    assert "better profile: laptop (2.5 GB to download): python -m heimdex_core models pull laptop && " in text
+    assert "model: text  all-MiniLM-L6-v2  ready  92 MB" in text
+    assert text.endswith("No problems.\n")
     get_settings.cache_clear()
 
 
-def test_the_profile_that_counts_is_the_one_that_was_moved_to(settings: Settings, tmp_path: Path) -> None:
+def test_the_profile_is_the_one_that_the_library_was_moved_to(settings: Settings, tmp_path: Path) -> None:
     with Library.open(tmp_path / "library", settings=settings, profile="offline") as lib:
-        lib.move_to(text=f"sentence:{SAID}")
+        lib.model_sets.move_to(text=f"sentence:{NAME}")
         assert lib.doctor()["profile"] == "custom"
-    moved = settings.model_copy(update={"profile": "offline", "text_model": f"sentence:{SAID}"})
+    moved = settings.model_copy(update={"profile": "offline", "text_model": f"sentence:{NAME}"})
     with Library.open(tmp_path / "library", settings=moved) as lib:
-        assert lib.models.choice.text == f"sentence:{SAID}"
+        assert lib.models.choice.text == f"sentence:{NAME}"
     with pytest.raises(ProfileMismatch) as caught:
         Library.open(tmp_path / "library", settings=settings, profile="offline")
     assert "reindex --profile offline" in caught.value.hint
-    # a setting is for new libraries: it does not lock people out of one that has moved, but it is told
-    left = settings.model_copy(update={"profile": "offline"})
-    with Library.open(tmp_path / "library", settings=left) as lib:
+    # a setting is for new libraries: one that has moved can still be opened, and the difference is reported
+    unchanged = settings.model_copy(update={"profile": "offline"})
+    with Library.open(tmp_path / "library", settings=unchanged) as lib:
         problems = lib.doctor()["problems"]
     assert [problem["code"] for problem in problems] == ["PROFILE_MISMATCH"]

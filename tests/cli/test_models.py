@@ -1,4 +1,4 @@
-"""`models` on the command line, against a hub on this machine: shapes, exit codes, and what people read."""
+"""The command `models` against a fake hub: shapes, exit codes, and the text without --json."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ import pytest
 
 from heimdex_core.cli.main import main
 from heimdex_core.library import Library
-from heimdex_core.models import catalogue
-from heimdex_core.models import locate as where
+from heimdex_core.models import families, locate
 from heimdex_core.settings import get_settings
 from tests.support.fake_hub import FakeHub, Mood, Repo, closed_port, fake_hub
 
-SMALL = Path(__file__).resolve().parent / "models_small"
-SAID = "tiny/said"
-SPEC = f"sentence:{SAID}"
+SMALL = Path(__file__).resolve().parents[1] / "models_small"
+NAME = "tiny/sentences"
+SPEC = f"sentence:{NAME}"
 REVISION = "5a1d" * 10
 Run = Callable[..., tuple[int, Any]]
 
 
 @pytest.fixture(autouse=True)
-def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HEIMDEX_MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.setenv("HEIMDEX_DEVICE", "cpu")
     get_settings.cache_clear()
-    with fake_hub(tiny__said=Repo.of(SMALL / "sentences", REVISION)) as running:
+    with fake_hub(tiny__sentences=Repo.of(SMALL / "sentences", REVISION)) as running:
         monkeypatch.setenv("HF_ENDPOINT", running.endpoint)
         yield running
     get_settings.cache_clear()
@@ -48,7 +47,7 @@ def run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return where.folder_for(SAID, tmp_path / "models")
+    return locate.folder_for(NAME, tmp_path / "models")
 
 
 def rows_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -59,7 +58,7 @@ def test_the_folder(run: Run, tmp_path: Path) -> None:
     assert run("path") == (0, {"path": str(tmp_path / "models"), "exists": False})
 
 
-def test_every_profiles_models_are_listed(run: Run) -> None:
+def test_the_models_of_every_profile_are_listed(run: Run) -> None:
     status, document = run("list")
     assert (status, document["library"]) == (0, None)
     rows = rows_of(document)
@@ -84,69 +83,69 @@ def test_what_the_library_uses_is_marked(run: Run, tmp_path: Path) -> None:
     assert used == {"pocketsphinx:en-us", "minilm:all-MiniLM-L6-v2", "palette:1"}
 
 
-def test_a_plan_alone_fetches_nothing(run: Run, there: FakeHub, folder: Path) -> None:
-    status, plan = run("pull", SAID, "--plan")
+def test_a_plan_downloads_nothing(run: Run, hub: FakeHub, folder: Path) -> None:
+    status, plan = run("pull", NAME, "--plan")
     assert status == 0
     assert plan["bytes_missing"] == plan["bytes_total"] > 190_000
     (item,) = plan["items"]
     assert (item["spec"], item["licence"], item["revision"]) == (SPEC, "mit", REVISION)
     assert {"path": "model.safetensors", "size_bytes": 196_640} in item["files"]
-    assert there.asked_for() == set()
+    assert hub.asked_for() == set()
     assert not folder.exists()
 
 
 def test_pull_then_list_then_check(run: Run, folder: Path) -> None:
-    status, pulled = run("pull", SAID)
+    status, pulled = run("pull", NAME)
     assert (status, pulled["folders"], pulled["bytes_fetched"]) == (0, [str(folder)], pulled["bytes_total"])
     row = rows_of(run("list")[1])[SPEC]
     assert (row["profile"], row["state"], row["licence"], row["revision"]) == ("others", "ready", "mit", REVISION)
     assert row["folder"] == str(folder)
-    for words in ((), (SPEC,), (SAID,)):
+    for words in ((), (SPEC,), (NAME,)):
         status, checked = run("check", *words)
         row = next(one for one in checked if one["spec"] == SPEC)
         assert (status, row["state"], row["by"], row["files"]) == (0, "ready", "sha256", 9)
-    status, pulled = run("pull", SAID)
+    status, pulled = run("pull", NAME)
     assert (status, pulled["bytes_fetched"]) == (0, 0)
 
 
-def test_a_changed_byte_is_found_and_mended(run: Run, folder: Path) -> None:
-    run("pull", SAID)
+def test_a_changed_byte_is_found_and_the_file_replaced(run: Run, folder: Path) -> None:
+    run("pull", NAME)
     weights = folder / "model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    status, checked = run("check", SAID)
+    status, checked = run("check", NAME)
     assert (status, checked[0]["state"], checked[0]["problems"]) == (
         1,
         "broken",
-        ["model.safetensors is not what arrived"],
+        ["model.safetensors differs from the download"],
     )
     assert f"models pull {SPEC} --again" in checked[0]["hint"]
     assert run("pull", SPEC, "--again")[0] == 0
-    assert run("check", SAID)[0] == 0
+    assert run("check", NAME)[0] == 0
     assert weights.read_bytes() == whole
 
 
 def test_a_file_that_became_shorter_is_listed_as_broken(run: Run, folder: Path) -> None:
-    run("pull", SAID)
+    run("pull", NAME)
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     assert rows_of(run("list")[1])[SPEC]["state"] == "broken"
-    status, pulled = run("pull", SAID)
+    status, pulled = run("pull", NAME)
     assert (status, pulled["bytes_missing"]) == (0, 196_640)
     assert rows_of(run("list")[1])[SPEC]["state"] == "ready"
 
 
-def test_a_download_that_stopped_is_told_as_such(run: Run, there: FakeHub) -> None:
-    there.mood = Mood(wrong_bytes=True, only="model.safetensors")
+def test_an_unfinished_download_is_reported(run: Run, hub: FakeHub) -> None:
+    hub.mood = Mood(wrong_bytes=True, only="model.safetensors")
     status, document = run("pull", SPEC)
     assert (status, document["error"]["code"]) == (1, "DOWNLOAD_DAMAGED")
     status, checked = run("check", SPEC)
     assert (status, checked[0]["state"]) == (1, "unfinished")
-    there.mood = Mood()
+    hub.mood = Mood()
     assert run("pull", SPEC)[0] == 0
 
 
-def test_a_missing_model_is_no_failure_unless_it_is_named(run: Run) -> None:
+def test_a_missing_model_is_a_failure_only_if_it_is_named(run: Run) -> None:
     status, checked = run("check")
     assert status == 0
     assert {row["state"] for row in checked} == {"ready", "missing"}
@@ -155,37 +154,37 @@ def test_a_missing_model_is_no_failure_unless_it_is_named(run: Run) -> None:
     assert "models pull whisper:small" in checked[0]["hint"]
 
 
-def test_the_files_of_the_hugging_face_cache_are_checked_by_their_names(run: Run, tmp_path: Path) -> None:
+def test_files_in_the_hugging_face_cache_are_checked(run: Run, tmp_path: Path) -> None:
     from huggingface_hub import hf_hub_download
 
-    (wanted,) = catalogue.wanted("text", "sentence:intfloat/multilingual-e5-small")
-    with fake_hub() as there:
-        there.repos[wanted.repo] = Repo.of(SMALL / "sentences", wanted.revision or "")
-        for name in there.repos[wanted.repo].files:
+    spec = "sentence:intfloat/multilingual-e5-small"
+    (wanted,) = families.repositories("text", spec)
+    with fake_hub() as other:
+        other.repos[wanted.repo] = Repo.of(SMALL / "sentences", wanted.revision or "")
+        for name in other.repos[wanted.repo].files:
             weights = hf_hub_download(
-                wanted.repo, name, revision=wanted.revision, cache_dir=tmp_path / "hub", endpoint=there.endpoint
+                wanted.repo, name, revision=wanted.revision, cache_dir=tmp_path / "hub", endpoint=other.endpoint
             )
-    place = Path(weights).parent
-    status, checked = run("check", wanted.spec)
+    status, checked = run("check", spec)
     assert (status, checked[0]["state"], checked[0]["by"]) == (0, "ready", "sha256")
-    blob = (place / "model.safetensors").resolve()
+    blob = (Path(weights).parent / "model.safetensors").resolve()
     blob.write_bytes(bytes(blob.stat().st_size))
-    status, checked = run("check", wanted.spec)
-    assert (status, checked[0]["problems"]) == (1, ["model.safetensors is not what arrived"])
+    status, checked = run("check", spec)
+    assert (status, checked[0]["problems"]) == (1, ["model.safetensors differs from the download"])
 
 
-def test_to_a_folder_for_another_machine(
+def test_a_download_for_another_machine(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    stick = tmp_path / "stick"
-    status, pulled = run("pull", SAID, "--to", stick)
-    assert (status, pulled["folders"]) == (0, [str(stick / "tiny--said")])
+    target = tmp_path / "target"
+    status, pulled = run("pull", NAME, "--to", target)
+    assert (status, pulled["folders"]) == (0, [str(target / "tiny--sentences")])
     assert not folder.exists()
-    monkeypatch.setenv("HEIMDEX_MODELS_DIR", str(stick))
+    monkeypatch.setenv("HEIMDEX_MODELS_DIR", str(target))
     monkeypatch.setenv("HF_ENDPOINT", closed_port())
     get_settings.cache_clear()
-    assert run("check", SAID)[1][0]["state"] == "ready"
-    assert run("pull", SAID)[0] == 0, "what is here needs no network"
+    assert run("check", NAME)[1][0]["state"] == "ready"
+    assert run("pull", NAME)[0] == 0, "no network is needed for what is there"
 
 
 def test_without_a_network(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,13 +194,13 @@ def test_without_a_network(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "models pull laptop --to DIR" in document["error"]["hint"]
 
 
-def test_the_default_profile_takes_nothing(run: Run, there: FakeHub) -> None:
+def test_the_default_profile_needs_no_download(run: Run, hub: FakeHub) -> None:
     status, pulled = run("pull", "offline")
     assert (status, pulled["items"], pulled["bytes_total"]) == (0, [], 0)
-    assert there.requests == []
+    assert hub.requests == []
 
 
-def test_a_name_that_is_nearly_right(run: Run) -> None:
+def test_a_misspelt_profile(run: Run) -> None:
     status, document = run("pull", "labtop")
     assert (status, document["error"]["code"]) == (1, "UNKNOWN_NAME")
     assert "laptop" in document["error"]["hint"]
@@ -213,12 +212,12 @@ def test_wrong_usage(run: Run, words: tuple[str, ...]) -> None:
     assert (status, document["error"]["code"]) == (2, "USAGE")
 
 
-def test_what_people_read(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
-    assert main(["models", "pull", SAID]) == 0
-    told = capfd.readouterr()
-    assert told.out.strip() == str(folder)
-    assert f"{SPEC}  {SAID}@5a1d5a1d5a1d  mit  204 kB of 204 kB to fetch" in told.err
+def test_text_without_json(capfd: pytest.CaptureFixture[str], folder: Path) -> None:
+    assert main(["models", "pull", NAME]) == 0
+    printed = capfd.readouterr()
+    assert printed.out.strip() == str(folder)
+    assert f"{SPEC}  {NAME}@5a1d5a1d5a1d  mit  204 kB of 204 kB to download" in printed.err
     assert main(["models", "list"]) == 0
-    assert "others   text     ready        205 kB  sentence:tiny/said  mit  5a1d5a1d5a1d" in capfd.readouterr().out
-    assert main(["models", "check", SAID]) == 0
+    assert "others   text     ready        205 kB  sentence:tiny/sentences  mit  5a1d5a1d5a1d" in capfd.readouterr().out
+    assert main(["models", "check", NAME]) == 0
     assert capfd.readouterr().out.strip() == f"ready      {SPEC}  9 files by sha256"

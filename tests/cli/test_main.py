@@ -1,0 +1,350 @@
+"""The command line from end to end on generated videos: shapes, exit codes, nothing else on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from heimdex_core.cli.main import main, parse_weights
+from heimdex_core.cli.reindex import parse_params
+from heimdex_core.errors import InvalidValue, InvalidWeights
+from heimdex_core.library import Library
+from heimdex_core.settings import get_settings
+from heimdex_core.types import Video, VideoState, utc_now
+from tests.support import media
+
+Run = Callable[..., tuple[int, Any]]
+ROOT = Path(__file__).resolve().parents[2]
+MISSING_ID = "0b8c1f6e-1111-4222-8333-444455556666"
+
+
+@pytest.fixture
+def run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run a command on the library of this test; (exit status, parsed stdout)."""
+
+    def call(*words: str | Path) -> tuple[int, Any]:
+        capfd.readouterr()
+        status = main(["--library", str(tmp_path / "library"), "--json", *(str(word) for word in words)])
+        return status, json.loads(capfd.readouterr().out)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Red for 3 s ("bread"), blue for 4 s ("harbour"), with a tone and with subtitles beside it."""
+    path = tmp_path_factory.mktemp("media") / "말하기 🎬.mp4"
+    media.colour_clips(path, [("red", 3.0), ("blue", 4.0)], tone_hz=440)
+    lines = [(0.5, 2.5, "Fresh bread from the bakery"), (3.5, 6.0, "The boat leaves the harbour")]
+    path.with_suffix(".srt").write_text(media.srt(lines), encoding="utf-8")
+    return path
+
+
+@dataclass(frozen=True)
+class Added:
+    """A library that `add` made, and what `add` printed."""
+
+    library: Path
+    status: int
+    rows: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def added(talk: Path, tmp_path_factory: pytest.TempPathFactory) -> Added:
+    """`add` of an empty file and of the talk."""
+    folder = tmp_path_factory.mktemp("added")
+    empty = media.empty_file(folder / "empty.mp4")
+    with stdout_in(folder / "stdout"):
+        status = main(["--library", str(folder / "library"), "--json", "add", str(empty), str(talk)])
+    return Added(folder / "library", status, json.loads((folder / "stdout").read_text(encoding="utf-8")))
+
+
+@contextmanager
+def stdout_in(path: Path) -> Iterator[None]:
+    """The process's stdout goes to a file; capfd does not serve a whole module."""
+    kept = os.dup(1)
+    with path.open("wb") as file:
+        os.dup2(file.fileno(), 1)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+@pytest.fixture
+def indexed(added: Added, tmp_path: Path) -> dict[str, Any]:
+    """The library of this test has the talk; its row."""
+    shutil.copytree(added.library, tmp_path / "library")
+    return added.rows[1]
+
+
+def test_a_refused_file_does_not_stop_the_others(added: Added, indexed: dict[str, Any], run: Run) -> None:
+    assert added.status == 1
+    assert [(row["state"], (row["error"] or {}).get("code")) for row in added.rows] == [
+        ("failed", "EMPTY_FILE"),
+        ("indexed", None),
+    ]
+    assert [set(row) for row in added.rows] == [set(indexed)] * 2
+    assert run("videos") == (0, [indexed])
+
+
+def test_a_video_from_scenes_to_reel(indexed: dict[str, Any], run: Run, tmp_path: Path) -> None:
+    video = indexed
+    assert (video["title"], video["filename"]) == ("말하기 🎬", "말하기 🎬.mp4")
+    assert (video["width"], video["height"], video["rotation"], video["has_audio"]) == (320, 180, 0, True)
+    assert video["duration_s"] == pytest.approx(7.0, abs=0.1)
+    assert (video["scene_count"], video["transcript_source"], video["error"]) == (2, "subtitles", None)
+
+    status, scenes = run("scenes", video["video_id"])
+    assert status == 0
+    assert [(s["index"], s["start_s"]) for s in scenes] == [(0, 0.0), (1, pytest.approx(3.0, abs=0.05))]
+    assert [s["transcript"] for s in scenes] == ["Fresh bread from the bakery", "The boat leaves the harbour"]
+    assert all(Path(s["thumbnail"]).is_file() for s in scenes)
+
+    out = tmp_path / "reel.mp4"
+    status, export = run("reel", scenes[1]["scene_id"], scenes[0]["scene_id"], "--out", out)
+    assert (status, export["state"], export["width"], export["height"]) == (0, "completed", 1280, 720)
+    assert export["out"] == str(out)
+    with av.open(str(out)) as file:
+        stream = file.streams.video[0]
+        assert stream.average_rate is not None
+        assert stream.duration is not None
+        assert stream.time_base is not None
+        assert float(stream.duration * stream.time_base) == pytest.approx(7.0, abs=2 / float(stream.average_rate))
+
+
+def test_searching(indexed: dict[str, Any], run: Run) -> None:
+    first, second = (scene["scene_id"] for scene in run("scenes", indexed["video_id"])[1])
+    status, found = run("search", "the boat leaves the harbour", "--weight", "lexical=1", "--limit", "1")
+    assert status == 0
+    assert [hit["scene_id"] for hit in found["hits"]] == [second]
+    assert found["hits"][0]["channels"]["lexical"]["rank"] == 1
+    assert found["channels"]["lexical"]["active"] is True
+    assert (found["query"], found["fusion"]) == ("the boat leaves the harbour", "minmax")
+    assert found["timing_ms"]["total"] > 0
+
+    status, seen = run("search", "blue", "--weight", "vision=1", "--fusion", "rrf", "--video", indexed["video_id"])
+    assert (status, seen["fusion"], seen["hits"][0]["scene_id"]) == (0, "rrf", second)
+
+    status, named = run("search", "bread", "--space", "all-MiniLM-L6-v2", "--weight", "text/all-MiniLM-L6-v2=1")
+    assert (status, list(named["channels"])) == (0, ["text/all-MiniLM-L6-v2", "vision", "lexical"])
+    assert named["hits"][0]["scene_id"] == first
+
+
+def test_delete_restore_reindex_and_doctor(indexed: dict[str, Any], run: Run) -> None:
+    video_id = indexed["video_id"]
+    status, deleted = run("delete", video_id)
+    assert (status, deleted[0]["state"]) == (0, "deleted")
+    assert run("videos") == (0, [])
+    assert run("search", "harbour", "--weight", "lexical=1")[1]["hits"] == []
+    assert run("restore", video_id)[1][0]["state"] == "indexed"
+    assert run("reindex")[0] == 0
+    assert len(run("search", "harbour", "--weight", "lexical=1")[1]["hits"]) == 1
+    status, report = run("doctor")
+    assert (status, report["problems"], report["profile"], report["videos"]["indexed"]) == (0, [], "offline", 1)
+    status, removed = run("clean-up")
+    assert (status, removed) == (0, {"videos": 0, "uploads": 0, "exports": 0, "work": 0})
+
+
+def test_the_same_file_again_is_the_same_video(indexed: dict[str, Any], talk: Path, run: Run, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(talk.read_bytes())
+    assert run("add", copy) == (0, [indexed])
+    subtitles = tmp_path / "new.srt"
+    subtitles.write_text(media.srt([(0.0, 3.0, "Something else entirely")]), encoding="utf-8")
+    status, (again,) = run("add", copy, "--subtitles", subtitles)
+    assert (status, again["video_id"], again["state"]) == (0, indexed["video_id"], "indexed")
+    assert run("scenes", indexed["video_id"])[1][0]["transcript"] == "Something else entirely"
+
+
+def test_the_options_of_add_reach_the_library(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+
+    def add(lib: Library, path: str, **options: Any) -> Video:
+        given.update(options, path=path)
+        now = utc_now()
+        return Video(MISSING_ID, "local", "0" * 64, "A talk", "a.mp4", VideoState.VALIDATING, now, now)
+
+    monkeypatch.setattr(Library, "add", add)
+    words = ["--title", "A talk", "--description", "D", "--subtitles", "a.vtt", "--language", "ko", "--queue"]
+    status, (row,) = run("add", "a.mp4", *words)
+    assert (status, row["title"], row["state"], row["duration_s"]) == (0, "A talk", "validating", None)
+    assert given.pop("progress")
+    assert given == {
+        "path": "a.mp4",
+        "title": "A talk",
+        "description": "D",
+        "subtitles": "a.vtt",
+        "language": "ko",
+        "queue": True,
+    }
+
+
+BAD: dict[str, tuple[Callable[[Path], Any], set[str]]] = {
+    "zero bytes": (lambda p: media.empty_file(p / "a.mp4"), {"EMPTY_FILE"}),
+    "text": (lambda p: media.text_file_mp4(p / "a.mp4"), {"NOT_A_VIDEO"}),
+    "audio": (lambda p: media.audio_only(p / "a.mp4"), {"NO_VIDEO_STREAM"}),
+    "no index": (lambda p: media.truncated_mp4(p / "a.mp4"), {"TRUNCATED_FILE", "UNDECODABLE_VIDEO", "NOT_A_VIDEO"}),
+    "no frame decodes": (lambda p: media.undecodable_mkv(p / "a.mkv"), {"UNDECODABLE_VIDEO"}),
+    "claims ten hours": (lambda p: media.lying_duration(p / "a.mp4"), {"DURATION_MISMATCH", "TRUNCATED_FILE"}),
+    "missing": (lambda p: p / "none.mp4", {"FILE_UNREADABLE"}),
+    "a folder": (lambda p: p, {"FILE_UNREADABLE"}),
+}
+MORE_BAD: dict[str, tuple[Callable[[Path], Any], set[str]]] = {
+    "flac": (lambda p: media.audio_only(p / "a.flac"), {"NO_VIDEO_STREAM", "NOT_A_VIDEO"}),
+    "cover art": (lambda p: media.audio_with_cover(p / "a.m4a"), {"NO_VIDEO_STREAM"}),
+    "cut in its first frame": (lambda p: media.cut_mkv(p / "a.mkv"), {"UNDECODABLE_VIDEO", "TRUNCATED_FILE"}),
+    "cut short": (lambda p: media.cut_mp4(p / "a.mp4"), {"TRUNCATED_FILE", "DURATION_MISMATCH"}),
+    "claims less": (lambda p: media.lying_duration(p / "a.mkv", 1.0, true_s=8.0), {"DURATION_MISMATCH"}),
+    "playlist": (lambda p: media.playlist_mp4(p / "a.mp4", p / "b.mp4"), {"NOT_A_VIDEO"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("make", "codes"),
+    [
+        *(pytest.param(*case, id=name) for name, case in BAD.items()),
+        *(pytest.param(*case, id=name, marks=pytest.mark.long) for name, case in MORE_BAD.items()),
+    ],
+)
+def test_bad_input_is_refused_and_leaves_nothing(
+    make: Callable[[Path], Any], codes: set[str], run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    status, (row,) = run("add", make(tmp_path / "in"))
+    assert status == 1
+    assert row["error"]["code"] in codes
+    assert row["error"]["category"] == "validation"
+    assert row["error"]["hint"]
+    assert run("videos") == (0, [])
+    library = tmp_path / "library"
+    folders = [library / name for name in ("videos", "uploads", "work")]
+    assert [path for folder in folders if folder.exists() for path in folder.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code", "named"),
+    [
+        ("HEIMDEX_MAX_FILE_BYTES", "1000", "FILE_TOO_LARGE", "1000"),
+        ("HEIMDEX_MAX_DURATION_S", "5", "VIDEO_TOO_LONG", "5"),
+        ("HEIMDEX_MIN_FREE_BYTES", str(10**18), "DISK_FULL", "full"),
+    ],
+)
+def test_limits_are_settings_and_are_named(
+    name: str, value: str, code: str, named: str, run: Run, talk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    get_settings.cache_clear()
+    status, (row,) = run("add", talk)
+    get_settings.cache_clear()
+    assert (status, row["error"]["code"]) == (1, code)
+    assert named in row["error"]["message"]
+    assert run("videos") == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["scenes", MISSING_ID], "VIDEO_NOT_FOUND"),
+        (["scenes", "../../etc"], "VIDEO_NOT_FOUND"),
+        (["search", " "], "INVALID_QUERY"),
+        (["search", "a", "--weight", "smell=1"], "UNKNOWN_NAME"),
+        (["search", "a", "--weight", "vision=x"], "INVALID_WEIGHTS"),
+        (["search", "a", "--weight", "vision=0"], "INVALID_WEIGHTS"),
+        (["search", "a", "--fusion", "magic"], "UNKNOWN_NAME"),
+        (["search", "a", "--space", "bge-m4"], "UNKNOWN_NAME"),
+        (["search", "a", "--video", MISSING_ID], "VIDEO_NOT_FOUND"),
+        (["reel", "nonsense", "--out", "x.mp4"], "SCENE_NOT_FOUND"),
+        (["delete", MISSING_ID], "VIDEO_NOT_FOUND"),
+        (["reindex", "--undo"], "INVALID_VALUE"),
+    ],
+)
+def test_a_failure_is_one_document(words: list[str], code: str, run: Run, tmp_path: Path) -> None:
+    Library.open(tmp_path / "library").close()
+    status, document = run(*words)
+    assert status == 1
+    assert document["error"]["code"] == code
+    assert set(document["error"]) == {"code", "category", "message", "hint", "details"}
+
+
+@pytest.mark.parametrize("words", [[], ["dance"], ["search"], ["reel", "x"], ["videos", "--bogus"]])
+def test_wrong_usage_exits_with_2(words: list[str], run: Run) -> None:
+    status, document = run(*words)
+    assert (status, document["error"]["code"]) == (2, "USAGE")
+
+
+def test_title_and_subtitles_belong_to_one_file(run: Run) -> None:
+    status, document = run("add", "a.mp4", "b.mp4", "--title", "Both")
+    assert (status, document["error"]["code"]) == (2, "USAGE")
+
+
+def test_a_missing_library_is_reported(run: Run) -> None:
+    status, document = run("videos")
+    assert (status, document["error"]["code"]) == (1, "LIBRARY_NOT_FOUND")
+
+
+def test_the_package_is_a_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "heimdex_core", "videos", "--json", "--library", str(tmp_path / "none")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"]["code"] == "LIBRARY_NOT_FOUND"
+
+
+def test_text_without_json(indexed: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What is printed without --json: one line per row, results on stdout and errors on stderr."""
+
+    def text(*words: str) -> str:
+        capfd.readouterr()
+        assert main(["--library", str(tmp_path / "library"), *words]) == 0
+        return capfd.readouterr().out
+
+    assert re.fullmatch(
+        rf"indexed    {indexed['video_id']}    0:07\.\d    320x180    2 scenes  말하기 🎬\n", text("videos")
+    )
+    scenes = text("scenes", indexed["video_id"]).splitlines()
+    assert [line.split()[0] for line in scenes] == ["0", "1"]
+    assert scenes[1].endswith("The boat leaves the harbour")
+    hits = text("search", "harbour", "--weight", "lexical=1").splitlines()
+    assert hits[0].startswith(" 1.00  말하기 🎬  0:03.0-0:07.0  The boat leaves the harbour")
+    assert len(hits) == 2, "channels of weight 0 are not mentioned"
+    assert text("search", "zeppelin", "--weight", "lexical=1") == "No matching scenes.\nlexical: no matching scene\n"
+    assert text("delete", indexed["video_id"]).startswith("deleted ")
+    assert text("videos") == "No videos yet. Add one with `add FILE`.\n"
+
+    assert main(["--library", str(tmp_path / "none"), "videos"]) == 1
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"There is no library at {tmp_path / 'none'}.\n")
+
+
+def test_weights_of_the_command_line() -> None:
+    assert parse_weights([]) is None
+    assert parse_weights(["vision=.7", "text/bge-m3=0.25"]) == {"vision": 0.7, "text/bge-m3": 0.25}
+    for wrong in ("vision", "vision=x", "vision=nan"):
+        with pytest.raises(InvalidWeights):
+            parse_weights([wrong])
+
+
+def test_ingest_parameters_of_the_command_line() -> None:
+    assert parse_params([]) is None
+    assert parse_params(["min_scene_s=2", "detector=hash", "divide_long_takes=false", "min_scene_s="]) == {
+        "min_scene_s": None,
+        "detector": "hash",
+        "divide_long_takes": False,
+    }
+    for wrong in ("min_scene_s", "=2"):
+        with pytest.raises(InvalidValue):
+            parse_params([wrong])

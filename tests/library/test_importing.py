@@ -1,0 +1,166 @@
+"""Files on their way into a library: names, copies, and the same bytes again."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from heimdex_core.errors import Cancelled, DiskFull, FileUnreadable
+from heimdex_core.files import require_free_space
+from heimdex_core.library.importing import (
+    IncomingFile,
+    Registration,
+    copy_and_hash,
+    register,
+    safe_filename,
+    source_extension,
+)
+from heimdex_core.settings import Settings
+from heimdex_core.store import Store
+from heimdex_core.types import VideoState
+from tests.store.making import commit, new_store
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("talk.mp4", "talk.mp4"),
+        ("지난 여름 부산 🌊.mp4", "지난 여름 부산 🌊.mp4"),
+        ("a/b\\c:d|e<f>g.mov", "a-b-c-d-e-f-g.mov"),
+        ("what?*.mkv", "what.mkv"),
+        ("bell\x07\n.avi", "bell.avi"),
+        ("..", "video"),
+        ("", "video"),
+    ],
+)
+def test_names(given: str, kept: str) -> None:
+    assert safe_filename(given) == kept
+
+
+def test_a_long_name_keeps_its_extension_and_whole_characters() -> None:
+    name = safe_filename("한" * 200 + ".webm")
+    assert len(name.encode()) <= 255
+    assert name == "한" * 83 + ".webm"  # 83 x 3 bytes + 5 = 254
+
+
+@pytest.mark.parametrize(
+    ("filename", "container", "extension"),
+    [
+        ("a.MP4", "mov,mp4,m4a,3gp,3g2,mj2", ".mp4"),
+        ("a.txt", "matroska,webm", ".webm"),
+        ("a", "avi", ".avi"),
+    ],
+)
+def test_extensions(filename: str, container: str, extension: str) -> None:
+    assert source_extension(filename, container) == extension
+
+
+# --- copies ---------------------------------------------------------------------------------------
+
+
+def test_a_copy_is_hashed_and_the_source_stays(tmp_path: Path) -> None:
+    source = tmp_path / "a.bin"
+    source.write_bytes(b"x" * 5_000_000)  # more than one chunk
+    copy, sha256 = copy_and_hash(source, tmp_path / "uploads", what="a.bin")
+    assert sha256 == hashlib.sha256(b"x" * 5_000_000).hexdigest()
+    assert copy.parent == tmp_path / "uploads"
+    assert copy.read_bytes() == source.read_bytes()
+
+
+def test_a_disk_that_fills_up_while_copying_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "a.bin"
+    source.write_bytes(b"x" * 100)
+
+    def fail(_fd: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("heimdex_core.library.importing.os.fsync", fail)
+    with pytest.raises(DiskFull):
+        copy_and_hash(source, tmp_path / "uploads", what="a.bin")
+    assert list((tmp_path / "uploads").iterdir()) == []
+
+
+def test_a_missing_source_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(FileUnreadable, match="No such file"):
+        copy_and_hash(tmp_path / "none", tmp_path / "uploads", what="none")
+
+
+def test_space_is_kept_free(tmp_path: Path) -> None:
+    require_free_space(tmp_path, 1, keep_free_bytes=0, what="a")
+    with pytest.raises(DiskFull, match="writing a"):
+        require_free_space(tmp_path, 1, keep_free_bytes=10**18, what="a")
+
+
+# --- the same bytes -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = new_store(tmp_path / "library")
+    yield opened
+    opened.close()
+
+
+def bring(store: Store, *, content: bytes = b"film", subtitles: Path | None = None, title: str = "") -> Registration:
+    """Register a file of these bytes, as `add` does."""
+    uploads = store.paths.uploads
+    uploads.mkdir(parents=True, exist_ok=True)
+    part = uploads / "one.part"
+    part.write_bytes(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    incoming = IncomingFile(part, sha256, "film.mp4", ".mp4", subtitles, title=title)
+    return register(store, Settings(_env_file=None), "local", incoming)
+
+
+def index(store: Store, found: Registration) -> None:
+    commit(store, store.set_state(found.video.video_id, VideoState.PROCESSING), ["a scene"])
+
+
+def test_a_new_file_is_placed_and_needs_work(store: Store) -> None:
+    found = bring(store, title="가" * 300)
+    assert (found.is_new, found.needs_work, found.video.state) == (True, True, VideoState.VALIDATING)
+    assert found.video.title == "가" * 200
+    assert store.paths.source(found.video.video_id).read_bytes() == b"film"
+    assert list(store.paths.uploads.iterdir()) == []
+    other = bring(store, content=b"another film")
+    assert other.video.video_id != found.video.video_id
+
+
+def test_an_indexed_file_again_needs_no_work(store: Store) -> None:
+    first = bring(store)
+    index(store, first)
+    again = bring(store)
+    assert (again.video.video_id, again.is_new, again.needs_work) == (first.video.video_id, False, False)
+    assert list(store.paths.uploads.iterdir()) == []
+
+
+def test_new_subtitles_index_a_video_again(store: Store, tmp_path: Path) -> None:
+    first = bring(store)
+    index(store, first)
+    subtitles = tmp_path / "film.srt"
+    subtitles.write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
+    again = bring(store, subtitles=subtitles)
+    assert (again.is_new, again.needs_work, again.video.state) == (False, True, VideoState.PROCESSING)
+    store.set_state(first.video.video_id, VideoState.INDEXED)
+    assert not bring(store, subtitles=subtitles).needs_work, "the same subtitles change nothing"
+
+
+def test_a_deleted_video_is_restored(store: Store) -> None:
+    first = bring(store)
+    index(store, first)
+    store.delete_video("local", first.video.video_id)
+    again = bring(store)
+    assert (again.is_new, again.needs_work, again.video.state) == (False, False, VideoState.INDEXED)
+
+
+def test_a_failed_video_is_tried_again(store: Store) -> None:
+    first = bring(store)
+    store.mark_video_failed("local", first.video.video_id, Cancelled())
+    store.paths.source(first.video.video_id).unlink()
+    again = bring(store)
+    assert (again.is_new, again.needs_work, again.video.state) == (False, True, VideoState.VALIDATING)
+    assert store.paths.source(first.video.video_id).read_bytes() == b"film"
