@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heimdex_core.errors import InvalidReel, InvalidValue
+from heimdex_core.export.kind import ExportKind
 from heimdex_core.settings import Settings
-from heimdex_core.types import Export, ExportState, Json, ReelClip, Scene, utc_now
+from heimdex_core.types import Export, ExportState, ReelClip, Scene, utc_now
 
 if TYPE_CHECKING:
     from heimdex_core.store.view import View
@@ -59,28 +60,18 @@ def plan_reel(view: View, user_id: str, clips: Sequence[ReelClip | str], *, titl
     return ReelPlan(title, tuple(_plan_clip(view, user_id, clip, n, settings) for n, clip in enumerate(clips, 1)))
 
 
-def new_export(plan: ReelPlan, user_id: str, settings: Settings) -> Export:
-    """The record of a reel that is to be rendered. The encoding parameters are decided here and stored with it."""
+def new_export(plan: ReelPlan, user_id: str, settings: Settings, kind: ExportKind) -> Export:
+    """The record of an export that is to be rendered. Its parameters are decided here and stored with it."""
     return Export(
         export_id=str(uuid.uuid4()),
         user_id=user_id,
-        kind="reel",
+        kind=kind.name,
         title=plan.title,
         state=ExportState.PENDING,
         clips=plan.clips,
         created_at=utc_now(),
-        params=render_params(settings),
+        params=kind.params(settings),
     )
-
-
-def render_params(settings: Settings) -> Json:
-    """The default encoding parameters: height_px, fps, crf (libx264, 0 to 51) and preset (libx264)."""
-    return {
-        "height_px": settings.reel_height_px,
-        "fps": settings.reel_fps,
-        "crf": settings.render_crf,
-        "preset": settings.render_preset,
-    }
 
 
 def clip_of(scene: Scene, start_s: float | None = None, end_s: float | None = None) -> ReelClip:

@@ -1,137 +1,40 @@
-"""Renders an export into its work folder, checks the file, and only then moves it to exports/."""
+"""The export kind "reel": clips one after the other in a 16:9 frame."""
 
 from __future__ import annotations
 
-import os
-from datetime import timedelta
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from heimdex_core.errors import Cancelled, DiskFull, HeimdexError, RenderFailed
 from heimdex_core.export.check import check_render
-from heimdex_core.export.plan import render_params
-from heimdex_core.export.progress import work_folder
-from heimdex_core.files import free_bytes, fsync_file, fsync_folder, is_disk_full, remove_tree
-from heimdex_core.media.render import RenderClip, RenderMeasure, choose_audio, measure, render_reel, wide_size
+from heimdex_core.export.kind import ExportKind
+from heimdex_core.media.render import RenderClip, RenderMeasure, measure, render_reel, wide_size
 from heimdex_core.settings import Settings
-from heimdex_core.types import Export, ExportState, ReelClip, VideoState, WorkContext, utc_now
-
-if TYPE_CHECKING:
-    from heimdex_core.store.store import Store
-
-# 720p at CRF 20 seldom needs more (about 6 Mbit/s).
-_BYTES_PER_S = 800_000
+from heimdex_core.types import Json, WorkContext
 
 
-def render(store: Store, export: Export, *, settings: Settings, context: WorkContext) -> Export:
-    """Render a reel and complete its record. An export that is already completed is returned as it is.
-
-    Args:
-        store: the library's store.
-        export: a record of `store.exports`, with its clips and encoding parameters.
-        settings: time limit, free disk space, and how long the file is kept.
-        context: receives the progress in seconds of the reel, and can cancel the render.
-
-    Raises RenderFailed, RenderTimeout, RenderCheckFailed, DiskFull, Cancelled, VideoNotFound. The record then has the
-    error, and no file is left.
-    """
-    target = store.paths.export(export.user_id, export.export_id)
-    if export.state is ExportState.COMPLETED and target.is_file():
-        return export
-    store.exports.update(export.export_id, state=ExportState.PROCESSING, error=None)
-    work = work_folder(store.paths, export.export_id)
-    try:
-        measured = _render_file(store, export, target, work, settings, context)
-        return _complete(store, export, target, measured, settings)
-    except HeimdexError as error:
-        _fail(store, export, error)
-        raise
-    except KeyboardInterrupt:
-        _fail(store, export, Cancelled())
-        raise
-    except Exception as error:  # a defect: the record must not stay "processing" for ever
-        _fail(store, export, RenderFailed(reason=f"{type(error).__name__}: {error}"[:500]))
-        raise
-    finally:
-        remove_tree(work)
+def params(settings: Settings) -> Json:
+    """height_px, fps, crf (libx264, 0 to 51) and preset (libx264)."""
+    return {
+        "height_px": settings.reel_height_px,
+        "fps": settings.reel_fps,
+        "crf": settings.render_crf,
+        "preset": settings.render_preset,
+    }
 
 
-def _render_file(
-    store: Store, export: Export, target: Path, work: Path, settings: Settings, context: WorkContext
+def write(
+    clips: Sequence[RenderClip], out: Path, params: Json, timeout_s: float | None, context: WorkContext
 ) -> RenderMeasure:
-    """Render, measure and check the file, and move it to `target`."""
-    params = {**render_params(settings), **export.params}
+    """See ExportKind.write."""
     width, height = wide_size(int(params["height_px"]))
     fps = float(params["fps"])
-    try:
-        remove_tree(work)  # left by an attempt that was killed
-        work.mkdir(parents=True)
-        _check_space(work, export, settings)
-        part = work / "reel.mp4"
-        render_reel(
-            [_render_clip(store, export.user_id, clip) for clip in export.clips],
-            part,
-            width=width,
-            height=height,
-            fps=fps,
-            crf=int(params["crf"]),
-            preset=str(params["preset"]),
-            timeout_s=settings.render_timeout_s,
-            context=context,
-        )
-        measured = measure(part)
-        check_render(measured, [clip.duration_s for clip in export.clips], fps=fps, width=width, height=height)
-        context.check()
-        fsync_file(part)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(part, target)
-        fsync_folder(target.parent)
-    except OSError as error:
-        if is_disk_full(error):
-            raise _disk_full(target, 0) from error
-        raise RenderFailed(reason=f"the file could not be written ({error.strerror or error})") from error
+    crf, preset = int(params["crf"]), str(params["preset"])
+    render_reel(
+        clips, out, width=width, height=height, fps=fps, crf=crf, preset=preset, timeout_s=timeout_s, context=context
+    )
+    measured = measure(out)
+    check_render(measured, [clip.duration_s for clip in clips], fps=fps, width=width, height=height)
     return measured
 
 
-def _complete(store: Store, export: Export, target: Path, measured: RenderMeasure, settings: Settings) -> Export:
-    now = utc_now()
-    try:
-        return store.exports.update(
-            export.export_id,
-            state=ExportState.COMPLETED,
-            path=store.paths.relative(target),
-            size_bytes=measured.size_bytes,
-            measured_duration_s=measured.video_duration_s,
-            width=measured.width,
-            height=measured.height,
-            completed_at=now,
-            expires_at=now + timedelta(seconds=settings.export_ttl_s),
-            error=None,
-        )
-    except BaseException:  # nothing would ever remove a file that no record names
-        target.unlink(missing_ok=True)
-        raise
-
-
-def _fail(store: Store, export: Export, error: HeimdexError) -> None:
-    state = ExportState.CANCELLED if isinstance(error, Cancelled) else ExportState.FAILED
-    store.exports.update(export.export_id, state=state, error=error.to_dict())
-
-
-def _render_clip(store: Store, user_id: str, clip: ReelClip) -> RenderClip:
-    video = store.video(user_id, clip.video_id)
-    if video.info is None or video.state is VideoState.DELETED:
-        raise RenderFailed(reason=f'the video "{video.title}" is not in the library any more')
-    path = store.paths.source(clip.video_id)
-    return RenderClip(path, video.info, clip.start_s, clip.end_s, choose_audio(video.info))
-
-
-def _check_space(work: Path, export: Export, settings: Settings) -> None:
-    """Raise DiskFull before the render rather than after it."""
-    needed = round(sum(clip.duration_s for clip in export.clips) * _BYTES_PER_S)
-    if free_bytes(work) < needed + settings.min_free_bytes:
-        raise _disk_full(work, needed + settings.min_free_bytes)
-
-
-def _disk_full(where: Path, needed: int) -> DiskFull:
-    return DiskFull(what="the reel", needed_bytes=needed, free_bytes=free_bytes(where))
+KIND = ExportKind("reel", params, write)

@@ -22,11 +22,12 @@ class Exports:
         self, clips: Sequence[ReelClip | str], *, title: str, out: Path | None, queue: bool, progress: OnProgress | None
     ) -> Export:
         """Plan and render a reel; see Library.reel."""
+        from heimdex_core.export import export_kind
         from heimdex_core.export.plan import new_export, plan_reel
 
         context = self._context
         plan = plan_reel(context.store.reader().view(), context.user_id, clips, title=title, settings=context.settings)
-        export = self._records.create(new_export(plan, context.user_id, context.settings))
+        export = self._records.create(new_export(plan, context.user_id, context.settings, export_kind("reel")))
         if queue:
             try:
                 job_id = context.require_queue().enqueue_reel(export.export_id)
@@ -46,10 +47,10 @@ class Exports:
     ) -> Export:
         """Render a pending export in this process.
 
-        Raises RenderFailed, RenderCheckFailed, RenderTimeout, DiskFull, Cancelled; the record then says so.
+        Raises RenderFailed, RenderCheckFailed, RenderTimeout, DiskFull, Cancelled; the record then has the error.
         """
         from heimdex_core.export.progress import export_context
-        from heimdex_core.export.reel import render
+        from heimdex_core.export.render import render
 
         store = self._context.store
         export = self.get(export_id)

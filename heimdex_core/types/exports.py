@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
 
 from heimdex_core.errors import InvalidValue
 from heimdex_core.types.library import make_scene_id
@@ -62,7 +61,8 @@ class Reel:
 class Export:
     export_id: str
     user_id: str
-    kind: Literal["reel", "short"]
+    kind: str
+    """The name of an ExportKind (export/__init__.py)."""
     title: str
     state: ExportState
     clips: tuple[ReelClip, ...]

@@ -3,6 +3,7 @@
 import pytest
 
 from heimdex_core.errors import InvalidReel, InvalidValue, SceneNotFound
+from heimdex_core.export import export_kind
 from heimdex_core.export.plan import clip_of, new_export, plan_reel
 from heimdex_core.settings import Settings
 from heimdex_core.types import ExportState, Interval, ReelClip, Scene, make_scene_id, parse_scene_id
@@ -109,9 +110,9 @@ def test_an_interval_outside_the_scene_is_refused(start_s: float, end_s: float) 
 
 def test_the_record_of_a_new_reel() -> None:
     made = plan([FIRST], title="T")
-    export = new_export(made, "ann", SETTINGS)
+    export = new_export(made, "ann", SETTINGS, export_kind("reel"))
     assert (export.user_id, export.kind, export.title, export.state) == ("ann", "reel", "T", ExportState.PENDING)
     assert export.clips == made.clips
     assert export.params == {"height_px": 720, "fps": 30.0, "crf": 20, "preset": "veryfast"}
     assert export.path is None
-    assert export.export_id != new_export(made, "ann", SETTINGS).export_id
+    assert export.export_id != new_export(made, "ann", SETTINGS, export_kind("reel")).export_id

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import heimdex_core.export as kinds
 from heimdex_core.errors import (
     Cancelled,
     DiskFull,
@@ -17,15 +18,18 @@ from heimdex_core.errors import (
     RenderCheckFailed,
     RenderFailed,
     RenderTimeout,
+    UnknownName,
     VideoNotFound,
 )
-from heimdex_core.export import reel as module
+from heimdex_core.export import reel
+from heimdex_core.export import render as rendering
 from heimdex_core.export.progress import export_context, read_export_progress, work_folder
-from heimdex_core.export.reel import render
+from heimdex_core.export.render import render
 from heimdex_core.media.render import measure
 from heimdex_core.settings import Settings
 from heimdex_core.store.store import Store
 from heimdex_core.types import Export, ExportState, ReelClip, Space, StageProgress, VideoState, WorkContext, utc_now
+from tests.export import toy_kind
 from tests.support import media
 from tests.support.decoding import centres, info_of, is_colour
 
@@ -108,7 +112,7 @@ def test_a_completed_export_is_not_rendered_again(
     store: Store, export: Export, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = render(store, export, settings=SETTINGS, context=WorkContext())
-    monkeypatch.setattr(module, "render_reel", lambda *args, **kwargs: pytest.fail("rendered again"))
+    monkeypatch.setattr(reel, "render_reel", lambda *args, **kwargs: pytest.fail("rendered again"))
     assert render(store, done, settings=SETTINGS, context=WorkContext()) == done
 
 
@@ -136,7 +140,7 @@ def fail_with(store: Store, export: Export, kind: type[Exception], context: Work
 def test_a_file_that_fails_the_check_is_not_published(
     store: Store, export: Export, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "measure", lambda path: replace(measure(path), av_offset_s=0.1))
+    monkeypatch.setattr(reel, "measure", lambda path: replace(measure(path), av_offset_s=0.1))
     record = fail_with(store, export, RenderCheckFailed)
     assert record.state is ExportState.FAILED
 
@@ -147,7 +151,7 @@ def test_a_file_that_is_too_short_is_not_published(
     def first_clip_only(clips: list[object], out: Path, **options: object) -> None:
         media.colour_clips(out, [("red", 1.0)], size=(640, 360), tone_hz=440)
 
-    monkeypatch.setattr(module, "render_reel", first_clip_only)
+    monkeypatch.setattr(reel, "render_reel", first_clip_only)
     record = fail_with(store, export, RenderCheckFailed)
     assert record.error is not None
     assert "instead of 1.500 s" in record.error["message"]
@@ -156,7 +160,7 @@ def test_a_file_that_is_too_short_is_not_published(
 def test_a_file_that_cannot_be_read_is_not_published(
     store: Store, export: Export, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "render_reel", lambda clips, out, **options: out.write_bytes(b"no video"))
+    monkeypatch.setattr(reel, "render_reel", lambda clips, out, **options: out.write_bytes(b"no video"))
     assert fail_with(store, export, RenderFailed).state is ExportState.FAILED
 
 
@@ -191,14 +195,14 @@ def raising(error: BaseException) -> Callable[..., None]:
 def test_every_error_is_recorded(
     store: Store, export: Export, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[Exception]
 ) -> None:
-    monkeypatch.setattr(module, "render_reel", raising(error))
+    monkeypatch.setattr(reel, "render_reel", raising(error))
     record = fail_with(store, export, kind)
     assert record.state is ExportState.FAILED
     assert record.error is not None
 
 
 def test_an_interrupt_leaves_a_cancelled_record(store: Store, export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "render_reel", raising(KeyboardInterrupt()))
+    monkeypatch.setattr(reel, "render_reel", raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         render(store, export, settings=SETTINGS, context=WorkContext())
     assert store.exports.get("local", export.export_id).state is ExportState.CANCELLED
@@ -208,8 +212,8 @@ def test_an_interrupt_leaves_a_cancelled_record(store: Store, export: Export, mo
 def test_too_little_space_is_reported_before_the_render(
     store: Store, export: Export, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "free_bytes", lambda where: 1_000_000)
-    monkeypatch.setattr(module, "render_reel", lambda *args, **kwargs: pytest.fail("rendered"))
+    monkeypatch.setattr(rendering, "free_bytes", lambda where: 1_000_000)
+    monkeypatch.setattr(reel, "render_reel", lambda *args, **kwargs: pytest.fail("rendered"))
     record = fail_with(store, export, DiskFull)
     assert record.error is not None
     assert record.error["details"]["needed_bytes"] == 1_200_000  # 1.5 s
@@ -254,3 +258,14 @@ def test_progress_can_be_read_only_while_the_render_runs(store: Store, export: E
     assert (seen[-1].done, seen[-1].total, seen[-1].overall) == pytest.approx((37 / 25, 37 / 25, 1.0))
     assert [p.done for p in seen] == sorted(p.done for p in seen)
     assert read_export_progress(store.paths, export.export_id) is None
+
+
+def test_a_new_kind_is_one_file_and_one_line(store: Store, export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_kind = store.exports.create(replace(export, export_id=str(uuid.uuid4()), kind="toy", params={}))
+    with pytest.raises(UnknownName, match="toy"):
+        render(store, of_kind, settings=SETTINGS, context=WorkContext())
+    assert store.exports.get("local", of_kind.export_id).state is ExportState.FAILED
+
+    monkeypatch.setattr(kinds, "KINDS", (*kinds.KINDS, toy_kind.KIND))
+    done = render(store, of_kind, settings=SETTINGS, context=WorkContext())
+    assert (done.state, done.kind, done.width, done.height) == (ExportState.COMPLETED, "toy", 320, 180)
