@@ -19,6 +19,7 @@ from cachetools import LRUCache
 from heimdex_core.errors import HeimdexError, InvalidQuery, InvalidValue, SearchFailed, ViewOutdated
 from heimdex_core.search.channels.base import Channel, ChannelRequest, ChannelResult
 from heimdex_core.search.channels.channel_set import ChannelSet
+from heimdex_core.search.channels.encoders import QueryModels
 from heimdex_core.search.fusion import fusion_method
 from heimdex_core.search.hits import channel_states, matched_terms, page_of_hits
 from heimdex_core.search.html import NotebookResult
@@ -28,7 +29,6 @@ from heimdex_core.settings import Settings, default_weights
 from heimdex_core.types import Json, Query, SearchResult, utc_now
 
 if TYPE_CHECKING:
-    from heimdex_core.models.registry import Models
     from heimdex_core.store.reader import Reader
     from heimdex_core.store.view import View
 
@@ -83,7 +83,7 @@ class Searcher:
     def __init__(
         self,
         reader: Reader,
-        models_of: Callable[[int], Models],
+        models_of: Callable[[int], QueryModels],
         settings: Settings,
         *,
         log: Callable[[Json], None] | None = None,

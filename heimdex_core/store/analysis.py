@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import snowballstemmer
@@ -66,38 +66,39 @@ def for_index(text: str) -> str:
 
 
 def _tokens(text: str) -> Iterator[Token]:
-    composed, positions = _compose(text)
+    composed, starts, ends = _compose(text)
     for match in _RUNS.finditer(composed):
         start, run = match.start(), match.group()
         if match.lastgroup in ("hangul", "cjk"):
             for at in range(max(1, len(run) - 1)):
                 pair = run[at : at + 2]
-                yield Token(pair, positions[start + at], positions[start + at + len(pair)])
+                yield Token(pair, starts[start + at], ends[start + at + len(pair) - 1])
         else:
             term = run.lower() if match.lastgroup == "number" else _word(run)
-            yield Token(term, positions[start], positions[match.end()])
+            yield Token(term, starts[start], ends[match.end() - 1])
 
 
-def _compose(text: str) -> tuple[str, list[int]]:
-    """NFKC of `text`, and for each of its characters (and its end) the position in `text`.
+def _compose(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
+    """NFKC of `text`, and for each of its characters the part [start, end) of `text` that it stands for.
 
-    Korean typed on some systems arrives as single letters; composing cluster by cluster keeps positions exact.
+    Korean typed on some systems arrives as single letters; composing cluster by cluster keeps positions exact. A
+    character that becomes several (a ligature, a fraction) is the part of all of them.
     """
     if text.isascii():
-        return text, list(range(len(text) + 1))
+        return text, range(len(text)), range(1, len(text) + 1)
     clusters: list[str] = []
-    positions: list[int] = []
+    starts: list[int] = []
+    ends: list[int] = []
     start = 0
     for end in range(1, len(text) + 1):
         if end < len(text) and _continues(text[end]):
             continue
         composed = unicodedata.normalize("NFKC", text[start:end])
-        # A character may become several (ligatures): all of them stand for the same part of the text.
         clusters.append(composed)
-        positions.extend([start] * len(composed))
+        starts += [start] * len(composed)
+        ends += [end] * len(composed)
         start = end
-    positions.append(len(text))
-    return "".join(clusters), positions
+    return "".join(clusters), starts, ends
 
 
 def _continues(character: str) -> bool:

@@ -99,7 +99,7 @@ class TwoSets:
     def searcher(self, **settings: float) -> Searcher:
         own = Store.open(self.store.paths.root)  # as in another process
         chosen = Settings(_env_file=None, channel_timeout_s=60).model_copy(update=settings)
-        return Searcher(own.reader(), self.models_of, chosen)  # type: ignore[arg-type]
+        return Searcher(own.reader(), self.models_of, chosen)
 
 
 @pytest.fixture

@@ -25,4 +25,9 @@ class DurationChannel:
         return ChannelResult(ScoredScenes(hits), reason=None if hits else "no_matches")
 
 
-SPEC = ChannelSpec("duration", side="duration", make=lambda name, space, encoder: DurationChannel(name))
+SPEC = ChannelSpec(
+    "duration",
+    side="duration",
+    label={"en": "duration", "ko": "길이"},
+    make=lambda name, space, encoder: DurationChannel(name),
+)

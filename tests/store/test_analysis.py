@@ -65,3 +65,15 @@ def test_match_spans_joins_overlapping_pairs_only() -> None:
 
 def test_no_terms_match_nothing() -> None:
     assert match_spans("some words", ()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "term", "span"),
+    [
+        ("½ cup", "1", (0, 1)),  # NFKC: 1, fraction slash, 2
+        ("가\u1161", "가", (0, 2)),  # a vowel that nothing composes with
+        ("o\ufb03ce", "offic", (0, 4)),  # the ligature ffi
+    ],
+)
+def test_a_term_that_ends_inside_a_cluster_has_the_whole_cluster(text: str, term: str, span: tuple[int, int]) -> None:
+    assert match_spans(text, [term]) == [span]

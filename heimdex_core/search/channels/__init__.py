@@ -10,10 +10,19 @@ from heimdex_core.search.channels.base import ChannelSpec
 from heimdex_core.search.channels.dense import abstain_without_transcript, dense_spec
 
 CHANNELS: tuple[ChannelSpec, ...] = (
-    dense_spec("transcript", "said", "text", "a first sentence", abstain=abstain_without_transcript),
-    dense_spec("vision", "seen", "vision", "blue"),
+    dense_spec(
+        "transcript", "said", {"en": "said", "ko": "말"}, "text", "a first sentence", abstain=abstain_without_transcript
+    ),
+    dense_spec("vision", "seen", {"en": "seen", "ko": "화면"}, "vision", "blue"),
     # captions are embedded by the text model
-    dense_spec("caption", "seen", "caption", "a first sentence", shares_weight_of="vision"),
+    dense_spec(
+        "caption",
+        "seen",
+        {"en": "described", "ko": "설명"},
+        "caption",
+        "a first sentence",
+        shares_weight_of="vision",
+    ),
     lexical.SPEC,
 )
 

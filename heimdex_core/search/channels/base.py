@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -90,6 +90,8 @@ class ChannelSpec:
     """The channel's name, for example in `weights`. It is stored in saved preferences, so it must not change."""
     side: str
     """The kind of evidence: "said", "seen" or "words". A channel that abstains gives its weight to its own side."""
+    label: Mapping[str, str]
+    """What people read, by language ("en", "ko")."""
     make: Callable[[str, Space | None, SharedEncoder | None], Channel]
     """Creates the channel from its name in the search, the space that it searches and the encoder of that space."""
     space_role: str | None = None

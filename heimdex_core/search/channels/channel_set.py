@@ -5,23 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from heimdex_core.errors import UnknownName, ViewOutdated
 from heimdex_core.search.channels import spec_of
 from heimdex_core.search.channels.base import Channel
-from heimdex_core.search.channels.encoders import QueryEncoder, SharedEncoder
+from heimdex_core.search.channels.encoders import QueryEncoder, QueryModels, SharedEncoder
 from heimdex_core.search.plan import Slot
 from heimdex_core.types import Space
-
-if TYPE_CHECKING:
-    from heimdex_core.models.registry import Models
 
 
 class ChannelSet:
     """The channels over the spaces of one model set. Channels of the same model share one encoder."""
 
-    def __init__(self, models: Callable[[], Models]) -> None:
+    def __init__(self, models: Callable[[], QueryModels]) -> None:
         """`models` is called when a model has to be loaded; it raises UnknownName where the set has been dropped."""
         self._models = models
         self._lock = threading.Lock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from heimdex_core.search.channels.base import ChannelRequest, ChannelResult, ChannelSpec
 from heimdex_core.search.channels.encoders import SharedEncoder
@@ -60,6 +60,7 @@ class DenseChannel:
 def dense_spec(
     kind: str,
     side: str,
+    label: Mapping[str, str],
     space_role: str,
     warm_up_text: str,
     *,
@@ -77,4 +78,4 @@ def dense_spec(
             raise TypeError(f"the channel {kind} needs a space and its encoder")
         return DenseChannel(name, space, encoder, abstain)
 
-    return ChannelSpec(kind, side, make, space_role, warm_up_text, shares_weight_of)
+    return ChannelSpec(kind, side, label, make, space_role, warm_up_text, shares_weight_of)

@@ -28,6 +28,14 @@ class QueryEncoder(Protocol):
         ...
 
 
+class QueryModels(Protocol):
+    """The part of `models.registry.Models` that search uses."""
+
+    def encoder(self, space_name: str) -> QueryEncoder:
+        """The encoder of a space, not loaded. Raises UnknownName for a space that the models do not have."""
+        ...
+
+
 class SharedEncoder:
     """The encoder of one model, shared by its channels and by threads."""
 

@@ -32,4 +32,6 @@ class LexicalChannel:
         return ChannelResult(scenes, reason=None if hits else "no_matches", terms=tuple(found.terms))
 
 
-SPEC = ChannelSpec("lexical", side="words", make=lambda name, space, encoder: LexicalChannel(name))
+SPEC = ChannelSpec(
+    "lexical", side="words", label={"en": "words", "ko": "단어"}, make=lambda name, space, encoder: LexicalChannel(name)
+)

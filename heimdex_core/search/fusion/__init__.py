@@ -41,11 +41,7 @@ def fusion_method(name: str, *, rrf_k: int | None = None) -> Fusion:
     raise UnknownName(kind="fusion", name=name, known=", ".join(fusion_names()))
 
 
-FUSION_NAMES: tuple[str, ...] = fusion_names()
-"""For notebooks and scripts."""
-
 __all__ = [
-    "FUSION_NAMES",
     "METHODS",
     "Fused",
     "FusedScene",
