@@ -103,9 +103,9 @@ def cut_from(paths: list[Path], count: int, seconds: float) -> list[tuple[str, f
     return clips
 
 
-def compare(job: dict[str, object], folder: Path, rounds: int) -> int:
+def compare(job: dict[str, Any], folder: Path, rounds: int) -> int:
     """Run both sides `rounds` times in turn."""
-    print(f"{len(job['clips'])} clips, libx264 {job['preset']} crf {job['crf']}, AAC {AUDIO_BITRATE},", end=" ")  # type: ignore[arg-type]
+    print(f"{len(job['clips'])} clips, libx264 {job['preset']} crf {job['crf']}, AAC {AUDIO_BITRATE},", end=" ")
     print(f"{WIDTH}x{HEIGHT} at {FPS} frames/s; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
     best: dict[str, dict[str, float]] = {}
     for n in range(rounds):
@@ -126,7 +126,7 @@ def compare(job: dict[str, object], folder: Path, rounds: int) -> int:
     return 0 if best["moviepy"]["seconds"] / best["ours"]["seconds"] >= WANTED else 1
 
 
-def in_child(side: str, job: dict[str, object]) -> dict[str, float]:
+def in_child(side: str, job: dict[str, Any]) -> dict[str, float]:
     """One side in a fresh process: seconds, CPU seconds with those of its ffmpeg, and what came out."""
     command = [sys.executable, __file__, "--child", side, "--job", json.dumps(job)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

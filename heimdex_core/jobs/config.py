@@ -26,7 +26,7 @@ MIGRATION_QUEUE = "migration"
 """Its own: moving a large library to other models takes hours, and new videos should not wait for it."""
 QUEUES = (INGEST_QUEUE, EXPORT_QUEUE, MAINTENANCE_QUEUE, MIGRATION_QUEUE)
 
-POLL_S = 0.5
+POLL_S = 0.3
 """How often a worker that is awake looks for new jobs, and a parent for its children."""
 
 
