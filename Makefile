@@ -62,8 +62,10 @@ check: .venv/.test  ## style and types
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
+# The tests of a module stay together: they share a library, a rendered file or a running app.
+PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 test: .venv/.test system-tools check  ## style, types and the tests
-	@$(PY) -m pytest -n 2 --dist worksteal -m 'not long'
+	@$(PY) -m pytest $(PARALLEL) -m 'not long'
 
 check-long: .venv/.test system-tools  ## the long matrices that `make test` leaves out
-	@$(PY) -m pytest -n 2 --dist worksteal -m long
+	@$(PY) -m pytest $(PARALLEL) -m long

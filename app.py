@@ -1,4 +1,4 @@
-"""The server: `streamlit run app.py`. Pages by Streamlit; files, uploads and health by routes beside it."""
+"""The server: `streamlit run app.py`. Streamlit serves the pages; routes beside it serve files, uploads and health."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import streamlit as st
 
 ROOT = Path(__file__).resolve().parent
 if str(ROOT) not in sys.path:
-    # Started from another folder, `ui` and `heimdex_core` are still found.
+    # so that `ui` and `heimdex_core` are found when started from another folder
     sys.path.insert(0, str(ROOT))
 
 from ui.server.routes import lifespan, routes  # noqa: E402

@@ -237,7 +237,7 @@ def speech(options: Options, folder: Path) -> dict[str, float]:
     model = WhisperModel(made, compute_type="float32", **settings)
     adapter = Whisper(made, device=options.device, threads=options.threads)
     adapter.load()
-    ours = adapter._pipeline
+    ours = adapter._model
     if ours is None:
         raise RuntimeError("the adapter holds no model after loading")
     batch = BATCH["cuda" if options.device == "cuda" else "cpu"]

@@ -59,7 +59,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder) / "library"
             video = Path(folder) / "clip.mp4"
-            ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25", "-t", "2", "-pix_fmt", "yuv420p", video)
+            ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25", "-t", "2", "-pix_fmt", "yuv420p", str(video))
             failed |= {"worker": workers, "search": searches}[part](root, video, args)
     return int(failed)
 
@@ -147,7 +147,7 @@ def searches(root: Path, video: Path, args: argparse.Namespace) -> bool:
         library.search(QUERIES[0])
         alone = timed(library, args.rounds)
         writer = subprocess.Popen([sys.executable, __file__, "--child", "writer", str(root)])
-        beside = []
+        beside: list[float] = []
         while len(beside) < len(alone):
             if writer.poll() is not None:
                 writer = subprocess.Popen([sys.executable, __file__, "--child", "writer", str(root)])

@@ -37,7 +37,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The door pulls in DuckDB, FAISS and the rest; `import heimdex_core` alone stays instant.
+    # Library imports DuckDB, FAISS and the rest; `import heimdex_core` alone stays quick.
     if name == "Library":
         from heimdex_core.library import Library
 

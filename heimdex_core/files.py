@@ -128,6 +128,21 @@ def write_json(path: Path, value: Any, *, durable: bool = True, indent: int | No
         file.write(text.encode())
 
 
+def append_json_line(path: Path, value: Any) -> None:
+    """Append `value` as one line of JSON, with a single write, so that lines of several writers do not mix.
+
+    The file and its folder are created if they are missing. Raises DiskFull.
+    """
+    line = json.dumps(to_json(value), ensure_ascii=False) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors(path.name, path.parent):
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)
+
+
 def read_json(path: Path) -> Any:
     """The JSON value of a file. Raises OSError or ValueError (also for text that is not UTF-8)."""
     return json.loads(path.read_text(encoding="utf-8"))
@@ -225,14 +240,14 @@ def remove_tree(path: Path) -> None:
     shutil.rmtree(removed, ignore_errors=True)
 
 
-def sweep(folder: Path, older_than_s: float = 86_400.0) -> int:
-    """Remove unfinished files and folders directly in `folder` whose last change is older than `older_than_s` seconds.
+def sweep(folder: Path, older_than_s: float = 86_400.0, pattern: str = f"{TEMPORARY_PREFIX}*") -> int:
+    """Remove files and folders directly in `folder` whose last change is older than `older_than_s` seconds.
 
-    Returns how many were removed.
+    `pattern` is a glob of their names; the default matches what is unfinished. Returns how many were removed.
     """
     oldest = time.time() - older_than_s
     count = 0
-    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+    for path in folder.glob(pattern):
         with suppress(OSError):
             if path.lstat().st_mtime < oldest:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

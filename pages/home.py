@@ -1,4 +1,4 @@
-"""Home: what to do first."""
+"""Home: the first steps, example searches and recent videos."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ from heimdex_core import formatting as fmt
 from heimdex_core.library import Library
 from heimdex_core.types import Video, VideoState
 from ui import media, page, resources, state, tray
-from ui.components.controls import home_steps
+from ui.components import home_steps
 from ui.i18n import t, tn
 from ui.views import models
 
 RECENT = 6
+# the page that each step opens
 STEPS = {"upload": "library", "search": "search", "reel": "reel"}
 
 
-def go(value: Any) -> None:
+def open_step(value: Any) -> None:
     if value in STEPS or value == "settings":
-        state.want_page(STEPS.get(str(value), "settings"))
+        state.request_page(STEPS.get(str(value), "settings"))
 
 
-def ask(value: Any) -> None:
-    state.ask(str(value))
-    state.want_page("search")
+def search(value: Any) -> None:
+    state.set_query(str(value))
+    state.request_page("search")
 
 
 def open_video(value: Any) -> None:
     state.open_video(resources.library().video(str(value)).video_id)
-    state.want_page("library")
+    state.request_page("library")
 
 
 def steps(videos: list[Video], tray_size: int) -> list[dict[str, Any]]:
-    """Three steps; the one that comes next is marked."""
+    """The three steps. The next one to take is marked as current."""
     searchable = any(video.generation is not None for video in videos)
-    now = "upload" if not searchable else "reel" if tray_size else "search"
+    current = "upload" if not searchable else "reel" if tray_size else "search"
     texts = {
         "upload": tn("home.upload.have", len(videos)) if videos else t("home.upload.text"),
         "search": t("home.search.text"),
@@ -49,15 +50,14 @@ def steps(videos: list[Video], tray_size: int) -> list[dict[str, Any]]:
             "title": t(f"home.{name}.title"),
             "text": texts[name],
             "action": t(f"home.{name}.action"),
-            "now": name == now,
+            "current": name == current,
             "disabled": name != "upload" and not searchable,
         }
         for number, name in enumerate(STEPS, 1)
     ]
 
 
-def recent(video: Video) -> dict[str, Any]:
-    library = resources.library()
+def recent(library: Library, video: Video) -> dict[str, Any]:
     indexed = video.state is VideoState.INDEXED
     facts = [fmt.clock(video.info.duration_s)] if video.info else []
     facts.append(tn("library.scenes", video.scene_count) if indexed else t(f"state.{video.state}"))
@@ -65,23 +65,23 @@ def recent(video: Video) -> dict[str, Any]:
         "id": video.video_id,
         "title": video.title,
         "meta": " · ".join(facts),
-        "thumb": media.cover(library, video),
+        "thumbnail": media.cover_url(library, video),
         "openable": video.generation is not None,
     }
 
 
-def step_note(library: Library) -> dict[str, str] | None:
-    """Quietly: better models could be used here."""
-    text = models.step_note(library)
-    now = t("models.in_use", models=models.label(library.models.choice.name))
-    return {"text": f"{now} {text}", "action": t("models.step.show")} if text else None
+def step_up_note(library: Library) -> dict[str, str] | None:
+    """A note that this machine could use better models, if so."""
+    text = models.step_up_text(library)
+    in_use = t("models.in_use", models=models.choice_label(library.models.choice.name))
+    return {"text": f"{in_use} {text}", "action": t("models.step_up.show")} if text else None
 
 
 @st.fragment
-@page.guarded
-def body() -> None:
-    page.navigation.go_if_asked()
-    page.flash()
+@page.error_boundary
+def draw() -> None:
+    page.switch_if_requested()
+    page.show_flash()
     library = resources.library()
     videos = library.videos()
     searchable = any(video.generation is not None for video in videos)
@@ -93,18 +93,14 @@ def body() -> None:
                 "intro": t("home.intro"),
                 "steps": steps(videos, len(tray.clips(library))),
                 "examples": [t(f"home.example.{n}") for n in range(1, 5)] if searchable else [],
-                "recent": [recent(video) for video in videos[:RECENT]],
-                "note": step_note(library),
+                "recent": [recent(library, video) for video in videos[:RECENT]],
+                "note": step_up_note(library),
                 "labels": {"examples": t("home.examples"), "recent": t("home.recent")},
             },
-            {"go": go, "ask": ask, "open": open_video},
+            {"open_step": open_step, "search": search, "open_video": open_video},
         )
     if videos:
         tray.draw(library)
-
-
-def draw() -> None:
-    body()
 
 
 page.show(draw)

@@ -1,7 +1,8 @@
-"""Reel: put the picked scenes in order, trim them, render one file, watch and download it."""
+"""Reel: arrange and trim the clips in the tray, render them into one file, watch and download it."""
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import streamlit as st
@@ -9,20 +10,23 @@ import streamlit as st
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
 from heimdex_core.types import Export, ExportState
-from ui import page, resources, state, tray
-from ui.components.controls import exports_panel, player, reel_editor
+from ui import media, page, resources, scene_panel, state, tray
+from ui.components import exports_panel, player, reel_editor
 from ui.i18n import describe_error, t
 from ui.views import reel as views
 from ui.views.scenes import player_labels
 
-HISTORY = 8
+HISTORY = 8  # how many exports are listed
 UPDATE_EVERY_S = 1.0
+EDITOR_LABELS = (
+    "untitled", "title", "clips_one", "clips_other", "saved", "saving", "drag", "up", "down", "remove",
+    "trim_start", "trim_end", "show", "of",
+)  # fmt: skip
 
 
 def select(value: Any) -> None:
     state.show_export(None)
-    play = state.search().play + 1 if value.get("play") else state.search().play
-    state.update_search(selected=str(value["id"]), play=play)
+    scene_panel.select(value)
 
 
 def render(value: Any) -> None:
@@ -39,55 +43,57 @@ def cancel(value: Any) -> None:
 
 def watch(value: Any) -> None:
     state.show_export(resources.library().exports.get(str(value)).export_id)
-    state.update_search(play=state.search().play + 1)
-    state.want_redraw()
+    state.update_search(play_count=state.search().play_count + 1)
+    state.request_rerun()
 
 
-def found_clips(library: Library) -> list[views.Found]:
-    """The clips whose scenes are still there."""
+def existing_clips(library: Library) -> list[views.ClipWithScene]:
+    """The clips whose scenes still exist."""
     found = []
     for clip in tray.clips(library):
         scene = tray.scene_of(library, clip)
         if scene is not None:
-            found.append((clip, scene, views.media.video_of(library, clip.video_id)))
+            found.append((clip, scene, media.video_of(library, clip.video_id)))
     return found
 
 
-def draw_editor(library: Library, found: list[views.Found], selected: str | None) -> None:
-    names = (
-        "untitled", "title", "clips_one", "clips_other", "saved", "saving", "drag", "up", "down", "remove",
-        "trim_start", "trim_end", "show", "of",
-    )  # fmt: skip
+def draw_editor(library: Library, clips: list[views.ClipWithScene], selected: str | None) -> None:
     reel_editor(
         "hx_reel",
         {
             "title": tray.title(library),
             "max_title": library.settings.max_title_chars,
-            "clips": views.rows(library, found),
+            "clips": views.rows(library, clips),
             "selected": selected,
-            "labels": {name: t(f"reel.{name}") for name in names},
+            "labels": {name: t(f"reel.{name}") for name in EDITOR_LABELS},
         },
         {"arrange": tray.arrange, "title": tray.rename, "select": select, "renew": lambda _: None},
     )
 
 
-def draw_player(library: Library, found: list[views.Found], selected: str | None) -> None:
-    """The reel as it is now, or the rendered file that was chosen."""
+def draw_player(library: Library, clips: list[views.ClipWithScene], selected: str | None) -> None:
+    """Draw the player with the chosen export, or with the reel as it is now."""
     shown = state.shown_export()
     export = library.exports.get(shown) if shown else None
-    urls = views.media.export_urls(library, export) if export else None
-    now = state.search()
-    data: dict[str, Any] = {"play": now.play, "played": now.played, "labels": player_labels(None)}
-    data |= {"actions": [], "lines": None}
+    urls = media.export_urls(library, export) if export else None
+    search = state.search()
+    data: dict[str, Any] = {
+        "play_count": search.play_count,
+        "ignored_plays": search.ignored_plays,
+        "labels": player_labels(None),
+        "actions": [],
+        "lines": None,
+    }
     if export is not None and urls is not None:
-        data |= {"clips": views.finished(export, urls[0]), "reel": False, "duration": export.measured_duration_s}
+        clip = views.rendered_clip(export, urls[0])
+        data |= {"clips": clip, "reel": False, "duration": export.measured_duration_s}
     else:
-        data |= {"clips": views.sequence(library, found), "reel": True, "select": selected}
+        data |= {"clips": views.sequence(library, clips), "reel": True, "select": selected}
     player("hx_reel_player", data, {"renew": lambda _: None})
 
 
 def draw_exports(library: Library, *, can_render: bool) -> bool:
-    """The render button, its progress, the last exports; true while a render is under way."""
+    """Draw the render button, its progress and the last exports. True while one is being rendered."""
     exports = library.exports.list(limit=HISTORY)
     followed = state.followed_export() or next((e.export_id for e in exports if e.state in views.RUNNING), None)
     state.follow_export(followed)
@@ -102,7 +108,7 @@ def draw_exports(library: Library, *, can_render: bool) -> bool:
     exports_panel(
         "hx_exports",
         {
-            "progress": views.progress_card(running, library.exports.progress(running.export_id)) if running else None,
+            "progress": views.progress_card(library.exports.progress(running.export_id)) if running else None,
             "error": _failure(current),
             "notice": t("reel.format", height=settings.reel_height_px, fps=f"{settings.reel_fps:g}"),
             "actions": actions,
@@ -112,7 +118,7 @@ def draw_exports(library: Library, *, can_render: bool) -> bool:
         {"render": render, "cancel": cancel, "watch": watch},
     )
     if current is not None and current.state is ExportState.COMPLETED and state.followed_export():
-        # Just finished: show it.
+        # it has just been completed
         state.follow_export(None)
         state.show_export(current.export_id)
         st.rerun()
@@ -126,48 +132,44 @@ def _failure(export: Export | None) -> dict[str, str] | None:
     return {"message": message, "hint": hint}
 
 
-@page.guarded
-def exports_part() -> None:
+@page.error_boundary
+def exports_fragment() -> None:
     library = resources.library()
-    page.flash()
+    page.show_flash()
     running = draw_exports(library, can_render=bool(tray.clips(library)))
-    if state.take_redraw():
-        # The player is outside of this part.
+    if state.take_rerun_request():
+        # the player is outside this fragment
         st.rerun()
-    if running != state.is_watching("reel"):
-        state.watch("reel", running)
+    if running != state.is_polling("reel"):
+        state.set_polling("reel", running)
         st.rerun()
 
 
 @st.fragment
-@page.guarded
-def editor_part() -> None:
-    page.navigation.go_if_asked()
+@page.error_boundary
+def draw() -> None:
+    page.switch_if_requested()
     library = resources.library()
-    found = found_clips(library)
-    ids = [clip.scene_id for clip, _, _ in found]
+    clips = existing_clips(library)
+    ids = [clip.scene_id for clip, _, _ in clips]
     selected = state.search().selected
     selected = selected if selected in ids else (ids[0] if ids else None)
     with st.container(key="hx-reel"):
         main, side = st.columns([3, 1], gap=None)
         with main, st.container(key="hx-main"):
-            if found:
-                draw_editor(library, found, selected)
+            if clips:
+                draw_editor(library, clips, selected)
             else:
-                page.empty(t("reel.empty"), t("reel.empty_hint"))
+                page.empty_state(t("reel.empty"), t("reel.empty_hint"))
                 with st.container(key="hx-to-search", horizontal_alignment="center"):
-                    st.button(t("reel.to_search"), on_click=state.want_page, args=("search",), type="primary")
+                    st.button(t("reel.to_search"), on_click=state.request_page, args=("search",), type="primary")
         with side, st.container(key="hx-right"):
-            if found or state.shown_export():
-                draw_player(library, found, selected)
+            if clips or state.shown_export():
+                draw_player(library, clips, selected)
             with st.container(key="hx-exports"):
-                st.fragment(exports_part, run_every=UPDATE_EVERY_S if state.is_watching("reel") else None)()
+                st.fragment(exports_fragment, run_every=UPDATE_EVERY_S if state.is_polling("reel") else None)()
         with st.container(key="hx-keys"):
-            st.html(f'<div class="hx-keys">{page.html.escape(t("reel.keys"))}</div>')
-
-
-def draw() -> None:
-    editor_part()
+            st.html(f'<div class="hx-keys">{html.escape(t("reel.keys"))}</div>')
 
 
 page.show(draw)

@@ -1,8 +1,7 @@
-"""Search: the dial on the left, scenes in the middle, the moment itself on the right."""
+"""Search: the dial on the left, the scenes in the middle, the player on the right."""
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 import streamlit as st
@@ -12,44 +11,45 @@ from heimdex_core.library import Library
 from heimdex_core.settings import PRESETS, default_weights
 from heimdex_core.types import Scene, SearchResult, VisibleVideo
 from ui import media, page, resources, scene_panel, state, tray
-from ui.components.controls import dial, grid
-from ui.i18n import t, tn
+from ui.components import dial, grid
+from ui.i18n import t
 from ui.views import scenes as views
 
 FUSIONS = ("minmax", "rrf")
+DIAL_LABELS = ("heading", "exact", "balance", "presets", "fusion", "spaces", "videos", "all", "only")
 
 
-def weights_now(library: Library) -> dict[str, float]:
-    chosen = state.search().weights
-    if chosen is None:
-        chosen = library.preferences().get("weights") or default_weights(library.settings)
-        state.update_search(weights=dict(chosen), page=state.search().page)
-    return {name: float(chosen.get(name, 0.0)) for name in views.CHANNELS}
+# --- operations -----------------------------------------------------------------------------------
 
 
-def weigh(value: Any) -> None:
+def set_weights(value: Any) -> None:
+    """Search with the weights of the dial while it is being moved: {channel: weight from 0 to 1}."""
     state.update_search(weights={name: min(max(float(value[name]), 0.0), 1.0) for name in views.CHANNELS})
 
 
-def weighed(value: Any) -> None:
-    """The hand has left the dial: keep the weights for the next time."""
-    weigh(value)
+def save_weights(value: Any) -> None:
+    """Search with the weights of the dial and save them, when it has been released."""
+    set_weights(value)
     resources.library().set_preference("weights", dict(state.search().weights or {}))
 
 
-def fuse(value: Any) -> None:
+def set_fusion(value: Any) -> None:
     if value in FUSIONS:
         state.update_search(fusion=str(value))
 
 
-def read_by(value: Any) -> None:
-    """Only what is not as it is without being asked is asked for, so that channels keep their plain names."""
+def set_spaces(value: Any) -> None:
+    """Search the spaces of these names.
+
+    A kind of which only the primary space is chosen is left out: the search then uses that space by default, and the
+    channel keeps its plain name.
+    """
     wanted = {str(name) for name in value}
-    asked: list[str] = []
-    for of_kind, _ in views.spaces_to_choose(resources.library(), state.search().spaces).values():
-        on = [space.name for space in of_kind if space.name in wanted]
-        asked += on if on != [of_kind[0].name] else []
-    state.update_search(spaces=tuple(asked))
+    spaces: list[str] = []
+    for of_kind, _ in views.space_choices(resources.library(), state.search().spaces).values():
+        chosen = [space.name for space in of_kind if space.name in wanted]
+        spaces += chosen if chosen != [of_kind[0].name] else []
+    state.update_search(spaces=tuple(spaces))
 
 
 def hide_videos(value: Any) -> None:
@@ -60,20 +60,32 @@ def turn_page(value: Any) -> None:
     state.update_search(page=max(0, int(value)), selected=None)
 
 
-def take_query() -> None:
-    text = state.query_typed()
+def submit_query() -> None:
+    text = state.typed_query()
     state.update_search(query=text, selected=None)
     st.query_params.from_dict({"q": text} if text else {})
 
 
+# --- the dial -------------------------------------------------------------------------------------
+
+
+def current_weights(library: Library) -> dict[str, float]:
+    """The weights of this page, else the saved ones, else the defaults."""
+    weights = state.search().weights
+    if weights is None:
+        weights = library.preferences().get("weights") or default_weights(library.settings)
+        state.update_search(weights=dict(weights), page=state.search().page)
+    return {name: float(weights.get(name, 0.0)) for name in views.CHANNELS}
+
+
 def draw_dial(library: Library, videos: list[VisibleVideo]) -> None:
-    now = state.search()
+    search = state.search()
     dial(
         "hx_dial",
         {
-            "weights": weights_now(library),
+            "weights": current_weights(library),
             "presets": [{"label": t(f"preset.{name}"), "weights": weights} for name, weights in PRESETS.items()],
-            "fusion": now.fusion or library.settings.fusion,
+            "fusion": search.fusion or library.settings.fusion,
             "fusions": [
                 {"name": name, "label": t(f"fusion.{name}"), "title": t(f"fusion.{name}.title")} for name in FUSIONS
             ],
@@ -82,76 +94,72 @@ def draw_dial(library: Library, videos: list[VisibleVideo]) -> None:
                     "kind": kind,
                     "label": t(f"channel.{kind}"),
                     "choices": [
-                        {"name": space.name, "label": space.name.partition("/")[2], "on": space.name in on}
+                        {"name": space.name, "label": space.name.partition("/")[2], "on": space.name in chosen}
                         for space in of_kind
                     ],
                 }
-                for kind, (of_kind, on) in views.spaces_to_choose(library, now.spaces).items()
+                for kind, (of_kind, chosen) in views.space_choices(library, search.spaces).items()
             ],
             "videos": [
                 {
                     "id": video.video_id,
                     "title": video.title,
                     "count": video.scene_count,
-                    "on": video.video_id not in now.hidden_videos,
+                    "on": video.video_id not in search.hidden_videos,
                 }
                 for video in videos
             ],
-            "labels": {
-                name: t(f"dial.{name}")
-                for name in (
-                    "weigh",
-                    "said",
-                    "seen",
-                    "words",
-                    "exact",
-                    "balance",
-                    "presets",
-                    "fuse",
-                    "spaces",
-                    "videos",
-                    "all",
-                    "only",
-                )
-            },
+            "labels": {name: t(f"dial.{name}") for name in DIAL_LABELS}
+            | {f"channel_{name}": t(f"channel.{name}") for name in views.CHANNELS},
         },
-        {"weigh": weigh, "weighed": weighed, "fuse": fuse, "spaces": read_by, "videos": hide_videos},
+        {
+            "set_weights": set_weights,
+            "save_weights": save_weights,
+            "set_fusion": set_fusion,
+            "set_spaces": set_spaces,
+            "hide_videos": hide_videos,
+        },
     )
 
 
-def search(library: Library, videos: list[VisibleVideo]) -> SearchResult | None:
-    now = state.search()
-    shown = [video.video_id for video in videos if video.video_id not in now.hidden_videos]
-    if not now.query or not shown:
+# --- the results ----------------------------------------------------------------------------------
+
+
+def find(library: Library, shown: list[str], *, all_shown: bool) -> SearchResult | None:
+    """The results of the current search; None without a query or a video to search.
+
+    Args:
+        library: to search.
+        shown: ids of the videos to search.
+        all_shown: whether these are all videos.
+    """
+    search = state.search()
+    if not search.query or not shown:
         return None
     limit = library.settings.result_limit
-    # The library may have moved to models that do not have what was chosen before.
-    there = {space.name for space in library.spaces().values()}
+    # after a switch to other models, chosen spaces may not exist any more
+    existing = {space.name for space in library.spaces().values()}
     return library.search(
-        now.query,
-        spaces=[name for name in now.spaces if name in there],
-        weights=weights_now(library),
-        fusion=now.fusion,
-        videos=shown if len(shown) < len(videos) else None,
+        search.query,
+        spaces=[name for name in search.spaces if name in existing],
+        weights=current_weights(library),
+        fusion=search.fusion,
+        videos=None if all_shown else shown,
         limit=limit,
-        offset=now.page * limit,
+        offset=search.page * limit,
     )
-
-
-def draw_status(result: SearchResult, video_count: int) -> None:
-    found = html.escape(tn("search.scenes", result.total))
-    st.html(f'<div class="hx-status"><b>{found}</b> {html.escape(views.status_line(result, video_count))}</div>')
 
 
 def pager(result: SearchResult, limit: int) -> dict[str, Any] | None:
-    at = state.search().page
+    """The buttons below the grid; None if one page has all results."""
+    current = state.search().page
     if result.total <= limit:
         return None
-    first = at * limit + 1
+    first = current * limit + 1
     return {
         "text": t("search.range", first=first, last=first + len(result.hits) - 1, total=result.total),
-        "previous": {"label": t("search.previous_page"), "page": at - 1, "disabled": at == 0},
-        "next": {"label": t("search.next_page"), "page": at + 1, "disabled": first + limit > result.total},
+        "previous": {"label": t("search.previous_page"), "page": current - 1, "disabled": current == 0},
+        "next": {"label": t("search.next_page"), "page": current + 1, "disabled": first + limit > result.total},
     }
 
 
@@ -180,34 +188,36 @@ def draw_grid(library: Library, result: SearchResult, selected: str | None) -> N
     )
 
 
-def draw_nothing(result: SearchResult | None, videos: list[VisibleVideo]) -> None:
-    """The middle when there is no hit: why, and what to do."""
+def draw_empty(result: SearchResult | None, videos: list[VisibleVideo]) -> None:
+    """Draw why there are no results, and what to do about it."""
     if not videos:
-        page.empty(t("search.no_videos"), t("search.no_videos_hint"))
+        page.empty_state(t("search.no_videos"), t("search.no_videos_hint"))
     elif result is None and not state.search().query:
-        page.empty(t("search.begin"), t("search.begin_hint"))
+        page.empty_state(t("search.start"), t("search.start_hint"))
     elif result is None:
-        page.empty(t("search.none_shown"), t("search.none_shown_hint"))
+        page.empty_state(t("search.none_selected"), t("search.none_selected_hint"))
     else:
-        reasons = [views.abstention(name, s) for name, s in result.channels.items() if views.speaks_up(s)]
-        page.empty(t("search.nothing"), " ".join([*(f"{reason}." for reason in reasons), t("search.nothing_hint")]))
+        channels = [(name, channel) for name, channel in result.channels.items() if views.is_reported(channel)]
+        reasons = [views.abstention_text(name, channel) for name, channel in channels]
+        sentences = [f"{reason[:1].upper()}{reason[1:]}." for reason in reasons]
+        page.empty_state(t("search.nothing"), " ".join([*sentences, t("search.nothing_hint")]))
 
 
 def selected_scene(library: Library, result: SearchResult | None) -> Scene | None:
-    """What the player shows: the chosen scene, also when it is not on this page of hits, else the best hit."""
-    chosen = state.search().selected
-    if chosen:
+    """The scene in the player: the selected one, even if it is not among the hits of this page, else the best hit."""
+    selected = state.search().selected
+    if selected:
         try:
-            return library.scene(chosen)
+            return library.scene(selected)
         except SceneNotFound:
             state.update_search(selected=None)
     return result.hits[0].scene if result and result.hits else None
 
 
 @st.fragment
-@page.guarded
+@page.error_boundary
 def workspace() -> None:
-    page.navigation.go_if_asked()
+    page.switch_if_requested()
     library = resources.library()
     videos = media.visible_videos(library)
     with st.container(key="hx-search"):
@@ -222,20 +232,20 @@ def workspace() -> None:
                     key=state.QUERY_WIDGET,
                     placeholder=t("search.placeholder"),
                     label_visibility="collapsed",
-                    on_change=take_query,
+                    on_change=submit_query,
                     max_chars=library.settings.max_query_chars,
                 )
-            page.flash()
-            # Shown only when it takes a while: the first search loads the models.
+            page.show_flash()
+            shown = [video.video_id for video in videos if video.video_id not in state.search().hidden_videos]
+            # visible only if it takes long: the first search loads the models
             with st.spinner(t("search.searching")):
-                result = search(library, videos)
+                result = find(library, shown, all_shown=len(shown) == len(videos))
             scene = selected_scene(library, result)
             if result is not None and result.hits:
-                shown = len([video for video in videos if video.video_id not in state.search().hidden_videos])
-                draw_status(result, shown)
+                st.html(f'<div class="hx-status">{views.status_line(result, len(shown))}</div>')
                 draw_grid(library, result, scene.scene_id if scene else None)
             else:
-                draw_nothing(result, videos)
+                draw_empty(result, videos)
         with right, st.container(key="hx-right"):
             if scene is not None:
                 hit = next((hit for hit in result.hits if hit.scene_id == scene.scene_id), None) if result else None
@@ -244,9 +254,9 @@ def workspace() -> None:
 
 
 def draw() -> None:
-    asked = st.query_params.get("q", "")
-    if asked and not state.search().query:
-        state.update_search(query=asked)
+    linked = st.query_params.get("q", "")
+    if linked and not state.search().query:
+        state.update_search(query=linked)
     state.seed_query(state.search().query)
     workspace()
 

@@ -1,1 +1,1 @@
-"""What the pages share: components, words in two languages, the server's routes."""
+"""What the pages share: components, views, texts in two languages, and the routes of the server."""

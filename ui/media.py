@@ -1,4 +1,4 @@
-"""Links to the library's pictures and videos, and the few facts about scenes that pages ask for again and again."""
+"""URLs of the library's frames, videos and exports, and the video facts that pages read often."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from heimdex_core.types import Export, Keyframe, Scene, Video, VisibleVideo
 from ui import resources
 
 
-def picture(library: Library, scene: Scene, keyframe: Keyframe | None = None) -> str | None:
-    """URL of a scene's thumbnail or keyframe."""
+def frame_url(library: Library, scene: Scene, keyframe: Keyframe | None = None) -> str | None:
+    """URL of a keyframe of a scene, by default of its thumbnail; None if there is no file."""
     path = library.frame_path(scene, keyframe.file if keyframe else None)
     return resources.links().file_url(path, library.user_id) if path else None
 
 
-def playable(library: Library, video: Video) -> str | None:
-    """URL of what a browser can play of a video; None when there is nothing yet."""
+def video_url(library: Library, video: Video) -> str | None:
+    """URL of a file of the video that browsers can play; None while there is none."""
     path = library.playable_path(video)
     return resources.links().file_url(path, library.user_id) if path else None
 
 
-def cover(library: Library, video: Video) -> str | None:
-    """URL of a picture that stands for a video; None while it has no scenes."""
+def cover_url(library: Library, video: Video) -> str | None:
+    """URL of the thumbnail of a video; None while it has no scenes."""
     if video.generation is None or not video.scene_count:
         return None
     scene = _cover_scene(library, video.video_id, video.generation)
-    return picture(library, scene) if scene else None
+    return frame_url(library, scene) if scene else None
 
 
 @lru_cache(maxsize=4096)
 def _cover_scene(library: Library, video_id: str, generation: int) -> Scene | None:
-    # A generation never changes, so its scene is asked for once.
+    # `generation` is part of the cache key: a generation never changes
     try:
         scenes = library.scenes(video_id)
     except HeimdexError:
         return None
-    # The first frames are often black or a title; the second scene tells more.
+    # the first scene is often black or a title
     return next((scene for scene in [*scenes[1:2], *scenes] if scene.thumbnail), None)
 
 
 def visible_videos(library: Library) -> list[VisibleVideo]:
-    """The videos that can be searched, newest first, without asking the catalog."""
+    """The searchable videos that have scenes, newest first. Does not open the catalog."""
     found = [video for video in library.searchable_videos() if video.scene_count]
     return sorted(found, key=lambda video: (video.created_at is not None, video.created_at), reverse=True)
 
 
 def video_of(library: Library, video_id: str) -> Video:
-    """A searchable video, asked for once per generation; VideoNotFound if it is not there."""
+    """A searchable video, read once per generation. Raises VideoNotFound."""
     for video in library.searchable_videos():
         if video.video_id == video_id:
             return _video(library, video_id, video.generation)
@@ -62,13 +62,13 @@ def _video(library: Library, video_id: str, generation: int) -> Video:
 
 
 def export_file_name(export: Export) -> str:
-    """What a download is called: the title without what file systems refuse."""
+    """The name of a download: the title without characters that file systems do not allow."""
     allowed = "".join(c for c in export.title if c.isprintable() and c not in '|<>:"\\/?*').strip(" .")
     return unicodedata.normalize("NFC", allowed)[:80] + ".mp4" if allowed else "reel.mp4"
 
 
 def export_urls(library: Library, export: Export) -> tuple[str, str] | None:
-    """(URL to watch, URL to download) of a finished export; None when its file is gone."""
+    """(URL to watch, URL to download) of a completed export; None if its file has been removed."""
     try:
         path = library.exports.file(export)
     except HeimdexError:

@@ -1,4 +1,4 @@
-"""Every page and fragment is drawn through here: an error is shown in words, never as a traceback."""
+"""What every page needs: the list of pages, switching between them, error cards and work cards."""
 
 from __future__ import annotations
 
@@ -6,20 +6,57 @@ import functools
 import html
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ParamSpec
 
 import streamlit as st
 
 from heimdex_core.errors import HeimdexError
-from ui import navigation, state
+from ui import state
+from ui.components import work_card
+from ui.components.base import Handlers
 from ui.i18n import describe_error, t
 
+NAMES = ("home", "library", "search", "reel", "settings")
+"""The pages in the order of the navigation."""
+
+_FOLDER = Path(__file__).resolve().parent.parent / "pages"
 _LOG = logging.getLogger(__name__)
 P = ParamSpec("P")
 
 
-def guarded(draw: Callable[P, None]) -> Callable[P, None]:
-    """`draw` with its errors shown as a card in its place."""
+# --- navigation -----------------------------------------------------------------------------------
+
+
+def streamlit_page(name: str) -> Any:
+    """A page of NAMES for st.navigation and st.switch_page, with its title in the current language."""
+    return st.Page(
+        _FOLDER / f"{name}.py",
+        title=t(f"nav.{name}"),
+        url_path=name if name != "home" else None,
+        default=name == "home",
+    )
+
+
+def switch_if_requested() -> None:
+    """Go to the page that a callback requested."""
+    requested = state.take_requested_page()
+    if requested in NAMES:
+        st.switch_page(streamlit_page(requested))
+
+
+def show(draw: Callable[[], None]) -> None:
+    """Run a page. Every file of pages/ ends with this."""
+    switch_if_requested()
+    state.ignore_earlier_plays()
+    error_boundary(draw)()
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+def error_boundary(draw: Callable[P, None]) -> Callable[P, None]:
+    """Wrap a function that draws a part of a page: if it raises an error, an error card is drawn."""
 
     @functools.wraps(draw)
     def safe(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -35,22 +72,15 @@ def guarded(draw: Callable[P, None]) -> Callable[P, None]:
     return safe
 
 
-def show(draw: Callable[[], None]) -> None:
-    """Draw a page."""
-    navigation.go_if_asked()
-    state.arrive()
-    guarded(draw)()
-
-
-def flash() -> None:
-    """The error that an operation left behind, once."""
-    left = state.take_flash()
-    if left:
-        error_card(left)
+def show_flash() -> None:
+    """Draw the error of the last operation, once."""
+    error = state.take_flash()
+    if error:
+        error_card(error)
 
 
 def error_card(error: Mapping[str, Any]) -> None:
-    """An error in the person's language: what happened, and what to do next."""
+    """Draw an error in the current language: what happened, the next step, and the code."""
     message, hint = describe_error(error, state.language())
     code = t("error.code", code=str(error.get("code") or "INTERNAL"))
     st.html(
@@ -61,9 +91,21 @@ def error_card(error: Mapping[str, Any]) -> None:
     )
 
 
-def empty(title: str, text: str) -> None:
-    """A place that has nothing to show yet, and what to do about it."""
+# --- other parts of pages -------------------------------------------------------------------------
+
+
+def empty_state(title: str, text: str) -> None:
+    """Draw what a page shows when it has no content, and what to do about it."""
     st.html(
         f'<div class="hx-empty"><div class="hx-empty-title">{html.escape(title)}</div>'
         f'<div class="hx-empty-text">{html.escape(text)}</div></div>'
     )
+
+
+def draw_card(key: str, card: Mapping[str, Any] | None, handlers: Handlers) -> None:
+    """Draw a card of ui.views.work.
+
+    Without a card, a hidden container keeps its place: otherwise Streamlit would recreate everything below it.
+    """
+    with st.container(key=f"{key}-card-{'on' if card else 'off'}"):
+        work_card(key, {"card": card}, handlers)

@@ -1,6 +1,6 @@
-"""What a process holds once: the library, its work queue and worker, the signer of links.
+"""What a process has once: the library, its work queue and worker, downloads, and the signer of links.
 
-The only use of st.cache_resource. The server's routes and the pages share these.
+The only module that uses st.cache_resource. Pages and routes share these objects.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ui.server.links import Links, load_secret
 
 @st.cache_resource(show_spinner=False)
 def library() -> Library:
-    """The library of this process; made on the first start."""
+    """The library of this process, created if its folder has none."""
     opened = Library.open(purpose="query")
     opened.queue = JobQueue(opened)
     return opened
 
 
 def library_for(user_id: str) -> Library:
-    """The library as `user_id` sees it. There is one person as long as nobody signs in."""
+    """The library as a user sees it. There is one user as long as there is no sign-in; LinkInvalid for others."""
     found = library()
     if user_id != found.user_id:
         raise LinkInvalid()
@@ -49,53 +49,62 @@ def links() -> Links:
 
 @st.cache_resource(show_spinner=False)
 def supervisor() -> WorkerSupervisor:
-    """The worker's keeper; started and stopped with the server."""
+    """Starts, restarts and stops the worker process."""
     opened = library()
     return WorkerSupervisor(opened.path, opened.work.worker_folder)
 
 
 def worker_state() -> dict[str, Any]:
+    """The state of the worker, as WorkerSupervisor.state describes it."""
     return supervisor().state()
 
 
 @st.cache_resource(show_spinner=False)
 def _downloads() -> Downloads:
-    """The one download of models at a time; it outlives the page that began it."""
+    # outlives the page that started a download
     return Downloads()
 
 
 def download() -> DownloadStatus | None:
-    """Where the download of models stands, or how the last one of this process ended."""
+    """The status of the running or the last download of models; None if this process has had none."""
     latest = _downloads().latest
     return latest.status() if latest else None
 
 
 def start_download(*names: str, again: bool = False) -> None:
-    """Fetch models from the hub, `again` where their files do not work; DownloadRunning where others are fetched."""
+    """Download models in the background.
+
+    Args:
+        names: profiles or models, as for `models pull`.
+        again: also download files that are there, because they cannot be used.
+
+    Raises DownloadRunning while other models are downloaded.
+    """
     _downloads().start(Puller(library().settings), *names, again=again)
 
 
 def cancel_download() -> None:
+    """Cancel the running download, if there is one."""
     latest = _downloads().latest
     if latest:
         latest.cancel()
 
 
 @st.cache_resource(show_spinner=False)
-def warm_set(set_id: int) -> None:
-    """Load the query side of models that the library is about to use, once: the first search must not wait."""
+def load_query_encoders(set_id: int) -> None:
+    """Load the query encoders of a model set that the library will switch to, so that the first search is fast."""
     library().model_sets.models(set_id).warm()
 
 
 def start() -> None:
-    """Open the library, start the worker; the query encoders load in the background."""
+    """Open the library and start the worker. The query encoders load in the background."""
     opened = library()
     supervisor().start()
     opened.warm()
 
 
 def stop() -> None:
-    """End the worker in order; a download stops, and what has arrived is kept."""
+    """Stop the worker and a running download, and close the queue."""
     cancel_download()
     supervisor().stop()
     queue = library().queue

@@ -1,4 +1,4 @@
-"""What the search page and a video's own page share: a grid of scenes and the panel beside it."""
+"""The panel beside a grid of scenes, and what happens when a scene is chosen."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import Any
 from heimdex_core.library import Library
 from heimdex_core.types import Hit, Scene, SearchResult
 from ui import media, resources, state, tray
-from ui.components.controls import player
+from ui.components import player
 from ui.views import scenes as views
 
 
 def select(value: Any) -> None:
-    """A card was chosen: {"id": scene_id, "play": bool}."""
-    play = state.search().play + 1 if value.get("play") else state.search().play
-    state.update_search(selected=str(value["id"]), play=play)
+    """Show a scene in the panel: {"id": scene_id, "play": bool}."""
+    state.update_search(selected=str(value["id"]), play_count=state.search().play_count + bool(value.get("play")))
 
 
 def step(value: Any) -> None:
-    """To the scene before or after in the same video."""
+    """Show the previous or next scene of the video, given by its id; None at either end."""
     if value is not None:
         state.update_search(selected=str(value))
 
@@ -29,8 +28,9 @@ def open_scene(value: Any) -> None:
 
 
 def open_video(value: Any) -> None:
+    """Go to the page of a video."""
     state.open_video(str(resources.library().video(str(value)).video_id))
-    state.want_page("library")
+    state.request_page("library")
 
 
 def draw(
@@ -42,7 +42,16 @@ def draw(
     result: SearchResult | None = None,
     on_open_video: Callable[[Any], None] | None = open_video,
 ) -> None:
-    """The panel of one scene."""
+    """Draw the panel of one scene.
+
+    Args:
+        library: has the scene.
+        scene: what to show.
+        key: of the component.
+        hit: the scene as a hit, if it is on the current page of results.
+        result: the current search, if there is one.
+        on_open_video: called with the video_id; None if the page of the video is already open.
+    """
     video = media.video_of(library, scene.video_id)
     segments = library.words(scene.video_id)
     data = views.panel(
@@ -51,19 +60,20 @@ def draw(
         video,
         neighbours=_neighbours(library, scene),
         picked=tray.picked_ids(library),
-        play=(state.search().play, state.search().played),
         lines=views.lines_around(segments, scene, result.terms if result is not None else ()),
-        reasons=views.why(hit, result),
+        explanation=views.explanation(hit, result),
     )
+    data |= {"play_count": state.search().play_count, "ignored_plays": state.search().ignored_plays}
+    handlers: dict[str, Callable[[Any], None]] = {"pick": tray.pick, "step": step, "renew": lambda _: None}
     if on_open_video is None:
         data["actions"] = [action for action in data["actions"] if action["name"] != "open_video"]
-    handlers: dict[str, Callable[[Any], None]] = {"pick": tray.pick, "step": step, "renew": lambda _: None}
-    if on_open_video is not None:
+    else:
         handlers["open_video"] = on_open_video
     player(key, data, handlers)
 
 
 def _neighbours(library: Library, scene: Scene) -> tuple[str | None, str | None]:
+    """The ids of the previous and the next scene of the same video."""
     ids = [other.scene_id for other in library.scenes(scene.video_id)]
     if scene.scene_id not in ids:
         return None, None

@@ -1,4 +1,4 @@
-"""Around every page: language, styles, navigation. This is the script that Streamlit runs."""
+"""The script that Streamlit runs for every page: language, styles, navigation and top bar."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from PIL import Image, ImageDraw
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.models.profiles import CUSTOM
-from ui import navigation, resources, state
-from ui.components.controls import topbar
-from ui.i18n import pick_language, t
-from ui.languages import LANGUAGES
-from ui.page import guarded
+from ui import page, resources, state
+from ui.components import topbar
+from ui.i18n import LANGUAGES, pick_language, t
 
 _STYLES = Path(__file__).with_name("styles") / "app.css"
 
 
 @lru_cache(maxsize=1)
 def page_icon() -> Image.Image:
-    """A frame, half of it lit: what is said and what is seen."""
+    """A frame with its left half filled."""
     icon = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
     draw = ImageDraw.Draw(icon)
     draw.rounded_rectangle((6, 10, 58, 54), radius=10, outline=(91, 140, 255, 255), width=6)
@@ -30,7 +28,7 @@ def page_icon() -> Image.Image:
 
 
 def choose_language() -> None:
-    """Once per opened page: the saved language, else the browser's."""
+    """Choose the saved language, else the browser's, once per open page."""
     if state.has_language():
         return
     try:
@@ -46,13 +44,13 @@ def save_language(code: object) -> None:
         resources.library().set_preference("language", code)
 
 
-@guarded
+@page.error_boundary
 def draw_topbar() -> None:
     try:
         name = resources.library().models.choice.name
-        profile = t("nav.models_named") if name == CUSTOM else t("nav.models", profile=name)
+        profile = t("nav.custom_models") if name == CUSTOM else t("nav.models", profile=name)
     except HeimdexError:
-        # The page itself tells what is wrong with the library; the languages stay within reach.
+        # the page itself shows this error; the languages can still be changed
         profile = ""
     with st.container(key="hx-topbar"):
         topbar(
@@ -65,13 +63,13 @@ def draw_topbar() -> None:
                     for code, name in LANGUAGES.items()
                 ],
             },
-            {"language": save_language, "models": lambda _: state.want_page("settings")},
+            {"language": save_language, "models": lambda _: state.request_page("settings")},
         )
 
 
 st.set_page_config(page_title="Heimdex", page_icon=page_icon(), layout="wide", initial_sidebar_state="collapsed")
 st.html(_STYLES)
 choose_language()
-current = st.navigation([navigation.page(name) for name in navigation.NAMES], position="top")
+current = st.navigation([page.streamlit_page(name) for name in page.NAMES], position="top")
 draw_topbar()
 current.run()

@@ -1,4 +1,4 @@
-"""The tray of picked scenes: kept in the library, seen on every page."""
+"""The tray: the scenes picked for the reel. It is saved in the library and shown on every page but the settings."""
 
 from __future__ import annotations
 
@@ -8,41 +8,43 @@ from typing import Any
 import streamlit as st
 
 from heimdex_core import formatting as fmt
-from heimdex_core.errors import HeimdexError, InvalidReel, SceneNotFound
+from heimdex_core.errors import HeimdexError, InvalidReel
 from heimdex_core.library import Library
 from heimdex_core.types import ReelClip, Scene
 from ui import media, resources, state
-from ui.components.controls import tray_bar
+from ui.components import tray_bar
 from ui.i18n import t, tn
 
 
 def clips(library: Library) -> tuple[ReelClip, ...]:
-    """The picked clips; the library is asked once per opened page."""
+    """The clips in the tray, read from the library once per open page."""
     found = state.tray()
     if found is None:
-        kept = library.tray()
-        state.keep_tray(kept.clips, kept.title)
-        found = kept.clips
+        saved = library.tray()
+        state.set_tray(saved.clips, saved.title)
+        found = saved.clips
     return found
 
 
 def title(library: Library) -> str:
+    """The title of the reel."""
     clips(library)
     return state.tray_title()
 
 
 def picked_ids(library: Library) -> frozenset[str]:
+    """The ids of the scenes in the tray."""
     return frozenset(clip.scene_id for clip in clips(library))
 
 
 def save(library: Library, wanted: Sequence[ReelClip], *, title: str | None = None) -> None:
-    """Keep these clips in this order; the same scene is kept once."""
-    kept = library.save_tray(list(wanted), title=state.tray_title() if title is None else title)
-    state.keep_tray(kept.clips, kept.title)
+    """Save these clips in this order; a second clip of the same scene is dropped. None keeps the title."""
+    saved = library.save_tray(list(wanted), title=state.tray_title() if title is None else title)
+    state.set_tray(saved.clips, saved.title)
 
 
 def pick(value: Any) -> None:
-    """A component's wish: {"id": scene_id, "picked": bool}."""
+    """Add a scene or remove it: {"id": scene_id, "picked": bool}."""
     library = resources.library()
     scene_id, wanted = str(value["id"]), bool(value["picked"])
     now = clips(library)
@@ -53,16 +55,12 @@ def pick(value: Any) -> None:
         return
     if len(now) >= library.settings.max_reel_scenes:
         raise InvalidReel(
-            reason=f"there are {len(now)} scenes in the tray",
+            reason=f"the tray already has {len(now)} scenes",
             max_scenes=library.settings.max_reel_scenes,
             max_title=library.settings.max_title_chars,
         )
     scene = library.scene(scene_id)
-    save(library, [*now, whole_scene(scene)])
-
-
-def whole_scene(scene: Scene) -> ReelClip:
-    return ReelClip(scene.video_id, scene.start_s, scene.end_s, scene.start_s, scene.end_s)
+    save(library, [*now, ReelClip(scene.video_id, scene.start_s, scene.end_s, scene.start_s, scene.end_s)])
 
 
 def remove(value: Any) -> None:
@@ -74,7 +72,10 @@ def clear(value: Any) -> None:
 
 
 def arrange(value: Any) -> None:
-    """The reel editor's rows: [{"id", "start", "end"}] in their order; unknown ids are left out."""
+    """Apply the order and the trims of the reel editor: [{"id", "start", "end"}], in seconds of the video.
+
+    Unknown ids are dropped, and so are clips that are not listed. Trims are clamped to the scene.
+    """
     library = resources.library()
     by_id = {clip.scene_id: clip for clip in clips(library)}
     wanted = []
@@ -96,18 +97,18 @@ def rename(value: Any) -> None:
 
 
 def scene_of(library: Library, clip: ReelClip) -> Scene | None:
-    """The scene a clip came from; None when its video is gone."""
+    """The scene of a clip; None if it does not exist any more."""
     try:
         return library.scene(clip.scene_id)
-    except (SceneNotFound, HeimdexError):
+    except HeimdexError:
         return None
 
 
 def draw(library: Library, *, open_scene: Any = None) -> None:
-    """The bar at the bottom. `open_scene` is called with the id of a clip that is clicked."""
+    """Draw the bar at the bottom. `open_scene` is called with the scene_id of a clip that is clicked."""
     picked = clips(library)
-    total = sum(clip.duration_s for clip in picked)
-    handlers = {"remove": remove, "clear": clear, "make": lambda _: state.want_page("reel")}
+    total_s = sum(clip.duration_s for clip in picked)
+    handlers = {"remove": remove, "clear": clear, "create": lambda _: state.request_page("reel")}
     if open_scene is not None:
         handlers["open"] = open_scene
     with st.container(key="hx-tray"):
@@ -117,10 +118,10 @@ def draw(library: Library, *, open_scene: Any = None) -> None:
                 "clips": [_clip_data(library, clip) for clip in picked],
                 "labels": {
                     "heading": t("tray.heading") + (" · " + tn("tray.scenes", len(picked)) if picked else ""),
-                    "total": t("tray.total", total=fmt.clock(total)) if picked else t("tray.empty"),
+                    "total": t("tray.total", total=fmt.clock(total_s)) if picked else t("tray.empty"),
                     "hint": t("tray.hint"),
                     "clear": t("tray.clear"),
-                    "make": t("tray.make"),
+                    "create": t("tray.create"),
                     "remove": t("tray.remove"),
                 },
             },
@@ -132,7 +133,7 @@ def _clip_data(library: Library, clip: ReelClip) -> dict[str, Any]:
     scene = scene_of(library, clip)
     return {
         "id": clip.scene_id,
-        "thumb": media.picture(library, scene) if scene else None,
+        "thumbnail": media.frame_url(library, scene) if scene else None,
         "duration": fmt.clock(round(clip.duration_s)),
         "label": t("tray.clip_label", time=fmt.precise(clip.start_s)),
     }

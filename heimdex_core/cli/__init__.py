@@ -1,1 +1,32 @@
 """The command line: parse the arguments, call Library once, print the result."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from heimdex_core.library import Library
+
+
+@contextmanager
+def opened(
+    args: argparse.Namespace, *, create: bool = False, profile: str | None = None, queue: bool = False
+) -> Iterator[Library]:
+    """Open the library that the arguments name, and close it afterwards.
+
+    Args:
+        create: create the library where there is none; otherwise LibraryNotFound is raised.
+        profile: the models of a new library.
+        queue: connect the job queue.
+    """
+    from heimdex_core.library import Library
+
+    with Library.open(getattr(args, "library", None), profile=profile, create=create) as lib:
+        if queue:
+            from heimdex_core.jobs.client import JobQueue
+
+            lib.queue = JobQueue(lib)
+        yield lib

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from heimdex_core import schemas
 from heimdex_core.cli import models as cli_models
+from heimdex_core.cli import opened
 from heimdex_core.cli import reindex as cli_reindex
-from heimdex_core.cli.output import Failure, Printer, ProgressBar
+from heimdex_core.cli.output import Printer, progress_bar, unexpected_error, usage_error
 from heimdex_core.errors import HeimdexError, InvalidWeights
 from heimdex_core.search.channels import channel_names
 from heimdex_core.search.fusion import fusion_names
@@ -103,10 +104,10 @@ def build_parser() -> argparse.ArgumentParser:
     adopt = command("adopt", "copy video folders of another library into this one", run_adopt)
     adopt.add_argument("folders", nargs="+", metavar="FOLDER")
     reindexing = command(
-        "reindex", "rebuild indexes, index videos again, or move the library to other models", run_reindex
+        "reindex", "rebuild indexes, index videos again, or move the library to other models", cli_reindex.run_reindex
     )
     cli_reindex.add_arguments(reindexing)
-    models = command("models", "list, download and check models", run_models)
+    models = command("models", "list, download and check models", cli_models.run_models)
     cli_models.add_arguments(models, shared)
     command("clean-up", "remove deleted videos, expired exports and abandoned work", run_clean_up)
     worker = command("worker", "run queued jobs until stopped", run_worker)
@@ -137,7 +138,7 @@ def run_add(args: argparse.Namespace, out: Printer) -> int:
             return EXIT_OK
         for name in args.files:
             try:
-                with ProgressBar(Path(name).name) as bar:
+                with progress_bar(Path(name).name) as progress:
                     video = lib.add(
                         name,
                         title=args.title,
@@ -145,7 +146,7 @@ def run_add(args: argparse.Namespace, out: Printer) -> int:
                         subtitles=args.subtitles,
                         language=args.language,
                         queue=args.queue,
-                        progress=bar,
+                        progress=progress,
                     )
                 results.append(schemas.video(video))
             except HeimdexError as error:
@@ -203,8 +204,8 @@ def parse_weights(pairs: Sequence[str]) -> dict[str, float] | None:
 
 def run_reel(args: argparse.Namespace, out: Printer) -> int:
     """Render scenes into one file."""
-    with opened(args) as lib, ProgressBar("reel") as bar:
-        export = lib.reel(args.scene_ids, title=args.title, out=args.out, progress=bar)
+    with opened(args) as lib, progress_bar("reel") as progress:
+        export = lib.reel(args.scene_ids, title=args.title, out=args.out, progress=progress)
     out.export(export, Path(args.out).expanduser().resolve())
     return EXIT_OK
 
@@ -224,19 +225,15 @@ def _each_video(change: Callable[[Library, str], Any]) -> Command:
     return run
 
 
+def _retry(lib: Library, video_id: str) -> None:
+    with progress_bar(lib.video(video_id).filename) as progress:
+        lib.retry(video_id, progress=progress)
+
+
 run_delete = _each_video(lambda lib, video_id: lib.delete(video_id))
 run_restore = _each_video(lambda lib, video_id: lib.restore(video_id))
+run_retry = _each_video(_retry)
 run_cancel = _each_video(lambda lib, video_id: lib.cancel(video_id))
-
-
-def run_retry(args: argparse.Namespace, out: Printer) -> int:
-    """Index failed videos again."""
-    with opened(args) as lib:
-        for video_id in args.video_ids:
-            with ProgressBar(lib.video(video_id).filename) as bar:
-                lib.retry(video_id, progress=bar)
-        out.document([schemas.video(lib.video(video_id)) for video_id in args.video_ids])
-    return EXIT_OK
 
 
 def run_adopt(args: argparse.Namespace, out: Printer) -> int:
@@ -244,16 +241,6 @@ def run_adopt(args: argparse.Namespace, out: Printer) -> int:
     with opened(args, create=True) as lib:
         out.document([schemas.video(lib.adopt(folder)) for folder in args.folders])
     return EXIT_OK
-
-
-def run_reindex(args: argparse.Namespace, out: Printer) -> int:
-    """See cli/reindex.py."""
-    return cli_reindex.run_reindex(args, out, opened)
-
-
-def run_models(args: argparse.Namespace, out: Printer) -> int:
-    """See cli/models.py."""
-    return cli_models.run_models(args, out, opened)
 
 
 def run_clean_up(args: argparse.Namespace, out: Printer) -> int:
@@ -282,27 +269,6 @@ def run_doctor(args: argparse.Namespace, out: Printer) -> int:
 
 
 # --- running --------------------------------------------------------------------------------------
-
-
-@contextmanager
-def opened(
-    args: argparse.Namespace, *, create: bool = False, profile: str | None = None, queue: bool = False
-) -> Iterator[Library]:
-    """Open the library that the arguments name, and close it afterwards.
-
-    Args:
-        create: create the library where there is none; otherwise LibraryNotFound is raised.
-        profile: the models of a new library.
-        queue: connect the job queue.
-    """
-    from heimdex_core.library import Library
-
-    with Library.open(getattr(args, "library", None), profile=profile, create=create) as lib:
-        if queue:
-            from heimdex_core.jobs.client import JobQueue
-
-            lib.queue = JobQueue(lib)
-        yield lib
 
 
 @contextmanager
@@ -336,10 +302,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             args = build_parser().parse_args(words)
             return int(args.run(args, out))
         except UsageError as error:
-            out.failure(Failure.usage(str(error)))
+            out.failure(usage_error(str(error)))
             return EXIT_USAGE
         except HeimdexError as error:
-            out.failure(Failure.of(error))
+            out.failure(error.to_dict())
             return EXIT_FAILED
         except KeyboardInterrupt:
             print("Stopped. Run the same command again to continue.", file=sys.stderr)
@@ -351,5 +317,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         except Exception as error:
             if os.environ.get("HEIMDEX_DEBUG"):
                 raise
-            out.failure(Failure.unexpected(error))
+            out.failure(unexpected_error(error))
             return EXIT_FAILED

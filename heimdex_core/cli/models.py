@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
-from heimdex_core.cli.output import Printer
+from heimdex_core.cli import opened
+from heimdex_core.cli.output import Printer, stderr_bar
 from heimdex_core.errors import HeimdexError, LibraryNotFound
+from heimdex_core.formatting import size as size_text
 from heimdex_core.settings import get_settings
 from heimdex_core.types import to_json
 
 if TYPE_CHECKING:
-    from heimdex_core.library import Library
     from heimdex_core.models.download.plan import PullPlan, PullProgress
     from heimdex_core.models.inventory import CheckRow, ModelRow
-
-Opened = Callable[..., AbstractContextManager["Library"]]
 
 DESCRIPTION = """\
 list    the models of every profile: whether they are on this machine, size, licence, and which the library uses
@@ -48,10 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser, shared: argparse.ArgumentPars
     actions.add_parser("path", parents=[shared], help="print the folder that models are downloaded to")
 
 
-def run_models(args: argparse.Namespace, out: Printer, opened: Opened) -> int:
+def run_models(args: argparse.Namespace, out: Printer) -> int:
     """Run one action. The exit status is 1 if a checked model is broken or unfinished, or a named one is missing."""
     if args.action == "list":
-        return _list(args, out, opened)
+        return _list(args, out)
     if args.action == "pull":
         return _pull(args, out)
     if args.action == "check":
@@ -67,7 +62,7 @@ def _folder() -> Path:
     return models_folder(get_settings().models_dir)
 
 
-def _list(args: argparse.Namespace, out: Printer, opened: Opened) -> int:
+def _list(args: argparse.Namespace, out: Printer) -> int:
     from heimdex_core.models.inventory import list_models
 
     library: dict[str, Any] | None = None
@@ -87,7 +82,7 @@ def _list(args: argparse.Namespace, out: Printer, opened: Opened) -> int:
 
 
 def _list_line(row: ModelRow) -> str:
-    size = _size(row.size_bytes) if row.size_bytes else "?"
+    size = size_text(row.size_bytes) if row.size_bytes else "?"
     mark = "*" if row.is_used else " "
     return (
         f"{mark} {row.profile:8} {row.kind:8} {row.state:10} {size:>8}  {row.spec}  {row.licence}  {row.revision[:12]}"
@@ -104,8 +99,13 @@ def _pull(args: argparse.Namespace, out: Printer) -> int:
         return 0
     if not out.as_json:
         print(_plan_text(plan), file=sys.stderr)
-    with _BytesBar("models", plan.bytes_total) as bar:
-        folders = puller.pull(plan, report=bar)
+    with stderr_bar("models", plan.bytes_total, unit="B", unit_scale=True) as bar:
+
+        def show(progress: PullProgress) -> None:
+            bar.set_postfix_str(f"{progress.repo} {progress.file}", refresh=False)
+            bar.update(progress.bytes_done - bar.n)
+
+        folders = puller.pull(plan, report=show)
     document = {**plan.to_dict(), "bytes_fetched": plan.bytes_missing, "folders": [str(one) for one in folders]}
     out.document(document, text="\n".join(str(folder) for folder in folders) + _where_to(args))
     return 0
@@ -118,10 +118,11 @@ def _where_to(args: argparse.Namespace) -> str:
 def _plan_text(plan: PullPlan) -> str:
     lines = []
     for item in plan.items:
-        state = "present" if item.is_here else f"{_size(item.bytes_missing)} of {_size(item.bytes_total)} to download"
+        missing = f"{size_text(item.bytes_missing)} of {size_text(item.bytes_total)} to download"
+        state = "present" if item.is_here else missing
         lines.append(f"{item.spec}  {item.repo}@{item.revision[:12]}  {item.licence}  {state}")
     lines.append(
-        f"{_size(plan.bytes_missing)} to download to {plan.folder} ({_size(plan.free_bytes)} free)"
+        f"{size_text(plan.bytes_missing)} to download to {plan.folder} ({size_text(plan.free_bytes)} free)"
         if plan.bytes_missing
         else "Nothing to download."
     )
@@ -132,8 +133,8 @@ def _check(args: argparse.Namespace, out: Printer) -> int:
     from heimdex_core.models.inventory import check_models, size_to_check
 
     settings = get_settings()
-    with _BytesBar("check", size_to_check(settings, *args.names)) as bar:
-        rows = check_models(settings, *args.names, on_bytes=bar.more)
+    with stderr_bar("check", size_to_check(settings, *args.names), unit="B", unit_scale=True) as bar:
+        rows = check_models(settings, *args.names, on_bytes=bar.update)
     out.document(to_json(rows), text="\n".join(_check_line(row) for row in rows))
     bad = ("broken", "unfinished", "missing") if args.names else ("broken", "unfinished")
     return 1 if any(row.state in bad for row in rows) else 0
@@ -145,41 +146,3 @@ def _check_line(row: CheckRow) -> str:
     else:
         text = " ".join(part for part in (*(row.problems if row.state == "broken" else ()), row.hint) if part)
     return f"{row.state:10} {row.spec}  {text}".rstrip()
-
-
-def _size(size_bytes: int) -> str:
-    """A size in decimal units: 2.5 GB, 471 MB, 12 kB."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size_bytes >= factor:
-            return (
-                f"{size_bytes / factor:.1f} {unit}" if size_bytes < 10 * factor else f"{size_bytes / factor:.0f} {unit}"
-            )
-    return f"{size_bytes} B"
-
-
-class _BytesBar:
-    """A progress bar of bytes on stderr; nothing is drawn where stderr is no terminal."""
-
-    def __init__(self, name: str, total: int) -> None:
-        self._bar: Any = tqdm(
-            total=total,
-            desc=name,
-            unit="B",
-            unit_scale=True,
-            file=sys.stderr,
-            leave=False,
-            disable=not sys.stderr.isatty(),
-        )
-
-    def __call__(self, progress: PullProgress) -> None:
-        self._bar.set_postfix_str(f"{progress.repo} {progress.file}", refresh=False)
-        self._bar.update(progress.bytes_done - self._bar.n)
-
-    def more(self, size: int) -> None:
-        self._bar.update(size)
-
-    def __enter__(self) -> _BytesBar:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.close()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -16,39 +16,25 @@ from heimdex_core import schemas
 from heimdex_core.errors import HeimdexError
 from heimdex_core.formatting import precise
 from heimdex_core.search.channels.base import REASONS
-from heimdex_core.types import ChannelState, Export, SearchResult, StageProgress, to_json
+from heimdex_core.types import ChannelState, Export, Json, SearchResult, StageProgress, to_json
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A command that failed, as an error with code, category, message, hint and details."""
+def usage_error(message: str) -> Json:
+    """The error of arguments that cannot be parsed."""
+    return {
+        "code": "USAGE",
+        "category": "validation",
+        "message": message,
+        "hint": "`--help` lists the commands and options.",
+    }
 
-    error: dict[str, Any]
 
-    @staticmethod
-    def of(error: HeimdexError) -> Failure:
-        """An error of the core."""
-        return Failure({key: error.to_dict()[key] for key in (*schemas.ERROR_FIELDS, "details")})
-
-    @staticmethod
-    def usage(message: str) -> Failure:
-        """Arguments that cannot be parsed."""
-        return Failure(
-            {
-                "code": "USAGE",
-                "category": "validation",
-                "message": message,
-                "hint": "`--help` lists the commands and options.",
-            }
-        )
-
-    @staticmethod
-    def unexpected(error: Exception) -> Failure:
-        """A defect of the software; only the exception's own text is shown."""
-        logging.getLogger(__name__).debug("unexpected", exc_info=error)
-        wrapped = HeimdexError(reason=f"{type(error).__name__}: {error}")
-        wrapped.hint = "Run the command again with HEIMDEX_DEBUG=1 to see the traceback, and report it."
-        return Failure.of(wrapped)
+def unexpected_error(error: Exception) -> Json:
+    """The error of a defect of the software; only the exception's own text is shown."""
+    logging.getLogger(__name__).debug("unexpected", exc_info=error)
+    wrapped = HeimdexError(reason=f"{type(error).__name__}: {error}")
+    wrapped.hint = "Run the command again with HEIMDEX_DEBUG=1 to see the traceback, and report it."
+    return wrapped.to_dict()
 
 
 class Printer:
@@ -79,12 +65,12 @@ class Printer:
                 self._line(_row_text(row))
         self.stream.flush()
 
-    def failure(self, failure: Failure) -> None:
-        """Print why a command failed: as JSON on the stream, else on stderr."""
+    def failure(self, error: Json) -> None:
+        """Print why a command failed, with code, category, message and hint: as JSON on the stream, else on stderr."""
         if self.as_json:
-            self.document({"error": failure.error})
+            self.document({"error": error})
         else:
-            print(f"{failure.error['message']}\n{failure.error['hint']}", file=sys.stderr)
+            print(f"{error['message']}\n{error['hint']}", file=sys.stderr)
 
     def _line(self, text: str) -> None:
         if text:
@@ -165,28 +151,20 @@ def _row_text(row: dict[str, Any]) -> str:
     return "  ".join(f"{key}={value}" for key, value in row.items())
 
 
-class ProgressBar:
-    """A progress bar on stderr; nothing is drawn where stderr is no terminal."""
+@contextmanager
+def progress_bar(name: str) -> Iterator[Callable[[StageProgress], None]]:
+    """A progress bar on stderr with `name` before it; the callback for `progress=`."""
+    with stderr_bar(name, 100, bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining} {postfix}") as bar:
 
-    def __init__(self, name: str) -> None:
-        """`name` is shown before the bar."""
-        self._bar: Any = tqdm(
-            total=100, desc=name, file=sys.stderr, leave=False, disable=not sys.stderr.isatty(), bar_format=_BAR
-        )
+        def show(progress: StageProgress) -> None:
+            share = (progress.stage_number - 1 + progress.fraction) / max(progress.stage_count, 1)
+            bar.set_postfix_str(progress.stage, refresh=False)
+            bar.update(max(0.0, share * 100 - bar.n))
 
-    def __call__(self, progress: StageProgress) -> None:
-        """Show where the work stands; the callback for `progress=`."""
-        share = (progress.stage_number - 1 + progress.fraction) / max(progress.stage_count, 1)
-        self._bar.set_postfix_str(progress.stage, refresh=False)
-        self._bar.update(max(0.0, share * 100 - self._bar.n))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.close()
+        yield show
 
 
-_BAR = "{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining} {postfix}"
+def stderr_bar(name: str, total: float, **options: Any) -> Any:
+    """A tqdm bar on stderr; nothing is drawn where stderr is no terminal."""
+    is_hidden = not sys.stderr.isatty()
+    return tqdm(total=total, desc=name, file=sys.stderr, leave=False, disable=is_hidden, **options)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core import schemas
-from heimdex_core.cli.output import Printer, ProgressBar
+from heimdex_core.cli import opened
+from heimdex_core.cli.output import Printer, progress_bar
 from heimdex_core.errors import InvalidValue
 
 if TYPE_CHECKING:
     from heimdex_core.library import Library
     from heimdex_core.library.migration import MigrationStatus
-
-Opened = Callable[..., AbstractContextManager["Library"]]
 
 DESCRIPTION = """\
 Without arguments: rebuild the indexes from the videos' own files.
@@ -55,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--queue", action="store_true", help="let the worker do it")
 
 
-def run_reindex(args: argparse.Namespace, out: Printer, opened: Opened) -> int:
+def run_reindex(args: argparse.Namespace, out: Printer) -> int:
     """Do what the options ask for; see DESCRIPTION."""
     with opened(args, queue=args.queue or args.cancel) as lib:
         if args.video_ids or args.all:
@@ -69,13 +66,11 @@ def run_reindex(args: argparse.Namespace, out: Printer, opened: Opened) -> int:
             text = "Removed: " + (", ".join(f"set {one.set_id} ({one.profile})" for one in dropped) or "nothing")
             out.document([{"set_id": one.set_id, "profile": one.profile} for one in dropped], text=text)
         elif args.undo:
-            with ProgressBar("undo") as bar:
-                status = lib.model_sets.undo(queue=args.queue, progress=bar)
+            with progress_bar("undo") as progress:
+                status = lib.model_sets.undo(queue=args.queue, progress=progress)
             _print_status(status, out)
         elif _names_models(args):
-            with ProgressBar("move") as bar:
-                status = _move(lib, args, bar)
-            _print_status(status, out)
+            _print_status(_move(lib, args), out)
         else:
             report = lib.reindex()
             out.document(report, text="Indexes rebuilt: " + ", ".join(f"{k} {v}" for k, v in report.items()))
@@ -87,19 +82,20 @@ def _names_models(args: argparse.Namespace) -> bool:
     return any(one is not None for one in models) or bool(args.add_space or args.drop_space)
 
 
-def _move(lib: Library, args: argparse.Namespace, bar: ProgressBar) -> MigrationStatus:
-    return lib.model_sets.move_to(
-        args.profile,
-        speech=args.speech,
-        text=args.text,
-        vision=args.vision,
-        caption=args.caption,
-        add_spaces=args.add_space,
-        drop_spaces=args.drop_space,
-        keep_spaces=args.keep_spaces,
-        queue=args.queue,
-        progress=bar,
-    )
+def _move(lib: Library, args: argparse.Namespace) -> MigrationStatus:
+    with progress_bar("move") as progress:
+        return lib.model_sets.move_to(
+            args.profile,
+            speech=args.speech,
+            text=args.text,
+            vision=args.vision,
+            caption=args.caption,
+            add_spaces=args.add_space,
+            drop_spaces=args.drop_space,
+            keep_spaces=args.keep_spaces,
+            queue=args.queue,
+            progress=progress,
+        )
 
 
 def _videos(lib: Library, args: argparse.Namespace, out: Printer) -> None:
@@ -108,8 +104,8 @@ def _videos(lib: Library, args: argparse.Namespace, out: Printer) -> None:
     for video_id in video_ids:
         lib.video(video_id)
     for video_id in video_ids:
-        with ProgressBar(lib.video(video_id).filename) as bar:
-            lib.reindex_video(video_id, language=args.language, params=params, queue=args.queue, progress=bar)
+        with progress_bar(lib.video(video_id).filename) as progress:
+            lib.reindex_video(video_id, language=args.language, params=params, queue=args.queue, progress=progress)
     out.document([schemas.video(lib.video(video_id)) for video_id in video_ids])
 
 

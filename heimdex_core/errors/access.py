@@ -1,4 +1,4 @@
-"""Not there, or not for this person."""
+"""Something does not exist, or the user has no access to it."""
 
 from __future__ import annotations
 
@@ -6,42 +6,56 @@ from heimdex_core.errors.base import AccessError
 
 
 class VideoNotFound(AccessError):
+    """The library has no video with this id, or it belongs to another user."""
+
     code = "VIDEO_NOT_FOUND"
     message_template = "There is no video {video_id}."
-    hint_template = "`python -m heimdex_core videos` lists what there is."
+    hint_template = "List the videos with `python -m heimdex_core videos`."
 
 
 class SceneNotFound(AccessError):
+    """No current generation has a scene with this id."""
+
     code = "SCENE_NOT_FOUND"
     message_template = "There is no scene {scene_id}."
-    hint_template = "It may have moved when its video was indexed again. Search for it once more."
+    hint_template = "Its video may have been deleted or indexed again with other scenes. Search for it again."
 
 
 class ExportNotFound(AccessError):
+    """There is no export with this id, or its file has expired."""
+
     code = "EXPORT_NOT_FOUND"
     message_template = "There is no export {export_id}."
     hint_template = "It may have expired. Render it again."
 
 
 class ReelNotFound(AccessError):
+    """There is no reel with this id."""
+
     code = "REEL_NOT_FOUND"
     message_template = "There is no reel {reel_id}."
     hint_template = "It may have been deleted. Choose another one."
 
 
 class LinkInvalid(AccessError):
+    """A signed link was changed, or is not for this user or file."""
+
     code = "LINK_INVALID"
     message_template = "This link is not valid."
-    hint_template = "Reload the page to get a new one."
+    hint_template = "Reload the page to get a new link."
 
 
 class LinkExpired(AccessError):
+    """A signed link is too old."""
+
     code = "LINK_EXPIRED"
     message_template = "This link has expired."
-    hint_template = "Reload the page to get a new one."
+    hint_template = "Reload the page to get a new link."
 
 
 class OriginRefused(AccessError):
+    """A page of another site sent the request."""
+
     code = "ORIGIN_REFUSED"
     message_template = "The request came from another site ({origin})."
-    hint_template = "Open the application under its own address and try again."
+    hint_template = "Open the app at its own address and try again."

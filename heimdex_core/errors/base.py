@@ -1,4 +1,4 @@
-"""What every error has, its kinds, and reading one back from JSON."""
+"""The base class of all errors, the categories, and errors as JSON."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ JsonValue = Any
 
 
 class HeimdexError(Exception):
-    """Base of the tree. ``details`` are JSON values named by the templates."""
+    """Base class of all errors.
+
+    Args:
+        details: JSON values, one for each {field} of the templates.
+    """
 
     code: ClassVar[str] = "INTERNAL"
     category: ClassVar[str] = "processing"
     message_template: ClassVar[str] = "Something went wrong: {reason}"
     hint_template: ClassVar[str] = (
-        "Try again; if it stays, run `python -m heimdex_core doctor` and report what it says."
+        "Try again. If it keeps happening, run `python -m heimdex_core doctor` and report its output."
     )
 
     def __init__(self, **details: JsonValue) -> None:
@@ -29,7 +33,7 @@ class HeimdexError(Exception):
         return (_rebuild, (self.to_dict(),))
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """The error as JSON: code, category, message, hint, details."""
+        """The error as JSON values: code, category, message, hint and details."""
         return {
             "code": self.code,
             "category": self.category,
@@ -40,16 +44,16 @@ class HeimdexError(Exception):
 
     @staticmethod
     def from_dict(data: dict[str, JsonValue]) -> HeimdexError:
-        """The error that `to_dict` described; an unknown code becomes the base class."""
+        """The inverse of `to_dict`. An unknown code gives an error of the base class with the same message and hint."""
         return _rebuild(data)
 
 
 def fill(template: str, details: dict[str, JsonValue]) -> str:
-    """`template` with its {fields} taken from `details`; a missing one is left visible, never raised."""
-    return string.Formatter().vformat(template, (), _Visible(details))
+    """Replace the {fields} of `template` by the values of `details`. A field without a value stays as it is."""
+    return string.Formatter().vformat(template, (), _KeepMissing(details))
 
 
-class _Visible(dict[str, Any]):
+class _KeepMissing(dict[str, Any]):
     def __missing__(self, key: str) -> str:
         return "{" + key + "}"
 
@@ -64,7 +68,7 @@ def _rebuild(data: dict[str, JsonValue]) -> HeimdexError:
 
 
 def error_classes() -> dict[str, type[HeimdexError]]:
-    """Every error class by its code: the base and all the leaves."""
+    """Every error class that has a code of its own, by that code."""
     found: dict[str, type[HeimdexError]] = {HeimdexError.code: HeimdexError}
     todo: list[type[HeimdexError]] = [HeimdexError]
     while todo:

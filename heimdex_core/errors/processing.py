@@ -1,4 +1,4 @@
-"""Work on it went wrong."""
+"""Indexing, searching, rendering or the work queue failed."""
 
 from __future__ import annotations
 
@@ -6,63 +6,86 @@ from heimdex_core.errors.base import ProcessingError
 
 
 class Cancelled(ProcessingError):
+    """The user stopped the work."""
+
     code = "CANCELLED"
-    message_template = "Stopped on request."
-    hint_template = "Nothing is lost: start it again and the finished stages are kept."
+    message_template = "The work was cancelled."
+    hint_template = "Finished stages are kept. Start it again to continue."
 
 
 class StageFailed(ProcessingError):
+    """A stage of the ingest raised an unexpected error."""
+
     code = "STAGE_FAILED"
     message_template = "The stage {stage} failed: {reason}"
-    hint_template = "Retry it; the finished stages are kept. If it stays, the log has the details."
+    hint_template = "Retry it; finished stages are kept. If it keeps happening, look in the log for details."
 
 
 class RenderFailed(ProcessingError):
+    """ffmpeg could not render an export."""
+
     code = "RENDER_FAILED"
     message_template = "The file could not be rendered: {reason}"
-    hint_template = "Try again without the clip that is named, or with another quality."
+    hint_template = "Remove the clip that causes it, if one is named, and try again."
 
 
 class RenderCheckFailed(ProcessingError):
+    """A rendered file differs from its plan in duration, size, codec or synchronisation."""
+
     code = "RENDER_CHECK_FAILED"
     message_template = "The rendered file does not match its plan: {reason}"
-    hint_template = "Nothing was published. Render it again; if it stays, leave out the clip that is named."
+    hint_template = "The file was discarded. Render it again. If it keeps happening, remove clips to find the cause."
 
 
 class RenderTimeout(ProcessingError):
+    """Rendering exceeded the time limit."""
+
     code = "RENDER_TIMEOUT"
     message_template = "Rendering took longer than {limit_s} s and was stopped."
-    hint_template = "Make the reel shorter, or raise HEIMDEX_RENDER_TIMEOUT_S."
+    hint_template = "Make the reel shorter, or increase HEIMDEX_RENDER_TIMEOUT_S."
 
 
 class SearchFailed(ProcessingError):
+    """Every channel of a search failed."""
+
     code = "SEARCH_FAILED"
-    message_template = "No part of the search could answer: {reasons}"
-    hint_template = "Run `python -m heimdex_core reindex`; `doctor` tells what is broken."
+    message_template = "No search channel could return results: {reasons}"
+    hint_template = (
+        "Run `python -m heimdex_core doctor` to see what is wrong. `python -m heimdex_core reindex` rebuilds the"
+        " indexes."
+    )
 
 
 class JobsUnavailable(ProcessingError):
+    """The queue of the worker cannot be opened, or no worker is running."""
+
     code = "JOBS_UNAVAILABLE"
     message_template = "The work queue cannot be reached: {reason}"
-    hint_template = "Start a worker with `python -m heimdex_core worker`, or add without --queue."
+    hint_template = "Start a worker with `python -m heimdex_core worker`, or add the video without --queue."
 
 
 class ModelsChanged(ProcessingError):
+    """The library switched to another model set before a result could be stored."""
+
     code = "MODELS_CHANGED"
-    message_template = "The library moved to other models (set {active}) while this was made with set {used}."
-    hint_template = "Run the work again; what still holds is kept."
+    message_template = "The library switched to model set {active} while this was processed with model set {used}."
+    hint_template = "Start it again; results that are still valid are reused."
 
 
 class MoveIncomplete(ProcessingError):
+    """Some videos could not be indexed with the new models, so the library did not switch to them."""
+
     code = "MOVE_INCOMPLETE"
-    message_template = "{missing} of {total} videos are not indexed with the models of {profile} yet."
+    message_template = "{missing} of {total} videos are not yet indexed with the {profile} models."
     hint_template = (
-        "Run `python -m heimdex_core reindex --profile {profile}` again; finished videos are kept. "
-        "Search goes on with the models that are active."
+        "Run `python -m heimdex_core reindex --profile {profile}` again; finished videos are kept."
+        " Until then, searches use the previous models."
     )
 
 
 class WorkerLost(ProcessingError):
+    """The worker process crashed repeatedly on the same stage."""
+
     code = "WORKER_LOST"
-    message_template = "The worker stopped {times} times while it worked on this."
-    hint_template = "The file may need more memory than there is. Retry it, or look into the worker's log."
+    message_template = "The worker stopped unexpectedly {times} times while processing this."
+    hint_template = "The file may need more memory than is available. Retry it, or check the worker's log."

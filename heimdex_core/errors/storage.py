@@ -1,4 +1,4 @@
-"""The library or the disk."""
+"""A problem with the library folder, its files or the disk."""
 
 from __future__ import annotations
 
@@ -6,63 +6,97 @@ from heimdex_core.errors.base import StorageError
 
 
 class DiskFull(StorageError):
+    """The disk of the library is full, or would have less free space than the reserve in the settings."""
+
     code = "DISK_FULL"
-    message_template = "The disk is full while writing {what} ({needed_bytes} bytes wanted, {free_bytes} free)."
-    hint_template = "Free some space or move the library to a larger disk, then try again. What was there is untouched."
+    message_template = (
+        "There is not enough disk space for writing {what}: {needed_bytes} bytes needed, {free_bytes} bytes free."
+    )
+    hint_template = (
+        "Free some space or move the library to a larger disk, then try again. Existing files are not affected."
+    )
 
 
 class ModelsDiskFull(DiskFull):
+    """The disk of the models folder is too small for a download."""
+
     code = "MODELS_DISK_FULL"
-    message_template = "{what} needs {needed_bytes} bytes in {folder}; {free_bytes} are free."
+    message_template = (
+        "There is not enough disk space for {what} in {folder}: {needed_bytes} bytes needed, {free_bytes} bytes free."
+    )
     hint_template = (
         "Free some space, or choose a folder on a larger disk with --to or HEIMDEX_MODELS_DIR."
-        " What has arrived is kept."
+        " What has been downloaded is kept."
     )
 
 
 class LibraryNotFound(StorageError):
+    """A folder contains no library."""
+
     code = "LIBRARY_NOT_FOUND"
     message_template = "There is no library at {path}."
-    hint_template = "Give another folder with --library or HEIMDEX_LIBRARY, or `add` a video to make one."
+    hint_template = "Choose another folder with --library or HEIMDEX_LIBRARY, or `add` a video to create a library."
 
 
 class LibraryVersion(StorageError):
+    """A library was written by a newer version."""
+
     code = "LIBRARY_VERSION"
-    message_template = "The library has format {found}; this software reads up to {supported}."
-    hint_template = "Update Heimdex Workbench to open it."
+    message_template = "The library has format {found}; this version supports formats up to {supported}."
+    hint_template = "Update Heimdex Workbench to open this library."
 
 
 class LibraryDamaged(StorageError):
+    """A file of the library cannot be read."""
+
     code = "LIBRARY_DAMAGED"
     message_template = "{what} of the library cannot be read: {reason}"
-    hint_template = "`python -m heimdex_core reindex` makes indexes again; `adopt` takes videos into a new library."
+    hint_template = (
+        "`python -m heimdex_core reindex` rebuilds the indexes; `python -m heimdex_core adopt` copies videos into a"
+        " new library."
+    )
 
 
 class LibraryBusy(StorageError):
+    """Another process holds a lock of the library."""
+
     code = "LIBRARY_BUSY"
-    message_template = "{what} is in use by process {pid} since {seconds} s."
-    hint_template = "Wait until it is done, or end that process if it hangs."
+    message_template = "{what} has been in use by process {pid} for {seconds} s."
+    hint_template = "Wait until it has finished, or end that process if it hangs."
 
 
 class ViewOutdated(StorageError):
+    """A search needs files that have been replaced since it began."""
+
     code = "VIEW_OUTDATED"
-    message_template = "The library has moved on, and {what} of this view of it cannot be opened any more."
-    hint_template = "Take a new view with `reader.view()`; searching from the library does so by itself."
+    message_template = "The library has changed, and {what} is no longer available."
+    hint_template = "Try again; a new search uses the current state of the library."
 
 
 class NestedTransaction(StorageError):
+    """A catalog transaction was opened inside another one."""
+
     code = "NESTED_TRANSACTION"
     message_template = "A catalog transaction was opened inside another one."
-    hint_template = "This is a defect of the software; please report it."
+    hint_template = "This is a defect of the software. Please report it."
 
 
 class SpaceMismatch(StorageError):
+    """Vectors were computed by another model than those of their space."""
+
     code = "SPACE_MISMATCH"
-    message_template = "The space {space} holds {expected}; {found} cannot be put into it or searched in it."
-    hint_template = "Use the library's own profile, or move it with `python -m heimdex_core reindex --profile`."
+    message_template = (
+        "The space {space} contains vectors of {expected}; vectors of {found} cannot be stored or searched in it."
+    )
+    hint_template = (
+        "Use the library's own profile, or switch the library to other models with"
+        " `python -m heimdex_core reindex --profile`."
+    )
 
 
 class InvalidFolder(StorageError):
+    """A folder that was to be adopted is not a video folder of a library."""
+
     code = "INVALID_FOLDER"
     message_template = "{path} is not a video folder of a library: {reason}"
-    hint_template = "Give a folder videos/<video_id> copied whole from another library."
+    hint_template = "Choose a folder videos/<video_id> that was copied completely from another library."

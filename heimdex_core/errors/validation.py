@@ -1,4 +1,4 @@
-"""What was given cannot be used."""
+"""A file, a value or a request cannot be used as it is."""
 
 from __future__ import annotations
 
@@ -6,106 +6,144 @@ from heimdex_core.errors.base import ValidationError
 
 
 class FileUnreadable(ValidationError):
+    """A file does not exist, is not a file or may not be read."""
+
     code = "FILE_UNREADABLE"
     message_template = "{filename} cannot be read: {reason}"
-    hint_template = "Check that the path exists, is a file, and that you may read it."
+    hint_template = "Check that the path exists, that it is a file, and that you have permission to read it."
 
 
 class EmptyFile(ValidationError):
+    """A file has no content."""
+
     code = "EMPTY_FILE"
     message_template = "{filename} is empty (0 bytes)."
-    hint_template = "Copy or download the file again; the transfer probably stopped before it began."
+    hint_template = "The copy or download was probably interrupted. Copy or download the file again."
 
 
 class NotAVideo(ValidationError):
+    """The content of a file is not a supported video container."""
+
     code = "NOT_A_VIDEO"
     message_template = "{filename} is not a video file: {reason}"
-    hint_template = "Give an MP4, MOV, AVI, MKV or WebM file. The content decides, not the name."
+    hint_template = "Use an MP4, MOV, AVI, MKV or WebM file. The content of the file counts, not its name."
 
 
 class NoVideoStream(ValidationError):
+    """A container has no video track."""
+
     code = "NO_VIDEO_STREAM"
-    message_template = "{filename} has no picture, only {streams}."
-    hint_template = "Audio files cannot be searched by scene. Give a file with a video track."
+    message_template = "{filename} has no video track, only {streams}."
+    hint_template = "Files without a video track cannot be divided into scenes. Use a file that has one."
 
 
 class UndecodableVideo(ValidationError):
+    """A video track from which no frame can be decoded."""
+
     code = "UNDECODABLE_VIDEO"
-    message_template = "No picture of {filename} can be decoded: {reason}"
-    hint_template = "The file is truncated or damaged. Export it again from the editor, or copy the original again."
+    message_template = "No frame of {filename} can be decoded: {reason}"
+    hint_template = (
+        "The file is incomplete, damaged or in an unsupported format. Copy it again, or export it again from the"
+        " editor."
+    )
 
 
 class TruncatedFile(ValidationError):
+    """The end of a file is missing."""
+
     code = "TRUNCATED_FILE"
-    message_template = "{filename} is cut short: {reason}"
-    hint_template = "Copy or download the file again; repair an interrupted recording with a tool such as untrunc."
+    message_template = "{filename} is incomplete: {reason}"
+    hint_template = "Copy or download the file again. Repair an interrupted recording with a tool such as untrunc."
 
 
 class FileTooLarge(ValidationError):
+    """A file is larger than the limit in the settings."""
+
     code = "FILE_TOO_LARGE"
-    message_template = "{filename} has {size_bytes} bytes; the limit is {limit_bytes}."
-    hint_template = "Make the file smaller, or raise HEIMDEX_MAX_FILE_BYTES."
+    message_template = "{filename} is too large ({size_bytes} bytes); the limit is {limit_bytes} bytes."
+    hint_template = "Use a smaller file, or increase HEIMDEX_MAX_FILE_BYTES."
 
 
 class VideoTooLong(ValidationError):
+    """A video is longer than the limit in the settings."""
+
     code = "VIDEO_TOO_LONG"
-    message_template = "{filename} lasts {duration_s} s; the limit is {limit_s} s."
-    hint_template = "Cut the video into parts, or raise HEIMDEX_MAX_DURATION_S."
+    message_template = "{filename} is {duration_s} s long; the limit is {limit_s} s."
+    hint_template = "Cut the video into parts, or increase HEIMDEX_MAX_DURATION_S."
 
 
 class DurationMismatch(ValidationError):
+    """The duration in the header differs from the duration of the content."""
+
     code = "DURATION_MISMATCH"
-    message_template = "{filename} says it lasts {claimed_s} s but holds {measured_s} s."
+    message_template = "The header of {filename} claims {claimed_s} s, but the file contains {measured_s} s."
     hint_template = (
-        "The header is wrong or the file incomplete: `ffmpeg -i IN -c copy OUT` rewrites it; or export it again."
+        "The header is wrong, or the file is incomplete. Export the video again, or rewrite the header with"
+        " `ffmpeg -i IN -c copy OUT`."
     )
 
 
 class SubtitlesUnreadable(ValidationError):
+    """A subtitle file has another format, or no timed lines."""
+
     code = "SUBTITLES_UNREADABLE"
     message_template = "The subtitles {filename} cannot be used: {reason}"
-    hint_template = "Give an .srt or .vtt file with at least one timed line, best saved as UTF-8."
+    hint_template = "Use an .srt or .vtt file with at least one timed line, preferably in UTF-8."
 
 
 class InvalidQuery(ValidationError):
+    """The text of a query is empty or too long."""
+
     code = "INVALID_QUERY"
-    message_template = "The query has {length} characters; it may have {minimum} to {maximum}."
-    hint_template = "Write a word or a sentence that describes the moment."
+    message_template = "The query has {length} characters; it must have {minimum} to {maximum}."
+    hint_template = "Enter a word or a sentence that describes the scene."
 
 
 class InvalidWeights(ValidationError):
+    """Weights of a search that cannot be used."""
+
     code = "INVALID_WEIGHTS"
     message_template = "The weights {weights} cannot be used: {reason}"
-    hint_template = "Give each channel a weight from 0 to 1, with at least one above 0."
+    hint_template = "Give each channel a weight from 0 to 1, and at least one channel a weight above 0."
 
 
 class UnknownName(ValidationError):
+    """A name that is not registered."""
+
     code = "UNKNOWN_NAME"
     message_template = "There is no {kind} called {name}."
     hint_template = "Choose one of: {known}."
 
 
 class InvalidValue(ValidationError):
+    """A value of the wrong type or outside its range."""
+
     code = "INVALID_VALUE"
     message_template = "{name} = {value} cannot be used: {reason}"
-    hint_template = "Give a value in the stated range."
+    hint_template = "Enter a value that meets this condition."
 
 
 class InvalidReel(ValidationError):
+    """A reel with too many or no clips, or with clips or a title that cannot be used."""
+
     code = "INVALID_REEL"
-    message_template = "This reel cannot be made: {reason}"
+    message_template = "This reel cannot be created: {reason}"
     hint_template = (
         "A reel has 1 to {max_scenes} scenes of indexed videos and a title of at most {max_title} characters."
     )
 
 
 class InvalidTransition(ValidationError):
+    """A change of state that the life of a video does not have."""
+
     code = "INVALID_TRANSITION"
-    message_template = "A video that is {state} cannot become {wanted}."
-    hint_template = "Reload the page; its state changed in the meantime."
+    message_template = "A video in the state {state} cannot change to {wanted}."
+    hint_template = "Its state has changed in the meantime. Reload the page."
 
 
 class InvalidSql(ValidationError):
+    """A query of `Library.sql` that cannot be run."""
+
     code = "INVALID_SQL"
     message_template = "The query cannot be run: {reason}"
-    hint_template = "Only reading is possible. `lib.sql('show tables')` lists what there is."
+    hint_template = "Only read-only queries are allowed. `lib.sql('show tables')` lists the tables."

@@ -63,14 +63,13 @@ def evaluate(run: Run, qrels: Qrels, metrics: Sequence[str] = METRICS) -> Evalua
     """
     import ir_measures
 
-    measures = {name: _measure(name) for name in metrics}
+    measures = {_measure(name): name for name in metrics}
     judged = {query_id: grades for query_id, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
     scored = {query_id: _by_rank(run.get(query_id, ())) for query_id in judged}
     per_query = {query_id: dict.fromkeys(metrics, 0.0) for query_id in judged}
-    names = {measure: name for name, measure in measures.items()}
     if any(scored.values()):
-        for found in ir_measures.iter_calc(list(measures.values()), judged, scored):
-            per_query[found.query_id][names[found.measure]] = float(found.value)
+        for found in ir_measures.iter_calc(list(measures), judged, scored):
+            per_query[found.query_id][measures[found.measure]] = float(found.value)
     count = max(len(per_query), 1)
     return Evaluation(
         metrics=tuple(metrics),

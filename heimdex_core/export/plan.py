@@ -1,49 +1,50 @@
-"""The plan of a reel: its clips, checked before anything is rendered."""
+"""The record of a new export: its clips, checked before anything is rendered."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from heimdex_core.errors import InvalidReel, InvalidValue
 from heimdex_core.export.kind import ExportKind
 from heimdex_core.settings import Settings
 from heimdex_core.types import Export, ExportState, ReelClip, Scene, utc_now
 
-if TYPE_CHECKING:
-    from heimdex_core.store.view import View
-
 MIN_CLIP_S = 0.001
 """The shortest clip: one millisecond, the resolution of scene ids."""
 
 
-@dataclass(frozen=True)
-class ReelPlan:
-    """A reel that can be rendered: its clips lie inside scenes that exist."""
+class SceneLookup(Protocol):
+    """The part of `store.view.View` that a plan uses."""
 
-    title: str
-    clips: tuple[ReelClip, ...]
-
-    @property
-    def duration_s(self) -> float:
-        """The sum of the clips' durations."""
-        return sum(clip.duration_s for clip in self.clips)
+    def scene(self, user_id: str, scene_id: str) -> Scene:
+        """The scene as it is now. Raises SceneNotFound."""
+        ...
 
 
-def plan_reel(view: View, user_id: str, clips: Sequence[ReelClip | str], *, title: str, settings: Settings) -> ReelPlan:
-    """The plan of a reel. Each clip is trimmed to its scene as it is now.
+def plan_export(
+    view: SceneLookup,
+    user_id: str,
+    clips: Sequence[ReelClip | str],
+    *,
+    kind: ExportKind,
+    title: str,
+    settings: Settings,
+) -> Export:
+    """The record of an export that can be rendered: its clips lie inside scenes that exist.
 
-    A scene that moved when its video was indexed again is found by its overlap.
+    Each clip is trimmed to its scene as it is now; a scene that moved when its video was indexed again is found by its
+    overlap. The parameters of the rendering are decided here and stored with the record.
 
     Args:
         view: the library's current view.
         user_id: whose scenes may be used.
         clips: clips or scene ids, in the order of the reel; 1 to `settings.max_reel_scenes`.
+        kind: what is rendered of them.
         title: at most `settings.max_title_chars` characters without control characters; white space around it is
             removed.
-        settings: the limits.
+        settings: the limits, and the parameters of the kind.
 
     Raises InvalidReel for a wrong number of clips, a wrong title or a clip outside its scene; SceneNotFound for a
     scene that does not exist or belongs to another user.
@@ -57,18 +58,13 @@ def plan_reel(view: View, user_id: str, clips: Sequence[ReelClip | str], *, titl
         raise _invalid(f"its title has {len(title)} characters", settings)
     if any(ord(character) < 32 for character in title):
         raise _invalid("its title has a line break or another control character", settings)
-    return ReelPlan(title, tuple(_plan_clip(view, user_id, clip, n, settings) for n, clip in enumerate(clips, 1)))
-
-
-def new_export(plan: ReelPlan, user_id: str, settings: Settings, kind: ExportKind) -> Export:
-    """The record of an export that is to be rendered. Its parameters are decided here and stored with it."""
     return Export(
         export_id=str(uuid.uuid4()),
         user_id=user_id,
         kind=kind.name,
-        title=plan.title,
+        title=title,
         state=ExportState.PENDING,
-        clips=plan.clips,
+        clips=tuple(_plan_clip(view, user_id, clip, n, settings) for n, clip in enumerate(clips, 1)),
         created_at=utc_now(),
         params=kind.params(settings),
     )
@@ -88,7 +84,7 @@ def clip_of(scene: Scene, start_s: float | None = None, end_s: float | None = No
     return ReelClip(scene.video_id, start_s, end_s, scene.start_s, scene.end_s)
 
 
-def _plan_clip(view: View, user_id: str, clip: ReelClip | str, number: int, settings: Settings) -> ReelClip:
+def _plan_clip(view: SceneLookup, user_id: str, clip: ReelClip | str, number: int, settings: Settings) -> ReelClip:
     if isinstance(clip, str):
         return clip_of(view.scene(user_id, clip))
     scene = view.scene(user_id, clip.scene_id)

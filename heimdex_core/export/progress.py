@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
-from heimdex_core.files import read_json, write_json
+from heimdex_core.files import read_json_object, write_json
 from heimdex_core.store.layout import LibraryPaths, check_uuid
 from heimdex_core.types import Export, StageProgress, WorkContext, utc_now
 
+_FILE = "progress.json"
 _INTERVAL_S = 0.25
 _ETA_AFTER_S = 1.0
 
@@ -22,9 +22,10 @@ def work_folder(paths: LibraryPaths, export_id: str) -> Path:
 
 def read_export_progress(paths: LibraryPaths, export_id: str) -> StageProgress | None:
     """The last reported progress; None while the export is not being rendered."""
+    found = read_json_object(work_folder(paths, export_id) / _FILE)
     try:
-        return StageProgress(**read_json(_file(paths, export_id)))
-    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):  # missing, or written by another version
+        return StageProgress(**found) if found else None
+    except TypeError:  # written by another version
         return None
 
 
@@ -54,15 +55,11 @@ def export_context(
         progress = _progress(done, total, now - started)
         folder = work_folder(paths, export.export_id)
         if folder.is_dir():
-            write_json(_file(paths, export.export_id), asdict(progress))
+            write_json(folder / _FILE, progress)
         if on_progress is not None:
             on_progress(progress)
 
     return WorkContext(report=report, is_cancelled=is_cancelled)
-
-
-def _file(paths: LibraryPaths, export_id: str) -> Path:
-    return work_folder(paths, export_id) / "progress.json"
 
 
 def _progress(done: float, total: float, elapsed_s: float) -> StageProgress:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from heimdex_core.errors import Cancelled, DiskFull, HeimdexError, RenderFailed
+from heimdex_core.errors import Cancelled, HeimdexError, RenderFailed
 from heimdex_core.export import export_kind
 from heimdex_core.export.progress import work_folder
-from heimdex_core.files import free_bytes, fsync_file, fsync_folder, is_disk_full, remove_tree
+from heimdex_core.files import disk_errors, fsync_file, fsync_folder, remove_tree, require_free_space
 from heimdex_core.media.render import RenderClip, RenderMeasure, choose_audio
 from heimdex_core.settings import Settings
+from heimdex_core.store import Store
 from heimdex_core.types import Export, ExportState, ReelClip, VideoState, WorkContext, utc_now
-
-if TYPE_CHECKING:
-    from heimdex_core.store.store import Store
 
 # 720p at CRF 20 seldom needs more (about 6 Mbit/s).
 _BYTES_PER_S = 800_000
@@ -43,13 +40,14 @@ def render(store: Store, export: Export, *, settings: Settings, context: WorkCon
         measured = _render_file(store, export, target, work, settings, context)
         return _complete(store, export, target, measured, settings)
     except HeimdexError as error:
-        _fail(store, export, error)
+        store.exports.mark_failed(export.user_id, export.export_id, error)
         raise
     except KeyboardInterrupt:
-        _fail(store, export, Cancelled())
+        store.exports.mark_failed(export.user_id, export.export_id, Cancelled())
         raise
     except Exception as error:  # a defect: the record must not stay "processing" for ever
-        _fail(store, export, RenderFailed(reason=f"{type(error).__name__}: {error}"[:500]))
+        failed = RenderFailed(reason=f"{type(error).__name__}: {error}"[:500])
+        store.exports.mark_failed(export.user_id, export.export_id, failed)
         raise
     finally:
         remove_tree(work)
@@ -61,21 +59,21 @@ def _render_file(
     """Write and check the file, and move it to `target`."""
     kind = export_kind(export.kind)
     params = {**kind.params(settings), **export.params}
+    needed_bytes = round(sum(clip.duration_s for clip in export.clips) * _BYTES_PER_S)
     try:
-        remove_tree(work)  # left by an attempt that was killed
-        work.mkdir(parents=True)
-        _check_space(work, export, settings)
-        part = work / "render.mp4"
-        clips = [_render_clip(store, export.user_id, clip) for clip in export.clips]
-        measured = kind.write(clips, part, params, settings.render_timeout_s, context)
-        context.check()
-        fsync_file(part)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(part, target)
-        fsync_folder(target.parent)
+        with disk_errors("the export", target):
+            remove_tree(work)  # left by an attempt that was killed
+            work.mkdir(parents=True)
+            require_free_space(work, needed_bytes, keep_free_bytes=settings.min_free_bytes, what="the export")
+            part = work / "render.mp4"
+            clips = [_render_clip(store, export.user_id, clip) for clip in export.clips]
+            measured = kind.write(clips, part, params, settings.render_timeout_s, context)
+            context.check()
+            fsync_file(part)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(part, target)
+            fsync_folder(target.parent)
     except OSError as error:
-        if is_disk_full(error):
-            raise _disk_full(target, 0) from error
         raise RenderFailed(reason=f"the file could not be written ({error.strerror or error})") from error
     return measured
 
@@ -100,25 +98,9 @@ def _complete(store: Store, export: Export, target: Path, measured: RenderMeasur
         raise
 
 
-def _fail(store: Store, export: Export, error: HeimdexError) -> None:
-    state = ExportState.CANCELLED if isinstance(error, Cancelled) else ExportState.FAILED
-    store.exports.update(export.export_id, state=state, error=error.to_dict())
-
-
 def _render_clip(store: Store, user_id: str, clip: ReelClip) -> RenderClip:
     video = store.video(user_id, clip.video_id)
     if video.info is None or video.state is VideoState.DELETED:
         raise RenderFailed(reason=f'the video "{video.title}" is not in the library any more')
     path = store.paths.source(clip.video_id)
     return RenderClip(path, video.info, clip.start_s, clip.end_s, choose_audio(video.info))
-
-
-def _check_space(work: Path, export: Export, settings: Settings) -> None:
-    """Raise DiskFull before the render rather than after it."""
-    needed = round(sum(clip.duration_s for clip in export.clips) * _BYTES_PER_S)
-    if free_bytes(work) < needed + settings.min_free_bytes:
-        raise _disk_full(work, needed + settings.min_free_bytes)
-
-
-def _disk_full(where: Path, needed: int) -> DiskFull:
-    return DiskFull(what="the export", needed_bytes=needed, free_bytes=free_bytes(where))

@@ -54,10 +54,6 @@ class StageCache:
         wanted = spec.needs if spec.needed_now is None else spec.needed_now(self._context)
         return tuple(one for one in self._specs if one in wanted)
 
-    def reads_files_of(self, spec: StageSpec[Any]) -> tuple[StageSpec[Any], ...]:
-        """Those of them whose files are read."""
-        return tuple(one for one in self.needs(spec) if one in spec.reads_files_of)
-
     def fingerprint(self, spec: StageSpec[Any]) -> str:
         """What a stage's result depends on, known before it has run.
 
@@ -74,7 +70,7 @@ class StageCache:
                 spec.recorded_as or spec.name,
                 spec.version,
                 inputs={**needed, **spec.inputs(context)},
-                params={**context.params.subset(*spec.params), **spec.own_params(context)},
+                params={**{name: getattr(context.params, name) for name in spec.params}, **spec.own_params(context)},
                 model=spec.model(context),
             )
         return known[spec.name]

@@ -18,11 +18,11 @@ from heimdex_core.errors import StageFailed
 from heimdex_core.files import sha256_of
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.work_folder import StageRecord, WorkFolder
-from heimdex_core.models.base import Vectors
+from heimdex_core.models.base import Captioner, ImageTextEncoder, SpeechRecognizer, TextEncoder, Vectors
 from heimdex_core.types import Json, Space, WorkContext
 
 if TYPE_CHECKING:
-    from heimdex_core.models.registry import Models
+    from heimdex_core.models.profiles import ModelChoice
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -70,7 +70,7 @@ class StageSpec(Generic[R_co]):
     weight: float = 1.0
     """Relative cost, measured once on a ten-minute talk; only the share of the whole in the progress rests on it."""
 
-    applies: Callable[[Models], bool] = lambda models: True
+    applies: Callable[[IngestModels], bool] = lambda models: True
     """False where a video has no such stage with these models."""
     needed_now: Callable[[StageContext], tuple[StageSpec[Any], ...]] | None = None
     """A narrower choice of `needs`, where it depends on the video."""
@@ -90,16 +90,32 @@ class StageSpec(Generic[R_co]):
     """The name in the fingerprint where several records belong to one stage."""
 
 
+class IngestModels(Protocol):
+    """The part of `models.registry.Models` that ingest uses."""
+
+    @property
+    def choice(self) -> ModelChoice: ...
+
+    @property
+    def spaces(self) -> Mapping[str, Space]:
+        """The vector spaces by role: PRIMARY_ROLES and the extra ones."""
+        ...
+
+    def speech(self) -> SpeechRecognizer | None: ...
+    def text(self) -> TextEncoder: ...
+    def vision(self) -> ImageTextEncoder: ...
+    def captioner(self) -> Captioner | None: ...
+
+    def encoder(self, space_name: str) -> TextEncoder | ImageTextEncoder:
+        """The encoder of a space. Raises UnknownName for a space that is not in `spaces`."""
+        ...
+
+
 class StageLookup(Protocol):
     """The part of the stage cache that stages see."""
 
-    def record(self, spec: StageSpec[Any]) -> StageRecord | None:
-        """What a stage left, if it still holds."""
-        ...
-
-    def fingerprint(self, spec: StageSpec[Any]) -> str:
-        """What a stage's result depends on."""
-        ...
+    def record(self, spec: StageSpec[Any]) -> StageRecord | None: ...
+    def fingerprint(self, spec: StageSpec[Any]) -> str: ...
 
 
 @dataclass
@@ -117,7 +133,7 @@ class StageContext:
     no_speech_limit: float
     """Segments with a higher no-speech probability (0 to 1) are dropped."""
     params: IngestParams
-    models: Models
+    models: IngestModels
     work: WorkFolder
     commit: Callable[[Any], int]
     """Stores an IngestResult (stages/commit.py); the number of the new generation."""
@@ -148,3 +164,13 @@ class StageContext:
     def vectors(self, file: str) -> Vectors:
         """(n, d) float32 as a stage saved them."""
         return np.asarray(np.load(self.work.file(file), allow_pickle=False), dtype=np.float32)
+
+
+def part_of(work: WorkContext, first: float, last: float, total: float) -> WorkContext:
+    """Progress of a part of a stage, which runs from share `first` to share `last` (0 to 1) of `total` units."""
+
+    def report(done: float, of: float) -> None:
+        fraction = min(done / of, 1.0) if of > 0 else 0.0
+        work.report((first + (last - first) * fraction) * total, total)
+
+    return WorkContext(report=report, is_cancelled=work.is_cancelled)

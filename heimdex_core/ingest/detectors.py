@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,21 +17,48 @@ if TYPE_CHECKING:
 
 DETECTION_SIDE_PX = 256
 """PySceneDetect scales the longest side to this before it looks (scene_manager.DEFAULT_MIN_WIDTH)."""
-PARAMS = (
-    "detector",
-    "content_threshold",
-    "adaptive_threshold",
-    "adaptive_window",
-    "adaptive_min_content",
-    "fade_threshold",
-    "hash_threshold",
-    "min_scene_s",
-)
+DETECTORS: dict[DetectorName, tuple[str, dict[str, str]]] = {
+    "content": ("ContentDetector", {"threshold": "content_threshold"}),
+    "adaptive": (
+        "AdaptiveDetector",
+        {
+            "adaptive_threshold": "adaptive_threshold",
+            "window_width": "adaptive_window",
+            "min_content_val": "adaptive_min_content",
+        },
+    ),
+    "threshold": ("ThresholdDetector", {"threshold": "fade_threshold"}),
+    "hash": ("HashDetector", {"threshold": "hash_threshold"}),
+}
+"""By name: PySceneDetect's class, and for each of its arguments the ingest parameter."""
+PARAMS = ("detector", "min_scene_s", *(name for _, arguments in DETECTORS.values() for name in arguments.values()))
 _MICROSECOND = Fraction(1, 1_000_000)
 
 
-class ShotDetector(Protocol):
-    """Finds the cuts in frames that come one by one, in order of time."""
+def make_detector(params: IngestParams) -> SceneDetector:
+    """PySceneDetect's detector of these parameters."""
+    from scenedetect import detectors
+
+    class_name, arguments = DETECTORS[params.detector]
+    values = {argument: getattr(params, name) for argument, name in arguments.items()}
+    # a float is seconds, an integer would be frames
+    detector: SceneDetector = getattr(detectors, class_name)(**values, min_scene_len=float(params.min_scene_s))
+    return detector
+
+
+class ShotDetector:
+    """Finds the cuts in frames that come one by one, in order of time; some become known only some frames later.
+
+    Args:
+        params: which detector, and its thresholds.
+        fps: frames per second of the video; 0 where that is not known.
+    """
+
+    def __init__(self, params: IngestParams, fps: float) -> None:
+        self._detector = make_detector(params)
+        self._fps = float(fps) if fps > 0 else 25.0
+        self._last: FrameTimecode | None = None
+        self._shape: tuple[int, ...] | None = None
 
     def process(self, time_s: float, image: npt.NDArray[np.uint8]) -> list[float]:
         """The cuts that become known with a frame.
@@ -43,67 +69,6 @@ class ShotDetector(Protocol):
 
         Returns the times in seconds of the first frame of each new shot, in order.
         """
-        ...
-
-    def finish(self) -> list[float]:
-        """The cuts that become known only at the end."""
-        ...
-
-
-def _content(params: IngestParams) -> SceneDetector:
-    from scenedetect.detectors import ContentDetector
-
-    return ContentDetector(threshold=params.content_threshold, min_scene_len=float(params.min_scene_s))
-
-
-def _adaptive(params: IngestParams) -> SceneDetector:
-    from scenedetect.detectors import AdaptiveDetector
-
-    return AdaptiveDetector(
-        adaptive_threshold=params.adaptive_threshold,
-        window_width=params.adaptive_window,
-        min_content_val=params.adaptive_min_content,
-        min_scene_len=float(params.min_scene_s),
-    )
-
-
-def _threshold(params: IngestParams) -> SceneDetector:
-    from scenedetect.detectors import ThresholdDetector
-
-    return ThresholdDetector(threshold=params.fade_threshold, min_scene_len=float(params.min_scene_s))
-
-
-def _hash(params: IngestParams) -> SceneDetector:
-    from scenedetect.detectors import HashDetector
-
-    return HashDetector(threshold=params.hash_threshold, min_scene_len=float(params.min_scene_s))
-
-
-DETECTORS: dict[DetectorName, Callable[[IngestParams], SceneDetector]] = {
-    "content": _content,
-    "adaptive": _adaptive,
-    "threshold": _threshold,
-    "hash": _hash,
-}
-"""PySceneDetect's detectors by name; the minimum length of a scene is given to them in seconds."""
-
-
-class FrameDetector:
-    """A ShotDetector of PySceneDetect. Some of its detectors report a cut only some frames after it.
-
-    Args:
-        params: which detector, and its thresholds.
-        fps: frames per second of the video; 0 where that is not known.
-    """
-
-    def __init__(self, params: IngestParams, fps: float) -> None:
-        self._detector = DETECTORS[params.detector](params)
-        self._fps = float(fps) if fps > 0 else 25.0
-        self._last: FrameTimecode | None = None
-        self._shape: tuple[int, ...] | None = None
-
-    def process(self, time_s: float, image: npt.NDArray[np.uint8]) -> list[float]:
-        """As ShotDetector has it."""
         from scenedetect.common import FrameTimecode, Timecode
 
         if self._shape is None:
@@ -116,7 +81,7 @@ class FrameDetector:
         return [float(cut.seconds) for cut in self._detector.process_frame(self._last, image)]
 
     def finish(self) -> list[float]:
-        """As ShotDetector has it."""
+        """The cuts that become known only at the end."""
         return [] if self._last is None else [float(cut.seconds) for cut in self._detector.post_process(self._last)]
 
 

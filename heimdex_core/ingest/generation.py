@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from heimdex_core.errors import HeimdexError
 from heimdex_core.files import atomic_path, disk_errors, link_or_copy
 from heimdex_core.ingest.cache import keep_records
 from heimdex_core.ingest.stages.commit import IngestResult
@@ -62,12 +61,7 @@ def write_generation(
 
 def provenance_of(store: Store, video_id: str, generation: int | None) -> Json:
     """How a generation was made; empty without one, or if it cannot be read."""
-    if generation is None:
-        return {}
-    try:
-        return sidecar.read_provenance(store.paths.generation(video_id, generation))
-    except (OSError, HeimdexError):
-        return {}
+    return {} if generation is None else sidecar.read_provenance(store.paths.generation(video_id, generation))
 
 
 def _write(folder: Path, video_id: str, result: IngestResult, provenance: Json) -> None:

@@ -70,10 +70,6 @@ class IngestParams:
             _known("ingest parameter", name, names)
         return IngestParams(**{name: overrides.get(name, getattr(settings, name)) for name in names})
 
-    def subset(self, *names: str) -> dict[str, Any]:
-        """The named parameters: what one stage depends on."""
-        return {name: getattr(self, name) for name in names}
-
 
 def _known(kind: str, name: str, known: Any) -> None:
     if name not in known:

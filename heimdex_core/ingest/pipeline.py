@@ -12,17 +12,17 @@ error or job of it changes, and the generation is seen only after the switch.
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import DiskFull, HeimdexError, ValidationError
+from heimdex_core.errors import HeimdexError, ValidationError
+from heimdex_core.files import require_free_space
 from heimdex_core.ingest import stages
 from heimdex_core.ingest.cache import StageCache
-from heimdex_core.ingest.context import StageContext, StageSpec
+from heimdex_core.ingest.context import IngestModels, StageContext, StageSpec
 from heimdex_core.ingest.execution import LocalRunner, StageOutcome, run_plan
 from heimdex_core.ingest.generation import provenance_of, write_generation
 from heimdex_core.ingest.params import IngestParams
@@ -32,8 +32,8 @@ from heimdex_core.ingest.stages.commit import IngestResult
 from heimdex_core.ingest.work_folder import StageRecord, WorkFolder
 from heimdex_core.models.registry import ModelChoice, Models
 from heimdex_core.settings import Settings
-from heimdex_core.store.commit import CommitTarget
-from heimdex_core.store.generation import numbers
+from heimdex_core.store.commit import CommitTarget, generation_numbers
+from heimdex_core.store.sets import same_models
 from heimdex_core.types import Json, ModelSet, StageProgress, Video, VideoState, WorkContext, to_json, utc_now
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _WAIT_STEP_S = 0.2
 
-ModelsOf = Callable[[ModelSet], Models]
+ModelsOf = Callable[[ModelSet], IngestModels]
 
 
 class IngestRun:
@@ -51,7 +51,7 @@ class IngestRun:
     def __init__(
         self,
         store: Store,
-        models: Models,
+        models: IngestModels,
         settings: Settings,
         video: Video,
         *,
@@ -87,18 +87,18 @@ class IngestRun:
         self._on_stage = on_stage
         self._prepare(models, video)
 
-    def _prepare(self, models: Models, video: Video) -> None:
+    def _prepare(self, models: IngestModels, video: Video) -> None:
         """Everything that depends on the models and on what the video is like now."""
         active = self.store.sets.active()
         self.model_set = self._given_set or active
         self.is_visible = self.model_set.set_id == active.set_id
-        self.models = models if _are_of(models, self.model_set) else self._models_of(self.model_set)
+        has_models = same_models(models.choice.to_dict(), self.model_set.choice)
+        self.models = models if has_models else self._models_of(self.model_set)
         params = self._given_params or IngestParams.from_settings(self.settings, **video.params)
         self.specs = stages.specs_for(self.models)
         paths = self.store.paths
         self.work = WorkFolder(paths.work(self.video_id, None if self.is_visible else self.model_set.set_id))
         self.progress = ProgressBook(self.work.progress_path, self.specs)
-        self._sha256 = video.sha256
         self._target = CommitTarget(self.model_set.set_id, self.is_visible, self.store.sets.inputs_of(video))
         self.context = StageContext(
             source=paths.source(self.video_id),
@@ -118,7 +118,7 @@ class IngestRun:
     def _generations(self) -> list[Path]:
         """The folders of the video's generations, newest first."""
         paths = self.store.paths
-        return [paths.generation(self.video_id, n) for n in reversed(numbers(paths, self.video_id))]
+        return [paths.generation(self.video_id, n) for n in reversed(generation_numbers(paths, self.video_id))]
 
     # --- all of it --------------------------------------------------------------------------------
 
@@ -195,13 +195,15 @@ class IngestRun:
         """Run a stage, after those that it needs: their results, and their files where it reads these too."""
         for needed in self._cache.needs(spec):
             record = self._cache.record(needed)
-            if record is None or (not record.has_files and needed in self._cache.reads_files_of(spec)):
+            if record is None or (not record.has_files and needed in spec.reads_files_of):
                 self._make(needed)
         started_at, began = utc_now(), time.perf_counter()
         wanted = self._cache.fingerprint(spec)
         work = self._work_context(spec)
         work.check()
-        self._check_disk()
+        # while there is still room for the catalog to say so
+        keep_free_bytes = self.settings.min_free_bytes
+        require_free_space(self.store.paths.root, 0, keep_free_bytes=keep_free_bytes, what="the work folder")
         self._show(self.progress.start(spec.name, spec.unit))
         made = spec.run(self.context, work)
         seconds = time.perf_counter() - began
@@ -209,12 +211,6 @@ class IngestRun:
         self.work.log(stage=spec.name, started_at=started_at, finished_at=utc_now(), skipped=False)
         self._show(self.progress.finish(spec.name, skipped=False, seconds=seconds))
         return StageOutcome(spec.name, wanted, skipped=False, seconds=seconds)
-
-    def _check_disk(self) -> None:
-        """DiskFull while there is still room for the catalog to say so."""
-        free = shutil.disk_usage(self.store.paths.root).free
-        if free < self.settings.min_free_bytes:
-            raise DiskFull(what="the work folder", needed_bytes=self.settings.min_free_bytes, free_bytes=free)
 
     def _work_context(self, spec: StageSpec[Any] | None = None) -> WorkContext:
         def report(done: float, total: float) -> None:
@@ -285,18 +281,9 @@ class IngestRun:
         return {
             "fingerprint": self._cache.fingerprint(commit.SPEC),
             "fingerprints": {spec.name: self._cache.fingerprint(spec) for spec in self.specs},
-            "source_sha256": self._sha256,
+            "source_sha256": self.context.sha256,
             "params": self.context.params,
             "models": {"choice": self.models.choice.to_dict(), "used": used},
             "stages": self.work.log_entries(),
             "created_at": utc_now(),
         }
-
-
-def _are_of(models: Models, model_set: ModelSet) -> bool:
-    """Whether these are the models of the set, whatever led to their choice."""
-    own, wanted = (
-        {name: value for name, value in choice.items() if name not in ("name", "reason") and value}
-        for choice in (models.choice.to_dict(), dict(model_set.choice))
-    )
-    return own == wanted

@@ -1,4 +1,4 @@
-"""Let one thread make things while another uses them, a few ahead and no more."""
+"""Making things on another thread a little ahead of their use: in general, and pictures for the models."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
+
+from heimdex_core.media.images import read_image
+from heimdex_core.models.base import Image
+from heimdex_core.types import WorkContext
 
 Item = TypeVar("Item")
 
+BATCH = 32
+"""Pictures given to a model at once; its own batches may be smaller. Three times as many are in memory at most:
+one at the model, one ready, one being read."""
 _LOOK_S = 0.1
 _MODEST_BY = 5
 
@@ -68,6 +76,22 @@ def prefetch(
     finally:
         stop.set()
         maker.join()
+
+
+def image_batches(folder: Path, names: Sequence[str], context: WorkContext) -> Iterator[list[Image]]:
+    """The RGB pictures in their order, BATCH at a time; reports how many have been taken."""
+
+    def read() -> Iterator[list[Image]]:
+        for start in range(0, len(names), BATCH):
+            yield [read_image(folder / name) for name in names[start : start + BATCH]]
+
+    done = 0
+    with contextlib.closing(prefetch(read(), 1)) as batches:
+        for batch in batches:
+            context.check()
+            yield batch
+            done += len(batch)
+            context.report(done, len(names))
 
 
 def _give_way() -> None:

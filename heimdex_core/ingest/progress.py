@@ -57,12 +57,9 @@ class ProgressBook:
         """A stage ended well; it counts as a whole from here on."""
         return self._put(stage, state="skipped" if skipped else "done", seconds=seconds)
 
-    def _load(self) -> Json:
-        return read_json_object(self._path) or {}
-
     def _put(self, stage: str, **changes: object) -> StageProgress:
         with _lock:
-            book = self._load()
+            book = read_json_object(self._path) or {}
             stages: dict[str, Json] = book.setdefault("stages", {})
             stages.setdefault(stage, {"state": "running", "done": 0.0, "total": 0.0, "unit": "s"}).update(changes)
             shown = summary(stages, book.get("shown"), now=time.time(), specs=self._specs)

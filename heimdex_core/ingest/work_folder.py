@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from heimdex_core.files import disk_errors, fsync_file, read_json_object, write_json
+from heimdex_core.files import append_json_line, disk_errors, fsync_file, read_json_object, write_json
 from heimdex_core.models.base import Vectors
-from heimdex_core.types import Json, to_json, utc_now
+from heimdex_core.types import Json, utc_now
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,8 @@ class WorkFolder:
         )
 
     def log(self, **entry: Any) -> None:
-        """Append one line to stages.log; a single write, so that two branches do not mix theirs."""
-        line = json.dumps(to_json({**entry, "pid": os.getpid()}), ensure_ascii=False) + "\n"
-        descriptor = os.open(self.file("stages.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(descriptor, line.encode())
-        finally:
-            os.close(descriptor)
+        """Append one line to stages.log."""
+        append_json_line(self.path / "stages.log", {**entry, "pid": os.getpid()})
 
     def log_entries(self) -> list[Json]:
         """The lines of stages.log, oldest first; empty if nothing ran."""

@@ -12,14 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import Cancelled, HeimdexError, JobsUnavailable, WorkerLost
-from heimdex_core.jobs.config import (
-    APP_VERSION,
-    EXPORT_QUEUE,
-    INGEST_QUEUE,
-    MAINTENANCE_QUEUE,
-    MIGRATION_QUEUE,
-    JobsDatabase,
-)
+from heimdex_core.jobs.config import APP_VERSION, QUEUE_OF, JobsDatabase, reachable
 from heimdex_core.jobs.wake_up import wake_workers
 from heimdex_core.jobs.worker_slot import cancel_mark
 from heimdex_core.library.work import JobKind
@@ -57,6 +50,8 @@ class JobStatus:
     attempts: int
     created_at: datetime | None
     completed_at: datetime | None
+    args: tuple[Any, ...] = ()
+    """Of the workflow: for a video or an export its owner and its id."""
     error: Json | None = None
 
     @property
@@ -79,18 +74,15 @@ class JobQueue:
 
     @contextmanager
     def _connected(self) -> Iterator[DBOSClient]:
-        """The client; its tables are made if no worker has run yet."""
-        with _reachable():
+        with reachable():
             with self._lock:
                 if self._client is None:
-                    database = JobsDatabase.of(self._library.work)
-                    database.prepare()
-                    self._client = database.client()
+                    self._client = JobsDatabase.of(self._library.work).client()
             yield self._client
 
     def close(self) -> None:
         """Disconnect; the queue can be used again."""
-        with _reachable(), self._lock:
+        with reachable(), self._lock:
             if self._client is not None:
                 self._client.destroy()
                 self._client = None
@@ -99,23 +91,23 @@ class JobQueue:
 
     def enqueue_ingest(self, video_id: str) -> str:
         """Have a video indexed; the id of the job that does it, an unfinished one if there is one."""
-        return self._enqueue("ingest", INGEST_QUEUE, video_id, self._library.user_id, video_id)
+        return self._enqueue("ingest", video_id, self._library.user_id, video_id)
 
     def enqueue_reel(self, export_id: str) -> str:
         """Have an export rendered."""
-        return self._enqueue("export", EXPORT_QUEUE, export_id, self._library.user_id, export_id)
+        return self._enqueue("export", export_id, self._library.user_id, export_id)
 
     def enqueue_reindex(self) -> str:
         """Have the indexes made again."""
-        return self._enqueue("reindex", MAINTENANCE_QUEUE, "library")
+        return self._enqueue("reindex", "library")
 
     def enqueue_migration(self, set_id: int) -> str:
         """Have the library moved to a model set; one migration at a time."""
-        return self._enqueue("migration", MIGRATION_QUEUE, "library", set_id)
+        return self._enqueue("migration", "library", set_id)
 
-    def _enqueue(self, workflow: str, queue: str, subject: str, *args: str | int) -> str:
+    def _enqueue(self, workflow: str, subject: str, *args: str | int) -> str:
         with self._connected() as client:
-            job_id = enqueue(client, workflow, queue, subject, *args)
+            job_id = enqueue(client, workflow, subject, *args)
         wake_workers(self._library.work.worker_folder)
         return job_id
 
@@ -149,28 +141,19 @@ class JobQueue:
             raise JobsUnavailable(reason=f"there is no job {job_id}")
         return describe(found[0])
 
-    def depth(self) -> int:
-        """How many jobs wait or are worked on."""
-        return len(self.active())
-
     def active(self) -> list[JobStatus]:
         """The jobs that wait or are worked on, oldest first."""
         with self._connected() as client:
             found = client.list_workflows(status=ACTIVE, has_parent=False, load_output=False)
-        return [describe(item) for item in found if item.name in _KINDS]
-
-    def check(self) -> None:
-        """Raise JobsUnavailable unless the queue answers (for /health/ready)."""
-        with self._connected() as client:
-            client.check_connection()
+        return [describe(item) for item in found if item.name in QUEUE_OF]
 
 
-def enqueue(client: DBOSClient, workflow: str, queue: str, subject: str, *args: str | int) -> str:
+def enqueue(client: DBOSClient, workflow: str, subject: str, *args: str | int) -> str:
     """Queue a workflow for `subject`; the id of the new job, or of the unfinished one that there is."""
     handle: Any = client.enqueue(
         {
             "workflow_name": workflow,
-            "queue_name": queue,
+            "queue_name": QUEUE_OF[workflow],
             "workflow_id": f"{workflow}-{subject}-{uuid.uuid4().hex[:8]}",
             # one unfinished job per subject, whoever asks and however often
             "deduplication_id": subject,
@@ -182,7 +165,6 @@ def enqueue(client: DBOSClient, workflow: str, queue: str, subject: str, *args: 
     return str(handle.workflow_id)
 
 
-_KINDS = ("ingest", "export", "reindex", "migration", "clean-up")
 _STATES = {
     "ENQUEUED": JobState.QUEUED,
     "DELAYED": JobState.QUEUED,
@@ -205,7 +187,7 @@ def describe(workflow: WorkflowStatus) -> JobStatus:
         error = Cancelled().to_dict()
     elif error:
         state = JobState.CANCELLED if error.get("code") == Cancelled.code else JobState.FAILED
-    args = list((workflow.input or {}).get("args") or ()) if isinstance(workflow.input, dict) else []
+    args = tuple(workflow.input.get("args") or ()) if isinstance(workflow.input, dict) else ()
     return JobStatus(
         job_id=workflow.workflow_id,
         kind=workflow.name,
@@ -214,20 +196,10 @@ def describe(workflow: WorkflowStatus) -> JobStatus:
         attempts=workflow.recovery_attempts or 0,
         created_at=_moment(workflow.created_at),
         completed_at=_moment(workflow.completed_at),
+        args=args,
         error=error,
     )
 
 
 def _moment(epoch_ms: int | None) -> datetime | None:
     return datetime.fromtimestamp(epoch_ms / 1000, UTC) if epoch_ms else None
-
-
-@contextmanager
-def _reachable() -> Iterator[None]:
-    """Turn the database's errors into JobsUnavailable."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (SQLAlchemyError, OSError) as error:
-        raise JobsUnavailable(reason=(str(error) or type(error).__name__).splitlines()[0]) from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +19,18 @@ APP_NAME = "heimdex"
 APP_VERSION = "3"
 """Pinned: DBOS takes back only workflows of its own version, so one derived from the source would
 strand every job at an update. Raise it when a name or the order of steps in a workflow changes: a worker then
-queues the unfinished jobs of older versions again (old_versions.py)."""
+queues the unfinished jobs of older versions again (reconcile.py)."""
 
-INGEST_QUEUE = "ingest"
-EXPORT_QUEUE = "export"
-MAINTENANCE_QUEUE = "maintenance"
-MIGRATION_QUEUE = "migration"
-"""Its own: moving a large library to other models takes hours, and new videos should not wait for it."""
-QUEUES = (INGEST_QUEUE, EXPORT_QUEUE, MAINTENANCE_QUEUE, MIGRATION_QUEUE)
+QUEUE_OF = {
+    "ingest": "ingest",
+    "export": "export",
+    "reindex": "maintenance",
+    "clean-up": "maintenance",
+    # Its own: moving a large library to other models takes hours, and new videos should not wait for it.
+    "migration": "migration",
+}
+"""The queue of each workflow."""
+QUEUES = tuple(dict.fromkeys(QUEUE_OF.values()))
 
 POLL_S = 0.3
 """How often a worker that is awake looks for new jobs, and a parent for its children."""
@@ -46,27 +52,17 @@ class JobsDatabase:
         """jobs.sqlite in the library, or the Postgres of HEIMDEX_JOBS_URL with a schema per library."""
         return JobsDatabase(url=work.jobs_url, schema=f"{APP_NAME}_{work.key}")
 
-    def prepare(self) -> None:
-        """Make the tables, or bring them up to this version of DBOS; quick when there is nothing to do.
+    def client(self) -> DBOSClient:
+        """A connection that only queues and reads. Raises JobsUnavailable.
 
-        Both sides call it, so that jobs can be queued before a worker ever ran.
-        Raises JobsUnavailable.
+        The tables are created first, or brought up to this version of DBOS, so that jobs can be queued before a worker
+        ever ran; that is quick when there is nothing to do.
         """
-        from dbos import DBOS
-        from sqlalchemy.exc import SQLAlchemyError
+        from dbos import DBOS, DBOSClient
 
         quiet()
-        try:
+        with reachable():
             DBOS.migrate(self.url, schema=self.schema)
-        except (SQLAlchemyError, OSError) as error:
-            raise JobsUnavailable(reason=_first_line(error)) from error
-
-    def client(self) -> DBOSClient:
-        """A connection that only queues and reads. Raises JobsUnavailable."""
-        from dbos import DBOSClient
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
             return DBOSClient(
                 system_database_url=self.url,
                 dbos_system_schema=self.schema,
@@ -75,8 +71,6 @@ class JobsDatabase:
                 # an unreachable database is an error to show, not a wait without end
                 retry_connection_errors=False,
             )
-        except (SQLAlchemyError, OSError) as error:
-            raise JobsUnavailable(reason=_first_line(error)) from error
 
     def config(self, executor_id: str) -> DBOSConfig:
         """The worker's DBOS: JSON only, nothing sent anywhere, no port opened."""
@@ -100,6 +94,17 @@ def serializer() -> Any:
     return DBOSPortableJSONSerializer()
 
 
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Turn the database's errors into JobsUnavailable."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        raise JobsUnavailable(reason=(str(error).strip() or type(error).__name__).splitlines()[0]) from error
+
+
 def quiet() -> None:
     """DBOS tells of every retry and launch; we keep its errors, but not that a cancelled job was cancelled."""
     log = logging.getLogger("dbos")
@@ -113,7 +118,3 @@ def _is_news(record: logging.LogRecord) -> bool:
 
     expected = (error.DBOSAwaitedWorkflowCancelledError, error.DBOSWorkflowCancelledError)
     return not (record.exc_info and isinstance(record.exc_info[1], expected))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

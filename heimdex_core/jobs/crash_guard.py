@@ -84,11 +84,11 @@ class CrashGuard:
             return self._changed.wait_for(lambda: not self._active, timeout=timeout_s)
 
     def forgive(self) -> None:
-        """Note that this worker is about to leave its attempts on purpose: that is no crash."""
+        """Note that this worker is about to leave its attempts on purpose."""
         with self._changed:
             active = list(self._active)
         for attempt in active:
-            self._write_mark(attempt, crashes=self._known_crashes(attempt) or 0, running=False)
+            self._mark_left(attempt)
 
     def forget(self, job_id: str) -> None:
         """Remove what is known about a job that has ended."""
@@ -133,7 +133,7 @@ class CrashGuard:
 
     def _leave(self, attempt: StageAttempt) -> None:
         if self.stopping:
-            self._write_mark(attempt, crashes=self._known_crashes(attempt) or 0, running=False)
+            self._mark_left(attempt)
         else:
             (self._folder / attempt.mark).unlink(missing_ok=True)
         self._status.end(attempt.job_id, attempt.stage)
@@ -148,8 +148,9 @@ class CrashGuard:
         data = self._read_mark(attempt)
         return int(data.get("crashes", 0)) + (1 if data.get("running") else 0)
 
-    def _known_crashes(self, attempt: StageAttempt) -> int:
-        return int(self._read_mark(attempt).get("crashes", 0))
+    def _mark_left(self, attempt: StageAttempt) -> None:
+        """Note that `attempt` was left on purpose: the crashes before it still count, this is none."""
+        self._write_mark(attempt, crashes=int(self._read_mark(attempt).get("crashes", 0)), running=False)
 
     def _read_mark(self, attempt: StageAttempt) -> dict[str, int | bool]:
         try:

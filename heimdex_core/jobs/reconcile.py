@@ -1,21 +1,23 @@
-"""Ends what its job can no longer end by itself, and takes over what a dead worker left.
+"""Ends what its job can no longer end by itself, and takes over what a dead worker or another version left.
 
 A workflow that DBOS gave up (too many recoveries), that somebody cancelled in DBOS, or that broke
 outside a step, never reaches its last step; without this its video would show as processing for ever.
+
+DBOS gives a worker only jobs of its own version, so those of other versions, whose names or steps this one does not
+know, would wait for ever. They are cancelled and queued again; the work folder still has the stages that are finished.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from heimdex_core.errors import HeimdexError
-from heimdex_core.jobs.client import ACTIVE, describe, enqueue
-from heimdex_core.jobs.config import INGEST_QUEUE
-from heimdex_core.jobs.old_versions import queue_old_jobs_again
-from heimdex_core.jobs.worker_slot import WorkerSlot, dead_slots
+from heimdex_core.jobs.client import ACTIVE, JobStatus, describe, enqueue
+from heimdex_core.jobs.config import APP_VERSION, QUEUE_OF
+from heimdex_core.jobs.worker_slot import WorkerSlot, cancel_mark, dead_slots
 from heimdex_core.library.work import LibraryWork
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 _GIVEN_UP = ["CANCELLED", "ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _LOOK_BACK = 200
+_RENAMED = {"move": "migration"}
+"""Workflows of older versions whose name has changed: "move" up to version 2."""
 
 STRANDED_AFTER_S = 600.0
 """No stage is silent for so long: they report several times a second, and loading models takes seconds."""
@@ -45,10 +49,9 @@ def end_given_up_jobs(client: DBOSClient, work: LibraryWork) -> int:
             continue
         if job.subject is not None and _has_another(client, job.job_id, job.kind, job.subject):
             continue
-        args = list((workflow.input or {}).get("args") or ()) if isinstance(workflow.input, dict) else []
         error = HeimdexError.from_dict(job.error)
-        # args: the owner, then the video or export
-        if work.mark_failed(job.subject_kind, str(args[0]) if args else "", job.subject or "", job.job_id, error):
+        owner = str(job.args[0]) if job.args else ""
+        if work.mark_failed(job.subject_kind, owner, job.subject or "", job.job_id, error):
             logger.warning("the job %s was given up: %s", job.job_id, job.error["message"])
             ended += 1
     return ended
@@ -63,7 +66,7 @@ def queue_stranded_videos(client: DBOSClient, work: LibraryWork, *, silent_s: fl
     for user_id, video_id in work.stranded_videos(silent_s):
         if _has_another(client, "", "ingest", video_id):
             continue
-        work.set_job("ingest", video_id, enqueue(client, "ingest", INGEST_QUEUE, video_id, user_id, video_id))
+        work.set_job("ingest", video_id, enqueue(client, "ingest", video_id, user_id, video_id))
         logger.warning("the video %s had no job and was queued again", video_id)
         queued += 1
     return queued
@@ -79,6 +82,49 @@ def _has_another(client: DBOSClient, job_id: str, kind: str, subject: str) -> bo
         load_output=False,
     )
     return any(other.workflow_id != job_id for other in active)
+
+
+def queue_old_jobs_again(
+    client: DBOSClient, work: LibraryWork, executor_ids: Collection[str], *, half_done: bool = False
+) -> int:
+    """Take over unfinished jobs of other versions: those that wait, and those that were under way at workers
+    known to be gone (`executor_ids`, or this worker's own before it has begun anything); how many there were.
+
+    With `half_done` those too that were cancelled here and, because of a crash, not queued again.
+    """
+    count = 0
+    for workflow in client.list_workflows(
+        status=[*ACTIVE, *(["CANCELLED"] if half_done else [])],
+        name=[*QUEUE_OF, *_RENAMED],
+        has_parent=False,
+        sort_desc=True,
+        limit=_LOOK_BACK,
+        load_output=False,
+    ):
+        is_elsewhere = workflow.status == "PENDING" and workflow.executor_id not in executor_ids
+        if workflow.app_version in (None, APP_VERSION) or is_elsewhere:
+            continue
+        job = describe(workflow)
+        if workflow.status == "CANCELLED":
+            # a person's wish to stop has left its mark
+            if job.subject is None or cancel_mark(work.worker_folder, job.job_id).exists():
+                continue
+        else:
+            client.cancel_workflow(job.job_id, cancel_children=True)
+        if _is_wanted(work, job):
+            job_id = enqueue(client, _RENAMED.get(job.kind, job.kind), job.subject or "library", *job.args)
+            logger.warning("the job %s is of another version and was queued again as %s", job.job_id, job_id)
+            if job.subject is not None and job.subject_kind is not None:
+                work.set_job(job.subject_kind, job.subject, job_id)
+            count += 1
+    return count
+
+
+def _is_wanted(work: LibraryWork, job: JobStatus) -> bool:
+    """Whether what the job is for still waits for it, and not for another job."""
+    if job.subject is None or job.subject_kind is None:
+        return job.kind != "clean-up"  # a worker queues that one anyway
+    return work.is_waiting_for(job.subject_kind, str(job.args[0]), job.subject, job.job_id)
 
 
 def forget_old_jobs(client: DBOSClient, slot: WorkerSlot) -> int:

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
 
 from heimdex_core.errors import Cancelled, HeimdexError, VideoNotFound
 from heimdex_core.ingest import execution, stages
@@ -64,25 +63,24 @@ class Tasks:
             run.abort.set()  # the other branch need not go on
         return result
 
-    def finish_ingest(self, job_id: str, user_id: str, video_id: str, error: Json | None) -> Json:
+    def finish_ingest(self, job_id: str, user_id: str, video_id: str, error: HeimdexError | None) -> None:
         """The last step of an ingest job: the video says how it ended."""
         try:
-            run = self._run(job_id, user_id, video_id)
-            run.finish(HeimdexError.from_dict(error) if error is not None else None)
+            self._run(job_id, user_id, video_id).finish(error)
         except VideoNotFound:
             logger.info("%s is gone; its job %s ends", video_id, job_id)
         with self._lock:
             if self._known_run(job_id, video_id):
                 del self._runs[video_id]
         self.guard.forget(job_id)
-        return {}
 
     def _run(self, job_id: str, user_id: str, video_id: str) -> IngestRun:
         """The job's run, made when a worker first touches it; a cancelled job's is dropped here."""
         with self._lock:
             known = self._known_run(job_id, video_id)
             if known is None:
-                known = self.make_run(job_id, user_id, video_id)
+                work = self.library.as_user(user_id).work
+                known = work.ingest_run(video_id, is_cancelled=self._stop_asked(job_id, video_id))
                 self._runs[video_id] = (job_id, known)
             return known
 
@@ -90,12 +88,7 @@ class Tasks:
         known_job, run = self._runs.get(video_id, (None, None))
         return run if known_job == job_id else None
 
-    def make_run(self, job_id: str, user_id: str, video_id: str) -> IngestRun:
-        """The stages of a video, to be run for this job."""
-        work = self.library.as_user(user_id).work
-        return work.ingest_run(video_id, is_cancelled=self.stop_asked(job_id, video_id))
-
-    def stop_asked(self, job_id: str, subject: str) -> Callable[[], bool]:
+    def _stop_asked(self, job_id: str, subject: str) -> Callable[[], bool]:
         """Whether work for the job should stop: a person's mark, or the worker's end."""
         looked_at = -CANCEL_LOOK_S
         found = False
@@ -117,7 +110,7 @@ class Tasks:
         """Render an export; one attempt, since a render that failed once will fail again."""
 
         def work() -> Json:
-            stop_asked = self.stop_asked(attempt.job_id, attempt.subject)
+            stop_asked = self._stop_asked(attempt.job_id, attempt.subject)
             export = self.library.as_user(user_id).exports.render(attempt.subject, is_cancelled=stop_asked)
             return {"path": export.path}
 
@@ -128,38 +121,59 @@ class Tasks:
             self.library.work.reopen_export(attempt.subject)
             raise
 
-    def finish_export(self, job_id: str, user_id: str, export_id: str, error: Json | None) -> Json:
+    def finish_export(self, job_id: str, user_id: str, export_id: str, error: HeimdexError | None) -> None:
         """The last step of an export job."""
         if error is not None:
-            self.library.work.mark_failed("export", user_id, export_id, job_id, HeimdexError.from_dict(error))
+            self.library.work.mark_failed("export", user_id, export_id, job_id, error)
         self.guard.forget(job_id)
-        return {}
 
-    # --- the library as a whole -------------------------------------------------------------------
+    # --- migration --------------------------------------------------------------------------------
 
-    def reindex(self, attempt: StageAttempt) -> Json:
-        """Make the indexes again from the videos' own files."""
+    def pending_videos(self, attempt: StageAttempt, set_id: int) -> Json:
+        """{"pending": [[user_id, video_id], ...]} or {"error"}."""
 
         def work() -> Json:
-            self.library.reindex()
-            return {}
+            return {"pending": [list(one) for one in self._migration(attempt.job_id, set_id).pending()]}
 
         return self.attempt(attempt, work)
 
-    def clean_up(self, attempt: StageAttempt) -> Json:
-        """Remove what is past its time; the counts by kind."""
-        return self.attempt(attempt, lambda: dict(self.library.clean_up()))
+    def index_video(self, attempt: StageAttempt, set_id: int, user_id: str, video_id: str) -> Json:
+        """Index one video. Its failure is noted with the migration, which goes on with the others."""
+        migration = self._migration(attempt.job_id, set_id)
+        # A worker that dies ever further on is not one that keeps dying of the same: with each finished stage the
+        # guard counts from zero.
+        stage = f"{attempt.stage}-{video_id}-{migration.finished_stages(video_id)}"
+        result = self.attempt(replace(attempt, stage=stage), lambda: migration.index_video(user_id, video_id))
+        error = result.get("error")
+        if error and error.get("code") != Cancelled.code:
+            # a worker that died in it again and again, for one; without a note it would be tried for ever
+            migration.note_failed(video_id, HeimdexError.from_dict(error))
+            return {}
+        return result
+
+    def switch(self, attempt: StageAttempt, set_id: int) -> Json:
+        """Make the set the active one."""
+        return self.attempt(attempt, lambda: self._migration(attempt.job_id, set_id).switch())
+
+    def finish_migration(self, job_id: str, set_id: int, error: HeimdexError | None) -> None:
+        """The last step of a migration job."""
+        self._migration(job_id, set_id).finish(error)
+        self.guard.forget(job_id)
+
+    def _migration(self, job_id: str, set_id: int) -> ModelMigration:
+        stop_asked = self._stop_asked(job_id, MIGRATION)
+        return self.library.model_sets.migration(set_id, job_id=job_id, is_cancelled=stop_asked)
 
     # --- what every step shares -------------------------------------------------------------------
 
-    def attempt(self, attempt: StageAttempt, work: Callable[[], Json]) -> Json:
+    def attempt(self, attempt: StageAttempt, work: Callable[[], Json | None]) -> Json:
         """Do `work` once: its result, {"error"} where trying again will not help, else what it raised."""
         try:
             with self.guard.working(attempt):
                 try:
                     if self._is_marked(attempt.job_id, attempt.subject):
                         raise Cancelled()
-                    return work()
+                    return work() or {}
                 except Exception as error:
                     # A stop shows itself as Cancelled, or as a broken child process; either way the
                     # work is unfinished, not failed, unless a person asked for the end of it.
@@ -181,52 +195,3 @@ class Tasks:
         if cancel_mark(work.worker_folder, job_id).exists():
             return True
         return subject not in _WHOLE_LIBRARY and work.is_cancel_requested(subject)
-
-
-class MigrationTasks:
-    """The steps of one migration job in this worker."""
-
-    def __init__(self, tasks: Tasks, job_id: str, set_id: int) -> None:
-        self._tasks = tasks
-        self._job_id = job_id
-        self._set_id = set_id
-
-    @cached_property
-    def _migration(self) -> ModelMigration:
-        stop_asked = self._tasks.stop_asked(self._job_id, MIGRATION)
-        sets = self._tasks.library.model_sets
-        return sets.migration(self._set_id, job_id=self._job_id, is_cancelled=stop_asked)
-
-    def pending(self, attempt: StageAttempt) -> Json:
-        """{"pending": [[user_id, video_id], ...]} or {"error"}."""
-        return self._tasks.attempt(attempt, lambda: {"pending": [list(one) for one in self._migration.pending()]})
-
-    def index_video(self, attempt: StageAttempt, user_id: str, video_id: str) -> Json:
-        """Index one video. Its failure is noted with the migration, which goes on with the others."""
-
-        def work() -> Json:
-            self._migration.index_video(user_id, video_id)
-            return {}
-
-        # A worker that dies ever further on is not one that keeps dying of the same: with each finished stage the
-        # guard counts from zero.
-        stage = f"{attempt.stage}-{video_id}-{self._migration.finished_stages(video_id)}"
-        result = self._tasks.attempt(replace(attempt, stage=stage), work)
-        error = result.get("error")
-        if error and error.get("code") != Cancelled.code:
-            # a worker that died in it again and again, for one; without a note it would be tried for ever
-            self._migration.note_failed(video_id, HeimdexError.from_dict(error))
-            return {}
-        return result
-
-    def switch(self, attempt: StageAttempt) -> Json:
-        def work() -> Json:
-            self._migration.switch()
-            return {}
-
-        return self._tasks.attempt(attempt, work)
-
-    def finish(self, error: Json | None) -> Json:
-        self._migration.finish(HeimdexError.from_dict(error) if error is not None else None)
-        self._tasks.guard.forget(self._job_id)
-        return {}

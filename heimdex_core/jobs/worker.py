@@ -7,6 +7,7 @@ python -m heimdex_core.jobs.worker LIBRARY ...      as the app's supervisor star
 from __future__ import annotations
 
 import argparse
+import ctypes
 import logging
 import os
 import signal
@@ -21,24 +22,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from heimdex_core.errors import HeimdexError, LibraryBusy
 from heimdex_core.jobs.client import enqueue
-from heimdex_core.jobs.config import INGEST_QUEUE, MAINTENANCE_QUEUE, POLL_S, QUEUES, JobsDatabase, quiet
+from heimdex_core.jobs.config import POLL_S, QUEUES, JobsDatabase
 from heimdex_core.jobs.crash_guard import CrashGuard
-from heimdex_core.jobs.old_versions import queue_old_jobs_again
-from heimdex_core.jobs.parent import end_with_parent
 from heimdex_core.jobs.reconcile import (
     end_given_up_jobs,
     forget_old_jobs,
     has_work,
+    queue_old_jobs_again,
     queue_stranded_videos,
     take_over,
 )
 from heimdex_core.jobs.status import StatusFile
 from heimdex_core.jobs.wake_up import WakeUpFile
-from heimdex_core.jobs.worker_slot import SlotLock, WorkerSlot, dead_slots, this_slot
+from heimdex_core.jobs.worker_slot import WorkerSlot, dead_slots, slot_lock, this_slot
 
 if TYPE_CHECKING:
-    from dbos import DBOSClient
-
     from heimdex_core.library import Library
 
 # by name, not __name__: the supervisor starts this module as __main__
@@ -53,13 +51,14 @@ SLEEP_AFTER_S = 10.0
 """Without work for so long, the worker sleeps until it is woken (wake_up.py)."""
 LOOK_ANYWAY_S = 15.0
 """How often a sleeping worker looks for work that nobody woke it for, as another machine's."""
-CLEAN_UP = "clean-up"
 _CLEAN_UP_EVERY_S = 3600.0
 _TICK_S = 1.0
 _RECONCILE_EVERY = 15
 """In ticks of _TICK_S."""
 _GRACE_S = 10.0
 _NICENESS = 5
+_PR_SET_PDEATHSIG = 1
+"""The number of this request in Linux's <sys/prctl.h>."""
 
 
 def run_worker(library_path: str | Path, *, parent_fd: int | None = None) -> int:
@@ -76,75 +75,56 @@ def run_worker(library_path: str | Path, *, parent_fd: int | None = None) -> int
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
     if parent_fd is not None:
-        end_with_parent(parent_fd, lambda: _leave_soon(stop))
+        _end_with_parent(parent_fd, stop)
     _be_modest()
 
     from heimdex_core.library import Library
 
     with Library.open(library_path) as library:
-        database = JobsDatabase.of(library.work)
         slot = this_slot(library.work.worker_folder, library.work.key)
-        with SlotLock(slot):
-            return _work(library, database, slot, stop)
-
-
-def _work(library: Library, database: JobsDatabase, slot: WorkerSlot, stop: threading.Event) -> int:
-    from heimdex_core.jobs import workflows
-    from heimdex_core.jobs.tasks import Tasks
-
-    status = StatusFile(slot.status_path, slot.executor_id)
-    status.set_state("starting")
-    guard = CrashGuard(slot.folder / "running", status)
-    workflows.bind(Tasks(library, guard))
-    quiet()
-    database.prepare()
-    client = database.client()
-    try:
-        _Worker(library, database, slot, client, status, guard, stop).run()
-    finally:
-        client.destroy()
-    status.set_state("stopped")
-    _end_if_threads_remain()
+        with slot_lock(slot):
+            _Worker(library, slot, stop).run()
+            _end_if_threads_remain()
     return EXIT_OK
 
 
 class _Worker:
     """Awake, it runs DBOS, whose polling costs several percent of a core; without work it ends DBOS and sleeps."""
 
-    def __init__(
-        self,
-        library: Library,
-        database: JobsDatabase,
-        slot: WorkerSlot,
-        client: DBOSClient,
-        status: StatusFile,
-        guard: CrashGuard,
-        stop: threading.Event,
-    ) -> None:
+    def __init__(self, library: Library, slot: WorkerSlot, stop: threading.Event) -> None:
+        self._library = library
         self._work = library.work
-        self._concurrency = {**dict.fromkeys(QUEUES, 1), INGEST_QUEUE: library.settings.ingest_concurrency}
-        self._database = database
         self._slot = slot
-        self._client = client
-        self._status = status
-        self._guard = guard
         self._stop = stop
+        self._database = JobsDatabase.of(library.work)
+        self._status = StatusFile(slot.status_path, slot.executor_id)
+        self._status.set_state("starting")
+        self._guard = CrashGuard(slot.folder / "running", self._status)
+        self._client = self._database.client()
         self._wake_up = WakeUpFile(slot.folder)
         self._clean_up_at = 0.0
 
     def run(self) -> None:
-        """Until `stop`."""
-        _try("removing the schedules of version 2", lambda: self._client.delete_schedule("clean-up"))
-        # nothing of this slot has begun: what is under way in its name is what the worker before it left
-        own = [self._slot.executor_id]
-        _try(
-            "queueing jobs of another version",
-            lambda: queue_old_jobs_again(self._client, self._work, own, half_done=True),
-        )
-        while not self._stop.is_set():
-            self._stay_awake()
-            if not self._stop.is_set():
-                self._sleep()
+        """Work until `stop`."""
+        from heimdex_core.jobs import workflows
+        from heimdex_core.jobs.tasks import Tasks
+
+        workflows.bind(Tasks(self._library, self._guard))
+        try:
+            _try("removing the schedules of version 2", lambda: self._client.delete_schedule("clean-up"))
+            # nothing of this slot has begun: what is under way in its name is what the worker before it left
+            own = [self._slot.executor_id]
+            _try(
+                "queueing jobs of another version",
+                lambda: queue_old_jobs_again(self._client, self._work, own, half_done=True),
+            )
+            while not self._stop.is_set():
+                self._stay_awake()
+                if not self._stop.is_set():
+                    self._sleep()
+        finally:
+            self._client.destroy()
+        self._status.set_state("stopped")
 
     def _stay_awake(self) -> None:
         from dbos import DBOS
@@ -152,7 +132,8 @@ class _Worker:
         DBOS(config=self._database.config(self._slot.executor_id))
         DBOS.listen_queues(QUEUES)
         DBOS.launch()
-        for name, limit in self._concurrency.items():
+        for name in QUEUES:
+            limit = self._library.settings.ingest_concurrency if name == "ingest" else 1
             DBOS.register_queue(
                 name, worker_concurrency=limit, polling_interval_sec=POLL_S, on_conflict="always_update"
             )
@@ -196,7 +177,7 @@ class _Worker:
         if time.monotonic() >= self._clean_up_at:
             self._clean_up_at = time.monotonic() + _CLEAN_UP_EVERY_S
             _try("forgetting old jobs", lambda: forget_old_jobs(self._client, self._slot))
-            _try("queueing the clean-up", lambda: enqueue(self._client, CLEAN_UP, MAINTENANCE_QUEUE, CLEAN_UP))
+            _try("queueing the clean-up", lambda: enqueue(self._client, "clean-up", "clean-up"))
 
     def _has_work(self) -> bool:
         """Whether a job waits, or is under way here or at a worker that is gone. True where that is not known."""
@@ -224,12 +205,28 @@ def _be_modest() -> None:
         logger.debug("the priority stays as it is: %s", error)
 
 
-def _leave_soon(stop: threading.Event) -> None:
-    """The parent is gone: stop in order, but stop. Nobody is left to end this process."""
-    stop.set()
-    timer = threading.Timer(2 * _GRACE_S, lambda: os._exit(EXIT_FAILED))
-    timer.daemon = True
-    timer.start()
+def _end_with_parent(parent_fd: int, stop: threading.Event) -> None:
+    """Set `stop` once the other end of the pipe `parent_fd` is closed, and end this process a while later.
+
+    The worker must not outlive the app that started it, not even after kill -9. The pipe is what is relied on: it
+    closes however the parent ends. The kernel's parent-death signal comes on top on Linux, for a parent whose end was
+    passed on to another child by accident.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    def watch() -> None:
+        try:
+            while os.read(parent_fd, 64):
+                pass
+        except OSError as error:
+            logger.error("the pipe to the parent cannot be read, so the worker ends: %s", error)
+        stop.set()
+        # nobody is left to end a process that does not stop in order
+        time.sleep(2 * _GRACE_S)
+        os._exit(EXIT_FAILED)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
 def _end_if_threads_remain() -> None:
@@ -251,12 +248,9 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("heimdex_core").setLevel(logging.INFO)
     try:
         return run_worker(args.library, parent_fd=args.parent_fd)
-    except LibraryBusy as error:
-        logger.error("%s %s", error.message, error.hint)
-        return EXIT_SLOT_TAKEN
     except HeimdexError as error:
         logger.error("%s %s", error.message, error.hint)
-        return EXIT_FAILED
+        return EXIT_SLOT_TAKEN if isinstance(error, LibraryBusy) else EXIT_FAILED
 
 
 if __name__ == "__main__":

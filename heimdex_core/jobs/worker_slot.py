@@ -69,20 +69,17 @@ def this_slot(worker_folder: Path, library_key: str) -> WorkerSlot:
     return WorkerSlot(worker_folder, name, f"{library_key}@{name}")
 
 
-class SlotLock:
-    """Held by a worker as long as it lives; the kernel lets go of it however the worker ends."""
+@contextlib.contextmanager
+def slot_lock(slot: WorkerSlot) -> Iterator[None]:
+    """Hold a slot for as long as a worker lives; the kernel releases it however the worker ends.
 
-    def __init__(self, slot: WorkerSlot) -> None:
-        self.slot = slot
-        self._file: IO[str] | None = None
-
-    def acquire(self) -> None:
-        """Take the slot. Raises LibraryBusy with the pid of the worker that has it."""
-        self.slot.folder.mkdir(parents=True, exist_ok=True)
-        file: IO[str] = self.slot.lock_path.open("a+", encoding="utf-8")
+    The file stays: removing it could take away a lock just acquired. Raises LibraryBusy with the pid of the worker that
+    has the slot.
+    """
+    slot.folder.mkdir(parents=True, exist_ok=True)
+    with slot.lock_path.open("a+", encoding="utf-8") as file:
         if not _try_lock(file):
             holder = _read_holder(file)
-            file.close()
             since = holder.get("since")
             raise LibraryBusy(
                 what="The worker's slot of this library",
@@ -91,22 +88,9 @@ class SlotLock:
             )
         file.seek(0)
         file.truncate()
-        json.dump({"pid": os.getpid(), "since": time.time(), "executor_id": self.slot.executor_id}, file)
+        json.dump({"pid": os.getpid(), "since": time.time(), "executor_id": slot.executor_id}, file)
         file.flush()
-        self._file = file
-
-    def release(self) -> None:
-        """Give the slot back. The file stays: removing it could take away a lock just acquired."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def __enter__(self) -> SlotLock:
-        self.acquire()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.release()
+        yield
 
 
 @contextlib.contextmanager
@@ -117,21 +101,16 @@ def dead_slots(folder: Path, own: WorkerSlot, *, silent_s: float = SILENT_AFTER_
     their status is older than `silent_s`: on a network drive that keeps locks to itself, the lock
     alone proves nothing. A container that got a new host name leaves such a slot behind.
     """
-    held: list[IO[str]] = []
-    ids: list[str] = []
-    try:
+    with contextlib.ExitStack() as held:
+        ids: list[str] = []
         for path in sorted(folder.glob("*.lock")):
             if path == own.lock_path or not _silent(path.with_suffix(".json"), silent_s):
                 continue
-            file: IO[str] = path.open("a+", encoding="utf-8")
-            held.append(file)
+            file = held.enter_context(path.open("a+", encoding="utf-8"))
             executor_id = _read_holder(file).get("executor_id") if _try_lock(file) else None
             if isinstance(executor_id, str):
                 ids.append(executor_id)
         yield ids
-    finally:
-        for file in held:
-            file.close()
 
 
 def _silent(status: Path, silent_s: float) -> bool:

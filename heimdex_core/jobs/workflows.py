@@ -13,6 +13,7 @@ Steps exchange ids and fingerprints; what stages hand each other lies in the wor
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from dbos import DBOS, SetWorkflowID, StepOptions
 
@@ -20,7 +21,7 @@ from heimdex_core.errors import HeimdexError
 from heimdex_core.ingest import execution
 from heimdex_core.jobs.config import POLL_S
 from heimdex_core.jobs.crash_guard import StageAttempt
-from heimdex_core.jobs.tasks import CLEAN_UP, MIGRATION, REINDEX, MigrationTasks, Tasks
+from heimdex_core.jobs.tasks import CLEAN_UP, MIGRATION, REINDEX, Tasks
 from heimdex_core.library import migration as migrations
 from heimdex_core.library.migration import OwnedVideo
 from heimdex_core.types import Json
@@ -40,7 +41,7 @@ def tasks() -> Tasks:
     return _bound
 
 
-def run_step(subject: str, name: str, work: Callable[[StageAttempt], Json], *, once: bool = False) -> Json:
+def run_step(subject: str, name: str, work: Callable[[StageAttempt], Json | None], *, once: bool = False) -> Json:
     """Run `work` as a recorded step, tried again with growing pauses when it raises, unless `once`."""
     job_id = str(DBOS.workflow_id)
     policy = execution.RetryPolicy.of(tasks().library.settings)
@@ -57,7 +58,7 @@ def run_step(subject: str, name: str, work: Callable[[StageAttempt], Json], *, o
         status = DBOS.step_status
         # DBOS counts from 0, and not at all where nothing is retried
         number = (status.current_attempt or 0) + 1 if status else 1
-        return work(StageAttempt(job_id, subject, name, number, attempts))
+        return work(StageAttempt(job_id, subject, name, number, attempts)) or {}
 
     return DBOS.run_step(options, attempt)
 
@@ -90,8 +91,7 @@ class _IngestSteps:
         return None
 
     def _stage(self, attempt: StageAttempt) -> Json:
-        whole = StageAttempt(self._job_id, attempt.subject, attempt.stage, attempt.number, attempt.of)
-        return tasks().stage(whole, self._user_id)
+        return tasks().stage(replace(attempt, job_id=self._job_id), self._user_id)
 
     def branches(self, names: Mapping[str, Sequence[str]]) -> list[HeimdexError | None]:
         # Children, not threads: DBOS does not record a step called from a thread of our own. They are
@@ -105,11 +105,10 @@ class _IngestSteps:
         return [_error(handle.get_result(polling_interval_sec=POLL_S)) for handle in handles]
 
     def finish(self, error: HeimdexError | None) -> None:
-        found = error.to_dict() if error is not None else None
         run_step(
             self._video_id,
             "finish",
-            lambda attempt: tasks().finish_ingest(self._job_id, self._user_id, self._video_id, found),
+            lambda attempt: tasks().finish_ingest(self._job_id, self._user_id, self._video_id, error),
         )
 
 
@@ -135,23 +134,20 @@ class _MigrationSteps:
         self._set_id = set_id
 
     def pending(self) -> list[OwnedVideo]:
-        result = self._step("pending", lambda steps, attempt: steps.pending(attempt))
+        result = self._step("pending", lambda attempt: tasks().pending_videos(attempt, self._set_id))
         return [(user_id, video_id) for user_id, video_id in result["pending"]]
 
     def index_video(self, user_id: str, video_id: str) -> None:
-        self._step("index", lambda steps, attempt: steps.index_video(attempt, user_id, video_id))
+        self._step("index", lambda attempt: tasks().index_video(attempt, self._set_id, user_id, video_id))
 
     def switch(self) -> None:
-        self._step("switch", lambda steps, attempt: steps.switch(attempt))
+        self._step("switch", lambda attempt: tasks().switch(attempt, self._set_id))
 
     def finish(self, error: HeimdexError | None) -> None:
-        found = error.to_dict() if error is not None else None
-        self._step("finish", lambda steps, attempt: steps.finish(found))
+        self._step("finish", lambda attempt: tasks().finish_migration(attempt.job_id, self._set_id, error))
 
-    def _step(self, name: str, work: Callable[[MigrationTasks, StageAttempt], Json]) -> Json:
-        result = run_step(
-            MIGRATION, name, lambda attempt: work(MigrationTasks(tasks(), attempt.job_id, self._set_id), attempt)
-        )
+    def _step(self, name: str, work: Callable[[StageAttempt], Json | None]) -> Json:
+        result = run_step(MIGRATION, name, work)
         error = _error(result)
         if error is not None:
             raise error
@@ -172,18 +168,18 @@ def export(user_id: str, export_id: str) -> Json:
     """One export rendered. The result is {} or {"error"}."""
     job_id = str(DBOS.workflow_id)
     result = run_step(export_id, "render", lambda attempt: tasks().render(attempt, user_id), once=True)
-    error = result.get("error")
+    error = _error(result)
     run_step(export_id, "finish", lambda attempt: tasks().finish_export(job_id, user_id, export_id, error))
-    return {"error": error} if error else {}
+    return _result(error)
 
 
 @DBOS.workflow(name=REINDEX)
 def reindex() -> Json:
-    """All indexes made again."""
-    return run_step(REINDEX, REINDEX, lambda attempt: tasks().reindex(attempt))
+    """All indexes built again from the videos' own files; the counts or {"error"}."""
+    return run_step(REINDEX, REINDEX, lambda attempt: tasks().attempt(attempt, tasks().library.reindex))
 
 
 @DBOS.workflow(name=CLEAN_UP)
 def clean_up() -> Json:
-    """What is past its time is removed."""
-    return run_step(CLEAN_UP, CLEAN_UP, lambda attempt: tasks().clean_up(attempt))
+    """What is past its time is removed; the counts by kind or {"error"}."""
+    return run_step(CLEAN_UP, CLEAN_UP, lambda attempt: tasks().attempt(attempt, tasks().library.clean_up))

@@ -10,8 +10,9 @@ from typing import Protocol
 
 from cachetools import LRUCache
 
-from heimdex_core.errors import JobsUnavailable
-from heimdex_core.models.registry import ModelChoice, Models, Purpose
+from heimdex_core.errors import JobsUnavailable, LibraryNotFound, ProfileMismatch
+from heimdex_core.models.profiles import is_as_asked
+from heimdex_core.models.registry import ModelChoice, Models, Purpose, choose_profile
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
 from heimdex_core.types import StageProgress
@@ -76,16 +77,29 @@ class LibraryContext:
             raise JobsUnavailable(reason="this library was opened without one")
         return self.queue
 
-    # A mark beside the work folder, not in it: a run must find it before it has made the folder.
-
-    def cancel_marker(self, work_id: str) -> Path:
-        """The file whose presence asks the work on a video or an export to stop."""
-        return self.store.paths.cancel_marker(work_id)
-
     def request_cancel(self, work_id: str, job_id: str | None) -> None:
         """Ask for the end of the work on a video or an export, whoever does it."""
-        marker = self.cancel_marker(work_id)
+        # Beside the work folder, not in it: a run must find it before it has created the folder.
+        marker = self.store.paths.cancel_marker(work_id)
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()
         if job_id and self.queue is not None:
             self.queue.cancel(job_id)
+
+
+def open_context(
+    root: Path, settings: Settings, *, user_id: str, profile: str | None, create: bool, purpose: Purpose
+) -> LibraryContext:
+    """Open the library in `root`, or create it there; see Library.open."""
+    if not (root / "library.json").exists():
+        if not create:
+            raise LibraryNotFound(path=str(root))
+        choice = choose_profile(profile or settings.profile, settings)
+        spaces = Models(choice, settings).spaces
+        store = Store.create(root, profile=choice.name, models=choice.to_dict(), spaces=spaces)
+    else:
+        store = Store.open(root)
+        pinned = ModelChoice.from_dict(store.sets.active().choice)
+        if profile is not None and not is_as_asked(pinned, profile, settings):
+            raise ProfileMismatch(pinned=pinned.name, asked=profile)
+    return LibraryContext(store, ModelsBySet(store, settings, purpose), settings, user_id)

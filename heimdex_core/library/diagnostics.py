@@ -7,14 +7,14 @@ import os
 import platform
 import shutil
 import subprocess
-from typing import Any
+from typing import Any, get_args
 
 from heimdex_core.errors import DeviceUnavailable, HeimdexError, ProfileMismatch
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.models.device import choose_device, gpu_count
 from heimdex_core.models.locate import models_folder
 from heimdex_core.models.profiles import REASONS, ModelChoice, gigabytes, is_as_asked, step_up
-from heimdex_core.models.threads import threads_for
+from heimdex_core.models.threads import Work, threads_for
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
 from heimdex_core.types import VideoState
@@ -55,7 +55,7 @@ def examine(context: LibraryContext) -> dict[str, Any]:
         "step_up": _step_up(choice, settings),
         "device": device,
         "gpus": gpu_count(),
-        "threads": _threads(settings),
+        "threads": {kind: threads_for(kind, asked=settings.worker_threads) for kind in get_args(Work)},
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "disk_free_bytes": disk.free,
@@ -81,17 +81,6 @@ def _step_up(choice: ModelChoice, settings: Settings) -> dict[str, Any] | None:
         "bytes_missing": better.bytes_missing,
         "gigabytes": gigabytes(better.bytes_missing),
         "commands": [*commands, f"python -m heimdex_core reindex --profile {better.profile}"],
-    }
-
-
-def _threads(settings: Settings) -> dict[str, int]:
-    """Threads that each kind of work gets."""
-    asked = settings.worker_threads
-    return {
-        "query": threads_for("query", asked=asked),
-        "speech": threads_for("speech", asked=asked),
-        "vision": threads_for("vision", asked=asked),
-        "text": threads_for("text", asked=asked),
     }
 
 

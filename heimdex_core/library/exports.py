@@ -6,6 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from heimdex_core.errors import HeimdexError
+from heimdex_core.export import export_kind
+from heimdex_core.export.plan import plan_export
+from heimdex_core.export.progress import export_context, read_export_progress
+from heimdex_core.export.render import render
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.importing import copy_and_hash
 from heimdex_core.types import Export, ExportState, ReelClip, StageProgress
@@ -19,15 +23,19 @@ class Exports:
         self._records = context.store.exports
 
     def make_reel(
-        self, clips: Sequence[ReelClip | str], *, title: str, out: Path | None, queue: bool, progress: OnProgress | None
+        self,
+        clips: Sequence[ReelClip | str],
+        *,
+        title: str,
+        out: str | Path | None,
+        queue: bool,
+        progress: OnProgress | None,
     ) -> Export:
         """Plan and render a reel; see Library.reel."""
-        from heimdex_core.export import export_kind
-        from heimdex_core.export.plan import new_export, plan_reel
-
         context = self._context
-        plan = plan_reel(context.store.reader().view(), context.user_id, clips, title=title, settings=context.settings)
-        export = self._records.create(new_export(plan, context.user_id, context.settings, export_kind("reel")))
+        view, kind = context.store.reader().view(), export_kind("reel")
+        planned = plan_export(view, context.user_id, clips, kind=kind, title=title, settings=context.settings)
+        export = self._records.create(planned)
         if queue:
             try:
                 job_id = context.require_queue().enqueue_reel(export.export_id)
@@ -38,8 +46,9 @@ class Exports:
             return self._records.update(export.export_id, job_id=job_id)
         export = self.render(export.export_id, progress=progress)
         if out is not None:
-            copy, _ = copy_and_hash(self.file(export), out.parent, what=out.name)
-            copy.replace(out)
+            target = Path(out).expanduser()
+            copy, _ = copy_and_hash(self.file(export), target.parent, what=target.name)
+            copy.replace(target)
         return export
 
     def render(
@@ -49,13 +58,10 @@ class Exports:
 
         Raises RenderFailed, RenderCheckFailed, RenderTimeout, DiskFull, Cancelled; the record then has the error.
         """
-        from heimdex_core.export.progress import export_context
-        from heimdex_core.export.render import render
-
         store = self._context.store
         export = self.get(export_id)
-        marker = self._context.cancel_marker(export_id)
-        work = export_context(store.paths, export, progress, is_cancelled or marker.exists)
+        is_cancelled = is_cancelled or store.paths.cancel_marker(export_id).exists
+        work = export_context(store.paths, export, progress, is_cancelled)
         return render(store, export, settings=self._context.settings, context=work)
 
     def get(self, export_id: str) -> Export:
@@ -72,8 +78,6 @@ class Exports:
 
     def progress(self, export_id: str) -> StageProgress | None:
         """Where a render stands; None while nothing runs."""
-        from heimdex_core.export.progress import read_export_progress
-
         return read_export_progress(self._context.store.paths, export_id)
 
     def cancel(self, export_id: str) -> None:

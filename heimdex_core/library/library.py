@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import Cancelled, JobsUnavailable, LibraryNotFound, ProfileMismatch, ValidationError
-from heimdex_core.ingest.params import IngestParams
+from heimdex_core.errors import Cancelled
 from heimdex_core.ingest.progress import read_progress
 from heimdex_core.library import importing
-from heimdex_core.library.context import LibraryContext, ModelsBySet, OnProgress, WorkQueue
+from heimdex_core.library.context import LibraryContext, OnProgress, WorkQueue, open_context
+from heimdex_core.library.diagnostics import examine
 from heimdex_core.library.exports import Exports
+from heimdex_core.library.maintenance import clean_up
 from heimdex_core.library.model_sets import LibraryModelSets
 from heimdex_core.library.work import LibraryWork
-from heimdex_core.models.profiles import is_as_asked
-from heimdex_core.models.registry import ModelChoice, Models, Purpose, choose_profile
-from heimdex_core.settings import Settings, default_weights, get_settings
-from heimdex_core.store import Store
+from heimdex_core.models.registry import Models, Purpose
+from heimdex_core.search.searcher import Searcher
+from heimdex_core.settings import Settings, get_settings
+from heimdex_core.store.view import View
 from heimdex_core.types import (
     Export,
     Query,
@@ -40,16 +39,9 @@ from heimdex_core.types import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from heimdex_core.search.searcher import Searcher
-    from heimdex_core.store.view import View
-
 
 class Library:
     """A folder of videos and what is known about them, as one person sees it.
-
-    >>> lib = Library.open("data/library")
-    >>> lib.add("talk.mp4")
-    >>> lib.search("red car on a bridge", weights={"transcript": 0.3, "vision": 0.7}).to_pandas()
 
     Attributes:
         exports: what was rendered (`reel` makes one).
@@ -57,18 +49,16 @@ class Library:
         work: what the queue and the worker need.
     """
 
-    def __init__(self, store: Store, models: ModelsBySet, settings: Settings, user_id: str) -> None:
-        self.settings = settings
-        self.user_id = user_id
-        self._store = store
-        self._context = LibraryContext(store, models, settings, user_id)
-        self.exports = Exports(self._context)
-        self.model_sets = LibraryModelSets(self._context)
-        self.work = LibraryWork(self._context)
-        self._searcher: Searcher | None = None
-        self._lock = threading.Lock()
-
-    # --- opening ----------------------------------------------------------------------------------
+    def __init__(self, context: LibraryContext) -> None:
+        """Use `open` or `as_user`."""
+        self.settings = context.settings
+        self.user_id = context.user_id
+        self.exports = Exports(context)
+        self.model_sets = LibraryModelSets(context)
+        self.work = LibraryWork(context)
+        self._context = context
+        self._store = context.store
+        self._searcher = Searcher(self._store.reader(), context.models.of, self.settings, log=self._store.log_search)
 
     @classmethod
     def open(
@@ -97,25 +87,14 @@ class Library:
         """
         settings = settings or get_settings()
         root = Path(path if path is not None else settings.library).expanduser().resolve()
-        asked = profile or settings.profile
-        if not (root / "library.json").exists():
-            if not create:
-                raise LibraryNotFound(path=str(root))
-            choice = choose_profile(asked, settings)
-            spaces = Models(choice, settings).spaces
-            store = Store.create(root, profile=choice.name, models=choice.to_dict(), spaces=spaces)
-        else:
-            store = Store.open(root)
-            pinned = ModelChoice.from_dict(store.sets.active().choice)
-            if profile is not None and not is_as_asked(pinned, profile, settings):
-                raise ProfileMismatch(pinned=pinned.name, asked=profile)
-        return cls(store, ModelsBySet(store, settings, purpose), settings, user_id or settings.user_id)
+        user_id = user_id or settings.user_id
+        return cls(open_context(root, settings, user_id=user_id, profile=profile, create=create, purpose=purpose))
 
     def as_user(self, user_id: str) -> Library:
         """The same library as another person sees it; it shares the store and the models."""
         if user_id == self.user_id:
             return self
-        return Library(self._store, self._context.models, self.settings, user_id)
+        return Library(replace(self._context, user_id=user_id, queue=None))
 
     def close(self) -> None:
         """Let go of what is held open; the library can be used again afterwards."""
@@ -124,9 +103,7 @@ class Library:
     def __enter__(self) -> Library:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     @property
@@ -182,7 +159,7 @@ class Library:
         given = Path(subtitles).expanduser() if subtitles is not None else None
         incoming = importing.read_file(self._store, self.settings, Path(path).expanduser(), given)
         incoming = replace(incoming, title=title, description=description, language=language)
-        return self._import(incoming, queue=queue, progress=progress)
+        return self.work.import_file(incoming, queue=queue, progress=progress)
 
     def add_upload(
         self,
@@ -200,7 +177,7 @@ class Library:
         try:
             incoming = importing.read_upload(self.settings, part, filename, subtitles)
             incoming = replace(incoming, title=title, description=description, language=language)
-            return self._import(incoming, queue=queue, progress=progress)
+            return self.work.import_file(incoming, queue=queue, progress=progress)
         finally:
             part.unlink(missing_ok=True)
 
@@ -210,18 +187,6 @@ class Library:
         Raises InvalidFolder, SpaceMismatch where it was indexed with other models, DiskFull.
         """
         return self._store.adopt(Path(folder).expanduser(), self.user_id)
-
-    def _import(self, incoming: importing.IncomingFile, *, queue: bool, progress: OnProgress | None) -> Video:
-        registered = importing.register(self._store, self.settings, self.user_id, incoming)
-        if not registered.needs_work:
-            return registered.video
-        try:
-            return self.work.start_ingest(registered.video, queue=queue, progress=progress)
-        except (ValidationError, JobsUnavailable):
-            if registered.is_new:
-                # A file that cannot be used leaves no trace; other failures stay, to be retried.
-                self._store.purge_video(registered.video.video_id)
-            raise
 
     # --- videos and scenes ------------------------------------------------------------------------
 
@@ -310,17 +275,7 @@ class Library:
 
         Raises VideoNotFound, UnknownName, InvalidValue.
         """
-        video = self.video(video_id)
-        own = None
-        if params is not None:
-            own = {name: value for name, value in {**video.params, **params}.items() if value is not None}
-            IngestParams.from_settings(self.settings, **own)  # refuses what cannot be
-        video = self._store.set_params(video_id, params=own, language=language)
-        if video.state == VideoState.INDEXED:
-            self._store.set_state(video_id, VideoState.PROCESSING)
-        elif video.state == VideoState.FAILED:
-            self._store.set_state(video_id, VideoState.VALIDATING)
-        return self.work.start_ingest(video, queue=queue, progress=progress)
+        return self.work.reindex(video_id, language=language, params=params, queue=queue, progress=progress)
 
     # --- search -----------------------------------------------------------------------------------
 
@@ -349,18 +304,16 @@ class Library:
 
         Raises InvalidQuery, InvalidWeights, InvalidValue, UnknownName; SearchFailed where no channel could answer.
         """
-        if weights is None:
-            weights = self.preferences().get("weights") or default_weights(self.settings)
         query = Query(
             text=text,
-            weights=weights,
-            fusion=fusion or self.settings.fusion,
+            weights=weights if weights is not None else self.preferences().get("weights") or None,
+            fusion=fusion,
             video_ids=tuple(videos) if videos is not None else None,
             spaces=tuple(spaces),
             limit=self.settings.result_limit if limit is None else limit,
             offset=offset,
         )
-        return self._search_engine().search(query, user_id=self.user_id)
+        return self._searcher.search(query, user_id=self.user_id)
 
     def spaces(self) -> dict[str, Space]:
         """The vector spaces that a search can use now, by role ("text", "vision", ...; extra ones by their name)."""
@@ -373,16 +326,6 @@ class Library:
     def sql(self, query: str, params: Sequence[Any] = ()) -> pd.DataFrame:
         """One reading statement over copies of the person's rows; `show tables` lists the tables. Raises InvalidSql."""
         return self._store.reader().ask(lambda view: view.sql(query, params, user_id=self.user_id))
-
-    def _search_engine(self) -> Searcher:
-        """Made on first use; it keeps the raw scores of recent queries."""
-        from heimdex_core.search.searcher import Searcher
-
-        with self._lock:
-            if self._searcher is None:
-                reader, models_of = self._store.reader(), self._context.models.of
-                self._searcher = Searcher(reader, models_of, self.settings, log=self._store.log_search)
-            return self._searcher
 
     def _view(self) -> View:
         return self._store.reader().view()
@@ -408,8 +351,7 @@ class Library:
 
         Raises InvalidReel, SceneNotFound, RenderFailed, RenderCheckFailed, RenderTimeout, DiskFull.
         """
-        path = Path(out).expanduser() if out is not None else None
-        return self.exports.make_reel(clips, title=title, out=path, queue=queue, progress=progress)
+        return self.exports.make_reel(clips, title=title, out=out, queue=queue, progress=progress)
 
     def tray(self) -> Reel:
         """The scenes picked so far; they survive searches, pages and restarts."""
@@ -440,8 +382,6 @@ class Library:
 
     def clean_up(self) -> dict[str, int]:
         """Remove what is past its time: abandoned uploads, failed videos, expired exports, old work; counts by kind."""
-        from heimdex_core.library.maintenance import clean_up
-
         return clean_up(self._store, self.settings)
 
     def stats(self) -> dict[str, Any]:
@@ -456,6 +396,4 @@ class Library:
 
     def doctor(self) -> dict[str, Any]:
         """What is here, what was chosen and why, and what is wrong, as plain JSON values."""
-        from heimdex_core.library.diagnostics import examine
-
         return examine(self._context)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from datetime import timedelta
 
+from heimdex_core.files import sweep
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
 from heimdex_core.types import utc_now
@@ -18,26 +18,15 @@ def clean_up(store: Store, settings: Settings) -> dict[str, int]:
         store.purge_video(video.video_id)
         removed["videos"] += 1
     removed["exports"] = store.exports.remove_expired_files(utc_now())
-    removed["uploads"] = _remove_old_uploads(store, settings)
+    removed["uploads"] = sweep(store.paths.uploads, settings.abandoned_after_s, "*.part*")
     removed["work"] = _remove_orphaned_work(store, settings)
     return removed
-
-
-def _remove_old_uploads(store: Store, settings: Settings) -> int:
-    """Uploads that nobody has written to for the time set."""
-    count = 0
-    oldest = time.time() - settings.abandoned_after_s
-    for part in store.paths.uploads.glob("*.part*"):
-        if part.stat().st_mtime < oldest:
-            part.unlink(missing_ok=True)
-            count += 1
-    return count
 
 
 def _remove_orphaned_work(store: Store, settings: Settings) -> int:
     """Work folders and cancel marks whose video or export is no longer being worked on."""
     count = 0
-    oldest = (utc_now() - timedelta(seconds=settings.abandoned_after_s)).timestamp()
+    oldest = time.time() - settings.abandoned_after_s
     busy = store.busy_ids()
     if not store.paths.work_root.exists():
         return 0

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from heimdex_core.errors import Cancelled, HeimdexError, MoveIncomplete, VideoNotFound
 from heimdex_core.files import read_json_object, write_json
@@ -21,10 +21,7 @@ from heimdex_core.ingest import stages
 from heimdex_core.ingest.execution import RetryPolicy, try_repeatedly, wrap_error
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.progress import read_progress
-from heimdex_core.library.context import OnProgress
-from heimdex_core.models.registry import Models
-from heimdex_core.settings import Settings
-from heimdex_core.store import Store
+from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.locks import FileLock, video_lock
 from heimdex_core.types import Json, ModelSet, StageProgress, to_json, utc_now
@@ -75,11 +72,7 @@ class MigrationStatus:
     @property
     def seconds(self) -> float:
         """Since it began."""
-        return (utc_now() - datetime.fromisoformat(self.started_at)).total_seconds() if self.started_at else 0.0
-
-    def cancel_marker(self, paths: LibraryPaths) -> Path:
-        """The file whose presence asks the move to stop."""
-        return paths.work_root / "migration.cancel"
+        return _seconds_since(self.started_at)
 
     def to_dict(self) -> Json:
         """As `--json` prints it."""
@@ -89,6 +82,11 @@ class MigrationStatus:
 
 def status_path(paths: LibraryPaths) -> Path:
     return paths.work_root / "migration.json"
+
+
+def migration_cancel_marker(paths: LibraryPaths) -> Path:
+    """The file whose presence asks the move to stop."""
+    return paths.work_root / "migration.cancel"
 
 
 def migration_lock(paths: LibraryPaths) -> FileLock:
@@ -118,11 +116,11 @@ def read_migration_status(paths: LibraryPaths) -> MigrationStatus | None:
 
 def write_waiting(paths: LibraryPaths, target: ModelSet, job_id: str) -> MigrationStatus:
     """Say that a move is queued, unless its job has begun already."""
-    now = utc_now().isoformat()
-    status = MigrationStatus(target.set_id, target.profile, "waiting", job_id=job_id, started_at=now, updated_at=now)
     known = read_migration_status(paths)
     if known is not None and known.job_id == job_id:
         return known
+    now = utc_now().isoformat()
+    status = MigrationStatus(target.set_id, target.profile, "waiting", job_id=job_id, started_at=now, updated_at=now)
     _write(paths, status)
     return status
 
@@ -132,9 +130,13 @@ def mark_migration_failed(paths: LibraryPaths, job_id: str, error: HeimdexError)
     status = read_migration_status(paths)
     if status is None or status.job_id != job_id or status.state not in ("waiting", "running", "interrupted"):
         return False
-    state = "cancelled" if isinstance(error, Cancelled) else "failed"
-    _write(paths, replace(status, state=state, error=error.to_dict(), updated_at=utc_now().isoformat()))
+    changes = _ended_with(error)
+    _write(paths, replace(status, **changes, updated_at=utc_now().isoformat()))
     return True
+
+
+def _ended_with(error: HeimdexError) -> dict[str, Any]:
+    return {"state": "cancelled" if isinstance(error, Cancelled) else "failed", "error": error.to_dict()}
 
 
 def _write(paths: LibraryPaths, status: MigrationStatus) -> None:
@@ -142,7 +144,7 @@ def _write(paths: LibraryPaths, status: MigrationStatus) -> None:
 
 
 def _seconds_since(moment: str) -> float:
-    return (utc_now() - datetime.fromisoformat(moment)).total_seconds() if moment else float("inf")
+    return (utc_now() - datetime.fromisoformat(moment)).total_seconds() if moment else 0.0
 
 
 class ModelMigration:
@@ -150,27 +152,25 @@ class ModelMigration:
 
     def __init__(
         self,
-        store: Store,
-        models_of: Callable[[int], Models],
-        settings: Settings,
+        context: LibraryContext,
         set_id: int,
         *,
         progress: OnProgress | None = None,
         is_cancelled: Callable[[], bool] | None = None,
         job_id: str | None = None,
     ) -> None:
-        """`models_of` gives the models of a set by its number; `job_id` names the job whose steps these are."""
-        self.store = store
-        self.settings = settings
-        self.target = store.sets.get(set_id)
-        self._models_of = models_of
+        """`job_id` names the job whose steps these are."""
+        self.store = context.store
+        self.settings = context.settings
+        self.target = context.store.sets.get(set_id)
+        self._models_of = context.models.of
         self._on_progress = progress
-        known = read_migration_status(store.paths)
+        known = read_migration_status(self.store.paths)
         if known is None or known.set_id != set_id or known.job_id != job_id or not known.is_running:
             known = MigrationStatus(set_id, self.target.profile, "running", started_at=utc_now().isoformat())
         self.status = replace(known, state="running", job_id=job_id, pid=os.getpid())
-        marker = self.status.cancel_marker(store.paths)
-        self._is_cancelled = is_cancelled or marker.exists
+        self._cancel_marker = migration_cancel_marker(self.store.paths)
+        self._is_cancelled = is_cancelled or self._cancel_marker.exists
         self._written = 0.0
 
     def pending(self) -> list[OwnedVideo]:
@@ -225,16 +225,15 @@ class ModelMigration:
         if isinstance(error, MoveIncomplete) and self.status.failed:
             first = next(iter(self.status.failed.values()))
             error = MoveIncomplete(**{**error.details, "first": first["message"]})
-        state = "cancelled" if isinstance(error, Cancelled) else "failed"
-        self._update(state=state, error=error.to_dict(), video_id=None)
-        self.status.cancel_marker(self.store.paths).unlink(missing_ok=True)
+        self._update(**_ended_with(error), video_id=None)
+        self._cancel_marker.unlink(missing_ok=True)
 
     def _check(self) -> None:
         if self._is_cancelled():
             raise Cancelled()
 
-    def _update(self, **changes: object) -> None:
-        self.status = replace(self.status, updated_at=utc_now().isoformat(), **changes)  # type: ignore[arg-type]
+    def _update(self, **changes: Any) -> None:
+        self.status = replace(self.status, updated_at=utc_now().isoformat(), **changes)
         self._written = time.monotonic()
         _write(self.store.paths, self.status)
 
@@ -276,31 +275,22 @@ def run_plan(runner: MigrationRunner) -> HeimdexError | None:
     return error
 
 
-class _LocalRunner:
-    def __init__(self, migration: ModelMigration) -> None:
-        self._migration = migration
-        self._policy = RetryPolicy.of(migration.settings)
+class _LocalMigration(ModelMigration):
+    """A migration whose steps are tried again here; the stages of a video are tried repeatedly already."""
 
     def pending(self) -> list[OwnedVideo]:
-        return try_repeatedly(self._migration.pending, name="pending", policy=self._policy)
-
-    def index_video(self, user_id: str, video_id: str) -> None:
-        # its stages are tried repeatedly already
-        self._migration.index_video(user_id, video_id)
+        return try_repeatedly(super().pending, name="pending", policy=RetryPolicy.of(self.settings))
 
     def switch(self) -> None:
-        try_repeatedly(self._migration.switch, name="switch", policy=self._policy)
-
-    def finish(self, error: HeimdexError | None) -> None:
-        self._migration.finish(error)
+        try_repeatedly(super().switch, name="switch", policy=RetryPolicy.of(self.settings))
 
 
-def run_here(migration: ModelMigration) -> MigrationStatus:
+def run_here(context: LibraryContext, set_id: int, *, progress: OnProgress | None = None) -> MigrationStatus:
     """Every step in this process. Raises Cancelled, MoveIncomplete; what is made is kept for the next time."""
-    paths = migration.store.paths
-    migration.status.cancel_marker(paths).unlink(missing_ok=True)
-    with migration_lock(paths).hold():
-        error = run_plan(_LocalRunner(migration))
+    migration = _LocalMigration(context, set_id, progress=progress)
+    migration_cancel_marker(context.store.paths).unlink(missing_ok=True)
+    with migration_lock(context.store.paths).hold():
+        error = run_plan(migration)
     if error is not None:
         raise error
     return migration.status

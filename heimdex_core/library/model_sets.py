@@ -10,6 +10,7 @@ from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.migration import (
     MigrationStatus,
     ModelMigration,
+    migration_cancel_marker,
     read_migration_status,
     run_here,
     write_waiting,
@@ -111,7 +112,7 @@ class LibraryModelSets:
         status = self.status()
         if status is None or not status.is_running:
             return
-        status.cancel_marker(self._context.store.paths).touch()
+        migration_cancel_marker(self._context.store.paths).touch()
         if status.job_id and self._context.queue is not None:
             self._context.queue.cancel(status.job_id)
 
@@ -124,22 +125,13 @@ class LibraryModelSets:
         job_id: str | None = None,
     ) -> ModelMigration:
         """The steps of a move to a set, for whoever runs them one by one."""
-        context = self._context
-        return ModelMigration(
-            context.store,
-            context.models.of,
-            context.settings,
-            set_id,
-            progress=progress,
-            is_cancelled=is_cancelled,
-            job_id=job_id,
-        )
+        return ModelMigration(self._context, set_id, progress=progress, is_cancelled=is_cancelled, job_id=job_id)
 
     def _move(self, target: ModelSet, *, queue: bool, progress: OnProgress | None) -> MigrationStatus:
         if queue:
             job_id = self._context.require_queue().enqueue_migration(target.set_id)
             return write_waiting(self._context.store.paths, target, job_id)
-        return run_here(self.migration(target.set_id, progress=progress))
+        return run_here(self._context, target.set_id, progress=progress)
 
     def _chosen(self, now: ModelChoice, profile: str | None, named: Mapping[str, str | None]) -> ModelChoice:
         if profile is not None:

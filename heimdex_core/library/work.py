@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from heimdex_core.errors import ExportNotFound, HeimdexError, VideoNotFound
+from heimdex_core.errors import ExportNotFound, HeimdexError, JobsUnavailable, ValidationError, VideoNotFound
+from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.library.context import LibraryContext, OnProgress
+from heimdex_core.library.importing import IncomingFile, register
 from heimdex_core.library.migration import mark_migration_failed
 from heimdex_core.store.exports import UNFINISHED as UNFINISHED_EXPORT
 from heimdex_core.store.locks import video_lock
 from heimdex_core.store.store import UNFINISHED_VIDEO
-from heimdex_core.types import ExportState, Video
+from heimdex_core.types import ExportState, Video, VideoState
 
 JobKind = Literal["ingest", "export", "migration"]
 """What a job is for: a video, an export, or the library as a whole."""
@@ -45,9 +47,22 @@ class LibraryWork:
 
     # --- videos -----------------------------------------------------------------------------------
 
+    def import_file(self, incoming: IncomingFile, *, queue: bool, progress: OnProgress | None) -> Video:
+        """Register a file and index its video where that is necessary; see Library.add."""
+        registered = register(self._store, self._context.settings, self._context.user_id, incoming)
+        if not registered.needs_work:
+            return registered.video
+        try:
+            return self.start_ingest(registered.video, queue=queue, progress=progress)
+        except (ValidationError, JobsUnavailable):
+            if registered.is_new:
+                # A file that cannot be used leaves no trace; other failures stay, to be retried.
+                self._store.purge_video(registered.video.video_id)
+            raise
+
     def start_ingest(self, video: Video, *, queue: bool, progress: OnProgress | None) -> Video:
         """Have a video's stages run: by the worker with `queue`, else in this process."""
-        self._context.cancel_marker(video.video_id).unlink(missing_ok=True)
+        self._store.paths.cancel_marker(video.video_id).unlink(missing_ok=True)
         if queue:
             job_id = self._context.require_queue().enqueue_ingest(video.video_id)
             return self._store.set_job(video.video_id, job_id)
@@ -55,6 +70,28 @@ class LibraryWork:
         # A second process that is asked for the same video waits, and then finds it done.
         with video_lock(self._store.paths.work_root / f".{video.video_id}.lock").hold():
             return self.ingest_run(video.video_id, progress=progress).run()
+
+    def reindex(
+        self,
+        video_id: str,
+        *,
+        language: str | None,
+        params: Mapping[str, Any] | None,
+        queue: bool,
+        progress: OnProgress | None,
+    ) -> Video:
+        """Index one video again; see Library.reindex_video."""
+        video = self._store.video(self._context.user_id, video_id)
+        own = None
+        if params is not None:
+            own = {name: value for name, value in {**video.params, **params}.items() if value is not None}
+            IngestParams.from_settings(self._context.settings, **own)  # refuses what cannot be
+        video = self._store.set_params(video_id, params=own, language=language)
+        if video.state == VideoState.INDEXED:
+            self._store.set_state(video_id, VideoState.PROCESSING)
+        elif video.state == VideoState.FAILED:
+            self._store.set_state(video_id, VideoState.VALIDATING)
+        return self.start_ingest(video, queue=queue, progress=progress)
 
     def ingest_run(
         self, video_id: str, *, progress: OnProgress | None = None, is_cancelled: Callable[[], bool] | None = None
@@ -70,7 +107,7 @@ class LibraryWork:
             context.settings,
             self._store.video(context.user_id, video_id),
             models_of=lambda one: context.models.of(one.set_id),
-            is_cancelled=is_cancelled or context.cancel_marker(video_id).exists,
+            is_cancelled=is_cancelled or self._store.paths.cancel_marker(video_id).exists,
             on_progress=progress,
         )
 
@@ -108,7 +145,7 @@ class LibraryWork:
 
     def is_cancel_requested(self, subject: str) -> bool:
         """Whether a person asked for the end of the work on a video or an export."""
-        return self._context.cancel_marker(subject).exists()
+        return self._store.paths.cancel_marker(subject).exists()
 
     def mark_failed(self, kind: JobKind, user_id: str, subject: str, job_id: str, error: HeimdexError) -> bool:
         """Record how a job ended whose last step never ran; False if there was nothing to end.

@@ -58,19 +58,16 @@ def extract_audio(path: Path, info: MediaInfo, out_wav: Path, context: WorkConte
     """Write the first of `ranked_tracks` that can be decoded as a 16 kHz mono 16-bit WAV.
 
     Args:
-        path: the video.
-        info: what `probe` returned for it.
+        info: what `probe` returned for the video at `path`.
         out_wav: the file to write; on failure it is not left behind.
         context: receives progress in seconds of audio.
 
     Raises Cancelled, DiskFull, FileUnreadable, NotAVideo.
     """
-    if not info.audio_tracks:
-        return AudioResult(None, 0.0, None, None, ("no_audio",))
     needed = round(info.duration_s * SAMPLE_RATE_HZ * 2)
-    require_free_space(out_wav.parent, needed, keep_free_bytes=0, what=out_wav.name)
     broken = False
     for track in ranked_tracks(info):
+        require_free_space(out_wav.parent, needed, keep_free_bytes=0, what=out_wav.name)
         with atomic_path(out_wav, needed_bytes=needed) as partial, partial.open("wb") as file:
             with wave.open(file) as wav:
                 timeline = _Timeline(wav)
@@ -254,15 +251,15 @@ class _Resampler:
 
     def __init__(self, timeline: _Timeline) -> None:
         self._timeline = timeline
-        self._resampler: AudioResampler | None = None
         self._kind: tuple[str, str, int] | None = None
+        """Format, layout and rate of the run; None before it begins."""
         self._next_s = 0.0
         self._skip = 0
         """How many samples to drop because the file has samples for their time already."""
 
     def add(self, time_s: float, frame: AudioFrame, *, latest_s: float) -> None:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if self._resampler is None or kind != self._kind or abs(time_s - self._next_s) > _JUMP_S:
+        if kind != self._kind or abs(time_s - self._next_s) > _JUMP_S:
             self.flush()
             self._start(min(time_s, latest_s), kind)
         self._next_s = time_s + frame.samples / frame.sample_rate
@@ -278,13 +275,10 @@ class _Resampler:
 
     def flush(self) -> None:
         """Write the samples that the resampler still holds of the run."""
-        if self._resampler is not None:
+        if self._kind is not None:
             self._write(None)
-            self._resampler = None
 
     def _write(self, frame: AudioFrame | None) -> None:
-        if self._resampler is None:
-            return
         for resampled in self._resampler.resample(frame):
             samples = resampled.to_ndarray().reshape(-1).astype(np.int16, copy=False)
             dropped = min(self._skip, samples.size)

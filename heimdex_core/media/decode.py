@@ -57,8 +57,7 @@ def frames(
     """Every frame of [start_s, end_s) in order of time. Frames that cannot be decoded are left out.
 
     Args:
-        path: the video.
-        info: what `probe` returned for it.
+        info: what `probe` returned for the video at `path`.
         max_side_px: limit of the longer side; larger frames are reduced, None keeps their size.
         start_s, end_s: seconds in player time; None means to the end.
         threads: decoding threads; 0 lets libav choose.
@@ -66,12 +65,10 @@ def frames(
 
     Raises UndecodableVideo if no frame of the whole file can be decoded, FileUnreadable, NotAVideo.
     """
-    scaler: _Scaler | None = None
+    scaler = _Scaler(info, max_side_px=max_side_px)
     for time_s, frame in _raw_frames(path, info, start_s, threads, on_damage):
         if end_s is not None and time_s >= end_s:
             return
-        if scaler is None:
-            scaler = _Scaler(info, orientation_of(frame), max_side_px=max_side_px)
         yield Frame(time_s, scaler.convert(frame))
 
 
@@ -87,8 +84,7 @@ def frame_at(path: Path, info: MediaInfo, time_s: float, *, max_side_px: int | N
         shown = found
     if shown is None:
         raise UndecodableVideo(filename=path.name, reason=f"no frame can be decoded at {time_s:.1f} s")
-    scaler = _Scaler(info, orientation_of(shown[1]), max_side_px=max_side_px)
-    return Frame(shown[0], scaler.convert(shown[1]))
+    return Frame(shown[0], _Scaler(info, max_side_px=max_side_px).convert(shown[1]))
 
 
 def two_size_frames(
@@ -113,13 +109,9 @@ def two_size_frames(
 
     Raises UndecodableVideo, FileUnreadable, NotAVideo.
     """
-    small: _Scaler | None = None
-    large: _Scaler | None = None
+    small = _Scaler(info, width_px=detect_width_px, pixels="bgr24", interpolation=detect_interpolation)
+    large = _Scaler(info, max_side_px=max_side_px)
     for time_s, frame in _raw_frames(path, info, 0.0, threads, on_damage):
-        if small is None or large is None:
-            shown = orientation_of(frame)
-            small = _Scaler(info, shown, width_px=detect_width_px, pixels="bgr24", interpolation=detect_interpolation)
-            large = _Scaler(info, shown, max_side_px=max_side_px)
         # Players show a frame that was predicted from a damaged one, but it should not represent a scene.
         wanted = not frame.is_corrupt and want_candidate(time_s)
         candidate = large.convert(frame) if wanted else None
@@ -191,28 +183,29 @@ def orientation_of(frame: VideoFrame) -> Orientation:
 class _Scaler:
     """Scales and converts in one step inside libswscale, then turns the smaller result.
 
-    One object per size: its context is kept between frames, which a plain VideoFrame.reformat throws away.
+    One object per size: its context is kept between frames, which a plain VideoFrame.reformat throws away. All frames
+    are turned as the first one asks for.
     """
 
     def __init__(
         self,
         info: MediaInfo,
-        orientation: Orientation,
         *,
         max_side_px: int | None = None,
         width_px: int | None = None,
         pixels: str = "rgb24",
         interpolation: Interpolation = _EXACT,
     ) -> None:
-        width, height = fit_size(info, max_side_px=max_side_px, width_px=width_px)
-        self._size = (height, width) if orientation.transpose else (width, height)
-        self._orientation = orientation
+        self._shown_size = fit_size(info, max_side_px=max_side_px, width_px=width_px)
+        self._orientation: Orientation | None = None
         self._pixels = pixels
         self._interpolation = interpolation
         self._reformatter = VideoReformatter()
 
     def convert(self, frame: VideoFrame) -> Image:
-        width, height = self._size
+        if self._orientation is None:
+            self._orientation = orientation_of(frame)
+        width, height = self._shown_size[::-1] if self._orientation.transpose else self._shown_size
         # Every player takes HD for BT.709 where the file does not say (2: unspecified).
         unspecified_hd = frame.colorspace == 2 and max(frame.width, frame.height) >= 1280
         converted = self._reformatter.reformat(

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 from heimdex_core.errors import DiskFull, RenderFailed, RenderTimeout
 from heimdex_core.files import free_bytes
@@ -111,17 +112,14 @@ def _follow(
 ) -> None:
     """Read both pipes until they close; checks for cancellation and the time limit at least every _POLL_S."""
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    stdout, stderr = process.stdout, process.stderr
-    if stdout is None or stderr is None:
-        raise RenderFailed(reason="ffmpeg was started without pipes")
-    rests = {stdout: b"", stderr: b""}
+    rests = {process.stdout: b"", process.stderr: b""}
     next_check = 0.0
     with selectors.DefaultSelector() as selector:
-        selector.register(stdout, selectors.EVENT_READ)
-        selector.register(stderr, selectors.EVENT_READ)
+        for pipe in rests:
+            selector.register(cast(IO[bytes], pipe), selectors.EVENT_READ)
         while selector.get_map():
-            ready = [key.fileobj for key, _ in selector.select(_POLL_S)]
-            for pipe in (p for p in (stdout, stderr) if p in ready):
+            for key, _ in selector.select(_POLL_S):
+                pipe = cast(IO[bytes], key.fileobj)
                 chunk = os.read(pipe.fileno(), 65536)
                 if not chunk:
                     selector.unregister(pipe)
@@ -129,7 +127,7 @@ def _follow(
                 rests[pipe] = rests[pipe][-65536:]
                 if not chunk:
                     lines.append(rests[pipe])
-                if pipe is stdout:
+                if pipe is process.stdout:
                     _report(lines, total_s, context)
                 else:
                     tail.extend(t for t in (_clean(line) for line in lines) if t)

@@ -76,8 +76,7 @@ def make_preview(
     """Write a preview as MP4. Damaged frames are concealed.
 
     Args:
-        path: the video.
-        info: what `probe` returned for it.
+        info: what `probe` returned for the video at `path`.
         out: the file to write; removed on failure.
         plan: "remux" copies the video stream, or transcodes where a copy does not keep the times; not "none".
         height_px: limit of the shorter side of a transcoded preview, which has a keyframe every second.

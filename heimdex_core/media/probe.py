@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ def probe(
     VideoTooLong, DurationMismatch.
     """
     name = filename or path.name
-    size = check_file(path, max_bytes=max_bytes, filename=name)
+    check_file(path, max_bytes=max_bytes, filename=name)
     structure = read_structure(path)
     if structure.missing_index:
         raise TruncatedFile(filename=name, reason="its index (moov) is missing, so the recording or copy was cut off")
@@ -105,7 +105,7 @@ def probe(
             raise UndecodableVideo(filename=name, reason=_why_undecodable(scan, structure))
         if measure:
             _check_duration(name, structure, scan, max_duration_s)
-        return _describe(container, stream, scan, structure, size)
+        return _describe(container, stream, scan, scan.first, structure)
 
 
 def _video_stream(container: InputContainer, name: str) -> VideoStream:
@@ -242,11 +242,9 @@ def _check_duration(name: str, structure: Structure, scan: _Scan, limit_s: float
 
 
 def _describe(
-    container: InputContainer, stream: VideoStream, scan: _Scan, structure: Structure, size: int
+    container: InputContainer, stream: VideoStream, scan: _Scan, first: VideoFrame, structure: Structure
 ) -> MediaInfo:
-    if scan.first is None or stream.time_base is None:
-        raise ValueError("a frame must have been decoded")
-    unit_s = float(stream.time_base)
+    unit_s = float(stream.time_base or 0)
     origin_s = _header_origin_s(container, stream)
     playable = (stream.index, *(s.index for s in container.streams.audio))
     end_s = scan.span_s(playable)[1]
@@ -255,52 +253,48 @@ def _describe(
     fps, variable = frame_rate(scan.video_pts, unit_s, float(stream.average_rate or 0))
     if not scan.whole:
         fps, variable = float(stream.average_rate or fps or 25), False
-    width, height = displayed_size(stream, scan.first, scan.orientation)
-    audio = tuple(_audio_track(s) for s in container.streams.audio)
+    width, height = displayed_size(stream, first, scan.orientation)
     # the hidden frames of VP8 have the time of a shown one
     frame_count = len(set(scan.video_pts)) if scan.whole else stream.frames or round(duration_s * fps)
     tags = _tags(container, stream)
-    return MediaInfo(
+    info = MediaInfo(
         container=structure.kind if structure.kind != "other" else container.format.name,
-        size_bytes=size,
+        size_bytes=structure.size_bytes,
         claimed_duration_s=structure.claimed_duration_s,
         duration_s=max(duration_s, first_frame_s),
         origin_s=origin_s,
         video_stream_index=stream.index,
         video_codec=stream.codec_context.codec.canonical_name,
         video_profile=stream.profile,
-        pixel_format=scan.first.format.name,
+        pixel_format=first.format.name,
         width=width,
         height=height,
-        coded_width=scan.first.width,
-        coded_height=scan.first.height,
+        coded_width=first.width,
+        coded_height=first.height,
         rotation_deg=scan.orientation.rotation_deg,
         fps=fps,
         frame_count=max(1, frame_count),
         is_variable_frame_rate=variable,
         first_frame_s=first_frame_s,
-        audio_tracks=audio,
+        audio_tracks=tuple(_audio_track(s) for s in container.streams.audio),
         subtitle_tracks=tuple(_subtitle_track(s) for s in container.streams.subtitles),
         created_at=_first(tags, "com.apple.quicktime.creationdate", "creation_time", "date"),
         camera=_camera(tags),
         gps=_first(tags, "com.apple.quicktime.location.iso6709", "location", "location-eng"),
-        notes=_notes(scan, structure, audio, variable, first_frame_s),
+        notes=(),
     )
+    return replace(info, notes=_notes(info, scan, structure))
 
 
-def _notes(
-    scan: _Scan, structure: Structure, audio: tuple[AudioTrack, ...], variable: bool, first_frame_s: float
-) -> tuple[str, ...]:
-    frame = scan.first
-    odd = frame is not None and (frame.width % 2 == 1 or frame.height % 2 == 1)
+def _notes(info: MediaInfo, scan: _Scan, structure: Structure) -> tuple[str, ...]:
     found = {
-        "no_audio": not audio,
-        "variable_frame_rate": variable,
-        "rotated": scan.orientation.rotation_deg != 0,
+        "no_audio": not info.audio_tracks,
+        "variable_frame_rate": info.is_variable_frame_rate,
+        "rotated": info.rotation_deg != 0,
         "mirrored": scan.orientation.is_mirrored,
         "one_frame": scan.whole and len(set(scan.video_pts)) == 1,
-        "odd_size": odd,
-        "delayed_first_frame": first_frame_s >= _NOTED_DELAY_S,
+        "odd_size": info.coded_width % 2 == 1 or info.coded_height % 2 == 1,
+        "delayed_first_frame": info.first_frame_s >= _NOTED_DELAY_S,
         # the duration is right (else the file would have been refused), but the last bytes are missing
         "cut_short": scan.whole and structure.missing_bytes > 0,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,13 +128,13 @@ def _render_groups(
         except RenderTimeout as error:
             raise RenderTimeout(limit_s=timeout_s) from error  # not what was left of it
 
+    def report_from(before_s: float) -> Callable[[float, float], None]:
+        return lambda done, total: context.report(before_s + done, total_s)
+
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".parts-") as folder:
         for n, group in enumerate(groups):
             before_s = float(frames / target.fps)
-            part = WorkContext(
-                report=lambda done, total, before_s=before_s: context.report(before_s + done, total_s),  # type: ignore[misc]
-                is_cancelled=context.is_cancelled,
-            )
+            part = WorkContext(report=report_from(before_s), is_cancelled=context.is_cancelled)
             args = [*_graph_args(group, target, frames_before=frames), "-c:a", "pcm_s16le", "-f", "mov"]
             path = Path(folder) / f"{n}.mov"
             with _naming_the_clip(number):

@@ -1,18 +1,25 @@
-"""The protocols of the models. The contract tests in tests/contracts hold every implementation to them.
+"""The protocols of the models, and the base class of the adapters that read weights.
 
-Vectors are float32, L2-normalised and of shape (n, d). Models load at their first use, once per process.
+Vectors are float32, L2-normalised and of shape (n, d). The contract tests in tests/contracts hold every implementation
+to the protocols.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Generic, Literal, Protocol, TypedDict, TypeVar, Unpack, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from heimdex_core.errors import HeimdexError, ModelBroken, ModelUnavailable
+from heimdex_core.models.device import Batches
+from heimdex_core.models.locate import Repository, Weights, folder_bytes
 from heimdex_core.types import Space, Transcript, WorkContext
 
 Vectors = npt.NDArray[np.float32]
@@ -148,3 +155,145 @@ class Captioner(Protocol):
         Raises ModelUnavailable, ModelBroken, OutOfGpuMemory.
         """
         ...
+
+
+# --- adapters -------------------------------------------------------------------------------------
+
+
+class ModelOptions(TypedDict, total=False):
+    """The options of all adapters of downloaded models."""
+
+    models_dir: Path | None
+    """HEIMDEX_MODELS_DIR; None for the default folder."""
+    device: str
+    """One of "auto" (the default), "cpu" and "cuda"."""
+    threads: int
+    """Threads per call, by default 1."""
+    batch_size: int | None
+    """None for the device's default."""
+
+
+Found = TypeVar("Found", bound=Weights)
+Loaded = TypeVar("Loaded")
+
+
+class LazyModel(ABC, Generic[Found, Loaded]):
+    """A model whose files (`Found`) are read into memory (`Loaded`) at its first use.
+
+    Many threads may use it, and are served one at a time. `repository` is the one that the model is named by, if any.
+    """
+
+    def __init__(self, name: str, repository: Repository | None = None, **options: Unpack[ModelOptions]) -> None:
+        self.name = name
+        self._repository = repository
+        self._models_dir = options.get("models_dir")
+        self._device = options.get("device", "auto")
+        self._threads = max(1, options.get("threads", 1))
+        self._batch_size = options.get("batch_size")
+        self._batches = Batches(name, 1)
+        self._lock = threading.RLock()
+        self._found: Found | None = None
+        self._model: Loaded | None = None
+
+    @property
+    def revision(self) -> str:
+        """The commit, or a fingerprint of the files; without files the pinned commit, or ""."""
+        try:
+            return self._files().revision
+        except ModelUnavailable:
+            return (self._repository and self._repository.revision) or ""
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the model is in memory."""
+        return self._model is not None
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the files. Raises ModelUnavailable, ModelBroken."""
+        return folder_bytes(self._files().folder)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Machine codes of what was not as asked: "batch_halved:<size>" where the GPU's memory ran out."""
+        return self._batches.notes
+
+    def load(self) -> None:
+        """Read the weights now. Raises ModelUnavailable, ModelBroken, DeviceUnavailable."""
+        with self._lock:
+            self._loaded()
+
+    def check(self) -> None:
+        """Raise ModelUnavailable or ModelBroken if the files will not do, without loading them."""
+        self._found = None
+        self._check(self._files())
+
+    def _files(self) -> Found:
+        if self._found is None:
+            self._found = self._find()
+        return self._found
+
+    def _loaded(self) -> Loaded:
+        """The model in memory; the lock must be held."""
+        if self._model is None or not self.is_loaded:
+            found = self._files()
+            self._check(found)
+            self._model = self._read(found)
+        return self._model
+
+    @abstractmethod
+    def _find(self) -> Found:
+        """The model's files. Raises ModelUnavailable, ModelBroken."""
+
+    @abstractmethod
+    def _check(self, found: Found) -> None:
+        """Raise ModelUnavailable or ModelBroken for files that cannot be loaded."""
+
+    @abstractmethod
+    def _read(self, found: Found) -> Loaded:
+        """Read the weights of files that were checked. Raises ModelUnavailable, ModelBroken, DeviceUnavailable."""
+
+
+class LazyEncoder(LazyModel[Found, Loaded]):
+    """A model whose vector space, KIND/NAME, is read from its files."""
+
+    kind: Literal["text", "vision"]
+
+    @property
+    def space(self) -> Space:
+        """Read from the files; of a pinned model known without them. Raises WeightsMissing, ModelBroken."""
+        try:
+            found = self._files()
+        except ModelUnavailable:
+            pin = self._repository
+            if pin is None or pin.revision is None or pin.dim is None:
+                raise
+            revision, dim = pin.revision, pin.dim
+        else:
+            revision, dim = found.revision, self._width(found)
+        return Space(f"{self.kind}/{self.name}", self.kind, self.name, revision[:12], dim)
+
+    @abstractmethod
+    def _width(self, found: Found) -> int:
+        """Width of the vectors."""
+
+
+@contextmanager
+def loading_errors(name: str) -> Iterator[None]:
+    """Turn whatever the libraries raise while a model is loaded into ModelUnavailable or ModelBroken."""
+    try:
+        yield
+    except HeimdexError:
+        raise
+    except ImportError as error:
+        raise ModelUnavailable(name=name, reason=str(error)) from error
+    except Exception as error:  # safetensors, pickle, tokenizers and timm have errors of their own, even bare Exception
+        raise ModelBroken(name=name, reason=str(error) or repr(error)) from error
+
+
+def checked_vectors(found: Any, shape: tuple[int, int], name: str) -> Vectors:
+    """What a model returned as vectors (n, d). Raises ModelBroken for another shape or values that are not finite."""
+    vectors = np.asarray(found, dtype=np.float32)
+    if vectors.shape != shape or not np.isfinite(vectors).all():
+        raise ModelBroken(name=name, reason=f"it returned vectors of shape {vectors.shape}, or not numbers")
+    return vectors

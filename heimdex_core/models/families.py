@@ -112,14 +112,10 @@ def is_there(kind: str, spec: str, models_dir: Path | None) -> bool:
 
 
 def known_names() -> list[str]:
-    """Names to suggest for one that is unknown: plain ones, then the specs of models that come with packages."""
-    plain = [name for family in FAMILIES if family.hub for name in family.names]
-    return plain + [f"{one.name}:{name}" for one in FAMILIES if one.hub is None for name in one.names]
-
-
-def known_repositories() -> list[str]:
-    """The repositories "org/name" of the known names."""
-    return list(dict.fromkeys(repo for family in FAMILIES for repo in family.names.values() if repo))
+    """Names to suggest for an unknown one: plain ones, specs of models that come with packages, repositories."""
+    names = [name for family in FAMILIES if family.hub for name in family.names]
+    names += [f"{one.name}:{name}" for one in FAMILIES if one.hub is None for name in one.names]
+    return list(dict.fromkeys([*names, *(repo for family in FAMILIES for repo in family.names.values() if repo)]))
 
 
 def by_name(name: str) -> tuple[str, str]:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from heimdex_core.errors import UnknownName
 from heimdex_core.models import locate
-from heimdex_core.models.base import Loadable
+from heimdex_core.models.base import Loadable, ModelOptions
+from heimdex_core.models.locate import LICENCE_UNKNOWN, Repository
 from heimdex_core.models.threads import Work, threads_for
 from heimdex_core.settings import Settings
 from heimdex_core.types import Space
@@ -23,27 +24,7 @@ from heimdex_core.types import Space
 Kind = Literal["speech", "text", "vision", "caption"]
 Purpose = Literal["ingest", "query"]
 """A process that only answers queries shares the machine with a worker and gets fewer threads."""
-LICENCE_UNKNOWN = "see the model's page"
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-
-
-@dataclass(frozen=True)
-class Repository:
-    """A repository "org/name" on the hub that a model needs, pinned to a commit where `revision` is set."""
-
-    repo: str
-    files: tuple[str, ...] = ()
-    """Names or patterns of the files to download; empty where the family selects them from the listing."""
-    file: str | None = None
-    """Name of the weights where several models share the repository."""
-    unless: str = ""
-    """Not needed if the model's first repository has this file."""
-    revision: str | None = None
-    licence: str = LICENCE_UNKNOWN
-    size_bytes: int = 0
-    """Approximate size of the download; 0 where it is not known before the hub has been asked."""
-    dim: int | None = None
-    """Width of the vectors, where it is known without the files."""
 
 
 @dataclass(frozen=True)
@@ -129,10 +110,10 @@ def repository_files(
     return HubFiles(repositories, find, lambda names, file: select(names), lambda file: needs, recognises)
 
 
-def adapter_options(settings: Settings, work: Work) -> dict[str, Any]:
-    """The keyword arguments that all adapters of downloaded models have: models folder, device and threads."""
-    threads = threads_for(work, asked=settings.worker_threads)
-    return {"models_dir": settings.models_dir, "device": settings.device, "threads": threads}
+def adapter_options(settings: Settings, purpose: Purpose, work: Work) -> ModelOptions:
+    """The options of an adapter by the settings, with the threads for its purpose or kind of work."""
+    threads = threads_for("query" if purpose == "query" else work, asked=settings.worker_threads)
+    return ModelOptions(models_dir=settings.models_dir, device=settings.device, threads=threads)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownName:

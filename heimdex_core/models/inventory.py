@@ -6,17 +6,17 @@ recorded on arrival, or that is the file's name in the Hugging Face cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Literal
 
 from heimdex_core.errors import ModelBroken, ModelError, UnknownName, WeightsMissing
 from heimdex_core.models import families, locate
 from heimdex_core.models.download.hub import OnBytes, RemoteFile, is_whole
 from heimdex_core.models.download.plan import is_short, recorded
 from heimdex_core.models.download.pull import specs_of
-from heimdex_core.models.family import LICENCE_UNKNOWN
+from heimdex_core.models.locate import LICENCE_UNKNOWN, Repository
 from heimdex_core.models.profiles import PROFILES
 from heimdex_core.models.registry import describe
 from heimdex_core.settings import Settings
@@ -79,74 +79,65 @@ def list_models(settings: Settings, used: Sequence[tuple[str, str]] = ()) -> lis
     return rows
 
 
-def check_models(
-    settings: Settings, *names: str, on_bytes: OnBytes | None = None, on_model: Callable[[str], None] | None = None
-) -> list[CheckRow]:
+def check_models(settings: Settings, *names: str, on_bytes: OnBytes = lambda size: None) -> list[CheckRow]:
     """Read and compare the files of `names`, profiles or models; without names of all profiles and downloaded models.
 
-    `on_bytes` is called with the bytes that were read, and may raise to stop; `on_model` with the spec of each model
-    before it is read. Raises UnknownName.
+    `on_bytes` is called with the bytes that were read, and may raise to stop. Raises UnknownName.
     """
-    wanted: dict[tuple[str, str], None] = {}
-    for name in names or (*PROFILES, *(spec for _, spec in _downloaded(settings))):
-        wanted |= dict.fromkeys(_with_kind(one, settings) for one in specs_of(name))
-    rows = []
-    for kind, spec in wanted:
-        if on_model:
-            on_model(spec)
-        rows.append(_check(kind, spec, settings, on_bytes or (lambda size: None)))
-    return rows
+    return [_check(kind, spec, settings, on_bytes) for kind, spec in _wanted(settings, names)]
 
 
 def size_to_check(settings: Settings, *names: str) -> int:
     """Bytes that `check_models` with the same names will read. Raises UnknownName."""
     total = 0
-    for name in names or (*PROFILES, *(spec for _, spec in _downloaded(settings))):
-        for kind, spec in specs_of(name):
-            try:
-                found = families.find(*_with_kind((kind, spec), settings), settings.models_dir)
-            except ModelError:
-                continue
-            total += sum(path.stat().st_size for path, _ in _known(found.folder)) if found else 0
+    for kind, spec in _wanted(settings, names):
+        try:
+            found = families.find(kind, spec, settings.models_dir)
+        except ModelError:
+            continue
+        total += sum(path.stat().st_size for path, _ in _known(found.folder)) if found else 0
     return total
 
 
 # --- looking --------------------------------------------------------------------------------------
 
 
-def _row(profile: str, kind: str, spec: str, settings: Settings, is_used: bool) -> ModelRow:
+def _row(profile: str, kind: str, spec: str, settings: Settings, is_used: bool = False) -> ModelRow:
     repositories = families.repositories(kind, spec)
-    repo = repositories[0].repo if repositories else ""
-    state: State = "missing"
-    note, folder, revision, size = "", "", "", 0
-    licence = repositories[0].licence if repositories else LICENCE_UNKNOWN
+    main = repositories[0] if repositories else Repository("")
+    row = ModelRow(profile, kind, spec, main.repo, "missing", 0, main.licence, "", "", is_used)
     try:
         found = families.find(kind, spec, settings.models_dir)
-        if found is None:
-            return _package_row(profile, kind, spec, settings, is_used)
-        state, folder, revision, size = "ready", str(found.folder), found.revision, locate.folder_bytes(found.folder)
-        details = recorded(found.folder)
-        licence = details.licence if details and licence == LICENCE_UNKNOWN else licence
-        if is_short(found.folder):
-            state, note = "broken", f"files in {found.folder} have changed their size since the download"
     except WeightsMissing as error:
-        note, size = error.message, sum(one.size_bytes for one in repositories)
-        revision = repositories[0].revision or "" if repositories else ""
-        state = "unfinished" if _is_unfinished(kind, spec, settings) else "missing"
+        root = locate.models_folder(settings.models_dir)
+        folders = [locate.folder_for(one.repo, root) for one in repositories]
+        is_unfinished = any((folder / locate.INCOMPLETE_FILE).exists() for folder in folders)
+        size = sum(one.size_bytes for one in repositories)
+        row = replace(row, size_bytes=size, revision=main.revision or "", note=error.message)
+        return replace(row, state="unfinished") if is_unfinished else row
     except ModelBroken as error:
-        state, note = "broken", error.message
-    return ModelRow(profile, kind, spec, repo, state, size, licence, revision, folder, is_used, note)
+        return replace(row, state="broken", note=error.message)
+    if found is None:  # it came with a package
+        described = describe(kind, spec, families.make(kind, spec, settings))
+        return replace(row, **{key: described[key] for key in ("state", "size_bytes", "licence", "revision", "note")})
+    details = recorded(found.folder)
+    size = locate.folder_bytes(found.folder)
+    row = replace(row, state="ready", size_bytes=size, revision=found.revision, folder=str(found.folder))
+    if details and main.licence == LICENCE_UNKNOWN:
+        row = replace(row, licence=details.licence)
+    if is_short(found.folder):
+        note = f"files in {found.folder} have changed their size since the download"
+        row = replace(row, state="broken", note=note)
+    return row
 
 
-def _package_row(profile: str, kind: str, spec: str, settings: Settings, is_used: bool) -> ModelRow:
-    """A model that came with a package."""
-    row = describe(kind, spec, families.make(kind, spec, settings))
-    size, licence, revision = row["size_bytes"], row["licence"], row["revision"]
-    return ModelRow(profile, kind, spec, "", _state(row), size, licence, revision, "", is_used, row["note"])
-
-
-def _state(row: dict[str, Any]) -> State:
-    return cast(State, row["state"]) if row["state"] in get_args(State) else "broken"
+def _wanted(settings: Settings, names: Sequence[str]) -> list[tuple[str, str]]:
+    """The (kind, spec) of the models to check, each once."""
+    found: dict[tuple[str, str], None] = {}
+    for name in names or (*PROFILES, *(spec for _, spec in _downloaded(settings))):
+        for kind, spec in specs_of(name):
+            found[(kind, spec) if kind else families.on_this_machine(spec, settings.models_dir)] = None
+    return list(found)
 
 
 def _downloaded(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -162,50 +153,29 @@ def _downloaded(settings: Settings) -> Iterator[tuple[str, str]]:
             yield kind, spec
 
 
-def _with_kind(one: tuple[str, str], settings: Settings) -> tuple[str, str]:
-    kind, spec = one
-    return one if kind else families.on_this_machine(spec, settings.models_dir)
-
-
-def _is_unfinished(kind: str, spec: str, settings: Settings) -> bool:
-    root = locate.models_folder(settings.models_dir)
-    folders = (locate.folder_for(one.repo, root) for one in families.repositories(kind, spec))
-    return any((folder / locate.INCOMPLETE_FILE).exists() for folder in folders)
-
-
 # --- reading --------------------------------------------------------------------------------------
 
 
 def _check(kind: str, spec: str, settings: Settings, on_bytes: OnBytes) -> CheckRow:
-    repositories = families.repositories(kind, spec)
-    repo = repositories[0].repo if repositories else ""
-    pull = f"python -m heimdex_core models pull {spec}"
-    try:
-        found = families.find(kind, spec, settings.models_dir)
-    except WeightsMissing as error:
-        state: State = "unfinished" if _is_unfinished(kind, spec, settings) else "missing"
-        return CheckRow(spec, kind, repo, "", state, "", 0, (error.message,), f"Download it with `{pull}`.")
-    except ModelBroken as error:
-        return CheckRow(spec, kind, repo, "", "broken", "", 0, (error.message,), f"Repair it with `{pull} --again`.")
-    if found is None:
-        row = describe(kind, spec, families.make(kind, spec, settings))
-        problems = (row["note"],) if row["state"] != "ready" else ()
-        hint = "Install the requirements again." if problems else ""
-        return CheckRow(spec, kind, "", "", _state(row), "sha256", 0, problems, hint)
-    known = list(_known(found.folder))
-    wrong = [f"{path.name} differs from the download" for path, file in known if is_whole(path, file, on_bytes) is None]
-    wrong += _adapter_problems(kind, spec, settings) if not wrong else []
-    return CheckRow(
-        spec=spec,
-        kind=kind,
-        repo=repo,
-        folder=str(found.folder),
-        state="broken" if wrong else "ready",
-        by="sha256" if known else "",
-        files=len(known),
-        problems=tuple(wrong),
-        hint=f"Repair it with `{pull} --again`." if wrong and repo else "",
-    )
+    row = _row("", kind, spec, settings)
+    state, problems = row.state, [row.note] if row.state != "ready" else []
+    known = list(_known(Path(row.folder))) if row.folder else []
+    if row.folder:
+        changed = [path.name for path, file in known if is_whole(path, file, on_bytes) is None]
+        problems = [f"{name} differs from the download" for name in changed]
+        problems = problems or _adapter_problems(kind, spec, settings)
+        state = "broken" if problems else "ready"
+    family = families.family_of(kind, spec)
+    is_packaged = family is not None and family.hub is None
+    pull, hint = f"python -m heimdex_core models pull {spec}", ""
+    if problems and is_packaged:
+        hint = "Install the requirements again."
+    elif state == "broken" and row.repo:
+        hint = f"Repair it with `{pull} --again`."
+    elif state in ("missing", "unfinished"):
+        hint = f"Download it with `{pull}`."
+    by = "sha256" if known or is_packaged else ""
+    return CheckRow(spec, kind, row.repo, row.folder, state, by, len(known), tuple(problems), hint)
 
 
 def _adapter_problems(kind: str, spec: str, settings: Settings) -> list[str]:

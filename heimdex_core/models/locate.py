@@ -7,6 +7,7 @@ name with the files in it, or have the layout of the Hugging Face cache.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from typing import Any
 from heimdex_core import files
 from heimdex_core.errors import ModelBroken, ModelFolderUnusable, ModelUnavailable, WeightsMissing
 
+LICENCE_UNKNOWN = "see the model's page"
+
 Needs = Sequence[Sequence[str]]
 """File names that a model needs: at least one of each inner sequence."""
 
@@ -26,6 +29,25 @@ INCOMPLETE_FILE = ".incomplete"
 """In a plain folder: a download into it has started and has not finished."""
 _BLOCK = 65_536
 _BLOCKS = 64
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository "org/name" on the hub that a model needs, pinned to a commit where `revision` is set."""
+
+    repo: str
+    files: tuple[str, ...] = ()
+    """Names or patterns of the files to download; empty where the family selects them from the listing."""
+    file: str | None = None
+    """Name of the weights where several models share the repository."""
+    unless: str = ""
+    """Not needed if the model's first repository has this file."""
+    revision: str | None = None
+    licence: str = LICENCE_UNKNOWN
+    size_bytes: int = 0
+    """Approximate size of the download; 0 where it is not known before the hub has been asked."""
+    dim: int | None = None
+    """Width of the vectors, where it is known without the files."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +106,14 @@ def hugging_face_cache() -> Path:
         if value:
             return Path(value).expanduser() / below
     return _cache_folder() / "huggingface" / "hub"
+
+
+def package_folder(package: str, *, name: str) -> Path:
+    """The folder of an installed Python package, found without importing it. Raises ModelUnavailable for `name`."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelUnavailable(name=name, reason=f"the Python package {package} is not installed")
+    return Path(spec.submodule_search_locations[0])
 
 
 def fingerprint(folder: Path) -> str:

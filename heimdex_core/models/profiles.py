@@ -129,10 +129,8 @@ def choose_profile(
         speech, text, vision, caption: specs that replace those of the profile; None for the settings'
             (`speech_model` and so on).
 
-    Raises:
-        UnknownName: for another profile, or a name that its family does not know.
-        ProfileWeightsMissing: a model that was asked for is not on this machine.
-        ModelFolderUnusable: a folder that was named has no model.
+    Raises UnknownName for another name, ProfileWeightsMissing for models that are not on this machine, and
+    ModelFolderUnusable for a folder without a model.
     """
     settings = settings or Settings()
     choice = _auto(settings) if asked == "auto" else profile_choice(asked)
@@ -186,9 +184,8 @@ def gigabytes(size_bytes: int) -> float:
 
 def _auto(settings: Settings) -> ModelChoice:
     has_gpu = _has_gpu(settings)
-    candidates = [("studio", "gpu_and_weights"), ("laptop", "gpu_laptop_weights")] if has_gpu else []
-    candidates = candidates or [("laptop", "weights_no_gpu")]
-    for name, reason in candidates:
+    with_gpu = (("studio", "gpu_and_weights"), ("laptop", "gpu_laptop_weights"))
+    for name, reason in with_gpu if has_gpu else (("laptop", "weights_no_gpu"),):
         choice = profile_choice(name, reason)
         if not missing_of(choice, settings):
             return choice

@@ -77,7 +77,7 @@ class Models:
 
         Raises WeightsMissing for a model that is neither pinned nor on this machine.
         """
-        found = {role: self._space(role) for role in self._space_roles()}
+        found = {role: _space(*self._specs[role], self._models[role]) for role in self._space_roles()}
         if self.choice.caption:
             text = found["text"]
             found["caption"] = replace(text, name=_caption_space(text.name))
@@ -142,9 +142,6 @@ class Models:
     def _name_of(self, role: str) -> str:
         """The name of a role's space."""
         return _space_name(*self._specs[role], self._models[role])
-
-    def _space(self, role: str) -> Space:
-        return _space(*self._specs[role], self._models[role])
 
     def _model(self, role: str) -> Loadable:
         if role not in self._models:

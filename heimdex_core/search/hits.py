@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from heimdex_core.search.channels.base import ChannelResult
-from heimdex_core.search.fusion import Fused, FusedScene
+from heimdex_core.search.fusion.base import Fused, FusedScene
 from heimdex_core.search.matching import match_spans, matched_words
 from heimdex_core.search.plan import Plan
 from heimdex_core.store.view import View

@@ -23,14 +23,10 @@ class NotebookResult(SearchResult):
     """A SearchResult that notebooks show as thumbnails with their reasons."""
 
     def _repr_html_(self) -> str:
-        return draw(self)
-
-
-def draw(result: SearchResult) -> str:
-    """The HTML of a whole result, one <div>."""
-    cards = "".join(_card(hit, result.thumbnails.get(hit.scene_id), result.terms) for hit in result.hits)
-    body = f'<div style="display:flex;flex-wrap:wrap;gap:12px">{cards}</div>' if cards else "<p>No matching scenes.</p>"
-    return f'<div style="font:13px system-ui,sans-serif">{_head(result)}{body}</div>'
+        cards = "".join(_card(hit, self.thumbnails.get(hit.scene_id), self.terms) for hit in self.hits)
+        shown = f'<div style="display:flex;flex-wrap:wrap;gap:12px">{cards}</div>'
+        body = shown if cards else "<p>No matching scenes.</p>"
+        return f'<div style="font:13px system-ui,sans-serif">{_head(self)}{body}</div>'
 
 
 def _head(result: SearchResult) -> str:

@@ -11,11 +11,12 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 from heimdex_core.errors import InvalidWeights, UnknownName
 from heimdex_core.search import channels
 from heimdex_core.search.channels import channel_names, kind_of, spec_of
-from heimdex_core.search.weights import Weights, as_text, checked, share_out
+from heimdex_core.search.fusion.base import share_out
 from heimdex_core.types import Space
 
 
@@ -48,7 +49,7 @@ class Plan:
         """The channels' names in this search."""
         return tuple(slot.name for slot in self.slots)
 
-    def weights(self, given: Mapping[str, float]) -> Weights:
+    def weights(self, given: Mapping[str, float]) -> dict[str, float]:
         """The weight of every channel; they sum to 1.
 
         The weight of a kind is divided equally among those of its channels that `given` does not name. If channels of
@@ -68,7 +69,8 @@ class Plan:
             elif (slot := self._named(name)) is not None:
                 own[slot.name] = checked(name, value, given)
             else:
-                raise UnknownName(kind="channel", name=str(name), known=", ".join(self._known_names()))
+                known = dict.fromkeys((*channel_names(), *self.names))
+                raise UnknownName(kind="channel", name=str(name), known=", ".join(known))
         result = dict.fromkeys(self.names, 0.0) | own
         for kind, value in by_kind.items():
             self._divide_kind(kind, value, own, result, given)
@@ -78,7 +80,7 @@ class Plan:
             raise InvalidWeights(weights=as_text(given), reason="no channel has a weight above 0")
         return {name: value / total for name, value in result.items()}
 
-    def within_sides(self, weights: Mapping[str, float], taking_part: Iterable[str]) -> Weights:
+    def within_sides(self, weights: Mapping[str, float], taking_part: Iterable[str]) -> dict[str, float]:
         """The weights after channels that abstain have given theirs to the channels of their side that take part.
 
         Where no channel of a side takes part its weights stay as they are; the fusion divides them among all others.
@@ -99,15 +101,13 @@ class Plan:
         return result
 
     def _divide_kind(
-        self, kind: str, value: float, own: Mapping[str, float], result: Weights, given: Mapping[str, float]
+        self, kind: str, value: float, own: Mapping[str, float], result: dict[str, float], given: Mapping[str, float]
     ) -> None:
         takers = [slot.name for slot in self.slots if slot.kind == kind and slot.name not in own]
         sharing = [s.name for s in self.slots if spec_of(s.kind).shares_weight_of == kind and s.name not in own]
-        if not takers and not sharing:
-            if value > 0:
-                raise InvalidWeights(weights=as_text(given), reason=f"all channels of {kind} have weights of their own")
-            return
         groups = [group for group in (takers, sharing) if group]
+        if value > 0 and not groups:
+            raise InvalidWeights(weights=as_text(given), reason=f"all channels of {kind} have weights of their own")
         for group in groups:
             for name in group:
                 result[name] = value / len(groups) / len(group)
@@ -118,8 +118,20 @@ class Plan:
                 return slot
         return next((slot for slot in self.slots if slot.kind == name), None)
 
-    def _known_names(self) -> list[str]:
-        return list(dict.fromkeys((*channel_names(), *self.names)))
+
+def checked(name: str, value: object, weights: Mapping[str, float]) -> float:
+    """The weight `value` of the channel `name` as a float from 0 to 1. Raises InvalidWeights with all `weights`."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InvalidWeights(weights=as_text(weights), reason=f"{name} is not a number")
+    number = float(value)
+    if not (0.0 <= number <= 1.0):  # also refuses NaN
+        raise InvalidWeights(weights=as_text(weights), reason=f"{name} = {value} is outside 0 to 1")
+    return number
+
+
+def as_text(weights: Mapping[str, float]) -> str:
+    """Weights as an error message shows them: "transcript=0.3, vision=0.7"."""
+    return ", ".join(f"{name}={value}" for name, value in weights.items()) or "(none)"
 
 
 def plan_of(spaces: Mapping[str, Space], requested: Sequence[str] = ()) -> Plan:

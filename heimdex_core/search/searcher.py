@@ -11,7 +11,6 @@ import threading
 import time
 import unicodedata
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
@@ -43,40 +42,6 @@ _CACHED_SETS = 2
 """Model sets whose channels are kept: the active one, and the one before a switch or after it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _CacheKey:
-    """Everything that a channel's result depends on. Weights and fusion are not part of it: changing them is cheap."""
-
-    channel: Hashable
-    """Its kind and space; the name of a channel depends on the search."""
-    user_id: str
-    text: str
-    video_ids: tuple[str, ...] | None
-    token: str
-    """The view's token, which changes with the visible videos and with the model set."""
-    depth: int
-
-
-@dataclass
-class _ChannelResults:
-    """What the channels of one search found."""
-
-    by_channel: dict[str, ChannelResult]
-    timing_ms: dict[str, float]
-    cached: bool
-    """Whether no channel had to be run."""
-
-
-@dataclass(frozen=True)
-class _CheckedQuery:
-    """A query that has been checked, with its text normalised."""
-
-    query: Query
-    text: str
-    user_id: str
-    video_ids: tuple[str, ...] | None
-
-
 class Searcher:
     """Searches one library and caches the channels' scores of recent queries. Safe to share between threads."""
 
@@ -103,7 +68,7 @@ class Searcher:
         self._runner = ChannelRunner(timeout_s=settings.channel_timeout_s)
         self._lock = threading.Lock()
         """Protects the two caches."""
-        self._cache: LRUCache[_CacheKey, ChannelResult] = LRUCache(settings.search_cache_size)
+        self._cache: LRUCache[Hashable, ChannelResult] = LRUCache(settings.search_cache_size)
         self._sets: LRUCache[int, ChannelSet] = LRUCache(_CACHED_SETS)
 
     def search(self, query: Query, *, user_id: str) -> SearchResult:
@@ -115,12 +80,11 @@ class Searcher:
         above 0 failed or timed out.
         """
         started = time.perf_counter()
-        videos = None if query.video_ids is None else tuple(sorted(set(query.video_ids)))
-        checked = _CheckedQuery(query, self._checked_text(query), user_id, videos)
+        text = self._checked_text(query)
         for attempts_left in reversed(range(_ATTEMPTS)):
             view = self._reader.view()
             try:
-                result = self._search_in(view, checked, started)
+                result = self._search_in(view, query, text, user_id, started)
                 break
             except ViewOutdated:
                 if not attempts_left:
@@ -128,22 +92,23 @@ class Searcher:
         self._write_log(result, user_id)
         return result
 
-    def _search_in(self, view: View, checked: _CheckedQuery, started: float) -> SearchResult:
-        query = checked.query
+    def _search_in(self, view: View, query: Query, text: str, user_id: str, started: float) -> SearchResult:
         plan = plan_of(view.spaces, query.spaces)
         weights = plan.weights(query.weights if query.weights is not None else default_weights(self._settings))
         method = fusion_method(query.fusion or self._settings.fusion, rrf_k=self._settings.rrf_k)
-        results = self._run_channels(view, plan, checked, weights)
-        _refuse_if_all_broken(results.by_channel, weights)
+        videos = None if query.video_ids is None else tuple(sorted(set(query.video_ids)))
+        count = len(view.scene_ids(user_id, videos))
+        request = ChannelRequest(view, text, user_id, videos, self._settings.channel_depth, count)
+        results, timing_ms = self._run_channels(request, plan, weights)
+        _refuse_if_all_broken(results, weights)
 
         fusing = time.perf_counter()
-        offered = {name: found.scenes for name, found in results.by_channel.items()}
+        offered = {name: found.scenes for name, found in results.items()}
         shared = plan.within_sides(weights, [name for name, scenes in offered.items() if scenes.hits])
         fused = method.fuse(offered, shared)
-        results.timing_ms["fuse"] = _since(fusing)
-        terms = matched_terms(results.by_channel)
-        hits, thumbnails = page_of_hits(view, query, fused, results.by_channel, checked.user_id)
-        results.timing_ms["total"] = _since(started)
+        timing_ms["fuse"] = _since(fusing)
+        hits, thumbnails = page_of_hits(view, query, fused, results, user_id)
+        timing_ms["total"] = _since(started)
 
         return NotebookResult(
             query=query,
@@ -151,18 +116,14 @@ class Searcher:
             weights=weights,
             hits=hits,
             total=len(fused.ranking),
-            channels=channel_states(plan, results.by_channel, weights, fused),
-            timing_ms=results.timing_ms,
-            cached=results.cached,
+            channels=channel_states(plan, results, weights, fused),
+            timing_ms=timing_ms,
+            cached=timing_ms.keys().isdisjoint(plan.names),
             set_id=view.set_id,
             spaces=plan.requested,
-            terms=terms,
+            terms=matched_terms(results),
             thumbnails=thumbnails,
         )
-
-    def close(self) -> None:
-        """End the search threads."""
-        self._runner.close()
 
     # --- running the channels ---------------------------------------------------------------------
 
@@ -179,12 +140,13 @@ class Searcher:
         return text
 
     def _run_channels(
-        self, view: View, plan: Plan, checked: _CheckedQuery, weights: Mapping[str, float]
-    ) -> _ChannelResults:
-        user_id, videos = checked.user_id, checked.video_ids
-        count = len(view.scene_ids(user_id, videos))
-        request = ChannelRequest(view, checked.text, user_id, videos, self._settings.channel_depth, count)
-        keys = {slot: self._key(slot, request) for slot in plan.slots}
+        self, request: ChannelRequest, plan: Plan, weights: Mapping[str, float]
+    ) -> tuple[dict[str, ChannelResult], dict[str, float]]:
+        """({channel: what it found}, milliseconds by channel that was run, "encode" and "load")."""
+        view = request.view
+        # Everything that a result depends on. Weights and fusion are not part of it: changing them is cheap.
+        searched = (request.user_id, request.text, request.video_ids, request.depth, view.token)
+        keys = {slot: (slot.kind, slot.space, *searched) for slot in plan.slots}
         with self._lock:
             known = {slot.name: found for slot, key in keys.items() if (found := self._cache.get(key)) is not None}
         channels = self._channels_of(view, plan)
@@ -204,13 +166,11 @@ class Searcher:
         with self._lock:
             self._cache.update({keys[slot]: ran[slot.name].result for slot in wanted if ran[slot.name].cacheable})
         results = known | {name: timed.result for name, timed in ran.items()}
-        timing = {name: timed.seconds * 1000 for name, timed in ran.items()}
+        timing_ms = {name: timed.seconds * 1000 for name, timed in ran.items()}
         # Channels run in parallel, so the slowest encoder determines the waiting time.
-        timing["encode"] = max((timed.result.encode_ms for timed in ran.values()), default=0.0)
-        timing["load"] = loading_s * 1000
-        return _ChannelResults(
-            {name: results.get(name, ChannelResult()) for name in plan.names}, timing, cached=not wanted
-        )
+        timing_ms["encode"] = max((timed.result.encode_ms for timed in ran.values()), default=0.0)
+        timing_ms["load"] = loading_s * 1000
+        return {name: results.get(name, ChannelResult()) for name in plan.names}, timing_ms
 
     def _channels_of(self, view: View, plan: Plan) -> dict[Slot, Channel]:
         """The plan's channels, with the models of the view's set."""
@@ -220,10 +180,6 @@ class Searcher:
             if channels is None:
                 channels = self._sets[set_id] = ChannelSet(lambda: self._models_of(set_id))
         return {slot: channels.channel(slot) for slot in plan.slots}
-
-    def _key(self, slot: Slot, request: ChannelRequest) -> _CacheKey:
-        channel = (slot.kind, slot.space)
-        return _CacheKey(channel, request.user_id, request.text, request.video_ids, request.view.token, request.depth)
 
     def _write_log(self, result: SearchResult, user_id: str) -> None:
         """Append the search to the query log. A log that cannot be written does not make the search fail."""

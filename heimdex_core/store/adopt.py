@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from heimdex_core import files
-from heimdex_core.errors import HeimdexError, InvalidFolder, SpaceMismatch, VideoNotFound
+from heimdex_core.errors import HeimdexError, InvalidFolder, LibraryDamaged, SpaceMismatch, VideoNotFound
 from heimdex_core.files import TEMPORARY_PREFIX, disk_errors, fsync_tree, read_json, remove_tree, sha256_of, write_json
 from heimdex_core.store import commit, sets, sidecar, videos
-from heimdex_core.store.context import StoreContext
+from heimdex_core.store.catalog import StoreContext
+from heimdex_core.store.commit import CommitTarget
 from heimdex_core.store.layout import LibraryPaths, check_uuid
-from heimdex_core.types import Json, MediaInfo, Scene, Space, Video, VideoState, make_scene_id, to_json
+from heimdex_core.types import Json, MediaInfo, Space, Video, VideoState, make_scene_id, to_json
 
 FORMAT_VERSION = 1
 ADOPTING = "adopt"
@@ -53,13 +54,8 @@ class AdoptableFolder:
     about: Json
     """The content of its video.json."""
     source: Path
-    generation: int
-    """The generation that fits the library's models."""
-
-    @property
-    def generation_folder(self) -> Path:
-        """The folder of the chosen generation."""
-        return self.folder / "gen" / str(self.generation)
+    generation: Path
+    """The folder of the generation that fits the library's models, gen/<n>."""
 
 
 def adopt(context: StoreContext, folder: Path, user_id: str) -> Video:
@@ -96,7 +92,8 @@ def adopt(context: StoreContext, folder: Path, user_id: str) -> Video:
         "job_id": None,
     }
     no_staging = context.paths.generations(existing.video_id) / f"{TEMPORARY_PREFIX}none"
-    video = commit.commit_generation(context, existing.video_id, no_staging, adoptable.generation, changes)
+    n = int(adoptable.generation.name)
+    video = commit.commit_generation(context, existing.video_id, no_staging, n, changes, CommitTarget())
     write_video_json(context.paths, video)
     return video
 
@@ -127,7 +124,7 @@ def examine(folder: Path, spaces: Mapping[str, Space]) -> AdoptableFolder:
             raise InvalidFolder(path=str(folder), reason="the SHA-256 of its source is not the one in video.json")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, VideoNotFound) as error:
         raise InvalidFolder(path=str(folder), reason=f"{type(error).__name__}: {error}"[:300]) from error
-    return _choose_generation(AdoptableFolder(folder, about, sources[0], 0), spaces)
+    return AdoptableFolder(folder, about, sources[0], _choose_generation(folder, about, spaces))
 
 
 def _check_about(about: Json) -> None:
@@ -140,36 +137,30 @@ def _check_about(about: Json) -> None:
         MediaInfo.from_json(about["info"])
 
 
-def _choose_generation(adoptable: AdoptableFolder, spaces: Mapping[str, Space]) -> AdoptableFolder:
+def _choose_generation(folder: Path, about: Json, spaces: Mapping[str, Space]) -> Path:
     """The generation that video.json names if it fits the spaces, otherwise the newest one that does."""
-    folder = adoptable.folder
-    complete = [int(p.name) for p in folder.glob("gen/*") if p.name.isdecimal() and (p / "scenes.parquet").is_file()]
-    named = adoptable.about.get("generation")
+    complete = [p for p in folder.glob("gen/*") if p.name.isdecimal() and (p / "scenes.parquet").is_file()]
+    named = str(about.get("generation"))
     first_error: HeimdexError | None = None
-    for n in sorted(complete, key=lambda n: (n != named, -n)):
-        candidate = replace(adoptable, generation=n)
+    for candidate in sorted(complete, key=lambda p: (p.name != named, -int(p.name))):
         try:
-            _check_generation(candidate, spaces)
+            _check_generation(candidate, about["video_id"], spaces)
             return candidate
         except (SpaceMismatch, InvalidFolder) as error:
             first_error = first_error or error
     raise first_error or InvalidFolder(path=str(folder), reason="it has no complete generation")
 
 
-def _check_generation(adoptable: AdoptableFolder, spaces: Mapping[str, Space]) -> None:
-    folder = adoptable.generation_folder
+def _check_generation(folder: Path, video_id: str, spaces: Mapping[str, Space]) -> None:
     try:
-        scenes = sidecar.read_scenes(folder)
+        commit.check_generation(video_id, spaces, folder)
         sidecar.read_words(folder)
-    except (HeimdexError, OSError, ValueError, TypeError) as error:
-        raise InvalidFolder(path=str(adoptable.folder), reason=str(error)[:300]) from error
-    if any(scene.video_id != adoptable.about["video_id"] for scene in scenes):
-        raise InvalidFolder(path=str(adoptable.folder), reason="its scenes belong to another video")
+    except (LibraryDamaged, OSError, ValueError, TypeError) as error:
+        raise InvalidFolder(path=str(folder), reason=str(error)[:300]) from error
     for space in spaces.values():
         others = sorted(p.stem for p in (folder / "vectors" / space.kind).glob("*.parquet"))
         if others and not sidecar.vectors_path(folder, space.name).exists():
             raise SpaceMismatch(space=space.name, expected=space.model, found=", ".join(others))
-    commit.check_vectors(spaces, folder)
 
 
 # --- copying --------------------------------------------------------------------------------------
@@ -186,7 +177,7 @@ def _copy_and_register(
     with disk_errors("an adopted video", paths.videos, adoptable.source.stat().st_size):
         _copy(adoptable, staging)
         if id_in_use:
-            _change_video_id(staging / "gen" / str(adoptable.generation), spaces, video_id)
+            _change_video_id(staging / "gen" / adoptable.generation.name, spaces, video_id)
         fsync_tree(staging)
     files.crash_point("adopt-copied")
     with context.index_lock.hold():
@@ -224,13 +215,16 @@ def _copy(adoptable: AdoptableFolder, staging: Path) -> None:
         for path in adoptable.folder.glob(pattern):
             shutil.copyfile(path, staging / path.name)
     write_json(staging / "video.json", adoptable.about)
-    shutil.copytree(adoptable.generation_folder, staging / "gen" / str(adoptable.generation))
+    shutil.copytree(adoptable.generation, staging / "gen" / adoptable.generation.name)
 
 
 def _change_video_id(folder: Path, spaces: Mapping[str, Space], video_id: str) -> None:
     """Rewrite a copied generation for another video_id: its scenes, words and vectors."""
     before = sidecar.read_scenes(folder)
-    after = [_with_video_id(scene, video_id) for scene in before]
+    after = [
+        replace(scene, video_id=video_id, scene_id=make_scene_id(video_id, scene.start_s, scene.end_s))
+        for scene in before
+    ]
     new_ids = {old.scene_id: new.scene_id for old, new in zip(before, after, strict=True)}
     transcript = sidecar.read_words(folder)
     sidecar.write_scenes(folder, after)
@@ -240,7 +234,3 @@ def _change_video_id(folder: Path, spaces: Mapping[str, Space], video_id: str) -
         if sidecar.vectors_path(folder, space.name).exists():
             ids, array = sidecar.read_vectors(folder, space)
             sidecar.write_vectors(folder, space, [new_ids[scene_id] for scene_id in ids], array)
-
-
-def _with_video_id(scene: Scene, video_id: str) -> Scene:
-    return replace(scene, video_id=video_id, scene_id=make_scene_id(video_id, scene.start_s, scene.end_s))

@@ -27,7 +27,7 @@ _RUNS = re.compile(
     rf"|(?P<word>[^\W\d_{_HANGUL}{_CJK}]+(?:['\u2019][^\W\d_{_HANGUL}{_CJK}]+)*)"
 )
 
-_STOP_TEXT = """
+_STOP_WORDS = """
     a about above across after against all along also am among an and any are around as at be because been before
     behind being below beneath beside between both but by can could did do does doing down during each for from had
     has have he her his how i if in inside into is it its just me more most my near no nor not of off on once only
@@ -35,8 +35,6 @@ _STOP_TEXT = """
     they this those through to too toward under until up upon us very was we were what when where which while who
     whom why will with would you your
 """
-STOP_WORDS = frozenset(_STOP_TEXT.split())
-"""Dropped from queries that have other words too. Quoted phrases and the index keep them."""
 
 _local = threading.local()
 
@@ -50,14 +48,9 @@ class Token:
     end: int
 
 
-def tokens(text: str) -> list[Token]:
-    """The terms of a text in order, with their positions."""
-    return list(_tokens(text))
-
-
 def terms(text: str) -> list[str]:
     """The terms of a text in order."""
-    return [token.text for token in _tokens(text)]
+    return [token.text for token in tokens(text)]
 
 
 def for_index(text: str) -> str:
@@ -65,7 +58,8 @@ def for_index(text: str) -> str:
     return " ".join(terms(text))
 
 
-def _tokens(text: str) -> Iterator[Token]:
+def tokens(text: str) -> Iterator[Token]:
+    """The terms of a text in order, with their positions."""
     composed, starts, ends = _compose(text)
     for match in _RUNS.finditer(composed):
         start, run = match.start(), match.group()
@@ -139,21 +133,22 @@ _QUOTED = re.compile(r'["\u201c\u201d]([^"\u201c\u201d]*)["\u201c\u201d]')
 def parse_query(text: str) -> ParsedQuery:
     """Split a query into words and quoted phrases. Stop words are dropped if anything else is left."""
     phrases = tuple(phrase for phrase in (tuple(terms(quoted)) for quoted in _QUOTED.findall(text)) if phrase)
-    rest = tokens(_QUOTED.sub(" ", text))
-    kept = [t.text for t in rest if t.text not in _STOP_TERMS]
+    rest = terms(_QUOTED.sub(" ", text))
+    kept = [term for term in rest if term not in _STOP_TERMS]
     if not kept and not phrases:
-        kept = [t.text for t in rest]
+        kept = rest
     return ParsedQuery(words=tuple(dict.fromkeys(kept)), phrases=phrases)
 
 
-_STOP_TERMS = frozenset(term for word in STOP_WORDS for term in (word, *terms(word)))
+_STOP_TERMS = frozenset(term for word in _STOP_WORDS.split() for term in (word, *terms(word)))
+"""Dropped from queries that have other words too. Quoted phrases and the index keep them."""
 
 
 def match_spans(text: str, query_terms: Iterable[str]) -> list[tuple[int, int]]:
     """The parts [start, end) of `text` that match any of the terms, in order; overlapping ones are joined."""
     wanted = frozenset(query_terms)
     spans: list[tuple[int, int]] = []
-    for token in _tokens(text):
+    for token in tokens(text):
         if token.text not in wanted:
             continue
         if spans and token.start < spans[-1][1]:

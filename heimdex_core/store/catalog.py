@@ -1,31 +1,71 @@
-"""catalog.duckdb: opened for each short transaction under an exclusive lock, committed, closed.
+"""catalog.duckdb: its tables, and transactions on them.
 
-What readers need without waiting for a writer is published to files after the commit, still under the lock:
-visible.parquet (store/visible.py) and each user's preferences (store/users.py).
+The file is opened for each short transaction under an exclusive lock, committed and closed. What readers need without
+waiting for a writer is published to files after the commit, still under the lock: visible.parquet (store/visible.py)
+and each user's preferences (store/users.py).
+
+The tables have no keys or constraints on purpose: DuckDB checks them too eagerly inside a transaction (an update is a
+delete and an insert), so the functions that write the tables keep the rules. Times are BIGINT microseconds since 1970
+UTC; JSON values are text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import duckdb
 
 from heimdex_core import files
-from heimdex_core.errors import LibraryDamaged
+from heimdex_core.errors import LibraryDamaged, LibraryVersion
 from heimdex_core.store import users, visible
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.locks import OnWait, catalog_lock, log_wait
-from heimdex_core.store.schema import migrate
+from heimdex_core.store.locks import FileLock, catalog_lock
 from heimdex_core.store.transaction import Transaction
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "create table users (user_id varchar, name varchar, created_us bigint)",
+        """create table videos (
+            video_id varchar, user_id varchar, sha256 varchar, title varchar, filename varchar,
+            description varchar, state varchar, state_before varchar, created_us bigint, updated_us bigint,
+            generation integer, info varchar, scene_count integer, transcript_source varchar,
+            transcript_rough boolean, language varchar, notes varchar, error varchar, job_id varchar,
+            has_preview boolean)""",
+        """create table exports (
+            export_id varchar, user_id varchar, kind varchar, title varchar, state varchar, clips varchar,
+            params varchar, error varchar, path varchar, size_bytes bigint, measured_duration_s double,
+            width integer, height integer, created_us bigint, completed_us bigint, expires_us bigint,
+            job_id varchar)""",
+        "create table reels (reel_id varchar, user_id varchar, title varchar, clips varchar, updated_us bigint)",
+        "create table preferences (user_id varchar, key varchar, value varchar)",
+        """create table judgements (
+            judgement_id varchar, user_id varchar, query varchar, video_id varchar, start_ms bigint,
+            end_ms bigint, grade integer, created_us bigint)""",
+        "create table counters (name varchar, value bigint)",
+        "insert into counters values ('visible_revision', 0)",
+    ),
+    (
+        "create table model_sets (set_id integer, profile varchar, choice varchar, spaces varchar, created_us bigint)",
+        """create table video_generations (
+            video_id varchar, set_id integer, generation integer, inputs varchar, facts varchar)""",
+        # The first set itself is taken from library.json when the library is opened.
+        """insert into video_generations
+            select video_id, 1, generation, null, null from videos where generation is not null""",
+        "insert into counters values ('active_set', 1), ('before_active_set', 0), ('last_set', 1)",
+        "alter table videos add column params varchar",
+    ),
+)
+"""The statements of each version; those of one version run in one transaction."""
 
 
 class Catalog:
     """The library's small, mutable tables."""
 
-    def __init__(self, paths: LibraryPaths, on_wait: OnWait = log_wait) -> None:
+    def __init__(self, paths: LibraryPaths) -> None:
         self.paths = paths
-        self.lock = catalog_lock(paths.catalog_lock, on_wait)
+        self.lock = catalog_lock(paths.catalog_lock)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -63,7 +103,7 @@ class Catalog:
         Raises LibraryVersion for a catalog of newer software, LibraryDamaged, DiskFull.
         """
         with self.transaction() as transaction:
-            migrate(transaction)
+            _migrate(transaction)
             if not visible.is_up_to_date(self.paths.visible, transaction.visible_revision()):
                 transaction.mark_visible_changed()
             transaction.changed_preferences |= users.outdated_preferences(transaction, self.paths)
@@ -73,3 +113,24 @@ class Catalog:
             return duckdb.connect(str(self.paths.catalog), config={"threads": 1})
         except duckdb.IOException as error:
             raise LibraryDamaged(what="catalog.duckdb", reason=str(error).splitlines()[0][:200]) from error
+
+
+def _migrate(transaction: Transaction) -> None:
+    transaction.run("create table if not exists schema_version (version integer)")
+    found = int(transaction.rows("select max(version) as version from schema_version")[0]["version"] or 0)
+    if found > len(MIGRATIONS):
+        raise LibraryVersion(found=f"catalog {found}", supported=f"catalog {len(MIGRATIONS)}")
+    for number, statements in enumerate(MIGRATIONS[found:], start=found + 1):
+        for statement in statements:
+            transaction.run(statement)
+        transaction.run("insert into schema_version values (?)", [number])
+
+
+@dataclass(frozen=True)
+class StoreContext:
+    """What the parts of the store that write to a library share."""
+
+    paths: LibraryPaths
+    catalog: Catalog
+    index_lock: FileLock
+    """The lock of index writers; taken before the catalog's."""

@@ -13,8 +13,6 @@ from heimdex_core.store.layout import LibraryPaths, check_user, check_uuid
 from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
 from heimdex_core.types import Export, ExportState, ReelClip, to_json
 
-_COLUMNS = """export_id, user_id, kind, title, state, clips, params, error, path, size_bytes, measured_duration_s,
-    width, height, created_us, completed_us, expires_us, job_id"""
 _FIXED = frozenset({"export_id", "user_id", "kind", "clips", "created_at"})
 _CHANGEABLE = frozenset(Export.__dataclass_fields__) - _FIXED
 
@@ -30,9 +28,15 @@ class ExportRecords:
         self._catalog = catalog
 
     def create(self, export: Export) -> Export:
-        """Insert a record. Raises InvalidValue if its id is taken."""
+        """Insert a record. Raises InvalidValue if its id is taken or malformed."""
+        check_uuid(export.export_id, "export_id")
+        check_user(export.user_id)
         with self._catalog.transaction() as transaction:
-            return create(transaction, export)
+            if transaction.rows("select 1 from exports where export_id = ?", [export.export_id]):
+                raise InvalidValue(name="export_id", value=export.export_id, reason="an export with this id exists")
+            fields = {name: getattr(export, name) for name in Export.__dataclass_fields__}
+            transaction.insert("exports", _encode(fields))
+            return _get(transaction, export.export_id)
 
     def update(self, export_id: str, **changes: Any) -> Export:
         """Change fields of Export by name.
@@ -40,20 +44,30 @@ class ExportRecords:
         `path` may be absolute or relative to the library; it must lie inside it. Raises ExportNotFound, InvalidValue
         for a field that is fixed.
         """
+        unknown = set(changes) - _CHANGEABLE
+        if unknown:
+            raise InvalidValue(name="change", value=", ".join(sorted(unknown)), reason="it cannot be changed")
         if changes.get("path") is not None:
             changes["path"] = self._paths.relative(self._paths.root / changes["path"])
         with self._catalog.transaction() as transaction:
-            return update(transaction, export_id, changes)
+            _get(transaction, export_id)
+            if changes:
+                transaction.update("exports", _encode(changes), {"export_id": export_id})
+            return _get(transaction, export_id)
 
     def get(self, user_id: str, export_id: str) -> Export:
         """One record of a user. Raises ExportNotFound."""
         with self._catalog.transaction() as transaction:
-            return get(transaction, export_id, user_id)
+            return _get(transaction, export_id, user_id)
 
     def of_user(self, user_id: str, limit: int | None = None) -> list[Export]:
         """A user's exports, newest first, those whose file has been removed too. `limit` None returns all."""
         with self._catalog.transaction() as transaction:
-            return of_user(transaction, user_id, limit)
+            rows = transaction.rows(
+                "select * from exports where user_id = ? order by created_us desc, export_id limit ?",
+                [user_id, limit if limit is not None else 2**62],
+            )
+        return [_export(row) for row in rows]
 
     def file(self, export: Export) -> Path:
         """The rendered file. Raises ExportNotFound if it has been removed or is not rendered yet."""
@@ -70,9 +84,10 @@ class ExportRecords:
         state = ExportState.CANCELLED if isinstance(error, Cancelled) else ExportState.FAILED
         try:
             with self._catalog.transaction() as transaction:
-                if get(transaction, export_id, user_id).state not in UNFINISHED:
+                if _get(transaction, export_id, user_id).state not in UNFINISHED:
                     return False
-                update(transaction, export_id, {"state": state, "error": error.to_dict()})
+                changes = _encode({"state": state, "error": error.to_dict()})
+                transaction.update("exports", changes, {"export_id": export_id})
         except ExportNotFound:
             return False
         return True
@@ -80,67 +95,21 @@ class ExportRecords:
     def remove_expired_files(self, now: datetime) -> int:
         """Remove the files of exports that have expired by `now` (timezone-aware) and keep the records; how many."""
         with self._catalog.transaction() as transaction:
-            exports = expired(transaction, now)
-        for export in exports:
-            if export.path:
-                self._paths.inside(export.path).unlink(missing_ok=True)
-            self.update(export.export_id, path=None)
-        return len(exports)
+            rows = transaction.rows(
+                "select export_id, path from exports where path is not null and expires_us <= ?", [to_us(now)]
+            )
+        for row in rows:
+            self._paths.inside(row["path"]).unlink(missing_ok=True)
+            self.update(row["export_id"], path=None)
+        return len(rows)
 
 
-# --- the table, inside one transaction ------------------------------------------------------------
-
-
-def create(transaction: Transaction, export: Export) -> Export:
-    """Insert a record. Raises InvalidValue if its id is taken or malformed."""
-    check_uuid(export.export_id, "export_id")
-    check_user(export.user_id)
-    if transaction.rows("select 1 from exports where export_id = ?", [export.export_id]):
-        raise InvalidValue(name="export_id", value=export.export_id, reason="an export with this id exists")
-    fields = {name: getattr(export, name) for name in Export.__dataclass_fields__}
-    transaction.insert("exports", _encode(fields))
-    return get(transaction, export.export_id)
-
-
-def update(transaction: Transaction, export_id: str, changes: dict[str, Any]) -> Export:
-    """Change fields of a record. Raises ExportNotFound, InvalidValue for a field that is fixed."""
-    unknown = set(changes) - _CHANGEABLE
-    if unknown:
-        raise InvalidValue(name="change", value=", ".join(sorted(unknown)), reason="it cannot be changed")
-    get(transaction, export_id)
-    if changes:
-        transaction.update("exports", _encode(changes), {"export_id": export_id})
-    return get(transaction, export_id)
-
-
-def get(transaction: Transaction, export_id: str, user_id: str | None = None) -> Export:
+def _get(transaction: Transaction, export_id: str, user_id: str | None = None) -> Export:
     """One record; of any user if `user_id` is None. Raises ExportNotFound."""
-    rows = transaction.rows(
-        f"select {_COLUMNS} from exports where export_id = ?",  # noqa: S608 - constant columns
-        [export_id],
-    )
+    rows = transaction.rows("select * from exports where export_id = ?", [export_id])
     if not rows or (user_id is not None and rows[0]["user_id"] != user_id):
         raise ExportNotFound(export_id=export_id)
     return _export(rows[0])
-
-
-def of_user(transaction: Transaction, user_id: str, limit: int | None) -> list[Export]:
-    """A user's exports, newest first; all of them if `limit` is None."""
-    rows = transaction.rows(
-        f"select {_COLUMNS} from exports where user_id = ? order by created_us desc, export_id limit ?",  # noqa: S608
-        [user_id, limit if limit is not None else 2**62],
-    )
-    return [_export(row) for row in rows]
-
-
-def expired(transaction: Transaction, now: datetime) -> list[Export]:
-    """Exports whose time has passed and whose file has not been removed, oldest first."""
-    rows = transaction.rows(
-        f"""select {_COLUMNS} from exports where path is not null and expires_us is not null and expires_us <= ?
-            order by expires_us, export_id""",  # noqa: S608 - constant columns
-        [to_us(now)],
-    )
-    return [_export(row) for row in rows]
 
 
 def encode_clips(clips: tuple[ReelClip, ...]) -> str:

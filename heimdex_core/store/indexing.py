@@ -9,11 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
+
+import numpy as np
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.store import lexical, sets, sidecar, vectors, videos
-from heimdex_core.store.context import StoreContext
+from heimdex_core.store.catalog import StoreContext
 from heimdex_core.store.vectors import Floats, Key
 from heimdex_core.types import ModelSet, Scene, Space, WorkContext
 
@@ -103,24 +107,17 @@ def sync(
     spaces = wanted.spaces(chosen)
     work = work or WorkContext()
     source = _Generations(context, wanted.titles, new.key if new else None, [])
-
-    def redo(keys: frozenset[Key]) -> frozenset[Key]:
-        return keys if rebuild else frozenset({new.key} if new else ())
-
+    new_keys = frozenset({new.key} if new else ())
     tasks: list[Callable[[], object]] = []
     for space in spaces:
         folder, keys = context.paths.vector_index(space), wanted.space_keys(space)
         load = source.vectors_of(space)
         tasks.append(
-            lambda folder=folder, space=space, keys=keys, load=load: vectors.sync(  # type: ignore[misc]
-                folder, space, keys, load, redo=redo(keys), index_type=index_type
-            )
+            partial(vectors.sync, folder, space, keys, load, redo=keys if rebuild else new_keys, index_type=index_type)
         )
     for set_id in chosen:
         folder, keys = context.paths.lexical_of(set_id), wanted.keys[set_id]
-        tasks.append(
-            lambda folder=folder, keys=keys: lexical.sync(folder, keys, source.texts, redo=redo(keys))  # type: ignore[misc]
-        )
+        tasks.append(partial(lexical.sync, folder, keys, source.texts, redo=keys if rebuild else new_keys))
     for done, task in enumerate(tasks):
         work.check()
         work.report(done, len(tasks))
@@ -130,15 +127,7 @@ def sync(
 
 
 def rebuild(context: StoreContext, work: WorkContext, index_type: str | None = None) -> RebuildReport:
-    """Rebuild all indexes from the sidecars, as new revisions; readers keep the old ones until then.
-
-    Args:
-        context: the library.
-        work: progress is counted in indexes; cancellation is checked before each.
-        index_type: a FAISS type of vectors.INDEX_TYPES for all vector indexes; None keeps each as it is.
-
-    Raises Cancelled, DiskFull, UnknownName for an unknown index_type.
-    """
+    """Rebuild all indexes from the sidecars, as new revisions; readers keep the old ones until then. See `sync`."""
     with context.index_lock.hold():
         problems = sync(context, rebuild=True, work=work, index_type=index_type)
         wanted = wanted_contents(context)
@@ -162,9 +151,11 @@ def check(context: StoreContext) -> list[str]:
         wanted = wanted_contents(context)
         problems: list[str] = []
         for space in wanted.spaces():
-            problems += _missing_vectors(context, space, wanted.space_keys(space))
+            in_vectors = partial(_indexed_vectors, context.paths.vector_index(space), space)
+            problems += _missing(f"The index of {space.name}", wanted.space_keys(space), in_vectors)
         for model_set in wanted.sets:
-            problems += _missing_texts(context, model_set.set_id, wanted.keys[model_set.set_id])
+            in_lexical = partial(lexical.generations, context.paths.lexical_of(model_set.set_id))
+            problems += _missing("The lexical index", wanted.keys[model_set.set_id], in_lexical)
         for key in sorted(frozenset().union(*wanted.keys.values())):
             try:
                 sidecar.read_scenes_table(context.paths.generation(*key))
@@ -173,21 +164,17 @@ def check(context: StoreContext) -> list[str]:
     return problems
 
 
-def _missing_vectors(context: StoreContext, space: Space, wanted: frozenset[Key]) -> list[str]:
+def _missing(index: str, wanted: frozenset[Key], indexed: Callable[[], Collection[Key]]) -> list[str]:
     try:
-        index = vectors.open_index(context.paths.vector_index(space), space)
+        missing = wanted.difference(indexed())
     except HeimdexError as error:
         return [error.message]
-    missing = wanted - (index.key_set if index else frozenset())
-    return [f"The index of {space.name} lacks {len(missing)} of {len(wanted)} videos."] if missing else []
+    return [f"{index} lacks {len(missing)} of {len(wanted)} videos."] if missing else []
 
 
-def _missing_texts(context: StoreContext, set_id: int, wanted: frozenset[Key]) -> list[str]:
-    try:
-        missing = wanted - lexical.generations(context.paths.lexical_of(set_id))
-    except HeimdexError as error:
-        return [error.message]
-    return [f"The lexical index lacks {len(missing)} of {len(wanted)} videos."] if missing else []
+def _indexed_vectors(folder: Path, space: Space) -> Collection[Key]:
+    index = vectors.open_index(folder, space)
+    return index.keys if index is not None else ()
 
 
 @dataclass(frozen=True)
@@ -204,7 +191,7 @@ class _Generations:
         def load(key: Key) -> tuple[list[str], Floats] | None:
             folder = self.context.paths.generation(*key)
             if folder.is_dir() and not sidecar.vectors_path(folder, space.name).exists():
-                return [], sidecar.no_vectors(space)
+                return [], np.empty((0, space.dim), np.float32)
             return self._read(key, lambda: sidecar.read_vectors(folder, space))
 
         return load

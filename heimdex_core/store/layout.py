@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import overload
 
 from heimdex_core.errors import InvalidValue, LibraryDamaged, VideoNotFound
-from heimdex_core.types import Space
+from heimdex_core.types import ModelSet, Space
 
 _SAFE_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,120}")
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}")
@@ -61,73 +61,24 @@ class LibraryPaths:
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root).resolve()
-
-    # --- the library's own files ---
-
-    @property
-    def manifest(self) -> Path:
-        """library.json."""
-        return self.root / "library.json"
-
-    @property
-    def catalog(self) -> Path:
-        """catalog.duckdb."""
-        return self.root / "catalog.duckdb"
-
-    @property
-    def catalog_lock(self) -> Path:
-        """The lock file of catalog transactions."""
-        return self.root / "catalog.lock"
-
-    @property
-    def index_lock(self) -> Path:
-        """The lock file of index writers."""
-        return self.root / "index.lock"
-
-    @property
-    def jobs(self) -> Path:
+        self.manifest = self.root / "library.json"
+        self.catalog = self.root / "catalog.duckdb"
+        self.catalog_lock = self.root / "catalog.lock"
+        self.index_lock = self.root / "index.lock"
+        self.jobs = self.root / "jobs.sqlite"
         """The database of durable jobs (DBOS)."""
-        return self.root / "jobs.sqlite"
-
-    @property
-    def visible(self) -> Path:
-        """visible.parquet."""
-        return self.root / "visible.parquet"
-
-    @property
-    def videos(self) -> Path:
-        """The folder of all videos."""
-        return self.root / "videos"
-
-    @property
-    def indexes(self) -> Path:
-        """The folder of all indexes."""
-        return self.root / "index"
-
-    @property
-    def work_root(self) -> Path:
-        """The folder of all work folders."""
-        return self.root / "work"
-
-    @property
-    def uploads(self) -> Path:
+        self.visible = self.root / "visible.parquet"
+        self.videos = self.root / "videos"
+        self.indexes = self.root / "index"
+        self.work_root = self.root / "work"
+        self.uploads = self.root / "uploads"
         """Unfinished uploads under temporary names, on the library's disk so that a rename moves them into place."""
-        return self.root / "uploads"
-
-    @property
-    def exports(self) -> Path:
-        """The folder of all exports."""
-        return self.root / "exports"
-
-    @property
-    def logs(self) -> Path:
-        """The folder of logs."""
-        return self.root / "logs"
-
-    @property
-    def searches(self) -> Path:
+        self.exports = self.root / "exports"
+        self.logs = self.root / "logs"
+        self.searches = self.logs / "searches.jsonl"
         """The query log, one JSON object a line."""
-        return self.logs / "searches.jsonl"
+        self.preferences_root = self.root / "preferences"
+        """The folder of all users' published preferences (store/users.py)."""
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -141,11 +92,6 @@ class LibraryPaths:
             self.uploads,
             self.preferences_root,
         )
-
-    @property
-    def preferences_root(self) -> Path:
-        """The folder of all users' published preferences (store/users.py)."""
-        return self.root / "preferences"
 
     def preferences(self, user_id: str) -> Path:
         """A user's published preferences. Raises InvalidValue for a user_id that is not a folder name."""
@@ -223,6 +169,11 @@ class LibraryPaths:
     def lexical_of(self, set_id: int) -> Path:
         """The lexical index of a model set: transcripts depend on the speech model, tags on the vision model."""
         return self.indexes / ("lexical" if set_id == 1 else f"lexical-{int(set_id)}")
+
+    def index_folders(self, model_set: ModelSet) -> list[Path]:
+        """The folders of all indexes that a model set uses."""
+        vectors = [self.vector_index(space) for space in model_set.spaces.values()]
+        return [*vectors, self.lexical_of(model_set.set_id)]
 
     def export(self, user_id: str, export_id: str) -> Path:
         """The file of a rendered export. Raises InvalidValue for malformed ids."""

@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import tantivy
 
@@ -43,11 +42,6 @@ class LexicalResult:
     """(scene_id, BM25 score), best first."""
     terms: tuple[str, ...] = ()
     """The index terms of the query, each once."""
-
-
-def query_terms(text: str) -> tuple[str, ...]:
-    """The index terms of a query, each once, in order."""
-    return analysis.parse_query(text).terms
 
 
 def key_name(key: Key) -> str:
@@ -87,9 +81,7 @@ class LexicalIndex:
                 index = tantivy.Index.open(str(folder))
                 # Pending generations count as indexed: a visible one that is pending is being written again, which
                 # replaces its documents in one commit.
-                names = [*manifest["generations"], *manifest["pending"]]
-                keys = frozenset((video_id, int(n)) for video_id, n in names)
-                opened = cls(index, keys, manifest["fields"])
+                opened = cls(index, manifest.complete | manifest.pending, manifest.fields)
             except (ValueError, OSError) as error:
                 if _read_manifest(folder) == manifest:
                     raise LibraryDamaged(what="the lexical index", reason=str(error)[:200]) from error
@@ -126,38 +118,41 @@ class LexicalIndex:
         return tantivy.Query.boolean_query(in_fields)
 
 
-def _read_manifest(folder: Path) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class _Manifest:
+    """What manifest.json says about the index."""
+
+    format: int
+    fields: tuple[str, ...]
+    complete: frozenset[Key]
+    """The generations in the index."""
+    pending: frozenset[Key]
+    """Generations that were about to be written or removed: they may be in the index."""
+
+
+def _read_manifest(folder: Path) -> _Manifest | None:
     try:
-        manifest: dict[str, Any] = read_json(folder / "manifest.json")
-        found = (manifest["format"], manifest["analysis"])
-        manifest |= {
-            name: manifest[name] for name in ("fields", "generations", "pending")
-        }  # KeyError if one is missing
+        value = read_json(folder / "manifest.json")
+        if value["format"] not in READABLE or value["analysis"] != analysis.VERSION:
+            raise ValueError(f"it has the unknown version {value['format']}.{value['analysis']}")
+        complete, pending = (frozenset((v, int(n)) for v, n in value[name]) for name in ("generations", "pending"))
+        return _Manifest(value["format"], tuple(value["fields"]), complete, pending)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LibraryDamaged(what="the lexical index", reason=str(error)[:200]) from error
-    if found[0] not in READABLE or found[1] != analysis.VERSION:
-        raise LibraryDamaged(what="the lexical index", reason=f"it has the unknown version {found[0]}.{found[1]}")
-    return manifest
 
 
-def generations(folder: Path) -> set[Key]:
+def generations(folder: Path) -> frozenset[Key]:
     """The generations in the index; empty if there is no index. Raises LibraryDamaged."""
     manifest = _read_manifest(folder)
-    return {(video_id, int(n)) for video_id, n in manifest["generations"]} if manifest else set()
+    return manifest.complete if manifest else frozenset()
 
 
 # --- writing (under index.lock) -------------------------------------------------------------------
 
 
-def sync(
-    folder: Path,
-    wanted: Collection[Key],
-    load: Load,
-    *,
-    redo: Collection[Key] = (),
-) -> bool:
+def sync(folder: Path, wanted: Collection[Key], load: Load, *, redo: Collection[Key] = ()) -> bool:
     """Make the index contain exactly the `wanted` generations; False if it did already. The caller holds index.lock.
 
     The manifest names beforehand what is about to be written, so that after a crash the next call knows which
@@ -173,15 +168,21 @@ def sync(
     Raises DiskFull, and what `load` raises.
     """
     try:
-        have, unsure = _state(folder)
-        index = _open_for_writing(folder)
+        manifest = _read_manifest(folder)
+        if manifest is None:
+            remove_tree(folder)  # without a manifest its content is unknown
+        elif manifest.format != FORMAT:
+            return _rebuild(folder, wanted, load)
+        with disk_errors("the lexical index", folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            index = tantivy.Index(_schema(), path=str(folder))
     except (LibraryDamaged, ValueError):
         return _rebuild(folder, wanted, load)
-    redo_or_unsure = set(redo) | unsure
-    keep = (have & set(wanted)) - redo_or_unsure
+    have, unsure = (manifest.complete, manifest.pending) if manifest else (frozenset(), frozenset())
+    keep = (have & set(wanted)) - set(redo) - unsure
     missing = sorted(set(wanted) - keep)
     stale = (have | unsure) - keep
-    if not missing and not stale and (folder / "manifest.json").exists():
+    if manifest is not None and not missing and not stale:
         return False
     loaded = {key: content for key in missing if (content := load(key)) is not None}
     with disk_errors("the lexical index", folder):
@@ -189,7 +190,7 @@ def sync(
         files.crash_point("lexical-announced")
         _write(index, stale | set(missing), loaded)
         files.crash_point("lexical-committed")
-        _write_manifest(folder, keep | set(loaded), set())
+        _write_manifest(folder, keep | set(loaded), ())
     return True
 
 
@@ -206,25 +207,7 @@ def _rebuild(folder: Path, wanted: Collection[Key], load: Load) -> bool:
     return True
 
 
-def _state(folder: Path) -> tuple[set[Key], set[Key]]:
-    """(generations that are in the index, those that may be). Raises LibraryDamaged."""
-    manifest = _read_manifest(folder)
-    if manifest is None:
-        remove_tree(folder)  # without a manifest its content is unknown
-        return set(), set()
-    if manifest["format"] != FORMAT:
-        raise LibraryDamaged(what="the lexical index", reason=f"it has the older format {manifest['format']}")
-    complete, pending = ({(v, int(n)) for v, n in manifest[name]} for name in ("generations", "pending"))
-    return complete, pending
-
-
-def _open_for_writing(folder: Path) -> tantivy.Index:
-    with disk_errors("the lexical index", folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        return tantivy.Index(_schema(), path=str(folder))
-
-
-def _write_manifest(folder: Path, keys: set[Key], pending: set[Key]) -> None:
+def _write_manifest(folder: Path, keys: Collection[Key], pending: Collection[Key]) -> None:
     value = {
         "format": FORMAT,
         "analysis": analysis.VERSION,
@@ -235,7 +218,7 @@ def _write_manifest(folder: Path, keys: set[Key], pending: set[Key]) -> None:
     write_json(folder / "manifest.json", value)
 
 
-def _write(index: tantivy.Index, remove: set[Key], add: Mapping[Key, tuple[str, list[Scene]]]) -> None:
+def _write(index: tantivy.Index, remove: Collection[Key], add: Mapping[Key, tuple[str, list[Scene]]]) -> None:
     writer = index.writer(HEAP_BYTES, 1)
     try:
         for key in remove:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from heimdex_core.errors import LibraryDamaged, LibraryNotFound, LibraryVersion
 from heimdex_core.files import read_json
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.sidecar import space_to_json
-from heimdex_core.types import Json, Space, to_json
+from heimdex_core.types import Json, Space
 
 FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
 class LibraryManifest:
-    """The content of library.json."""
+    """The content of library.json, in the order of its keys."""
 
     format_version: int
     profile: str
@@ -27,17 +25,6 @@ class LibraryManifest:
     """By role, as in ModelSet."""
     created_at: str
     """ISO 8601, UTC."""
-
-
-def manifest_json(profile: str, choice: Any, spaces: Mapping[str, Space], *, created_at: str) -> Json:
-    """The content of library.json. `choice` is a ModelChoice or its JSON, `spaces` by role."""
-    return {
-        "format_version": FORMAT_VERSION,
-        "profile": profile,
-        "choice": to_json(choice),
-        "spaces": {role: space_to_json(space) for role, space in spaces.items()},
-        "created_at": created_at,
-    }
 
 
 def read_manifest(paths: LibraryPaths) -> LibraryManifest:

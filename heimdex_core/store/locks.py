@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -23,17 +22,9 @@ from heimdex_core.files import disk_errors
 log = logging.getLogger(__name__)
 
 REPORT_AFTER_S = 5.0
-"""How long a lock is awaited before the wait is reported."""
-
-OnWait = Callable[[str, int | None, float], None]
-"""Called with (lock name, holder's pid or None, seconds waited so far), once for each wait that takes long."""
+"""How long a lock is awaited before a warning is logged."""
 
 _held = threading.local()
-
-
-def log_wait(name: str, pid: int | None, seconds: float) -> None:
-    """The default OnWait: a warning in the log."""
-    log.warning("waiting for %s for %.0f s; process %s holds it", name, seconds, pid or "unknown")
 
 
 def holder(path: Path) -> int | None:
@@ -50,24 +41,12 @@ class FileLock:
     Args:
         path: the lock file; created if it is missing.
         rank: orders the locks of one folder: inside a lock only one of higher rank may be taken.
-        on_wait: called when a wait takes longer than `report_after_s`.
-        report_after_s: seconds.
         keep_file: whether the file stays when the lock is released.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        rank: int,
-        on_wait: OnWait = log_wait,
-        report_after_s: float = REPORT_AFTER_S,
-        keep_file: bool = True,
-    ) -> None:
+    def __init__(self, path: Path, *, rank: int, keep_file: bool = True) -> None:
         self.path = path
         self.rank = rank
-        self.on_wait = on_wait
-        self.report_after_s = report_after_s
         self.keep_file = keep_file
 
     @contextmanager
@@ -101,12 +80,7 @@ class FileLock:
         if not self.path.exists():
             return False
         with self.path.open("a+") as file:
-            try:
-                portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
-            except (portalocker.LockException, BlockingIOError):
-                return True
-            portalocker.unlock(file)
-        return False
+            return not _try_lock(file)
 
     @contextmanager
     def _acquired(self) -> Iterator[IO[str]]:
@@ -122,34 +96,41 @@ class FileLock:
                     yield file
                     return
 
-    def _acquire(self, file: object) -> None:
-        try:
-            portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)  # type: ignore[arg-type]
+    def _acquire(self, file: IO[str]) -> None:
+        if _try_lock(file):
             return
-        except (portalocker.LockException, BlockingIOError):
-            started = time.monotonic()
-        timer = threading.Timer(
-            self.report_after_s,
-            lambda: self.on_wait(self.path.name, holder(self.path), time.monotonic() - started),
-        )
+        timer = threading.Timer(REPORT_AFTER_S, self._log_wait)
         timer.daemon = True
         timer.start()
         try:
-            portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE)  # type: ignore[arg-type]
+            portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE)
         finally:
             timer.cancel()
 
+    def _log_wait(self) -> None:
+        pid = holder(self.path) or "unknown"
+        log.warning("waiting for %s for %.0f s; process %s holds it", self.path.name, REPORT_AFTER_S, pid)
 
-def video_lock(path: Path, on_wait: OnWait = log_wait) -> FileLock:
+
+def _try_lock(file: IO[str]) -> bool:
+    """Lock a file without waiting; closing it releases the lock."""
+    try:
+        portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+    except (portalocker.LockException, BlockingIOError):
+        return False
+    return True
+
+
+def video_lock(path: Path) -> FileLock:
     """The lock of a process that runs a video's stages itself; outermost. Its file is removed on release."""
-    return FileLock(path, rank=0, on_wait=on_wait, keep_file=False)
+    return FileLock(path, rank=0, keep_file=False)
 
 
-def index_lock(path: Path, on_wait: OnWait = log_wait) -> FileLock:
+def index_lock(path: Path) -> FileLock:
     """The lock of all index writers; taken before the catalog's."""
-    return FileLock(path, rank=1, on_wait=on_wait)
+    return FileLock(path, rank=1)
 
 
-def catalog_lock(path: Path, on_wait: OnWait = log_wait) -> FileLock:
+def catalog_lock(path: Path) -> FileLock:
     """The lock of catalog transactions and of the published files; innermost."""
-    return FileLock(path, rank=2, on_wait=on_wait)
+    return FileLock(path, rank=2)

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from heimdex_core import files
-from heimdex_core.errors import InvalidValue, MoveIncomplete, SpaceMismatch
+from heimdex_core.errors import InvalidValue, MoveIncomplete
 from heimdex_core.files import file_signature, remove_tree, tree_bytes
 from heimdex_core.store import indexing, sets, videos, visible
-from heimdex_core.store.context import StoreContext
-from heimdex_core.store.layout import check_uuid
+from heimdex_core.store.catalog import StoreContext
 from heimdex_core.store.transaction import Transaction
 from heimdex_core.types import Json, ModelSet, Space, Video, VideoState
 
@@ -75,8 +74,7 @@ class ModelSets:
     def generation_of(self, video_id: str, set_id: int) -> int | None:
         """The number of the video's generation in a set; None if it has none."""
         with self._catalog.transaction() as transaction:
-            rows = sets.generations(transaction, set_id=set_id, video_id=check_uuid(video_id))
-        return rows[0].generation if rows else None
+            return sets.generation_of(transaction, video_id, set_id)
 
     def inputs_of(self, video: Video) -> str:
         """A hash of what a generation is made from besides models. Read it before the work begins."""
@@ -88,11 +86,8 @@ class ModelSets:
         if not given:
             return
         known = (self.active() if set_id is None else self.get(set_id)).spaces
-        by_name = {space.name: space for space in known.values()}
         for space in given:
-            if space.name not in by_name:
-                raise SpaceMismatch(space=space.name, expected=", ".join(by_name), found=space.model)
-            by_name[space.name].check(space)
+            sets.check_space(known, space)
 
     # --- switching --------------------------------------------------------------------------------
 
@@ -129,9 +124,9 @@ class ModelSets:
                 _keep_facts(transaction, active)
                 videos.show_set(transaction, sets.generations(transaction, set_id=set_id))
                 sets.activate(transaction, set_id)
+                switched = sets.get(transaction, set_id)
                 files.crash_point("switch-ready")
-            with self._catalog.transaction() as transaction:
-                return sets.get(transaction, set_id)
+        return switched
 
     def drop(self, set_ids: Iterable[int]) -> list[ModelSet]:
         """Remove sets, and the generations and indexes that belong to no other set.
@@ -169,9 +164,8 @@ class ModelSets:
         active = next(model_set for model_set in every if model_set.is_active)
         kept = {paths.generation(row.video_id, row.generation) for row in rows if row.set_id == active.set_id}
         unused = {paths.generation(row.video_id, row.generation) for row in rows} - kept
-        unused |= {paths.lexical_of(model_set.set_id) for model_set in every if not model_set.is_active}
-        unused |= {paths.vector_index(space) for model_set in every for space in model_set.spaces.values()}
-        unused -= {paths.vector_index(space) for space in active.spaces.values()}
+        unused |= {folder for model_set in every for folder in paths.index_folders(model_set)}
+        unused -= set(paths.index_folders(active))
         return sum(tree_bytes(folder) for folder in unused)
 
     def _pending(self, transaction: Transaction, set_id: int) -> PendingVideos:
@@ -188,8 +182,7 @@ class ModelSets:
     def _remove_indexes(self, remaining: list[ModelSet]) -> None:
         """Remove every index and work folder that belongs to no set, also those that a killed process left."""
         paths = self._paths
-        kept = {paths.lexical_of(model_set.set_id) for model_set in remaining}
-        kept |= {paths.vector_index(space) for model_set in remaining for space in model_set.spaces.values()}
+        kept = {folder for model_set in remaining for folder in paths.index_folders(model_set)}
         for folder in (*paths.indexes.glob("lexical*"), *paths.indexes.glob("*/*")):
             if folder.is_dir() and folder not in kept and folder.parent not in kept:
                 remove_tree(folder)

@@ -24,23 +24,37 @@ class ReelRecords:
 
     def save(self, reel: Reel) -> Reel:
         """Insert or replace a reel. Raises ReelNotFound if its id belongs to another user."""
+        check_user(reel.user_id)
+        key: Row = {"reel_id": reel.reel_id, "user_id": reel.user_id}
+        row: Row = {"title": reel.title, "clips": encode_clips(reel.clips), "updated_us": to_us(reel.updated_at)}
         with self._catalog.transaction() as transaction:
-            return save(transaction, reel)
+            if reel.reel_id != TRAY and transaction.rows(
+                "select 1 from reels where reel_id = ? and user_id <> ?", list(key.values())
+            ):
+                raise ReelNotFound(reel_id=reel.reel_id)
+            transaction.run("delete from reels where reel_id = ? and user_id = ?", list(key.values()))
+            transaction.insert("reels", {**key, **row})
+            return _get(transaction, reel.user_id, reel.reel_id)
 
     def get(self, user_id: str, reel_id: str) -> Reel:
         """One reel of a user. Raises ReelNotFound."""
         with self._catalog.transaction() as transaction:
-            return get(transaction, user_id, reel_id)
+            return _get(transaction, user_id, reel_id)
 
     def of_user(self, user_id: str) -> list[Reel]:
         """A user's reels without the tray, last changed first."""
         with self._catalog.transaction() as transaction:
-            return of_user(transaction, user_id)
+            rows = transaction.rows(
+                "select * from reels where user_id = ? and reel_id <> ? order by updated_us desc, reel_id",
+                [user_id, TRAY],
+            )
+        return [_reel(row) for row in rows]
 
     def delete(self, user_id: str, reel_id: str) -> None:
         """Remove a reel. Raises ReelNotFound."""
         with self._catalog.transaction() as transaction:
-            delete(transaction, user_id, reel_id)
+            _get(transaction, user_id, reel_id)
+            transaction.run("delete from reels where reel_id = ? and user_id = ?", [reel_id, user_id])
 
     def tray(self, user_id: str) -> Reel:
         """The user's tray; an empty one if nothing was saved yet."""
@@ -54,45 +68,11 @@ class ReelRecords:
         return self.save(Reel(TRAY, user_id, title, tuple(clips), utc_now()))
 
 
-# --- the table, inside one transaction ------------------------------------------------------------
-
-
-def save(transaction: Transaction, reel: Reel) -> Reel:
-    """Insert or replace a reel. Raises ReelNotFound if its id belongs to another user."""
-    check_user(reel.user_id)
-    if reel.reel_id != TRAY and transaction.rows(
-        "select 1 from reels where reel_id = ? and user_id <> ?", [reel.reel_id, reel.user_id]
-    ):
-        raise ReelNotFound(reel_id=reel.reel_id)
-    row: Row = {"title": reel.title, "clips": encode_clips(reel.clips), "updated_us": to_us(reel.updated_at)}
-    key: Row = {"reel_id": reel.reel_id, "user_id": reel.user_id}
-    if transaction.rows("select 1 from reels where reel_id = ? and user_id = ?", list(key.values())):
-        transaction.update("reels", row, key)
-    else:
-        transaction.insert("reels", {**key, **row})
-    return get(transaction, reel.user_id, reel.reel_id)
-
-
-def get(transaction: Transaction, user_id: str, reel_id: str) -> Reel:
-    """One reel of a user. Raises ReelNotFound."""
+def _get(transaction: Transaction, user_id: str, reel_id: str) -> Reel:
     rows = transaction.rows("select * from reels where reel_id = ? and user_id = ?", [reel_id, user_id])
     if not rows:
         raise ReelNotFound(reel_id=reel_id)
     return _reel(rows[0])
-
-
-def of_user(transaction: Transaction, user_id: str) -> list[Reel]:
-    """A user's reels without the tray, last changed first."""
-    rows = transaction.rows(
-        "select * from reels where user_id = ? and reel_id <> ? order by updated_us desc, reel_id", [user_id, TRAY]
-    )
-    return [_reel(row) for row in rows]
-
-
-def delete(transaction: Transaction, user_id: str, reel_id: str) -> None:
-    """Remove a reel of a user. Raises ReelNotFound."""
-    get(transaction, user_id, reel_id)
-    transaction.run("delete from reels where reel_id = ? and user_id = ?", [reel_id, user_id])
 
 
 def _reel(row: Row) -> Reel:

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import UnknownName
+from heimdex_core.errors import SpaceMismatch, UnknownName
 from heimdex_core.files import sha256_of
-from heimdex_core.store.sidecar import space_to_json
 from heimdex_core.store.transaction import Transaction, from_us, to_us
 from heimdex_core.types import Json, ModelSet, Space, Video, to_json, utc_now
 
@@ -51,14 +50,22 @@ def ensure_first(transaction: Transaction, manifest: LibraryManifest) -> None:
 
 def add(transaction: Transaction, profile: str, choice: Json, spaces: Mapping[str, Space]) -> ModelSet:
     """Add a set; if one of the same models exists, that is returned."""
-    wanted = (_models_of(choice), dict(spaces))
     for known in every(transaction):
-        if (_models_of(known.choice), dict(known.spaces)) == wanted:
+        if same_models(known.choice, choice) and dict(known.spaces) == dict(spaces):
             return known
     set_id = _counter(transaction, "last_set") + 1
     _set_counter(transaction, "last_set", set_id)
     _insert(transaction, set_id, profile, choice, spaces)
     return get(transaction, set_id)
+
+
+def same_models(choice: Json, other: Json) -> bool:
+    """Whether two choices are of the same models, whatever their names and reasons."""
+    first, second = (
+        {name: value for name, value in to_json(one).items() if name not in ("name", "reason") and value}
+        for one in (choice, other)
+    )
+    return bool(first == second)
 
 
 def get(transaction: Transaction, set_id: int) -> ModelSet:
@@ -110,6 +117,15 @@ def remove(transaction: Transaction, set_id: int) -> None:
     transaction.run("delete from model_sets where set_id = ?", [set_id])
 
 
+def check_space(spaces: Mapping[str, Space], wanted: Space) -> None:
+    """Raise SpaceMismatch unless `wanted` is one of `spaces` (by role), with the same model, revision and width."""
+    by_name = {space.name: space for space in spaces.values()}
+    if wanted.name not in by_name:
+        names = ", ".join(sorted(by_name)) or "no space"
+        raise SpaceMismatch(space=wanted.name, expected=names, found=f"{wanted.model} {wanted.revision}")
+    by_name[wanted.name].check(wanted)
+
+
 # --- generations ----------------------------------------------------------------------------------
 
 
@@ -130,17 +146,20 @@ def generations(
     ]
 
 
+def generation_of(transaction: Transaction, video_id: str, set_id: int) -> int | None:
+    """The number of the video's generation in a set; None if it has none."""
+    rows = generations(transaction, set_id=set_id, video_id=video_id)
+    return rows[0].generation if rows else None
+
+
 def put(
     transaction: Transaction, video_id: str, set_id: int, n: int, inputs: str | None, facts: Mapping[str, Any]
 ) -> None:
     """Record `n` as the video's generation in the set. Of `facts`, by field of Video, those in FACTS are kept."""
     kept = {name: to_json(facts[name]) for name in FACTS if name in facts}
-    where = {"video_id": video_id, "set_id": set_id}
-    row = {"generation": n, "inputs": inputs, "facts": json.dumps(kept, ensure_ascii=False)}
-    if generations(transaction, set_id=set_id, video_id=video_id):
-        transaction.update("video_generations", row, where)
-    else:
-        transaction.insert("video_generations", {**where, **row})
+    transaction.run("delete from video_generations where video_id = ? and set_id = ?", [video_id, set_id])
+    row = {"video_id": video_id, "set_id": set_id, "generation": n, "inputs": inputs}
+    transaction.insert("video_generations", {**row, "facts": json.dumps(kept, ensure_ascii=False)})
 
 
 def forget(transaction: Transaction, video_id: str) -> None:
@@ -159,11 +178,6 @@ def inputs_of(paths: LibraryPaths, video: Video) -> str:
 # --- rows -----------------------------------------------------------------------------------------
 
 
-def _models_of(choice: Json) -> Json:
-    """A choice without its name and reason: two sets are the same if this and the spaces are equal."""
-    return {name: value for name, value in to_json(choice).items() if name not in ("name", "reason") and value}
-
-
 def _insert(
     transaction: Transaction, set_id: int, profile: str, choice: Mapping[str, Any], spaces: Mapping[str, Space]
 ) -> None:
@@ -173,7 +187,7 @@ def _insert(
             "set_id": set_id,
             "profile": profile,
             "choice": json.dumps(to_json(choice), ensure_ascii=False),
-            "spaces": json.dumps({role: space_to_json(space) for role, space in spaces.items()}),
+            "spaces": json.dumps(to_json(spaces)),
             "created_us": to_us(utc_now()),
         },
     )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from heimdex_core.errors import InvalidValue, LibraryDamaged
-from heimdex_core.files import atomic_write, read_json, write_json
+from heimdex_core.files import atomic_write, read_json_object, write_json
 from heimdex_core.store.layout import check_space_name
-from heimdex_core.types import Interval, Json, Keyframe, Scene, Segment, Space, Transcript, Word
+from heimdex_core.types import Json, Keyframe, Scene, Space, Transcript, Word, to_json
 
 FORMAT_VERSION = 1
 
@@ -190,14 +192,8 @@ def read_words(folder: Path) -> Transcript:
     """The transcript that `write_words` wrote; one of source "none" if there is no file. Raises LibraryDamaged."""
     table = read_words_table(folder)
     about = json.loads((table.schema.metadata or {}).get(b"transcript", b'{"source": "none"}'))
-    return Transcript.from_json({**about, "segments": [_segment_json(group) for group in _by_segment(table)]})
-
-
-def _by_segment(table: pa.Table) -> list[list[Json]]:
-    groups: dict[int, list[Json]] = {}
-    for row in table.to_pylist():
-        groups.setdefault(row["segment"], []).append(row)
-    return list(groups.values())
+    by_segment = groupby(table.to_pylist(), key=itemgetter("segment"))
+    return Transcript.from_json({**about, "segments": [_segment_json(list(rows)) for _, rows in by_segment]})
 
 
 def _segment_json(rows: list[Json]) -> Json:
@@ -214,14 +210,6 @@ def _segment_json(rows: list[Json]) -> Json:
     }
 
 
-def segments_of(folder: Path, within: Interval | None = None) -> list[Segment]:
-    """The transcript's segments: all, or those that overlap `within`."""
-    segments = read_words(folder).segments
-    if within is None:
-        return list(segments)
-    return [s for s in segments if s.start_s < within.end_s and s.end_s > within.start_s]
-
-
 # --- vectors --------------------------------------------------------------------------------------
 
 
@@ -236,15 +224,15 @@ def write_vectors(folder: Path, space: Space, scene_ids: Sequence[str], vectors:
 
     Raises InvalidValue, DiskFull.
     """
-    array = np.asarray(vectors, dtype=np.float32).reshape(len(scene_ids), -1) if len(scene_ids) else None
-    if array is not None and array.shape[1] != space.dim:
+    array = np.asarray(vectors, dtype=np.float32)
+    if array.size != len(scene_ids) * space.dim:
         raise InvalidValue(name="vectors", value=str(array.shape), reason=f"{space.name} has {space.dim} dimensions")
-    if array is not None and not np.isfinite(array).all():
+    if not np.isfinite(array).all():
         raise InvalidValue(name="vectors", value=space.name, reason="every component must be finite")
-    halves = np.empty((0, space.dim), np.float16) if array is None else array.astype(np.float16)
-    column = pa.FixedSizeListArray.from_arrays(pa.array(halves.reshape(-1), pa.float16()), space.dim)
+    halves = pa.array(array.reshape(-1).astype(np.float16), pa.float16())
+    column = pa.FixedSizeListArray.from_arrays(halves, space.dim)
     table = pa.table({"scene_id": pa.array(list(scene_ids), pa.string()), "vector": column})
-    _write(vectors_path(folder, space.name), table, {"space": json.dumps(space_to_json(space))})
+    _write(vectors_path(folder, space.name), table, {"space": json.dumps(to_json(space))})
 
 
 def read_vectors(folder: Path, space: Space) -> tuple[list[str], npt.NDArray[np.float32]]:
@@ -253,29 +241,13 @@ def read_vectors(folder: Path, space: Space) -> tuple[list[str], npt.NDArray[np.
     Raises FileNotFoundError, LibraryDamaged, SpaceMismatch for vectors of another model, revision or width.
     """
     table = _read(vectors_path(folder, space.name))
-    space.check(read_space(table))
-    flat = table.column("vector").combine_chunks().flatten()
-    return table.column("scene_id").to_pylist(), flat.to_numpy(zero_copy_only=False).astype(np.float32).reshape(
-        -1, space.dim
-    )
-
-
-def no_vectors(space: Space) -> npt.NDArray[np.float32]:
-    """The (0, d) float32 array of a generation without vectors in a space."""
-    return np.empty((0, space.dim), np.float32)
-
-
-def read_space(table: pa.Table) -> Space:
-    """The space that the metadata of a vectors file names. Raises LibraryDamaged."""
     try:
-        return Space(**json.loads((table.schema.metadata or {})[b"space"]))
+        found = Space(**json.loads((table.schema.metadata or {})[b"space"]))
     except (KeyError, ValueError, TypeError) as error:
         raise LibraryDamaged(what="a vectors file", reason="it does not name its space") from error
-
-
-def space_to_json(space: Space) -> Json:
-    """A space as the JSON object that Space(**value) takes."""
-    return {n: getattr(space, n) for n in ("name", "kind", "model", "revision", "dim")}
+    space.check(found)
+    halves = table.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return table.column("scene_id").to_pylist(), halves.astype(np.float32).reshape(-1, space.dim)
 
 
 # --- provenance -----------------------------------------------------------------------------------
@@ -287,12 +259,8 @@ def write_provenance(folder: Path, provenance: Mapping[str, Any]) -> None:
 
 
 def read_provenance(folder: Path) -> Json:
-    """The content of provenance.json. Raises FileNotFoundError, LibraryDamaged."""
-    try:
-        value: Json = read_json(folder / "provenance.json")
-    except ValueError as error:
-        raise LibraryDamaged(what=str(folder.name) + "/provenance.json", reason=str(error)[:200]) from error
-    return value
+    """The content of provenance.json; empty if it is missing or cannot be parsed. Raises OSError."""
+    return read_json_object(folder / "provenance.json") or {}
 
 
 # --- shared ---------------------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heimdex_core.errors import HeimdexError, LibraryDamaged
+from heimdex_core.errors import HeimdexError
 from heimdex_core.store import sidecar, visible
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.types import ModelSet, Scene, VisibleVideo
@@ -56,19 +57,14 @@ class Snapshot:
     """By video_id; without deleted videos."""
     loaded: dict[str, LoadedVideo]
     """By video_id; without videos whose files cannot be read."""
-    problems: tuple[str, ...] = ()
+    problems: tuple[str, ...]
     """Messages about videos whose files cannot be read."""
-    owners: dict[str, list[VisibleVideo]] = field(default_factory=dict)
+    owners: dict[str, list[VisibleVideo]]
     """The loaded videos by user_id, newest first."""
-    model_set: ModelSet | None = None
-    """The active set; None if visible.parquet was published by a version without model sets."""
+    model_set: ModelSet
+    """The set of the visible generations."""
 
-    @property
-    def set_id(self) -> int:
-        """The number of the model set of the visible generations. A library begins with set 1."""
-        return 1 if self.model_set is None else self.model_set.set_id
-
-    def of_user(self, user_id: str, video_ids: tuple[str, ...] | None = None) -> list[VisibleVideo]:
+    def of_user(self, user_id: str, video_ids: Iterable[str] | None = None) -> list[VisibleVideo]:
         """The user's visible videos, newest first; if `video_ids` are given, only those among them."""
         owned = self.owners.get(user_id, [])
         if video_ids is None:
@@ -77,12 +73,7 @@ class Snapshot:
         return [video for video in owned if video.video_id in chosen]
 
 
-def empty() -> Snapshot:
-    """The snapshot of a reader that has not read anything yet."""
-    return Snapshot(revision=-1, visible={}, loaded={})
-
-
-def take(paths: LibraryPaths, before: Snapshot) -> Snapshot:
+def take(paths: LibraryPaths, before: Snapshot | None) -> Snapshot:
     """Read the present state; videos whose generation is the same as in `before` are not read again.
 
     The number of a generation may be used again after its model set was dropped, so only generations of the same set
@@ -92,8 +83,8 @@ def take(paths: LibraryPaths, before: Snapshot) -> Snapshot:
     for _ in range(ATTEMPTS):
         revision, published, model_set = visible.read(paths.visible)
         shown = {video_id: video for video_id, video in published.items() if not video.deleted}
-        set_id = 1 if model_set is None else model_set.set_id
-        loaded, problems = _load(paths, shown, before.loaded if before.set_id == set_id else {})
+        known = before.loaded if before is not None and before.model_set.set_id == model_set.set_id else {}
+        loaded, problems = _load(paths, shown, known)
         if not problems or visible.read_revision(paths.visible) == revision:
             break
     for problem in problems:
@@ -106,18 +97,17 @@ def take(paths: LibraryPaths, before: Snapshot) -> Snapshot:
 
 
 def _load(
-    paths: LibraryPaths, shown: dict[str, VisibleVideo], before: dict[str, LoadedVideo]
+    paths: LibraryPaths, shown: dict[str, VisibleVideo], known: dict[str, LoadedVideo]
 ) -> tuple[dict[str, LoadedVideo], list[str]]:
     loaded: dict[str, LoadedVideo] = {}
     problems: list[str] = []
     for video_id, video in shown.items():
-        known = before.get(video_id)
-        if known is not None and known.generation == video.generation:
-            loaded[video_id] = known
+        if video_id in known and known[video_id].generation == video.generation:
+            loaded[video_id] = known[video_id]
             continue
         try:
             table = sidecar.read_scenes_table(paths.generation(video_id, video.generation))
-        except (OSError, LibraryDamaged, HeimdexError) as error:
+        except (OSError, HeimdexError) as error:
             problems.append(f"video {video_id}: {error}")
             continue
         loaded[video_id] = LoadedVideo(video_id, video.generation, table)

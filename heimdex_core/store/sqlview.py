@@ -141,7 +141,7 @@ class _Database:
     # --- filling ----------------------------------------------------------------------------------
 
     def _update(self, shot: Snapshot) -> None:
-        wanted = {video.video_id: (shot.set_id, video.generation) for video in shot.of_user(self._user_id)}
+        wanted = {video.video_id: (shot.model_set.set_id, video.generation) for video in shot.of_user(self._user_id)}
         outdated = [video_id for video_id, version in self._loaded.items() if wanted.get(video_id) != version]
         new = [video_id for video_id, version in wanted.items() if self._loaded.get(video_id) != version]
         # Everything is read before anything is changed: a file may have been removed meanwhile.
@@ -153,7 +153,8 @@ class _Database:
             for video_id in outdated:
                 self._connection.execute(f"delete from {table} where video_id = ?", [video_id])  # noqa: S608
             if rows:
-                self._append(table, pa.concat_tables(rows))
+                statement = f"insert into {table} by name select * from incoming"  # noqa: S608
+                self._run_with(pa.concat_tables(rows), statement)
         self._loaded = wanted
         self._copy_catalog()
         self._copy_searches()
@@ -195,13 +196,11 @@ class _Database:
         self._searches_signature = signature
 
     def _create(self, name: str, table: pa.Table) -> None:
-        self._connection.register("incoming", table)
-        self._connection.execute(f"create or replace table {name} as select * from incoming")  # noqa: S608
-        self._connection.unregister("incoming")
+        self._run_with(table, f"create or replace table {name} as select * from incoming")  # noqa: S608
 
-    def _append(self, name: str, table: pa.Table) -> None:
-        self._connection.register("incoming", table)
-        self._connection.execute(f"insert into {name} by name select * from incoming")  # noqa: S608
+    def _run_with(self, incoming: pa.Table, statement: str) -> None:
+        self._connection.register("incoming", incoming)
+        self._connection.execute(statement)
         self._connection.unregister("incoming")
 
 

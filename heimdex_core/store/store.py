@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from heimdex_core.errors import HeimdexError, VideoNotFound
-from heimdex_core.files import disk_errors, free_bytes, remove_tree, sweep, tree_bytes, write_json
+from heimdex_core.files import append_json_line, disk_errors, free_bytes, remove_tree, sweep, tree_bytes, write_json
 from heimdex_core.store import adopt as adopting
-from heimdex_core.store import commit, generation, indexing, sets, users, videos
-from heimdex_core.store.catalog import Catalog
+from heimdex_core.store import commit, indexing, sets, users, videos
+from heimdex_core.store.catalog import Catalog, StoreContext
 from heimdex_core.store.commit import CommitTarget
-from heimdex_core.store.context import StoreContext
 from heimdex_core.store.exports import ExportRecords
 from heimdex_core.store.layout import LibraryPaths, check_uuid
-from heimdex_core.store.library_json import LibraryManifest, manifest_json, read_manifest
-from heimdex_core.store.locks import OnWait, index_lock, log_wait
+from heimdex_core.store.library_json import FORMAT_VERSION, LibraryManifest, read_manifest
+from heimdex_core.store.locks import index_lock
 from heimdex_core.store.model_sets import ModelSets
 from heimdex_core.store.reader import Reader
 from heimdex_core.store.reels import ReelRecords
@@ -31,7 +27,6 @@ from heimdex_core.types import (
     Video,
     VideoState,
     WorkContext,
-    to_json,
     utc_now,
 )
 
@@ -42,24 +37,20 @@ UNFINISHED_VIDEO = (VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROC
 class Store:
     """An open library. Safe to share between threads. Calls on behalf of a user take the user_id."""
 
-    def __init__(self, root: Path | str, manifest: LibraryManifest, *, on_wait: OnWait = log_wait) -> None:
+    def __init__(self, root: Path | str, manifest: LibraryManifest) -> None:
         self.paths = LibraryPaths(root)
         self.manifest = manifest
-        self.catalog = Catalog(self.paths, on_wait)
-        lock = index_lock(self.paths.index_lock, on_wait)
-        self.context = StoreContext(self.paths, self.catalog, lock)
+        self.catalog = Catalog(self.paths)
+        self.context = StoreContext(self.paths, self.catalog, index_lock(self.paths.index_lock))
         self.sets = ModelSets(self.context)
         self.exports = ExportRecords(self.paths, self.catalog)
         self.reels = ReelRecords(self.catalog)
-        self._reader: Reader | None = None
-        self._reader_lock = threading.Lock()
+        self._reader = Reader(self.paths, self.catalog)
 
     # --- opening ----------------------------------------------------------------------------------
 
     @classmethod
-    def create(
-        cls, root: Path | str, *, profile: str, models: Json, spaces: Mapping[str, Space], on_wait: OnWait = log_wait
-    ) -> Store:
+    def create(cls, root: Path | str, *, profile: str, models: Json, spaces: Mapping[str, Space]) -> Store:
         """Create a library and open it; one that exists already is only opened.
 
         Args:
@@ -67,28 +58,27 @@ class Store:
             profile: the profile's name.
             models: the ModelChoice as JSON.
             spaces: the spaces of its models, by role.
-            on_wait: reports that a lock is awaited.
 
         Raises DiskFull, and what `open` raises.
         """
         paths = LibraryPaths(root)
         with disk_errors("the library", paths.root):
             paths.root.mkdir(parents=True, exist_ok=True)
-        with index_lock(paths.index_lock, on_wait).hold():
+        with index_lock(paths.index_lock).hold():
             if not paths.manifest.exists():
-                value = manifest_json(profile, models, spaces, created_at=utc_now().isoformat())
                 for folder in paths.folders:
                     folder.mkdir(parents=True, exist_ok=True)
-                write_json(paths.manifest, value, indent=1)
-        return cls.open(root, on_wait=on_wait)
+                manifest = LibraryManifest(FORMAT_VERSION, profile, models, spaces, utc_now().isoformat())
+                write_json(paths.manifest, manifest, indent=1)
+        return cls.open(root)
 
     @classmethod
-    def open(cls, root: Path | str, *, on_wait: OnWait = log_wait) -> Store:
+    def open(cls, root: Path | str) -> Store:
         """Open a library, upgrade it, and repair what a crash left.
 
         Raises LibraryNotFound, LibraryVersion for a library of newer software, LibraryDamaged, DiskFull.
         """
-        store = cls(root, read_manifest(LibraryPaths(root)), on_wait=on_wait)
+        store = cls(root, read_manifest(LibraryPaths(root)))
         store.catalog.prepare()
         with store.catalog.transaction() as transaction:
             users.ensure_user(transaction, users.LOCAL_USER)
@@ -101,16 +91,11 @@ class Store:
 
     def close(self) -> None:
         """Release what the reader keeps in memory. The store can be used again."""
-        with self._reader_lock:
-            if self._reader is not None:
-                self._reader.close()
+        self._reader.close()
 
     def reader(self) -> Reader:
         """The reader of this library, one for each store."""
-        with self._reader_lock:
-            if self._reader is None:
-                self._reader = Reader(self.paths, self.manifest.spaces, self.catalog)
-            return self._reader
+        return self._reader
 
     # --- videos -----------------------------------------------------------------------------------
 
@@ -212,7 +197,7 @@ class Store:
     def unfinished_videos(self, unchanged_for_s: float) -> list[tuple[str, str]]:
         """(user_id, video_id) of videos that are being validated or processed, unchanged for so many seconds."""
         with self.catalog.transaction() as transaction:
-            return videos.unfinished(transaction, videos.older_than(unchanged_for_s))
+            return videos.unfinished(transaction, unchanged_for_s)
 
     def set_job(self, video_id: str, job_id: str | None) -> Video:
         """Record the id of the job that works on a video; None for no job. Raises VideoNotFound."""
@@ -239,7 +224,7 @@ class Store:
     def abandoned(self, older_than_s: float) -> list[Video]:
         """Videos that may be purged: deleted, or never indexed and failed or uploading; unchanged for that long."""
         with self.catalog.transaction() as transaction:
-            return videos.abandoned(transaction, videos.older_than(older_than_s))
+            return videos.abandoned(transaction, older_than_s)
 
     def busy_ids(self) -> set[str]:
         """Ids of the videos and exports that are being worked on, or wait for it."""
@@ -274,10 +259,10 @@ class Store:
     def _write_manifest(self, active: ModelSet) -> None:
         """Keep library.json equal to the catalog; after a switch a crash may have left the old content."""
         now = self.manifest
-        if (now.profile, now.choice, dict(now.spaces)) != (active.profile, active.choice, dict(active.spaces)):
-            value = manifest_json(active.profile, active.choice, active.spaces, created_at=now.created_at)
-            write_json(self.paths.manifest, value, indent=1)
-            self.manifest = read_manifest(self.paths)
+        wanted = LibraryManifest(FORMAT_VERSION, active.profile, active.choice, active.spaces, now.created_at)
+        if now != wanted:
+            write_json(self.paths.manifest, wanted, indent=1)
+            self.manifest = wanted
 
     # --- generations ------------------------------------------------------------------------------
 
@@ -286,11 +271,11 @@ class Store:
         with self.catalog.transaction() as transaction:
             current = videos.get(transaction, video_id).generation or 0
             recorded = [row.generation for row in sets.generations(transaction, video_id=video_id)]
-        return max([current, *recorded, *generation.numbers(self.paths, video_id)]) + 1
+        return max([current, *recorded, *commit.generation_numbers(self.paths, video_id)]) + 1
 
     def new_staging(self, video_id: str) -> Path:
         """An empty folder to write a generation into (see sidecar.py), for `commit_generation`. Raises DiskFull."""
-        return generation.new_staging(self.paths, video_id)
+        return commit.new_staging(self.paths, video_id)
 
     def commit_generation(
         self,
@@ -387,12 +372,5 @@ class Store:
         return {**parts, "other": max(0, total - sum(parts.values())), "total": total, "free": free_bytes(paths.root)}
 
     def log_search(self, entry: Mapping[str, Any]) -> None:
-        """Append one JSON line to the query log; lines of several processes do not mix. Raises DiskFull."""
-        line = json.dumps(to_json(entry), ensure_ascii=False) + "\n"
-        self.paths.logs.mkdir(parents=True, exist_ok=True)
-        with disk_errors("the query log", self.paths.logs):
-            descriptor = os.open(self.paths.searches, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(descriptor, line.encode())
-            finally:
-                os.close(descriptor)
+        """Append a line to the query log. Raises DiskFull."""
+        append_json_line(self.paths.searches, entry)

@@ -22,8 +22,7 @@ import pyarrow.parquet as pq
 from heimdex_core import files
 from heimdex_core.errors import InvalidValue, LibraryDamaged, UnknownName
 from heimdex_core.files import TEMPORARY_PREFIX, atomic_write, disk_errors, is_disk_full, read_json, write_json
-from heimdex_core.store.sidecar import space_to_json
-from heimdex_core.types import Space
+from heimdex_core.types import Space, to_json
 
 if TYPE_CHECKING:
     import faiss
@@ -64,7 +63,10 @@ INDEX_TYPES: Mapping[str, Callable[[int], faiss.Index]] = {"SQfp16": _half, "Fla
 
 @dataclass(frozen=True)
 class VectorIndex:
-    """An opened revision. `keys[row_keys[i]]` is the generation of row i, `scene_ids[i]` its scene."""
+    """An opened revision. `keys[row_keys[i]]` is the generation of row i, `scene_ids[i]` its scene.
+
+    `keys` has also the generations without a row.
+    """
 
     space: Space
     revision: int
@@ -73,11 +75,6 @@ class VectorIndex:
     scene_ids: tuple[str, ...]
     index: Any
     index_type: str
-
-    @cached_property
-    def key_set(self) -> frozenset[Key]:
-        """The generations that the index contains, also those without a row."""
-        return frozenset(self.keys)
 
     @cached_property
     def _numbers(self) -> dict[Key, int]:
@@ -173,11 +170,6 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return manifest
 
 
-def generations_of(manifest: Mapping[str, Any]) -> set[Key]:
-    """The generations that an index contains according to its manifest, also those without a row."""
-    return {(video_id, int(n)) for video_id, numbers in manifest["generations"].items() for n in numbers}
-
-
 def _open_revision(folder: Path, space: Space, manifest: Mapping[str, Any]) -> VectorIndex:
     faiss = _faiss()
     revision = int(manifest["index_revision"])
@@ -192,7 +184,7 @@ def _open_revision(folder: Path, space: Space, manifest: Mapping[str, Any]) -> V
         raise LibraryDamaged(what=f"the index of {space.name}", reason=str(error)[-200:]) from error
     if not (index.ntotal == table.num_rows == manifest["count"]) or index.d != space.dim:
         raise LibraryDamaged(what=f"the index of {space.name}", reason="its row counts do not agree")
-    keys = sorted(generations_of(manifest))
+    keys = sorted((video_id, int(n)) for video_id, numbers in manifest["generations"].items() for n in numbers)
     numbers = {key: number for number, key in enumerate(keys)}
     pairs = zip(table.column("video_id").to_pylist(), table.column("generation").to_pylist(), strict=True)
     return VectorIndex(
@@ -326,7 +318,7 @@ def _manifest(space: Space, kind: str, revision: int, count: int, keys: set[Key]
         generations.setdefault(video_id, []).append(n)
     return {
         "format": MANIFEST_FORMAT,
-        "space": space_to_json(space),
+        "space": to_json(space),
         "model": space.model,
         "revision": space.revision,
         "dim": space.dim,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from heimdex_core.errors import InvalidTransition, InvalidValue, VideoNotFound
@@ -13,9 +13,6 @@ from heimdex_core.store import sets
 from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
 from heimdex_core.store.users import ensure_user
 from heimdex_core.types import TRANSITIONS, Json, MediaInfo, Video, VideoState, to_json, utc_now
-
-_COLUMNS = """video_id, user_id, sha256, title, filename, description, state, created_us, updated_us, generation,
-    info, scene_count, transcript_source, transcript_rough, language, notes, error, job_id, has_preview, params"""
 
 
 def register(
@@ -63,19 +60,13 @@ def register(
 
 def find_by_content(transaction: Transaction, user_id: str, sha256: str) -> Video | None:
     """The user's video of these bytes; None if there is none."""
-    rows = transaction.rows(
-        f"select {_COLUMNS} from videos where user_id = ? and sha256 = ?",  # noqa: S608 - constant columns
-        [user_id, sha256],
-    )
+    rows = transaction.rows("select * from videos where user_id = ? and sha256 = ?", [user_id, sha256])
     return _video(rows[0]) if rows else None
 
 
 def get(transaction: Transaction, video_id: str, user_id: str | None = None) -> Video:
     """One video; of any user if `user_id` is None. Raises VideoNotFound."""
-    rows = transaction.rows(
-        f"select {_COLUMNS} from videos where video_id = ?",  # noqa: S608 - constant columns
-        [video_id],
-    )
+    rows = transaction.rows("select * from videos where video_id = ?", [video_id])
     if not rows or (user_id is not None and rows[0]["user_id"] != user_id):
         raise VideoNotFound(video_id=video_id)
     return _video(rows[0])
@@ -86,8 +77,8 @@ def of_user(
 ) -> list[Video]:
     """A user's videos, newest first; the order is total, so pages do not overlap."""
     rows = transaction.rows(
-        f"""select {_COLUMNS} from videos where user_id = ? and (? or state <> 'deleted')
-            order by created_us desc, video_id limit ? offset ?""",  # noqa: S608 - constant columns
+        """select * from videos where user_id = ? and (? or state <> 'deleted')
+           order by created_us desc, video_id limit ? offset ?""",
         [user_id, include_deleted, limit if limit is not None else 2**62, offset],
     )
     return [_video(row) for row in rows]
@@ -169,31 +160,30 @@ def remove(transaction: Transaction, video_id: str) -> None:
     transaction.run("delete from videos where video_id = ?", [video_id])
 
 
-def abandoned(transaction: Transaction, before: datetime) -> list[Video]:
-    """Deleted videos and those that failed or are uploading and were never indexed, unchanged since `before`."""
+def abandoned(transaction: Transaction, unchanged_for_s: float) -> list[Video]:
+    """Deleted videos and those that failed or are uploading and were never indexed, unchanged for that long."""
     rows = transaction.rows(
-        f"""select {_COLUMNS} from videos where updated_us < ?
-            and (state = 'deleted' or (generation is null and state in ('uploading', 'failed')))
-            order by updated_us, video_id""",  # noqa: S608 - constant columns
-        [to_us(before)],
+        """select * from videos where updated_us < ?
+           and (state = 'deleted' or (generation is null and state in ('uploading', 'failed')))
+           order by updated_us, video_id""",
+        [_us_before(unchanged_for_s)],
     )
     return [_video(row) for row in rows]
 
 
-def unfinished(transaction: Transaction, before: datetime) -> list[tuple[str, str]]:
-    """(user_id, video_id) of videos that are being validated or processed, unchanged since `before`; oldest first."""
+def unfinished(transaction: Transaction, unchanged_for_s: float) -> list[tuple[str, str]]:
+    """(user_id, video_id) of videos that are being validated or processed, unchanged for that long; oldest first."""
     rows = transaction.rows(
-        "select user_id, video_id from videos where state in (?, ?) and updated_us < ? order by created_us",
-        [str(VideoState.VALIDATING), str(VideoState.PROCESSING), to_us(before)],
+        """select user_id, video_id from videos where state in ('validating', 'processing') and updated_us < ?
+           order by created_us""",
+        [_us_before(unchanged_for_s)],
     )
     return [(row["user_id"], row["video_id"]) for row in rows]
 
 
 def with_generation(transaction: Transaction) -> list[Video]:
     """Every video with a generation in the active set, also deleted ones (they may be restored), newest first."""
-    rows = transaction.rows(
-        f"select {_COLUMNS} from videos where generation is not null order by created_us desc, video_id"  # noqa: S608
-    )
+    rows = transaction.rows("select * from videos where generation is not null order by created_us desc, video_id")
     return [_video(row) for row in rows]
 
 
@@ -219,9 +209,9 @@ def busy_ids(transaction: Transaction) -> set[str]:
     return {row["id"] for row in rows}
 
 
-def older_than(seconds: float, now: datetime | None = None) -> datetime:
-    """The time `seconds` before `now` (None: the present), in UTC."""
-    return (now or utc_now()) - timedelta(seconds=seconds)
+def _us_before(seconds: float) -> int | None:
+    """So many seconds ago, as the catalog stores it."""
+    return to_us(utc_now() - timedelta(seconds=seconds))
 
 
 def _encode(changes: Json) -> Row:
@@ -236,6 +226,7 @@ def _encode(changes: Json) -> Row:
 
 def _video(row: Row) -> Video:
     values: dict[str, Any] = dict(row)
+    del values["state_before"]
     values["state"] = VideoState(row["state"])
     values["created_at"] = from_us(values.pop("created_us"))
     values["updated_at"] = from_us(values.pop("updated_us"))

@@ -10,18 +10,20 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy.typing as npt
 
-from heimdex_core.errors import HeimdexError, LibraryDamaged, SceneNotFound, SpaceMismatch, VideoNotFound, ViewOutdated
+from heimdex_core.errors import HeimdexError, LibraryDamaged, SceneNotFound, VideoNotFound, ViewOutdated
 from heimdex_core.files import file_signature
-from heimdex_core.store import lexical, sidecar
+from heimdex_core.store import sets, sidecar, vectors
+from heimdex_core.store.analysis import parse_query
 from heimdex_core.store.layout import LibraryPaths, check_file_name
 from heimdex_core.store.lexical import LexicalIndex, LexicalResult
-from heimdex_core.store.opened import OpenedIndexes
 from heimdex_core.store.snapshot import Snapshot
+from heimdex_core.store.sqlview import SqlViews
 from heimdex_core.store.vectors import Floats, Key, VectorIndex
 from heimdex_core.types import Interval, Scene, Segment, Space, VisibleVideo, parse_scene_id
 
@@ -29,12 +31,43 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Ids = Sequence[str] | None
-RunSql = Callable[[Snapshot, str, str, Sequence[Any] | Mapping[str, Any]], "pd.DataFrame"]
-"""(snapshot, user_id, query, params)"""
 T = TypeVar("T")
 
 MIN_IOU = 0.5
 """After re-indexing, a scene of at least this overlap with an old one counts as the same scene."""
+
+
+class OpenedIndexes:
+    """The opened indexes by folder, shared by the views of one process; each is opened again when its manifest changes.
+
+    Safe to share between threads; opening one does not block the use of others.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._opening: dict[Path, threading.Lock] = {}
+        self._held: dict[Path, tuple[Any, Any]] = {}
+
+    def get(self, folder: Path, open_now: Callable[[], T | None]) -> T | None:
+        """The present index of a folder, from `open_now` unless it is held already; None if there is none."""
+        with self._lock:
+            opening = self._opening.setdefault(folder, threading.Lock())
+        with opening:
+            signature = file_signature(folder / "manifest.json")
+            with self._lock:
+                held = self._held.get(folder)
+            if held is not None and held[0] == signature:
+                return cast(T, held[1])
+            index = open_now()
+            if index is not None:
+                with self._lock:
+                    self._held[folder] = (signature, index)
+            return index
+
+    def keep_only(self, folders: Collection[Path]) -> None:
+        """Forget the indexes of all other folders. Views that use them keep them."""
+        with self._lock:
+            self._held = {folder: held for folder, held in self._held.items() if folder in folders}
 
 
 class View:
@@ -44,25 +77,23 @@ class View:
         self,
         paths: LibraryPaths,
         snapshot: Snapshot,
-        set_id: int,
-        spaces: Mapping[str, Space],
         signature: tuple[Any, ...],
         opened: OpenedIndexes,
-        run_sql: RunSql,
+        tables: SqlViews,
     ) -> None:
-        """`spaces` by role. `signature` begins with that of the visible.parquet that the snapshot was read from."""
+        """`signature` begins with that of the visible.parquet that the snapshot was read from."""
         self.paths = paths
         self.snapshot = snapshot
-        self.set_id = set_id
-        self.spaces = dict(spaces)
+        self.set_id = snapshot.model_set.set_id
+        self.spaces = dict(snapshot.model_set.spaces)
+        """By role."""
         self.signature = signature
-        self.token = hashlib.sha256(repr((set_id, signature)).encode()).hexdigest()[:16]
+        self.token = hashlib.sha256(repr((self.set_id, signature)).encode()).hexdigest()[:16]
         """Changes whenever a search may answer differently. Use it as part of a cache key."""
         self._opened = opened
-        self._run_sql = run_sql
-        self._lock = threading.Lock()
-        self._vectors: dict[str, VectorIndex] = {}
-        self._words: LexicalIndex | None = None
+        self._tables = tables
+        self._indexes: dict[Path, Any] = {}
+        """Those that this view has used, by folder."""
 
     @property
     def is_current(self) -> bool:
@@ -119,7 +150,7 @@ class View:
 
         Raises InvalidSql, ViewOutdated.
         """
-        videos = self.snapshot.of_user(user_id, _as_tuple(video_ids))
+        videos = self.snapshot.of_user(user_id, video_ids)
         scene_ids = [scene_id for video in videos for scene_id in self.snapshot.loaded[video.video_id].scene_ids]
         if where is None:
             return scene_ids
@@ -136,14 +167,14 @@ class View:
         if not owned:
             raise VideoNotFound(video_id=video_id)
         folder = self.paths.generation(video_id, owned[0].generation)
-        segments = sidecar.segments_of(folder)
+        segments = sidecar.read_words(folder).segments
         if not folder.is_dir() and not self.is_current:
             raise ViewOutdated(what=f"the transcript of video {video_id}")
-        return segments
+        return list(segments)
 
     def has_transcripts(self, user_id: str, video_ids: Ids = None) -> bool:
         """Whether any of the user's videos (of `video_ids`, if given) has a transcript."""
-        videos = self.snapshot.of_user(user_id, _as_tuple(video_ids))
+        videos = self.snapshot.of_user(user_id, video_ids)
         return any(self.snapshot.loaded[video.video_id].has_transcript for video in videos)
 
     def frame_path(self, scene: Scene, name: str) -> Path:
@@ -162,7 +193,7 @@ class View:
         Raises InvalidSql, ViewOutdated.
         """
         try:
-            rows = self._run_sql(self.snapshot, user_id, query, params)
+            rows = self._tables.query(self.snapshot, user_id, query, params)
         except (OSError, LibraryDamaged) as error:  # a file was removed with its generation
             if self.is_current:
                 raise
@@ -187,10 +218,16 @@ class View:
         """
         if not self.snapshot.loaded:
             return
-        for space in spaces:
-            self._try(lambda space=space: self._vector_index(space))  # type: ignore[misc]
+        wanted: list[Callable[[], object]] = [partial(self._vector_index, space) for space in spaces]
         if words:
-            self._try(self._word_index)
+            wanted.append(self._word_index)
+        for open_now in wanted:
+            try:
+                open_now()
+            except ViewOutdated:
+                raise
+            except HeimdexError:
+                continue  # raised again when the index is used
 
     def vector_search(
         self,
@@ -215,11 +252,11 @@ class View:
         Returns (scene_id, inner product), best first. Raises SpaceMismatch, LibraryDamaged if the index is missing or
         damaged, ViewOutdated.
         """
-        known = self._known(space)
+        sets.check_space(self.spaces, space)
         keys = self._keys(user_id, video_ids)
         if not keys:
             return []
-        return self._vector_index(known).search(vector, k=k, allowed=keys, scene_ids=scene_ids)
+        return self._vector_index(space).search(vector, k=k, allowed=keys, scene_ids=scene_ids)
 
     def vector(self, space: Space, scene_id: str) -> Floats | None:
         """The (d,) float32 vector of a visible scene as it is indexed; None if it has none.
@@ -229,72 +266,42 @@ class View:
         video = self.snapshot.visible.get(scene_id.rsplit("_", 2)[0])
         if video is None:
             return None
-        return self._vector_index(self._known(space)).vector(scene_id, (video.video_id, video.generation))
+        sets.check_space(self.spaces, space)
+        return self._vector_index(space).vector(scene_id, (video.video_id, video.generation))
 
     def lexical_search(self, text: str, *, k: int, user_id: str, video_ids: Ids = None) -> LexicalResult:
         """The `k` best of the user's scenes by BM25; quoted phrases must occur. Raises LibraryDamaged, ViewOutdated."""
         keys = self._keys(user_id, video_ids)
         if not keys:
-            return LexicalResult([], lexical.query_terms(text))
+            return LexicalResult([], parse_query(text).terms)
         return self._word_index().search(text, k=k, allowed=keys)
 
     def _keys(self, user_id: str, video_ids: Ids) -> list[Key]:
-        return [(v.video_id, v.generation) for v in self.snapshot.of_user(user_id, _as_tuple(video_ids))]
-
-    def _known(self, space: Space) -> Space:
-        """The view's space of that name. Raises SpaceMismatch."""
-        by_name = {known.name: known for known in self.spaces.values()}
-        known = by_name.get(space.name)
-        if known is None:
-            names = ", ".join(sorted(by_name)) or "no space"
-            raise SpaceMismatch(space=space.name, expected=names, found=f"{space.model} {space.revision}")
-        known.check(space)
-        return known
+        return [(v.video_id, v.generation) for v in self.snapshot.of_user(user_id, video_ids)]
 
     def _vector_index(self, space: Space) -> VectorIndex:
-        with self._lock:
-            index = self._vectors.get(space.name)
-        if index is None:
-            index = self._opened_now(lambda: self._opened.vectors(space), f"the index of {space.name}")
-            with self._lock:
-                index = self._vectors.setdefault(space.name, index)
-        return index
+        folder = self.paths.vector_index(space)
+        return self._index(folder, lambda: vectors.open_index(folder, space), f"the index of {space.name}")
 
     def _word_index(self) -> LexicalIndex:
-        with self._lock:
-            index = self._words
-        if index is None:
-            index = self._opened_now(lambda: self._opened.words(self.set_id), "the lexical index")
-            with self._lock:
-                index = self._words = self._words or index
-        return index
+        folder = self.paths.lexical_of(self.set_id)
+        return self._index(folder, lambda: LexicalIndex.open(folder), "the lexical index")
 
-    def _opened_now(self, open_now: Callable[[], T], what: str) -> T:
-        """Open an index that contains all of the view's generations. Raises LibraryDamaged, ViewOutdated.
+    def _index(self, folder: Path, open_now: Callable[[], T | None], what: str) -> T:
+        """An index that contains all of the view's generations. Raises LibraryDamaged, ViewOutdated.
 
         Rows are removed only after visible.parquet has changed, so checking that after opening is enough.
         """
+        if folder in self._indexes:
+            return cast(T, self._indexes[folder])
         try:
-            index = open_now()
-        except (FileNotFoundError, HeimdexError) as error:
+            index = self._opened.get(folder, open_now)
+            if index is None:
+                raise LibraryDamaged(what=what, reason="it is missing")
+        except HeimdexError as error:
             if not self.is_current:
                 raise ViewOutdated(what=what) from error
-            if isinstance(error, FileNotFoundError):
-                raise LibraryDamaged(what=what, reason="it is missing") from error
             raise
         if not self.is_current:
             raise ViewOutdated(what=what)
-        return index
-
-    @staticmethod
-    def _try(open_now: Callable[[], object]) -> None:
-        try:
-            open_now()
-        except ViewOutdated:
-            raise
-        except HeimdexError:
-            return  # raised again when the index is used
-
-
-def _as_tuple(ids: Ids) -> tuple[str, ...] | None:
-    return None if ids is None else tuple(ids)
+        return cast(T, self._indexes.setdefault(folder, index))

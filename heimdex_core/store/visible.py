@@ -77,10 +77,10 @@ def read_revision(path: Path) -> int | None:
         return None
 
 
-def read(path: Path) -> tuple[int, dict[str, VisibleVideo], ModelSet | None]:
+def read(path: Path) -> tuple[int, dict[str, VisibleVideo], ModelSet]:
     """(revision, videos by video_id, the active set). Raises LibraryDamaged if the file is missing or unreadable.
 
-    The set is None in a file of a version without model sets; in a file of format 1 it has no profile and no choice.
+    In a file of format 1 the set has no profile and no choice.
     """
     try:
         # Opened once: a rename in between must not mix two revisions.
@@ -91,7 +91,7 @@ def read(path: Path) -> tuple[int, dict[str, VisibleVideo], ModelSet | None]:
     metadata = table.schema.metadata or {}
     revision = int(metadata.get(b"revision", b"0"))
     rows: list[dict[str, Any]] = table.to_pylist()
-    return revision, {row["video_id"]: VisibleVideo(**row) for row in rows}, _model_set(metadata.get(b"set"))
+    return revision, {row["video_id"]: VisibleVideo(**row) for row in rows}, _model_set(metadata)
 
 
 def read_active_set(path: Path) -> ModelSet | None:
@@ -100,7 +100,7 @@ def read_active_set(path: Path) -> ModelSet | None:
     None where there is no readable file, or one of another format: that may lack the profile and the choice.
     """
     metadata = _metadata(path)
-    return _model_set(metadata.get(b"set")) if _is_present_format(metadata) else None
+    return _model_set(metadata) if _is_present_format(metadata) else None
 
 
 def _is_present_format(metadata: dict[bytes, bytes]) -> bool:
@@ -114,11 +114,9 @@ def _metadata(path: Path) -> dict[bytes, bytes]:
         return {}
 
 
-def _model_set(text: bytes | None) -> ModelSet | None:
-    if text is None:
-        return None
+def _model_set(metadata: dict[bytes, bytes]) -> ModelSet:
     try:
-        value = json.loads(text)
+        value = json.loads(metadata[b"set"])
         return ModelSet(
             set_id=int(value["set_id"]),
             # format 1 has neither of these

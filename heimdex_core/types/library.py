@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from heimdex_core.errors import SceneNotFound, SpaceMismatch
 from heimdex_core.types.media import Interval, MediaInfo, TranscriptSource
 from heimdex_core.types.values import Json
 
@@ -69,8 +70,6 @@ class Space:
 
     def check(self, other: Space) -> None:
         """Raise SpaceMismatch unless `other` is this very space."""
-        from heimdex_core.errors import SpaceMismatch
-
         if self != other:
             raise SpaceMismatch(
                 space=self.name,
@@ -114,8 +113,6 @@ def make_scene_id(video_id: str, start_s: float, end_s: float) -> str:
 
 def parse_scene_id(scene_id: str) -> tuple[str, int, int]:
     """(video_id, start_ms, end_ms) of a scene name; SceneNotFound if it is not one."""
-    from heimdex_core.errors import SceneNotFound
-
     parts = scene_id.rsplit("_", 2)
     if len(parts) != 3 or not (parts[1].isdigit() and parts[2].isdigit()):
         raise SceneNotFound(scene_id=scene_id)

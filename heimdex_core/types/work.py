@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from heimdex_core.errors import Cancelled
+
 ReportProgress = Callable[[float, float], None]
 """Called with (done, total) in the stage's own unit; total 0 means not known yet."""
 
@@ -19,8 +21,6 @@ class WorkContext:
     def check(self) -> None:
         """Raise Cancelled if somebody asked for it."""
         if self.is_cancelled():
-            from heimdex_core.errors import Cancelled
-
             raise Cancelled()
 
 

@@ -240,7 +240,7 @@ def test_bad_input_is_refused_and_leaves_nothing(
     [
         ("HEIMDEX_MAX_FILE_BYTES", "1000", "FILE_TOO_LARGE", "1000"),
         ("HEIMDEX_MAX_DURATION_S", "5", "VIDEO_TOO_LONG", "5"),
-        ("HEIMDEX_MIN_FREE_BYTES", str(10**18), "DISK_FULL", "full"),
+        ("HEIMDEX_MIN_FREE_BYTES", str(10**18), "DISK_FULL", "not enough disk space"),
     ],
 )
 def test_limits_are_settings_and_are_named(

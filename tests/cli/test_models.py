@@ -216,8 +216,8 @@ def test_text_without_json(capfd: pytest.CaptureFixture[str], folder: Path) -> N
     assert main(["models", "pull", NAME]) == 0
     printed = capfd.readouterr()
     assert printed.out.strip() == str(folder)
-    assert f"{SPEC}  {NAME}@5a1d5a1d5a1d  mit  204 kB of 204 kB to download" in printed.err
+    assert f"{SPEC}  {NAME}@5a1d5a1d5a1d  mit  204 KB of 204 KB to download" in printed.err
     assert main(["models", "list"]) == 0
-    assert "others   text     ready        205 kB  sentence:tiny/sentences  mit  5a1d5a1d5a1d" in capfd.readouterr().out
+    assert "others   text     ready        205 KB  sentence:tiny/sentences  mit  5a1d5a1d5a1d" in capfd.readouterr().out
     assert main(["models", "check", NAME]) == 0
     assert capfd.readouterr().out.strip() == f"ready      {SPEC}  9 files by sha256"

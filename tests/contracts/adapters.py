@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from heimdex_core.models.base import Captioner, ImageTextEncoder, SpeechRecognizer, TextEncoder
@@ -32,17 +33,25 @@ def _speech(profile: str) -> SpeechRecognizer:
     return found
 
 
+def _text(profile: str) -> TextEncoder:
+    return _models(profile).text()
+
+
+def _vision(profile: str) -> ImageTextEncoder:
+    return _models(profile).vision()
+
+
 SPEECH: dict[str, Callable[[], SpeechRecognizer]] = {
-    **{profile: lambda profile=profile: _speech(profile) for profile in HERE},  # type: ignore[misc]
+    **{profile: partial(_speech, profile) for profile in HERE},
     "whisper-small": lambda: Whisper(str(SMALL / "whisper")),
 }
 TEXT: dict[str, Callable[[], TextEncoder]] = {
-    **{profile: lambda profile=profile: _models(profile).text() for profile in HERE},  # type: ignore[misc]
+    **{profile: partial(_text, profile) for profile in HERE},
     "sentence-minilm": lambda: SentenceEncoder(str(model_folder())),
     "sentence-small": lambda: SentenceEncoder(str(SMALL / "sentences")),
 }
 VISION: dict[str, Callable[[], ImageTextEncoder]] = {
-    **{profile: lambda profile=profile: _models(profile).vision() for profile in HERE},  # type: ignore[misc]
+    **{profile: partial(_vision, profile) for profile in HERE},
     "openclip": lambda: OpenClip(f"local-dir:{SMALL / 'open_clip'}"),
 }
 CAPTION: dict[str, Callable[[], Captioner]] = {

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from heimdex_core.ingest.detectors import DETECTORS, FrameDetector, ShotDetector
+from heimdex_core.ingest.detectors import DETECTORS, ShotDetector
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.settings import DetectorName, Settings
 
@@ -21,7 +21,7 @@ CUTS_S = (3.0, 6.0)
 
 
 def detector(name: str, **changes: object) -> ShotDetector:
-    return FrameDetector(IngestParams.from_settings(Settings(_env_file=None), detector=name, **changes), FPS)
+    return ShotDetector(IngestParams.from_settings(Settings(_env_file=None), detector=name, **changes), FPS)
 
 
 def shot(seed: int, count: int) -> Frames:

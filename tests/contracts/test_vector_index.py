@@ -57,7 +57,7 @@ def test_generations_are_added_and_removed(tmp_path: Path, kind: str) -> None:
     build(tmp_path, kind, [ONE, TWO])
     index = build(tmp_path, kind, [NEW_TWO, ONE])
     assert len(index) == 4
-    assert index.key_set == {ONE, NEW_TWO}
+    assert set(index.keys) == {ONE, NEW_TWO}
     vector = index.vector("2c", NEW_TWO)
     assert vector is not None
     assert np.allclose(vector, np.eye(8)[4])
@@ -84,7 +84,7 @@ def test_a_generation_without_vectors_is_in_the_index(tmp_path: Path, kind: str)
     vectors.sync(tmp_path, SPACE, [ONE], lambda key: empty, index_type=kind)
     index = vectors.open_index(tmp_path, SPACE)
     assert index is not None
-    assert index.key_set == {ONE}
+    assert set(index.keys) == {ONE}
     assert index.search(np.eye(8)[0], k=3, allowed=[ONE]) == []
 
 

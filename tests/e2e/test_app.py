@@ -62,7 +62,7 @@ def cards(page: Page) -> Locator:
 
 def search(page: Page, text: str) -> None:
     """Type a query and wait for its hits."""
-    query = page.get_by_placeholder(re.compile("Describe a moment"))
+    query = page.get_by_placeholder(re.compile("Describe a scene"))
     query.fill(text)
     query.press("Enter")
     expect(page.locator(".hx-status")).to_contain_text(re.compile(r"\d+ scenes? in"), timeout=60_000)
@@ -71,10 +71,10 @@ def search(page: Page, text: str) -> None:
 
 def test_an_empty_library_says_what_to_do(page: Page, shot: Shot) -> None:
     open_page(page, "/")
-    expect(page.get_by_role("button", name="Open the library")).to_be_visible()
+    expect(page.get_by_role("button", name="Open library")).to_be_visible()
     expect(page.get_by_role("button", name="Search scenes")).to_be_disabled()
     shot(page, "home-empty")
-    page.get_by_role("button", name="Open the library").click()
+    page.get_by_role("button", name="Open library").click()
     expect(page.get_by_text("No videos yet")).to_be_visible()
     shot(page, "library-empty")
     page.get_by_role("link", name="Search").click()
@@ -93,7 +93,7 @@ def test_a_file_that_is_no_video_is_refused_with_the_reason(
     problem = page.get_by_role("alert")
     expect(problem).to_contain_text("is not a video file.", timeout=30_000)
     expect(problem).to_contain_text("<img src=x onerror=alert(1)>.mp4")
-    expect(problem).to_contain_text("The content decides, not the name.")
+    expect(problem).to_contain_text("The content of the file counts, not its name.")
     shot(page, "upload-error")
     problem.get_by_role("button", name="Dismiss").click()
     expect(problem).to_have_count(0)
@@ -124,9 +124,9 @@ def test_a_failed_video_shows_the_reason_and_can_be_retried(
     open_page(page, "/library")
     page.locator("input[type=file]").set_input_files([media["lying"]])
     broken = row(page, "holiday_final(2)")
-    told = "holiday_final(2).mp4 says it lasts 1:40 but holds 5 s."
-    expect(broken).to_contain_text(told, timeout=INDEXING_MS)
-    expect(broken).to_contain_text("Export it again from the editor.")
+    message = "The header of holiday_final(2).mp4 claims 1:40, but the file contains 5 s."
+    expect(broken).to_contain_text(message, timeout=INDEXING_MS)
+    expect(broken).to_contain_text("Export the video again")
     shot(page, "library-failed")
     source = library / "videos" / str(broken.get_attribute("data-video")) / "source.mp4"
     colour_clips(source, [("gray", 2.0)])
@@ -186,7 +186,7 @@ def test_an_expired_link_is_renewed_at_the_current_time(page: Page) -> None:
 
 
 def test_the_dial_ranks_again_without_loading(page: Page) -> None:
-    """First only exact words count, then only what is seen: the order changes, and no picture is loaded twice."""
+    """First only exact words count, then only what is seen: the order changes, and no thumbnail is loaded twice."""
     loads: list[str] = []
     page.on("request", lambda request: loads.append(request.url) if request.resource_type == "image" else None)
     open_page(page, "/search")
@@ -194,7 +194,7 @@ def test_the_dial_ranks_again_without_loading(page: Page) -> None:
     slide(page, "exact words", 100)
     expect(cards(page).first).to_contain_text("the harvest begins in autumn")
     slide(page, "exact words", 0)
-    slide(page, "Said against seen", 100)
+    slide(page, "Balance of said and seen", 100)
     expect(cards(page).first).to_contain_text("the sea at last")
     assert len(loads) == len(set(loads))
     page.get_by_role("button", name="balanced").click()
@@ -212,7 +212,7 @@ LANDMARKS = {
 
 
 def drawn(page: Page, name: str) -> None:
-    """Wait until the main part of the page and its last picture are there."""
+    """Wait until the main part of the page and its last image are there."""
     landmark = page.locator(LANDMARKS[name.partition("?")[0]])
     expect(landmark.first).to_be_visible()
     landmark.last.evaluate("e => e.tagName !== 'IMG' || e.decode()")
@@ -233,7 +233,7 @@ def slide(page: Page, label: str, value: int) -> None:
 
 def test_three_are_picked_ordered_rendered_and_downloaded(page: Page, tmp_path: Path, shot: Shot) -> None:
     open_page(page, "/search")
-    query = page.get_by_placeholder(re.compile("Describe a moment"))
+    query = page.get_by_placeholder(re.compile("Describe a scene"))
     for part in (page.get_by_label("exact words"), query):
         expect(part).to_be_visible(timeout=60_000)
     page.keyboard.press("/")
@@ -252,7 +252,7 @@ def test_three_are_picked_ordered_rendered_and_downloaded(page: Page, tmp_path: 
     # Survives a reload of the page.
     page.reload()
     expect(page.get_by_text("Tray · 3 scenes")).to_be_visible(timeout=60_000)
-    page.get_by_role("button", name="Make a reel").click()
+    page.get_by_role("button", name="Create reel").click()
     rows = page.locator("article.clip")
     expect(rows).to_have_count(3)
     assert rows.evaluate_all("all => all.map(e => e.dataset.scene)") == picked
@@ -260,7 +260,7 @@ def test_three_are_picked_ordered_rendered_and_downloaded(page: Page, tmp_path: 
     drag_above(page, rows.nth(2), rows.nth(0))
     wanted = [picked[2], picked[0], picked[1]]
     expect(rows.first).to_have_attribute("data-scene", wanted[0])
-    title = page.get_by_label("Title of the reel")
+    title = page.get_by_label("Reel title")
     title.fill("가을 & <b>sea</b>")
     title.press("Enter")
     # Trim one second off the first clip: ten steps of a tenth.
@@ -272,7 +272,7 @@ def test_three_are_picked_ordered_rendered_and_downloaded(page: Page, tmp_path: 
     shot(page, "reel")
 
     page.get_by_role("button", name="Render MP4").click()
-    expect(page.locator(".now [role=progressbar]")).to_be_visible(timeout=30_000)
+    expect(page.locator(".current [role=progressbar]")).to_be_visible(timeout=30_000)
     shot(page, "reel-rendering")
     item = page.locator('.item[data-state="completed"]')
     expect(item).to_contain_text("가을 & <b>sea</b>", timeout=RENDERING_MS)
@@ -290,7 +290,7 @@ def test_three_are_picked_ordered_rendered_and_downloaded(page: Page, tmp_path: 
 
 
 def drag_above(page: Page, row_to_move: Locator, target: Locator) -> None:
-    grip, box = row_to_move.get_by_label("Drag to order").bounding_box(), target.bounding_box()
+    grip, box = row_to_move.get_by_label("Drag to reorder").bounding_box(), target.bounding_box()
     assert grip is not None
     assert box is not None
     page.mouse.move(grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2)
@@ -306,7 +306,7 @@ def seconds(clock: str) -> float:
 
 
 def check_reel(path: Path, planned_s: float, *, clips: int) -> None:
-    """H.264 and AAC; as long as planned, to a frame per clip; sound as long as the picture."""
+    """H.264 and AAC; as long as planned, to a frame per clip; audio as long as the video."""
     with av.open(str(path)) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
         assert (video.codec_context.name, audio.codec_context.name) == ("h264", "aac")
@@ -319,10 +319,10 @@ def check_reel(path: Path, planned_s: float, *, clips: int) -> None:
                 elif isinstance(frame, av.AudioFrame):
                     samples += frame.samples
         rate = float(video.average_rate or 0)
-        picture_s, sound_s = frames / rate, samples / audio.codec_context.sample_rate
+        video_s, audio_s = frames / rate, samples / audio.codec_context.sample_rate
     # The page shows tenths of a second, so each clip may differ by half of one besides its frame.
-    assert picture_s == pytest.approx(planned_s, abs=clips * (1 / rate + 0.05))
-    assert sound_s == pytest.approx(picture_s, abs=0.06)
+    assert video_s == pytest.approx(planned_s, abs=clips * (1 / rate + 0.05))
+    assert audio_s == pytest.approx(video_s, abs=0.06)
 
 
 def test_a_video_is_deleted_and_restored(page: Page, shot: Shot) -> None:
@@ -344,7 +344,7 @@ def test_a_videos_own_scenes_can_be_opened_and_searched(page: Page, shot: Shot) 
     cards(page).nth(2).locator(".open").click()
     wait_for_video(page, "!v.paused && v.currentTime > 9")
     page.get_by_role("button", name="Search in this video").click()
-    expect(page.get_by_placeholder(re.compile("Describe a moment"))).to_be_visible()
+    expect(page.get_by_placeholder(re.compile("Describe a scene"))).to_be_visible()
     expect(page.get_by_role("checkbox", name="old camera")).not_to_be_checked()
 
 

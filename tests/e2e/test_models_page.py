@@ -1,4 +1,4 @@
-"""Models in a real browser: download, move the library to them, search, undo, remove the old index.
+"""Models in a real browser: download, switch the library to them, search, undo, remove the old index.
 
 The tests share one library and run in the order of the file.
 """
@@ -55,7 +55,7 @@ def open_page(page: Page, path: str) -> None:
 def open_names(page: Page) -> Locator:
     """Open the form for single models on the settings page; its card."""
     open_page(page, "/settings")
-    page.get_by_text("Single models by name").click()
+    page.get_by_text("Choose individual models").click()
     return page.locator("[class*=st-key-hx_named_target-card]")
 
 
@@ -73,7 +73,7 @@ def test_an_upload_has_a_title_and_a_language(page: Page, video: Path, shot: Sho
     open_page(page, "/library")
     page.get_by_text("Title, description, language").click()
     page.get_by_label("Title", exact=True).fill("Shapes & <b>colours</b>")
-    page.get_by_label("Language of the speech").select_option(label="Korean")
+    page.get_by_label("Spoken language").select_option(label="Korean")
     shot(page, "upload-details")
     page.locator("input[type=file]").set_input_files([video])
     row = page.locator("article.video", has_text="Shapes & <b>colours</b>")
@@ -110,55 +110,55 @@ def test_a_download_is_cancelled_and_continued(page: Page, hub: FakeHub, shot: S
     expect(card).to_contain_text(re.compile(r"\d K?B of \d+ KB"))
     shot(page, "models-download")
     press(card, "Cancel")
-    expect(card).to_contain_text("What has arrived is kept.")
+    expect(card).to_contain_text("What has been downloaded is kept.")
     hub.mood.slow_s = 0.0
-    press(card, "Go on downloading")
+    press(card, "Resume download")
     expect(card).to_contain_text("These models are on this machine.")
 
 
-def test_the_library_moves_to_the_new_models(page: Page, shot: Shot) -> None:
+def test_the_library_switches_to_the_new_models(page: Page, shot: Shot) -> None:
     card = open_names(page)
     name_model(page, "text", "made/sentences")
     name_model(page, "vision", str(SMALL / "open_clip"))
-    page.get_by_text("Keep the present models beside the new ones").click()
-    press(card, "Move the library to these models")
-    expect(page.get_by_text("Moving to the models picked by name").first).to_be_visible()
-    shot(page, "models-moving")
-    moved = page.get_by_text("The library has moved to the models picked by name and 2 more.")
-    expect(moved).to_be_visible(timeout=WORKING_MS)
-    expect(page.locator(".st-key-hx-topbar")).to_contain_text("models by name")
-    shot(page, "models-moved")
+    page.get_by_text("Keep the current models as additional spaces").click()
+    press(card, "Switch the library to these models")
+    expect(page.get_by_text("Switching to custom models").first).to_be_visible()
+    shot(page, "models-switching")
+    done = page.get_by_text("The library has switched to custom models and 2 more.")
+    expect(done).to_be_visible(timeout=WORKING_MS)
+    expect(page.locator(".st-key-hx-topbar")).to_contain_text("custom models")
+    shot(page, "models-switched")
     open_page(page, "/search")
-    query = page.get_by_placeholder(re.compile("Describe a moment"))
+    query = page.get_by_placeholder(re.compile("Describe a scene"))
     query.fill("green triangle above a red circle")
     query.press("Enter")
     expect(page.locator("article.card").first.locator(".time")).to_contain_text("0:00.0", timeout=60_000)
 
 
-def test_the_move_is_undone_twice(page: Page) -> None:
+def test_the_switch_is_undone_twice(page: Page) -> None:
     open_page(page, "/settings")
-    card = page.locator("[class*=st-key-hx_move-card]")
+    card = page.locator("[class*=st-key-hx_migration-card]")
     press(card, "Undo")
     expect(page.get_by_text("This library uses the offline models.")).to_be_visible(timeout=WORKING_MS)
     press(card, "Undo")
-    both = page.get_by_text("This library uses the models picked by name and 2 more.")
+    both = page.get_by_text("This library uses custom models and 2 more.")
     expect(both).to_be_visible(timeout=WORKING_MS)
 
 
-def test_a_further_model_can_be_removed(page: Page, shot: Shot) -> None:
+def test_an_additional_space_can_be_removed(page: Page, shot: Shot) -> None:
     card = open_names(page)
     page.get_by_role("button", name="Remove vision/palette").click()
-    press(card, "Move the library to these models")
-    left = page.get_by_text("This library uses the models picked by name and 1 more.")
+    press(card, "Switch the library to these models")
+    left = page.get_by_text("This library uses custom models and 1 more.")
     expect(left).to_be_visible(timeout=WORKING_MS)
-    shot(page, "models-besides")
+    shot(page, "models-additional")
 
 
 def test_the_index_of_the_old_models_is_removed(page: Page, library: Path, shot: Shot) -> None:
     open_page(page, "/settings")
-    card = page.locator("[class*=st-key-hx_move-card]")
-    press(card, "Remove the old index")
-    expect(card).to_contain_text("There is no way back")
+    card = page.locator("[class*=st-key-hx_migration-card]")
+    press(card, "Remove old index")
+    expect(card).to_contain_text("To use these models again")
     shot(page, "models-remove")
     card.get_by_role("button", name=re.compile("Remove and free")).click()
     expect(card).to_be_hidden()
@@ -166,17 +166,17 @@ def test_the_index_of_the_old_models_is_removed(page: Page, library: Path, shot:
     assert (library / "index" / "vision" / "open_clip").exists()
 
 
-def test_a_video_is_indexed_again_with_longer_scenes(page: Page, shot: Shot) -> None:
+def test_a_video_is_re_indexed_with_longer_scenes(page: Page, shot: Shot) -> None:
     open_page(page, "/library")
     page.locator("article.video").get_by_role("button", name="Open", exact=True).click()
     expect(page.locator("article.card")).to_have_count(2)
-    page.get_by_role("button", name="Index again…").click()
-    expect(page.get_by_role("combobox", name="Language of its speech")).to_have_value("Korean")
-    shortest = page.get_by_label("Shortest scene (s)")
+    page.get_by_role("button", name="Re-index…").click()
+    expect(page.get_by_role("combobox", name="Spoken language")).to_have_value("Korean")
+    shortest = page.get_by_label("Minimum scene length (s)")
     shortest.fill("5")
     shortest.press("Enter")
-    page.get_by_role("button", name="Index again", exact=True).click()
-    shot(page, "video-again")
+    page.get_by_role("button", name="Re-index", exact=True).click()
+    shot(page, "video-reindex")
     expect(page.locator("article.card")).to_have_count(1, timeout=WORKING_MS)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import heimdex_core.export as kinds
+import heimdex_core.files as files_module
 from heimdex_core.errors import (
     Cancelled,
     DiskFull,
@@ -22,7 +23,6 @@ from heimdex_core.errors import (
     VideoNotFound,
 )
 from heimdex_core.export import reel
-from heimdex_core.export import render as rendering
 from heimdex_core.export.progress import export_context, read_export_progress, work_folder
 from heimdex_core.export.render import render
 from heimdex_core.media.render import measure
@@ -212,7 +212,7 @@ def test_an_interrupt_leaves_a_cancelled_record(store: Store, export: Export, mo
 def test_too_little_space_is_reported_before_the_render(
     store: Store, export: Export, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rendering, "free_bytes", lambda where: 1_000_000)
+    monkeypatch.setattr(files_module, "free_bytes", lambda where: 1_000_000)
     monkeypatch.setattr(reel, "render_reel", lambda *args, **kwargs: pytest.fail("rendered"))
     record = fail_with(store, export, DiskFull)
     assert record.error is not None

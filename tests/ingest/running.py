@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict, Unpack
 
+import numpy as np
 import pytest
 
 from heimdex_core.ingest import stages
 from heimdex_core.ingest.context import StageContext, StageOutput
-from heimdex_core.ingest.pipeline import IngestRun
+from heimdex_core.ingest.execution import StageOutcome
+from heimdex_core.ingest.params import IngestParams
+from heimdex_core.ingest.pipeline import IngestRun, ModelsOf
+from heimdex_core.media.images import read_image
 from heimdex_core.store import Store
-from heimdex_core.types import Scene, Video, WorkContext
+from heimdex_core.types import Json, ModelSet, Scene, StageProgress, Video, WorkContext
 from tests.support import media
 from tests.support.ingest import USER, SmallModels, settings
 
@@ -45,16 +50,54 @@ def break_stage(monkeypatch: pytest.MonkeyPatch, name: str, times: int, error: E
     return attempts
 
 
-def run_of(store: Store, video: Video, **options: object) -> IngestRun:
+class RunOptions(TypedDict, total=False):
+    """The options of IngestRun."""
+
+    params: IngestParams | None
+    model_set: ModelSet | None
+    models_of: ModelsOf | None
+    is_cancelled: Callable[[], bool]
+    on_progress: Callable[[StageProgress], None] | None
+    on_stage: Callable[[StageOutcome], None] | None
+
+
+def run_of(store: Store, video: Video, **options: Unpack[RunOptions]) -> IngestRun:
     return IngestRun(store, SmallModels(), settings(), video, **options)
+
+
+def generation_of(store: Store, video: Video) -> Path:
+    """The folder of the video's generation, which it has."""
+    assert video.generation is not None
+    return store.paths.generation(video.video_id, video.generation)
+
+
+def error_of(video: Video) -> Json:
+    """The error that the video failed with."""
+    assert video.error is not None
+    return video.error
+
+
+def thumbnail_of(store: Store, scene: Scene) -> np.ndarray:
+    """The scene's thumbnail, RGB (height, width, 3)."""
+    assert scene.thumbnail is not None
+    return read_image(store.reader().view().frame_path(scene, scene.thumbnail))
 
 
 def scenes_of(store: Store, video: Video) -> list[Scene]:
     return store.reader().view().scenes(USER, video.video_id)
 
 
-def three_colours(tmp_path: Path, **options: object) -> Path:
-    return media.colour_clips(tmp_path / "a.mp4", [("red", 2.0), ("blue", 3.0), ("white", 1.6)], **options)
+def note_skipped(skipped: dict[str, bool]) -> Callable[[StageOutcome], None]:
+    """An `on_stage` that enters whether each stage was skipped when it was first reported."""
+
+    def note(outcome: StageOutcome) -> None:
+        skipped.setdefault(outcome.stage, outcome.skipped)
+
+    return note
+
+
+def three_colours(tmp_path: Path, *, tone_hz: float | None = None) -> Path:
+    return media.colour_clips(tmp_path / "a.mp4", [("red", 2.0), ("blue", 3.0), ("white", 1.6)], tone_hz=tone_hz)
 
 
 def ran_of(entries: list[dict]) -> list[str]:

@@ -11,7 +11,7 @@ from heimdex_core.ingest.execution import StageOutcome
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.store import Store, sidecar
 from heimdex_core.types import Video, VideoState
-from tests.ingest.running import break_stage
+from tests.ingest.running import break_stage, note_skipped
 from tests.support import media
 from tests.support.ingest import USER, SmallModels, add_set, place_video, settings
 
@@ -58,8 +58,7 @@ def test_a_failure_there_is_none_of_the_video(tmp_path: Path, store: Store, monk
     after = store.video(USER, video.video_id)
     assert (after.state, after.error, after.generation) == (VideoState.INDEXED, None, 1)
     outcomes: dict[str, bool] = {}
-    note = lambda outcome: outcomes.setdefault(outcome.stage, outcome.skipped)  # noqa: E731
-    IngestRun(store, models, settings(), video, model_set=other, on_stage=note).run()
+    IngestRun(store, models, settings(), video, model_set=other, on_stage=note_skipped(outcomes)).run()
     assert [stage for stage, skipped in outcomes.items() if not skipped] == ["tags", "commit"]
 
 

@@ -22,9 +22,9 @@ from ui import i18n
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(stages, "SPECS", (*stages.SPECS[:-1], toy_stage.SPEC, stages.SPECS[-1]))
-    i18n.words.cache_clear()
+    i18n.texts.cache_clear()
     yield
-    i18n.words.cache_clear()
+    i18n.texts.cache_clear()
 
 
 class RecordingRunner:

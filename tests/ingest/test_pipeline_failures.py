@@ -14,10 +14,20 @@ import pytest
 
 from heimdex_core.errors import Cancelled, DiskFull, NoVideoStream, StageFailed
 from heimdex_core.ingest.context import StageContext, StageOutput
+from heimdex_core.ingest.execution import StageOutcome
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.store import Store, sidecar
 from heimdex_core.types import StageProgress, Video, VideoState, WorkContext
-from tests.ingest.running import PLAIN, break_stage, replace_stage, run_of, three_colours
+from tests.ingest.running import (
+    PLAIN,
+    break_stage,
+    error_of,
+    generation_of,
+    note_skipped,
+    replace_stage,
+    run_of,
+    three_colours,
+)
 from tests.support import media
 from tests.support.ingest import USER, SmallModels, place_video, settings
 
@@ -30,8 +40,8 @@ def test_what_is_no_video_fails_at_once_with_its_own_error(tmp_path: Path, store
         run_of(store, video).run()
     failed = store.video(USER, video.video_id)
     assert failed.state == VideoState.FAILED
-    assert failed.error["code"] == "NO_VIDEO_STREAM"
-    assert failed.error["hint"]
+    assert error_of(failed)["code"] == "NO_VIDEO_STREAM"
+    assert error_of(failed)["hint"]
     assert not store.paths.work(video.video_id).exists()
 
 
@@ -40,7 +50,7 @@ def test_a_full_disk_is_reported_and_keeps_finished_stages(tmp_path: Path, store
     with pytest.raises(DiskFull):
         IngestRun(store, SmallModels(), settings(min_free_bytes=10**18), video).run()
     failed = store.video(USER, video.video_id)
-    assert (failed.state, failed.error["code"]) == (VideoState.FAILED, "DISK_FULL")
+    assert (failed.state, error_of(failed)["code"]) == (VideoState.FAILED, "DISK_FULL")
     assert run_of(store, failed).run().state == VideoState.INDEXED
 
 
@@ -56,9 +66,9 @@ def test_a_disk_that_fills_up_while_a_stage_writes(tmp_path: Path, store: Store,
         with pytest.raises(DiskFull, match=r"\.jpg"):
             run_of(store, video).run()
     failed = store.video(USER, video.video_id)
-    assert failed.error["code"] == "DISK_FULL"
+    assert error_of(failed)["code"] == "DISK_FULL"
     outcomes: dict[str, bool] = {}
-    run_of(store, failed, on_stage=lambda o: outcomes.setdefault(o.stage, o.skipped)).run()
+    run_of(store, failed, on_stage=note_skipped(outcomes)).run()
     assert [name for name in ("probe", "audio", "subtitles", "picture") if outcomes[name]] == [
         "probe",
         "audio",
@@ -80,9 +90,9 @@ def test_a_lasting_fault_fails_in_words_and_a_retry_goes_on_from_there(tmp_path:
         run_of(store, video).run()
     assert len(attempts) == 3
     failed = store.video(USER, video.video_id)
-    assert (failed.state, failed.error["code"]) == (VideoState.FAILED, "STAGE_FAILED")
+    assert (failed.state, error_of(failed)["code"]) == (VideoState.FAILED, "STAGE_FAILED")
     outcomes: dict[str, bool] = {}
-    retried = run_of(store, failed, on_stage=lambda o: outcomes.setdefault(o.stage, o.skipped)).run()
+    retried = run_of(store, failed, on_stage=note_skipped(outcomes)).run()
     assert retried.state == VideoState.INDEXED
     assert retried.error is None
     assert [s for s in PLAIN if not outcomes[s]] == ["text_embedding", "commit"]
@@ -115,18 +125,20 @@ def test_cancelled_can_be_taken_up_again(tmp_path: Path, store: Store):
     with pytest.raises(Cancelled):
         run_of(store, video, is_cancelled=lambda: "keyframes" in done, on_stage=lambda o: done.append(o.stage)).run()
     failed = store.video(USER, video.video_id)
-    assert (failed.state, failed.error["code"]) == (VideoState.FAILED, "CANCELLED")
+    assert (failed.state, error_of(failed)["code"]) == (VideoState.FAILED, "CANCELLED")
     assert run_of(store, failed).run().state == VideoState.INDEXED
 
 
 def test_a_video_deleted_meanwhile_stays_deleted(tmp_path: Path, store: Store, monkeypatch):
     video = place_video(store, three_colours(tmp_path))
     break_stage(monkeypatch, "text_embedding", 99, Cancelled())
-    run = run_of(
-        store, video, on_stage=lambda o: store.delete_video(USER, video.video_id) if o.stage == "preview" else None
-    )
+
+    def delete_after_preview(outcome: StageOutcome) -> None:
+        if outcome.stage == "preview":
+            store.delete_video(USER, video.video_id)
+
     with pytest.raises(Cancelled):
-        run.run()
+        run_of(store, video, on_stage=delete_after_preview).run()
     assert store.video(USER, video.video_id).state == VideoState.DELETED
 
 
@@ -170,19 +182,17 @@ IngestRun(store, SmallModels(), settings(), store.video(USER, video_id)).run()
 
 def kill_inside(store: Store, video: Video, stage: str) -> None:
     """Start the run in a process of its own and SIGKILL it in the middle of `stage`."""
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", _CHILD, str(store.paths.root), video.video_id, stage],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    try:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "inside\n", f"{stage} was not reached"
-    finally:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        child.stdout.close()
+    ) as child:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "inside\n", f"{stage} was not reached"
+        finally:
+            child.send_signal(signal.SIGKILL)
 
 
 def test_killed_in_every_stage_it_goes_on_and_repeats_nothing(tmp_path: Path, store: Store):
@@ -192,7 +202,7 @@ def test_killed_in_every_stage_it_goes_on_and_repeats_nothing(tmp_path: Path, st
     done = run_of(store, store.video(USER, video.video_id)).run()
     assert done.state == VideoState.INDEXED
     assert done.scene_count == 3
-    kept = sidecar.read_provenance(store.paths.generation(video.video_id, done.generation))
+    kept = sidecar.read_provenance(generation_of(store, done))
     ran = [e["stage"] for e in kept["stages"] if not e["skipped"]]
     assert sorted(ran) == sorted(PLAIN[:-1])  # each once; commit itself is what wrote this list
     assert not store.paths.work(video.video_id).exists()

@@ -120,6 +120,9 @@ class Bench:
     def state(self, video: Video) -> VideoState:
         return self.library.video(video.video_id).state
 
+    def wait_for_state(self, video: Video, state: VideoState) -> None:
+        until(lambda: self.state(video) == state, f"{video.video_id} to be {state}")
+
     def error_code(self, video: Video) -> str | None:
         error = self.library.video(video.video_id).error
         return error["code"] if error else None

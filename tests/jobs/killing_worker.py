@@ -16,13 +16,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from unittest import mock
 
 from heimdex_core.ingest.execution import StageOutcome
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.progress import ProgressBook
 from heimdex_core.ingest.work_folder import StageRecord, WorkFolder
 from heimdex_core.jobs import worker
+from heimdex_core.types import StageProgress
 
 
 def kill_if_ordered(order: Path) -> None:
@@ -44,15 +45,15 @@ def install(folder: Path) -> None:
         kill_if_ordered(folder / f"kill-after-{name}")
         return outcome
 
-    def logged_start(self: ProgressBook, stage: str, unit: str) -> Any:
+    def logged_start(self: ProgressBook, stage: str, unit: str) -> StageProgress:
         with (folder / "log").open("a") as log:
             log.write(f"{os.getpid()} {self._path.parent.name} {stage}\n")
         kill_if_ordered(folder / f"kill-at-{stage}")
         return start(self, stage, unit)
 
-    WorkFolder.write_record = killing_write  # type: ignore[method-assign]
-    IngestRun.run_stage = killing_run  # type: ignore[method-assign]
-    ProgressBook.start = logged_start  # type: ignore[method-assign]
+    mock.patch.object(WorkFolder, "write_record", killing_write).start()
+    mock.patch.object(IngestRun, "run_stage", killing_run).start()
+    mock.patch.object(ProgressBook, "start", logged_start).start()
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def test_jobs_of_another_version_are_queued_anew_and_done(bench: Bench) -> None:
     held.unlink()
     bench.start()
     for video in (begun, waiting, other):
-        until(lambda v=video: bench.state(v) == VideoState.INDEXED, f"the end of {video.video_id}")
+        bench.wait_for_state(video, VideoState.INDEXED)
         job_id = bench.library.video(video.video_id).job_id
         assert job_id is not None
         assert job_id not in jobs
@@ -139,13 +139,13 @@ def test_a_job_that_keeps_killing_its_worker_fails_at_the_third_death(bench: Ben
 def test_jobs_queued_before_any_worker_ran_are_done_in_order(bench: Bench) -> None:
     videos = [bench.video() for _ in range(3)]
     jobs = [bench.enqueue(video) for video in videos]
-    assert bench.queue.depth() == 3
+    assert len(bench.queue.active()) == 3
     bench.start()
     assert [bench.ended(job).state for job in jobs] == [JobState.SUCCEEDED] * 3
     begun = [bench.queue.status(job).completed_at for job in jobs]
     assert begun == sorted(begun, key=str)
     # the worker's clean-up is a job as well, and may be under way
-    until(lambda: bench.queue.depth() == 0, "an empty queue")
+    until(lambda: bench.queue.active() == [], "an empty queue")
 
 
 def test_stopped_in_the_middle_it_goes_on_where_it_was(bench: Bench) -> None:

@@ -139,6 +139,7 @@ def test_a_taken_place_is_no_failure(supervisor: WorkerSupervisor, tmp_path: Pat
     until(lambda: supervisor.state()["state"] == "running", "its own worker once the place is free")
 
 
+@pytest.mark.expect_errors
 def test_a_command_that_is_not_there_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     supervisor = WorkerSupervisor(tmp_path, tmp_path, command=(str(tmp_path / "no-such-program"),), backoff=QUICK)
     supervisor.start()

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import LibraryBusy
-from heimdex_core.jobs.worker_slot import SlotLock, WorkerSlot, dead_slots, this_slot
+from heimdex_core.jobs.worker_slot import WorkerSlot, dead_slots, slot_lock, this_slot
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from heimdex_core.jobs.worker_slot import WorkerSlot, SlotLock
-with SlotLock(WorkerSlot(Path(sys.argv[1]), sys.argv[2], sys.argv[3])):
+from heimdex_core.jobs.worker_slot import WorkerSlot, slot_lock
+with slot_lock(WorkerSlot(Path(sys.argv[1]), sys.argv[2], sys.argv[3])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -51,8 +51,8 @@ def test_a_taken_place_is_refused_and_names_its_holder(tmp_path: Path) -> None:
     slot = WorkerSlot(tmp_path, "here", "lib@here")
     holder = hold(tmp_path, "here", "lib@here")
     try:
-        with pytest.raises(LibraryBusy) as caught:
-            SlotLock(slot).acquire()
+        with pytest.raises(LibraryBusy) as caught, slot_lock(slot):
+            pytest.fail("the slot is taken")
         assert caught.value.details["pid"] == holder.pid
         assert str(holder.pid) in caught.value.message
     finally:
@@ -63,7 +63,7 @@ def test_a_killed_holder_leaves_the_place_free(tmp_path: Path) -> None:
     slot = WorkerSlot(tmp_path, "here", "lib@here")
     kill(hold(tmp_path, "here", "lib@here"))
     assert slot.lock_path.exists()
-    with SlotLock(slot):
+    with slot_lock(slot):
         written = json.loads(slot.lock_path.read_text())
     assert written["pid"] == os.getpid()
     assert written["executor_id"] == "lib@here"
@@ -72,7 +72,7 @@ def test_a_killed_holder_leaves_the_place_free(tmp_path: Path) -> None:
 def test_a_lock_file_full_of_rubbish_does_not_matter(tmp_path: Path) -> None:
     slot = WorkerSlot(tmp_path, "here", "lib@here")
     slot.lock_path.write_text("\x00not json")
-    with SlotLock(slot):
+    with slot_lock(slot):
         assert json.loads(slot.lock_path.read_text())["pid"] == os.getpid()
 
 
@@ -96,8 +96,8 @@ class TestDeadSlots:
         with dead_slots(tmp_path, self.own(tmp_path), silent_s=60) as ids:
             assert ids == ["lib@there"]
             # and nobody can come back to it while its work is taken over
-            with pytest.raises(LibraryBusy):
-                SlotLock(WorkerSlot(tmp_path, "there", "lib@there")).acquire()
+            with pytest.raises(LibraryBusy), slot_lock(WorkerSlot(tmp_path, "there", "lib@there")):
+                pytest.fail("the slot is held")
 
     def test_one_that_spoke_just_now_is_not(self, tmp_path: Path) -> None:
         kill(hold(tmp_path, "there", "lib@there"))

@@ -160,7 +160,7 @@ class TestOpening:
         library = Library.open(tmp_path / "library", settings=Settings(profile="offline"))
         with ThreadPoolExecutor(6) as pool:
             queues = list(pool.map(lambda _: JobQueue(library), range(6)))
-        assert [queue.depth() for queue in queues] == [0] * 6
+        assert [queue.active() for queue in queues] == [[]] * 6
         for queue in queues:
             queue.close()
         library.close()
@@ -173,7 +173,7 @@ class TestCancel:
         bench.library.cancel(video.video_id)
         assert bench.queue.status(job_id).state == JobState.CANCELLED
         assert (bench.state(video), bench.error_code(video)) == (VideoState.FAILED, "CANCELLED")
-        assert bench.queue.depth() == 0
+        assert bench.queue.active() == []
 
     def test_a_running_stage_sees_it(self, orders: Bench) -> None:
         orders.order("hold-picture")
@@ -290,7 +290,7 @@ class TestAsking:
         settings = bench.library.settings.model_copy(update={"jobs_url": f"sqlite:///{tmp_path}/no/such/folder/x.db"})
         bench.library._context.settings = settings
         with pytest.raises(JobsUnavailable, match="unable to open"):
-            JobQueue(bench.library).depth()
+            JobQueue(bench.library).active()
 
 
 def working_on(bench: Bench, subject: str) -> bool:

@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from unittest import mock
 
 from heimdex_core.errors import InvalidValue
 from heimdex_core.ingest.execution import StageOutcome
@@ -31,14 +31,14 @@ from heimdex_core.library.exports import Exports
 from heimdex_core.types import Export, ExportState, VideoState, WorkContext
 
 
-def toy_run_stage(self: IngestRun, stage: str) -> StageOutcome:
+def toy_run_stage(self: IngestRun, name: str) -> StageOutcome:
     """Stands in for IngestRun.run_stage."""
-    if stage == "probe":
+    if name == "probe":
         self.store.set_state(self.video_id, VideoState.PROCESSING)
-    act(self.store.paths.root / "toy", self.video_id, stage, self._work_context())
-    if stage == "commit":
+    act(self.store.paths.root / "toy", self.video_id, name, self._work_context())
+    if name == "commit":
         self.store.set_state(self.video_id, VideoState.INDEXED)
-    return StageOutcome(stage, "toy", skipped=False, seconds=0.0)
+    return StageOutcome(name, "toy", skipped=False, seconds=0.0)
 
 
 def act(folder: Path, subject: str, stage: str, context: WorkContext) -> None:
@@ -65,18 +65,17 @@ def counted(order: Path) -> bool:
     return left > 0
 
 
-def toy_render(self: Any, export_id: str, *, is_cancelled: Callable[[], bool] | None = None) -> Export:
+def toy_render(self: Exports, export_id: str, *, is_cancelled: Callable[[], bool] | None = None) -> Export:
     """Stands in for Exports.render."""
     store = self._context.store
     store.exports.update(export_id, state=ExportState.PROCESSING)
     act(store.paths.root / "toy", export_id, "render", WorkContext(is_cancelled=is_cancelled or (lambda: False)))
-    export: Export = store.exports.update(export_id, state=ExportState.COMPLETED)
-    return export
+    return store.exports.update(export_id, state=ExportState.COMPLETED)
 
 
 def main() -> int:
-    IngestRun.run_stage = toy_run_stage  # type: ignore[method-assign]
-    Exports.render = toy_render  # type: ignore[method-assign,assignment]
+    mock.patch.object(IngestRun, "run_stage", toy_run_stage).start()
+    mock.patch.object(Exports, "render", toy_render).start()
     worker.SLEEP_AFTER_S = float(os.environ.get("TOY_SLEEP_AFTER_S", worker.SLEEP_AFTER_S))
     worker.LOOK_ANYWAY_S = float(os.environ.get("TOY_LOOK_ANYWAY_S", worker.LOOK_ANYWAY_S))
     logging.basicConfig(level=logging.WARNING)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -66,8 +67,8 @@ PLAYABLE = MediaInfo(
         ({"video_codec": "prores", "pixel_format": "yuv422p10le"}, "transcode"),
     ],
 )
-def test_plan(change: dict[str, object], plan: PreviewPlan) -> None:
-    assert preview_plan(replace(PLAYABLE, **change)) == plan  # type: ignore[arg-type]
+def test_plan(change: dict[str, Any], plan: PreviewPlan) -> None:
+    assert preview_plan(replace(PLAYABLE, **change)) == plan
 
 
 def test_damaged_video_is_transcoded() -> None:

@@ -230,8 +230,9 @@ def test_a_clip_of_which_nothing_can_be_decoded_is_named(tmp_path: Path, shared:
 
 
 def render_slowly(clips: list[RenderClip], out: Path, context: WorkContext, timeout_s: float) -> None:
-    options = {"width": 1920, "height": 1080, "fps": 60.0, "crf": 18, "preset": "veryslow"}
-    render_reel(clips, out, timeout_s=timeout_s, context=context, **options)  # type: ignore[arg-type]
+    render_reel(
+        clips, out, width=1920, height=1080, fps=60.0, crf=18, preset="veryslow", timeout_s=timeout_s, context=context
+    )
 
 
 def test_cancelling_leaves_nothing(tmp_path: Path, shared: Shared) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,9 +54,9 @@ def test_a_clip_needs_a_length(shared: Shared, start_s: float, end_s: float) -> 
 @pytest.mark.parametrize("change", [{"width": 321}, {"height": 0}, {"fps": 0.0}])
 def test_an_impossible_format(tmp_path: Path, shared: Shared, change: dict[str, float]) -> None:
     source = clip(shared(media.one_frame, "a.mp4"), 0.0, 0.04)
-    options = {"width": 320, "height": 180, "fps": 30.0, "crf": 20, "preset": "ultrafast", **change}
+    options: dict[str, Any] = {"width": 320, "height": 180, "fps": 30.0, "crf": 20, "preset": "ultrafast", **change}
     with pytest.raises(InvalidValue):
-        render_reel([source], tmp_path / "x.mp4", timeout_s=9, context=WorkContext(), **options)  # type: ignore[arg-type]
+        render_reel([source], tmp_path / "x.mp4", timeout_s=9, context=WorkContext(), **options)
 
 
 # --- measuring ------------------------------------------------------------------------------------

@@ -122,7 +122,11 @@ def test_groups_are_joined_seamlessly(tmp_path: Path, shared: Shared) -> None:
     render_reel(
         clips,
         tmp_path / "out.mp4",
-        **{"width": 160, "height": 90, "fps": 29.97, "crf": 20, "preset": "ultrafast"},  # type: ignore[arg-type]
+        width=160,
+        height=90,
+        fps=29.97,
+        crf=20,
+        preset="ultrafast",
         timeout_s=120,
         context=WorkContext(report=lambda done, total: reported.append(done)),
     )

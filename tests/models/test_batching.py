@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from heimdex_core.errors import OutOfGpuMemory
-from heimdex_core.models.batching import Batches, is_out_of_memory
+from heimdex_core.errors import ModelBroken, OutOfGpuMemory
+from heimdex_core.models.device import Batches, is_out_of_memory
 
 
 def doubled(batch: Sequence[int]) -> list[int]:
@@ -17,7 +17,7 @@ def doubled(batch: Sequence[int]) -> list[int]:
 def test_batches_are_in_order_and_whole() -> None:
     batches = Batches("m", 4)
     assert list(batches.run(list(range(10)), doubled)) == [[0, 2, 4, 6], [8, 10, 12, 14], [16, 18]]
-    assert batches.note is None
+    assert batches.notes == ()
     assert list(batches.run(list[int](), doubled)) == []
 
 
@@ -37,7 +37,7 @@ def test_running_out_of_memory_halves_the_batch_once_and_logs_it(caplog: pytest.
         assert tried == [8, 4, 2, 2, 2, 2, 1]
         list(batches.run([1, 2, 3], work))
     assert tried[7:] == [2, 1], "the size that fits is remembered"
-    assert batches.note == "batch_halved:2"
+    assert batches.notes == ("batch_halved:2",)
     assert [record.getMessage() for record in caplog.records] == [
         "ViT: the GPU is out of memory, continuing with batches of 4",
         "ViT: the GPU is out of memory, continuing with batches of 2",
@@ -52,11 +52,11 @@ def test_not_even_one_item_fits() -> None:
         list(Batches("ViT", 4).run([1, 2], work))
 
 
-def test_other_errors_are_raised() -> None:
+def test_other_errors_are_those_of_a_broken_model() -> None:
     def work(batch: Sequence[int]) -> list[int]:
         raise RuntimeError("shapes do not match")
 
-    with pytest.raises(RuntimeError, match="shapes"):
+    with pytest.raises(ModelBroken, match="ViT.*shapes do not match"):
         list(Batches("ViT", 4).run([1, 2], work))
 
 

@@ -85,9 +85,7 @@ def test_a_downloaded_model_is_listed_and_checked(settings: Settings) -> None:
         9,
     )
     assert sum(read) == size_to_check(settings, REPO) > 100_000
-    seen: list[str] = []
-    states = {row.spec: row.state for row in check_models(settings, on_model=seen.append)}
-    assert list(states) == seen
+    states = {row.spec: row.state for row in check_models(settings)}
     assert (states[SPEC], states["palette:1"], states["whisper:small"]) == ("ready", "ready", "missing")
 
 

@@ -13,6 +13,7 @@ from heimdex_core.errors import InvalidValue, UnknownName, WeightsMissing
 from heimdex_core.models.registry import ModelChoice, Models, choose_profile
 from heimdex_core.models.text.minilm import MiniLM
 from heimdex_core.models.threads import threads_for
+from heimdex_core.models.vision.openclip import OpenClip
 from heimdex_core.settings import Settings
 from tests.models.random_models import random_open_clip, random_sentences, random_whisper
 
@@ -155,8 +156,10 @@ def test_for_queries_only_the_encoders_are_made(choice: ModelChoice, monkeypatch
         assert vars(working.encoder(role))["_threads"] == 16
     asking.warm(("text", "vision/seen")).join(timeout=120)
     seen = asking.encoder("vision/seen")
+    assert isinstance(seen, OpenClip)
     assert seen.encode_query("one").vector is not None
-    assert seen.sides_loaded == ("text",)  # type: ignore[union-attr]
+    assert seen.is_loaded
+    assert seen._images is None
 
 
 # --- describing -----------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def test_a_given_number_is_used() -> None:
 
 def test_another_kind_of_work_is_refused() -> None:
     with pytest.raises(InvalidValue):
-        threads_for("faces", cores=4)  # type: ignore[arg-type]
+        threads_for("faces", cores=4)  # type: ignore[arg-type]  # what is tested
 
 
 @pytest.mark.parametrize(

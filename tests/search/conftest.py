@@ -30,8 +30,7 @@ class Bench:
     def searcher(self, **settings: Any) -> Searcher:
         chosen = self.settings.model_copy(update=settings)
         reader: Any = self.reader
-        models: Any = self.models
-        return Searcher(reader, lambda set_id: models, chosen, log=self.logged.append)
+        return Searcher(reader, lambda set_id: self.models, chosen, log=self.logged.append)
 
 
 @pytest.fixture

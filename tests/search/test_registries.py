@@ -16,6 +16,7 @@ from heimdex_core.cli.main import build_parser, main
 from heimdex_core.errors import UnknownName
 from heimdex_core.models.profiles import profile_choice
 from heimdex_core.search import channels, fusion
+from heimdex_core.search.html import NotebookResult
 from heimdex_core.store import Store
 from tests.search import toy_channel, toy_fusion
 from tests.store.making import SPACES, commit, register
@@ -69,7 +70,8 @@ def test_a_channel_takes_one_file_and_one_line(folder: Path, capfd: pytest.Captu
         assert (state.active, state.weight, state.kind, state.space) == (True, 1.0, "duration", None)
         assert result[0].channels["duration"].score == 5.0
         assert result.to_pandas().loc[0, "duration_score"] == 5.0
-        assert "duration 1.000" in result._repr_html_()  # type: ignore[attr-defined]
+        assert isinstance(result, NotebookResult)
+        assert "duration 1.000" in result._repr_html_()
         # together with another channel: "medium" has the word (weight .6) and a third of the duration (.4)
         both = lib.search("medium", weights={"duration": 0.4, "lexical": 0.6})
         assert [hit.video_title for hit in both] == ["medium", "long", "short"]

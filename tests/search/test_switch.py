@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, wait
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,9 @@ def test_threads_search_while_the_set_is_switched_back_and_forth(library: TwoSet
                 seen.append(found)
                 changed.notify()
 
+    def has_found(enough: int) -> bool:
+        return len(seen) >= enough or bool(failures)
+
     threads = [threading.Thread(target=search, args=(number,)) for number in range(3)]
     for thread in threads:
         thread.start()
@@ -169,7 +173,7 @@ def test_threads_search_while_the_set_is_switched_back_and_forth(library: TwoSet
             enough = len(seen) + 3
             library.store.switch_set(NEW_ID if turn % 2 == 0 else OLD_ID)
             with changed:
-                assert changed.wait_for(lambda enough=enough: len(seen) >= enough or failures, 60)  # type: ignore[misc]
+                assert changed.wait_for(partial(has_found, enough), 60)
     finally:
         stop.set()
         for thread in threads:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heimdex_core.errors import InvalidWeights
-from heimdex_core.search.plan import plan_of
-from heimdex_core.search.weights import as_text, checked, share_out
+from heimdex_core.search.fusion.base import share_out
+from heimdex_core.search.plan import as_text, checked, plan_of
 from heimdex_core.types import Space
 
 PLAN = plan_of({"text": Space("text/mini", "text", "m", "1", 4), "vision": Space("vision/p", "vision", "p", "1", 4)})

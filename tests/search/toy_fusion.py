@@ -9,8 +9,8 @@ from heimdex_core.search.fusion.base import (
     FusionSpec,
     Part,
     ScoredScenes,
-    effective_weights,
     ranking,
+    share_out,
     taking_part,
 )
 
@@ -23,7 +23,7 @@ class Borda:
     def fuse(self, channels: Mapping[str, ScoredScenes], weights: Mapping[str, float]) -> Fused:
         """See Fusion.fuse."""
         offered = taking_part(channels, weights)
-        shares = effective_weights(weights, offered)
+        shares = share_out(weights, offered)
         parts = {}
         for name, scored in offered.items():
             points = {scene_id: float(len(scored.hits) - rank + 1) for scene_id, rank in scored.ranks().items()}

@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import heimdex_core.store.store  # noqa: F401  loaded before forking
 from heimdex_core import files
@@ -90,8 +91,8 @@ def run(operation: str, root: Path, extra: str, at_step: Callable[[int], object]
         code = 1
         try:
             files.crash_point = point
-            os.replace = replace  # type: ignore[assignment]
-            operate(operation, root, extra)
+            with mock.patch.object(os, "replace", replace):
+                operate(operation, root, extra)
             code = 0
         finally:
             os._exit(code)

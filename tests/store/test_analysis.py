@@ -29,7 +29,7 @@ def test_terms(text: str, expected: list[str]) -> None:
 
 
 def test_positions_refer_to_the_text_as_it_was_given() -> None:
-    assert tokens("Big 어두운") == [Token("big", 0, 3), Token("어두", 4, 6), Token("두운", 5, 7)]
+    assert list(tokens("Big 어두운")) == [Token("big", 0, 3), Token("어두", 4, 6), Token("두운", 5, 7)]
 
 
 def test_decomposed_korean_is_the_same_word() -> None:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from heimdex_core.errors import NestedTransaction
+from heimdex_core.store import locks
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.locks import FileLock, catalog_lock, holder, index_lock, video_lock
@@ -23,15 +26,32 @@ with FileLock(Path(sys.argv[1]), rank=1).hold():
 """
 
 
-def test_waiting_reports_the_holder_and_then_gets_the_lock(tmp_path: Path) -> None:
+class Messages(logging.Handler):
+    """Keeps the messages of a logger."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+        self.first = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen.append(record.getMessage())
+        self.first.set()
+
+
+@pytest.fixture
+def messages() -> Iterator[Messages]:
+    handler = Messages()
+    locks.log.addHandler(handler)
+    yield handler
+    locks.log.removeHandler(handler)
+
+
+def test_waiting_reports_the_holder_and_then_gets_the_lock(
+    tmp_path: Path, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "REPORT_AFTER_S", 0.05)
     path = tmp_path / "some.lock"
-    reported = threading.Event()
-    seen: list[tuple[str, int | None]] = []
-
-    def on_wait(name: str, pid: int | None, seconds: float) -> None:
-        seen.append((name, pid))
-        reported.set()
-
     child = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -41,19 +61,19 @@ def test_waiting_reports_the_holder_and_then_gets_the_lock(tmp_path: Path) -> No
     got = threading.Event()
 
     def wait_for_it() -> None:
-        with FileLock(path, rank=1, on_wait=on_wait, report_after_s=0.05).hold():
+        with FileLock(path, rank=1).hold():
             got.set()
 
     waiter = threading.Thread(target=wait_for_it)
     waiter.start()
-    assert reported.wait(60)
-    assert seen == [("some.lock", child.pid)]
+    assert messages.first.wait(60)
+    assert messages.seen == [f"waiting for some.lock for 0 s; process {child.pid} holds it"]
     assert not got.is_set()
     child.stdin.close()
     waiter.join(60)
     child.wait(60)
     assert got.is_set()
-    assert len(seen) == 1
+    assert len(messages.seen) == 1
 
 
 def test_a_killed_holder_gives_the_lock_back(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -20,8 +22,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return made
 
 
-def sql(store: Store, query: str, params: object = (), user_id: str = "local") -> pd.DataFrame:
-    return store.reader().view().sql(query, params, user_id=user_id)  # type: ignore[arg-type]
+def sql(
+    store: Store, query: str, params: Sequence[Any] | Mapping[str, Any] = (), user_id: str = "local"
+) -> pd.DataFrame:
+    return store.reader().view().sql(query, params, user_id=user_id)
 
 
 def test_tables(store: Store) -> None:

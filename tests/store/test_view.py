@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from heimdex_core.errors import (
@@ -18,8 +17,7 @@ from heimdex_core.errors import (
     VideoNotFound,
     ViewOutdated,
 )
-from heimdex_core.store import Store, vectors, visible
-from heimdex_core.store.reader import Reader
+from heimdex_core.store import Store, vectors
 from heimdex_core.store.view import View
 from heimdex_core.types import Space, Video, make_scene_id
 from tests.store.making import (
@@ -321,14 +319,3 @@ def test_a_generation_number_that_is_used_again_is_another_generation(store: Sto
     assert again.generation == number
     assert said(idle.view(), video) == ["third"]
     assert list(idle.view().sql("select transcript from scenes", user_id="local")["transcript"]) == ["third"]
-
-
-def test_a_library_that_published_no_set_has_the_spaces_it_was_opened_with(store: Store) -> None:
-    add(store, "one", ("words",))
-    table = pq.read_table(store.paths.visible)
-    kept = {name: value for name, value in table.schema.metadata.items() if name != b"set"}
-    visible.write(store.paths.visible, table.replace_schema_metadata(kept))
-    view = Reader(store.paths, SPACES, store.catalog).view()
-    assert view.snapshot.model_set is None
-    assert (view.set_id, view.spaces) == (1, SPACES)
-    assert len(view.vector_search(TEXT, axis(0, 8), k=9, user_id="local")) == 1

@@ -10,9 +10,8 @@ import pytest
 
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store import Store, visible
-from heimdex_core.store.sidecar import space_to_json
 from heimdex_core.store.transaction import to_us
-from heimdex_core.types import ModelSet
+from heimdex_core.types import ModelSet, to_json
 from tests.store.making import OTHER_SPACES, SPACES, add, commit_in, new_store, other_set
 
 
@@ -35,8 +34,7 @@ def write_metadata(store: Store, values: dict[str, str]) -> None:
 def make_format_1(store: Store) -> None:
     """What the version before format 2 published: of the active set only its number and spaces."""
     active = store.sets.active()
-    spaces = {role: space_to_json(space) for role, space in active.spaces.items()}
-    value = json.dumps({"set_id": active.set_id, "spaces": spaces})
+    value = json.dumps({"set_id": active.set_id, "spaces": to_json(active.spaces)})
     write_metadata(store, {"revision": metadata(store)["revision"], "format": "1", "set": value})
 
 
@@ -103,3 +101,11 @@ def test_a_set_that_cannot_be_parsed_is_damage(store: Store) -> None:
             visible.read(store.paths.visible)
         with pytest.raises(LibraryDamaged, match=r"visible\.parquet"):
             visible.read_active_set(store.paths.visible)
+
+
+def test_a_file_without_a_set_is_damage(store: Store) -> None:
+    values = metadata(store)
+    del values["set"]
+    write_metadata(store, values)
+    with pytest.raises(LibraryDamaged, match=r"visible\.parquet"):
+        visible.read(store.paths.visible)

@@ -116,11 +116,13 @@ def encode_frames(
 ) -> Path:
     """RGB pictures shown at exactly `times_s` (to the millisecond)."""
     with av.open(str(path), "w") as out:
-        stream = None
+        stream: av.VideoStream | None = None
         for image, time_s in zip(images, times_s, strict=True):
             if stream is None:
                 options = {"preset": "ultrafast"} if codec == "libx264" else {}
-                stream = out.add_stream(codec, rate=25, options=options)
+                added = out.add_stream(codec, rate=25, options=options)
+                assert isinstance(added, av.VideoStream)
+                stream = added
                 stream.height, stream.width = image.shape[:2]
                 stream.pix_fmt = pixel_format
                 stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
@@ -145,6 +147,7 @@ def rewrite_packets(source: Path, target: Path, change: Callable[[str, float, by
         for packet in inp.demux():
             if packet.dts is None:
                 continue
+            assert packet.pts is not None
             new = av.Packet(change(packet.stream.type, float(packet.pts * packet.time_base), bytes(packet)))
             new.pts, new.dts, new.duration = packet.pts, packet.dts, packet.duration
             new.time_base, new.is_keyframe = packet.time_base, packet.is_keyframe

@@ -7,6 +7,7 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -122,7 +123,8 @@ class SmallModels:
             model.space.name: model for model in (self._text, self._vision)
         }
         for kind, spec in self.choice.extras:
-            model = {"text": LetterText, "vision": MeanColour}[kind](spec.partition(":")[2])
+            revision = spec.partition(":")[2]
+            model = LetterText(revision) if kind == "text" else MeanColour(revision)
             self.spaces[model.space.name] = model.space
             self._encoders[model.space.name] = model
         if captions:
@@ -151,7 +153,7 @@ def add_set(store: Store, models: SmallModels) -> ModelSet:
     return store.sets.add("small", models.choice.to_dict(), models.spaces)
 
 
-def settings(**changes: object) -> Settings:
+def settings(**changes: Any) -> Settings:
     """The defaults, whatever the environment says, with quick retries."""
     return Settings(_env_file=None, **{"retry_backoff_s": 0.01, **changes})
 

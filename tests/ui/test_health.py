@@ -51,7 +51,7 @@ def test_everything_is_fine(library: FakeLibrary, tmp_path: Path) -> None:
     checks = answer.json()["checks"]
     assert set(checks) == {"catalog", "jobs", "models", "disk"}
     assert all(check["ok"] and check["latency_ms"] >= 0 for check in checks.values())
-    assert list(tmp_path.iterdir()) == []  # the file of the disk check is removed
+    assert list(tmp_path.iterdir()) == []  # the disk check has removed its file
 
 
 def failing(answer: Any) -> dict[str, str]:
@@ -74,6 +74,7 @@ def test_a_disk_that_is_full(library: FakeLibrary) -> None:
     assert failing(ask(library, "/health/ready", RUNNING)) == {"disk": "DISK_FULL"}
 
 
+@pytest.mark.expect_errors
 def test_an_unexpected_error_is_reported_without_its_text(
     library: FakeLibrary, caplog: pytest.LogCaptureFixture
 ) -> None:

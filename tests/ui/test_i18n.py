@@ -1,4 +1,4 @@
-"""The texts of the app: the same keys and fields in both languages, and a text for every key that is used."""
+"""The texts of the app: the same keys and fields in both languages, no key missing, no key unused."""
 
 from __future__ import annotations
 
@@ -8,21 +8,37 @@ import re
 import string
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from heimdex_core.errors import DiskFull, DurationMismatch, FileTooLarge, VideoTooLong, error_classes
+from heimdex_core.errors import (
+    DiskFull,
+    DurationMismatch,
+    FileTooLarge,
+    InvalidTransition,
+    ModelBroken,
+    RenderFailed,
+    StageFailed,
+    UnknownName,
+    VideoTooLong,
+    error_classes,
+)
 from heimdex_core.ingest import stages
+from heimdex_core.jobs.status import WorkerState
+from heimdex_core.jobs.supervisor import SupervisorState
+from heimdex_core.models.profiles import ALL_KINDS, PROFILES
+from heimdex_core.models.profiles import REASONS as PROFILE_REASONS
 from heimdex_core.search.channels import CHANNELS
 from heimdex_core.search.channels.base import REASONS
-from heimdex_core.settings import PRESETS
+from heimdex_core.settings import PRESETS, DetectorName
 from heimdex_core.types import ExportState, VideoState
-from ui.i18n import describe_error, pick_language, translate, words
-from ui.languages import LANGUAGES
-from ui.navigation import NAMES
+from tests.ui.test_notes import codes as note_codes
+from ui.i18n import LANGUAGES, SPEECH_LANGUAGES, app_template, describe_error, pick_language, texts, translate
+from ui.page import NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
-EN, KO = words("en"), words("ko")
+EN, KO = texts("en"), texts("ko")
 ERROR_KEY = re.compile(r"error\.(?P<code>[A-Z_]+)\.(?P<part>message|hint)")
 
 
@@ -32,8 +48,8 @@ def fields(text: str) -> set[str]:
 
 def in_file(language: str) -> dict[str, str]:
     """The texts that a language's own file has."""
-    texts: dict[str, str] = json.loads((ROOT / "ui" / "i18n" / f"{language}.json").read_text(encoding="utf-8"))
-    return texts
+    own: dict[str, str] = json.loads((ROOT / "ui" / "i18n" / f"{language}.json").read_text(encoding="utf-8"))
+    return own
 
 
 def test_both_languages_have_the_same_keys() -> None:
@@ -45,7 +61,7 @@ def test_texts_have_the_same_fields_in_both_languages() -> None:
 
 
 def test_no_text_is_empty() -> None:
-    assert [key for texts in (EN, KO) for key, text in texts.items() if not text.strip()] == []
+    assert [key for language in (EN, KO) for key, text in language.items() if not text.strip()] == []
 
 
 def test_korean_uses_one_level_of_politeness() -> None:
@@ -53,16 +69,20 @@ def test_korean_uses_one_level_of_politeness() -> None:
     assert [key for key, text in KO.items() if re.search(r"니다[.!?]?($|\s)", text)] == []
 
 
+def test_korean_has_no_alternative_particles() -> None:
+    assert [key for key, text in KO.items() if re.search(r"을\(를\)|이\(가\)|은\(는\)|\(으\)로|\(이\)", text)] == []
+
+
 # --- texts of the core ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_error_has_a_text(language: str) -> None:
-    texts, wrong = words(language), []
+    own, wrong = texts(language), []
     for code, cls in error_classes().items():
         details = fields(cls.message_template) | fields(cls.hint_template)
         for part in ("message", "hint"):
-            text = texts.get(f"error.{code}.{part}")
+            text = own.get(f"error.{code}.{part}")
             if text is None:
                 wrong.append(f"{code} has no {part}")
             elif not fields(text) <= details:
@@ -70,20 +90,31 @@ def test_every_error_has_a_text(language: str) -> None:
     assert wrong == []
 
 
+def class_texts() -> dict[str, str]:
+    """The English texts of errors as the app derives them from the classes."""
+    found: dict[str, str] = {}
+    for code, cls in error_classes().items():
+        found[f"error.{code}.message"] = app_template(code, cls.message_template)
+        found[f"error.{code}.hint"] = app_template(code, cls.hint_template)
+    return found
+
+
 def test_english_error_texts_are_those_of_the_classes() -> None:
     own = in_file("en")
-    for code, cls in error_classes().items():
-        for part, template in (("message", cls.message_template), ("hint", cls.hint_template)):
-            key = f"error.{code}.{part}"
-            assert EN[key] == own.get(key, template)
+    assert [key for key, text in class_texts().items() if EN[key] != own.get(key, text)] == []
 
 
-def test_the_english_file_does_not_repeat_the_classes() -> None:
-    """It has a text of its own only where the app says something else than the command line."""
-    templates: dict[str, str] = {}
-    for code, cls in error_classes().items():
-        templates |= {f"error.{code}.message": cls.message_template, f"error.{code}.hint": cls.hint_template}
-    assert [key for key, text in in_file("en").items() if text == templates.get(key)] == []
+def test_the_english_file_repeats_no_text_of_the_classes() -> None:
+    """It has a text of its own only if the app says something else than the command line."""
+    core = class_texts()
+    assert [key for key, text in in_file("en").items() if text == core.get(key)] == []
+
+
+def test_units_and_technical_reasons_are_removed_from_error_texts() -> None:
+    full, short = "{name} has {size_bytes} bytes in {limit_s} s: {reason}", "{name} has {size_bytes} in {limit_s}"
+    assert app_template("A_CODE", full) == f"{short}."
+    assert app_template("INVALID_VALUE", full) == f"{short}: {{reason}}"
+    assert app_template("A_CODE", "5 bytes: {reason} of {name}") == "5 bytes: {reason} of {name}"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -93,28 +124,40 @@ def test_there_are_no_texts_of_errors_that_do_not_exist(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_stage_has_a_label(language: str) -> None:
-    assert [spec.name for spec in stages.SPECS if not spec.label.get(language, "").strip()] == []
-    assert {name: words(language).get(f"stage.{name}") for name in (spec.name for spec in stages.SPECS)} == {
-        spec.name: spec.label[language] for spec in stages.SPECS
-    }
+def test_the_labels_of_stages_and_channels_are_those_of_the_core(language: str) -> None:
+    labels = {f"stage.{spec.name}": spec.label[language] for spec in stages.SPECS}
+    labels |= {f"channel.{spec.kind}": spec.label[language] for spec in CHANNELS}
+    assert {key: texts(language).get(key) for key in labels} == labels
+    assert [key for key in labels if key in in_file(language)] == []
 
 
-EXPECTED = {
-    "state.": [str(state) for state in VideoState],
-    "export.": [str(state) for state in ExportState if state is not ExportState.COMPLETED],
-    "abstain.": list(REASONS),
-    "preset.": list(PRESETS),
-    "nav.": list(NAMES),
+CORE_NAMES = {
+    "abstain.": [*REASONS],
     "channel.": [spec.kind for spec in CHANNELS],
-    "model.": ["speech", "text", "vision"],
-    "worker.": ["starting", "idle", "working", "stopping", "stopped", "running", "waiting", "elsewhere"],
+    "detector.": get_args(DetectorName),
+    "export.": [str(state) for state in ExportState if state is not ExportState.COMPLETED],
+    "kind.": [*(f"{kind}_model" for kind in ALL_KINDS), "spoken_language"],
+    "migration.": ["running", "done", "failed", "cancelled", "interrupted"],
+    "model.": ALL_KINDS,
+    "model.state.": ["ready", "missing", "broken"],
+    "models.about.": PROFILES,
+    "models.device.": ["cpu", "cuda"],
+    "models.example.": ALL_KINDS,
+    "nav.": NAMES,
+    "note.": note_codes(),
+    "preset.": PRESETS,
+    "profile.reason.": PROFILE_REASONS,
+    "speech.": SPEECH_LANGUAGES,
+    "stage.": [*(spec.name for spec in stages.SPECS), "render"],
+    "state.": [str(state) for state in VideoState],
+    "worker.": {*get_args(SupervisorState), *get_args(WorkerState)},
 }
+"""The names of the core that the app has a text for, by the prefix of their keys."""
 
 
-@pytest.mark.parametrize("prefix", EXPECTED)
+@pytest.mark.parametrize("prefix", CORE_NAMES)
 def test_every_name_of_the_core_has_a_text(prefix: str) -> None:
-    assert [name for name in EXPECTED[prefix] if prefix + name not in EN] == []
+    assert [name for name in CORE_NAMES[prefix] if prefix + name not in EN] == []
 
 
 # --- keys that are used ---------------------------------------------------------------------------
@@ -124,42 +167,81 @@ def source_files() -> list[Path]:
     return [*sorted((ROOT / "ui").rglob("*.py")), *sorted((ROOT / "pages").glob("*.py"))]
 
 
-def used_keys(path: Path) -> Iterator[tuple[str, str]]:
-    """(function, key or regular expression) of every t(...) in a file; f-strings match by their fixed parts."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
+def used_keys(tree: ast.Module) -> Iterator[str]:
+    """Regular expressions of the keys in a file's calls of t, tn, t_or and translate.
+
+    The values of an f-string are groups. A key in a conditional expression is found in both branches.
+    """
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
-        if node.func.id not in ("t", "tn", "t_or"):
+        position = {"t": 0, "tn": 0, "t_or": 0, "translate": 1}.get(node.func.id)
+        if position is None or len(node.args) <= position:
             continue
-        first = node.args[0]
-        if isinstance(first, ast.Constant):
-            yield node.func.id, re.escape(str(first.value))
-        elif isinstance(first, ast.JoinedStr):
-            parts = [re.escape(str(p.value)) if isinstance(p, ast.Constant) else r"[\w.]+" for p in first.values]
-            yield node.func.id, "".join(parts)
-        elif isinstance(first, ast.IfExp):
-            for branch in (first.body, first.orelse):
-                if isinstance(branch, ast.Constant):
-                    yield node.func.id, re.escape(str(branch.value))
+        key = node.args[position]
+        for branch in (key.body, key.orelse) if isinstance(key, ast.IfExp) else (key,):
+            pattern = "".join(key_patterns(branch))
+            if pattern:
+                yield from [rf"{pattern}\.one", rf"{pattern}\.other"] if node.func.id == "tn" else [pattern]
+
+
+def key_patterns(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Constant):
+        yield re.escape(str(node.value))
+    elif isinstance(node, ast.JoinedStr):
+        for part in node.values:
+            yield re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"([\w.]+)"
+
+
+def strings(tree: ast.Module) -> set[str]:
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 def test_every_key_that_is_used_exists() -> None:
     missing, count = [], 0
     for path in source_files():
-        for function, pattern in used_keys(path):
+        for pattern in used_keys(ast.parse(path.read_text(encoding="utf-8"))):
             count += 1
-            forms = [pattern + r"\.one", pattern + r"\.other"] if function == "tn" else [pattern]
-            missing += [(path.name, form) for form in forms if not any(re.fullmatch(form, key) for key in EN)]
+            if not any(re.fullmatch(pattern, key) for key in EN):
+                missing.append((path.name, pattern))
     assert missing == []
     assert count > 200, "the keys are found"
 
 
-def test_korean_is_only_in_its_file() -> None:
-    """A Korean text in the source would be a text that does not go through the keys."""
-    names_of_languages = ROOT / "ui" / "languages.py"
+def test_every_key_in_the_files_is_used() -> None:
+    """The variable part of a key is written in the same file, or it is a name of the core."""
+    used = {f"{prefix}{name}" for prefix, names in CORE_NAMES.items() for name in names}
+    used |= {f"error.{code}.{part}" for code in error_classes() for part in ("message", "hint")}
     for path in source_files():
-        if path != names_of_languages:
-            assert not re.search(r"[가-힣]", path.read_text(encoding="utf-8")), path
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        written = strings(tree) | {str(number) for number in range(10)}
+        for pattern in used_keys(tree):
+            matches = [(key, re.fullmatch(pattern, key)) for key in EN]
+            used |= {key for key, match in matches if match is not None and written.issuperset(match.groups())}
+    assert sorted(set(in_file("en")) - used) == []
+    assert sorted(set(in_file("ko")) - used) == []
+
+
+def test_an_unused_key_is_found() -> None:
+    """The search above works: it finds the uses in a small source, and nothing else."""
+    source = """
+names = ("first", "second")
+t("a.plain"); tn("a.count", 2); t("a.yes" if names else "a.no"); t_or(f"b.{name}", ""); other("a.not_used")
+translate(language, f"c.{code}.hint")
+"""
+    found = list(used_keys(ast.parse(source)))
+    keys = ["a.plain", "a.count.one", "a.count.other", "a.yes", "a.no", "b.first", "c.x.hint"]
+    assert [key for key in keys if not any(re.fullmatch(pattern, key) for pattern in found)] == []
+    assert not any(re.fullmatch(pattern, "a.not_used") for pattern in found)
+    assert {"first", "second"} <= strings(ast.parse(source))
+
+
+def test_korean_is_only_in_its_file() -> None:
+    """A Korean text in the source would be a text that has no key."""
+    languages = ROOT / "ui" / "i18n" / "__init__.py"
+    for path in source_files():
+        korean = re.findall(r"[가-힣]+", path.read_text(encoding="utf-8"))
+        assert korean == ([LANGUAGES["ko"]] if path == languages else []), path
 
 
 # --- errors as they are shown ---------------------------------------------------------------------
@@ -167,15 +249,39 @@ def test_korean_is_only_in_its_file() -> None:
 
 def test_errors_are_shown_with_readable_numbers() -> None:
     too_large = FileTooLarge(filename="a.mp4", size_bytes=1_300_000_000, limit_bytes=1_073_741_824)
-    assert describe_error(too_large.to_dict(), "en")[0] == "a.mp4 has 1.3 GB; the limit is 1 GiB."
-    assert describe_error(too_large.to_dict(), "ko")[0] == "a.mp4의 크기는 1.3 GB예요. 최대 1 GiB까지 올릴 수 있어요."
+    assert describe_error(too_large.to_dict(), "en")[0] == "a.mp4 is too large (1.3 GB); the limit is 1 GiB."
+    assert (
+        describe_error(too_large.to_dict(), "ko")[0] == "a.mp4 파일이 너무 커요(1.3 GB). 최대 1 GiB까지 올릴 수 있어요."
+    )
     too_long = VideoTooLong(filename="a.mp4", duration_s=3725.0, limit_s=600.0)
-    assert describe_error(too_long.to_dict(), "en")[0] == "a.mp4 lasts 1:02:05; the limit is 10:00."
+    assert describe_error(too_long.to_dict(), "en")[0] == "a.mp4 is 1:02:05 long; the limit is 10:00."
     mismatch = DurationMismatch(filename="a.mp4", claimed_s=100.0, measured_s=5.04)
-    assert describe_error(mismatch.to_dict(), "en")[0] == "a.mp4 says it lasts 1:40 but holds 5 s."
-    assert describe_error(mismatch.to_dict(), "ko")[0] == "a.mp4의 길이 정보는 1:40인데 실제로는 5초예요."
+    message = "The header of a.mp4 claims 1:40, but the file contains 5 s."
+    assert describe_error(mismatch.to_dict(), "en")[0] == message
+    message = "a.mp4의 파일 정보에 적힌 길이는 1:40인데 실제 길이는 5초예요."
+    assert describe_error(mismatch.to_dict(), "ko")[0] == message
     full = DiskFull(what="a", needed_bytes=999, free_bytes=0)
-    assert describe_error(full.to_dict(), "en")[0] == "The disk is full: 999 B are needed, 0 B are free."
+    message = "There is not enough disk space for writing a: 999 B needed, 0 B free."
+    assert describe_error(full.to_dict(), "en")[0] == message
+
+
+def test_a_technical_reason_is_not_shown() -> None:
+    broken = ModelBroken(name="e5", reason="Traceback: /tmp/x")
+    assert describe_error(broken.to_dict(), "en")[0] == "The model e5 cannot be used."
+    failed = RenderFailed(reason="no frame of clip 2 can be decoded")
+    assert describe_error(failed.to_dict(), "en")[0].endswith("rendered: no frame of clip 2 can be decoded")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_names_of_the_core_are_shown_as_labels(language: str) -> None:
+    failed = StageFailed(stage="transcript", reason="x")
+    assert stages.find("transcript").label[language] in describe_error(failed.to_dict(), language)[0]
+    refused = InvalidTransition(state="processing", wanted="deleted")
+    assert translate(language, "state.processing") in describe_error(refused.to_dict(), language)[0]
+    unknown = UnknownName(kind="speech model", name="smal", known="small")
+    assert translate(language, "kind.speech_model") in describe_error(unknown.to_dict(), language)[0]
+    newer = StageFailed(stage="of_a_newer_core", reason="x")
+    assert "of_a_newer_core" in describe_error(newer.to_dict(), language)[0]
 
 
 def test_an_error_of_a_newer_core_keeps_its_own_text() -> None:

@@ -1,4 +1,4 @@
-"""What the pages show of models, downloads, moves and videos that are indexed again."""
+"""What the pages show of models, downloads, switching to other models, and re-indexed videos."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ import pytest
 from heimdex_core.errors import Cancelled, HubUnreachable, ModelBroken, MoveIncomplete, StageFailed
 from heimdex_core.ingest import stages
 from heimdex_core.library.migration import MigrationStatus
+from heimdex_core.models import families
 from heimdex_core.models.download.background import DownloadStatus
-from heimdex_core.models.profiles import PROFILES, REASONS, ModelChoice
+from heimdex_core.models.profiles import ModelChoice
 from heimdex_core.settings import DetectorName, Settings
 from heimdex_core.types import ModelSet, StageProgress, Video, VideoState
 from tests.ui.fakes import at_work
-from ui import again_form
-from ui.i18n import describe_error, words
-from ui.languages import LANGUAGES, SPEECH_LANGUAGES
-from ui.views import models, moving, videos
-from ui.views.moving import Kept, Target
+from ui import reindex_form
+from ui.i18n import describe_error, translate
+from ui.views import migration, models, videos
+from ui.views.migration import ChosenModels, OldSets
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 OLD = ModelSet(1, "offline", {}, {}, NOW)
 NEW = ModelSet(2, "laptop", {}, {}, NOW, is_active=True)
 HERE = Path("/models")
-LACKING = Target("laptop", ("laptop",), HERE, bytes_missing=2_500_000_000, free_bytes=10_000_000_000, licences=("MIT",))
-READY = Target("laptop", ("laptop",), HERE, is_here=True)
+MISSING = ChosenModels(
+    "laptop", ("laptop",), HERE, bytes_missing=2_500_000_000, free_bytes=10_000_000_000, licences=("MIT",)
+)
+READY = ChosenModels("laptop", ("laptop",), HERE, is_downloaded=True)
 
 
 @pytest.fixture(autouse=True)
@@ -46,27 +48,17 @@ def names(card: dict[str, Any]) -> list[str]:
     return [action["name"] for action in card["actions"]]
 
 
-def pulling(state: Any, **more: Any) -> DownloadStatus:
+def downloading(state: Any, **more: Any) -> DownloadStatus:
     return DownloadStatus(more.pop("names", ("laptop",)), state, "/models", **more)
 
 
-# --- texts ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_name_of_models_and_moves_has_a_text(language: str) -> None:
-    wanted = [f"profile.reason.{code}" for code in REASONS]
-    wanted += [f"models.about.{profile}" for profile in PROFILES]
-    wanted += [f"speech.{code}" for code in SPEECH_LANGUAGES]
-    wanted += [f"detector.{name}" for name in get_args(DetectorName)]
-    wanted += [f"move.{state}" for state in ("running", "done", "failed", "cancelled", "interrupted")]
-    assert [key for key in wanted if key not in words(language)] == []
+# --- forms ----------------------------------------------------------------------------------------
 
 
 def test_each_detector_has_its_threshold() -> None:
-    assert set(again_form.THRESHOLDS) == set(get_args(DetectorName))
+    assert set(reindex_form.THRESHOLDS) == set(get_args(DetectorName))
     settings = Settings()
-    for name, step, most in again_form.THRESHOLDS.values():
+    for name, step, most in reindex_form.THRESHOLDS.values():
         assert step / 10 <= getattr(settings, name) <= most
 
 
@@ -85,7 +77,7 @@ def test_each_detector_has_its_threshold() -> None:
     ],
 )
 def test_a_name_becomes_a_spec(kind: str, written: str, spec: str) -> None:
-    assert models.spec_of(kind, written) == spec
+    assert families.spec_of(kind, written) == spec
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -93,7 +85,7 @@ def test_a_name_becomes_a_spec(kind: str, written: str, spec: str) -> None:
 
 def test_a_profile_that_is_missing_shows_its_download() -> None:
     choice = models.profile_choice("laptop")
-    rows = models.rows(
+    rows = models.table_rows(
         [dict(model, state="missing", size_bytes=0, revision="") for model in described(choice)],
         "to download",
         with_problems=False,
@@ -119,12 +111,12 @@ def test_a_broken_model_shows_message_and_hint() -> None:
     choice = models.profile_choice("offline")
     broken = ModelBroken(name="palette", reason="x").to_dict()
     rows = described(choice)
-    rows[0] |= {"note": "rough: about every second word may be wrong"}
+    rows[0] |= {"note": "rough: about half of the words may be wrong"}
     rows[1] |= {"role": "text/x", "dim": 384, "licence": "see the model's page"}
     rows[2] |= {"state": "broken", "error": broken}
-    speech, text, vision = models.rows(rows, "missing")
-    assert (speech["note"], speech["problem"]) == ("rough: about every second word may be wrong", None)
-    assert (text["label"], text["note"], text["licence"]) == ("text · besides", "384-d", "see the model's page")
+    speech, text, vision = models.table_rows(rows, "missing")
+    assert (speech["note"], speech["problem"]) == (translate("en", "models.rough"), None)
+    assert (text["label"], text["note"], text["licence"]) == ("text · additional", "384-d", "see the model's page")
     assert vision["state_label"] == "broken"
     message, hint = describe_error(broken, "en")
     assert vision["problem"] == {"message": message, "hint": hint}
@@ -134,124 +126,143 @@ def test_a_broken_model_shows_message_and_hint() -> None:
 
 
 def test_missing_models_are_offered_with_their_size() -> None:
-    card = moving.target_card(LACKING, None, None)
-    assert (card["title"], names(card)) == ("2.5 GB to download", ["pull"])
-    assert card["sub"] == "10.0 GB free on the disk · into /models · licences: MIT"
+    card = migration.chosen_models_card(MISSING, None, None)
+    assert (card["title"], names(card)) == ("2.5 GB to download", ["download"])
+    assert card["sub"] == "10.0 GB free on disk · folder /models · licences: MIT"
     assert card["actions"][0]["value"] == ["laptop"]
     assert not card["problems"]
 
 
 def test_too_little_disk_space_is_shown_before_the_download() -> None:
-    small = Target("laptop", ("laptop",), HERE, bytes_missing=2_500_000_000, free_bytes=2_600_000_000,
+    small = ChosenModels("laptop", ("laptop",), HERE, bytes_missing=2_500_000_000, free_bytes=2_600_000_000,
                    keep_free_bytes=200_000_000)  # fmt: skip
-    card = moving.target_card(small, None, None)
-    assert card["problems"][0]["message"] == "2.7 GB are needed, 2.6 GB are free."
+    card = migration.chosen_models_card(small, None, None)
+    assert card["problems"][0]["message"] == "Not enough disk space: 2.7 GB needed, 2.6 GB free."
 
 
 def test_a_download_shows_bytes_rate_and_time_left() -> None:
-    now = pulling("downloading", repo="a/b", file="model.bin", bytes_done=5e8, bytes_total=2e9, bytes_per_s=1e7,
+    now = downloading("downloading", repo="a/b", file="model.bin", bytes_done=5e8, bytes_total=2e9, bytes_per_s=1e7,
                   seconds_left=150.0)  # fmt: skip
-    card = moving.target_card(LACKING, now, None)
+    card = migration.chosen_models_card(MISSING, now, None)
     assert card["text"] == "500 MB of 2.0 GB · 10.0 MB/s · about 2 min left"
-    assert (card["sub"], card["fraction"], names(card)) == ("a/b · model.bin", 0.25, ["stop_pull"])
+    assert (card["sub"], card["fraction"], names(card)) == ("a/b · model.bin", 0.25, ["cancel_download"])
 
 
 def test_a_download_waits_for_another_one() -> None:
-    other = pulling("downloading", names=("studio",), bytes_done=5, bytes_total=20)
-    card = moving.target_card(LACKING, other, None)
+    other = downloading("downloading", names=("studio",), bytes_done=5, bytes_total=20)
+    card = migration.chosen_models_card(MISSING, other, None)
     assert card["text"] == "Another download is running: studio · 25 %"
-    assert [(one["name"], one["disabled"]) for one in card["actions"]] == [("stop_pull", False), ("pull", True)]
+    assert [(one["name"], one["disabled"]) for one in card["actions"]] == [
+        ("cancel_download", False),
+        ("download", True),
+    ]
 
 
 def test_a_failed_download_can_be_continued() -> None:
     lost = HubUnreachable(endpoint="https://hub", name="laptop", reason="x").to_dict()
-    card = moving.target_card(LACKING, pulling("failed", error=lost), None)
+    card = migration.chosen_models_card(MISSING, downloading("failed", error=lost), None)
     assert card["problems"][0]["message"] == "The model hub https://hub cannot be reached."
     assert (card["text"], card["actions"][0]["label"]) == ("", "Download")
-    card = moving.target_card(LACKING, pulling("failed", error=lost, bytes_done=5, bytes_total=20), None)
-    assert card["text"] == "What has arrived is kept: run it again and it goes on from there."
-    assert card["actions"][0]["label"] == "Go on downloading"
+    card = migration.chosen_models_card(MISSING, downloading("failed", error=lost, bytes_done=5, bytes_total=20), None)
+    assert card["text"] == translate("en", "download.kept")
+    assert card["actions"][0]["label"] == "Resume download"
 
 
 def test_damaged_models_can_be_downloaded_again() -> None:
-    broken = Target("laptop", ("laptop",), HERE, error=ModelBroken(name="x", reason="y").to_dict())
-    assert names(moving.target_card(broken, None, None)) == ["mend"]
-    own_folder = Target("custom", (), HERE, error=ModelBroken(name="x", reason="y").to_dict())
-    assert names(moving.target_card(own_folder, None, None)) == []
+    broken = ChosenModels("laptop", ("laptop",), HERE, error=ModelBroken(name="x", reason="y").to_dict())
+    assert names(migration.chosen_models_card(broken, None, None)) == ["repair_download"]
+    own_folder = ChosenModels("custom", (), HERE, error=ModelBroken(name="x", reason="y").to_dict())
+    assert names(migration.chosen_models_card(own_folder, None, None)) == []
 
 
-# --- moves ----------------------------------------------------------------------------------------
+# --- switching to other models --------------------------------------------------------------------
 
 
-def test_there_is_one_move_at_a_time() -> None:
-    card = moving.target_card(READY, None, None)
-    assert (names(card), card["actions"][0]["disabled"]) == (["move"], False)
-    card = moving.target_card(READY, None, MigrationStatus(3, "studio", "running"))
-    assert (card["text"], card["actions"][0]["disabled"]) == ("Another move is running.", True)
-    card = moving.target_card(READY, None, MigrationStatus(3, "laptop", "running", total=4, done=1))
-    assert (card["title"], card["text"], card["actions"]) == ("Moving to the laptop models", "1 of 4 videos", [])
+def test_there_is_one_migration_at_a_time() -> None:
+    card = migration.chosen_models_card(READY, None, None)
+    assert (names(card), card["actions"][0]["disabled"]) == (["migrate"], False)
+    card = migration.chosen_models_card(READY, None, MigrationStatus(3, "studio", "running"))
+    assert (card["text"], card["actions"][0]["disabled"]) == ("The library is already switching to other models.", True)
+    card = migration.chosen_models_card(READY, None, MigrationStatus(3, "laptop", "running", total=4, done=1))
+    assert (card["title"], card["text"], card["actions"]) == ("Switching to the laptop models", "1 of 4 videos", [])
 
 
-def test_a_move_shows_its_progress_and_failures() -> None:
+def test_a_migration_shows_its_progress_and_failures() -> None:
     progress = StageProgress("vision_embedding", 6, 12, 1.0, 2.0, None, "", 0.5)
     failed = {"v2": StageFailed(stage="audio", reason="x").to_dict()}
     status = MigrationStatus(2, "laptop", "running", total=4, done=1, video_id="v1", failed=failed, progress=progress)
     card = shown(status, None)
     assert (card["text"], card["sub"]) == ("1 of 4 videos", f"Autumn · {label('vision_embedding')} · 50 %")
     assert card["fraction"] == pytest.approx(1.5 / 4)
-    assert (card["problems"][0]["title"], names(card)) == ("Rain", ["cancel_move"])
+    assert (card["problems"][0]["title"], names(card)) == ("Rain", ["cancel_migration"])
 
 
-def shown(status: MigrationStatus | None, old: Kept | None, *, active: ModelSet = NEW, confirming: bool = False) -> Any:
+def shown(
+    status: MigrationStatus | None, old: OldSets | None, *, active: ModelSet = NEW, confirming: bool = False
+) -> Any:
     titles = {"v1": "Autumn", "v2": "Rain"}
-    return moving.move_card(status, old, active=active, titles=titles, confirming=confirming)
+    return migration.migration_card(status, old, active=active, titles=titles, confirming=confirming)
 
 
-def test_a_finished_move_can_be_undone_or_the_old_index_removed() -> None:
-    kept = Kept((OLD,), OLD, 193_000)
+def test_a_finished_migration_can_be_undone_or_the_old_index_removed() -> None:
+    kept = OldSets((OLD,), OLD, 193_000)
     card = shown(MigrationStatus(2, "laptop", "done", total=4, done=4), kept)
-    assert (card["title"], names(card)) == ("The library has moved to the laptop models.", ["undo_move", "ask_drop"])
+    title = "The library has switched to the laptop models."
+    assert (card["title"], names(card)) == (title, ["undo_migration", "ask_removal"])
     assert card["sub"] == (
-        "Also kept: what was made with the offline models (193 KB). Undo goes back to the offline models."
+        "The index of the offline models is kept (193 KB). Undo switches back to the offline models."
     )
     asked = shown(MigrationStatus(2, "laptop", "done", total=4, done=4), kept, confirming=True)
-    assert [action["label"] for action in asked["actions"]] == ["Remove and free 193 KB", "Keep it"]
+    assert [action["label"] for action in asked["actions"]] == ["Remove and free 193 KB", "Keep"]
 
 
-def test_sets_of_one_profile_differ_by_their_further_models() -> None:
+def test_sets_of_one_profile_differ_by_their_additional_models() -> None:
     both = ModelSet(2, "offline", {"extra": ["text=sentence:a/b", "vision=openclip:c/d"]}, {}, NOW, is_active=True)
-    card = shown(MigrationStatus(2, "offline", "done", total=4, done=4), Kept((OLD,), OLD, 1000), active=both)
-    assert card["title"] == "The library has moved to the offline models and 2 more."
-    assert card["sub"].endswith("Undo goes back to the offline models.")
+    card = shown(MigrationStatus(2, "offline", "done", total=4, done=4), OldSets((OLD,), OLD, 1000), active=both)
+    assert card["title"] == "The library has switched to the offline models and 2 more."
+    assert card["sub"].endswith("Undo switches back to the offline models.")
 
 
-def test_a_failed_move_can_be_run_again_or_removed() -> None:
+def test_a_failed_migration_can_be_resumed_or_removed() -> None:
     error = MoveIncomplete(missing=1, total=4, profile="laptop").to_dict()
     status = MigrationStatus(2, "laptop", "failed", total=4, done=3, error=error)
     using, made = ModelSet(1, "offline", {}, {}, NOW, is_active=True), ModelSet(2, "laptop", {}, {}, NOW)
-    card = shown(status, Kept((made,), None, 1000), active=using)
-    assert card["title"] == "The move to the laptop models is not complete."
-    assert card["problems"][0]["message"].startswith("1 of 4 videos are not indexed with the new models")
-    assert (names(card), card["actions"][0]["value"]) == (["resume", "ask_drop"], 2)
+    card = shown(status, OldSets((made,), None, 1000), active=using)
+    assert card["title"] == "The switch to the laptop models is incomplete."
+    assert card["problems"][0]["message"] == "1 of 4 videos are not yet indexed with the laptop models."
+    assert (names(card), card["actions"][0]["value"]) == (["resume", "ask_removal"], 2)
     # no undo to a set that is not complete, although it was active before
-    assert names(shown(status, Kept((made,), made, 1000), active=using)) == ["resume", "ask_drop"]
+    assert names(shown(status, OldSets((made,), made, 1000), active=using)) == ["resume", "ask_removal"]
     assert shown(status, None, active=using) is None
 
 
-def test_without_a_move_there_is_no_card() -> None:
+def test_without_a_migration_there_is_no_card() -> None:
     assert shown(None, None) is None
-    assert moving.banner(None, OLD) is None
-    assert moving.banner(MigrationStatus(2, "laptop", "done"), OLD) is None
+    assert migration.migration_banner(None, OLD) is None
+    assert migration.migration_banner(MigrationStatus(2, "laptop", "done"), OLD) is None
 
 
 def test_the_banner_of_other_pages() -> None:
-    card = moving.banner(MigrationStatus(2, "custom", "running", total=1), OLD)
+    card = migration.migration_banner(MigrationStatus(2, "custom", "running", total=1), OLD)
     assert card is not None
-    assert card["title"] == "Moving to the models picked by name"
-    assert card["text"] == "0 of 1 video · search goes on with the offline models"
+    assert card["title"] == "Switching to custom models"
+    assert card["text"] == "0 of 1 video · searches still use the offline models"
 
 
-# --- a video that is indexed again ----------------------------------------------------------------
+def test_labels_of_models_fit_the_particles_of_korean_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The texts have 모델을 and 모델로, which is right only as long as every label ends with that word."""
+    monkeypatch.setattr("ui.state.language", lambda: "ko")
+    extra = ModelSet(2, "custom", {"extra": ["text=sentence:a/b"]}, {}, NOW)
+    labels = [
+        models.choice_label("laptop"),
+        models.choice_label("custom"),
+        models.set_label(NEW),
+        models.set_label(extra),
+    ]
+    assert [text for text in labels if not text.endswith("모델")] == []
+
+
+# --- re-indexed videos ----------------------------------------------------------------------------
 
 
 def video(state: VideoState, **more: Any) -> Video:
@@ -262,19 +273,19 @@ def actions(one: Video) -> list[str]:
     return [action["name"] for action in videos.actions(one)]
 
 
-def test_a_video_that_is_indexed_again_can_be_opened() -> None:
+def test_a_video_that_is_being_re_indexed_can_be_opened() -> None:
     progress = StageProgress("scenes", 4, 12, 0.0, 0.0, 30.0, "", 0.4)
     library: Any = at_work(progress)
     again = video(VideoState.PROCESSING, generation=1)
-    assert (videos.is_there(again), actions(again)) == (True, ["open", "cancel"])
-    card = videos.again_card(library, again)
+    assert (videos.is_available(again), actions(again)) == (True, ["open", "cancel"])
+    card = videos.reindex_card(library, again)
     assert card is not None
     assert (card["title"], card["text"]) == (
-        "Indexing again",
+        "Re-indexing",
         f"{label('scenes')} · stage 4 of 12 · about 30 s left",
     )
     first = video(VideoState.PROCESSING)
-    assert (videos.is_there(first), actions(first)) == (False, ["cancel"])
+    assert (videos.is_available(first), actions(first)) == (False, ["cancel"])
 
 
 def test_a_failed_reindex_is_shown_and_the_video_stays() -> None:
@@ -282,11 +293,11 @@ def test_a_failed_reindex_is_shown_and_the_video_stays() -> None:
     error = StageFailed(stage="scenes", reason="x").to_dict()
     failed = video(VideoState.INDEXED, generation=1, scene_count=3, error=error)
     assert actions(failed) == ["open", "retry", "delete"]
-    card = videos.again_card(library, failed)
+    card = videos.reindex_card(library, failed)
     assert card is not None
-    assert (card["title"], card["tone"]) == ("It could not be indexed again and stays as it was.", "failed")
+    assert (card["title"], card["tone"]) == ("Re-indexing failed. The video is unchanged.", "failed")
     assert [action["value"] for action in card["actions"]] == ["v1"]
     stopped = video(VideoState.INDEXED, generation=1, error=Cancelled().to_dict())
-    assert videos.again_failed(stopped) == "Indexing again was stopped; it stays as it was."
-    assert videos.again_card(library, video(VideoState.INDEXED, generation=1)) is None
+    assert videos.reindex_error(stopped) == "Re-indexing was cancelled. The video is unchanged."
+    assert videos.reindex_card(library, video(VideoState.INDEXED, generation=1)) is None
     assert actions(video(VideoState.INDEXED, generation=1)) == ["open", "delete"]

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ui.i18n import words
+from ui.i18n import texts as texts_in
 from ui.views.videos import note_text
 
 CORE = Path(__file__).resolve().parents[2] / "heimdex_core"
 PACKAGES = ("media", "models", "ingest")
 """Those that write notes; the others only pass them on."""
-EN, KO = words("en"), words("ko")
+EN, KO = texts_in("en"), texts_in("ko")
 CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 
 
@@ -95,10 +95,11 @@ def test_every_note_has_a_text(texts: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("note", "expected"),
     [
-        ("audio_broken:12.3", "its sound is damaged from 12.3 s on"),
-        ("language_unsure:ko:0.43", "its language is not certain: taken for ko"),
-        ("batch_halved:8", "the GPU's memory ran out: gone on with 8 at a time"),
-        ("subtitles_unreadable:line 3: no time", "its subtitles could not be read"),
+        ("audio_broken:12.3", "audio is damaged from 12.3 s"),
+        ("language_unsure:ko:0.43", "language uncertain, assumed to be Korean"),
+        ("transcript_language:cy", "speech recognition does not support the language (cy)"),
+        ("batch_halved:8", "GPU memory ran out, batch size reduced to 8"),
+        ("subtitles_unreadable:line 3: no time", "subtitles cannot be read"),
         ("of_a_newer_core:3", "of a newer core"),
     ],
 )

@@ -140,7 +140,7 @@ def test_a_content_length_over_the_limit_is_refused_before_the_body(
     assert sent[0]["status"] == 413
     error = json.loads(sent[1]["body"])["error"]
     assert (error["code"], error["details"]["size_bytes"]) == ("FILE_TOO_LARGE", 1001)
-    assert error["message"] == "clip.mp4 has 1 KB; the limit is 1 KB."
+    assert error["message"] == "clip.mp4 is too large (1 KB); the limit is 1 KB."
     assert library.left_behind() == []
 
 
@@ -161,7 +161,7 @@ def test_a_refused_file_is_explained_in_the_language_of_the_user(
     answer = client.post("/upload", content=b"hello", headers=headers(links, "글.mp4", language="ko"))
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["category"]) == (422, "NOT_A_VIDEO", "validation")
-    assert error["message"] == "글.mp4은(는) 영상 파일이 아니에요."
+    assert error["message"] == "글.mp4 파일은 영상이 아니에요."
     assert error["hint"].endswith("판단해요.")
     assert library.left_behind() == []
 

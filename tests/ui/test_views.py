@@ -11,11 +11,11 @@ from heimdex_core import Library
 from heimdex_core.errors import WeightsMissing
 from heimdex_core.models.profiles import profile_choice
 from heimdex_core.store import Store
-from heimdex_core.types import ChannelScore, ChannelState, Scene, Segment
+from heimdex_core.types import ChannelScore, ChannelState, Query, Scene, SearchResult, Segment
 from tests.store.making import SPACES, commit, register
 from ui.components import base
 from ui.i18n import describe_error, translate
-from ui.views.scenes import abstention, card, lines_around, shares
+from ui.views.scenes import abstention_text, card, lines_around, shares, status_line
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_terms_of_a_search_mark_the_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the index to the page: forms of the query's words are marked, in transcript and title."""
-    monkeypatch.setattr("ui.media.picture", lambda library, scene: "")
+    monkeypatch.setattr("ui.media.frame_url", lambda library, scene: "")
     root = tmp_path / "library"
     store = Store.create(root, profile="offline", models=profile_choice("offline").to_dict(), spaces=SPACES)
     commit(store, register(store, "하늘 boats"), ["two boats <b>leave</b>", "the sky"])
@@ -44,7 +44,7 @@ def test_the_terms_of_a_search_mark_the_cards(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_scene_without_speech(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.media.picture", lambda library, scene: "")
+    monkeypatch.setattr("ui.media.frame_url", lambda library, scene: "")
     library: Any = None
     drawn = card(library, Scene("v_0_2500", "v", 0, 0.0, 2.5), "Film", picked=True)
     assert (drawn["text"], drawn["silent"], drawn["score"]) == ([[translate("en", "scene.no_speech"), False]], True, "")
@@ -61,7 +61,7 @@ def test_the_bar_shows_each_channels_share() -> None:
     assert shares({"vision": score(0.0)}) == []
 
 
-def test_further_channels_are_named_by_kind_and_model() -> None:
+def test_channels_of_additional_spaces_are_named_by_kind_and_model() -> None:
     parts = shares({"text/bge-m3": score(0.2), "text/mini": score(0.1), "caption": score(0.1)})
     assert [(part["name"], part["share"]) for part in parts] == [
         ("transcript", 0.5),
@@ -73,14 +73,34 @@ def test_further_channels_are_named_by_kind_and_model() -> None:
 
 def test_a_failed_channel_shows_the_error_and_its_hint() -> None:
     error = WeightsMissing(name="bge-m3", reason="no file").to_dict()
-    text = abstention("text/bge-m3", ChannelState(False, reason="failed", error=error))
+    text = abstention_text("text/bge-m3", ChannelState(False, reason="failed", error=error))
     message, hint = describe_error(error, "en")
     assert text == f"{translate('en', 'abstain.failed', channel='said (bge-m3)')}: {message} {hint}"
     assert "models pull bge-m3" in hint
-    other = abstention("caption", ChannelState(False, reason="no_matches"))
+    other = abstention_text("caption", ChannelState(False, reason="no_matches"))
     assert other == translate("en", "abstain.no_matches", channel="described")
-    unknown = abstention("caption", ChannelState(False, reason="of_a_newer_core"))
+    unknown = abstention_text("caption", ChannelState(False, reason="of_a_newer_core"))
     assert unknown == translate("en", "abstain.other", channel="described")
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "<b>2 scenes</b> in 1 video · 12 ms · described (a&lt;b) finds no matching scene"),
+        ("ko", "영상 1개에서 찾은 <b>장면 2개</b> · 12ms · 설명 (a&lt;b): 일치하는 장면이 없어요"),
+    ],
+)
+def test_the_status_line_is_escaped_and_in_the_order_of_the_language(
+    monkeypatch: pytest.MonkeyPatch, language: str, text: str
+) -> None:
+    monkeypatch.setattr("ui.state.language", lambda: language)
+    channels = {
+        "vision": ChannelState(True),
+        "caption/a<b": ChannelState(False, reason="no_matches"),
+        "lexical": ChannelState(False, reason="weight_zero"),
+    }
+    result = SearchResult(Query("x"), "minmax", {}, (), 2, channels, {"total": 12.4}, False)
+    assert status_line(result, 1) == f"{text} · {translate(language, 'search.weight_shared')}"
 
 
 def test_lines_are_those_of_the_scene_and_half_a_minute_around() -> None:

@@ -1,8 +1,8 @@
-"""How a component is put together: its own JS and CSS, and the few lines that all share.
+"""The Python side of a component: its files, and the operations that it sends.
 
-A component reports through one state, `ops`: the numbered list of what the person did and the server
-has not confirmed yet. Its Python side gets each operation once, in order, however fast they follow.
-Data goes in as JSON and becomes text nodes, never markup.
+A component sends one state, `ops`: the numbered list of what the user did and the server has not acknowledged yet.
+Each operation is handled once, in order. The data for a component are JSON values; its JavaScript puts them into text
+nodes and never into markup.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ Handlers = Mapping[str, Callable[[Any], None]]
 
 
 class Component:
-    """One kind of component, registered under its folder's name."""
+    """One kind of component.
+
+    Args:
+        name: the folder with component.js and component.css. common.js and common.css are prepended.
+    """
 
     def __init__(self, name: str) -> None:
         folder = _FOLDER / name
@@ -37,14 +41,20 @@ class Component:
         )
 
     def __call__(self, key: str, data: Mapping[str, Any], handlers: Handlers | None = None) -> None:
-        """Draw it. `handlers` by operation name are called before the page is drawn again."""
+        """Draw it.
 
-        def deliver() -> None:
+        Args:
+            key: unique on the page.
+            data: JSON values for the JavaScript.
+            handlers: by the name of the operation; called with the operation's value before the rerun.
+        """
+
+        def handle_operations() -> None:
             sent = st.session_state.get(key, {}).get("ops")
             for name, value in state.take_new(key, *_parse(sent)):
                 _handle(name, value, handlers or {})
 
-        self._render(key=key, data={**data, "ack": state.acknowledged(key)}, on_ops_change=deliver)
+        self._render(key=key, data={**data, "ack": state.acknowledged(key)}, on_ops_change=handle_operations)
 
 
 def _read(path: Path) -> str:
@@ -52,7 +62,7 @@ def _read(path: Path) -> str:
 
 
 def _parse(sent: Any) -> tuple[str, list[tuple[int, str, Any]]]:
-    """(mount, [(number, name, value)]) of what a browser sent; what is not of that shape is left out."""
+    """(mount, [(number, name, value)]) of what a browser sent. Malformed items are ignored."""
     if not isinstance(sent, Mapping) or not isinstance(sent.get("items"), list):
         return "", []
     items = [
@@ -72,6 +82,6 @@ def _handle(name: str, value: Any, handlers: Handlers) -> None:
     except HeimdexError as error:
         state.flash(error.to_dict())
     except Exception as error:
-        # An operation must not take the page down; the log has the whole of it.
+        # an operation must not break the page; the log has the traceback
         _LOG.exception("the operation %s failed", name)
         state.flash(HeimdexError(reason=type(error).__name__).to_dict())

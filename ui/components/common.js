@@ -1,4 +1,4 @@
-// Shared by every component: elements from text (never from markup), and the outbox of operations.
+// Shared by all components: elements built from text, never from markup, and the outbox of operations.
 
 function h(tag, props, ...children) {
   const svg = ["svg", "path", "circle", "rect", "line", "polyline"].includes(tag);
@@ -18,8 +18,8 @@ function h(tag, props, ...children) {
   return el;
 }
 
-// A component that is drawn anew whenever what it shows has changed; draw(data) says how.
-class Drawn {
+// A component that is redrawn as a whole when its data change. Subclasses have draw(data).
+class Redrawn {
   constructor(host, out) {
     this.host = host;
     this.out = out;
@@ -100,7 +100,7 @@ function fillText(template, values) {
   return template.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
 }
 
-// Keys belong to the page unless the person is writing or a dialog is open.
+// Whether a key press is meant for a text field or a dialog and not for the page.
 function isTyping(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return true;
   const target = event.composedPath()[0];
@@ -110,7 +110,7 @@ function isTyping(event) {
   return Boolean(input) && !["range", "checkbox", "radio", "button"].includes(input.type);
 }
 
-// Enter and space on a focused control are that control's own.
+// Whether a key press is on a control, which has its own meaning for Enter and space.
 function isOnControl(event) {
   const target = event.composedPath()[0];
   return target instanceof Element && Boolean(target.closest("button, a, summary, [role=slider], [role=button]"));
@@ -124,7 +124,7 @@ class Outbox {
     this.items = [];
   }
 
-  // Called with each new set of arguments from Streamlit.
+  // Called whenever Streamlit sends data.
   attach(component) {
     this.setStateValue = component.setStateValue;
     const ack = component.data && component.data.ack;
@@ -132,7 +132,7 @@ class Outbox {
     this.host.toggleAttribute("data-pending", this.pending);
   }
 
-  // `replaces`: an earlier unsent operation of that name is of no interest any more.
+  // With `replaces`, an earlier operation of that name that is not acknowledged yet is dropped.
   send(name, value, replaces) {
     if (replaces) this.items = this.items.filter((item) => item.name !== name);
     this.last += 1;
@@ -146,7 +146,7 @@ class Outbox {
   }
 }
 
-// One view object per place in the page; it lives as long as the place does.
+// One view for each component on the page. It lives until Streamlit removes the component.
 function mount(component, View) {
   const host = component.parentElement.querySelector(".hx");
   let view = host.hxView;

@@ -1,1 +1,1 @@
-"""HTTP beside Streamlit: signed files with ranges, streamed uploads, health, and the worker's life."""
+"""The HTTP routes beside Streamlit: signed files with ranges, streamed uploads, and health checks."""

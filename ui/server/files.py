@@ -1,4 +1,4 @@
-"""GET /files/{token}: pictures and videos of the library, with ranges, straight from the disk."""
+"""GET /files/{token}: images and videos of the library, with ranges, read directly from the disk."""
 
 from __future__ import annotations
 
@@ -8,30 +8,34 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from heimdex_core.errors import HeimdexError, LinkInvalid
-from ui.server.answers import error_answer
 from ui.server.links import Links
+from ui.server.responses import error_response
 
 _LOG = logging.getLogger(__name__)
 _PRIVATE = "private, max-age=3600"
 
 
 class FileServer:
-    """The route's handler; knows the library only through its links."""
+    """The handler of the route.
+
+    Args:
+        links: opens the tokens.
+    """
 
     def __init__(self, links: Links) -> None:
         self._links = links
 
     async def serve(self, request: Request) -> Response:
-        """The file of a token: 200, 206 for a range, 410 when the link has expired, else 403 or 404."""
+        """The file of a token, or a range of it: 200 or 206; 410 for an expired link, 403 for an invalid one, 404."""
         try:
             link = self._links.open_file(request.path_params["token"])
         except HeimdexError as error:
-            return error_answer(error, **{"Cache-Control": "no-store"})
+            return error_response(error, **{"Cache-Control": "no-store"})
         if not link.path.is_file():
-            _LOG.info("a link leads to a file that is gone: %s", link.path.name)
-            answer = error_answer(LinkInvalid(), **{"Cache-Control": "no-store"})
-            answer.status_code = 404
-            return answer
+            _LOG.info("the file of a link does not exist any more: %s", link.path.name)
+            response = error_response(LinkInvalid(), **{"Cache-Control": "no-store"})
+            response.status_code = 404
+            return response
         return FileResponse(
             link.path,
             media_type=link.content_type,

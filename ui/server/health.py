@@ -1,4 +1,4 @@
-"""GET /health/live and /health/ready: is the process there, and can it do its work."""
+"""GET /health/live and /health/ready: whether the process runs, and whether it is ready for work."""
 
 from __future__ import annotations
 
@@ -24,18 +24,23 @@ Check = Callable[[], dict[str, Any]]
 
 
 class HealthServer:
-    """Both routes. `library` and `worker_state` are asked anew each time."""
+    """The handlers of both routes.
+
+    Args:
+        library: returns the library; called for each check.
+        worker_state: returns the state of the worker, as WorkerSupervisor.state does.
+    """
 
     def __init__(self, library: Callable[[], Library], worker_state: Callable[[], dict[str, Any]]) -> None:
         self._library = library
         self._worker_state = worker_state
 
     async def live(self, request: Request) -> JSONResponse:
-        """200 while the process answers at all."""
+        """200 as long as the process responds."""
         return JSONResponse({"status": "live"})
 
     async def ready(self, request: Request) -> JSONResponse:
-        """200 when catalog, jobs, models and disk all answer, else 503; each with its latency."""
+        """200 if catalog, jobs, models and disk are fine, else 503. Each check is listed with its latency."""
         checks = await to_thread.run_sync(self._run_checks)
         ready = all(check["ok"] for check in checks.values())
         body = {"status": "ready" if ready else "not ready", "checks": checks}
@@ -56,8 +61,8 @@ class HealthServer:
     def _jobs(self) -> dict[str, Any]:
         state = self._worker_state()
         if not state.get("ok"):
-            now = state.get("state", "not there")
-            raise JobsUnavailable(reason="the worker is starting" if now == "running" else f"the worker is {now}")
+            name = state.get("state", "missing")
+            raise JobsUnavailable(reason="the worker is starting" if name == "running" else f"the worker is {name}")
         return state
 
     def _models(self) -> dict[str, Any]:
@@ -83,12 +88,12 @@ class HealthServer:
 def _timed(name: str, check: Check) -> dict[str, Any]:
     started = time.perf_counter()
     try:
-        found: dict[str, Any] = {"ok": True, "detail": check()}
+        result: dict[str, Any] = {"ok": True, "detail": check()}
     except HeimdexError as error:
-        found = {"ok": False, "error": {"code": error.code, "message": error.message}}
+        result = {"ok": False, "error": {"code": error.code, "message": error.message}}
     except Exception:
-        # A health check must answer whatever breaks; the log has the reason, the caller no internals.
+        # the route has to respond whatever fails; internals are only in the log
         _LOG.exception("health check %s failed", name)
-        found = {"ok": False, "error": {"code": "INTERNAL", "message": "see the log"}}
-    found["latency_ms"] = round((time.perf_counter() - started) * 1000, 1)
-    return found
+        result = {"ok": False, "error": {"code": "INTERNAL", "message": "see the log"}}
+    result["latency_ms"] = round((time.perf_counter() - started) * 1000, 1)
+    return result

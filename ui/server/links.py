@@ -1,8 +1,7 @@
-"""Signed links: short-lived, the same between reruns, and only to what lies in the library.
+"""Signed links: short-lived, the same between reruns, and only to files of the library.
 
-A token says what kind of thing it opens, where that lies in the library folder, for whom, and until
-when. The end is rounded, so that two links made within the same period are equal and a player whose
-page is drawn again does not load its video again.
+A token has the path of a file in the library folder, the user, and the time of expiry. The expiry is rounded, so that
+links of the same period are equal and a player does not load its video again after a rerun.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ CONTENT_TYPES: dict[str, str] = {
     ".avi": "video/x-msvideo",
     ".webp": "image/webp",
 }
-"""What may be served at all: pictures and videos, nothing that a browser would run."""
+"""The files that may be served, by suffix: images and videos, nothing that a browser would execute."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileLink:
-    """What a valid file token opens."""
+    """What a valid file token contains."""
 
     path: Path
     user_id: str
@@ -44,7 +43,7 @@ class FileLink:
 
 
 def load_secret(configured: str | None, library_root: Path) -> str:
-    """The signing key: the configured one, else the library's own key file (made once, mode 0600)."""
+    """The signing key: `configured`, else the key file of the library, which is created once with mode 0600."""
     if configured:
         return configured
     path = library_root / KEY_FILE
@@ -54,7 +53,7 @@ def load_secret(configured: str | None, library_root: Path) -> str:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as writer:
             writer.write(secrets.token_urlsafe(48))
         try:
-            # Linking publishes a complete file or, when another process was first, nothing.
+            # a hard link publishes the complete file, or fails if another process was first
             os.link(fresh, path)
         except FileExistsError:
             pass
@@ -64,7 +63,15 @@ def load_secret(configured: str | None, library_root: Path) -> str:
 
 
 class Links:
-    """Makes and reads tokens of one library."""
+    """Creates and reads the tokens of one library.
+
+    Args:
+        secret: the signing key.
+        library_root: the library folder.
+        file_ttl_s: the period of file links in seconds; a link is valid for one to two periods.
+        upload_ttl_s: how long an upload token is valid, in seconds.
+        now: the current time in seconds since 1970.
+    """
 
     def __init__(
         self,
@@ -79,7 +86,7 @@ class Links:
         self._file_ttl_s = file_ttl_s
         self._upload_ttl_s = upload_ttl_s
         self._now = now
-        # Separate salts: a file token can never pass for an upload token.
+        # separate salts, so that a token of one kind is invalid as another
         self._files = URLSafeSerializer(secret, salt="heimdex.file")
         self._uploads = URLSafeSerializer(secret, salt="heimdex.upload")
         self._parts = URLSafeSerializer(secret, salt="heimdex.part")
@@ -87,9 +94,14 @@ class Links:
     # --- files ------------------------------------------------------------------------------------
 
     def file_url(self, path: Path, user_id: str, *, download_name: str | None = None) -> str:
-        """A URL for the file at `path`, valid for one to two periods from now.
+        """A URL for a file, valid for one to two periods from now.
 
-        Raises LinkInvalid for a path outside the library or of a kind that is not served.
+        Args:
+            path: absolute, or relative to the library folder.
+            user_id: for whom the link is.
+            download_name: makes browsers save the file under this name.
+
+        Raises LinkInvalid for a path outside the library or a type of file that is not served.
         """
         resolved = path if path.is_absolute() else self._root / path
         try:
@@ -103,7 +115,7 @@ class Links:
         return f"/files/{self._files.dumps(claim)}"
 
     def open_file(self, token: str) -> FileLink:
-        """What `token` opens. Raises LinkInvalid, LinkExpired."""
+        """The content of a file token. Raises LinkInvalid, LinkExpired."""
         claim = self._read(self._files, token)
         try:
             relative = PurePosixPath(str(claim["p"]))
@@ -112,7 +124,7 @@ class Links:
             raise LinkInvalid() from error
         content_type = self._check_servable(relative)
         path = (self._root / relative).resolve()
-        # A signed path is ours, but a link on the disk may still lead out of the library.
+        # a symbolic link may lead out of the library
         if not path.is_relative_to(self._root):
             raise LinkInvalid()
         download_name = claim.get("d")
@@ -130,7 +142,7 @@ class Links:
     # --- uploads ----------------------------------------------------------------------------------
 
     def upload_token(self, user_id: str, language: str) -> str:
-        """Leave to upload, for `upload_ttl_s` from now; the language is that of the answers."""
+        """A token that allows uploads for `upload_ttl_s` from now. Responses are in `language`."""
         return str(self._uploads.dumps({"u": user_id, "l": language, "e": int(self._now()) + self._upload_ttl_s}))
 
     def open_upload(self, token: str) -> tuple[str, str]:
@@ -139,12 +151,12 @@ class Links:
         return str(claim.get("u", "")), str(claim.get("l", "en"))
 
     def part_token(self, name: str, user_id: str) -> str:
-        """The server's own word for a file it has just received (subtitles that wait for their video)."""
+        """A token for a file that has been received: subtitles whose video follows."""
         claim = {"p": name, "u": user_id, "e": int(self._now()) + self._upload_ttl_s}
         return str(self._parts.dumps(claim))
 
     def open_part(self, token: str, user_id: str) -> str:
-        """The name of the received file. Raises LinkInvalid, LinkExpired."""
+        """The name of such a file in the uploads folder. Raises LinkInvalid, LinkExpired."""
         claim = self._read(self._parts, token)
         name = str(claim.get("p", ""))
         if claim.get("u") != user_id or not name or PurePosixPath(name).name != name:

@@ -1,7 +1,7 @@
 """The routes beside Streamlit, and what starts and stops with the server.
 
-Handlers find the library when they are called, not when this is imported: a library that cannot be
-opened is told by /health/ready and by the pages, and does not keep the server from starting.
+The handlers open the library when they are called, not when this module is imported. A library that cannot be opened
+is reported by /health/ready and by the pages; the server starts all the same.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from starlette.routing import BaseRoute, Route
 
 from heimdex_core.errors import HeimdexError
 from ui import resources
-from ui.server.answers import error_answer
 from ui.server.files import FileServer
 from ui.server.health import HealthServer
+from ui.server.responses import error_response
 from ui.server.upload import UploadServer
 
 _LOG = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ async def serve_file(request: Request) -> Response:
     try:
         links = await to_thread.run_sync(resources.links)
     except HeimdexError as error:
-        return error_answer(error)
+        return error_response(error)
     return await FileServer(links).serve(request)
 
 
@@ -38,7 +38,7 @@ async def receive_upload(request: Request) -> Response:
     try:
         links = await to_thread.run_sync(resources.links)
     except HeimdexError as error:
-        return error_answer(error, "en", Connection="close")
+        return error_response(error, "en", Connection="close")
     return await UploadServer(links, resources.library_for).receive(request)
 
 
@@ -65,7 +65,7 @@ def routes() -> list[BaseRoute]:
 
 @contextlib.asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
-    """The worker lives as long as the server; it goes too when the server is killed (its pipe closes)."""
+    """Start and stop the worker with the server. It also ends when the server is killed, because its pipe closes."""
     try:
         await to_thread.run_sync(resources.start)
     except HeimdexError as error:

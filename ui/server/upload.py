@@ -1,10 +1,10 @@
-"""POST /upload: one file as the request's body, streamed to the disk and handed to the library.
+"""POST /upload: one file as the body of the request, streamed to the disk and added to the library.
 
-A video and its subtitles are two requests with the same upload token: the subtitles come first and are
-answered with a name that the server has signed; the video's request carries that name.
+A video and its subtitles are two requests with the same upload token. The subtitles come first; the response has a
+signed token for them, which the request of the video contains.
 
-Headers: X-Upload-Token, X-File-Name (percent-encoded), X-Part ("video" or "subtitles"), and with a
-video optionally X-Subtitles (that signed name), X-Title and X-Description (percent-encoded).
+Headers: X-Upload-Token, X-File-Name (percent-encoded), X-Part ("video" or "subtitles"), and for a video optionally
+X-Subtitles (the signed token), X-Language, X-Title and X-Description (percent-encoded).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from heimdex_core.errors import (
     SubtitlesUnreadable,
     UnknownName,
 )
-from ui.languages import SPEECH_LANGUAGES
-from ui.server.answers import error_answer
+from ui.i18n import SPEECH_LANGUAGES
 from ui.server.links import Links
+from ui.server.responses import error_response
 
 if TYPE_CHECKING:
     from heimdex_core.library import Library
@@ -45,14 +45,19 @@ _SUBTITLE_ENDINGS = (".srt", ".vtt")
 
 
 class UploadServer:
-    """The route's handler. `library_for` gives the library as a user sees it."""
+    """The handler of the route.
+
+    Args:
+        links: opens the tokens.
+        library_for: returns the library as a user sees it.
+    """
 
     def __init__(self, links: Links, library_for: Callable[[str], Library]) -> None:
         self._links = links
         self._library_for = library_for
 
     async def receive(self, request: Request) -> Response:
-        """201 with the video (or the signed subtitles), else the error as JSON; nothing stays behind."""
+        """201 with the video or the token of the subtitles, else the error as JSON. A failed upload leaves no file."""
         language = "en"
         try:
             check_origin(request)
@@ -62,21 +67,21 @@ class UploadServer:
                 return await self._receive_subtitles(request, library)
             return await self._receive_video(request, library)
         except HeimdexError as error:
-            # The body may be unread: tell the client that this connection is over.
-            return error_answer(error, language, Connection="close")
+            # the body may be unread, so the connection cannot be used again
+            return error_response(error, language, Connection="close")
         except ClientDisconnect:
-            _LOG.info("an upload was given up by the browser")
+            _LOG.info("the client closed the connection during an upload")
             return Response(status_code=499)
         except Exception:
-            _LOG.exception("an upload failed in an unexpected way")
-            return error_answer(HeimdexError(reason="see the log"), language, Connection="close")
+            _LOG.exception("an upload failed")
+            return error_response(HeimdexError(reason="see the log"), language, Connection="close")
 
     async def _receive_video(self, request: Request, library: Library) -> Response:
         name = _header_text(request, "x-file-name") or "video"
         speech = _header_text(request, "x-language") or None
         known = (*SPEECH_LANGUAGES, library.settings.language)
         if speech is not None and speech not in known:
-            raise UnknownName(kind="language of speech", name=speech, known=", ".join(known))
+            raise UnknownName(kind="spoken language", name=speech, known=", ".join(known))
         subtitles_token = request.headers.get("x-subtitles", "")
         subtitles: Path | None = None
         if subtitles_token:
@@ -109,15 +114,15 @@ class UploadServer:
         if ending not in _SUBTITLE_ENDINGS:
             raise SubtitlesUnreadable(filename=name, reason="its name does not end in .srt or .vtt")
         async with self._streamed(request, library, name, _MAX_SUBTITLE_BYTES, f".part{ending}") as part:
-            kept = part.with_name(f"{uuid.uuid4()}.part{ending}")
-            part.replace(kept)
-        return JSONResponse({"subtitles": self._links.part_token(kept.name, library.user_id)}, status_code=201)
+            received = part.with_name(f"{uuid.uuid4()}.part{ending}")
+            part.replace(received)
+        return JSONResponse({"subtitles": self._links.part_token(received.name, library.user_id)}, status_code=201)
 
     @contextlib.asynccontextmanager
     async def _streamed(
         self, request: Request, library: Library, name: str, limit_bytes: int, ending: str
     ) -> AsyncIterator[Path]:
-        """The body as a file under a temporary name in uploads/, removed afterwards if it is still there."""
+        """The body as a file with a temporary name in uploads/, removed afterwards if it is still there."""
         uploads = library.uploads_folder
         uploads.mkdir(parents=True, exist_ok=True)
         expected = check_length(request, name, limit_bytes)
@@ -146,17 +151,17 @@ class UploadServer:
 
 
 def check_origin(request: Request) -> None:
-    """Refuse what another site's page sends: the Origin, where there is one, must be this host."""
+    """Raise OriginRefused if the request has an Origin that is not this host."""
     origin = request.headers.get("origin")
     if origin is None:
-        # Every browser names the origin of a POST; without one it is a tool that holds a valid token.
+        # browsers send the origin of every POST; other clients need a valid token all the same
         return
     if urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
         raise OriginRefused(origin=origin)
 
 
 def check_length(request: Request, name: str, limit_bytes: int) -> int:
-    """The announced size in bytes (0 if none was), refused here before any of the body is read."""
+    """The announced size in bytes, 0 if there is none. Raises FileTooLarge before any of the body is read."""
     try:
         announced = int(request.headers.get("content-length", "0"))
     except ValueError:

@@ -1,1 +1,1 @@
-"""From the library's values to what the components draw. Plain data in, plain data out."""
+"""Data for the components, made from the library's values. Nothing here draws."""

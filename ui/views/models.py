@@ -1,4 +1,4 @@
-"""Which models work here or could: tables of models, and the facts beside them."""
+"""Models: tables of models, and the facts and suggestions about them."""
 
 from __future__ import annotations
 
@@ -25,18 +25,20 @@ KINDS = ("speech", "text", "vision", "caption")
 _REVISION_CHARS = 12
 
 
-def label(profile: str) -> str:
-    """A choice of models as a sentence names it: "the laptop models"."""
-    return t("models.named") if profile == CUSTOM else t("models.of", profile=profile)
+def choice_label(profile: str) -> str:
+    """A choice of models as part of a sentence: "the laptop models"."""
+    return t("models.custom") if profile == CUSTOM else t("models.of_profile", profile=profile)
 
 
-def label_of(one: ModelSet) -> str:
-    """The same of a set in the library, with how many models are searched besides."""
-    besides = len(one.choice.get("extra") or ())
-    return t("models.and_more", models=label(one.profile), n=besides) if besides else label(one.profile)
+def set_label(model_set: ModelSet) -> str:
+    """The same for a model set, with the number of its additional spaces."""
+    extra = len(model_set.choice.get("extra") or ())
+    label = choice_label(model_set.profile)
+    return t("models.and_more", models=label, n=extra) if extra else label
 
 
-def reason(choice: ModelChoice) -> str:
+def reason_text(choice: ModelChoice) -> str:
+    """Why these models are used."""
     return t_or(f"profile.reason.{choice.reason}", choice.reason)
 
 
@@ -44,55 +46,61 @@ def reason(choice: ModelChoice) -> str:
 
 
 def library_table(library: Library, active: ModelSet) -> dict[str, Any]:
-    """The models in use: what each is, whether it works, and what they run on."""
+    """The table of the models in use, with what they run on."""
     models = library.model_sets.models(active.set_id)
     return {
         "heading": t("facts.models"),
-        "title": t("models.in_use", models=label_of(active)),
-        # that they were picked by name is said by the title
-        "text": "" if models.choice.name == CUSTOM else reason(models.choice),
-        "rows": rows(models.describe(), t("model.state.missing")),
+        "title": t("models.in_use", models=set_label(active)),
+        # the title of custom models already gives the reason
+        "text": "" if models.choice.name == CUSTOM else reason_text(models.choice),
+        "rows": table_rows(models.describe(), t("model.state.missing")),
         "facts": [
-            [t("models.spaces"), spaces(active)],
-            [t("models.device"), device(library.settings)],
-            [t("models.threads"), threads(library.settings)],
+            [t("models.spaces"), space_names(active)],
+            [t("models.device"), device_text(library.settings)],
+            [t("models.threads"), threads_text(library.settings)],
         ],
         "labels": table_labels(),
     }
 
 
 def choice_table(choice: ModelChoice, settings: Settings) -> dict[str, Any]:
-    """The models that a move would be to: which are on this machine, and which are still to be fetched."""
-    found = Models(choice, settings, "query").describe()
-    name = choice.name if choice.name in PROFILES else ""
-    text = t(f"models.about.{name}") if name else ""
-    told = rows(found, t("models.to_fetch"), with_problems=False)
-    return {"heading": "", "title": "", "text": text, "rows": told, "facts": [], "labels": table_labels()}
+    """The table of models that the library could switch to."""
+    described = Models(choice, settings, "query").describe()
+    text = t(f"models.about.{choice.name}") if choice.name in PROFILES else ""
+    rows = table_rows(described, t("models.not_downloaded"), with_problems=False)
+    return {"heading": "", "title": "", "text": text, "rows": rows, "facts": [], "labels": table_labels()}
 
 
-def rows(described: Sequence[Mapping[str, Any]], missing: str, *, with_problems: bool = True) -> list[dict[str, Any]]:
-    """`described` as the table draws it; `missing` is said of models that are not there."""
-    return [_row(one, missing, with_problems=with_problems) for one in described]
+def table_rows(
+    described: Sequence[Mapping[str, Any]], missing: str, *, with_problems: bool = True
+) -> list[dict[str, Any]]:
+    """The rows of a table.
+
+    Args:
+        described: as Models.describe returns them.
+        missing: the label of models that are not on this machine.
+        with_problems: show why a model cannot be used.
+    """
+    return [_row(model, missing, with_problems=with_problems) for model in described]
 
 
 def _row(model: Mapping[str, Any], missing: str, *, with_problems: bool) -> dict[str, Any]:
-    kind, spec, now = str(model["kind"]), str(model["spec"]), str(model["state"])
-    wanted = _wanted(kind, spec)
+    kind, spec, model_state = str(model["kind"]), str(model["spec"]), str(model["state"])
+    repositories = _repositories(kind, spec)
     licence = str(model["licence"])
-    size_bytes = int(model["size_bytes"]) or sum(one.size_bytes for one in wanted)
-    revision = str(model["revision"]) or next((one.revision or "" for one in wanted), "")
+    size_bytes = int(model["size_bytes"]) or sum(one.size_bytes for one in repositories)
+    revision = str(model["revision"]) or next((one.revision or "" for one in repositories), "")
     error = model.get("error")
     problem = describe_error(error, state.language()) if error and with_problems else None
-    is_extra = model["role"] not in KINDS
-    name = str(model["name"])
+    is_additional = model["role"] not in KINDS
     return {
         "kind": kind,
-        "label": t_or(f"model.{kind}", kind) + (f" · {t('models.extra')}" if is_extra else ""),
-        "name": name,
+        "label": t_or(f"model.{kind}", kind) + (f" · {t('models.additional')}" if is_additional else ""),
+        "name": str(model["name"]),
         "title": spec,
-        "note": note(model),
-        "state": now,
-        "state_label": missing if now == "missing" else t_or(f"model.state.{now}", now),
+        "note": model_note(model),
+        "state": model_state,
+        "state_label": missing if model_state == "missing" else t_or(f"model.state.{model_state}", model_state),
         "size": fmt.size(size_bytes) if size_bytes else "",
         "revision": revision[:_REVISION_CHARS],
         "licence": t("models.licence_unknown") if licence == LICENCE_UNKNOWN else licence,
@@ -100,8 +108,8 @@ def _row(model: Mapping[str, Any], missing: str, *, with_problems: bool) -> dict
     }
 
 
-def note(model: Mapping[str, Any]) -> str:
-    """What else is to be known of a model that works."""
+def model_note(model: Mapping[str, Any]) -> str:
+    """The width of a usable model's vectors, and a warning if its transcripts are not accurate."""
     if model["state"] != "ready":
         return ""
     dim = f"{model['dim']}-d" if model.get("dim") else ""
@@ -110,34 +118,36 @@ def note(model: Mapping[str, Any]) -> str:
 
 
 def table_labels() -> dict[str, str]:
+    """The headings of the columns."""
     names = ("kind", "model", "state", "size", "revision", "licence")
     return {name: t(f"models.column.{name}") for name in names}
 
 
-def _wanted(kind: str, spec: str) -> tuple[Repository, ...]:
+def _repositories(kind: str, spec: str) -> tuple[Repository, ...]:
     try:
         return families.repositories(kind, spec)
     except HeimdexError:
-        return ()  # what is wrong with the name is told elsewhere
+        return ()  # the card below the table shows what is wrong with the name
 
 
 # --- facts ----------------------------------------------------------------------------------------
 
 
-def spaces(active: ModelSet) -> str:
+def space_names(active: ModelSet) -> str:
+    """The vector spaces of a model set."""
     return " · ".join(dict.fromkeys(space.name for space in active.spaces.values()))
 
 
-def device(settings: Settings) -> str:
-    """What models run on, or why that cannot be."""
+def device_text(settings: Settings) -> str:
+    """The device that models run on, or why it cannot be used."""
     try:
         return t(f"models.device.{choose_device(settings.device)}")
     except HeimdexError as error:
         return describe_error(error.to_dict(), state.language())[0]
 
 
-def threads(settings: Settings) -> str:
-    """How many each kind of work gets, when videos are indexed and when a query is answered."""
+def threads_text(settings: Settings) -> str:
+    """The number of threads for each kind of model in the worker, and for queries."""
     asked = settings.worker_threads
     kinds: tuple[Work, ...] = ("speech", "vision", "text")
     parts = [f"{t(f'model.{kind}')} {threads_for(kind, asked=asked)}" for kind in kinds]
@@ -145,54 +155,46 @@ def threads(settings: Settings) -> str:
 
 
 def free_bytes(folder: Path) -> int:
-    """Free on the disk of a folder, which need not be there yet."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
-    return shutil.disk_usage(there).free
+    """Free bytes on the disk of a folder that need not exist yet."""
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    return shutil.disk_usage(existing).free
 
 
-# --- what could be better -------------------------------------------------------------------------
+# --- profiles and names ---------------------------------------------------------------------------
 
 
-def better(library: Library) -> StepUp | None:
-    """The step up from the models in use, where there is one."""
+def suggested_step_up(library: Library) -> StepUp | None:
+    """A better profile for this machine, if there is one."""
     try:
         return step_up(library.models.choice, library.settings)
     except HeimdexError:
-        return None  # files that are there and cannot be used: the profile's own card says why
+        return None  # its files are damaged: the profile's own card shows the error
 
 
-def step_note(library: Library) -> str:
-    """A sentence on the step up and what it takes; "" where nothing would be better here."""
-    step = better(library)
+def step_up_text(library: Library) -> str:
+    """A sentence about the better profile; "" if there is none."""
+    step = suggested_step_up(library)
     if step is None:
         return ""
     if not step.bytes_missing:
-        return t("models.step.here", profile=step.profile)
-    return t("models.step.fetch", profile=step.profile, size=fmt.size(step.bytes_missing))
+        return t("models.step_up.here", profile=step.profile)
+    return t("models.step_up.download", profile=step.profile, size=fmt.size(step.bytes_missing))
 
 
 def profile_choice(profile: str) -> ModelChoice:
-    """What a profile names, whether it is on this machine or not."""
+    """The models of a profile, whether they are on this machine or not."""
     return ModelChoice.from_dict({"name": profile, "reason": "asked", **PROFILES[profile]})
 
 
 def profile_option(profile: str, *, in_use: str, suggested: str | None, settings: Settings) -> str:
-    """A profile in the list: its name, what it takes, and whether it is the one."""
+    """A profile in the list: its name, what it needs, and whether it is recommended."""
     if profile == in_use:
-        told = t("models.option.in_use")
+        status = t("models.option.in_use")
     else:
         try:
             missing = missing_of(profile_choice(profile), settings)
             size = fmt.size(download_bytes(missing))
-            told = t("models.option.fetch", size=size) if missing else t("models.option.here")
+            status = t("models.option.download", size=size) if missing else t("models.option.here")
         except HeimdexError:
-            told = t("models.option.broken")  # its card says why
-    return " · ".join([profile, told, *([t("models.option.suggested")] if profile == suggested else [])])
-
-
-def spec_of(kind: str, text: str) -> str:
-    """What a person wrote for a model as a spec: "BAAI/bge-m3" for text is sentence:BAAI/bge-m3.
-
-    A folder of open_clip files is local-dir:FOLDER; "" stays "".
-    """
-    return families.spec_of(kind, text)
+            status = t("models.option.broken")  # its card shows the error
+    return " · ".join([profile, status, *([t("models.option.recommended")] if profile == suggested else [])])

@@ -1,4 +1,4 @@
-"""The reel's clips as rows and as one sequence to play, and its exports."""
+"""The clips of the reel, as rows and as a sequence to play, and its exports."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ui.i18n import describe_error, t, t_or
 from ui.views.videos import time_left
 
 RUNNING = frozenset({ExportState.PENDING, ExportState.PROCESSING})
-Found = tuple[ReelClip, Scene, Video]
+ClipWithScene = tuple[ReelClip, Scene, Video]
 
 
-def rows(library: Library, found: Sequence[Found]) -> list[dict[str, Any]]:
-    """The editor's rows."""
+def rows(library: Library, clips: Sequence[ClipWithScene]) -> list[dict[str, Any]]:
+    """The rows of the editor. Times are seconds of the video."""
     return [
         {
             "id": clip.scene_id,
             "title": video.title,
-            "thumb": media.picture(library, scene),
+            "thumbnail": media.frame_url(library, scene),
             "frames": [
-                {"time": keyframe.time_s, "src": media.picture(library, scene, keyframe)}
+                {"time": keyframe.time_s, "src": media.frame_url(library, scene, keyframe)}
                 for keyframe in scene.keyframes
             ],
             "start": clip.start_s,
@@ -33,45 +33,45 @@ def rows(library: Library, found: Sequence[Found]) -> list[dict[str, Any]]:
             "scene_start": clip.scene_start_s,
             "scene_end": clip.scene_end_s,
         }
-        for clip, scene, video in found
+        for clip, scene, video in clips
     ]
 
 
-def sequence(library: Library, found: Sequence[Found]) -> list[dict[str, Any]]:
-    """What the player plays, one after the other."""
+def sequence(library: Library, clips: Sequence[ClipWithScene]) -> list[dict[str, Any]]:
+    """The clips for the player, which plays them one after the other."""
     return [
         {
             "id": clip.scene_id,
             "media": f"{video.video_id}/{video.generation}",
-            "src": media.playable(library, video),
-            "poster": media.picture(library, scene),
+            "src": media.video_url(library, video),
+            "poster": media.frame_url(library, scene),
             "start": clip.start_s,
             "end": clip.end_s,
         }
-        for clip, scene, video in found
+        for clip, scene, video in clips
     ]
 
 
-def finished(export: Export, url: str) -> list[dict[str, Any]]:
-    """A rendered file as the player's only clip."""
+def rendered_clip(export: Export, url: str) -> list[dict[str, Any]]:
+    """A rendered file as the only clip of the player."""
     clip = {"id": export.export_id, "media": export.export_id, "src": url, "poster": None, "start": 0.0}
     return [{**clip, "end": export.measured_duration_s or 0.0}]
 
 
-def progress_card(export: Export, progress: StageProgress | None) -> dict[str, Any]:
-    """The title, the text and the bar of a render under way."""
+def progress_card(progress: StageProgress | None) -> dict[str, Any]:
+    """Title, text and bar of a running export; None means that it waits in the queue."""
     if progress is None:
         return {"title": t("progress.waiting"), "text": "", "fraction": 0.0}
-    share = progress.overall or progress.fraction
-    parts = [f"{round(100 * share)} %"]
+    fraction = progress.overall or progress.fraction
+    parts = [f"{round(100 * fraction)} %"]
     if progress.eta_s is not None:
         parts.append(time_left(progress.eta_s))
-    title = t_or(f"stage.{progress.stage}", t("reel.rendering"))
-    return {"title": title, "text": "".join(f" · {part}" for part in parts), "fraction": share}
+    title = t_or(f"stage.{progress.stage}", progress.stage)
+    return {"title": title, "text": "".join(f" · {part}" for part in parts), "fraction": fraction}
 
 
 def history(library: Library, exports: Sequence[Export], shown: str | None) -> list[dict[str, Any]]:
-    """The last exports: what each is, how long its file is kept, and links while it is there."""
+    """The last exports, with links while their files exist. `shown` is the one in the player."""
     items = []
     for export in exports:
         urls = media.export_urls(library, export) if export.state is ExportState.COMPLETED else None
@@ -92,6 +92,7 @@ def history(library: Library, exports: Sequence[Export], shown: str | None) -> l
 
 
 def export_facts(export: Export, *, has_file: bool) -> list[str]:
+    """The state of an export, or the facts about its file."""
     if export.state in RUNNING:
         return [t(f"export.{export.state}")]
     if export.state is not ExportState.COMPLETED:
@@ -102,16 +103,17 @@ def export_facts(export: Export, *, has_file: bool) -> list[str]:
         parts.append(f"{export.width}×{export.height}")
     if export.size_bytes:
         parts.append(fmt.size(export.size_bytes))
-    parts.append(expiry(export.expires_at) if has_file else t("export.gone"))
+    parts.append(expiry(export.expires_at) if has_file else t("export.expired"))
     return parts
 
 
 def expiry(expires_at: datetime | None) -> str:
+    """How long a file is kept."""
     if expires_at is None:
         return ""
     left_s = (expires_at - utc_now()).total_seconds()
     if left_s <= 0:
-        return t("export.gone")
+        return t("export.expired")
     if left_s < 3600:
         return t("export.minutes", n=max(1, round(left_s / 60)))
     return t("export.hours", n=round(left_s / 3600))

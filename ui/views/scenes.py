@@ -1,7 +1,8 @@
-"""Scenes as cards, and one scene in the panel beside them with the reasons why it is there."""
+"""Scenes as cards, one scene in the panel, and why a scene was found."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,17 +11,15 @@ from heimdex_core.library import Library
 from heimdex_core.search.channels import kind_of
 from heimdex_core.search.matching import pieces
 from heimdex_core.types import ChannelScore, ChannelState, Hit, Scene, SearchResult, Segment, Space, Video
-from ui import media
+from ui import media, state
 from ui.i18n import describe_error, t, t_or, tn
-from ui.state import language
 
 CHANNELS = ("transcript", "vision", "lexical")
-"""What the dial weighs. A search may have more channels: those of further spaces, and descriptions."""
+"""The channels whose weights the dial sets. A search can have more: of additional spaces, and of captions."""
 _LINES_AROUND_S = 30.0
 
 
-def seconds(duration_s: float) -> str:
-    return t("unit.seconds", n=f"{duration_s:.1f}".removesuffix(".0"))
+# --- cards ----------------------------------------------------------------------------------------
 
 
 def card(
@@ -33,11 +32,21 @@ def card(
     hit: Hit | None = None,
     fusion: str = "",
 ) -> dict[str, Any]:
-    """A scene as the grid draws it; with a hit also how well it fits and which channels say so."""
+    """One card of the grid.
+
+    Args:
+        library: has the scene.
+        scene: what to show.
+        title: of the video.
+        picked: whether the scene is in the tray.
+        terms: index terms of the query, to be marked in title and transcript.
+        hit: the scene as a hit of a search; adds the score and the contribution of each channel.
+        fusion: the fusion method of the search.
+    """
     start = fmt.precise(scene.start_s)
     return {
         "id": scene.scene_id,
-        "thumb": media.picture(library, scene),
+        "thumbnail": media.frame_url(library, scene),
         "time": f"{start} · {seconds(scene.duration_s)}",
         "score": score_badge(hit, fusion) if hit else "",
         "title": pieces(title, terms),
@@ -49,31 +58,18 @@ def card(
     }
 
 
+def seconds(duration_s: float) -> str:
+    """A duration with at most one decimal."""
+    return t("unit.seconds", n=f"{duration_s:.1f}".removesuffix(".0"))
+
+
 def score_badge(hit: Hit, fusion: str) -> str:
-    """A share where the method gives one, the rank where its numbers have no scale of their own."""
+    """The score in percent for min-max, whose scores are from 0 to 1; the rank for other fusion methods."""
     return f"{round(100 * hit.score)} %" if fusion == "minmax" else f"#{hit.rank}"
 
 
-def channel_label(name: str) -> str:
-    """A channel in the person's words; one that was asked for by its space has the model's name too."""
-    kind, _, space = name.partition("/")
-    what = t_or(f"channel.{kind_of(name)}", kind)
-    return t("channel.in_space", channel=what, space=space) if space else what
-
-
-def spaces_to_choose(library: Library, chosen: Collection[str]) -> dict[str, tuple[list[Space], set[str]]]:
-    """The spaces of each kind that has more than one, the first one first, and the names of those searched."""
-    spaces = library.spaces()
-    found = {}
-    for kind, first in (("transcript", spaces["text"]), ("vision", spaces["vision"])):
-        of_kind = list(dict.fromkeys([first, *(one for one in spaces.values() if kind_of(one.name) == kind)]))
-        if len(of_kind) > 1:
-            found[kind] = (of_kind, {one.name for one in of_kind if one.name in chosen} or {first.name})
-    return found
-
-
 def shares(channels: Mapping[str, ChannelScore]) -> list[dict[str, Any]]:
-    """The contribution bar: each channel's share of the hit's score."""
+    """The contribution bar: the share of each channel in the score of a hit, without those below 0.5 %."""
     parts = {name: max(score.contribution, 0.0) for name, score in channels.items()}
     total = sum(parts.values())
     if total <= 0:
@@ -89,58 +85,93 @@ def shares(channels: Mapping[str, ChannelScore]) -> list[dict[str, Any]]:
     ]
 
 
-def why(hit: Hit | None, result: SearchResult | None) -> dict[str, Any] | None:
-    """WHY IT IS HERE: every channel with its score and rank, or that it abstains and for what reason."""
+# --- channels -------------------------------------------------------------------------------------
+
+
+def channel_label(name: str) -> str:
+    """The label of a channel; the channel of an additional space has the name of the model, too."""
+    kind, _, space = name.partition("/")
+    label = t_or(f"channel.{kind_of(name)}", kind)
+    return t("channel.in_space", channel=label, space=space) if space else label
+
+
+def space_choices(library: Library, chosen: Collection[str]) -> dict[str, tuple[list[Space], set[str]]]:
+    """The spaces of each kind of channel that has several, the primary one first, and the names of those searched."""
+    spaces = library.spaces()
+    found = {}
+    for kind, primary in (("transcript", spaces["text"]), ("vision", spaces["vision"])):
+        of_kind = list(dict.fromkeys([primary, *(one for one in spaces.values() if kind_of(one.name) == kind)]))
+        if len(of_kind) > 1:
+            found[kind] = (of_kind, {one.name for one in of_kind if one.name in chosen} or {primary.name})
+    return found
+
+
+def abstention_text(name: str, channel: ChannelState) -> str:
+    """Why a channel takes no part in a search, with the error if it failed."""
+    label = channel_label(name)
+    text = t_or(f"abstain.{channel.reason}", t("abstain.other", channel=label), channel=label)
+    if channel.error is None:
+        return text
+    message, hint = describe_error(channel.error, state.language())
+    return t("abstain.because", abstention=text, message=message, hint=hint)
+
+
+def is_reported(channel: ChannelState) -> bool:
+    """Whether a channel abstains for a reason other than the weight that the user gave it."""
+    return not channel.active and channel.reason != "weight_zero"
+
+
+def status_line(result: SearchResult, video_count: int) -> str:
+    """HTML: how many scenes were found in how many videos, how long it took, and which channels abstain."""
+    scenes = f"<b>{html.escape(tn('search.scenes', result.total))}</b>"
+    ms = round(result.timing_ms.get("total", 0.0))
+    parts = [t("search.found", scenes=scenes, videos=html.escape(tn("search.in_videos", video_count)))]
+    parts.append(t("unit.ms", n=max(ms, 1)))
+    reported = [abstention_text(name, channel) for name, channel in result.channels.items() if is_reported(channel)]
+    if reported and any(channel.active for channel in result.channels.values()):
+        reported.append(t("search.weight_shared"))
+    return " · ".join([*parts, *(html.escape(text) for text in reported)])
+
+
+def explanation(hit: Hit | None, result: SearchResult | None) -> dict[str, Any] | None:
+    """Why a scene was found: each channel with score and rank, or the reason why it abstains.
+
+    Returns None without a search. A scene that is not among the hits gets a note that says so.
+    """
     if result is None:
         return None
+    heading = t("explanation.heading")
     if hit is None:
-        return {"heading": t("why.heading"), "rows": [], "note": t("why.not_a_hit")}
-    rows = [_reason(name, hit.channels.get(name), state) for name, state in result.channels.items()]
-    if any("/" in name for name in result.channels):  # a model's name needs a line of its own, and so then do all
+        return {"heading": heading, "rows": [], "note": t("explanation.not_a_hit")}
+    rows = [_channel_row(name, hit.channels.get(name), channel) for name, channel in result.channels.items()]
+    if any("/" in name for name in result.channels):  # the name of a model needs its own line; so do all, then
         rows = [{**row, "long": True} for row in rows]
     rows.sort(key=lambda row: (row["quiet"], -row["fill"]))
-    note = t("why.matched", words=", ".join(hit.matched_words)) if hit.matched_words else ""
-    return {"heading": t("why.heading"), "rows": rows, "note": note}
+    note = t("explanation.matched", words=", ".join(hit.matched_words)) if hit.matched_words else ""
+    return {"heading": heading, "rows": rows, "note": note}
 
 
-def _reason(name: str, score: ChannelScore | None, state: ChannelState | None) -> dict[str, Any]:
-    shown = {"name": kind_of(name), "label": channel_label(name)}
-    row: dict[str, Any] = {**shown, "fill": 0.0, "quiet": True, "title": ""}
-    if state is not None and not state.active:
-        return {**row, "value": t("why.abstains"), "title": abstention(name, state)}
+def _channel_row(name: str, score: ChannelScore | None, channel: ChannelState | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": kind_of(name),
+        "label": channel_label(name),
+        "fill": 0.0,
+        "quiet": True,
+        "title": "",
+    }
+    if channel is not None and not channel.active:
+        return {**row, "value": t("explanation.abstains"), "title": abstention_text(name, channel)}
     if score is None or score.score is None:
-        return {**row, "value": t("why.not_found")}
+        return {**row, "value": t("explanation.not_found")}
     value = f"{score.score:.2f} · #{score.rank}"
     return {**row, "fill": round(max(score.normalised, 0.0), 4), "quiet": False, "value": value}
 
 
-def abstention(name: str, state: ChannelState) -> str:
-    """Why a channel takes no part, in a sentence."""
-    channel = channel_label(name)
-    said = t_or(f"abstain.{state.reason}", t("abstain.other", channel=channel), channel=channel)
-    if state.error is None:
-        return said
-    message, hint = describe_error(state.error, language())
-    return t("abstain.because", said=said, message=message, hint=hint)
-
-
-def status_line(result: SearchResult, video_count: int) -> str:
-    """How much was found, how fast, and who had nothing to say."""
-    ms = round(result.timing_ms.get("total", 0.0))
-    parts = [f"{tn('search.in_videos', video_count)}", t("unit.ms", n=max(ms, 1))]
-    silent = [abstention(name, state) for name, state in result.channels.items() if speaks_up(state)]
-    if silent and any(state.active for state in result.channels.values()):
-        silent.append(t("search.weight_went"))
-    return " · ".join([*parts, *silent])
-
-
-def speaks_up(state: ChannelState) -> bool:
-    """A channel that left for a reason other than the person's own choice."""
-    return not state.active and state.reason != "weight_zero"
+# --- the panel ------------------------------------------------------------------------------------
 
 
 def lines_around(segments: Iterable[Segment], scene: Scene, terms: Sequence[str]) -> list[dict[str, Any]]:
-    """The transcript's lines of the scene and of half a minute on either side."""
+    """The lines of the transcript from 30 s before the scene to 30 s after it."""
     return [
         {
             "start": segment.start_s,
@@ -154,16 +185,11 @@ def lines_around(segments: Iterable[Segment], scene: Scene, terms: Sequence[str]
 
 
 def player_labels(video: Video | None) -> dict[str, str]:
+    """The texts of the player. `video` is the only one that is played; None for a reel."""
+    names = ("play", "pause", "mute", "unmute", "fullscreen", "unplayable", "no_media", "transcript")
     return {
-        "play": t("player.play"),
-        "pause": t("player.pause"),
-        "mute": t("player.mute"),
-        "unmute": t("player.unmute"),
-        "full": t("player.full"),
+        **{name: t(f"player.{name}") for name in names},
         "video": t("player.video", title=video.title if video else ""),
-        "unplayable": t("player.unplayable"),
-        "no_media": t("player.no_media"),
-        "transcript": t("player.transcript"),
         "no_speech": t("scene.no_speech"),
         "rough": t("player.rough") if video and video.transcript_rough else "",
     }
@@ -176,48 +202,58 @@ def panel(
     *,
     neighbours: tuple[str | None, str | None],
     picked: Collection[str],
-    play: tuple[int, int],
     lines: list[dict[str, Any]],
-    reasons: dict[str, Any] | None,
+    explanation: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """One scene in the panel: player, buttons, reasons, transcript. `play`: wishes to play, and those that are over."""
-    is_picked = scene.scene_id in picked
-    before, after = neighbours
+    """One scene in the player with buttons, explanation and transcript.
+
+    Args:
+        library: has the scene.
+        scene: what to play.
+        video: of the scene.
+        neighbours: ids of the previous and the next scene.
+        picked: ids of the scenes in the tray.
+        lines: of the transcript, from `lines_around`.
+        explanation: why the scene was found, from `explanation`.
+    """
     return {
         "clips": [
             {
                 "id": scene.scene_id,
                 "media": f"{video.video_id}/{video.generation}",
-                "src": media.playable(library, video),
-                "poster": media.picture(library, scene),
+                "src": media.video_url(library, video),
+                "poster": media.frame_url(library, scene),
                 "start": scene.start_s,
                 "end": scene.end_s,
             }
         ],
         "reel": False,
-        "play": play[0],
-        "played": play[1],
         "duration": video.info.duration_s if video.info else scene.end_s,
-        "actions": [
-            {
-                "name": "pick",
-                "value": {"id": scene.scene_id, "picked": not is_picked},
-                "label": t("tray.in") if is_picked else t("tray.add"),
-                "icon": "check" if is_picked else "plus",
-                "key": "A",
-                "primary": not is_picked,
-            },
-            {
-                "name": "step",
-                "value": before,
-                "icon": "previous",
-                "title": t("player.previous"),
-                "disabled": before is None,
-            },
-            {"name": "step", "value": after, "icon": "next", "title": t("player.next"), "disabled": after is None},
-            {"name": "open_video", "value": video.video_id, "label": t("player.open_video")},
-        ],
-        "why": reasons,
+        "actions": _panel_actions(scene, neighbours, is_picked=scene.scene_id in picked),
+        "explanation": explanation,
         "lines": lines,
         "labels": player_labels(video),
     }
+
+
+def _panel_actions(scene: Scene, neighbours: tuple[str | None, str | None], *, is_picked: bool) -> list[dict[str, Any]]:
+    before, after = neighbours
+    return [
+        {
+            "name": "pick",
+            "value": {"id": scene.scene_id, "picked": not is_picked},
+            "label": t("tray.added") if is_picked else t("tray.add"),
+            "icon": "check" if is_picked else "plus",
+            "key": "A",
+            "primary": not is_picked,
+        },
+        {
+            "name": "step",
+            "value": before,
+            "icon": "previous",
+            "title": t("player.previous"),
+            "disabled": before is None,
+        },
+        {"name": "step", "value": after, "icon": "next", "title": t("player.next"), "disabled": after is None},
+        {"name": "open_video", "value": scene.video_id, "label": t("player.open_video")},
+    ]

@@ -1,4 +1,4 @@
-"""Videos as the library's rows, and what is known about the library as panels of facts."""
+"""Videos as the rows of the library page, and the facts about the library."""
 
 from __future__ import annotations
 
@@ -11,28 +11,26 @@ from heimdex_core.models.profiles import CUSTOM
 from heimdex_core.types import StageProgress, Video, VideoState
 from ui import media, state
 from ui.i18n import describe_error, t, t_or, tn
-from ui.languages import LANGUAGES
-from ui.views.models import step_note
+from ui.views.models import reason_text, step_up_text
 from ui.views.work import Card, action, card, problem
 
-_SAID_ELSEWHERE = frozenset({"no_audio", "transcript_no_audio", "rough", "transcript_rough", "no_speech"})
 RUNNING = frozenset({VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING})
 
 
 def row(library: Library, video: Video) -> dict[str, Any]:
-    """One row; progress is read only where work is under way."""
+    """One row. The progress is read only if work is in progress."""
     data: dict[str, Any] = {
         "id": video.video_id,
         "name": video.title,
-        "meta": " · ".join(meta(video)),
-        "thumb": media.cover(library, video),
+        "meta": " · ".join(file_facts(video)),
+        "thumbnail": media.cover_url(library, video),
         "state": str(video.state),
         "pill": t(f"state.{video.state}"),
         "strong": "",
         "text": "",
         "sub": "",
         "fraction": None,
-        "openable": is_there(video),
+        "openable": is_available(video),
         "open_label": t("library.open_label", title=video.title),
         "actions": actions(video),
     }
@@ -41,25 +39,25 @@ def row(library: Library, video: Video) -> dict[str, Any]:
     if video.state is VideoState.FAILED and video.error:
         message, hint = describe_error(video.error, state.language())
         return data | {"text": message, "sub": hint}
-    return data | {"text": " · ".join(findings(video)), "sub": again_failed(video)}
+    return data | {"text": " · ".join(findings(video)), "sub": reindex_error(video)}
 
 
-def is_there(video: Video) -> bool:
-    """Whether it can be opened and searched; it can while it is being indexed again."""
+def is_available(video: Video) -> bool:
+    """Whether a video can be opened and searched, which it also can while it is re-indexed."""
     return video.generation is not None and video.state is not VideoState.DELETED
 
 
-def again_failed(video: Video) -> str:
-    """Why the last try to index a video again came to nothing; "" where there was none."""
+def reindex_error(video: Video) -> str:
+    """Why the last re-indexing of a video failed; "" if it did not."""
     if video.state is not VideoState.INDEXED or not video.error:
         return ""
     if video.error.get("code") == Cancelled.code:
-        return t("again.cancelled")
-    return f"{t('again.failed')} {describe_error(video.error, state.language())[0]}"
+        return t("reindex.cancelled")
+    return f"{t('reindex.failed')} {describe_error(video.error, state.language())[0]}"
 
 
-def meta(video: Video) -> list[str]:
-    """Size, duration, dimensions, and what is missing or was given."""
+def file_facts(video: Video) -> list[str]:
+    """File name, size, duration, dimensions, and whether there is no audio or there are subtitles."""
     parts = [video.filename] if video.filename.rpartition(".")[0] != video.title else []
     if video.info is None:
         return parts
@@ -73,38 +71,39 @@ def meta(video: Video) -> list[str]:
 
 
 def findings(video: Video) -> list[str]:
-    """What indexing found: scenes, and what a person should know about them."""
+    """The number of scenes, and the notes that indexing left."""
     parts = [tn("library.scenes", video.scene_count)]
     if video.transcript_rough:
-        parts.append(t("note.rough"))
+        parts.append(t("note.transcript_rough"))
     elif video.transcript_source in (None, "none") and video.info is not None and video.info.has_audio:
-        parts.append(t("note.no_speech"))
-    parts += [
-        note_text(note) for note in video.notes if note.partition(":")[0] not in ("no_audio", "rough", "no_speech")
-    ]
+        parts.append(t("note.transcript_no_speech"))
+    # file_facts has "no_audio"
+    parts += [note_text(note) for note in video.notes if note != "no_audio"]
     return list(dict.fromkeys(parts))
 
 
 def note_text(note: str) -> str:
-    """A note's code ("subtitles_encoding:cp949", "language_unsure:ko:0.43") in words."""
+    """The text of a note such as "subtitles_encoding:cp949" or "language_unsure:ko:0.43"."""
     code, _, rest = note.partition(":")
     value = rest.partition(":")[0]
-    return t_or(f"note.{code}", code.replace("_", " "), value=value)
+    # a value can be the code of a language
+    return t_or(f"note.{code}", code.replace("_", " "), value=t_or(f"speech.{value}", value))
 
 
 def actions(video: Video) -> list[dict[str, Any]]:
+    """The buttons of a row."""
     delete = {"name": "delete", "label": t("action.delete"), "quiet": True}
     retry = {"name": "retry", "label": t("action.retry")}
-    opened = [{"name": "open", "label": t("action.open")}] if is_there(video) else []
+    opened = [{"name": "open", "label": t("action.open")}] if is_available(video) else []
     if video.state in RUNNING:
         return [*opened, {"name": "cancel", "label": t("action.cancel")}]
-    if video.state is VideoState.FAILED:
+    if video.state is VideoState.FAILED or video.error:
         return [*opened, retry, delete]
-    return [*opened, retry, delete] if video.error else [*opened, delete]
+    return [*opened, delete]
 
 
 def progress_texts(progress: StageProgress | None) -> dict[str, Any]:
-    """Stage, how far, and how long still; a job that nobody has taken yet waits."""
+    """Stage, progress and time left as fields of a row; None means that the job waits in the queue."""
     if progress is None:
         return {"pill": "", "strong": t("progress.waiting"), "fraction": 0.0}
     parts = [t("progress.stage", n=progress.stage_number, m=progress.stage_count)]
@@ -122,60 +121,59 @@ def progress_texts(progress: StageProgress | None) -> dict[str, Any]:
     }
 
 
-def again_card(library: Library, video: Video) -> Card | None:
-    """A video that is being indexed again, or could not be, as a card; None where there is nothing to say."""
+def reindex_card(library: Library, video: Video) -> Card | None:
+    """The card of a video that is being re-indexed or whose re-indexing failed; None for others."""
     if video.state in RUNNING:
-        now = progress_texts(library.progress(video.video_id))
+        progress = progress_texts(library.progress(video.video_id))
         cancel = action("cancel", t("action.cancel"), value=video.video_id)
-        text = f"{now['strong']}{now.get('text', '')}"
-        return card(t("again.running"), text, fraction=now["fraction"], actions=[cancel], thin=True)
+        text = f"{progress['strong']}{progress.get('text', '')}"
+        return card(t("reindex.running"), text, fraction=progress["fraction"], actions=[cancel], thin=True)
     if video.state is not VideoState.INDEXED or not video.error:
         return None
     retry = action("retry", t("action.retry"), value=video.video_id)
     if video.error.get("code") == Cancelled.code:
-        return card(t("again.cancelled"), actions=[retry], thin=True)
-    return card(t("again.failed"), problems=[problem(video.error)], actions=[retry], tone="failed")
+        return card(t("reindex.cancelled"), actions=[retry], thin=True)
+    return card(t("reindex.failed"), problems=[problem(video.error)], actions=[retry], tone="failed")
 
 
 def time_left(eta_s: float) -> str:
+    """A remaining time, in seconds or minutes."""
     if eta_s < 60:
         return t("progress.seconds_left", n=max(1, round(eta_s)))
     return t("progress.minutes_left", n=round(eta_s / 60))
 
 
 def library_facts(library: Library) -> dict[str, Any]:
-    numbers = library.stats()
+    """The panel of the library's size."""
+    stats = library.stats()
     return {
         "heading": t("facts.library"),
         "rows": [
-            [t("facts.videos"), str(numbers["videos"])],
-            [t("facts.scenes"), str(numbers["scenes"])],
-            [t("facts.hours"), f"{numbers['duration_s'] / 3600:.2f}"],
-            [t("facts.on_disk"), fmt.size(numbers["disk"]["total"])],
+            [t("facts.videos"), str(stats["videos"])],
+            [t("facts.scenes"), str(stats["scenes"])],
+            [t("facts.hours"), f"{stats['duration_s'] / 3600:.2f}"],
+            [t("facts.on_disk"), fmt.size(stats["disk"]["total"])],
         ],
     }
 
 
 def model_facts(library: Library) -> dict[str, Any]:
-    """Which models work here and why these."""
+    """The panel of the models in use, and why they are used or which would be better."""
     choice = library.models.choice
-    step = step_note(library)
+    suggestion = step_up_text(library)
     rows = []
     for model in library.models.describe():
         kind = str(model.get("kind", ""))
         rows.append([t_or(f"model.{kind}", kind), model_text(model)])
-    told = [] if choice.name == CUSTOM else [t("facts.profile", profile=choice.name)]
-    note = " ".join([*told, step or t_or(f"profile.reason.{choice.reason}", choice.reason)])
-    show = {"name": "models", "label": t("models.step.show")} if step else None
+    texts = [] if choice.name == CUSTOM else [t("facts.profile", profile=choice.name)]
+    note = " ".join([*texts, suggestion or reason_text(choice)])
+    show = {"name": "models", "label": t("models.step_up.show")} if suggestion else None
     return {"heading": t("facts.models"), "rows": rows, "note": note, "action": show}
 
 
 def model_text(model: dict[str, Any]) -> str:
+    """Name, width of the vectors and state of a model."""
     name = str(model.get("name", ""))
     dim = model.get("dim")
     state_text = t_or(f"model.state.{model.get('state')}", str(model.get("state", "")))
     return " · ".join(part for part in (name, f"{dim}-d" if dim else "", state_text) if part)
-
-
-def language_name(code: str) -> str:
-    return LANGUAGES.get(code, code)

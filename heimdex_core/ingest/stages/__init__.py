@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from heimdex_core.errors import UnknownName
-from heimdex_core.ingest.context import Branch, StageSpec
+from heimdex_core.ingest.context import Branch, IngestModels, StageSpec
 from heimdex_core.ingest.stages import (
     audio,
     captions,
@@ -25,7 +25,6 @@ from heimdex_core.ingest.stages import (
     transcript,
     vision_embedding,
 )
-from heimdex_core.models.registry import Models
 
 SPECS: tuple[StageSpec[Any], ...] = (
     probe.SPEC,
@@ -58,6 +57,6 @@ def names(branch: Branch) -> tuple[str, ...]:
     return tuple(spec.name for spec in SPECS if spec.branch == branch)
 
 
-def specs_for(models: Models) -> tuple[StageSpec[Any], ...]:
+def specs_for(models: IngestModels) -> tuple[StageSpec[Any], ...]:
     """The stages that a video goes through with these models, in order."""
     return tuple(spec for spec in SPECS if spec.applies(models))

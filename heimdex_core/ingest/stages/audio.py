@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
+from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec, part_of
 from heimdex_core.ingest.stages import probe
 from heimdex_core.media.audio import extract_audio
 from heimdex_core.media.vad import silences, speech_spans
-from heimdex_core.types import Interval, Json, MediaInfo, WorkContext, to_json
+from heimdex_core.types import Interval, Json, WorkContext, to_json
 
 WAV = "audio.wav"
 _VAD_SHARE = 0.5
@@ -34,23 +33,16 @@ class Sound:
         return Sound(**{**data, **spans, "notes": tuple(data["notes"])})
 
 
-def listen(source: Path, info: MediaInfo, wav: Path, context: WorkContext) -> Sound:
-    """Write `wav` and find the speech in it; a file without sound is fine and said in the notes."""
-    total_s = info.duration_s
-
-    def part(offset: float, share: float) -> WorkContext:
-        def report(done: float, total: float) -> None:
-            fraction = done / total if total > 0 else 0.0
-            context.report((offset + share * min(fraction, 1.0)) * total_s, total_s)
-
-        return WorkContext(report=report, is_cancelled=context.is_cancelled)
-
-    audio = extract_audio(source, info, wav, part(0.0, 1 - _VAD_SHARE))
+def run(context: StageContext, work: WorkContext) -> StageOutput:
+    """Write WAV and find the speech in it; a file without sound is fine and said in the notes."""
+    info, wav = context.result(probe.SPEC), context.work.file(WAV)
+    extracting = part_of(work, 0.0, 1 - _VAD_SHARE, info.duration_s)
+    audio = extract_audio(context.source, info, wav, extracting)
     if audio.path is None:
-        return Sound(wav=None, broken_at_s=audio.broken_at_s, notes=audio.notes)
-    speech = speech_spans(wav, part(1 - _VAD_SHARE, _VAD_SHARE))
-    return Sound(
-        wav=wav.name,
+        return StageOutput(to_json(Sound(wav=None, broken_at_s=audio.broken_at_s, notes=audio.notes)))
+    speech = speech_spans(wav, part_of(work, 1 - _VAD_SHARE, 1.0, info.duration_s))
+    sound = Sound(
+        wav=WAV,
         duration_s=audio.duration_s,
         track=audio.track,
         broken_at_s=audio.broken_at_s,
@@ -58,11 +50,7 @@ def listen(source: Path, info: MediaInfo, wav: Path, context: WorkContext) -> So
         silences=tuple(silences(speech, info.duration_s)),
         notes=audio.notes,
     )
-
-
-def run(context: StageContext, work: WorkContext) -> StageOutput:
-    sound = listen(context.source, context.result(probe.SPEC), context.work.file(WAV), work)
-    return StageOutput(to_json(sound), (sound.wav,) if sound.wav else ())
+    return StageOutput(to_json(sound), (WAV,))
 
 
 SPEC = StageSpec(

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
-from heimdex_core.ingest.image_batches import image_batches
+from heimdex_core.ingest.prefetch import image_batches
 from heimdex_core.ingest.stages import keyframes
-from heimdex_core.ingest.stages.keyframes import SceneFrames, best
-from heimdex_core.models.base import Captioner
 from heimdex_core.types import WorkContext
 
 
-def describe(scenes: Sequence[SceneFrames], frames: Path, captioner: Captioner, context: WorkContext) -> list[str]:
+def run(context: StageContext, work: WorkContext) -> StageOutput:
     """A line for each scene; "" for one without pictures, or where the model has nothing to say."""
-    shown = [n for n, scene in enumerate(scenes) if scene.keyframes]
+    scenes, captioner = context.result(keyframes.SPEC), context.models.captioner()
     lines = [""] * len(scenes)
+    shown = [n for n, scene in enumerate(scenes) if scene.keyframes]
+    if captioner is None:  # the stage is not part of such a run
+        return StageOutput({"scenes": lines})
+    files = [keyframes.best(scenes[n]).file for n in shown]
     left = iter(shown)
-    for images in image_batches(frames, [best(scenes[n]).file for n in shown], context):
+    for images in image_batches(context.work.path / keyframes.FOLDER, files, work):
         for line in captioner.caption(images):
             lines[next(left)] = " ".join(line.split())
-    return lines
-
-
-def run(context: StageContext, work: WorkContext) -> StageOutput:
-    frames, captioner = context.result(keyframes.SPEC), context.models.captioner()
-    if captioner is None:  # the stage is not part of such a run
-        return StageOutput({"scenes": [""] * len(frames)})
-    return StageOutput({"scenes": describe(frames, context.work.path / keyframes.FOLDER, captioner, work)})
+    return StageOutput({"scenes": lines})
 
 
 def _model(context: StageContext) -> str | None:

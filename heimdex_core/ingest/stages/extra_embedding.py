@@ -5,19 +5,15 @@ Each space has a record of its own, so that adding another space does not make t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, cast
 
-import numpy as np
-
-from heimdex_core.ingest.context import PRIMARY_ROLES, StageContext, StageOutput, StageSpec
+from heimdex_core.ingest.context import PRIMARY_ROLES, StageContext, StageOutput, StageSpec, part_of
 from heimdex_core.ingest.stages import audio, captions, keyframes, scenes, text_embedding, transcript, vision_embedding
 from heimdex_core.ingest.work_folder import StageRecord
-from heimdex_core.models.base import ImageTextEncoder, TextEncoder, Vectors
+from heimdex_core.models.base import ImageTextEncoder, TextEncoder
 from heimdex_core.types import Json, Space, WorkContext
 
 VERSION = 1
-_BATCH = 64
 
 
 def record_name(space: Space) -> str:
@@ -28,20 +24,6 @@ def record_name(space: Space) -> str:
 def file_name(space: Space) -> str:
     """The file of its vectors in the work folder."""
     return f"{record_name(space)}.npy"
-
-
-def embed_lines(lines: Sequence[str], model: TextEncoder, context: WorkContext) -> tuple[tuple[int, ...], Vectors]:
-    """(the lines by index that the model can read, their (n, d) unit vectors)."""
-    asked = [n for n, line in enumerate(lines) if line and model.understands(line)]
-    parts: list[Vectors] = [np.zeros((0, model.space.dim), dtype=np.float32)]
-    for start in range(0, len(asked), _BATCH):
-        context.check()
-        batch = asked[start : start + _BATCH]
-        parts.append(np.asarray(model.encode_passages([lines[n] for n in batch]), dtype=np.float32))
-        context.report(start + len(batch), len(asked))
-    vectors = np.concatenate(parts)
-    readable = [row for row in range(len(asked)) if np.linalg.norm(vectors[row]) > 0.5]
-    return tuple(asked[row] for row in readable), vectors[readable]
 
 
 def space_spec(context: StageContext, role: str) -> StageSpec[tuple[int, ...]]:
@@ -74,7 +56,8 @@ def _embed_space(context: StageContext, role: str, work: WorkContext) -> StageOu
     space = context.extra_spaces[role]
     model = context.models.encoder(space.name)
     if role == "caption":
-        rows, vectors = embed_lines(context.result(captions.SPEC), cast(TextEncoder, model), work)
+        lines = context.result(captions.SPEC)
+        rows, vectors = text_embedding.embed_texts(lines, lines, cast(TextEncoder, model), 0.0, work)
     elif space.kind == "vision":
         folder, pooling = context.work.path / keyframes.FOLDER, context.params.vision_pooling
         frames = context.result(keyframes.SPEC)
@@ -93,7 +76,7 @@ def run(context: StageContext, work: WorkContext) -> StageOutput:
     for done, role in enumerate(roles):
         spec = space_spec(context, role)
         if not _is_whole(context, spec):
-            made = spec.run(context, _part(work, done, len(roles)))
+            made = spec.run(context, part_of(work, done / len(roles), (done + 1) / len(roles), 100.0))
             context.work.write_record(StageRecord(spec.name, context.cache.fingerprint(spec), made.result, made.files))
     spaces = roles.values()
     return StageOutput({"spaces": [space.name for space in spaces]}, tuple(file_name(space) for space in spaces))
@@ -102,15 +85,6 @@ def run(context: StageContext, work: WorkContext) -> StageOutput:
 def _is_whole(context: StageContext, spec: StageSpec[Any]) -> bool:
     record = context.cache.record(spec)
     return record is not None and record.has_files
-
-
-def _part(work: WorkContext, number: int, count: int) -> WorkContext:
-    """Progress of one of `count` equal parts, in hundredths of the whole."""
-
-    def report(done: float, total: float) -> None:
-        work.report(100 * (number + (done / total if total > 0 else 0.0)) / count, 100)
-
-    return WorkContext(report=report, is_cancelled=work.is_cancelled)
 
 
 def _specs(context: StageContext) -> dict[str, StageSpec[tuple[int, ...]]]:

@@ -12,12 +12,12 @@ import os
 from bisect import bisect_left
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from heimdex_core.ingest.colours import dominant_colours
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.stages import picture, scenes
@@ -28,6 +28,10 @@ from heimdex_core.types import Json, Keyframe, WorkContext, to_json
 
 FOLDER = "frames"
 _THREADS = 4
+_ALIKE_COLOURS = 48.0
+"""Euclidean distance in RGB under which two means count as one colour."""
+_LEAST_SHARE = 0.05
+"""Part of the pixels that a colour must cover."""
 
 
 @dataclass(frozen=True)
@@ -131,18 +135,45 @@ def _inside(scene: SceneSpan, candidates: Sequence[Candidate]) -> Sequence[Candi
     last = bisect_left(candidates, scene.end_s - 0.0005, key=lambda c: c.time_s)
     inside = candidates[first:last]
     if inside or not candidates:
-        return [_shown_at(c, max(c.time_s, scene.start_s)) for c in inside]
-    return [_shown_at(candidates[max(0, first - 1)], scene.start_s)]
-
-
-def _shown_at(candidate: Candidate, time_s: float) -> Candidate:
-    return Candidate(time_s, candidate.file, candidate.brightness, candidate.sharpness)
+        return [replace(c, time_s=max(c.time_s, scene.start_s)) for c in inside]
+    return [replace(candidates[max(0, first - 1)], time_s=scene.start_s)]
 
 
 def scene_motion(scene: SceneSpan, motion: Sequence[tuple[float, float, float]]) -> float:
     """Mean luma difference of the sampled pairs that lie within the scene; 0 if none does."""
     inside = [value for start_s, end_s, value in motion if start_s >= scene.start_s and end_s < scene.end_s]
     return round(float(np.mean(inside)), 3) if inside else 0.0
+
+
+def dominant_colours(images: Sequence[npt.NDArray[np.uint8]], *, count: int = 3) -> tuple[str, ...]:
+    """Up to `count` colours as #rrggbb, most common first: means of the fullest cells of an 8x8x8 RGB grid.
+
+    Neighbouring cells that hold nearly the same colour count as one; what covers under 5 % is left out.
+    """
+    if not images:
+        return ()
+    pixels = np.concatenate([image[:: _step(image), :: _step(image)].reshape(-1, 3) for image in images])
+    cells = np.ravel_multi_index(tuple((pixels >> 5).T.astype(np.int64)), (8, 8, 8))
+    sizes = np.bincount(cells, minlength=8**3)
+    sums = np.stack([np.bincount(cells, pixels[:, n], minlength=sizes.size) for n in range(3)], axis=1)
+    found: list[tuple[float, npt.NDArray[np.float64]]] = []
+    for cell in np.argsort(-sizes, kind="stable")[:32]:
+        if sizes[cell] == 0:
+            break
+        mean = sums[cell] / sizes[cell]
+        for n, (size, colour) in enumerate(found):
+            if np.linalg.norm(colour - mean) < _ALIKE_COLOURS:
+                found[n] = (size + sizes[cell], colour)
+                break
+        else:
+            found.append((float(sizes[cell]), mean))
+    found.sort(key=lambda c: -c[0])
+    kept = [colour for size, colour in found if size >= _LEAST_SHARE * len(pixels)][:count]
+    return tuple("#" + "".join(f"{round(float(value)):02x}" for value in colour) for colour in kept)
+
+
+def _step(image: npt.NDArray[np.uint8]) -> int:
+    return max(1, max(image.shape[:2]) // 64)
 
 
 def best(frames: SceneFrames) -> Keyframe:

@@ -134,7 +134,7 @@ class PictureWatch:
 
     def __post_init__(self) -> None:
         self.keeper: CandidateKeeper[Image] = CandidateKeeper(self.params.candidate_interval_s, self._keep)
-        self._finder = detectors.FrameDetector(self.params, self.info.fps)
+        self._finder = detectors.ShotDetector(self.params, self.info.fps)
         self._motion = MotionMeter()
 
     def watch(self, frames: Iterable[tuple[float, Image, Image | None]]) -> None:

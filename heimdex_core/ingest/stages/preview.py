@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.stages import picture, probe
 from heimdex_core.media.preview import make_preview, preview_plan
-from heimdex_core.types import MediaInfo, WorkContext, to_json
+from heimdex_core.types import WorkContext, to_json
 
 FILE = "preview.mp4"
 
@@ -21,29 +20,16 @@ class Preview:
     file: str | None = None
 
 
-def prepare(
-    source: Path, info: MediaInfo, out: Path, *, damaged: bool, height_px: int, context: WorkContext
-) -> Preview:
-    """Write `out` if one is needed; browsers stop at a `damaged` picture. Raises RenderFailed, DiskFull, Cancelled."""
-    plan = preview_plan(info, damaged=damaged)
-    if plan == "none":
-        return Preview(plan)
-    make_preview(source, info, out, plan, height_px=height_px, context=context)
-    return Preview(plan, out.name)
-
-
 def run(context: StageContext, work: WorkContext) -> StageOutput:
+    """Make the preview if one is needed; browsers stop at a damaged picture."""
     out = context.work.file(FILE)
     out.unlink(missing_ok=True)  # it may be a second name of the one that is being played
-    found = prepare(
-        context.source,
-        context.result(probe.SPEC),
-        out,
-        damaged=context.result(picture.SPEC).damaged_count > 0,
-        height_px=context.params.preview_height_px,
-        context=work,
-    )
-    return StageOutput(to_json(found), (found.file,) if found.file else ())
+    info = context.result(probe.SPEC)
+    plan = preview_plan(info, damaged=context.result(picture.SPEC).damaged_count > 0)
+    if plan == "none":
+        return StageOutput(to_json(Preview(plan)))
+    make_preview(context.source, info, out, plan, height_px=context.params.preview_height_px, context=work)
+    return StageOutput(to_json(Preview(plan, out.name)), (out.name,))
 
 
 SPEC = StageSpec(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 
 from heimdex_core.errors import SubtitlesUnreadable
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
@@ -29,24 +28,28 @@ class Lines:
         return Lines(Transcript.from_json(found) if found is not None else None, tuple(data["notes"]))
 
 
-def read_lines(source: Path, info: MediaInfo, *, supplied: Path | None, context: WorkContext) -> Lines:
+def run(context: StageContext, work: WorkContext) -> StageOutput:
     """The lines within [0, duration).
 
     Subtitles that cannot be read do not stop the video: the next source is used, and the notes say so.
     """
+    info, supplied = context.result(probe.SPEC), context.supplied_subtitles
     notes: list[str] = []
-    for read in (lambda: read_subtitles(supplied) if supplied else None, lambda: embedded_subtitles(source, info)):
-        context.check()
+    for read in (
+        lambda: read_subtitles(supplied) if supplied else None,
+        lambda: embedded_subtitles(context.source, info),
+    ):
+        work.check()
         try:
             found = read()
         except SubtitlesUnreadable as error:
             notes.append(f"subtitles_unreadable:{error.details.get('reason', '')}")
             continue
         if found is not None and found.segments:
-            return Lines(limited(found, info), tuple(notes))
+            return StageOutput(to_json(Lines(limited(found, info), tuple(notes))))
         if found is not None:
             notes += [*found.notes, "subtitles_empty"]
-    return Lines(None, tuple(notes))
+    return StageOutput(to_json(Lines(None, tuple(notes))))
 
 
 def limited(found: Transcript, info: MediaInfo) -> Transcript:
@@ -59,11 +62,6 @@ def limited(found: Transcript, info: MediaInfo) -> Transcript:
     outside = len(found.segments) - len(inside)
     notes = (*found.notes, f"transcript_outside:{outside}") if outside else found.notes
     return dataclasses.replace(found, segments=inside, notes=tuple(notes))
-
-
-def run(context: StageContext, work: WorkContext) -> StageOutput:
-    info = context.result(probe.SPEC)
-    return StageOutput(to_json(read_lines(context.source, info, supplied=context.supplied_subtitles, context=work)))
 
 
 SPEC = StageSpec(

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.stages import keyframes, vision_embedding
-from heimdex_core.models.base import ImageTextEncoder, Vectors
 from heimdex_core.types import WorkContext
 
 
-def name_scenes(
-    vectors: Vectors, rows: Sequence[int], count: int, model: ImageTextEncoder, context: WorkContext
-) -> list[list[str]]:
-    """Tags of each of `count` scenes, most certain first; `rows` says which scene a vector belongs to."""
-    tags: list[list[str]] = [[] for _ in range(count)]
-    for done, (row, vector) in enumerate(zip(rows, vectors, strict=True), start=1):
+def run(context: StageContext, work: WorkContext) -> StageOutput:
+    """Tags of each scene, most certain first."""
+    model, rows = context.models.vision(), context.result(vision_embedding.SPEC).rows
+    tags: list[list[str]] = [[] for _ in context.result(keyframes.SPEC)]
+    for done, (row, vector) in enumerate(zip(rows, context.vectors(vision_embedding.FILE), strict=True), start=1):
         tags[row] = list(dict.fromkeys(model.tags(vector)))
         if done % 32 == 0:
-            context.check()
-            context.report(done, len(rows))
-    return tags
-
-
-def run(context: StageContext, work: WorkContext) -> StageOutput:
-    vectors = context.vectors(vision_embedding.FILE)
-    rows, count = context.result(vision_embedding.SPEC).rows, len(context.result(keyframes.SPEC))
-    return StageOutput({"scenes": name_scenes(vectors, rows, count, context.models.vision(), work)})
+            work.check()
+            work.report(done, len(rows))
+    return StageOutput({"scenes": tags})
 
 
 SPEC: StageSpec[list[list[str]]] = StageSpec(

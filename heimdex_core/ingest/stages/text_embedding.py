@@ -57,23 +57,31 @@ def embed_words(
     wanted = scene_text.with_context(
         found, spans, texts, below_chars=params.context_below_chars, within_s=params.context_within_s
     )
-    spoken = [n for n, text in enumerate(texts) if text]
-    # neighbours' words must not speak for a scene whose own words the model cannot read
-    understands = getattr(model, "understands", lambda text: True)
-    unread = sum(not understands(texts[n]) for n in spoken)
-    spoken = [n for n in spoken if understands(texts[n])]
-    vectors = _encode(model, [texts[n] for n in spoken], [wanted[n] for n in spoken], params.context_weight, context)
-    # a model may also give zeros for what it cannot read: such a scene has no vector, so no query is near to it
-    readable = [row for row in range(len(spoken)) if np.linalg.norm(vectors[row]) > 0.5]
+    rows, vectors = embed_texts(texts, wanted, model, params.context_weight, context)
     speech = _speech(sound, said)
     words = SceneWords(
         texts=tuple(texts),
         speech_ratios=tuple(scene_text.speech_ratio(span, speech) for span in spans),
-        rows=tuple(spoken[row] for row in readable),
-        not_understood=unread + len(spoken) - len(readable),
+        rows=rows,
+        not_understood=sum(bool(text) for text in texts) - len(rows),
         model_notes=tuple(getattr(model, "notes", ())),
     )
-    return words, vectors[readable]
+    return words, vectors
+
+
+def embed_texts(
+    own: Sequence[str], wanted: Sequence[str], model: TextEncoder, context_weight: float, context: WorkContext
+) -> tuple[tuple[int, ...], Vectors]:
+    """(the texts by index that the model can read, their (n, d) unit vectors).
+
+    `wanted` are the same texts with what is said around them, which counts by `context_weight` (0 to 1).
+    """
+    # neighbours' words must not speak for a scene whose own words the model cannot read
+    asked = [n for n, text in enumerate(own) if text and model.understands(text)]
+    vectors = _encode(model, [own[n] for n in asked], [wanted[n] for n in asked], context_weight, context)
+    # a model may also give zeros for what it cannot read: such a text has no vector, so no query is near to it
+    readable = [row for row in range(len(asked)) if np.linalg.norm(vectors[row]) > 0.5]
+    return tuple(asked[row] for row in readable), vectors[readable]
 
 
 def _encode(

@@ -2,81 +2,41 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.stages import audio, probe, subtitles
-from heimdex_core.ingest.stages.audio import Sound
-from heimdex_core.ingest.stages.subtitles import Lines, limited
-from heimdex_core.models.base import SpeechRecognizer
-from heimdex_core.types import Json, MediaInfo, Transcript, WorkContext, to_json
+from heimdex_core.ingest.stages.subtitles import limited
+from heimdex_core.types import Json, Transcript, WorkContext, to_json
 
 
-def transcribe(
-    info: MediaInfo,
-    *,
-    lines: Lines,
-    sound: Callable[[], tuple[Sound, Path | None]],
-    recognizer: Callable[[], SpeechRecognizer | None],
-    language: str,
-    context: WorkContext,
-) -> Transcript:
-    """The transcript, limited to [0, duration).
-
-    `sound` (with its WAV, None without any) and `recognizer` are called only where there are no lines.
-    """
+def run(context: StageContext, work: WorkContext) -> StageOutput:
+    """The transcript, limited to [0, duration), with all notes; the language asked for where the source names none."""
+    lines = context.result(subtitles.SPEC)
     found = lines.found
     if found is None:
-        heard, wav = sound()
-        found = limited(_recognised(heard, wav, recognizer, language, context), info)
-    return _finished(found, lines.notes, language)
+        found = limited(_recognised(context, work), context.result(probe.SPEC))
+    notes = [*lines.notes, *found.notes]
+    if found.rough and found.segments:
+        notes.append("transcript_rough")
+    asked = context.language if context.language != "auto" else None
+    found = replace(found, language=found.language or asked, notes=tuple(dict.fromkeys(notes)))
+    return StageOutput(to_json(found))
 
 
-def _recognised(
-    sound: Sound,
-    wav: Path | None,
-    recognizer: Callable[[], SpeechRecognizer | None],
-    language: str,
-    context: WorkContext,
-) -> Transcript:
-    if wav is None or sound.wav is None:
+def _recognised(context: StageContext, work: WorkContext) -> Transcript:
+    sound, language = context.result(audio.SPEC), context.language
+    if sound.wav is None:
         return Transcript((), source="none")  # the audio stage has said why
     if not sound.speech:
         return Transcript((), source="none", notes=("transcript_no_speech",))
-    model = recognizer()
+    model = context.models.speech()
     if model is None:
         return Transcript((), source="none", notes=("transcript_no_recogniser",))
     if language != "auto" and model.languages is not None and language not in model.languages:
         return Transcript((), source="none", notes=(f"transcript_language:{language}",))
-    return model.transcribe(wav, language=language, context=context)
-
-
-def _finished(found: Transcript, notes: tuple[str, ...], language: str) -> Transcript:
-    """With the language that was asked for where the source names none, and all notes."""
-    said = [*notes, *found.notes]
-    if found.rough and found.segments:
-        said.append("transcript_rough")
-    spoken = found.language or (language if language != "auto" else None)
-    return dataclasses.replace(found, language=spoken, notes=tuple(dict.fromkeys(said)))
-
-
-def run(context: StageContext, work: WorkContext) -> StageOutput:
-    def sound() -> tuple[Sound, Path | None]:
-        found = context.result(audio.SPEC)
-        return found, context.work.file(found.wav) if found.wav else None
-
-    found = transcribe(
-        context.result(probe.SPEC),
-        lines=context.result(subtitles.SPEC),
-        sound=sound,
-        recognizer=context.models.speech,
-        language=context.language,
-        context=work,
-    )
-    return StageOutput(to_json(found))
+    return model.transcribe(context.work.file(sound.wav), language=language, context=work)
 
 
 # Where lines came with the video nobody listens: neither the sound nor the recogniser plays a part.

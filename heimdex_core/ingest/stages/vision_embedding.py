@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
-from heimdex_core.ingest.image_batches import image_batches
 from heimdex_core.ingest.params import Pooling
+from heimdex_core.ingest.prefetch import image_batches
 from heimdex_core.ingest.stages import keyframes
 from heimdex_core.ingest.stages.keyframes import SceneFrames
 from heimdex_core.models.base import ImageTextEncoder, Vectors

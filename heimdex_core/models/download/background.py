@@ -6,11 +6,11 @@ import logging
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from heimdex_core.errors import Cancelled, DownloadRunning, HeimdexError
-from heimdex_core.models.download.plan import PullPlan, PullProgress
+from heimdex_core.models.download.plan import PullProgress
 from heimdex_core.models.download.pull import Puller
 
 State = Literal["planning", "downloading", "done", "failed", "cancelled"]
@@ -53,14 +53,11 @@ class Download:
     """Plans and downloads in a thread of its own. Every method may be called from any thread."""
 
     def __init__(self, puller: Puller, *names: str, again: bool = False) -> None:
-        self._puller, self._names, self._again = puller, names, again
-        self._lock = threading.Lock()
+        self._puller, self._again = puller, again
         self._stop = threading.Event()
-        self._state: State = "planning"
-        self._plan: PullPlan | None = None
-        self._progress: PullProgress | None = None
-        self._error: dict[str, Any] | None = None
-        self._speeds: deque[tuple[float, int]] = deque()
+        self._status = DownloadStatus(names, "planning", str(puller.folder))
+        self._arrived: deque[tuple[float, int]] = deque()
+        """(time, bytes) over the last SPEED_OVER_S."""
         self._thread = threading.Thread(target=self._run, name="download-models", daemon=True)
 
     def start(self) -> Download:
@@ -79,63 +76,44 @@ class Download:
 
     def status(self) -> DownloadStatus:
         """The present state and progress."""
-        with self._lock:
-            plan, progress = self._plan, self._progress
-            total = progress.bytes_total if progress else plan.bytes_total if plan else 0
-            done = progress.bytes_done if progress else total - plan.bytes_missing if plan else 0
-            speed = self._speed()
-            return DownloadStatus(
-                names=self._names,
-                state=self._state,
-                folder=str(self._puller.folder),
-                repo=progress.repo if progress else "",
-                file=progress.file if progress else "",
-                bytes_done=done,
-                bytes_total=total,
-                bytes_per_s=speed,
-                seconds_left=(total - done) / speed if speed else None,
-                licences=plan.licences if plan else (),
-                error=self._error,
-            )
+        return self._status
 
     def _run(self) -> None:
         try:
-            plan = self._puller.plan(*self._names, again=self._again)
-            with self._lock:
-                self._plan = plan
+            plan = self._puller.plan(*self._status.names, again=self._again)
+            done = plan.bytes_total - plan.bytes_missing
+            self._update(bytes_done=done, bytes_total=plan.bytes_total, licences=plan.licences)
             if self._stop.is_set():
                 raise Cancelled
-            self._enter("downloading")
+            self._update(state="downloading")
             self._puller.pull(plan, report=self._note, is_cancelled=self._stop.is_set)
         except Cancelled as error:
-            self._enter("cancelled", error)
+            self._end("cancelled", error)
         except HeimdexError as error:
-            self._enter("failed", error)
+            self._end("failed", error)
         except Exception as error:
-            _log.exception("The download of %s failed", ", ".join(self._names))
-            self._enter("failed", HeimdexError(reason=f"{type(error).__name__}: {error}"))
+            _log.exception("The download of %s failed", ", ".join(self._status.names))
+            self._end("failed", HeimdexError(reason=f"{type(error).__name__}: {error}"))
         else:
-            self._enter("done")
+            self._end("done")
 
-    def _enter(self, state: State, error: HeimdexError | None = None) -> None:
-        with self._lock:
-            self._state = state
-            self._error = error.to_dict() if error else None
+    def _update(self, **changes: Any) -> None:
+        self._status = replace(self._status, **changes)
+
+    def _end(self, state: State, error: HeimdexError | None = None) -> None:
+        details = error.to_dict() if error else None
+        self._update(state=state, error=details, bytes_per_s=None, seconds_left=None)
 
     def _note(self, progress: PullProgress) -> None:
         now = time.monotonic()
-        with self._lock:
-            self._progress = progress
-            self._speeds.append((now, progress.bytes_done))
-            while now - self._speeds[0][0] > SPEED_OVER_S:
-                self._speeds.popleft()
-
-    def _speed(self) -> float | None:
-        """Bytes per second over SPEED_OVER_S; None before it is known. The lock must be held."""
-        if self._state != "downloading" or len(self._speeds) < 2:
-            return None
-        (began, first), (ended, last) = self._speeds[0], self._speeds[-1]
-        return (last - first) / (ended - began) if ended > began and last > first else None
+        self._arrived.append((now, progress.bytes_done))
+        while now - self._arrived[0][0] > SPEED_OVER_S:
+            self._arrived.popleft()
+        began, first = self._arrived[0]
+        arrived = progress.bytes_done - first
+        speed = arrived / (now - began) if now > began and arrived > 0 else None
+        left_s = (progress.bytes_total - progress.bytes_done) / speed if speed else None
+        self._update(**vars(progress), bytes_per_s=speed, seconds_left=left_s)
 
 
 class Downloads:

@@ -88,19 +88,19 @@ class Hub:
         )
         return Listing(repo, str(info.sha or revision or ""), str(licence) if licence else None, files)
 
-    def fetch(self, listing: Listing, file: RemoteFile, part: Path, *, name: str, on_bytes: OnBytes) -> str:
-        """Download a file to `part`, check it, and return its sha256 as hex digits.
+    def fetch(self, repo: str, revision: str, file: RemoteFile, part: Path, *, name: str, on_bytes: OnBytes) -> str:
+        """Download a file of a repository to `part`, check it, and return its sha256 as hex digits.
 
         A part that exists is continued, and is kept when an error interrupts the download. Raises HubUnreachable,
         HubRefused, and DownloadDamaged for wrong content, after which `part` has been removed.
         """
         from huggingface_hub import hf_hub_url
 
-        url = hf_hub_url(listing.repo, file.path, revision=listing.revision, endpoint=self.endpoint)
+        url = hf_hub_url(repo, file.path, revision=revision, endpoint=self.endpoint)
         part.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab") as target:
             digests = _Digests(file, part)
-            with self._hub_errors(listing.repo, name):
+            with self._hub_errors(repo, name):
                 self._stream(url, target, digests, file, on_bytes)
             target.flush()
             os.fsync(target.fileno())
@@ -168,13 +168,13 @@ class Hub:
         except errors.GatedRepoError as error:
             raise HubRefused(endpoint=self.endpoint, repo=repo, reason="its terms must be accepted first") from error
         except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
-            raise unknown_name("model on the hub", name, _names()) from error
+            raise unknown_name("model on the hub", name, families.known_names()) from error
         except errors.RevisionNotFoundError as error:
             raise HubRefused(endpoint=self.endpoint, repo=repo, reason="it lacks the wanted revision") from error
         except errors.HfHubHTTPError as error:
             if is_listing and error.response.status_code in (401, 404):
                 # without a login hubs do not say whether a repository exists, and mirrors differ in how they answer
-                raise unknown_name("model on the hub", name, _names()) from error
+                raise unknown_name("model on the hub", name, families.known_names()) from error
             reason = f"it answered {error.response.status_code}"
             if _is_temporary(error):
                 raise HubUnreachable(endpoint=self.endpoint, name=name, reason=reason) from error
@@ -247,7 +247,3 @@ def _is_temporary(error: Any) -> bool:
     """Whether another attempt may succeed."""
     response = getattr(error, "response", None)
     return response is None or response.status_code in _TEMPORARY
-
-
-def _names() -> list[str]:
-    return [*families.known_names(), *families.known_repositories()]

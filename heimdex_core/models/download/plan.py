@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,24 +72,12 @@ class PullPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON values, for the command line and the settings page."""
-        rows = [
-            {
-                **to_json(replace(item, files=())),
-                "folder": str(item.folder),
-                "bytes_missing": item.bytes_missing,
-                "files": [{"path": one.remote.path, "size_bytes": one.size_bytes} for one in item.files],
-            }
-            for item in self.items
-        ]
-        return {
-            "names": list(self.names),
-            "folder": str(self.folder),
-            "free_bytes": self.free_bytes,
-            "bytes_total": self.bytes_total,
-            "bytes_missing": self.bytes_missing,
-            "licences": list(self.licences),
-            "items": rows,
-        }
+        plan: dict[str, Any] = to_json(self)
+        for row, item in zip(plan["items"], self.items, strict=True):
+            row["files"] = [{"path": one.remote.path, "size_bytes": one.size_bytes} for one in item.files]
+            row |= {"folder": str(item.folder), "bytes_missing": item.bytes_missing}
+        totals = {"bytes_total": self.bytes_total, "bytes_missing": self.bytes_missing}
+        return {**plan, **totals, "folder": str(self.folder), "licences": list(self.licences)}
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from heimdex_core.errors import (
     UnknownName,
     WeightsMissing,
 )
-from heimdex_core.files import atomic_write, free_bytes, is_disk_full, write_json
+from heimdex_core.files import atomic_write, disk_errors, free_bytes, write_json
 from heimdex_core.models import families, locate, profiles
 from heimdex_core.models.download.hub import Hub, Listing, RemoteFile, is_whole
 from heimdex_core.models.download.plan import (
@@ -39,7 +39,8 @@ from heimdex_core.models.download.plan import (
     is_short,
     recorded,
 )
-from heimdex_core.models.family import HubFiles, ModelFamily, Repository, matching, unknown_name
+from heimdex_core.models.family import HubFiles, ModelFamily, matching, unknown_name
+from heimdex_core.models.locate import Repository
 from heimdex_core.settings import Settings
 
 PARTS = ".parts"
@@ -76,7 +77,11 @@ class Puller:
         return PullPlan(names, self.folder, free_bytes(self.folder), tuple(items.values()))
 
     def pull(
-        self, plan: PullPlan, *, report: Report | None = None, is_cancelled: Callable[[], bool] | None = None
+        self,
+        plan: PullPlan,
+        *,
+        report: Report = lambda progress: None,
+        is_cancelled: Callable[[], bool] = lambda: False,
     ) -> list[Path]:
         """Download what is missing, and return the folder of each repository.
 
@@ -87,9 +92,7 @@ class Puller:
         needed = plan.bytes_missing + self.settings.min_free_bytes
         if plan.bytes_missing and free_bytes(self.folder) < needed:
             raise self._disk_full(plan, needed)
-        work = _Work(
-            plan, report or (lambda progress: None), is_cancelled or (lambda: False), lambda: self._check_disk(plan)
-        )
+        work = _Work(plan, report, is_cancelled, lambda: self._check_disk(plan))
         with self._disk_errors(plan):
             return [item.folder if item.is_here else self._pull_item(item, work) for item in plan.items]
 
@@ -133,8 +136,7 @@ class Puller:
         listing = self.hub.listing(repository.repo, revision, name=name)
         family, hub = _family_for(kind, spec, listing)
         chosen = _select(listing, hub, repository, is_main)
-        trusted = _checked_before(folder, listing.revision) and not again
-        files = tuple(_file(one, folder, trusted) for one in listing.files if one.path in chosen)
+        files = tuple(_file(one, folder, again) for one in listing.files if one.path in chosen)
         known = sum(one.size_bytes for one in files)
         if not kind:
             spec = f"{family.name}:{f'{hub.folder_prefix}{folder}' if hub.folder_prefix else repository.repo}"
@@ -169,13 +171,12 @@ class Puller:
     def _pull_file(self, item: PullItem, file: PullFile, work: _Work) -> dict[str, Any]:
         """Download the file unless it is complete; returns its {size_bytes, sha256}."""
         remote, target = file.remote, item.folder / file.remote.path
-        part = item.folder / PARTS / f"{remote.identity[:40]}.part"
+        part = _part(item.folder, remote)
         work.begin(item.repo, remote.path)
         digest = is_whole(target, remote)
         if digest is None:
             work.count(_size(part) - file.bytes_here)  # the part may have changed since the plan was made
-            listing = Listing(item.repo, item.revision, item.licence, ())
-            digest = self.hub.fetch(listing, remote, part, name=item.spec, on_bytes=work.count)
+            digest = self.hub.fetch(item.repo, item.revision, remote, part, name=item.spec, on_bytes=work.count)
             target.parent.mkdir(parents=True, exist_ok=True)
             part.replace(target)
         else:
@@ -189,14 +190,13 @@ class Puller:
     @contextmanager
     def _disk_errors(self, plan: PullPlan) -> Iterator[None]:
         try:
-            yield
+            with disk_errors("models", self.folder):
+                yield
         except ModelsDiskFull:
             raise
         except DiskFull as error:
             raise self._disk_full(plan, plan.bytes_missing) from error
         except OSError as error:
-            if is_disk_full(error):
-                raise self._disk_full(plan, plan.bytes_missing) from error
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
                 raise InvalidValue(
                     name="models folder", value=str(self.folder), reason=error.strerror or str(error)
@@ -274,19 +274,17 @@ def _complete_item(kind: str, spec: str, repository: Repository, found: locate.W
     return PullItem(repository.repo, kind, spec, found.revision, licence, found.folder, True, (), size)
 
 
-def _file(remote: RemoteFile, folder: Path, trusted: bool) -> PullFile:
-    target, part = folder / remote.path, folder / PARTS / f"{remote.identity[:40]}.part"
+def _file(remote: RemoteFile, folder: Path, again: bool) -> PullFile:
+    target, part = folder / remote.path, _part(folder, remote)
     size = remote.size_bytes if remote.size_bytes is not None else _size(target)
-    is_here = target.is_file() and _size(target) == size if trusted else is_whole(target, remote) is not None
+    # its content is compared before the download
+    is_here = is_whole(target, remote) is not None if again else target.is_file() and _size(target) == size
     return PullFile(remote, size, size if is_here else min(size, _size(part)))
 
 
-def _checked_before(folder: Path, revision: str) -> bool:
-    """Whether the complete files of an unfinished download are of this revision; they were checked on arrival."""
-    try:
-        return (folder / locate.INCOMPLETE_FILE).read_text(encoding="utf-8").strip() == revision
-    except OSError:
-        return False
+def _part(folder: Path, remote: RemoteFile) -> Path:
+    """Where a file is downloaded to, before it gets its name."""
+    return folder / PARTS / f"{remote.identity[:40]}.part"
 
 
 def _size(path: Path) -> int:

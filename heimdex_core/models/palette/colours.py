@@ -50,50 +50,32 @@ ANCHORS: dict[str, tuple[str, ...]] = {
 }
 """Name -> sRGB anchors. The order is the order of the vector's dimensions: changing it is a new version."""
 
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "black": ("black", "charcoal"),
-    "grey": ("grey", "light grey", "charcoal"),
-    "white": ("white", "light grey", "cream"),
-    "red": ("red", "dark red"),
-    "orange": ("orange", "rust", "gold", "peach"),
-    "yellow": ("yellow", "gold", "cream"),
-    "brown": ("brown", "dark brown", "rust", "olive"),
-    "beige": ("tan", "skin", "cream", "peach"),
-    "green": ("green", "dark green", "light green", "yellow green", "olive"),
-    "cyan": ("turquoise", "teal"),
-    "blue": ("blue", "sky blue", "pale blue", "slate blue"),
-    "navy": ("navy",),
-    "purple": ("purple", "violet", "lavender"),
-    "pink": ("pink", "pale pink", "magenta", "peach"),
+FAMILIES: dict[str, tuple[float, tuple[str, ...]]] = {
+    "black": (0.14, ("black", "charcoal")),
+    "grey": (0.20, ("grey", "light grey", "charcoal")),
+    "white": (0.09, ("white", "light grey", "cream")),
+    "red": (0.03, ("red", "dark red")),
+    "orange": (0.04, ("orange", "rust", "gold", "peach")),
+    "yellow": (0.03, ("yellow", "gold", "cream")),
+    "brown": (0.13, ("brown", "dark brown", "rust", "olive")),
+    "beige": (0.09, ("tan", "skin", "cream", "peach")),
+    "green": (0.09, ("green", "dark green", "light green", "yellow green", "olive")),
+    "cyan": (0.02, ("turquoise", "teal")),
+    "blue": (0.08, ("blue", "sky blue", "pale blue", "slate blue")),
+    "navy": (0.03, ("navy",)),
+    "purple": (0.015, ("purple", "violet", "lavender")),
+    "pink": (0.015, ("pink", "pale pink", "magenta", "peach")),
 }
-"""Coarse families; a name in several of them is divided evenly."""
+"""Coarse families: the share of an ordinary image, by estimate, and the names. A name in several of them is divided
+evenly. An image with more than that share of green is a "green" one."""
 
 NAMES = tuple(ANCHORS)
 FAMILY_NAMES = tuple(FAMILIES)
+TYPICAL_SHARES = tuple(share for share, _ in FAMILIES.values())
+TYPICAL = np.array(TYPICAL_SHARES, dtype=np.float32)
 
 SOFTNESS = 9.0
 """Standard deviation, in CIELAB distance, of how a pixel's share falls off; about four just noticeable differences."""
-
-TYPICAL_FAMILY_SHARE: dict[str, float] = {
-    # of an ordinary image, by estimate; an image with more than this is a "green" one
-    "black": 0.14,
-    "grey": 0.20,
-    "white": 0.09,
-    "red": 0.03,
-    "orange": 0.04,
-    "yellow": 0.03,
-    "brown": 0.13,
-    "beige": 0.09,
-    "green": 0.09,
-    "cyan": 0.02,
-    "blue": 0.08,
-    "navy": 0.03,
-    "purple": 0.015,
-    "pink": 0.015,
-}
-
-
-TYPICAL = np.array([TYPICAL_FAMILY_SHARE[name] for name in FAMILY_NAMES], dtype=np.float32)
 
 HALF_NAME, HALF_FAMILY, HALF_ACCENT, HALF_CELL = 0.06, 0.08, 0.10, 0.25
 """Shares with a presence of 0.5: of the image by name and by family, of its accents, of a cell."""
@@ -126,7 +108,7 @@ _NAME_OF_ANCHOR[np.arange(len(_ANCHOR_NAME)), _ANCHOR_NAME] = 1
 
 
 def _family_matrix() -> Floats:
-    matrix = np.array([[float(name in names) for names in FAMILIES.values()] for name in NAMES], dtype=np.float32)
+    matrix = np.array([[float(name in names) for _, names in FAMILIES.values()] for name in NAMES], dtype=np.float32)
     return matrix / matrix.sum(axis=1, keepdims=True)
 
 
@@ -151,3 +133,17 @@ def presence(share: npt.ArrayLike, half: float) -> Floats:
     """
     shares: Floats = np.asarray(share, dtype=np.float32)
     return (shares / (shares + half)).astype(np.float32)
+
+
+def centred(names: Floats, families: Floats, accents: Floats, cells: Floats) -> dict[str, Floats]:
+    """The presence of colours by block of the vector, with that in an ordinary image subtracted.
+
+    The arguments are shares by name (names,), by family (families,), of vivid parts (families,), and in each cell
+    (cells, families).
+    """
+    return {
+        "colour": presence(names, HALF_NAME) - presence(1 / len(NAMES), HALF_NAME),
+        "family": presence(families, HALF_FAMILY) - presence(TYPICAL, HALF_FAMILY),
+        "accent": presence(accents, HALF_ACCENT) - presence(TYPICAL_ACCENT_SHARE, HALF_ACCENT),
+        "cell": (presence(cells, HALF_CELL) - presence(TYPICAL, HALF_CELL)).ravel(),
+    }

@@ -11,31 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from heimdex_core.errors import InvalidValue
-from heimdex_core.models.palette.colours import (
-    FAMILY_OF_NAME,
-    HALF_ACCENT,
-    HALF_CELL,
-    HALF_FAMILY,
-    HALF_NAME,
-    NAMES,
-    TYPICAL,
-    TYPICAL_ACCENT_SHARE,
-    Floats,
-    name_shares,
-    presence,
-    srgb_to_lab,
-)
-from heimdex_core.models.palette.layout import (
-    BLOCKS,
-    BODY,
-    CHROMA_CENTRES,
-    DIM,
-    GRID,
-    LENGTH,
-    LIGHT_STEPS,
-    SCALARS,
-    SLICES,
-)
+from heimdex_core.models.palette.colours import FAMILY_OF_NAME, NAMES, Floats, centred, name_shares, srgb_to_lab
+from heimdex_core.models.palette.layout import BLOCKS, BODY, CHROMA_CENTRES, DIM, GRID, LENGTH, LIGHT_STEPS, SCALARS
 
 SIDE_PX = 160
 """Longest side of the copy that is measured."""
@@ -61,10 +38,7 @@ def describe(image: npt.NDArray[Any]) -> Floats:
 
     Raises InvalidValue for other arrays.
     """
-    rgb = _as_rgb(image)
-    small = _shrunk(_without_bars(rgb))
-    features = _features(small)
-    return _to_unit(features)
+    return _to_unit(_features(_shrunk(_without_bars(_as_rgb(image)))))
 
 
 def _features(rgb: Floats) -> Floats:
@@ -87,10 +61,7 @@ def _features(rgb: Floats) -> Floats:
     cell_edges = _per_cell(edges.reshape(-1, 1).astype(np.float32), cell)[:, 0]
     scalars = _scalars(lab, chroma, shares, edges, cell_light, cell_edges)
     parts = {
-        "colour": presence(shares.mean(axis=0), HALF_NAME) - presence(1 / len(NAMES), HALF_NAME),
-        "family": presence(families.mean(axis=0), HALF_FAMILY) - presence(TYPICAL, HALF_FAMILY),
-        "accent": presence(_accents(lab, chroma), HALF_ACCENT) - presence(TYPICAL_ACCENT_SHARE, HALF_ACCENT),
-        "cell": (presence(cell_families, HALF_CELL) - presence(TYPICAL, HALF_CELL)).ravel(),
+        **centred(shares.mean(axis=0), families.mean(axis=0), _accents(lab, chroma), cell_families),
         "light": _steps_of(light, np.linspace(0, 100, len(LIGHT_STEPS))) - 1 / len(LIGHT_STEPS),
         "saturation": _steps_of(chroma, CHROMA_CENTRES) - 1 / len(CHROMA_CENTRES),
         "cell_light": np.tanh((cell_light - 45) / 20),
@@ -101,10 +72,7 @@ def _features(rgb: Floats) -> Floats:
             [np.tanh((scalars[scalar.name] - scalar.neutral) / scalar.scale) for scalar in SCALARS], dtype=np.float32
         ),
     }
-    body = np.zeros(BODY, dtype=np.float32)
-    for block in BLOCKS:
-        body[SLICES[block.name]] = parts[block.name] * block.weight
-    return body
+    return np.concatenate([parts[block.name] * block.weight for block in BLOCKS]).astype(np.float32)
 
 
 def _to_unit(body: Floats) -> Floats:
@@ -125,16 +93,11 @@ def _to_unit(body: Floats) -> Floats:
 
 
 def _as_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    image = np.asarray(image)
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.size == 0:
-        raise InvalidValue(name="image", value=f"{image.dtype} {image.shape}", reason="RGB uint8 is needed")
-    if image.ndim == 2:
-        return np.repeat(image[:, :, None], 3, axis=2)
-    if image.shape[2] == 1:
-        return np.repeat(image, 3, axis=2)
-    if image.shape[2] != 3:
-        raise InvalidValue(name="image", value=f"{image.dtype} {image.shape}", reason="RGB uint8 is needed")
-    return image
+    found = np.asarray(image)
+    channels = found[:, :, None] if found.ndim == 2 else found
+    if found.dtype != np.uint8 or channels.ndim != 3 or channels.shape[2] not in (1, 3) or found.size == 0:
+        raise InvalidValue(name="image", value=f"{found.dtype} {found.shape}", reason="RGB uint8 is needed")
+    return np.repeat(channels, 3, axis=2) if channels.shape[2] == 1 else channels
 
 
 def _without_bars(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -190,10 +153,7 @@ def _accents(lab: Floats, chroma: Floats) -> Floats:
 
 def _per_cell(values: Floats, cell: npt.NDArray[np.int64]) -> Floats:
     """(cells, k) means of values (n, k), given the cell of each."""
-    sums = np.zeros((GRID * GRID, values.shape[1]), dtype=np.float64)
-    for n in range(GRID * GRID):
-        sums[n] = values[cell == n].mean(axis=0)
-    return sums.astype(np.float32)
+    return np.stack([values[cell == n].mean(axis=0) for n in range(GRID * GRID)]).astype(np.float32)
 
 
 def _steps(light: Floats) -> tuple[Floats, Floats]:

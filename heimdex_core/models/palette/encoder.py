@@ -12,12 +12,11 @@ import numpy as np
 
 from heimdex_core.models.base import Image, QueryVector, Vectors
 from heimdex_core.models.family import ModelFamily
-from heimdex_core.models.palette.colours import Floats
 from heimdex_core.models.palette.descriptor import describe
 from heimdex_core.models.palette.layout import BODY, DIM, LENGTH, REVISION, SPACE
-from heimdex_core.models.palette.query_encoder import attainable, concept_vector, group_mix, vector_of
+from heimdex_core.models.palette.query_encoder import attainable, group_mix, group_vector, vector_of
 from heimdex_core.models.palette.query_parser import Group, parse
-from heimdex_core.models.palette.vocabulary import FILE, Concept, Vocabulary, vocabulary
+from heimdex_core.models.palette.vocabulary import FILE, Vocabulary, vocabulary
 
 MOST_TAGS = 8
 CERTAIN = {"colour": 0.33, "look": 0.6, "thing": 0.45}
@@ -74,31 +73,19 @@ class Tagger:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         concepts = [concept for concept in vocabulary.concepts if concept.is_tag]
-        self._names = [concept.name for concept in concepts]
         self._limits = {concept.name: CERTAIN[concept.kind] for concept in concepts}
-        asked = np.stack([concept_vector(concept, vocabulary) for concept in concepts])
-        best = np.array([_best(concept, row, vocabulary) for concept, row in zip(concepts, asked, strict=True)])
-        self._weights = (asked / best[:, None]).astype(np.float32)
-
-    def certainties(self, vector: Vectors) -> dict[str, float]:
-        """Scores by name, as a share of a perfect example's; below 0 where the image is the opposite."""
-        scores = self._weights @ (np.asarray(vector, dtype=np.float32)[:BODY] * LENGTH)
-        return dict(zip(self._names, (float(score) for score in scores), strict=True))
+        groups = [Group.of(concept) for concept in concepts]
+        asked = np.stack([group_vector(group, vocabulary) for group in groups])
+        # the score of an image with everything that the concept asks for
+        best = [attainable(row, group_mix(group, vocabulary)) for group, row in zip(groups, asked, strict=True)]
+        self._weights = (asked / np.maximum(best, 1e-6)[:, None]).astype(np.float32)
 
     def tags(self, vector: Vectors) -> tuple[str, ...]:
         """The names whose scores are certain enough, most certain first, at most MOST_TAGS."""
-        scores = self.certainties(vector)
-        certain = {name: scores[name] / limit for name, limit in self._limits.items() if scores[name] >= limit}
-        found = sorted(certain, key=lambda name: (-certain[name], name))
-        return tuple(found[:MOST_TAGS])
-
-
-def _best(concept: Concept, asked: Floats, vocabulary: Vocabulary) -> float:
-    """The score of an image with everything that the concept asks for."""
-    group = Group(thing=concept) if concept.kind == "thing" else Group()
-    if concept.kind != "thing":
-        group.describe(concept)
-    return max(attainable(asked, group_mix(group, vocabulary)), 1e-6)
+        scores = self._weights @ (np.asarray(vector, dtype=np.float32)[:BODY] * LENGTH)
+        shares = {name: float(score) for name, score in zip(self._limits, scores, strict=True)}
+        certain = {name: shares[name] / limit for name, limit in self._limits.items() if shares[name] >= limit}
+        return tuple(sorted(certain, key=lambda name: (-certain[name], name))[:MOST_TAGS])
 
 
 FAMILY = ModelFamily(

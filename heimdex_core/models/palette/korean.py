@@ -5,7 +5,7 @@ These are rules and not a dictionary. Only results that are words of the vocabul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 _PARTICLES = (
     "은 는 이 가 을 를 의 에 에서 에서의 에서는 에게 엔 에는 에도 으로 로 으로의 로의 과 와 랑 이랑 하고 도 만 "
@@ -22,17 +22,16 @@ PARTICLES: tuple[str, ...] = tuple(sorted(_PARTICLES.split(), key=len, reverse=T
 ENDINGS: tuple[str, ...] = tuple(sorted(_ENDINGS.split(), key=len, reverse=True))
 IGNORED: frozenset[str] = frozenset(_IGNORED.split())
 
-RELATIONS: dict[str, str] = {
-    **dict.fromkeys(("위",), "on"),
-    **dict.fromkeys(("위쪽", "위로"), "above"),
+RELATIONS = {
+    **{"위": "on", "위쪽": "above", "위로": "above"},
     **dict.fromkeys(("아래", "아래쪽", "밑"), "under"),
     **dict.fromkeys(("속", "안", "가운데", "사이"), "in"),
 }
-PLACES: dict[str, str] = {
+PLACES = {
     **{"왼쪽": "left", "오른쪽": "right", "상단": "top", "하단": "bottom"},
     **dict.fromkeys(("중앙", "한가운데"), "centre"),
 }
-_RELATION_ENDINGS = ("에서의", "에서", "에는", "으로", "에", "의", "로")
+_RELATION_ENDINGS = ("", "에서의", "에서", "에는", "으로", "에", "의", "로")
 
 
 def without_particles(token: str) -> Iterator[str]:
@@ -60,22 +59,11 @@ def dictionary_forms(token: str) -> Iterator[str]:
             yield token[: -len(ending)] + "다"
 
 
-def relation_of(token: str) -> str | None:
-    """The relation that a token such as 위에, 아래의 names; None for another word."""
-    return _with_ending(token, RELATIONS)
-
-
-def place_of(token: str) -> str | None:
-    """The region that a token such as 왼쪽에 names; None for another word."""
-    return _with_ending(token, PLACES)
-
-
-def _with_ending(token: str, table: dict[str, str]) -> str | None:
-    if token in table:
-        return table[token]
+def find(token: str, table: Mapping[str, str]) -> str | None:
+    """What RELATIONS or PLACES has for a token such as 위에, 왼쪽에; None for another word."""
     for ending in _RELATION_ENDINGS:
-        if token.endswith(ending) and token[: -len(ending)] in table:
-            return table[token[: -len(ending)]]
+        if token.endswith(ending) and (value := table.get(token.removesuffix(ending))):
+            return value
     return None
 
 
@@ -90,7 +78,7 @@ def parts_of(token: str, is_known: Callable[[str], bool]) -> list[str]:
         if not is_known(head):
             continue
         for rest in without_particles(tail):
-            if is_known(rest) or relation_of(rest):
+            if is_known(rest) or find(rest, RELATIONS):
                 return [head, rest]
         if tail in PARTICLES:
             return [head]

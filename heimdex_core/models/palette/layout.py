@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,16 +90,9 @@ BLOCKS: tuple[Block, ...] = (
 )
 
 
-def _slices() -> dict[str, slice]:
-    found, start = {}, 0
-    for block in BLOCKS:
-        found[block.name] = slice(start, start + len(block.parts))
-        start += len(block.parts)
-    return found
-
-
-SLICES = _slices()
-BODY = sum(len(block.parts) for block in BLOCKS)
+_ENDS = list(itertools.accumulate(len(block.parts) for block in BLOCKS))
+SLICES = {block.name: slice(end - len(block.parts), end) for block, end in zip(BLOCKS, _ENDS, strict=True)}
+BODY = _ENDS[-1]
 DIM = BODY + 1
 """The last dimension gives every image the same length (see `descriptor`); in queries it is 0."""
 
@@ -108,25 +102,39 @@ LENGTH = 2.6
 """Length of an image's features before scaling: longer ones are scaled down, the last dimension fills up others."""
 
 
-def _regions() -> dict[str, Floats]:
-    grid = {
-        "top": [[1, 1, 1], [0, 0, 0], [0, 0, 0]],
-        "middle": [[0, 0, 0], [1, 1, 1], [0, 0, 0]],
-        "bottom": [[0, 0, 0], [0, 0, 0], [1, 1, 1]],
-        "upper": [[1, 1, 1], [0.6, 0.6, 0.6], [0, 0, 0]],
-        "lower": [[0, 0, 0], [0.6, 0.6, 0.6], [1, 1, 1]],
-        "left": [[1, 0.3, 0], [1, 0.3, 0], [1, 0.3, 0]],
-        "right": [[0, 0.3, 1], [0, 0.3, 1], [0, 0.3, 1]],
-        "centre": [[0, 0.5, 0], [0.5, 1, 0.5], [0, 0.5, 0]],
-        "surround": [[1, 0.6, 1], [1, 0, 1], [1, 0.6, 1]],
-        "all": [[1, 1, 1], [1, 1, 1], [1, 1, 1]],
-    }
+def _unit(*rows: list[float]) -> Floats:
+    cells = np.array(rows, dtype=np.float32).ravel()
+    return np.asarray(cells / np.linalg.norm(cells), dtype=np.float32)
+
+
+REGIONS = {
+    "top": _unit([1, 1, 1], [0, 0, 0], [0, 0, 0]),
+    "middle": _unit([0, 0, 0], [1, 1, 1], [0, 0, 0]),
+    "bottom": _unit([0, 0, 0], [0, 0, 0], [1, 1, 1]),
+    "upper": _unit([1, 1, 1], [0.6, 0.6, 0.6], [0, 0, 0]),
+    "lower": _unit([0, 0, 0], [0.6, 0.6, 0.6], [1, 1, 1]),
+    "left": _unit([1, 0.3, 0], [1, 0.3, 0], [1, 0.3, 0]),
+    "right": _unit([0, 0.3, 1], [0, 0.3, 1], [0, 0.3, 1]),
+    "centre": _unit([0, 0.5, 0], [0.5, 1, 0.5], [0, 0.5, 0]),
+    "surround": _unit([1, 0.6, 1], [1, 0, 1], [1, 0.6, 1]),
+    "all": _unit([1, 1, 1], [1, 1, 1], [1, 1, 1]),
+}
+"""Weights of the cells by region, unit vectors (9,)."""
+
+_PREFIXES = {"light": "step:", "saturation": "sat:", "orientation": "orient:", "scalar": ""}
+
+
+def _measures() -> dict[str, tuple[slice, Floats]]:
     found = {}
-    for name, rows in grid.items():
-        cells = np.array(rows, dtype=np.float32).ravel()
-        found[name] = cells / np.linalg.norm(cells)
+    for block in BLOCKS:
+        if block.name in _PREFIXES:
+            start = SLICES[block.name].start
+            for n, part in enumerate(block.parts, start):
+                found[f"{_PREFIXES[block.name]}{part}"] = (slice(n, n + 1), np.ones(1, dtype=np.float32))
+    for kind in ("light", "chroma", "detail"):
+        found |= {f"{kind}:{region}": (SLICES[f"cell_{kind}"], cells) for region, cells in REGIONS.items()}
     return found
 
 
-REGIONS = _regions()
-"""Weights of the cells by region, unit vectors (9,)."""
+MEASURES = _measures()
+"""By the names that the vocabulary has for them: the dimensions of a measure, and its weights in them."""

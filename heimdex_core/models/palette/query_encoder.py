@@ -6,37 +6,14 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from heimdex_core.models.palette.colours import (
-    FAMILY_NAMES,
-    FAMILY_OF_NAME,
-    HALF_ACCENT,
-    HALF_CELL,
-    HALF_FAMILY,
-    HALF_NAME,
-    NAMES,
-    TYPICAL,
-    TYPICAL_ACCENT_SHARE,
-    TYPICAL_FAMILY_SHARE,
-    Floats,
-    presence,
-)
-from heimdex_core.models.palette.layout import (
-    BLOCKS,
-    BODY,
-    CELLS,
-    CHROMA_STEPS,
-    DIM,
-    LIGHT_STEPS,
-    ORIENTATIONS,
-    REGIONS,
-    SCALARS,
-    SLICES,
-)
+from heimdex_core.models.palette.colours import FAMILY_NAMES, FAMILY_OF_NAME, NAMES, TYPICAL_SHARES, Floats, centred
+from heimdex_core.models.palette.layout import BLOCKS, BODY, CELLS, DIM, MEASURES, REGIONS, SLICES
 from heimdex_core.models.palette.query_parser import Group
-from heimdex_core.models.palette.vocabulary import Concept, Mix, Vocabulary, normalised
+from heimdex_core.models.palette.vocabulary import Mix, Vocabulary, normalised
 
-GLOBAL_FAMILY, GLOBAL_COLOUR, GLOBAL_ACCENT = 0.7, 0.4, 0.5
-PLACED_FAMILY, PLACED_COLOUR, PLACED_ACCENT, PLACED_CELLS = 0.4, 0.3, 0.3, 0.8
+ANYWHERE = {"family": 0.7, "colour": 0.4, "accent": 0.5}
+PLACED = {"family": 0.4, "colour": 0.3, "accent": 0.3}
+PLACED_CELLS = 0.8
 """How a colour's weight is divided between the whole image and the cells where it is asked for."""
 ASKED_COLOUR = 1.25
 """Weight of a colour in the query, which counts for more than the usual colour of a thing."""
@@ -54,22 +31,13 @@ IN_OTHER_LIGHT = 0.6
 REFERENCE = 0.75
 """Weight of what something is on or in, relative to the thing itself."""
 
-_RARITY = np.clip(
-    np.log([1 / TYPICAL_FAMILY_SHARE[name] for name in FAMILY_NAMES]) / np.log(1 / 0.05), 0.7, 1.2
-).astype(np.float32)
+_RARITY = np.clip(np.log([1 / share for share in TYPICAL_SHARES]) / np.log(1 / 0.05), 0.7, 1.2).astype(np.float32)
 """Weights (families,) by rarity, because grey is everywhere and pink is not: log(1 / share) / log(1 / 5 %), limited."""
 
 _IS_VIVID = np.array([name not in ("black", "grey", "white") for name in FAMILY_NAMES], dtype=np.float32)
 
 _COLOUR_MEASURES = ("warmth", "warm_share", "cool_share", "chroma", "vivid_share", "grey_share", "variety", "sat:")
 _LIGHT_MEASURES = ("lightness", "dark_share", "bright_share", "light:", "step:")
-
-_STARTS = {
-    "step": (SLICES["light"].start, LIGHT_STEPS),
-    "sat": (SLICES["saturation"].start, CHROMA_STEPS),
-    "orient": (SLICES["orientation"].start, ORIENTATIONS),
-}
-_SCALAR_AT = {scalar.name: SLICES["scalar"].start + n for n, scalar in enumerate(SCALARS)}
 
 
 def vector_of(groups: Iterable[Group], vocabulary: Vocabulary) -> Floats | None:
@@ -91,10 +59,8 @@ def attainable(asked: Floats, mix: Mix) -> float:
     ideal = np.full(BODY, IDEAL_MEASURE, dtype=np.float32)
     if mix:
         names, families = mix_shares(mix)
-        ideal[SLICES["colour"]] = presence(names, HALF_NAME) - presence(1 / len(NAMES), HALF_NAME)
-        ideal[SLICES["family"]] = presence(families, HALF_FAMILY) - presence(TYPICAL, HALF_FAMILY)
-        ideal[SLICES["accent"]] = presence(families, HALF_ACCENT) - presence(TYPICAL_ACCENT_SHARE, HALF_ACCENT)
-        ideal[SLICES["cell"]] = np.tile(presence(families, HALF_CELL) - presence(TYPICAL, HALF_CELL), len(CELLS))
+        for name, values in centred(names, families, families, np.tile(families, (len(CELLS), 1))).items():
+            ideal[SLICES[name]] = values
     return sum(
         float((np.abs(asked[part]) * np.maximum(ideal[part], 0)).sum()) * block.weight
         for block in BLOCKS
@@ -148,14 +114,6 @@ def _own_part(named: Mix, own: Mix) -> float:
     return OWN_COLOUR_LEFT + (OWN_COLOUR_KEPT - OWN_COLOUR_LEFT) * min(1.0, agreement / 0.5)
 
 
-def concept_vector(concept: Concept, vocabulary: Vocabulary) -> Floats:
-    """The weights (BODY,) of one concept by itself, not normalised."""
-    group = Group(thing=concept) if concept.kind == "thing" else Group()
-    if concept.kind != "thing":
-        group.describe(concept)
-    return group_vector(group, vocabulary)
-
-
 def mix_shares(mix: Mix) -> tuple[Floats, Floats]:
     """The shares of a mix by name, (names,), and by family, (families,)."""
     shares = np.array([mix.get(name, 0.0) for name in NAMES], dtype=np.float32)
@@ -167,29 +125,20 @@ def _of_colours(mix: Mix, region: str | None) -> Floats:
     names, families = mix_shares(mix)
     families = families * _RARITY
     names, families = names / np.linalg.norm(names), families / np.linalg.norm(families)
-    if region is None:
-        asked[SLICES["family"]] = GLOBAL_FAMILY * families
-        asked[SLICES["colour"]] = GLOBAL_COLOUR * names
-        asked[SLICES["accent"]] = GLOBAL_ACCENT * families * _IS_VIVID
-        return asked
-    asked[SLICES["family"]] = PLACED_FAMILY * families
-    asked[SLICES["colour"]] = PLACED_COLOUR * names
-    asked[SLICES["accent"]] = PLACED_ACCENT * families * _IS_VIVID
-    asked[SLICES["cell"]] = PLACED_CELLS * np.outer(REGIONS[region], families).ravel()
+    weights = ANYWHERE if region is None else PLACED
+    asked[SLICES["family"]] = weights["family"] * families
+    asked[SLICES["colour"]] = weights["colour"] * names
+    asked[SLICES["accent"]] = weights["accent"] * families * _IS_VIVID
+    if region is not None:
+        asked[SLICES["cell"]] = PLACED_CELLS * np.outer(REGIONS[region], families).ravel()
     return asked
 
 
 def _of_measures(measures: Mapping[str, float]) -> Floats:
     asked = np.zeros(BODY, dtype=np.float32)
     for name, amount in measures.items():
-        kind, _, detail = name.partition(":")
-        if not detail:
-            asked[_SCALAR_AT[name]] += amount
-        elif kind in _STARTS:
-            start, parts = _STARTS[kind]
-            asked[start + parts.index(detail)] += amount
-        else:  # light, chroma or detail in a region
-            asked[SLICES[f"cell_{kind}"]] += amount * REGIONS[detail]
+        part, weights = MEASURES[name]
+        asked[part] += amount * weights
     return asked
 
 

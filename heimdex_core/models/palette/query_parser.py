@@ -10,13 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from heimdex_core.models.palette import korean
-from heimdex_core.models.palette.vocabulary import (
-    LONGEST_PHRASE,
-    Concept,
-    Vocabulary,
-    is_hangul,
-    tokens_of,
-)
+from heimdex_core.models.palette.vocabulary import LONGEST_PHRASE, Concept, Vocabulary, is_hangul, tokens_of
 
 RELATIONS: dict[tuple[str, ...], str] = {
     tuple(phrase.split()): relation
@@ -78,9 +72,19 @@ class Group:
     is_reference: bool = False
     """Whether something else is on or in it."""
 
-    def describe(self, concept: Concept) -> None:
-        """Add a colour or a look."""
-        (self.colours if concept.kind == "colour" else self.looks).append(concept)
+    @staticmethod
+    def of(concept: Concept) -> Group:
+        """A concept by itself."""
+        group = Group()
+        group.add(concept)
+        return group
+
+    def add(self, concept: Concept) -> None:
+        """Set the thing, or add a colour or a look."""
+        if concept.kind == "thing":
+            self.thing = concept
+        else:
+            (self.colours if concept.kind == "colour" else self.looks).append(concept)
 
     @property
     def is_empty(self) -> bool:
@@ -164,9 +168,10 @@ def _single(token: str, vocabulary: Vocabulary) -> list[Item]:
 
 
 def _korean(token: str, vocabulary: Vocabulary) -> list[Item]:
-    relation, place = korean.relation_of(token), korean.place_of(token)
-    if relation or place:
-        return [Item("relation" if relation else "place", (token,), value=relation or place or "", is_korean=True)]
+    tables: tuple[tuple[ItemKind, dict[str, str]], ...] = (("relation", korean.RELATIONS), ("place", korean.PLACES))
+    for kind, table in tables:
+        if value := korean.find(token, table):
+            return [Item(kind, (token,), value=value, is_korean=True)]
     for form in korean.dictionary_forms(token):
         if form in vocabulary.korean:
             # -은, -운 and -던 precede the noun, the other endings follow it
@@ -177,10 +182,9 @@ def _korean(token: str, vocabulary: Vocabulary) -> list[Item]:
             return [Item("concept", (token,), vocabulary.find((rest,)), is_korean=True)]
     found = []
     for part in korean.parts_of(token, vocabulary.korean.__contains__):
-        relation = korean.relation_of(part)
         if part in vocabulary.korean:
             found.append(Item("concept", (token,), vocabulary.find((part,)), is_korean=True))
-        elif relation:
+        elif relation := korean.find(part, korean.RELATIONS):
             found.append(Item("relation", (token,), value=relation, is_korean=True))
     return found or [Item("unknown", (token,))]
 
@@ -221,16 +225,14 @@ class _Parser:
         return self.groups
 
     def _concept(self, item: Item, concept: Concept) -> None:
+        is_predicate = item.is_predicate or (item.is_korean and item.words[-1].endswith("다"))
+        if concept.kind != "thing" and is_predicate and self.groups and self.waiting.is_empty:
+            self.groups[-1].add(concept)
+            return
+        self.waiting.add(concept)
         if concept.kind == "thing":
-            self.waiting.thing = concept
             self.predicate_of = None
             self._close()
-            return
-        is_predicate = item.is_predicate or (item.is_korean and item.words[-1].endswith("다"))
-        if is_predicate and self.groups and self.waiting.is_empty:
-            self.groups[-1].describe(concept)
-            return
-        self.waiting.describe(concept)
 
     def _close(self) -> None:
         """Turn what is waiting into a group, or add it to the subject before an "is"."""
@@ -252,16 +254,14 @@ class _Parser:
         relation, self.relation = self.relation, None
         if relation is None:
             return
-        before = self.groups[self.relation_from - 1]
-        after = self.groups[self.relation_from] if len(self.groups) > self.relation_from else None
-        placed: Group | None
-        reference: Group | None
+        groups, n = self.groups, self.relation_from
+        before, after = groups[n - 1], groups[n] if len(groups) > n else None
+        placed: Group | None = before
+        reference = after
         if relation.is_korean:
-            reference, placed = before, after
-            if placed is None and self.relation_from >= 2:
-                placed = self.groups[self.relation_from - 2]  # 단풍이 바위 위에 있다
-        else:
-            placed, reference = before, after
+            # without anything after it, the thing is two before it: 단풍이 바위 위에 있다
+            placed = after or (groups[n - 2] if n >= 2 else None)
+            reference = before
         for group, region in zip((placed, reference), PLACED_BY[relation.value], strict=True):
             usual = group.thing.at if group is not None and group.thing is not None else None
             # if only one side is known, it is placed only by a firm relation

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from heimdex_core.errors import ModelBroken
 from heimdex_core.models.palette.colours import NAMES
-from heimdex_core.models.palette.layout import CHROMA_STEPS, LIGHT_STEPS, ORIENTATIONS, REGIONS, SCALARS
+from heimdex_core.models.palette.layout import MEASURES, REGIONS
 
 Kind = Literal["colour", "look", "thing"]
 Mix = Mapping[str, float]
@@ -34,7 +34,7 @@ class Concept:
     at: str | None = None
     """The region where it usually is; None for anywhere."""
     measures: Mapping[str, float] = field(default_factory=dict)
-    """More (above 0) or less (below 0) of a measure, by the names in MEASURES."""
+    """More (above 0) or less (below 0) of a measure, by its name in layout.MEASURES."""
     shift: str | None = None
     """Name of the table by which it changes colours, as in "dark green"."""
     is_tag: bool = False
@@ -101,16 +101,6 @@ def _concept(
     _check_names(name, [at] if at else [], REGIONS)
     _check_names(name, [shift] if shift else [], ("dark", "pale"))
     return Concept(name, kind, normalised(mix), at, measures, shift, is_tag, bool(entry.get("light", False)))
-
-
-def _measure_names() -> frozenset[str]:
-    names = [scalar.name for scalar in SCALARS]
-    names += [f"{kind}:{region}" for kind in ("light", "chroma", "detail") for region in REGIONS]
-    names += [f"step:{step}" for step in LIGHT_STEPS] + [f"sat:{step}" for step in CHROMA_STEPS]
-    return frozenset([*names, *(f"orient:{direction}" for direction in ORIENTATIONS)])
-
-
-MEASURES = _measure_names()
 
 
 def _check_names(section: str, names: Any, known: Any) -> None:

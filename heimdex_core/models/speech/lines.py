@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from heimdex_core.types import Segment, Word
@@ -14,7 +14,7 @@ SENTENCE_S = 2.0
 SHORTEST_S = 0.02
 BESIDE_S = 0.1
 """How far a word may extend beyond the detected speech."""
-_ENDS = tuple(".?!。？！…")
+SENTENCE_ENDS = tuple(".?!。？！…")
 
 
 def within_speech(words: Sequence[Word], speech: Sequence[tuple[float, float]]) -> tuple[Word, ...]:
@@ -36,29 +36,26 @@ def _within(word: Word, speech: Sequence[tuple[float, float]]) -> Word:
     return replace(word, start_s=max(word.start_s, begin_s - BESIDE_S), end_s=min(word.end_s, end_s + BESIDE_S))
 
 
-def lines(words: Sequence[Word], *, no_speech: float | None, after_s: float, total_s: float) -> list[Segment]:
+def lines(
+    words: Sequence[Word],
+    *,
+    no_speech: float | None,
+    after_s: float,
+    total_s: float,
+    sentence_ends: tuple[str, ...] = SENTENCE_ENDS,
+) -> list[Segment]:
     """`words`, with their leading spaces, as segments that do not overlap, between `after_s` and `total_s`.
 
-    `no_speech`, the probability that there is no speech (0 to 1), is copied to the segments.
+    `no_speech`, the probability that there is no speech (0 to 1), is copied to the segments. A word that ends with one
+    of `sentence_ends` is the last of its sentence.
     """
-    return [_segment(line, no_speech) for line in grouped(_in_order(words, after_s, total_s), _breaks)]
-
-
-def grouped(words: Iterable[Word], breaks: Callable[[Sequence[Word], Word], bool]) -> list[list[Word]]:
-    """Consecutive words as lines; `breaks`(line, word) is whether `word` begins a new line."""
     found: list[list[Word]] = []
-    for word in words:
-        if found and not breaks(found[-1], word):
+    for word in _in_order(words, after_s, total_s):
+        if found and not _breaks(found[-1], word, sentence_ends):
             found[-1].append(word)
         else:
             found.append([word])
-    return found
-
-
-def confidence_of(words: Sequence[Word]) -> float | None:
-    """The mean confidence of the words that have one, 0 to 1; None where none has."""
-    known = [word.confidence for word in words if word.confidence is not None]
-    return round(sum(known) / len(known), 4) if known else None
+    return [_segment(line, no_speech) for line in found]
 
 
 def _in_order(words: Sequence[Word], after_s: float, total_s: float) -> list[Word]:
@@ -71,22 +68,23 @@ def _in_order(words: Sequence[Word], after_s: float, total_s: float) -> list[Wor
     return ordered
 
 
-def _breaks(line: Sequence[Word], word: Word) -> bool:
+def _breaks(line: Sequence[Word], word: Word, sentence_ends: tuple[str, ...]) -> bool:
     """Whether `word` begins a new line. A word of no duration never does, so that every line has a duration."""
     first, last = line[0], line[-1]
     if word.end_s - word.start_s < SHORTEST_S or last.end_s - first.start_s < SHORTEST_S:
         return False
     if word.start_s - last.end_s >= PAUSE_S or word.end_s - first.start_s > LONGEST_S:
         return True
-    return last.text.rstrip().endswith(_ENDS) and last.end_s - first.start_s >= SENTENCE_S
+    return last.text.rstrip().endswith(sentence_ends) and last.end_s - first.start_s >= SENTENCE_S
 
 
 def _segment(line: Sequence[Word], no_speech: float | None) -> Segment:
+    known = [word.confidence for word in line if word.confidence is not None]
     return Segment(
         start_s=line[0].start_s,
         end_s=max(line[-1].end_s, line[0].start_s + SHORTEST_S),
         text="".join(word.text for word in line).strip(),
-        confidence=confidence_of(line),
+        confidence=round(sum(known) / len(known), 4) if known else None,
         no_speech=no_speech,
         words=tuple(replace(word, text=word.text.strip()) for word in line),
     )

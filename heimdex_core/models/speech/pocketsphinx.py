@@ -9,25 +9,24 @@ the video, a search, the queue) would come to a halt.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import re
 import struct
 import subprocess
 import sys
-import threading
 import wave
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from heimdex_core.errors import ModelBroken, ModelUnavailable
+from heimdex_core.models.base import LazyModel
 from heimdex_core.models.family import ModelFamily
-from heimdex_core.models.locate import folder_bytes
-from heimdex_core.models.speech.lines import confidence_of, grouped
+from heimdex_core.models.locate import Weights, package_folder
+from heimdex_core.models.speech.lines import lines
 from heimdex_core.models.speech.segment_filter import NO_SPEECH_LIMIT, filter_segments
 from heimdex_core.models.speech.windows import RATE_HZ, open_wav
 from heimdex_core.types import Segment, Transcript, Word, WorkContext
@@ -36,8 +35,6 @@ NAME = "pocketsphinx"
 REVISION = "5.1.1-en-us"
 LONGEST_STRETCH_S = 20.0
 """Speech (or music mistaken for it) without a pause is decoded in pieces of this length."""
-LINE_PAUSE_S = 0.6
-LONGEST_LINE_S = 10.0
 _FRAME_BYTES = 2
 _POLL_S = 0.2
 _FILES = ("en-us/cmudict-en-us.dict", "en-us/en-us.lm.bin", "en-us/en-us/mdef", "en-us/en-us/means")
@@ -45,56 +42,25 @@ _NOT_WORDS = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+")
 _VARIANT = re.compile(r"\(\d+\)$")
 
 
-def model_folder() -> Path:
-    """The model's folder inside the package, found without importing it. ModelUnavailable if it is not installed."""
-    spec = importlib.util.find_spec("pocketsphinx")
-    if spec is None or not spec.submodule_search_locations:
-        raise ModelUnavailable(name=NAME, reason="the package pocketsphinx is not installed")
-    return Path(spec.submodule_search_locations[0]) / "model"
-
-
-class PocketsphinxRecognizer:
+class PocketsphinxRecognizer(LazyModel[Weights, "Child"]):
     """A SpeechRecognizer for English. Runs one transcription at a time; other threads wait.
 
     `folder` is None for the one in the installed package; `no_speech_limit` is that of `filter_segments`.
     """
 
-    name = NAME
     revision = REVISION
     rough = True
     languages: frozenset[str] | None = frozenset({"en"})
 
     def __init__(self, *, folder: Path | None = None, no_speech_limit: float = NO_SPEECH_LIMIT) -> None:
+        super().__init__(NAME)
         self._folder = folder
         self._no_speech_limit = no_speech_limit
-        self._lock = threading.Lock()
-        self._child: Child | None = None
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the model is in memory."""
-        child = self._child
-        return child is not None and child.is_alive
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the model's files. Raises ModelUnavailable."""
-        return folder_bytes(self._folder or model_folder())
-
-    def load(self) -> None:
-        """Read the model now. Raises ModelUnavailable or ModelBroken."""
-        with self._lock:
-            self._loaded()
-
-    def check(self) -> None:
-        """Raise ModelUnavailable where files are missing, ModelBroken where another version is installed."""
-        folder = self._folder or model_folder()
-        for file in _FILES:
-            if not (folder / file).is_file():
-                raise ModelUnavailable(name=NAME, reason=f"{file} is missing from {folder}")
-        installed = metadata.version("pocketsphinx")
-        if not REVISION.startswith(f"{installed}-"):
-            raise ModelBroken(name=NAME, reason=f"version {installed} is installed, {REVISION} is needed")
+        """Whether the process with the model is running."""
+        return self._model is not None and self._model.is_alive
 
     def transcribe(self, wav_path: Path, *, language: str, context: WorkContext) -> Transcript:
         """As SpeechRecognizer has it; can be cancelled at any time."""
@@ -108,17 +74,26 @@ class PocketsphinxRecognizer:
             for start_s, stretch, done_s in _stretches(wav, context):
                 context.report(done_s, total_s)
                 context.check()
-                segments += lines(_words(child, stretch, start_s, total_s, context))
+                words = _words(child, stretch, start_s, total_s, context)
+                # the dictionary has words such as "mr.", whose dot ends no sentence
+                segments += lines(words, no_speech=None, after_s=0.0, total_s=total_s, sentence_ends=())
             context.report(total_s, total_s)
-        filtered = filter_segments(segments, no_speech_limit=self._no_speech_limit)
-        return Transcript(filtered.segments, "recognised", "en", NAME, rough=True, dropped=filtered.dropped)
+        kept, dropped = filter_segments(segments, no_speech_limit=self._no_speech_limit)
+        return Transcript(kept, "recognised", "en", NAME, rough=True, dropped=dropped)
 
-    def _loaded(self) -> Child:
-        """The process with the model; the lock must be held."""
-        if self._child is None or not self._child.is_alive:
-            self.check()
-            self._child = Child(self._folder or model_folder())
-        return self._child
+    def _find(self) -> Weights:
+        return Weights(self._folder or package_folder("pocketsphinx", name=NAME) / "model", REVISION)
+
+    def _check(self, found: Weights) -> None:
+        for file in _FILES:
+            if not (found.folder / file).is_file():
+                raise ModelUnavailable(name=NAME, reason=f"{file} is missing from {found.folder}")
+        installed = metadata.version("pocketsphinx")
+        if not REVISION.startswith(f"{installed}-"):
+            raise ModelBroken(name=NAME, reason=f"version {installed} is installed, {REVISION} is needed")
+
+    def _read(self, found: Weights) -> Child:
+        return Child(found.folder)
 
 
 class Child:
@@ -135,6 +110,8 @@ class Child:
             )
         except OSError as error:
             raise ModelUnavailable(name=NAME, reason=str(error)) from error
+        self._requests = cast(IO[bytes], self._process.stdin)
+        self._answers = cast(IO[bytes], self._process.stdout)
         self._end = weakref.finalize(self, _end, self._process)
         self.frames_per_s = float(self._answer(WorkContext())["ready"])
 
@@ -149,11 +126,8 @@ class Child:
         No samples at all begin a new file. Raises Cancelled at once, or ModelBroken; both end the process.
         """
         try:
-            stdin = self._process.stdin
-            if stdin is None:
-                raise ModelBroken(name=NAME, reason="its process has no input")
-            stdin.write(struct.pack("<I", len(samples)) + samples)
-            stdin.flush()
+            self._requests.write(struct.pack("<I", len(samples)) + samples)
+            self._requests.flush()
         except OSError as error:
             self._end()
             raise ModelBroken(name=NAME, reason=f"its process ended: {error}") from error
@@ -161,8 +135,7 @@ class Child:
 
     def _answer(self, context: WorkContext) -> dict[str, Any]:
         with ThreadPoolExecutor(1, thread_name_prefix="pocketsphinx") as pool:
-            stdout = self._process.stdout
-            line = pool.submit(stdout.readline if stdout is not None else bytes)
+            line = pool.submit(self._answers.readline)
             try:
                 while not wait([line], timeout=_POLL_S).done:
                     context.check()
@@ -182,24 +155,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         if pipe is not None:
             with contextlib.suppress(OSError):
                 pipe.close()
-
-
-def lines(words: Sequence[Word]) -> list[Segment]:
-    """The words as segments, broken at pauses of LINE_PAUSE_S and before they exceed LONGEST_LINE_S."""
-    return [
-        Segment(
-            start_s=line[0].start_s,
-            end_s=line[-1].end_s,
-            text=" ".join(word.text for word in line),
-            confidence=confidence_of(line),
-            words=tuple(line),
-        )
-        for line in grouped(words, _breaks)
-    ]
-
-
-def _breaks(line: Sequence[Word], word: Word) -> bool:
-    return word.start_s - line[-1].end_s >= LINE_PAUSE_S or word.end_s - line[0].start_s > LONGEST_LINE_S
 
 
 def _stretches(wav: wave.Wave_read, context: WorkContext) -> Iterator[tuple[float, bytes, float]]:
@@ -238,7 +193,7 @@ def _stretches(wav: wave.Wave_read, context: WorkContext) -> Iterator[tuple[floa
 
 
 def _words(child: Child, samples: bytes, start_s: float, total_s: float, context: WorkContext) -> list[Word]:
-    """The words in one stretch that begins at `start_s`; times from the start of the file."""
+    """The words in one stretch that begins at `start_s`, with leading spaces; times from the start of the file."""
     found = []
     for word, first, last, probability in child.decode(samples, context):
         if _NOT_WORDS.fullmatch(word):
@@ -246,7 +201,7 @@ def _words(child: Child, samples: bytes, start_s: float, total_s: float, context
         begin_s = min(start_s + first / child.frames_per_s, total_s)
         end_s = min(start_s + (last + 1) / child.frames_per_s, total_s)
         confidence = min(1.0, max(0.0, probability))  # a posterior, which rounding takes beyond 1
-        found.append(Word(_VARIANT.sub("", word), round(begin_s, 3), round(end_s, 3), round(confidence, 4)))
+        found.append(Word(f" {_VARIANT.sub('', word)}", round(begin_s, 3), round(end_s, 3), round(confidence, 4)))
     return found
 
 

@@ -9,7 +9,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from heimdex_core.types import Segment
 
@@ -67,17 +66,13 @@ FILLERS: frozenset[str] = frozenset(
 _FILLER_PATTERNS = (re.compile(r"mbc 뉴스 \S{2,5}입니다"), re.compile(r"(한글)?자막 (제공|by) .{1,20}"))
 
 
-@dataclass(frozen=True, slots=True)
-class Filtered:
-    """Segments after filtering."""
+def filter_segments(
+    segments: Sequence[Segment], *, no_speech_limit: float = NO_SPEECH_LIMIT
+) -> tuple[tuple[Segment, ...], dict[str, int]]:
+    """The segments that are speech, unchanged, and how many were dropped by reason: no_speech, music, filler, loop.
 
-    segments: tuple[Segment, ...]
-    dropped: dict[str, int]
-    """How many were dropped, by reason: no_speech, music, filler, loop."""
-
-
-def filter_segments(segments: Sequence[Segment], *, no_speech_limit: float = NO_SPEECH_LIMIT) -> Filtered:
-    """The segments that are speech, unchanged; those with `no_speech` above the limit (0 to 1) are dropped."""
+    Those with `no_speech` above the limit (0 to 1) are dropped.
+    """
     dropped: Counter[str] = Counter()
     kept: list[Segment] = []
     for segment in segments:
@@ -86,10 +81,10 @@ def filter_segments(segments: Sequence[Segment], *, no_speech_limit: float = NO_
             kept.append(segment)
         else:
             dropped[reason] += 1
-    single = list(_without_repeats(kept))
+    single = tuple(_without_repeats(kept))
     if len(kept) > len(single):
         dropped["loop"] += len(kept) - len(single)
-    return Filtered(tuple(single), dict(dropped))
+    return single, dict(dropped)
 
 
 def reason_to_drop(segment: Segment, *, no_speech_limit: float = NO_SPEECH_LIMIT) -> str | None:

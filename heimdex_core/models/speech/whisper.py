@@ -7,19 +7,18 @@ hallucinates over music and silence is dropped and counted.
 from __future__ import annotations
 
 import logging
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from heimdex_core.errors import DeviceUnavailable, ModelBroken, ModelUnavailable
-from heimdex_core.models.batching import Batches, is_out_of_memory
-from heimdex_core.models.device import Device, choose_device
-from heimdex_core.models.family import ModelFamily, Repository, adapter_options, matching, repository_files
-from heimdex_core.models.locate import Weights, folder_bytes
+from heimdex_core.errors import DeviceUnavailable, ModelUnavailable
+from heimdex_core.models.base import LazyModel, ModelOptions, loading_errors
+from heimdex_core.models.device import Batches, Device, choose_device
+from heimdex_core.models.family import ModelFamily, adapter_options, matching, repository_files
+from heimdex_core.models.locate import Repository, Weights
 from heimdex_core.models.speech import whisper_files
 from heimdex_core.models.speech.lines import lines, within_speech
 from heimdex_core.models.speech.segment_filter import NO_SPEECH_LIMIT, filter_segments
@@ -59,81 +58,34 @@ LANGUAGE_CLIPS = 4
 _log = logging.getLogger(__name__)
 
 
-class Whisper:
+class Whisper(LazyModel[Weights, "BatchedInferencePipeline"]):
     """A SpeechRecognizer. Runs one transcription at a time; other threads wait.
 
-    `model` is one of SIZES, a repository "org/name" or a folder, else UnknownName is raised. `device` is "auto", "cpu"
-    or "cuda", `batch_size` is in clips, None for the device's default. Lines to which the model gives a probability of
-    no speech above `no_speech_limit` (0 to 1) are dropped.
+    `model` is one of SIZES, a repository "org/name" or a folder, else UnknownName is raised. A batch is one of clips.
+    Lines to which the model gives a probability of no speech above `no_speech_limit` (0 to 1) are dropped.
     """
 
     rough = False
 
     def __init__(
-        self,
-        model: str,
-        *,
-        models_dir: Path | None = None,
-        device: str = "auto",
-        threads: int = 1,
-        no_speech_limit: float = NO_SPEECH_LIMIT,
-        batch_size: int | None = None,
+        self, model: str, *, no_speech_limit: float = NO_SPEECH_LIMIT, **options: Unpack[ModelOptions]
     ) -> None:
-        self._repository = next(iter(HUB.repositories(model)), None)
+        repository = next(iter(HUB.repositories(model)), None)
+        name = Path(repository.repo if repository else model).expanduser().name
+        super().__init__(name, repository, **options)
         self._asked = model
-        self._models_dir = models_dir
-        self._device = device
-        self._threads = max(1, threads)
         self._no_speech_limit = no_speech_limit
-        self._batch_size = batch_size
-        self._lock = threading.Lock()
-        self._pipeline: BatchedInferencePipeline | None = None
-        self._batches = Batches(model, 1)
         self._languages: frozenset[str] | None = None
-        self._found: Weights | None = None
-
-    @property
-    def name(self) -> str:
-        """The last part of the repository or of the folder."""
-        return Path(self._repository.repo if self._repository else self._asked).expanduser().name
-
-    @property
-    def revision(self) -> str:
-        """The commit, or a fingerprint of the files; without files the pinned commit, or ""."""
-        try:
-            return self._weights().revision
-        except ModelUnavailable:
-            return (self._repository.revision or "") if self._repository else ""
 
     @property
     def languages(self) -> frozenset[str] | None:
         """The languages that the vocabulary has tokens for; None (many) while the model is not on this machine."""
         if self._languages is None:
             try:
-                self._languages = whisper_files.languages(self._weights().folder, self.name)
+                self._languages = whisper_files.languages(self._files().folder, self.name)
             except ModelUnavailable:
                 return None
         return self._languages
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether the model is in memory."""
-        return self._pipeline is not None
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the files. Raises WeightsMissing."""
-        return folder_bytes(self._weights().folder)
-
-    def check(self) -> None:
-        """Raise WeightsMissing or ModelBroken, without loading."""
-        self._found = None
-        whisper_files.check_config(self._weights().folder, self.name)
-
-    def load(self) -> None:
-        """Read the weights now. Raises WeightsMissing, ModelUnavailable, ModelBroken, DeviceUnavailable."""
-        with self._lock:
-            self._loaded()
 
     def transcribe(self, wav_path: Path, *, language: str, context: WorkContext) -> Transcript:
         """As SpeechRecognizer has it; can be cancelled between batches."""
@@ -145,8 +97,7 @@ class Whisper:
             context.check()
             total_s = wav.getnframes() / wav.getframerate()
             context.report(0.0, total_s)
-            pipeline = self._loaded()
-            recognition = _Recognition(pipeline, self.name, self._batches, spoken, total_s)
+            recognition = _Recognition(self._loaded(), self.name, self._batches, spoken, total_s)
             for window in windows(wav):
                 context.check()
                 recognition.add(window, context)
@@ -154,25 +105,24 @@ class Whisper:
             context.report(total_s, total_s)
         return recognition.transcript(self._no_speech_limit)
 
-    def _weights(self) -> Weights:
-        if self._found is None:
-            self._found = HUB.find(self._asked, self._models_dir)
-        return self._found
+    def _find(self) -> Weights:
+        return HUB.find(self._asked, self._models_dir)
 
-    def _loaded(self) -> BatchedInferencePipeline:
-        """The model; the lock must be held."""
-        if self._pipeline is None:
-            folder, device = self._weights().folder, choose_device(self._device)
-            try:
-                self._pipeline = _load(folder, self.name, device, self._threads)
-            except DeviceUnavailable as error:
-                if self._device != "auto":
-                    raise
-                _log.warning("%s runs on the CPU because the GPU cannot be used: %s", self.name, error)
-                device = "cpu"
-                self._pipeline = _load(folder, self.name, device, self._threads)
-            self._batches = Batches(self.name, self._batch_size or BATCH[device])
-        return self._pipeline
+    def _check(self, found: Weights) -> None:
+        whisper_files.check_config(found.folder, self.name)
+
+    def _read(self, found: Weights) -> BatchedInferencePipeline:
+        device = choose_device(self._device)
+        try:
+            pipeline = _pipeline(found.folder, self.name, device, self._threads)
+        except DeviceUnavailable as error:
+            if self._device != "auto":
+                raise
+            _log.warning("%s runs on the CPU because the GPU cannot be used: %s", self.name, error)
+            device = "cpu"
+            pipeline = _pipeline(found.folder, self.name, device, self._threads)
+        self._batches = Batches(self.name, self._batch_size or BATCH[device])
+        return pipeline
 
 
 class _Recognition:
@@ -193,32 +143,26 @@ class _Recognition:
     def add(self, window: Window, context: WorkContext) -> None:
         """Recognise the speech in one window, batch by batch."""
 
-        def recognise(clips: Sequence[Span]) -> tuple[list[Segment], float]:
-            context.check()
-            return self._recognised(window, clips), clips[-1][1]
-
-        for found, end_s in self._batches.run(window.clips, recognise):
+        for found, end_s in self._batches.run(
+            window.clips, lambda clips: (self._recognised(window, clips), clips[-1][1])
+        ):
             self._clips += found
             context.report(min(window.start_s + end_s, self._total_s), self._total_s)
+            context.check()
 
     def _recognised(self, window: Window, clips: Sequence[Span]) -> list[Segment]:
         """One segment per clip: words with their leading spaces, times from the start of the file."""
-        try:
-            found, info = self._pipeline.transcribe(
-                window.samples,
-                language=self._language,
-                language_detection_segments=LANGUAGE_CLIPS,
-                language_detection_threshold=SURE,
-                clip_timestamps=[{"start": a, "end": b} for a, b in clips],
-                batch_size=len(clips),
-                beam_size=BEAM,
-                word_timestamps=True,
-            )
-            parts = list(found)
-        except (RuntimeError, ValueError, IndexError, KeyError, AssertionError) as error:
-            if is_out_of_memory(error):
-                raise
-            raise ModelBroken(name=self._name, reason=str(error) or type(error).__name__) from error
+        found, info = self._pipeline.transcribe(
+            window.samples,
+            language=self._language,
+            language_detection_segments=LANGUAGE_CLIPS,
+            language_detection_threshold=SURE,
+            clip_timestamps=[{"start": a, "end": b} for a, b in clips],
+            batch_size=len(clips),
+            beam_size=BEAM,
+            word_timestamps=True,
+        )
+        parts = list(found)
         if self._language is None:
             self._note_language(info.language, info.language_probability)
         self._spoken_s[info.language] += sum(part.end - part.start for part in parts)
@@ -233,21 +177,21 @@ class _Recognition:
     def transcript(self, no_speech_limit: float) -> Transcript:
         """The lines that are left after filtering, and how many were dropped for which reason."""
         # a loop fills a whole clip and a stock phrase is one line of it, so both are filtered
-        clips = filter_segments(self._clips, no_speech_limit=no_speech_limit)
+        clips, dropped_clips = filter_segments(self._clips, no_speech_limit=no_speech_limit)
         found: list[Segment] = []
-        for clip in clips.segments:
+        for clip in clips:
             found += lines(
                 clip.words or (Word(clip.text, clip.start_s, clip.end_s),),
                 no_speech=clip.no_speech,
                 after_s=found[-1].end_s if found else 0.0,
                 total_s=self._total_s,
             )
-        kept = filter_segments(found, no_speech_limit=no_speech_limit)
+        kept, dropped_lines = filter_segments(found, no_speech_limit=no_speech_limit)
         notes = [] if self._unsure is None else [f"language_unsure:{self._unsure[0]}:{self._unsure[1]:.2f}"]
-        notes += [self._batches.note] if self._batches.note else []
+        notes += self._batches.notes
         spoken = self._asked or (self._spoken_s.most_common(1)[0][0] if self._spoken_s else None)
-        dropped = dict(Counter(clips.dropped) + Counter(kept.dropped))
-        return Transcript(kept.segments, "recognised", spoken, self._name, dropped=dropped, notes=tuple(notes))
+        dropped = dict(Counter(dropped_clips) + Counter(dropped_lines))
+        return Transcript(kept, "recognised", spoken, self._name, dropped=dropped, notes=tuple(notes))
 
 
 def _segment(part: Any, window: Window, total_s: float) -> Segment:
@@ -267,10 +211,9 @@ def _segment(part: Any, window: Window, total_s: float) -> Segment:
 # --- loading --------------------------------------------------------------------------------------
 
 
-def _load(folder: Path, name: str, device: Device, threads: int) -> BatchedInferencePipeline:
+def _pipeline(folder: Path, name: str, device: Device, threads: int) -> BatchedInferencePipeline:
     """The loaded model. Raises ModelUnavailable, ModelBroken, DeviceUnavailable."""
-    whisper_files.check_config(folder, name)
-    try:
+    with loading_errors(name):
         from faster_whisper import BatchedInferencePipeline, WhisperModel
 
         model = WhisperModel(
@@ -280,13 +223,9 @@ def _load(folder: Path, name: str, device: Device, threads: int) -> BatchedInfer
             cpu_threads=threads,
             local_files_only=True,
         )
-    except ImportError as error:
-        raise ModelUnavailable(name=name, reason=str(error)) from error
-    except Exception as error:  # tokenizers raises bare Exception
-        raise ModelBroken(name=name, reason=str(error)) from error
-    if device == "cuda":
-        _try_gpu(model)
-    return BatchedInferencePipeline(model)
+        if device == "cuda":
+            _try_gpu(model)
+        return BatchedInferencePipeline(model)
 
 
 def _try_gpu(model: Any) -> None:
@@ -312,7 +251,7 @@ FAMILY = ModelFamily(
     name="whisper",
     kind="speech",
     make=lambda name, settings, purpose: Whisper(
-        name, no_speech_limit=settings.no_speech_limit, **adapter_options(settings, "speech")
+        name, no_speech_limit=settings.no_speech_limit, **adapter_options(settings, purpose, "speech")
     ),
     names=SIZES,
     licence="MIT",

@@ -7,13 +7,14 @@ parts of letters or bytes, or into the token for the unknown.
 from __future__ import annotations
 
 import re
-import threading
 import unicodedata
-from functools import lru_cache
+from abc import ABC, abstractmethod
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heimdex_core.errors import ModelBroken
+from heimdex_core.models.base import QueryVector
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -47,67 +48,90 @@ def latin_share(text: str) -> float | None:
     return latin / (latin + other) if latin + other else None
 
 
+def _is_foreign(text: str) -> bool:
+    share = latin_share(text)
+    return share is not None and share < LATIN_SHARE
+
+
 def words_of(text: str) -> list[str]:
     """The words and numbers of a text, without punctuation."""
     return _WORD.findall(text)
 
 
-class TokenizerCoverage:
-    """What the tokenizer in a tokenizer.json can read. Loaded at the first use; safe to share between threads."""
+class Coverage(ABC):
+    """Which texts a model can read."""
+
+    @abstractmethod
+    def reason(self, text: str) -> str | None:
+        """Why the model cannot encode `text`, "no_known_words" or "language"; None where it can."""
+
+    @abstractmethod
+    def unknown_words(self, words: list[str]) -> list[str]:
+        """Those of `words` that the model does not know."""
+
+    def query(self, text: str) -> QueryVector:
+        """The known and the unknown words of a query, or the reason why the model abstains; without the vector."""
+        words = words_of(text)
+        reason = self.reason(text)
+        unknown = set(words if reason else self.unknown_words(words))
+        used = tuple(word for word in words if word not in unknown)
+        return QueryVector(None, reason, used, tuple(word for word in words if word in unknown))
+
+
+class LatinCoverage(Coverage):
+    """Of a model for languages in the Latin script, whose tokenizer says nothing about others."""
+
+    def reason(self, text: str) -> str | None:
+        if not words_of(text):
+            return "no_known_words"
+        return "language" if _is_foreign(text) else None
+
+    def unknown_words(self, words: list[str]) -> list[str]:
+        return [word for word in words if latin_share(word) not in (None, 1.0)]
+
+
+class TokenizerCoverage(Coverage):
+    """Of what the tokenizer in a tokenizer.json covers. Loaded at the first use; safe to share between threads."""
 
     def __init__(self, file: Path, name: str) -> None:
         self._file = file
         self._name = name
-        self._lock = threading.Lock()
-        self._tokenizer: Tokenizer | None = None
 
+    @cached_property
     def tokenizer(self) -> Tokenizer:
         """The tokenizer, without truncation and padding. Raises ModelBroken."""
-        with self._lock:
-            if self._tokenizer is None:
-                from tokenizers import Tokenizer
+        from tokenizers import Tokenizer
 
-                try:
-                    found = Tokenizer.from_file(str(self._file))
-                except Exception as error:  # tokenizers raises bare Exception
-                    raise ModelBroken(name=self._name, reason=f"{self._file.name}: {error}") from error
-                found.no_truncation()
-                found.no_padding()
-                self._tokenizer = found
-            return self._tokenizer
+        try:
+            found = Tokenizer.from_file(str(self._file))
+        except Exception as error:  # tokenizers raises bare Exception
+            raise ModelBroken(name=self._name, reason=f"{self._file.name}: {error}") from error
+        found.no_truncation()
+        found.no_padding()
+        return found
 
     def reason(self, text: str) -> str | None:
-        """Why the model cannot encode `text`, "no_known_words" or "language"; None where it can."""
         words = words_of(text)
-        unknown = set(self.unknown_words(words))
         if not words:
             return "no_known_words"
-        foreign = sum(letters_in(word) for word in words if word in unknown)
-        share = latin_share(text)
-        if share is not None and share < LATIN_SHARE:
+        unknown = set(self.unknown_words(words))
+        if _is_foreign(text):
+            foreign = sum(letters_in(word) for word in words if word in unknown)
             return "language" if foreign >= (1 - LATIN_SHARE) * sum(map(letters_in, words)) else None
         return "no_known_words" if len(unknown) == len(set(words)) else None
 
     def unknown_words(self, words: list[str]) -> list[str]:
-        """Those of `words` that the tokenizer's vocabulary does not cover."""
         if not words:
             return []
-        tokenizer = self.tokenizer()
-        unknown = self._unknown_id(tokenizer)
-        found = []
-        for word, split in zip(words, tokenizer.encode_batch(words, add_special_tokens=False), strict=True):
-            if unknown in split.ids or len(split.ids) > most_pieces(word):
-                found.append(word)
-        return found
-
-    @staticmethod
-    def _unknown_id(tokenizer: Tokenizer) -> int:
-        """The id of the token for the unknown; -1 where there is none (byte-level vocabularies)."""
-        for token in ("[UNK]", "<unk>", "<UNK>"):
-            found = tokenizer.token_to_id(token)
-            if found is not None:
-                return int(found)
-        return -1
+        tokenizer = self.tokenizer
+        # byte-level vocabularies have no token for the unknown
+        marks = {tokenizer.token_to_id(token) for token in ("[UNK]", "<unk>", "<UNK>")} - {None}
+        splits = tokenizer.encode_batch(words, add_special_tokens=False)
+        return [
+            word
+            for word, split in zip(words, splits, strict=True)
+            if marks.intersection(split.ids) or len(split.ids) > most_pieces(word)
+        ]
 
 
 def letters_in(word: str) -> float:

@@ -6,30 +6,22 @@ weighted by length. Queries and passages get the prompts that the model was trai
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from heimdex_core.errors import HeimdexError, ModelBroken, ModelUnavailable
-from heimdex_core.models.base import QueryVector, Vectors
-from heimdex_core.models.batching import Batches, is_out_of_memory
-from heimdex_core.models.device import Device, choose_device, has_fast_bf16
-from heimdex_core.models.family import (
-    ModelFamily,
-    Repository,
-    adapter_options,
-    first_matching,
-    matching,
-    repository_files,
-)
-from heimdex_core.models.locate import Weights, folder_bytes
-from heimdex_core.models.text import sentence_files
-from heimdex_core.models.text.coverage import TokenizerCoverage, words_of
+from heimdex_core.errors import ModelBroken
+from heimdex_core.models.base import LazyEncoder, ModelOptions, QueryVector, Vectors, checked_vectors, loading_errors
+from heimdex_core.models.device import Batches, Device, choose_device, half_precision
+from heimdex_core.models.family import ModelFamily, adapter_options, first_matching, matching, repository_files
+from heimdex_core.models.locate import Repository, Weights, read_json
+from heimdex_core.models.text.coverage import TokenizerCoverage
 from heimdex_core.models.threads import use_torch_threads
-from heimdex_core.types import Space
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -64,104 +56,44 @@ BATCH: dict[Device, int] = {"cpu": 4, "cuda": 128}
 MAX_TOKENS = 512
 """Longest piece in tokens: what is said in a scene is no longer, and attention grows with the square."""
 _PROBE = "probe"
+_LEGACY_MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
+
+QUERY_NAMES = ("query", "search_query", "retrieval.query", "s2p_query")
+PASSAGE_NAMES = ("passage", "document", "search_document", "retrieval.passage", "corpus")
+
+# Prompts that models were trained with but that their folders lack, by parts of the name; the first match counts.
+_E5_TASK = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: "
+_TRAINED_WITH: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (("e5", "instruct"), _E5_TASK, ""),
+    (("e5",), "query: ", "passage: "),
+    (("bge", "en"), "Represent this sentence for searching relevant passages: ", ""),
+    (("bge", "zh"), "为这个句子生成表示以用于检索相关文章：", ""),
+)
 
 
-class SentenceEncoder:
-    """A TextEncoder. Loads at the first use; safe to call from many threads, which are served one at a time.
+class SentenceEncoder(LazyEncoder[Weights, "SentenceTransformer"]):
+    """A TextEncoder. `model` is a repository "org/name" or a folder, else UnknownName is raised."""
 
-    `model` is a repository "org/name" or a folder, else UnknownName is raised. `device` is "auto", "cpu" or "cuda",
-    `threads` are torch's per call, and `batch_size` is None for the device's default.
-    """
+    kind = "text"
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        models_dir: Path | None = None,
-        device: str = "auto",
-        threads: int = 1,
-        batch_size: int | None = None,
-    ) -> None:
+    def __init__(self, model: str, **options: Unpack[ModelOptions]) -> None:
         repository = next(iter(HUB.repositories(model)), None)
-        self._pin = PINNED.get(repository.repo) if repository else None
+        super().__init__(Path(model).expanduser().name, repository, **options)
         self._asked = model
-        self.name = Path(model).expanduser().name
-        self._models_dir = models_dir
-        self._device = device
-        self._threads = max(1, threads)
-        self._batch_size = batch_size
-        self._lock = threading.Lock()
-        self._model: SentenceTransformer | None = None
-        self._found: Weights | None = None
-        self._coverage_read: TokenizerCoverage | None = None
-        self._prompts_read: tuple[str, str] | None = None
-        self._batches = Batches(self.name, 1)
         self._dim: int | None = None
-
-    @property
-    def space(self) -> Space:
-        """Read from the files; of a pinned model known without them. Raises WeightsMissing, ModelBroken."""
-        try:
-            weights = self._weights()
-        except ModelUnavailable:
-            if self._pin is None or self._pin.revision is None or self._pin.dim is None:
-                raise
-            return self._space(self._pin.revision, self._pin.dim)
-        if self._dim is None:
-            self._dim = sentence_files.dimension(weights.folder, self.name)
-        if self._dim is None:
-            self.load()
-        return self._space(weights.revision, self._dim or 0)
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether the model is in memory."""
-        return self._model is not None
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Machine codes of what was not as asked: "batch_halved:<size>" where the GPU's memory ran out."""
-        return (self._batches.note,) if self._batches.note else ()
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the files. Raises WeightsMissing."""
-        return folder_bytes(self._weights().folder)
-
-    def check(self) -> None:
-        """Raise WeightsMissing or ModelBroken, without loading."""
-        self._found = None
-        sentence_files.dimension(self._weights().folder, self.name)
-        self._coverage().tokenizer()
-
-    def load(self) -> None:
-        """Read the weights now. Raises WeightsMissing, ModelUnavailable, ModelBroken, DeviceUnavailable."""
-        with self._lock:
-            self._loaded()
 
     def understands(self, text: str) -> bool:
         """Whether the tokenizer covers the words. Reads the tokenizer, not the weights."""
-        return self._reason(text) is None
+        return self._coverage.reason(text) is None
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """The vectors (n, d), with rows of zeros for texts that it does not understand."""
-        return self._encode(texts, self._prompts()[1])
+        return self._encode(texts, self._prompts[1])
 
     def encode_query(self, text: str) -> QueryVector:
         """The query's vector (d,); abstains with "language" or "no_known_words"."""
-        words = words_of(text)
-        reason = self._reason(text)
-        if reason is not None:
-            return QueryVector(None, reason=reason, unknown_words=tuple(words))
-        unknown = set(self._coverage().unknown_words(words))
-        vector = self._encode([text], self._prompts()[0])[0]
-        used = tuple(word for word in words if word not in unknown)
-        return QueryVector(vector, used_words=used, unknown_words=tuple(word for word in words if word in unknown))
-
-    def _reason(self, text: str) -> str | None:
-        if not any(char.isalnum() for char in text):
-            return "no_known_words"
-        return self._coverage().reason(text)
+        query = self._coverage.query(text)
+        return query if query.reason else replace(query, vector=self._encode([text], self._prompts[0])[0])
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         """The mean of each text's pieces, weighted by their tokens."""
@@ -179,44 +111,30 @@ class SentenceEncoder:
             use_torch_threads(self._threads)
             parts = self._batches.run(pieces, lambda batch: self._run(model, [text for _, text, _ in batch], prompt))
             found = np.concatenate(list(parts))
-        vectors = np.zeros((len(texts), found.shape[1]), dtype=np.float32)
-        weights = np.array([[max(1, tokens)] for _, _, tokens in pieces], dtype=np.float32)
-        np.add.at(vectors, [row for row, _, _ in pieces], found * weights)
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.divide(vectors, norms, out=vectors, where=norms > 0)
+        weights = np.array([max(1, tokens) for _, _, tokens in pieces], dtype=np.float32)
+        return unit_sums([row for row, _, _ in pieces], found * weights[:, None], len(texts))
 
-    def _run(self, model: SentenceTransformer, texts: Sequence[str], prompt: str) -> Vectors:
-        import torch
-
-        on_gpu = model.device.type == "cuda"
-        dtype = torch.bfloat16 if on_gpu and has_fast_bf16("cuda") else torch.float16
-        try:
-            with torch.autocast("cuda", dtype=dtype, enabled=on_gpu):
-                vectors = model.encode(
-                    list(texts),
-                    prompt=prompt or None,
-                    batch_size=len(texts),
-                    normalize_embeddings=True,
-                    show_progress_bar=False,
-                )
-        except (RuntimeError, ValueError, IndexError) as error:
-            if is_out_of_memory(error):
-                raise
-            raise ModelBroken(name=self.name, reason=str(error)) from error
-        found = np.asarray(vectors, dtype=np.float32)
-        if found.shape != (len(texts), self._dim) or not np.isfinite(found).all():
-            raise ModelBroken(name=self.name, reason=f"it returned vectors of shape {found.shape}, or not numbers")
-        return found
+    def _run(self, model: SentenceTransformer, texts: list[str], prompt: str) -> Vectors:
+        # float32 on a CPU, also where bfloat16 is fast
+        with half_precision("cuda") if model.device.type == "cuda" else nullcontext():
+            found = model.encode(
+                texts,
+                prompt=prompt or None,
+                batch_size=len(texts),
+                normalize_embeddings=True,
+                show_progress_bar=False,
+            )
+        return checked_vectors(found, (len(texts), self._dim or 0), self.name)
 
     def _limit(self, model: SentenceTransformer, prompt: str) -> int:
         """Tokens of text that fit beside the prompt and the special tokens at both ends."""
-        tokenizer = self._coverage().tokenizer()
+        tokenizer = self._coverage.tokenizer
         most = min(MAX_TOKENS, int(model.max_seq_length or MAX_TOKENS))
         return max(8, most - len(tokenizer.encode(prompt).ids) - 1)
 
     def _pieces(self, text: str, limit: int) -> list[tuple[str, int]]:
         """`text` in as few pieces of equal length as fit, each with its tokens; split between words if possible."""
-        offsets = self._coverage().tokenizer().encode(text, add_special_tokens=False).offsets
+        offsets = self._coverage.tokenizer.encode(text, add_special_tokens=False).offsets
         if len(offsets) <= limit:
             return [(text, len(offsets))]
         back_off = min(16, limit // 8)
@@ -232,65 +150,131 @@ class SentenceEncoder:
         pieces = [(text[a:b].strip(), last - first) for a, b, first, last in spans]
         return [piece for piece in pieces if piece[0]]
 
-    def _prompts(self) -> tuple[str, str]:
-        if self._prompts_read is None:
-            self._prompts_read = sentence_files.prompts(self._weights().folder, self.name)
-        return self._prompts_read
-
-    def _space(self, revision: str, dim: int) -> Space:
-        return Space(name=f"text/{self.name}", kind="text", model=self.name, revision=revision[:12], dim=dim)
-
-    def _weights(self) -> Weights:
-        if self._found is None:
-            self._found = HUB.find(self._asked, self._models_dir)
-        return self._found
-
+    @cached_property
     def _coverage(self) -> TokenizerCoverage:
-        if self._coverage_read is None:
-            self._coverage_read = TokenizerCoverage(self._weights().folder / "tokenizer.json", self.name)
-        return self._coverage_read
+        return TokenizerCoverage(self._files().folder / "tokenizer.json", self.name)
 
-    def _loaded(self) -> SentenceTransformer:
-        """The model; the lock must be held."""
-        if self._model is None:
-            folder, device = self._weights().folder, choose_device(self._device)
-            stated = sentence_files.dimension(folder, self.name)
-            is_safe = any((folder / file).is_file() for file in SAFE)
-            try:
-                import torch
-                from sentence_transformers import SentenceTransformer
-                from transformers.utils import logging as transformers_logging
+    @cached_property
+    def _prompts(self) -> tuple[str, str]:
+        return prompts(self._files().folder, self.name)
 
-                transformers_logging.disable_progress_bar()  # the command line has a progress bar of its own
-                model = SentenceTransformer(
-                    str(folder),
-                    device=device,
-                    local_files_only=True,
-                    trust_remote_code=False,
-                    # weights_only refuses whatever else a pickle can hold; weights in half precision are widened,
-                    # because a CPU is faster with float32
-                    model_kwargs={"use_safetensors": is_safe, "weights_only": True, "dtype": torch.float32},
-                )
-                model.eval()
-                dim = int(model.encode([_PROBE], show_progress_bar=False).shape[1])
-            except ImportError as error:
-                raise ModelUnavailable(name=self.name, reason=str(error)) from error
-            except HeimdexError:
-                raise
-            except Exception as error:  # safetensors, pickle and tokenizers raise errors of their own, even Exception
-                raise ModelBroken(name=self.name, reason=str(error)) from error
-            if stated is not None and dim != stated:
-                reason = f"its files say {stated} dimensions, but its vectors have {dim}"
-                raise ModelBroken(name=self.name, reason=reason)
-            self._dim = dim
-            self._batches = Batches(self.name, self._batch_size or BATCH[device])
-            self._model = model
-        return self._model
+    def _find(self) -> Weights:
+        return HUB.find(self._asked, self._models_dir)
+
+    def _check(self, found: Weights) -> None:
+        dimension(found.folder, self.name)
+        _ = self._coverage.tokenizer
+
+    def _width(self, found: Weights) -> int:
+        if self._dim is None:
+            self._dim = dimension(found.folder, self.name)
+        if self._dim is None:
+            self.load()
+        return self._dim or 0
+
+    def _read(self, found: Weights) -> SentenceTransformer:
+        device = choose_device(self._device)
+        stated = dimension(found.folder, self.name)
+        with loading_errors(self.name):
+            model = sentence_transformer(found.folder, device)
+            dim = int(model.encode([_PROBE], show_progress_bar=False).shape[1])
+        if stated is not None and dim != stated:
+            reason = f"its files say {stated} dimensions, but its vectors have {dim}"
+            raise ModelBroken(name=self.name, reason=reason)
+        self._dim = dim
+        self._batches = Batches(self.name, self._batch_size or BATCH[device])
+        return model
+
+
+def sentence_transformer(folder: Path, device: Device) -> SentenceTransformer:
+    """The loaded model in a folder. Runs no code of the folder and never uses the network."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()  # the command line has a progress bar of its own
+    is_safe = any((folder / file).is_file() for file in SAFE)
+    model = SentenceTransformer(
+        str(folder),
+        device=device,
+        local_files_only=True,
+        trust_remote_code=False,
+        # weights_only refuses whatever else a pickle can hold; weights in half precision are widened, because a CPU
+        # is faster with float32
+        model_kwargs={"use_safetensors": is_safe, "weights_only": True, "dtype": torch.float32},
+    )
+    return model.eval()
+
+
+def unit_sums(rows: Sequence[int], pieces: Vectors, count: int) -> Vectors:
+    """Unit vectors (count, d): the direction of the sum of each row's `pieces` (n, d); zeros for a row without any."""
+    sums = np.zeros((count, pieces.shape[1]), dtype=np.float32)
+    np.add.at(sums, rows, pieces)
+    norms = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.divide(sums, norms, out=sums, where=norms > 0)
 
 
 def _begins_word(text: str, offset: tuple[int, int]) -> bool:
     start = offset[0]
     return start == 0 or text[start - 1].isspace() or text[start : start + 1].isspace()
+
+
+# --- what the files say ---------------------------------------------------------------------------
+
+
+def modules(folder: Path, name: str) -> list[tuple[str, Path]]:
+    """(class name, folder) of each module; a folder of transformers alone is one Transformer. Raises ModelBroken."""
+    listed = read_json(folder / "modules.json", name)
+    if listed is None:
+        return [("Transformer", folder)]
+    return [(str(entry["type"]).rsplit(".", 1)[-1], folder / entry.get("path", "")) for entry in listed]
+
+
+def dimension(folder: Path, name: str) -> int | None:
+    """Width of the vectors according to the configuration; None where it does not say. Raises ModelBroken."""
+    found: int | None = None
+    for kind, place in modules(folder, name):
+        config = read_json(place / "config.json", name) or {}
+        if kind == "Transformer":
+            found = _number(config, "hidden_size", "d_model", "dim") or found
+        elif kind == "Pooling":
+            width = _number(config, "embedding_dimension", "word_embedding_dimension")
+            found = width * _modes(config) if width else found
+        elif kind == "Dense":
+            found = _number(config, "out_features") or found
+    return found
+
+
+def prompts(folder: Path, name: str) -> tuple[str, str]:
+    """The texts that go before a query and before a passage. Raises ModelBroken.
+
+    The folder's own, else what models of this name were trained with, else "".
+    """
+    config = read_json(folder / "config_sentence_transformers.json", name) or {}
+    own: Mapping[str, str] = config.get("prompts") or {}
+    query = next((own[key] for key in QUERY_NAMES if own.get(key)), None)
+    passage = next((own[key] for key in PASSAGE_NAMES if own.get(key)), None)
+    if query is not None or passage is not None:
+        return query or "", passage or ""
+    parts = name.lower().replace("_", "-").split("-")
+    for words, before_query, before_passage in _TRAINED_WITH:
+        if all(word in parts for word in words):
+            return before_query, before_passage
+    return "", ""
+
+
+def _number(config: Mapping[str, Any], *keys: str) -> int | None:
+    return next((int(config[key]) for key in keys if config.get(key)), None)
+
+
+def _modes(config: Mapping[str, Any]) -> int:
+    """How many poolings are concatenated."""
+    mode = config.get("pooling_mode")
+    if isinstance(mode, list):
+        return max(1, len(mode))
+    if isinstance(mode, str):
+        return 1
+    return max(1, sum(bool(config.get(f"pooling_mode_{mode}")) for mode in _LEGACY_MODES))
 
 
 # --- the family -----------------------------------------------------------------------------------
@@ -316,9 +300,7 @@ HUB = repository_files(
 FAMILY = ModelFamily(
     name="sentence",
     kind="text",
-    make=lambda name, settings, purpose: SentenceEncoder(
-        name, **adapter_options(settings, "query" if purpose == "query" else "text")
-    ),
+    make=lambda name, settings, purpose: SentenceEncoder(name, **adapter_options(settings, purpose, "text")),
     names=NAMES,
     hub=HUB,
 )

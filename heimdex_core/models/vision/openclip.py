@@ -1,30 +1,40 @@
 """Embeddings of images and descriptions by any open_clip model: "ARCHITECTURE/PRETRAINED", or "local-dir:PATH".
 
 Each tower is read when it is first needed. A process that only searches never loads the image tower.
+
+Tags are the names in a vocabulary that an image's vector is most similar to. Within each group the names compete with
+each other and with neutral sentences (softmax with the model's own scale, as in CLIP, arXiv 2103.00020), and only clear
+winners become tags.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from heimdex_core.errors import InvalidValue, ModelBroken, ModelUnavailable
-from heimdex_core.models.base import Image, QueryVector, Vectors
-from heimdex_core.models.batching import Batches, is_out_of_memory
-from heimdex_core.models.device import Device, choose_device, has_fast_bf16
+from heimdex_core.errors import InvalidValue, ModelBroken
+from heimdex_core.models.base import (
+    Image,
+    LazyEncoder,
+    ModelOptions,
+    QueryVector,
+    Vectors,
+    checked_vectors,
+    loading_errors,
+)
+from heimdex_core.models.device import Batches, Device, choose_device, half_precision
 from heimdex_core.models.family import ModelFamily, adapter_options
-from heimdex_core.models.locate import folder_bytes
-from heimdex_core.models.text.coverage import LATIN_SHARE, TokenizerCoverage, latin_share, words_of
+from heimdex_core.models.text.coverage import LatinCoverage, TokenizerCoverage, words_of
 from heimdex_core.models.threads import use_torch_threads
 from heimdex_core.models.vision import openclip_files
 from heimdex_core.models.vision.openclip_files import Files
-from heimdex_core.models.vision.tags import VOCABULARY, Tagger, read_vocabulary
-from heimdex_core.types import Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -35,101 +45,72 @@ BATCH: dict[Device, int] = {"cpu": 1, "cuda": 64}
 TEXT_BATCH: dict[Device, int] = {"cpu": 8, "cuda": 256}
 AHEAD = 8
 """Images that are preprocessed while the model works on the previous ones."""
-MAX_ASPECT = 4
+
+VOCABULARY = Path(__file__).with_name("tags.toml")
+MOST_TAGS = 8
+MOST_OF_A_GROUP = 3
+CERTAIN = 0.25
+"""Least probability of a tag within its group."""
+CLEAR = 2.0
+"""Least ratio of a tag's probability to that of the best neutral sentence."""
 
 
-class OpenClip:
-    """An ImageTextEncoder. Safe to call from many threads, which are served one at a time.
+class ImagePool:
+    """Preprocesses images in other threads."""
 
-    `model` is "ARCHITECTURE/PRETRAINED" as in open_clip or "local-dir:PATH", else UnknownName is raised. `device` is
-    "auto", "cpu" or "cuda", `threads` are torch's per call, `batch_size` is in images, None for the device's default.
-    A query is put in place of "{}" in each of the `prompts` (InvalidValue without it), and the vectors are averaged.
-    `vocabulary` is the TOML file of the tags.
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(
+            threads, thread_name_prefix="pictures", initializer=use_torch_threads, initargs=(1,)
+        )
+
+    def blocks(
+        self, images: Sequence[Image], transform: Callable[[Image], Tensor], batch_size: int
+    ) -> Iterator[list[Tensor]]:
+        """Blocks of input tensors; the next block is prepared while the caller works on one."""
+        size = max(AHEAD, 2 * batch_size)
+        waiting: list[Future[Tensor]] = []
+        for start in range(0, len(images), size):
+            coming = [self._pool.submit(transform, image) for image in images[start : start + size]]
+            if waiting:
+                yield [future.result() for future in waiting]
+            waiting = coming
+        yield [future.result() for future in waiting]
+
+
+class OpenClip(LazyEncoder[Files, "_Side"]):
+    """An ImageTextEncoder. It is loaded when its text tower is; the image tower is read with the first image.
+
+    `model` is "ARCHITECTURE/PRETRAINED" as in open_clip or "local-dir:PATH", else UnknownName is raised. A query is put
+    in place of "{}" in each of the `prompts` (InvalidValue without it), and the vectors are averaged. A batch is one of
+    images. `vocabulary` is the TOML file of the tags.
     """
+
+    kind = "vision"
 
     def __init__(
         self,
         model: str,
         *,
-        models_dir: Path | None = None,
-        device: str = "auto",
-        threads: int = 1,
         prompts: Sequence[str] = PROMPTS,
-        batch_size: int | None = None,
         vocabulary: Path = VOCABULARY,
+        **options: Unpack[ModelOptions],
     ) -> None:
         for prompt in prompts:
             if "{}" not in prompt:
                 raise InvalidValue(name="vision prompt", value=prompt, reason="it has no {} for the query")
         self._spec = openclip_files.parse(model)
-        self._models_dir = models_dir
-        self._device = device
-        self._threads = max(1, threads)
+        super().__init__(self._spec.name, self._spec.pin, **options)
         self._prompts = tuple(prompts) or ("{}",)
-        self._batch_size = batch_size
         self._vocabulary = vocabulary
-        self._lock = threading.RLock()
-        self._files_found: Files | None = None
-        self._text: _Side | None = None
         self._images: _Side | None = None
         self._tokenizer: Any = None
         self._transform: Any = None
-        self._coverage_read: TokenizerCoverage | None = None
-        self._tagger: Tagger | None = None
-        self._pool = ThreadPoolExecutor(
-            min(4, self._threads), thread_name_prefix="pictures", initializer=use_torch_threads, initargs=(1,)
-        )
-
-    @property
-    def name(self) -> str:
-        """The architecture, or the name of the folder."""
-        return self._spec.name
-
-    @property
-    def space(self) -> Space:
-        """Read from the files; of a pinned model known without them. Raises WeightsMissing, ModelBroken."""
-        try:
-            files = self._files()
-        except ModelUnavailable:
-            pin, dim = self._spec.pin, openclip_files.stated_dim(self._spec)
-            if pin is None or pin.revision is None or dim is None:
-                raise
-            return self._space(pin.revision, dim)
-        return self._space(files.revision, files.dim)
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether the text tower is in memory, so that queries need not wait."""
-        return self._text is not None
-
-    @property
-    def sides_loaded(self) -> tuple[str, ...]:
-        """Which of "text" and "images" are in memory."""
-        return tuple(name for name, side in (("text", self._text), ("images", self._images)) if side)
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the files. Raises WeightsMissing, ModelBroken."""
-        return folder_bytes(self._files().folder)
+        self._pool = ImagePool(min(4, self._threads))
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Machine codes of what was not as asked: "batch_halved:<size>" where the GPU's memory ran out."""
-        return tuple(side.batches.note for side in (self._text, self._images) if side and side.batches.note)
-
-    def check(self) -> None:
-        """Raise WeightsMissing or ModelBroken, without loading."""
-        self._files_found = None
-        openclip_files.tokenizer_folder(self._files(), self._models_dir)
-        read_vocabulary(self._vocabulary)
-
-    def load(self) -> None:
-        """Read the text tower now; the image tower is read with the first image.
-
-        Raises WeightsMissing, ModelUnavailable, ModelBroken, DeviceUnavailable.
-        """
-        with self._lock:
-            self._text_side()
+        """Those of both towers."""
+        return tuple(note for side in (self._model, self._images) if side for note in side.batches.notes)
 
     def encode_images(self, images: Sequence[Image]) -> Vectors:
         """The vectors (n, d) of RGB images of any size. Raises InvalidValue for other arrays."""
@@ -143,136 +124,87 @@ class OpenClip:
         with self._lock:
             side = self._image_side()
         found: list[Vectors] = []
-        for block in self._preprocessed(images, max(AHEAD, 2 * side.batches.size)):
+        for block in self._pool.blocks(images, self._transform, side.batches.size):
             with self._lock:
                 found += list(side.run(block, self._threads))
         return np.concatenate(found)
 
     def encode_query(self, text: str) -> QueryVector:
         """The mean of the query in each prompt, (d,); abstains with "language" or "no_known_words"."""
-        words = words_of(text)
-        unknown = set(self._unknown_words(words))
-        reason = self._reason(text, words, unknown)
-        if reason is not None:
-            return QueryVector(None, reason=reason, unknown_words=tuple(words))
-        known = [word for word in words if word not in unknown]
+        query = self._coverage.query(text)
+        if not query.reason and not query.used_words:
+            query = replace(query, reason="no_known_words")
+        if query.reason:
+            return query
         # words that the tokenizer does not know would be encoded as one word that means something else
-        vector = self._encode_texts([" ".join(known) if unknown else text.strip()])[0]
-        return QueryVector(vector, used_words=tuple(known), unknown_words=tuple(w for w in words if w in unknown))
+        known = " ".join(query.used_words) if query.unknown_words else text.strip()
+        return replace(query, vector=self._encode_texts([known])[0])
 
     def tags(self, vector: Vectors) -> tuple[str, ...]:
-        """English names of what the image with this vector (d,) shows, most certain first, at most 8."""
+        """English names of what the image with this vector (d,) shows, most certain first, at most MOST_TAGS."""
         with self._lock:
-            if self._tagger is None:
-                vocabulary = read_vocabulary(self._vocabulary)
-                known = {name for name in vocabulary.names if not self._unknown_words(words_of(name))}
-                scale = openclip_files.logit_scale(self._files())
-                self._tagger = Tagger(vocabulary, known, self._encode_texts, scale)
             return self._tagger.tags(np.asarray(vector, dtype=np.float32))
 
-    # --- words --------------------------------------------------------------------------------------
+    @cached_property
+    def _tagger(self) -> Tagger:
+        vocabulary = read_vocabulary(self._vocabulary)
+        known = {name for name in vocabulary.names if not self._coverage.unknown_words(words_of(name))}
+        return Tagger(vocabulary, known, self._encode_texts, openclip_files.logit_scale(self._files()))
+
+    @cached_property
+    def _coverage(self) -> TokenizerCoverage | LatinCoverage:
+        folder = openclip_files.tokenizer_folder(self._files(), self._models_dir)
+        # the tokenizer in open_clip belongs to English models and splits every other script into bytes
+        return TokenizerCoverage(folder / "tokenizer.json", self.name) if folder else LatinCoverage()
 
     def _encode_texts(self, texts: Sequence[str]) -> Vectors:
         """The vectors (n, d): of each text the mean over the prompts."""
         prompted = [prompt.replace("{}", text) for text in texts for prompt in self._prompts]
         with self._lock:
-            side = self._text_side()
+            side = self._loaded()
             ids = self._tokenizer(prompted)
             found = np.concatenate(list(side.run(list(ids), self._threads)))
         mean = found.reshape(len(texts), len(self._prompts), -1).mean(axis=1)
         return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True), dtype=np.float32)
 
-    def _unknown_words(self, words: list[str]) -> list[str]:
-        coverage = self._coverage()
-        if coverage is not None:
-            return coverage.unknown_words(words)
-        # the tokenizer in open_clip belongs to English models and splits every other script into bytes
-        return [word for word in words if latin_share(word) not in (None, 1.0)]
+    def _find(self) -> Files:
+        return openclip_files.find(self._spec, self._models_dir)
 
-    def _reason(self, text: str, words: list[str], unknown: set[str]) -> str | None:
-        if not words:
-            return "no_known_words"
-        share = latin_share(text)
-        is_foreign = share is not None and share < LATIN_SHARE
-        coverage = self._coverage()
-        if coverage is not None:
-            return coverage.reason(text)
-        return "language" if is_foreign else "no_known_words" if len(unknown) == len(set(words)) else None
+    def _width(self, found: Files) -> int:
+        return found.dim
 
-    def _coverage(self) -> TokenizerCoverage | None:
-        if self._coverage_read is None:
-            folder = openclip_files.tokenizer_folder(self._files(), self._models_dir)
-            if folder is None:
-                return None
-            self._coverage_read = TokenizerCoverage(folder / "tokenizer.json", self.name)
-        return self._coverage_read
+    def _check(self, found: Files) -> None:
+        openclip_files.tokenizer_folder(found, self._models_dir)
+        read_vocabulary(self._vocabulary)
 
-    # --- images -------------------------------------------------------------------------------------
-
-    def _preprocessed(self, images: Sequence[Image], ahead: int) -> Iterator[list[Tensor]]:
-        """Blocks of input tensors; the next block is prepared while the caller works on one."""
-        waiting: list[Future[Tensor]] = []
-        for start in range(0, len(images), ahead):
-            coming = [self._pool.submit(self._preprocess, image) for image in images[start : start + ahead]]
-            if waiting:
-                yield [future.result() for future in waiting]
-            waiting = coming
-        yield [future.result() for future in waiting]
-
-    def _preprocess(self, image: Image) -> Tensor:
-        from PIL import Image as PilImage
-
-        found: Tensor = self._transform(PilImage.fromarray(np.ascontiguousarray(_without_long_ends(image))))
-        return found
-
-    # --- loading ------------------------------------------------------------------------------------
-
-    def _space(self, revision: str, dim: int) -> Space:
-        return Space(name=f"vision/{self.name}", kind="vision", model=self.name, revision=revision[:12], dim=dim)
-
-    def _files(self) -> Files:
-        if self._files_found is None:
-            self._files_found = openclip_files.find(self._spec, self._models_dir)
-        return self._files_found
-
-    def _text_side(self) -> _Side:
-        """The lock must be held."""
-        if self._text is None:
-            files = self._files()
-            with openclip_files.build_errors(self.name):
-                tower = openclip_files.text_tower(files, self._models_dir)
-                self._tokenizer = openclip_files.tokenizer(files, self._models_dir)
-                device = choose_device(self._device)
-                self._text = _Side(self.name, tower, device, Batches(self.name, TEXT_BATCH[device]), files.dim)
-        return self._text
+    def _read(self, found: Files) -> _Side:
+        with loading_errors(self.name):
+            tower = openclip_files.text_tower(found, self._models_dir)
+            self._tokenizer = openclip_files.tokenizer(found, self._models_dir)
+            device = choose_device(self._device)
+            return _Side(tower, device, Batches(self.name, TEXT_BATCH[device]), found.dim)
 
     def _image_side(self) -> _Side:
         """The lock must be held."""
         if self._images is None:
             files = self._files()
-            with openclip_files.build_errors(self.name):
+            with loading_errors(self.name):
                 tower = openclip_files.image_tower(files)
                 self._transform = openclip_files.image_transform(files, tower)
                 device = choose_device(self._device)
                 batches = Batches(self.name, self._batch_size or BATCH[device])
-                self._images = _Side(self.name, tower, device, batches, files.dim)
+                self._images = _Side(tower, device, batches, files.dim)
         return self._images
 
 
 class _Side:
     """One tower on its device, in half precision where the hardware supports that."""
 
-    def __init__(self, name: str, tower: nn.Module, device: Device, batches: Batches, dim: int) -> None:
-        import torch
-
-        self._name = name
+    def __init__(self, tower: nn.Module, device: Device, batches: Batches, dim: int) -> None:
         self._tower = tower.to(device)
         self._device = device
         self.batches = batches
         self._dim = dim
-        fast = has_fast_bf16(device)
-        self._dtype = torch.bfloat16 if fast or device == "cpu" else torch.float16
-        self._half = fast or device == "cuda"
 
     def run(self, inputs: Sequence[Tensor], threads: int) -> Iterator[Vectors]:
         """The unit vectors (n, d) of each batch in turn."""
@@ -283,35 +215,85 @@ class _Side:
         import torch
         from torch.nn.functional import normalize
 
-        try:
-            with torch.inference_mode(), torch.autocast(self._device, dtype=self._dtype, enabled=self._half):
-                found = self._tower(torch.stack(list(inputs)).to(self._device))
-            pooled = found[0] if isinstance(found, tuple) else found
-            vectors = normalize(pooled.float(), dim=-1).cpu().numpy()
-        except (RuntimeError, ValueError, IndexError) as error:
-            if is_out_of_memory(error):
-                raise
-            raise ModelBroken(name=self._name, reason=str(error)) from error
-        if vectors.shape != (len(inputs), self._dim) or not np.isfinite(vectors).all():
-            raise ModelBroken(name=self._name, reason=f"it returned vectors of shape {vectors.shape}, or not numbers")
-        return np.asarray(vectors, dtype=np.float32)
+        with torch.inference_mode(), half_precision(self._device):
+            found = self._tower(torch.stack(list(inputs)).to(self._device))
+        pooled = found[0] if isinstance(found, tuple) else found
+        vectors = normalize(pooled.float(), dim=-1).cpu().numpy()
+        return checked_vectors(vectors, (len(inputs), self._dim), self.batches.name)
 
 
-def _without_long_ends(image: Image) -> Image:
-    """The middle of an image longer than MAX_ASPECT, whose shorter side would be enlarged beyond all memory."""
-    height, width = image.shape[:2]
-    most = min(height, width) * MAX_ASPECT
-    top, left = max(0, (height - most) // 2), max(0, (width - most) // 2)
-    return image[top : top + most, left : left + most] if max(height, width) > most else image
+# --- tags -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Groups of English names, each with its Korean name, and the neutral sentences `nothing`."""
+
+    groups: Mapping[str, Mapping[str, str]]
+    nothing: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The English names of all groups."""
+        return [name for group in self.groups.values() for name in group]
+
+
+@lru_cache(maxsize=8)
+def read_vocabulary(path: Path = VOCABULARY) -> Vocabulary:
+    """The vocabulary in a TOML file. Raises ModelBroken where it is damaged or has a name twice."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        nothing = tuple(str(text) for text in data.pop("nothing"))
+        groups = {group: {str(en): str(ko) for en, ko in names.items()} for group, names in data.items()}
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ModelBroken(name="vision tags", reason=f"{path.name}: {error}") from error
+    names = [name for group in groups.values() for name in group]
+    for name in names:
+        if name != name.strip().lower() or names.count(name) > 1:
+            raise ModelBroken(name="vision tags", reason=f"{path.name}: {name} is not lower case or is repeated")
+    return Vocabulary(groups, nothing)
+
+
+class Tagger:
+    """The vocabulary as vectors of one model: those names whose words it knows.
+
+    `encode` gives the unit vectors (n, d) of texts, `scale` is the model's logit scale.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        known: Collection[str],
+        encode: Callable[[Sequence[str]], Vectors],
+        scale: float,
+    ) -> None:
+        self._scale = scale
+        self._groups: list[tuple[list[str], Vectors]] = []
+        nothing = encode(vocabulary.nothing)
+        for group in vocabulary.groups.values():
+            names = [name for name in group if name in known]
+            # a single name would compete with the neutral sentences alone, and win by default
+            if len(names) > 1:
+                self._groups.append((names, np.concatenate([encode(names), nothing])))
+
+    def tags(self, vector: Vectors) -> tuple[str, ...]:
+        """Names for a unit vector (d,), most probable first, at most MOST_TAGS."""
+        found: dict[str, float] = {}
+        for names, vectors in self._groups:
+            scores = (vectors @ vector).astype(np.float64) * self._scale
+            shares = np.exp(scores - scores.max())
+            shares /= shares.sum()
+            least = max(CERTAIN, CLEAR * float(shares[len(names) :].max(initial=0.0)))
+            best = sorted(zip(names, shares[: len(names)], strict=True), key=lambda pair: (-pair[1], pair[0]))
+            found |= {name: float(share) for name, share in best[:MOST_OF_A_GROUP] if share >= least}
+        return tuple(sorted(found, key=lambda name: (-found[name], name))[:MOST_TAGS])
 
 
 FAMILY = ModelFamily(
     name="openclip",
     kind="vision",
     make=lambda name, settings, purpose: OpenClip(
-        name,
-        prompts=settings.vision_prompts,
-        **adapter_options(settings, "query" if purpose == "query" else "vision"),
+        name, prompts=settings.vision_prompts, **adapter_options(settings, purpose, "vision")
     ),
     names=openclip_files.REPOS,
     hub=openclip_files.hub_files(lambda name: not openclip_files.is_coca(name)),

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import (
-    HeimdexError,
-    ModelBroken,
-    ModelFolderUnusable,
-    ModelUnavailable,
-    UnknownName,
-    WeightsMissing,
-)
+import numpy as np
+
+from heimdex_core.errors import ModelBroken, ModelFolderUnusable, ModelUnavailable, UnknownName, WeightsMissing
 from heimdex_core.models import locate
-from heimdex_core.models.family import HubFiles, Repository, first_matching, matching, unknown_name
+from heimdex_core.models.base import Image
+from heimdex_core.models.family import HubFiles, first_matching, matching, unknown_name
+from heimdex_core.models.locate import Repository
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 LOCAL = "local-dir:"
+MAX_ASPECT = 4
 CONFIG = "open_clip_config.json"
 WEIGHTS = (
     "open_clip_model.safetensors",
@@ -76,12 +72,10 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Files:
+class Files(locate.Weights):
     """A model on this machine. The configurations have open_clip's format."""
 
     spec: Spec
-    folder: Path
-    revision: str
     weights: Path
     model: Mapping[str, Any]
     preprocess: Mapping[str, Any]
@@ -123,22 +117,14 @@ def parse(asked: str) -> Spec:
 
 def find(spec: Spec, models_dir: Path | None) -> Files:
     """The files of a model. Raises WeightsMissing, ModelBroken."""
-    own = (f"{Path(spec.file).stem}.safetensors", spec.file) if spec.file else ()
-    names = (*own, *WEIGHTS)
+    names = weight_names(spec.file)
     if spec.folder is not None:
         found = locate.at(spec.folder, (names, (CONFIG,)), name=spec.asked)
     else:
         found = _find_repo(spec.repo or "", (names,), spec.asked, models_dir)
     weights = next(path for name in names if (path := found.folder / name).is_file())
     model, preprocess = _configuration(found.folder, spec)
-    return Files(spec, found.folder, found.revision, weights, model, preprocess)
-
-
-def stated_dim(spec: Spec) -> int | None:
-    """Width of the vectors where the architecture is known but the weights are not on this machine."""
-    if spec.pin and spec.pin.dim:
-        return spec.pin.dim
-    return int(_built_in(spec.architecture)["embed_dim"]) if spec.architecture else None
+    return Files(found.folder, found.revision, spec, weights, model, preprocess)
 
 
 def other_repos(spec: Spec) -> dict[str, tuple[str, ...]]:
@@ -208,7 +194,7 @@ def _repositories(name: str) -> tuple[Repository, ...]:
 def _find_with_tokenizer(name: str, models_dir: Path | None) -> locate.Weights:
     files = find(parse(name), models_dir)
     tokenizer_folder(files, models_dir)
-    return locate.Weights(files.folder, files.revision)
+    return files
 
 
 def _select(names: Sequence[str], file: str | None) -> set[str]:
@@ -217,19 +203,6 @@ def _select(names: Sequence[str], file: str | None) -> set[str]:
 
 
 # --- towers ---------------------------------------------------------------------------------------
-
-
-@contextmanager
-def build_errors(name: str) -> Iterator[None]:
-    """Turn whatever building a model raises into ModelUnavailable or ModelBroken."""
-    try:
-        yield
-    except HeimdexError:
-        raise
-    except ImportError as error:
-        raise ModelUnavailable(name=name, reason=str(error)) from error
-    except Exception as error:  # timm, open_clip and safetensors raise anything for a wrong configuration
-        raise ModelBroken(name=name, reason=str(error) or repr(error)) from error
 
 
 def text_tower(files: Files, models_dir: Path | None) -> nn.Module:
@@ -257,12 +230,27 @@ def image_tower(files: Files) -> nn.Module:
     return _fill(files, tower, _read(files, lambda key: key.startswith("visual.")), "visual.")
 
 
-def image_transform(files: Files, module: nn.Module) -> Any:
-    """The transform from a PIL image to the input tensor of `module`, an image tower."""
+def image_transform(files: Files, module: nn.Module) -> Callable[[Image], Tensor]:
+    """The transform from an RGB image to the input tensor of `module`, an image tower."""
     from open_clip.transform import PreprocessCfg, image_transform_v2
+    from PIL import Image as Pillow
 
     size = getattr(module, "image_size", files.model["vision_cfg"].get("image_size", 224))
-    return image_transform_v2(PreprocessCfg(**{**files.preprocess, "size": size}), is_train=False)
+    transform: Any = image_transform_v2(PreprocessCfg(**{**files.preprocess, "size": size}), is_train=False)
+
+    def to_tensor(image: Image) -> Tensor:
+        found: Tensor = transform(Pillow.fromarray(np.ascontiguousarray(without_long_ends(image))))
+        return found
+
+    return to_tensor
+
+
+def without_long_ends(image: Image) -> Image:
+    """The middle of an image longer than MAX_ASPECT, whose shorter side would be enlarged beyond all memory."""
+    height, width = image.shape[:2]
+    most = min(height, width) * MAX_ASPECT
+    top, left = max(0, (height - most) // 2), max(0, (width - most) // 2)
+    return image[top : top + most, left : left + most] if max(height, width) > most else image
 
 
 def logit_scale(files: Files) -> float:
@@ -347,13 +335,12 @@ def _fill(files: Files, tower: nn.Module, state: Mapping[str, Tensor], prefix: s
 
 def _configuration(folder: Path, spec: Spec) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """(model_cfg, preprocess_cfg) of the folder, else those that open_clip has for the name."""
-    path = folder / CONFIG
-    if path.is_file():
+    config = locate.read_json(folder / CONFIG, spec.name)
+    if config is not None:
         try:
-            config = json.loads(path.read_text(encoding="utf-8"))
             model = config["model_cfg"]
             _ = int(model["embed_dim"]), model["vision_cfg"], model["text_cfg"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise ModelBroken(name=spec.name, reason=f"{CONFIG} cannot be read ({error!r})") from error
         return model, config.get("preprocess_cfg", {})
     tag = pretrained().get(_pretrained_key(spec.architecture or "", spec.tag or ""), {})
@@ -377,10 +364,7 @@ def _built_in(architecture: str) -> dict[str, Any]:
 
 
 def _built_in_path(architecture: str) -> Path:
-    package = importlib.util.find_spec("open_clip")
-    if package is None or not package.submodule_search_locations:
-        raise ModelUnavailable(name=architecture, reason="the package open_clip_torch is not installed")
-    return Path(package.submodule_search_locations[0]) / "model_configs" / f"{architecture}.json"
+    return locate.package_folder("open_clip", name=architecture) / "model_configs" / f"{architecture}.json"
 
 
 def _pretrained_key(architecture: str, tag: str) -> tuple[str, str]:

@@ -5,22 +5,36 @@ To add a channel, write one file with its class and its ChannelSpec and add the 
 
 from __future__ import annotations
 
+from functools import partial
+
 from heimdex_core.search.channels import lexical
 from heimdex_core.search.channels.base import ChannelSpec
-from heimdex_core.search.channels.dense import abstain_without_transcript, dense_spec
+from heimdex_core.search.channels.dense import DenseChannel, abstain_without_transcript
 
 CHANNELS: tuple[ChannelSpec, ...] = (
-    dense_spec(
-        "transcript", "said", {"en": "said", "ko": "말"}, "text", "a first sentence", abstain=abstain_without_transcript
+    ChannelSpec(
+        "transcript",
+        side="said",
+        label={"en": "said", "ko": "말"},
+        make=partial(DenseChannel, abstain=abstain_without_transcript),
+        space_role="text",
+        warm_up_text="a first sentence",
     ),
-    dense_spec("vision", "seen", {"en": "seen", "ko": "화면"}, "vision", "blue"),
-    # captions are embedded by the text model
-    dense_spec(
+    ChannelSpec(
+        "vision",
+        side="seen",
+        label={"en": "seen", "ko": "화면"},
+        make=DenseChannel,
+        space_role="vision",
+        warm_up_text="blue",
+    ),
+    ChannelSpec(
         "caption",
-        "seen",
-        {"en": "described", "ko": "설명"},
-        "caption",
-        "a first sentence",
+        side="seen",
+        label={"en": "described", "ko": "설명"},
+        make=DenseChannel,
+        space_role="caption",
+        warm_up_text="a first sentence",  # captions are embedded by the text model
         shares_weight_of="vision",
     ),
     lexical.SPEC,

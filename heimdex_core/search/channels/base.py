@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from heimdex_core.search.channels.encoders import SharedEncoder
 from heimdex_core.search.fusion.base import ScoredScenes
-from heimdex_core.types import Json, Space
+from heimdex_core.types import Json
 
 if TYPE_CHECKING:
     from heimdex_core.store.view import View
@@ -92,8 +91,9 @@ class ChannelSpec:
     """The kind of evidence: "said", "seen" or "words". A channel that abstains gives its weight to its own side."""
     label: Mapping[str, str]
     """What people read, by language ("en", "ko")."""
-    make: Callable[[str, Space | None, SharedEncoder | None], Channel]
-    """Creates the channel from its name in the search, the space that it searches and the encoder of that space."""
+    make: Callable[..., Channel]
+    """Creates the channel from its name in the search, its Space and the SharedEncoder of that; both are None without a
+    space_role."""
     space_role: str | None = None
     """The role of the space that is searched, which is also the prefix of such spaces' names; None for no space."""
     warm_up_text: str = ""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from heimdex_core.search.channels.base import ChannelRequest, ChannelResult, ChannelSpec
+from heimdex_core.search.channels.base import ChannelRequest, ChannelResult
 from heimdex_core.search.channels.encoders import SharedEncoder
 from heimdex_core.search.channels.thresholds import above_threshold
 from heimdex_core.types import Space
@@ -55,27 +55,3 @@ class DenseChannel:
         scenes = above_threshold(self.space, nearest)
         reason = None if scenes.hits else "no_matches"
         return ChannelResult(scenes, reason=reason, used_words=query.used_words, encode_ms=encode_ms)
-
-
-def dense_spec(
-    kind: str,
-    side: str,
-    label: Mapping[str, str],
-    space_role: str,
-    warm_up_text: str,
-    *,
-    shares_weight_of: str | None = None,
-    abstain: Abstain | None = None,
-) -> ChannelSpec:
-    """The spec of a channel over the spaces of one role; the parameters are ChannelSpec's.
-
-    Args:
-        abstain: called before the model is loaded; where it returns a reason, the channel abstains.
-    """
-
-    def make(name: str, space: Space | None, encoder: SharedEncoder | None) -> DenseChannel:
-        if space is None or encoder is None:
-            raise TypeError(f"the channel {kind} needs a space and its encoder")
-        return DenseChannel(name, space, encoder, abstain)
-
-    return ChannelSpec(kind, side, label, make, space_role, warm_up_text, shares_weight_of)

@@ -7,16 +7,10 @@ from __future__ import annotations
 
 from heimdex_core.errors import UnknownName
 from heimdex_core.search.fusion import minmax, rrf, weighted_rrf, zscore
-from heimdex_core.search.fusion.base import (
-    Fused,
-    FusedScene,
-    Fusion,
-    FusionParams,
-    FusionSpec,
-    Part,
-    ScoredScenes,
-)
+from heimdex_core.search.fusion.base import Fusion, FusionParams, FusionSpec, ScoredScenes
 from heimdex_core.settings import get_settings
+
+__all__ = ["METHODS", "ScoredScenes", "fusion_method", "fusion_names"]
 
 METHODS: tuple[FusionSpec, ...] = (minmax.SPEC, rrf.SPEC, weighted_rrf.SPEC, zscore.SPEC)
 
@@ -39,17 +33,3 @@ def fusion_method(name: str, *, rrf_k: int | None = None) -> Fusion:
         if spec.name == name:
             return spec.make(FusionParams(rrf_k=get_settings().rrf_k if rrf_k is None else rrf_k))
     raise UnknownName(kind="fusion", name=name, known=", ".join(fusion_names()))
-
-
-__all__ = [
-    "METHODS",
-    "Fused",
-    "FusedScene",
-    "Fusion",
-    "FusionParams",
-    "FusionSpec",
-    "Part",
-    "ScoredScenes",
-    "fusion_method",
-    "fusion_names",
-]

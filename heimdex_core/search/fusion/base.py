@@ -7,11 +7,9 @@ and no store, and returns the same ranking every time. Ties are ordered by the b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
-
-from heimdex_core.search.weights import share_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,20 +130,15 @@ def taking_part(channels: Mapping[str, ScoredScenes], weights: Mapping[str, floa
     return {name: scored for name, scored in channels.items() if scored.hits and weights.get(name, 0.0) > 0}
 
 
-def drop_flat(channels: Mapping[str, ScoredScenes]) -> tuple[dict[str, ScoredScenes], dict[str, str]]:
-    """(the channels whose scores differ, {channel: reason} for the others).
+def share_out(weights: Mapping[str, float], names: Collection[str]) -> dict[str, float]:
+    """The weights scaled so that those of the channels `names` sum to 1; the others get 0.
 
-    Where all channels are flat, all of them stay: then the only evidence is which scenes were found.
+    Proportions are kept. If none of the channels has a weight above 0, all weights are 0.
     """
-    ranked = {name: scored for name, scored in channels.items() if not scored.is_flat}
-    if not ranked:
-        return dict(channels), {}
-    return ranked, {name: "flat" for name in channels if name not in ranked}
-
-
-def effective_weights(weights: Mapping[str, float], names: Iterable[str]) -> dict[str, float]:
-    """The weights divided among the channels `names` so that they sum to 1; the other channels have 0."""
-    return share_out(weights, set(names))
+    total = math.fsum(value for name, value in weights.items() if name in names)
+    if total <= 0:
+        return dict.fromkeys(weights, 0.0)
+    return {name: value / total if name in names else 0.0 for name, value in weights.items()}
 
 
 def ranking(channels: Mapping[str, ScoredScenes], parts: Mapping[str, Mapping[str, Part]]) -> tuple[FusedScene, ...]:
@@ -178,8 +171,10 @@ def fuse_scaled(
     that a channel found counts as 1.
     """
     offered = taking_part(channels, weights)
-    ranked, left = drop_flat(offered)
-    shares = effective_weights(weights, ranked)
+    # Where all are flat, the only evidence is which scenes were found.
+    ranked = {name: scored for name, scored in offered.items() if not scored.is_flat} or offered
+    left = {name: "flat" for name in offered if name not in ranked}
+    shares = share_out(weights, ranked)
     parts = {name: _scaled(scored, shares[name], scale) for name, scored in ranked.items()}
     return Fused(ranking(offered, parts), shares, left)
 

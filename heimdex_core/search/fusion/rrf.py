@@ -13,8 +13,8 @@ from heimdex_core.search.fusion.base import (
     FusionSpec,
     Part,
     ScoredScenes,
-    effective_weights,
     ranking,
+    share_out,
     taking_part,
 )
 
@@ -31,7 +31,7 @@ class ReciprocalRank:
     def fuse(self, channels: Mapping[str, ScoredScenes], weights: Mapping[str, float]) -> Fused:
         """See Fusion.fuse. Weights only decide which channels take part."""
         offered = taking_part(channels, weights)
-        shares = effective_weights({name: float(name in offered) for name in weights}, offered)
+        shares = share_out(dict.fromkeys(weights, 1.0), offered)
         parts = {name: reciprocal_ranks(scored, self.k, 1.0) for name, scored in offered.items()}
         return Fused(ranking(offered, parts), shares)
 

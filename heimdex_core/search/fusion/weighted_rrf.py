@@ -11,8 +11,8 @@ from heimdex_core.search.fusion.base import (
     Fused,
     FusionSpec,
     ScoredScenes,
-    effective_weights,
     ranking,
+    share_out,
     taking_part,
 )
 from heimdex_core.search.fusion.rrf import reciprocal_ranks
@@ -30,7 +30,7 @@ class WeightedReciprocalRank:
     def fuse(self, channels: Mapping[str, ScoredScenes], weights: Mapping[str, float]) -> Fused:
         """See Fusion.fuse."""
         offered = taking_part(channels, weights)
-        shares = effective_weights(weights, offered)
+        shares = share_out(weights, offered)
         parts = {name: reciprocal_ranks(scored, self.k, shares[name]) for name, scored in offered.items()}
         return Fused(ranking(offered, parts), shares)
 

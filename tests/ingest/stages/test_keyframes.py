@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from heimdex_core.ingest.colours import dominant_colours
 from heimdex_core.ingest.params import IngestParams
-from heimdex_core.ingest.stages.keyframes import pick, scene_motion, score
+from heimdex_core.ingest.stages.keyframes import dominant_colours, pick, scene_motion, score
 from heimdex_core.ingest.stages.picture import Candidate
 from heimdex_core.ingest.stages.scenes import SceneSpan
 from heimdex_core.settings import Settings

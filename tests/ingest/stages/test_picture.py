@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from heimdex_core.errors import Cancelled
-from heimdex_core.ingest.detectors import DETECTORS
+from heimdex_core.ingest.detectors import make_detector
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.stages.picture import Picture, look
 from heimdex_core.media.images import read_image
@@ -34,7 +34,7 @@ def scenedetect_alone(path: Path, **changes: object) -> list[float]:
 
     manager = SceneManager()
     found = params(**changes)
-    manager.add_detector(DETECTORS[found.detector](found))
+    manager.add_detector(make_detector(found))
     manager.detect_scenes(open_video(str(path), backend="pyav"))
     return [start.seconds for start, _ in manager.get_scene_list()][1:]
 

@@ -97,10 +97,7 @@ def test_every_word_of_the_vocabulary_is_read_as_itself() -> None:
 
 def test_every_concept_asks_for_something() -> None:
     for concept in vocabulary().concepts:
-        group = Group(thing=concept) if concept.kind == "thing" else Group()
-        if concept.kind != "thing":
-            group.describe(concept)
-        assert vector_of([group], vocabulary()) is not None, concept.name
+        assert vector_of([Group.of(concept)], vocabulary()) is not None, concept.name
 
 
 def cell(text: str, name: str) -> float:

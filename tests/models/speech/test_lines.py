@@ -26,6 +26,12 @@ def test_a_sentence_breaks_a_line_that_is_long_enough() -> None:
     assert [s.text for s in found] == ["It rains.", "Again."]
 
 
+def test_a_dot_may_belong_to_a_word() -> None:
+    words = [word(" good", 0.0, 1.0), word(" mr.", 1.0, 2.2), word(" smith", 2.2, 3.0)]
+    found = lines(words, no_speech=None, after_s=0.0, total_s=100.0, sentence_ends=())
+    assert [(s.text, s.confidence, s.no_speech) for s in found] == [("good mr. smith", 0.5, None)]
+
+
 def test_no_line_is_longer_than_ten_seconds() -> None:
     found = broken([word(f" {n}", n, n + 1.0) for n in range(25)])
     assert [s.end_s - s.start_s for s in found] == [10.0, 10.0, 5.0]

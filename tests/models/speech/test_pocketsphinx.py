@@ -8,9 +8,9 @@ import pytest
 
 from heimdex_core.errors import Cancelled, ModelBroken, ModelUnavailable
 from heimdex_core.models.speech import pocketsphinx
-from heimdex_core.models.speech.pocketsphinx import LONGEST_STRETCH_S, PocketsphinxRecognizer, lines
+from heimdex_core.models.speech.pocketsphinx import LONGEST_STRETCH_S, PocketsphinxRecognizer
 from heimdex_core.models.speech.windows import open_wav
-from heimdex_core.types import Word, WorkContext
+from heimdex_core.types import WorkContext
 from tests.models.speech.recordings import speech_at_16k, write_wav
 
 
@@ -74,7 +74,7 @@ def test_a_process_that_died_is_reported_and_started_again(tmp_path: Path) -> No
     recognizer = PocketsphinxRecognizer()
     wav = speech_at_16k(tmp_path / "one.wav", "one two three four five six seven")
     recognizer.load()
-    child = recognizer._child
+    child = recognizer._model
     assert child is not None
 
     def kill(done: float, total: float) -> None:
@@ -90,8 +90,8 @@ def test_a_process_that_died_is_reported_and_started_again(tmp_path: Path) -> No
 def test_its_process_ends_with_the_recogniser() -> None:
     recognizer = PocketsphinxRecognizer()
     recognizer.load()
-    assert recognizer._child is not None
-    process = recognizer._child._process
+    assert recognizer._model is not None
+    process = recognizer._model._process
     del recognizer
     gc.collect()
     assert process.poll() is not None
@@ -100,22 +100,3 @@ def test_its_process_ends_with_the_recogniser() -> None:
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match="cmudict"):
         PocketsphinxRecognizer(folder=tmp_path).load()
-
-
-def word(text: str, start_s: float, end_s: float) -> Word:
-    return Word(text, start_s, end_s, 0.5)
-
-
-def test_lines_break_at_pauses() -> None:
-    found = lines([word("a", 0, 0.5), word("b", 1.0, 1.4), word("c", 2.0, 2.5)])
-    assert [segment.text for segment in found] == ["a b", "c"]
-    assert (found[0].start_s, found[0].end_s, found[0].confidence) == (0, 1.4, 0.5)
-
-
-def test_lines_do_not_grow_past_ten_seconds() -> None:
-    found = lines([word(str(n), n, n + 0.9) for n in range(25)])
-    assert [len(segment.words) for segment in found] == [10, 10, 5]
-
-
-def test_no_words_no_lines() -> None:
-    assert lines([]) == []

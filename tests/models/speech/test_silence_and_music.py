@@ -71,12 +71,12 @@ def test_long_silence_takes_no_more_memory_than_short(tmp_path: Path, kind: str)
 def test_the_model_is_not_run_on_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Whisper(str(WHISPER))
     model.load()
-    assert model._pipeline is not None
+    assert model._model is not None
 
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("the model was run on silence")
 
-    monkeypatch.setattr(model._pipeline, "transcribe", refuse)
+    monkeypatch.setattr(model._model, "transcribe", refuse)
     found = model.transcribe(silence(tmp_path / "silence.wav", 6), language="auto", context=WorkContext())
     assert (found.segments, found.language, found.notes) == ((), None, ())
 

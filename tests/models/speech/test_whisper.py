@@ -103,7 +103,7 @@ def test_device_cuda_without_a_gpu(folder: Path) -> None:
 def calls_of(model: Whisper, monkeypatch: pytest.MonkeyPatch, *, most: int = 99) -> list[int]:
     """Batch sizes that the model is called with; with more than `most` clips the memory is full."""
     model.load()
-    pipeline = model._pipeline
+    pipeline = model._model
     assert pipeline is not None
     real, sizes = pipeline.transcribe, []
 
@@ -162,8 +162,8 @@ def test_a_gpu_too_small_for_one_clip(folder: Path, spoken: Path, monkeypatch: p
 
 def recognised(model: Whisper, *clips: Segment, language: str | None = None) -> whisper._Recognition:
     model.load()
-    assert model._pipeline is not None
-    found = whisper._Recognition(model._pipeline, model.name, model._batches, language, 60.0)
+    assert model._model is not None
+    found = whisper._Recognition(model._model, model.name, model._batches, language, 60.0)
     found._clips = list(clips)
     return found
 

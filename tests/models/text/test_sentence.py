@@ -12,7 +12,7 @@ import torch
 
 from heimdex_core.errors import DeviceUnavailable, ModelBroken, OutOfGpuMemory, UnknownName, WeightsMissing
 from heimdex_core.models import locate
-from heimdex_core.models.text import sentence_files
+from heimdex_core.models.text import sentence
 from heimdex_core.models.text.minilm import MiniLM, model_folder
 from heimdex_core.models.text.sentence import SentenceEncoder
 from tests.models.random_models import random_sentences
@@ -152,7 +152,7 @@ def test_the_folders_prompts_are_put_before_queries_and_passages(folder: Path, t
     ],
 )
 def test_prompts_that_models_were_trained_with(tmp_path: Path, name: str, query: str, passage: str) -> None:
-    assert sentence_files.prompts(tmp_path, name) == (query, passage)
+    assert sentence.prompts(tmp_path, name) == (query, passage)
 
 
 def test_torchs_own_format_gives_the_same(folder: Path, tmp_path: Path) -> None:

@@ -72,9 +72,9 @@ def test_a_full_gpu_halves_the_batch(folder: Path) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     most = 1
-    found._model.visual.register_forward_pre_hook(before)
+    found._loaded().visual.register_forward_pre_hook(before)
     assert found.caption([picture(colour) for colour in COLOURS.values()]) == tuple(COLOURS)
-    assert found._batches.note == "batch_halved:1"
+    assert found.notes == ("batch_halved:1",)
     most = 0
     with pytest.raises(OutOfGpuMemory):
         found.caption([picture((1, 2, 3))])

@@ -21,7 +21,7 @@ from heimdex_core.errors import (
     WeightsMissing,
 )
 from heimdex_core.models import locate
-from heimdex_core.models.vision import openclip
+from heimdex_core.models.vision import openclip_files
 from heimdex_core.models.vision.openclip import OpenClip
 from tests.models.random_models import random_open_clip
 
@@ -66,12 +66,12 @@ def test_by_name_from_the_folder_of_models(folder: Path, tmp_path: Path) -> None
 
 def test_without_a_configuration_the_named_architecture_is_built(tmp_path: Path) -> None:
     """The repositories of older models hold weights alone."""
-    spec = openclip.openclip_files.parse("ViT-B-32-quickgelu/openai")
+    spec = openclip_files.parse("ViT-B-32-quickgelu/openai")
     (tmp_path / "models").mkdir()
     repo = tmp_path / "models" / (spec.repo or "").replace("/", "--")
     repo.mkdir()
     (repo / WEIGHTS).write_bytes(b"x")
-    files = openclip.openclip_files.find(spec, tmp_path / "models")
+    files = openclip_files.find(spec, tmp_path / "models")
     assert files.dim == 512
     assert files.model["quick_gelu"] is True
     assert files.preprocess["mean"] == pytest.approx((0.48145466, 0.4578275, 0.40821073))
@@ -102,7 +102,8 @@ def test_searching_never_reads_the_image_tower(folder: Path, tmp_path: Path) -> 
     encoder = encoder_of(half)
     encoder.load()
     assert encoder.encode_query("red").vector is not None
-    assert encoder.sides_loaded == ("text",)
+    assert encoder.is_loaded
+    assert encoder._images is None
     with pytest.raises(ModelBroken, match=r"Missing key\(s\)"):
         encoder.encode_images([picture(1)])
 
@@ -110,7 +111,7 @@ def test_searching_never_reads_the_image_tower(folder: Path, tmp_path: Path) -> 
 def test_images_do_not_need_the_text_tower(folder: Path) -> None:
     encoder = encoder_of(folder)
     encoder.encode_images([picture(1)])
-    assert encoder.sides_loaded == ("images",)
+    assert encoder._images is not None
     assert not encoder.is_loaded, "a query would have to wait"
 
 
@@ -245,16 +246,16 @@ def test_device_cuda_without_a_gpu(folder: Path) -> None:
 
 def test_a_very_long_image_is_cropped(folder: Path) -> None:
     strip = np.zeros((2, 60_000, 3), np.uint8)
-    assert openclip._without_long_ends(strip).shape == (2, 8, 3)
-    assert openclip._without_long_ends(strip.transpose(1, 0, 2)).shape == (8, 2, 3)
-    assert openclip._without_long_ends(picture(1, 90, 360)).shape == (90, 360, 3)
+    assert openclip_files.without_long_ends(strip).shape == (2, 8, 3)
+    assert openclip_files.without_long_ends(strip.transpose(1, 0, 2)).shape == (8, 2, 3)
+    assert openclip_files.without_long_ends(picture(1, 90, 360)).shape == (90, 360, 3)
     assert encoder_of(folder).encode_images([strip]).shape == (1, 16)
 
 
 def test_other_arrays_are_refused(folder: Path) -> None:
     for wrong in (np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8)):
         with pytest.raises(InvalidValue, match="uint8"):
-            encoder_of(folder).encode_images([wrong])  # type: ignore[list-item]
+            encoder_of(folder).encode_images([wrong])  # type: ignore[list-item]  # what is tested
 
 
 def test_the_revision_is_that_of_the_files(folder: Path, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def whole(config: dict[str, Any]) -> dict[str, torch.Tensor]:
 def test_both_towers_take_every_weight(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     config = get_model_config(name)
     expected = whole(config)
-    files = Files(Spec(name, name), Path("/nowhere"), "", Path("/nowhere/x.safetensors"), config, {})
+    files = Files(Path("/nowhere"), "", Spec(name, name), Path("/nowhere/x.safetensors"), config, {})
     monkeypatch.setattr(
         openclip_files, "_read", lambda files, wanted: {key: value for key, value in expected.items() if wanted(key)}
     )
@@ -48,4 +48,4 @@ def test_both_towers_take_every_weight(name: str, monkeypatch: pytest.MonkeyPatc
     others = sum(v.numel() for k, v in expected.items() if k.startswith(("logit_", "text_decoder.")))
     own = [sum(value.numel() for value in tower.state_dict().values()) for tower in (text, images)]
     assert sum(own) == count - others
-    assert openclip_files.stated_dim(Spec(name, name, architecture=name)) == config["embed_dim"]
+    assert openclip_files._built_in(name) == config

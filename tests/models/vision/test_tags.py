@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from heimdex_core.errors import ModelBroken
-from heimdex_core.models.vision.openclip import OpenClip
-from heimdex_core.models.vision.tags import MOST, Tagger, Vocabulary, read_vocabulary
+from heimdex_core.models.vision.openclip import MOST_TAGS, OpenClip, Tagger, Vocabulary, read_vocabulary
 
 SMALL_CLIP = Path(__file__).parents[2] / "models_small" / "open_clip"
 AXES = np.eye(6, dtype=np.float32)
@@ -51,7 +50,7 @@ def test_the_vocabulary_is_complete() -> None:
     assert set(vocabulary.groups) == {"entities", "places", "actions", "looks", "light"}
     assert len(vocabulary.names) > 200
     assert vocabulary.nothing
-    for name, korean in vocabulary.korean.items():
+    for name, korean in [pair for group in vocabulary.groups.values() for pair in group.items()]:
         assert any("가" <= char <= "힣" for char in korean), name
         assert name.isascii()
 
@@ -80,4 +79,4 @@ def test_drawings_are_tagged_by_a_model_that_knows_them(tmp_path: Path) -> None:
     pictures = [draw(Caption(thing), rng, width=96, height=64) for thing in things]
     named = [encoder.tags(vector) for vector in encoder.encode_images(pictures)]
     assert [tags[0] for tags in named] == ["red circle", "blue square", "green triangle"]
-    assert all(len(tags) <= MOST and "yellow xylophone" not in tags for tags in named)
+    assert all(len(tags) <= MOST_TAGS and "yellow xylophone" not in tags for tags in named)

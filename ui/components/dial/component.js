@@ -1,4 +1,4 @@
-// Said against seen, how much exact words count, presets, fusion, and which videos take part.
+// The weights of the channels, presets, the fusion method, the spaces and the videos to search.
 
 class Dial {
   constructor(host, out) {
@@ -12,7 +12,7 @@ class Dial {
   update(data) {
     this.data = data;
     if (!this.built || this.labelsKey !== JSON.stringify(data.labels)) this.build(data);
-    // While the person is dragging, or a change is on its way, the hand is right and the server late.
+    // While a slider is dragged or a change is not acknowledged, the data from the server are older than ours.
     if (!this.dragging && !this.out.pending) this.weights = { ...data.weights };
     this.paint();
     this.paintSpaces();
@@ -30,7 +30,7 @@ class Dial {
     this.exact = this.slider(l.exact, (value) => this.setExact(value));
     this.exact.classList.add("exact");
     this.presets = h("div", { class: "pills", role: "group", "aria-label": l.presets });
-    this.fusions = h("div", { class: "pills", role: "group", "aria-label": l.fuse });
+    this.fusions = h("div", { class: "pills", role: "group", "aria-label": l.fusion });
     this.spaces = h("div", { class: "spaces" });
     this.videos = h("div", { class: "videos" });
     this.videosHead = h("div", { class: "spread head" });
@@ -43,13 +43,13 @@ class Dial {
       this.summary,
       h("div", { class: "body" },
         h("section", null,
-          h("div", { class: "caps" }, l.weigh),
+          h("div", { class: "caps" }, l.heading),
           h("div", { class: "spread ends" }, this.saidText, this.seenText),
           this.balance,
           h("div", { class: "spread ends" }, h("span", null, l.exact), this.wordsText),
           this.exact,
           this.presets),
-        h("section", null, h("div", { class: "caps" }, l.fuse), this.fusions),
+        h("section", null, h("div", { class: "caps" }, l.fusion), this.fusions),
         this.spaces,
         h("section", { class: "video-part" }, this.videosHead, this.videos)),
     );
@@ -66,62 +66,62 @@ class Dial {
   setBalance(percent) {
     const rest = 1 - this.weights.lexical;
     const seen = percent / 100;
-    this.put({ transcript: rest * (1 - seen), vision: rest * seen, lexical: this.weights.lexical });
+    this.applyWeights({ transcript: rest * (1 - seen), vision: rest * seen, lexical: this.weights.lexical });
   }
 
   setExact(percent) {
     const lexical = percent / 100;
     const seen = this.seenShare();
-    this.put({ transcript: (1 - lexical) * (1 - seen), vision: (1 - lexical) * seen, lexical });
+    this.applyWeights({ transcript: (1 - lexical) * (1 - seen), vision: (1 - lexical) * seen, lexical });
   }
 
-  // Keeps its place when exact words take everything.
+  // The share of `seen` without exact words; kept while exact words have all the weight.
   seenShare() {
     const rest = this.weights.transcript + this.weights.vision;
     if (rest > 1e-6) this.share = this.weights.vision / rest;
     return this.share === undefined ? 0.5 : this.share;
   }
 
-  put(weights) {
+  applyWeights(weights) {
     this.seenShare();
     this.weights = weights;
     this.paint();
     if (!this.timer) this.timer = setTimeout(() => this.flush(false), 90);
   }
 
-  flush(settled) {
+  flush(released) {
     clearTimeout(this.timer);
     this.timer = null;
-    this.out.send(settled ? "weighed" : "weigh", this.weights, true);
+    this.out.send(released ? "save_weights" : "set_weights", this.weights, true);
   }
 
   paint() {
     const l = this.data.labels;
     const seen = Math.round(this.seenShare() * 100);
     const lexical = Math.round(this.weights.lexical * 100);
-    this.saidText.textContent = `${l.said} ${100 - seen}`;
-    this.seenText.textContent = `${l.seen} ${seen}`;
+    this.saidText.textContent = `${l.channel_transcript} ${100 - seen}`;
+    this.seenText.textContent = `${l.channel_vision} ${seen}`;
     this.wordsText.textContent = `${lexical} %`;
     if (Number(this.balance.value) !== seen) this.balance.value = seen;
     if (Number(this.exact.value) !== lexical) this.exact.value = lexical;
     this.balance.style.setProperty("--at", `${seen}%`);
     this.exact.style.setProperty("--at", `${lexical}%`);
-    this.balance.setAttribute("aria-valuetext", `${l.said} ${100 - seen}, ${l.seen} ${seen}`);
+    this.balance.setAttribute("aria-valuetext", `${l.channel_transcript} ${100 - seen}, ${l.channel_vision} ${seen}`);
     this.summary.replaceChildren(
-      h("span", null, l.weigh),
-      h("span", { class: "said" }, `${l.said} ${100 - seen}`),
-      h("span", { class: "seen" }, `${l.seen} ${seen}`),
-      h("span", { class: "words" }, `${l.words} ${lexical} %`),
+      h("span", null, l.heading),
+      h("span", { class: "said" }, `${l.channel_transcript} ${100 - seen}`),
+      h("span", { class: "seen" }, `${l.channel_vision} ${seen}`),
+      h("span", { class: "words" }, `${l.channel_lexical} ${lexical} %`),
     );
     this.presets.replaceChildren(...this.data.presets.map((preset) => this.pill(
       preset.label, this.matches(preset.weights), () => {
         this.weights = { ...preset.weights };
         this.share = undefined;
         this.paint();
-        this.out.send("weighed", this.weights, true);
+        this.out.send("save_weights", this.weights, true);
       })));
     this.fusions.replaceChildren(...this.data.fusions.map((fusion) => this.pill(
-      fusion.label, fusion.name === this.data.fusion, () => this.out.send("fuse", fusion.name, true), fusion.title)));
+      fusion.label, fusion.name === this.data.fusion, () => this.out.send("set_fusion", fusion.name, true), fusion.title)));
   }
 
   pill(label, pressed, click, title) {
@@ -134,7 +134,7 @@ class Dial {
     return Object.keys(weights).every((name) => Math.abs(weights[name] - this.weights[name]) < 0.006);
   }
 
-  // Which models read the query, where there is more than one for a kind. One of each always stays on.
+  // The spaces of each kind that has several. At least one of each kind stays on.
   paintSpaces() {
     const l = this.data.labels;
     const shown = JSON.stringify([this.data.spaces, l.spaces]);
@@ -149,8 +149,8 @@ class Dial {
         h("div", { class: "pills" }, ...group.choices.map((choice) => this.pill(choice.label, choice.on, () => {
           const others = on.filter((name) => name !== choice.name);
           const left = group.choices.some((other) => others.includes(other.name));
-          if (choice.on && left) this.out.send("spaces", others, true);
-          else if (!choice.on) this.out.send("spaces", [...others, choice.name], true);
+          if (choice.on && left) this.out.send("set_spaces", others, true);
+          else if (!choice.on) this.out.send("set_spaces", [...others, choice.name], true);
         }, choice.name)))))));
   }
 
@@ -160,25 +160,25 @@ class Dial {
     if (shown === this.videosKey) return;
     this.videosKey = shown;
     const all = h("button", { class: "link", type: "button" }, l.all);
-    all.onclick = () => this.out.send("videos", []);
+    all.onclick = () => this.out.send("hide_videos", []);
     const hidden = this.data.videos.filter((video) => !video.on);
     this.videosHead.replaceChildren(h("span", { class: "caps" }, l.videos), hidden.length ? all : "");
     this.videos.replaceChildren(...this.data.videos.map((video) => {
       const box = h("input", { type: "checkbox" });
       box.checked = video.on;
-      box.onchange = () => this.out.send("videos", this.data.videos
+      box.onchange = () => this.out.send("hide_videos", this.data.videos
         .filter((other) => (other.id === video.id ? !box.checked : !other.on)).map((other) => other.id));
       const only = h("button", { class: "link only", type: "button" }, l.only);
       only.onclick = (event) => {
         event.preventDefault();
-        this.out.send("videos", this.data.videos.filter((other) => other.id !== video.id).map((other) => other.id));
+        this.out.send("hide_videos", this.data.videos.filter((other) => other.id !== video.id).map((other) => other.id));
       };
       return h("label", { class: "video", title: video.title }, box, h("span", { class: "name" }, video.title),
         this.data.videos.length > 1 ? only : "", h("span", { class: "count muted" }, video.count));
     }));
   }
 
-  // "/" goes to the query; Enter and Escape leave it, so that the keys belong to the hits again.
+  // "/" focuses the query. Enter and Escape leave it, so that the keys of the grid work again.
   key(event) {
     const query = document.querySelector(".st-key-hx-query input");
     if (!query) return;

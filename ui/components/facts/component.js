@@ -1,6 +1,6 @@
-// Panels of facts: a heading, rows of label and value, a sentence.
+// Panels of facts: a heading, rows of label and value, a note and a button.
 
-class Facts extends Drawn {
+class Facts extends Redrawn {
   draw(data) {
     this.host.classList.toggle("wide", Boolean(data.wide));
     this.host.replaceChildren(...data.panels.map((panel) => h("section", { class: "panel" },

@@ -1,4 +1,4 @@
-// Cards of scenes. j/k move, enter opens, space plays, a picks for the tray, / goes to the query.
+// Cards of scenes. Keys: j and k select the next and the previous card, Enter plays it, a adds it to the tray.
 
 class Grid {
   constructor(host, out) {
@@ -19,7 +19,7 @@ class Grid {
     for (const [id, card] of this.cards) {
       if (!wanted.has(id)) { card.el.remove(); this.cards.delete(id); }
     }
-    // Cards are kept and moved, so that a new order shows at once and no picture is loaded again.
+    // Cards are reused and moved, so that a new order shows at once and no thumbnail is loaded again.
     data.cards.forEach((values, at) => {
       let card = this.cards.get(values.id);
       if (!card) { card = this.make(values.id); this.cards.set(values.id, card); }
@@ -56,18 +56,18 @@ class Grid {
     card.open = h("button", { class: "open", type: "button" });
     card.open.onclick = () => this.select(id, true);
     card.el = h("article", { class: "card", role: "listitem", data: { scene: id } },
-      h("div", { class: "picture" }, card.image, card.time, card.score),
+      h("div", { class: "thumbnail" }, card.image, card.time, card.score),
       h("div", { class: "body" }, card.title, card.text, card.bar),
       card.open, card.pick);
     return card;
   }
 
   fill(card, values) {
-    const key = JSON.stringify({ ...values, thumb: null });
+    const key = JSON.stringify({ ...values, thumbnail: null });
     card.values = values;
-    if (values.thumb !== card.thumb) {
-      card.thumb = values.thumb;
-      if (values.thumb) card.image.src = values.thumb; else card.image.removeAttribute("src");
+    if (values.thumbnail !== card.src) {
+      card.src = values.thumbnail;
+      if (values.thumbnail) card.image.src = values.thumbnail; else card.image.removeAttribute("src");
     }
     if (key === card.key) return;
     card.key = key;
@@ -95,9 +95,9 @@ class Grid {
   }
 
   brokenImage(card) {
-    // Most likely its link has expired: ask once for new ones.
-    if (card.asked === card.thumb) return;
-    card.asked = card.thumb;
+    // Its link has probably expired: ask for new links, once for each URL.
+    if (card.failed === card.src) return;
+    card.failed = card.src;
     this.out.send("renew", null, true);
   }
 

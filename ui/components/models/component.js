@@ -1,6 +1,6 @@
-// A table of models: what each is, whether it works, and in words what to do where it does not.
+// A table of models with their state. A model that cannot be used has its error in a second row.
 
-class Models extends Drawn {
+class Models extends Redrawn {
   draw(data) {
     this.host.replaceChildren(h("section", { class: data.heading ? "panel" : "plain" },
       data.heading ? h("div", { class: "caps" }, data.heading) : "",

@@ -1,12 +1,12 @@
-// A video that opens at a scene's start and stops at its end, or plays several pieces one after the other;
-// below it what can be done, why the scene is here, and the transcript running along.
+// Plays a scene from its start to its end, or the clips of a reel one after the other. Below the video: buttons, why
+// the scene was found, and the transcript with the current line marked.
 
 class Player {
   constructor(host, out) {
     this.host = host;
     this.out = out;
     this.at = 0;
-    this.played = null;
+    this.handledPlays = null;
     this.bounded = true;
     this.video = h("video", { playsinline: true, preload: "auto" });
     this.video.disablePictureInPicture = true;
@@ -21,15 +21,15 @@ class Player {
     this.stage = h("div", { class: "stage" }, this.video, this.big,
       h("div", { class: "tools" }, this.mute, this.full), this.time, this.track, this.message);
     this.actions = h("div", { class: "actions" });
-    this.why = h("section", { class: "why" });
+    this.explanation = h("section", { class: "explanation" });
     this.lines = h("section", { class: "lines" });
-    host.append(h("div", { class: "panel" }, this.stage, this.actions, this.why, this.lines));
+    host.append(h("div", { class: "panel" }, this.stage, this.actions, this.explanation, this.lines));
     this.wire();
   }
 
   wire() {
     const v = this.video;
-    v.onloadedmetadata = () => this.arrive();
+    v.onloadedmetadata = () => this.metadataLoaded();
     v.onerror = () => this.failed();
     v.ontimeupdate = () => this.tick();
     v.onplay = () => { this.paintPlaying(); this.follow(); };
@@ -78,20 +78,20 @@ class Player {
       const at = data.clips.findIndex((clip) => clip.id === data.select);
       if (at >= 0 && at !== this.at && this.video.paused) { this.at = at; this.open(this.clip, false); }
     }
-    // Drawn only now, it still starts for a click that was faster than it.
-    if (this.played === null) this.played = data.played;
-    if (data.play !== this.played) {
-      this.played = data.play;
+    // A player that is drawn for the first time starts if playing was requested before it was there.
+    if (this.handledPlays === null) this.handledPlays = data.ignored_plays;
+    if (data.play_count !== this.handledPlays) {
+      this.handledPlays = data.play_count;
       this.restart();
     }
     this.paintLabels();
     this.paintActions();
-    this.paintWhy();
+    this.paintExplanation();
     this.paintLines();
     this.tick();
   }
 
-  // The same thing drawn again, perhaps with a fresh link or other trims: the position stays.
+  // The same clips with new links or trims: the position is kept.
   keepPlace(before, wasReel) {
     const { clips } = this.data;
     if (wasReel && before) {
@@ -107,7 +107,7 @@ class Player {
     } else if (!this.source && clip.src) {
       this.open(clip, false);
     } else if (before && this.video.paused && (before.start !== clip.start || before.end !== clip.end)) {
-      // A trim is being set: show the frame at the edge that moved.
+      // A clip is being trimmed: show the frame at the edge that moved.
       this.seek(before.start !== clip.start ? clip.start : Math.max(clip.start, clip.end - 0.05));
     }
   }
@@ -125,7 +125,7 @@ class Player {
   load(clip, time, playing) {
     this.media = clip.media;
     this.source = clip.src;
-    this.wanted = { time, playing };
+    this.afterLoad = { time, playing };
     this.video.poster = clip.poster || "";
     if (!clip.src) {
       this.video.removeAttribute("src");
@@ -137,22 +137,22 @@ class Player {
     this.video.load();
   }
 
-  arrive() {
-    if (!this.wanted) return;
-    const { time, playing } = this.wanted;
-    this.wanted = null;
+  metadataLoaded() {
+    if (!this.afterLoad) return;
+    const { time, playing } = this.afterLoad;
+    this.afterLoad = null;
     this.video.currentTime = time;
     if (playing) this.play();
   }
 
   seek(time) {
-    if (this.video.readyState >= 1 && !this.wanted) this.video.currentTime = time;
-    else if (this.wanted) this.wanted.time = time;
+    if (this.video.readyState >= 1 && !this.afterLoad) this.video.currentTime = time;
+    else if (this.afterLoad) this.afterLoad.time = time;
   }
 
   play() {
     const started = this.video.play();
-    // A browser may refuse to start with sound before the person has clicked: the button stays.
+    // Browsers may refuse to play sound before the first click: then the play button stays visible.
     if (started) started.catch(() => this.paintPlaying());
   }
 
@@ -162,14 +162,14 @@ class Player {
       if (at >= 0) this.at = at;
     }
     this.open(this.clip, true);
-    if (this.wanted) this.wanted.playing = true;
+    if (this.afterLoad) this.afterLoad.playing = true;
   }
 
   toggle() {
     if (!this.source) return;
     if (!this.message.hidden) {
-      // It could not be loaded before; the person asks once more.
-      this.askedFor = null;
+      // Loading has failed before: try again.
+      this.renewedFor = null;
       this.load(this.clip, this.video.currentTime || this.clip.start, true);
       return;
     }
@@ -179,15 +179,15 @@ class Player {
       if (this.data.reel && this.at === this.data.clips.length - 1) { this.at = 0; this.open(this.clip, true); return; }
       this.seek(start);
     }
-    if (this.wanted) this.wanted.playing = true; else this.play();
+    if (this.afterLoad) this.afterLoad.playing = true; else this.play();
   }
 
-  // Frame by frame while it plays: `timeupdate` alone comes four times a second and would overrun.
+  // Checks every frame while the video plays: `timeupdate` comes four times a second, too late to stop at the end.
   follow() {
     if (this.frame) cancelAnimationFrame(this.frame);
     const step = () => {
       if (this.video.paused || !this.host.isConnected) { this.frame = null; return; }
-      if (this.bounded && !this.wanted && this.video.currentTime >= this.clip.end) { this.reachedEnd(); return; }
+      if (this.bounded && !this.afterLoad && this.video.currentTime >= this.clip.end) { this.reachedEnd(); return; }
       this.tick();
       this.frame = requestAnimationFrame(step);
     };
@@ -199,7 +199,7 @@ class Player {
     if (this.data.reel && this.at < this.data.clips.length - 1) {
       this.at += 1;
       this.open(this.clip, true);
-      if (!this.wanted) this.follow();
+      if (!this.afterLoad) this.follow();
       return;
     }
     this.video.pause();
@@ -209,10 +209,10 @@ class Player {
 
   failed() {
     if (!this.source) return;
-    const time = this.wanted ? this.wanted.time : this.video.currentTime;
-    const playing = this.wanted ? this.wanted.playing : !this.video.paused;
-    if (this.askedFor !== this.source) {
-      this.askedFor = this.source;
+    const time = this.afterLoad ? this.afterLoad.time : this.video.currentTime;
+    const playing = this.afterLoad ? this.afterLoad.playing : !this.video.paused;
+    if (this.renewedFor !== this.source) {
+      this.renewedFor = this.source;
       this.renewing = { time, playing };
       this.out.send("renew", null, true);
     } else {
@@ -240,13 +240,13 @@ class Player {
   tick() {
     if (!this.data || !this.data.clips.length) return;
     const { clips, reel, duration } = this.data;
-    const now = this.wanted ? this.wanted.time : this.video.currentTime;
+    const now = this.afterLoad ? this.afterLoad.time : this.video.currentTime;
     if (reel) {
       const total = this.offset(clips.length);
       const here = clamp(this.offset(this.at) + now - this.clip.start, 0, total);
       this.time.textContent = `${precise(here)} / ${precise(total)}`;
       this.placeTrack(0, total ? here / total : 0, total ? here / total : 0);
-      // The reel's rows trim to where the player stands.
+      // the reel editor trims to the playhead
       document.dispatchEvent(new CustomEvent("hx-playhead", { detail: { id: this.clip.id, time: now } }));
     } else {
       this.time.textContent = `${timecode(now)} — ${timecode(this.clip.end)}`;
@@ -288,7 +288,7 @@ class Player {
     this.seek(this.clip.start + rest);
   }
 
-  // Outside the scene nothing stops the video; inside it, the scene's end does.
+  // A video that is played from inside the scene stops at the end of the scene; from outside it, it plays on.
   seekFree(time) {
     this.bounded = time >= this.clip.start - 0.05 && time < this.clip.end;
     this.seek(time);
@@ -298,8 +298,8 @@ class Player {
 
   paintLabels() {
     const l = this.data.labels;
-    this.full.setAttribute("aria-label", l.full);
-    this.full.title = l.full;
+    this.full.setAttribute("aria-label", l.fullscreen);
+    this.full.title = l.fullscreen;
     this.video.setAttribute("aria-label", l.video);
     this.paintMute();
     this.paintPlaying();
@@ -338,20 +338,20 @@ class Player {
     this.actions.hidden = !(actions || []).length;
   }
 
-  paintWhy() {
-    const { why } = this.data;
-    const key = JSON.stringify(why);
-    if (key === this.whyKey) return;
-    this.whyKey = key;
-    this.why.hidden = !why;
-    if (!why) return;
-    this.why.replaceChildren(
-      h("div", { class: "caps" }, why.heading),
-      ...why.rows.map((row) => h("div", { class: `reason ${row.name}${row.long ? " long" : ""}`, title: row.title },
+  paintExplanation() {
+    const { explanation } = this.data;
+    const key = JSON.stringify(explanation);
+    if (key === this.explanationKey) return;
+    this.explanationKey = key;
+    this.explanation.hidden = !explanation;
+    if (!explanation) return;
+    this.explanation.replaceChildren(
+      h("div", { class: "caps" }, explanation.heading),
+      ...explanation.rows.map((row) => h("div", { class: `reason ${row.name}${row.long ? " long" : ""}`, title: row.title },
         h("span", { class: "label" }, row.label),
         h("span", { class: "rail" }, h("span", { class: "fill", style: { width: `${clamp(row.fill, 0, 1) * 100}%` } })),
         h("span", { class: row.quiet ? "value muted" : "value" }, row.value))),
-      why.note ? h("div", { class: "muted note" }, why.note) : "");
+      explanation.note ? h("div", { class: "muted note" }, explanation.note) : "");
   }
 
   paintLines() {

@@ -1,4 +1,4 @@
-// The reel's clips as rows: drag to order, trim on the filmstrip, remove; the title above.
+// The editor of the reel: its title, and its clips as rows that can be dragged, trimmed on a filmstrip and removed.
 
 const SHORTEST = 0.2;
 
@@ -26,7 +26,7 @@ class Reel {
     this.title.maxLength = data.max_title;
     this.title.setAttribute("aria-label", data.labels.title);
     if (this.host.getRootNode().activeElement !== this.title && !this.out.pending) this.title.value = data.title;
-    // While something of ours is on its way, ours is newer.
+    // Until our operations are acknowledged, the data from the server are older than ours.
     if (!this.out.pending && !this.busy) {
       this.clips = data.clips.map((clip) => ({ ...clip }));
       this.selected = data.selected;
@@ -59,7 +59,7 @@ class Reel {
     row.grip = h("button", { class: "grip", type: "button", "aria-label": l.drag, title: l.drag }, icon("grip"));
     row.grip.onpointerdown = (event) => this.drag(event, id);
     row.image = h("img", { alt: "", draggable: "false" });
-    row.image.onerror = () => { if (row.asked !== row.thumb) { row.asked = row.thumb; this.out.send("renew", null, true); } };
+    row.image.onerror = () => { if (row.failed !== row.src) { row.failed = row.src; this.out.send("renew", null, true); } };
     row.name = h("span", { class: "name" });
     row.range = h("span", { class: "range mono" });
     row.frames = h("div", { class: "frames" });
@@ -79,10 +79,10 @@ class Reel {
     row.up = button("up", l.up, () => this.shift(id, -1));
     row.down = button("down", l.down, () => this.shift(id, 1));
     row.remove = button("close", l.remove, () => this.drop(id));
-    row.pick = h("button", { class: "picture", type: "button" }, row.image);
-    row.pick.onclick = () => this.select(id, true);
+    row.thumbnail = h("button", { class: "thumbnail", type: "button" }, row.image);
+    row.thumbnail.onclick = () => this.select(id, true);
     row.el = h("article", { class: "clip", role: "listitem", data: { scene: id } },
-      row.grip, row.pick,
+      row.grip, row.thumbnail,
       h("div", { class: "middle" }, h("div", { class: "words" }, row.name, " ", row.range), row.film),
       h("div", { class: "times" }, row.length, row.whole),
       h("div", { class: "tools" }, row.up, row.down, row.remove));
@@ -92,10 +92,10 @@ class Reel {
 
   fill(row, clip, at) {
     const l = this.data.labels;
-    if (row.thumb !== clip.thumb) { row.thumb = clip.thumb; if (clip.thumb) row.image.src = clip.thumb; }
+    if (row.src !== clip.thumbnail) { row.src = clip.thumbnail; if (clip.thumbnail) row.image.src = clip.thumbnail; }
     const film = JSON.stringify([clip.frames, clip.id]);
-    if (row.film_key !== film) {
-      row.film_key = film;
+    if (row.filmKey !== film) {
+      row.filmKey = film;
       const count = 8;
       const span = clip.scene_end - clip.scene_start;
       row.frames.replaceChildren(...Array.from({ length: clip.frames.length ? count : 0 }, (_, i) => {
@@ -105,7 +105,7 @@ class Reel {
       }));
     }
     row.name.textContent = clip.title;
-    row.pick.setAttribute("aria-label", fillText(l.show, { title: clip.title }));
+    row.thumbnail.setAttribute("aria-label", fillText(l.show, { title: clip.title }));
     row.range.textContent = `${precise(clip.start)} – ${precise(clip.end)}`;
     row.length.textContent = precise(clip.end - clip.start);
     row.whole.textContent = fillText(l.of, { whole: precise(clip.scene_end - clip.scene_start) });

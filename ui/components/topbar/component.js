@@ -1,6 +1,6 @@
-// The right end of the header: which models work here, and the two languages.
+// The right end of the header: the models in use and the languages.
 
-class Topbar extends Drawn {
+class Topbar extends Redrawn {
   draw(data) {
     const profile = h("button", { class: "profile", type: "button" }, data.profile);
     profile.onclick = () => this.out.send("models", null, true);

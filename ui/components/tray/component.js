@@ -1,4 +1,4 @@
-// The bar of picked scenes that never leaves.
+// The bar at the bottom with the clips of the reel.
 
 class Tray {
   constructor(host, out) {
@@ -12,7 +12,7 @@ class Tray {
   }
 
   update(data) {
-    const key = JSON.stringify(data.clips.map((clip) => ({ ...clip, thumb: null })).concat([data.labels]));
+    const key = JSON.stringify(data.clips.map((clip) => ({ ...clip, thumbnail: null })).concat([data.labels]));
     this.data = data;
     if (key === this.key) return;
     this.key = key;
@@ -21,19 +21,19 @@ class Tray {
     this.head.replaceChildren(
       h("div", { class: "name" }, l.heading),
       h("div", { class: "muted" }, l.total));
-    this.strip.replaceChildren(...data.clips.map((clip) => this.thumb(clip)));
+    this.strip.replaceChildren(...data.clips.map((clip) => this.clip(clip)));
     if (!data.clips.length) this.strip.replaceChildren(h("div", { class: "muted hint" }, l.hint));
     const clear = h("button", { class: "btn clear", type: "button", disabled: !data.clips.length }, l.clear);
     clear.onclick = () => this.out.send("clear", null);
-    const make = h("button", { class: "btn primary make", type: "button", disabled: !data.clips.length }, l.make, icon("next"));
-    make.onclick = () => this.out.send("make", null);
-    this.actions.replaceChildren(clear, make);
+    const create = h("button", { class: "btn primary create", type: "button", disabled: !data.clips.length }, l.create, icon("next"));
+    create.onclick = () => this.out.send("create", null);
+    this.actions.replaceChildren(clear, create);
   }
 
-  thumb(clip) {
-    const image = h("img", { src: clip.thumb || null, alt: "", draggable: "false" });
+  clip(clip) {
+    const image = h("img", { src: clip.thumbnail || null, alt: "", draggable: "false" });
     image.onerror = () => {
-      if (this.asked !== clip.thumb) { this.asked = clip.thumb; this.out.send("renew", null, true); }
+      if (this.failed !== clip.thumbnail) { this.failed = clip.thumbnail; this.out.send("renew", null, true); }
     };
     const open = h("button", { class: "open", type: "button", "aria-label": clip.label, title: clip.label },
       image, h("span", { class: "badge" }, clip.duration));

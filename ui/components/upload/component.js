@@ -1,7 +1,7 @@
-// Drop zone: each video is one XHR with its progress; subtitles find their video by name and go first.
+// Drop zone. Each video is one XHR with its progress. Subtitles are matched to videos by name and sent first.
 
 const VIDEO = /\.(mp4|m4v|mov|avi|mkv|webm)$/i;
-const MAX_DESCRIPTION = 1000; // it travels in a header
+const MAX_DESCRIPTION = 1000; // it is sent in a header
 const SUBTITLES = /\.(srt|vtt)$/i;
 
 const stem = (name) => name.replace(/\.[^.]+$/, "").normalize("NFC").toLowerCase();
@@ -11,7 +11,7 @@ class Upload {
     this.host = host;
     this.out = out;
     this.jobs = [];
-    this.loose = [];
+    this.unmatched = [];
     this.running = null;
     this.input = h("input", { type: "file", multiple: true, hidden: true, accept: ".mp4,.m4v,.mov,.avi,.mkv,.webm,.srt,.vtt,video/*" });
     this.input.onchange = () => { this.add([...this.input.files]); this.input.value = ""; };
@@ -51,7 +51,7 @@ class Upload {
     this.strong.textContent = l.drop;
     this.choose.textContent = l.choose;
     this.hint.textContent = l.hint;
-    this.label(data);
+    this.paintFields(data);
     this.zone.classList.toggle("large", Boolean(data.welcome));
     this.welcome.hidden = !data.welcome;
     if (data.welcome) this.welcome.replaceChildren(h("div", { class: "big" }, data.welcome.title), h("div", { class: "muted" }, data.welcome.text));
@@ -63,7 +63,7 @@ class Upload {
     this.paint();
   }
 
-  label(data) {
+  paintFields(data) {
     const l = data.labels;
     this.summary.textContent = l.more;
     this.captions.title.textContent = l.title;
@@ -79,11 +79,11 @@ class Upload {
     this.language.replaceChildren(...data.languages.map(({ code, name }) => h("option", { value: code, selected: code === chosen }, name)));
   }
 
-  // What was written for the files chosen now; the language stays for the next ones.
-  details(isAlone) {
-    const found = { description: this.description.value.trim(), language: this.language.value, title: isAlone ? this.title.value.trim() : "" };
+  // The details for the files that have just been chosen. The language is kept for the next ones.
+  takeDetails(isSingle) {
+    const found = { description: this.description.value.trim(), language: this.language.value, title: isSingle ? this.title.value.trim() : "" };
     this.description.value = "";
-    if (isAlone) this.title.value = "";
+    if (isSingle) this.title.value = "";
     return found;
   }
 
@@ -92,26 +92,26 @@ class Upload {
     const videos = files.filter((file) => !SUBTITLES.test(file.name));
     for (const file of subtitles) {
       const waiting = this.jobs.find((job) => job.state === "waiting" && !job.subtitles && stem(job.file.name) === stem(file.name));
-      if (waiting) waiting.subtitles = file; else this.loose.push(file);
+      if (waiting) waiting.subtitles = file; else this.unmatched.push(file);
     }
-    const details = videos.length ? this.details(videos.length === 1) : {};
+    const details = videos.length ? this.takeDetails(videos.length === 1) : {};
     for (const file of videos) {
-      const at = this.loose.findIndex((other) => stem(other.name) === stem(file.name));
-      // One video and one subtitle file chosen together belong together, whatever they are called.
-      const alone = videos.length === 1 && subtitles.length === 1 && this.loose.length === 1 ? 0 : -1;
-      const found = at >= 0 ? at : alone;
-      const job = { file, ...details, state: "waiting", share: 0, subtitles: found >= 0 ? this.loose.splice(found, 1)[0] : null };
-      if (file.size > this.data.max_bytes) this.refuse(job, { message: fillText(this.data.labels.too_large, { name: file.name }), hint: this.data.labels.limit });
+      const at = this.unmatched.findIndex((other) => stem(other.name) === stem(file.name));
+      // One video and one subtitle file chosen together belong together, whatever their names.
+      const single = videos.length === 1 && subtitles.length === 1 && this.unmatched.length === 1 ? 0 : -1;
+      const match = at >= 0 ? at : single;
+      const job = { file, ...details, state: "waiting", share: 0, subtitles: match >= 0 ? this.unmatched.splice(match, 1)[0] : null };
+      if (file.size > this.data.max_bytes) this.fail(job, { message: fillText(this.data.labels.too_large, { name: file.name }), hint: this.data.labels.limit });
       this.jobs.push(job);
     }
-    for (const file of this.loose.splice(0)) {
-      this.jobs.push({ file, state: "failed", share: 0, error: { message: fillText(this.data.labels.loose, { name: file.name }), hint: this.data.labels.loose_hint } });
+    for (const file of this.unmatched.splice(0)) {
+      this.jobs.push({ file, state: "failed", share: 0, error: { message: fillText(this.data.labels.unmatched, { name: file.name }), hint: this.data.labels.unmatched_hint } });
     }
     this.paint();
     this.next();
   }
 
-  refuse(job, error) {
+  fail(job, error) {
     job.state = "failed";
     job.error = error;
   }
@@ -140,25 +140,25 @@ class Upload {
       this.out.send("added", video.video_id);
       setTimeout(() => { this.jobs = this.jobs.filter((other) => other !== job); this.paint(); }, 1500);
     } catch (problem) {
-      this.wentWrong(job, problem);
+      this.handleFailure(job, problem);
     }
     this.running = null;
     this.paint();
     if (!this.waitingForToken) this.next();
   }
 
-  wentWrong(job, problem) {
+  handleFailure(job, problem) {
     if (job.state === "cancelled") {
       this.jobs = this.jobs.filter((other) => other !== job);
     } else if (problem.code === "LINK_EXPIRED" && !job.renewed) {
-      // The page was open longer than its leave to upload lasts: ask for a new one and begin again.
+      // The page has been open longer than the token is valid: ask for a new one and start again.
       job.renewed = true;
       job.state = "waiting";
       this.waitingForToken = job;
       this.staleToken = this.data.token;
       this.out.send("token", null, true);
     } else {
-      this.refuse(job, problem);
+      this.fail(job, problem);
     }
   }
 
@@ -211,14 +211,14 @@ class Upload {
       if (job.state === "failed") {
         const dismiss = h("button", { class: "btn", type: "button" }, l.dismiss);
         dismiss.onclick = () => { this.jobs = this.jobs.filter((other) => other !== job); this.paint(); };
-        return h("div", { class: "job failed", role: "alert" }, h("div", { class: "what" }, name,
+        return h("div", { class: "job failed", role: "alert" }, h("div", { class: "info" }, name,
           h("div", { class: "problem" }, job.error.message), h("div", { class: "muted" }, job.error.hint)), dismiss);
       }
       job.fill = h("span", { class: "fill" });
       job.percent = h("span", { class: "percent mono" });
       const cancel = h("button", { class: "btn", type: "button" }, l.cancel);
       cancel.onclick = () => this.cancel(job);
-      const row = h("div", { class: `job ${job.state}` }, h("div", { class: "what" }, name,
+      const row = h("div", { class: `job ${job.state}` }, h("div", { class: "info" }, name,
         h("div", { class: "row progress" }, h("span", { class: "muted" }, l[job.state]), h("span", { class: "rail" }, job.fill), job.percent)),
       job.state === "done" ? "" : cancel);
       if (job.state === "done" || job.state === "checking") job.share = 1;

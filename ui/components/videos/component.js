@@ -1,4 +1,4 @@
-// The library's rows: picture, name, what it is, where its work stands, and what can be done.
+// The rows of the library: thumbnail, name, file facts, state or progress, and buttons.
 
 class Videos {
   constructor(host, out) {
@@ -37,11 +37,11 @@ class Videos {
     row.image = h("img", { alt: "", draggable: "false", hidden: true });
     row.image.onerror = () => {
       row.image.hidden = true;
-      if (row.asked !== row.thumb) { row.asked = row.thumb; this.out.send("renew", null, true); }
+      if (row.failed !== row.src) { row.failed = row.src; this.out.send("renew", null, true); }
     };
     row.image.onload = () => { row.image.hidden = false; };
-    row.picture = h("button", { class: "picture", type: "button" }, row.image);
-    row.picture.onclick = () => this.out.send("open", id);
+    row.thumbnail = h("button", { class: "thumbnail", type: "button" }, row.image);
+    row.thumbnail.onclick = () => this.out.send("open", id);
     row.name = h("div", { class: "name" });
     row.meta = h("div", { class: "meta" });
     row.pill = h("span", { class: "state" });
@@ -50,26 +50,26 @@ class Videos {
     row.fill = h("span", { class: "fill" });
     row.rail = h("div", { class: "rail", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, row.fill);
     row.actions = h("div", { class: "actions" });
-    row.el = h("article", { class: "video", role: "listitem", data: { video: id } }, row.picture,
-      h("div", { class: "what" }, row.name, row.meta),
+    row.el = h("article", { class: "video", role: "listitem", data: { video: id } }, row.thumbnail,
+      h("div", { class: "info" }, row.name, row.meta),
       h("div", { class: "status" }, h("div", null, row.pill, row.text), row.sub, row.rail),
       row.actions);
     return row;
   }
 
   fill(row, values) {
-    if (row.thumb !== values.thumb) {
-      row.thumb = values.thumb;
-      if (values.thumb) row.image.src = values.thumb; else row.image.hidden = true;
+    if (row.src !== values.thumbnail) {
+      row.src = values.thumbnail;
+      if (values.thumbnail) row.image.src = values.thumbnail; else row.image.hidden = true;
     }
-    const key = JSON.stringify({ ...values, thumb: null });
+    const key = JSON.stringify({ ...values, thumbnail: null });
     if (row.key === key) return;
     row.key = key;
     row.el.dataset.state = values.state;
     row.name.textContent = values.name;
     row.meta.textContent = values.meta;
-    row.picture.disabled = !values.openable;
-    row.picture.setAttribute("aria-label", values.open_label);
+    row.thumbnail.disabled = !values.openable;
+    row.thumbnail.setAttribute("aria-label", values.open_label);
     row.pill.textContent = values.pill || "";
     row.pill.hidden = !values.pill;
     row.text.replaceChildren(values.strong ? h("span", { class: "strong" }, values.strong) : "", values.text || "");

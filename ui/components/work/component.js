@@ -1,4 +1,4 @@
-// Work that lasts: what it is, how far it is, what went wrong, and what can be done about it.
+// The card of a background task: title, progress, errors and buttons.
 
 class Work {
   constructor(host, out) {
@@ -9,30 +9,31 @@ class Work {
   }
 
   update({ card, ack }) {
-    // A button waits until what it asked for has arrived; then it is drawn anew, also where nothing changed.
+    // A clicked button stays disabled until its operation is acknowledged. `ack` is part of the key, so that it is
+    // redrawn even if the card has not changed.
     const key = JSON.stringify([card, ack]);
     if (key === this.key) return;
     this.key = key;
     if (!card) { this.host.replaceChildren(); return; }
-    const has = card.fraction !== null;
-    if (has) {
+    const hasBar = card.fraction !== null;
+    if (hasBar) {
       this.fill.style.width = `${clamp(card.fraction, 0, 1) * 100}%`;
       this.rail.setAttribute("aria-valuenow", String(Math.round(card.fraction * 100)));
       this.rail.setAttribute("aria-label", card.title);
     }
     const focused = this.host.getRootNode().activeElement;
-    const held = focused && focused.dataset ? focused.dataset.act : null;
+    const focusedAction = focused && focused.dataset ? focused.dataset.act : null;
     this.host.replaceChildren(h("section", { class: `work ${card.tone} ${card.thin ? "thin" : ""}`, "aria-live": "polite" },
-      h("div", { class: "what" },
+      h("div", { class: "info" },
         card.title ? h("div", { class: "title" }, card.title) : "",
         card.text ? h("div", { class: "text" }, card.text) : "",
         card.sub ? h("div", { class: "muted sub" }, card.sub) : "",
         card.problems.map((one) => h("div", { class: "problem", role: "alert" },
           h("div", { class: "message" }, one.title ? h("b", null, `${one.title}: `) : "", one.message), h("div", { class: "muted" }, one.hint)))),
       card.actions.length ? h("div", { class: "actions" }, card.actions.map((action) => this.button(action))) : "",
-      has ? this.rail : ""));
-    const again = held && this.host.querySelector(`[data-act="${held}"]`);
-    if (again) again.focus();
+      hasBar ? this.rail : ""));
+    const redrawn = focusedAction && this.host.querySelector(`[data-act="${focusedAction}"]`);
+    if (redrawn) redrawn.focus();
   }
 
   button(action) {

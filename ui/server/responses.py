@@ -1,4 +1,4 @@
-"""JSON answers: an error becomes its code, message and hint in the caller's language, and a fitting status."""
+"""Errors as JSON responses, with message and hint in the client's language and a fitting status code."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ _STATUS_BY_CODE = {
 _STATUS_BY_CATEGORY = {"validation": 422, "access": 404, "limit": 429, "storage": 500, "model": 500, "processing": 500}
 
 
-def error_answer(error: HeimdexError, language: str = "en", **headers: str) -> JSONResponse:
-    """`error` as a JSON response, rendered in `language`."""
+def error_response(error: HeimdexError, language: str = "en", **headers: str) -> JSONResponse:
+    """{"error": {"code", "category", "message", "hint", "details"}}, with message and hint in `language`."""
     status = _STATUS_BY_CODE.get(error.code, _STATUS_BY_CATEGORY.get(error.category, 500))
-    return JSONResponse({"error": error_body(error, language)}, status_code=status, headers=headers)
-
-
-def error_body(error: HeimdexError, language: str) -> dict[str, Any]:
-    """The error's fields with message and hint in `language`."""
     message, hint = describe_error(error.to_dict(), language)
-    return {"code": error.code, "category": error.category, "message": message, "hint": hint, "details": error.details}
+    body: dict[str, Any] = {
+        "code": error.code,
+        "category": error.category,
+        "message": message,
+        "hint": hint,
+        "details": error.details,
+    }
+    return JSONResponse({"error": body}, status_code=status, headers=headers)
