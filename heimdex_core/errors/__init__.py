@@ -88,6 +88,7 @@ from heimdex_core.errors.validation import (
     SubtitlesUnreadable,
     TruncatedFile,
     UndecodableVideo,
+    UnknownModelSet,
     UnknownName,
     VideoTooLong,
 )
@@ -150,6 +151,7 @@ __all__ = [
     "SubtitlesUnreadable",
     "TruncatedFile",
     "UndecodableVideo",
+    "UnknownModelSet",
     "UnknownName",
     "ValidationError",
     "VideoNotFound",

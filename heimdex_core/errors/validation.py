@@ -115,6 +115,13 @@ class UnknownName(ValidationError):
     hint_template = "Choose one of: {known}."
 
 
+class UnknownModelSet(UnknownName):
+    """A model set that the library does not have, or that was dropped."""
+
+    def __init__(self, set_id: int, known: list[int]) -> None:
+        super().__init__(kind="model set", name=str(set_id), known=", ".join(map(str, known)))
+
+
 class InvalidValue(ValidationError):
     """A value of the wrong type or outside its range."""
 

@@ -57,8 +57,7 @@ class StageCache:
     def fingerprint(self, spec: StageSpec[Any]) -> str:
         """What a stage's result depends on, known before it has run.
 
-        Where the transcript comes from is told by the stage `subtitles`: until that has run, the recogniser is
-        expected.
+        The stage `subtitles` decides where the transcript comes from: until it has run, the recogniser is assumed.
         """
         return self._fingerprint(spec, {})
 

@@ -168,7 +168,7 @@ class IngestRun:
     def run_stage(self, name: str) -> StageOutcome:
         """Run one stage and what it still needs, or skip it. Raises what stopped it; sets no failed state.
 
-        ModelsChanged at the commit: another set of models is the active one now, `renew` and go on.
+        ModelsChanged at the commit: another model set is active now, `renew` and go on.
         """
         spec = stages.find(name)
         if spec not in self.specs:

@@ -21,7 +21,7 @@ _LOOK_S = 0.2
 
 
 def wake_workers(worker_folder: Path) -> None:
-    """Tell the library's workers that there is a new job. One that is not told finds it by itself, later."""
+    """Wake the library's workers for a new job. A worker that misses it finds the job later, when it polls."""
     try:
         with atomic_write(worker_folder / _FILE, durable=False) as file:
             file.write(uuid.uuid4().hex.encode())

@@ -1,4 +1,4 @@
-"""The worker: one process that does the queued work of a library until it is told to stop.
+"""The worker: one process that runs the queued jobs of a library until it is stopped.
 
 python -m heimdex_core worker                       by hand
 python -m heimdex_core.jobs.worker LIBRARY ...      as the app's supervisor starts it
@@ -190,7 +190,7 @@ class _Worker:
 
 
 def _try(what: str, action: Callable[[], object]) -> None:
-    """Upkeep beside the work: it is done again soon, so a failure is told and not fatal."""
+    """Upkeep beside the work: it is repeated soon, so a failure is logged and not fatal."""
     try:
         action()
     except (HeimdexError, SQLAlchemyError, OSError) as error:

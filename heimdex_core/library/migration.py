@@ -90,12 +90,12 @@ def migration_cancel_marker(paths: LibraryPaths) -> Path:
 
 
 def migration_lock(paths: LibraryPaths) -> FileLock:
-    """Held by whoever makes a video for a set or switches: one at a time."""
+    """Held while a video is indexed for a set or the library switches: one at a time."""
     return video_lock(paths.work_root / ".migration.lock")
 
 
 def read_migration_status(paths: LibraryPaths) -> MigrationStatus | None:
-    """What was last told of a move, with the progress of its current video; None where there never was one."""
+    """The last recorded status of a migration, with the progress of its current video; None if there was none."""
     data = read_json_object(status_path(paths))
     if data is None:
         return None

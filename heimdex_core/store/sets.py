@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import SpaceMismatch, UnknownName
+from heimdex_core.errors import SpaceMismatch, UnknownModelSet
 from heimdex_core.files import sha256_of
 from heimdex_core.store.transaction import Transaction, from_us, to_us
 from heimdex_core.types import Json, ModelSet, Space, Video, to_json, utc_now
@@ -69,10 +69,10 @@ def same_models(choice: Json, other: Json) -> bool:
 
 
 def get(transaction: Transaction, set_id: int) -> ModelSet:
-    """One set. Raises UnknownName if it does not exist or was dropped."""
+    """One set. Raises UnknownModelSet if it does not exist or was dropped."""
     sets = {model_set.set_id: model_set for model_set in every(transaction)}
     if set_id not in sets:
-        raise UnknownName(kind="set of models", name=str(set_id), known=", ".join(map(str, sets)))
+        raise UnknownModelSet(set_id, list(sets))
     return sets[set_id]
 
 

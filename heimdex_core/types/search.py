@@ -95,7 +95,7 @@ class SearchResult:
     timing_ms: Mapping[str, float]
     cached: bool
     set_id: int = 1
-    """The set of models that answered."""
+    """The model set that answered."""
     spaces: tuple[str, ...] = ()
     """The full names of the spaces that were asked for."""
     terms: tuple[str, ...] = ()

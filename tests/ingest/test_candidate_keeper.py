@@ -38,7 +38,7 @@ def test_each_short_shot_keeps_its_own():
     assert [sum(start <= t < start + 2 for t in times) for start in (0, 2, 4)] == [3, 3, 3]
 
 
-def test_a_cut_that_is_told_late_parts_what_was_held():
+def test_a_cut_that_is_reported_late_splits_the_candidates():
     # the cut at 1.0 becomes known at 1.4: frames seen between belong to the new shot
     times = kept(2.0, {1.4: 1.0})
     assert [sum(start <= t < start + 1 for t in times) for start in (0, 1)] == [3, 3]

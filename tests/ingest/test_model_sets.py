@@ -113,7 +113,7 @@ def test_choices_of_the_video_itself_count(tmp_path: Path, store: Store):
 
 
 @pytest.mark.expect_errors
-def test_a_video_that_is_indexed_stays_so_when_indexing_it_anew_fails(tmp_path: Path, store: Store, monkeypatch):
+def test_a_video_that_is_indexed_stays_so_when_indexing_it_again_fails(tmp_path: Path, store: Store, monkeypatch):
     video = indexed(store, tmp_path / "a.mp4")
     store.paths.new_subtitles(video.video_id, ".srt").write_text(media.srt([(0.5, 1.5, "a bad cab")]))
     with monkeypatch.context() as patched:

@@ -142,7 +142,7 @@ def test_a_video_deleted_meanwhile_stays_deleted(tmp_path: Path, store: Store, m
     assert store.video(USER, video.video_id).state == VideoState.DELETED
 
 
-def test_progress_is_told_and_never_falls(tmp_path: Path, store: Store):
+def test_progress_is_reported_and_never_falls(tmp_path: Path, store: Store):
     shown: list[StageProgress] = []
     video = place_video(store, three_colours(tmp_path, tone_hz=440))
     run_of(store, video, on_progress=shown.append).run()

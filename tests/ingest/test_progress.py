@@ -19,7 +19,7 @@ def state(kind: str, done: float = 0, total: float = 0, *, started_at: float = 0
     return {"state": kind, "done": done, "total": total, "unit": "s", "started_at": started_at, "seconds": seconds}
 
 
-def test_the_slower_branch_is_shown_with_its_place_in_the_row():
+def test_the_slower_branch_is_shown_with_its_position():
     states = {
         "probe": state("done", seconds=0.5),
         "audio": state("done", seconds=1.0),

@@ -49,21 +49,21 @@ def die_in(folder: Path, attempt: StageAttempt) -> None:
     in_a_dying_worker(lambda: begin(new_worker(folder), attempt))
 
 
-def test_a_piece_that_ends_leaves_no_mark(tmp_path: Path) -> None:
+def test_an_attempt_that_ends_leaves_no_mark(tmp_path: Path) -> None:
     guard = new_worker(tmp_path)
     with guard.working(PICTURE):
         assert (tmp_path / "running" / PICTURE.mark).exists()
     assert list((tmp_path / "running").iterdir()) == []
 
 
-def test_a_piece_that_fails_leaves_no_mark_either(tmp_path: Path) -> None:
+def test_an_attempt_that_fails_leaves_no_mark_either(tmp_path: Path) -> None:
     guard = new_worker(tmp_path)
     with pytest.raises(RuntimeError), guard.working(PICTURE):
         raise RuntimeError("a fault, not a crash")
     assert list((tmp_path / "running").iterdir()) == []
 
 
-def test_the_third_death_in_one_stage_is_the_last(tmp_path: Path) -> None:
+def test_the_third_crash_in_one_stage_is_the_last(tmp_path: Path) -> None:
     for _ in range(MAX_CRASHES - 1):
         die_in(tmp_path, PICTURE)
     with new_worker(tmp_path).working(PICTURE):
@@ -75,7 +75,7 @@ def test_the_third_death_in_one_stage_is_the_last(tmp_path: Path) -> None:
     assert caught.value.details["times"] == 3
 
 
-def test_deaths_in_different_stages_do_not_add_up(tmp_path: Path) -> None:
+def test_crashes_in_different_stages_do_not_add_up(tmp_path: Path) -> None:
     for attempt in (PICTURE, PREVIEW):
         for _ in range(MAX_CRASHES - 1):
             die_in(tmp_path, attempt)
@@ -93,7 +93,7 @@ def test_another_job_of_the_same_video_starts_from_zero(tmp_path: Path) -> None:
         pass
 
 
-def test_an_orderly_stop_in_the_middle_is_no_death(tmp_path: Path) -> None:
+def test_an_orderly_stop_in_the_middle_is_no_crash(tmp_path: Path) -> None:
     for _ in range(10):
         guard = new_worker(tmp_path)
         with contextlib.suppress(WorkerStopping), guard.working(PICTURE):
@@ -103,7 +103,7 @@ def test_an_orderly_stop_in_the_middle_is_no_death(tmp_path: Path) -> None:
         pass
 
 
-def test_a_stage_left_behind_at_the_end_of_the_grace_is_no_death(tmp_path: Path) -> None:
+def test_a_stage_left_behind_at_the_end_of_the_grace_is_no_crash(tmp_path: Path) -> None:
     def leave_in_the_middle() -> None:
         guard = new_worker(tmp_path)
         begin(guard, PICTURE)
@@ -170,7 +170,7 @@ def test_two_branches_of_a_job_work_beside_each_other_but_two_jobs_of_a_video_do
     assert order == ["job-3", "job-1", "job-2"]
 
 
-def test_after_a_death_the_branches_of_that_job_take_turns(tmp_path: Path) -> None:
+def test_after_a_crash_the_branches_of_that_job_take_turns(tmp_path: Path) -> None:
     audio = StageAttempt("job-1", "video-1", "audio")
 
     def both() -> None:

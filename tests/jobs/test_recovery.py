@@ -91,7 +91,7 @@ def steps(bench: Bench, workflow_id: str) -> list[str]:
     return sorted(row[0] for row in rows if row[0] in {*STAGES, "finish"})
 
 
-def test_jobs_of_another_version_are_queued_anew_and_done(bench: Bench) -> None:
+def test_jobs_of_another_version_are_queued_again_and_done(bench: Bench) -> None:
     held = bench.order("hold-picture")
     waiting, begun, cancelled, other = (bench.video() for _ in range(4))
     under_way = bench.enqueue(begun)
@@ -118,7 +118,7 @@ def test_jobs_of_another_version_are_queued_anew_and_done(bench: Bench) -> None:
     assert bench.begun(cancelled.video_id) == []
 
 
-def test_a_job_that_keeps_killing_its_worker_fails_at_the_third_death(bench: Bench) -> None:
+def test_a_job_that_keeps_killing_its_worker_fails_at_the_third_crash(bench: Bench) -> None:
     bench.order("kill-picture", 99)
     video, harmless = bench.video(), bench.video()
     job_id, other = bench.enqueue(video), bench.enqueue(harmless)
@@ -189,7 +189,7 @@ def test_a_second_worker_is_refused_with_the_pid_of_the_first(bench: Bench) -> N
     assert first.poll() is None
 
 
-def test_work_of_a_place_that_is_gone_is_taken_over(bench: Bench) -> None:
+def test_work_of_a_slot_that_is_gone_is_taken_over(bench: Bench) -> None:
     """A container that was killed and came back under another host name."""
     held = bench.order("hold-picture")
     video = bench.video()

@@ -123,7 +123,7 @@ def test_a_worker_that_cannot_live_is_tried_again_and_again(supervisor: WorkerSu
     until(lambda: supervisor.state()["state"] == "running", "the worker that lives")
 
 
-def test_a_taken_place_is_no_failure(supervisor: WorkerSupervisor, tmp_path: Path) -> None:
+def test_a_taken_slot_is_no_failure(supervisor: WorkerSupervisor, tmp_path: Path) -> None:
     (tmp_path / "order").write_text(str(EXIT_SLOT_TAKEN))
     supervisor.start()
     until(lambda: supervisor.state()["state"] == "elsewhere", "the other worker to be noticed")

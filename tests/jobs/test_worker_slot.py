@@ -47,7 +47,7 @@ def silence(status: Path, seconds: float) -> None:
     os.utime(status, (moment, moment))
 
 
-def test_a_taken_place_is_refused_and_names_its_holder(tmp_path: Path) -> None:
+def test_a_taken_slot_is_refused_and_names_its_holder(tmp_path: Path) -> None:
     slot = WorkerSlot(tmp_path, "here", "lib@here")
     holder = hold(tmp_path, "here", "lib@here")
     try:
@@ -59,7 +59,7 @@ def test_a_taken_place_is_refused_and_names_its_holder(tmp_path: Path) -> None:
         kill(holder)
 
 
-def test_a_killed_holder_leaves_the_place_free(tmp_path: Path) -> None:
+def test_a_killed_holder_leaves_the_slot_free(tmp_path: Path) -> None:
     slot = WorkerSlot(tmp_path, "here", "lib@here")
     kill(hold(tmp_path, "here", "lib@here"))
     assert slot.lock_path.exists()
@@ -114,7 +114,7 @@ class TestDeadSlots:
         finally:
             kill(holder)
 
-    def test_our_own_place_is_never_among_them(self, tmp_path: Path) -> None:
+    def test_our_own_slot_is_never_among_them(self, tmp_path: Path) -> None:
         kill(hold(tmp_path, self.own_name, "lib@here"))
         silence(tmp_path / "here.json", 3600)
         with dead_slots(tmp_path, self.own(tmp_path), silent_s=60) as ids:

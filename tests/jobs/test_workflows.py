@@ -273,7 +273,7 @@ class TestMaintenance:
 
 
 class TestAsking:
-    def test_an_unknown_job_is_told(self, bench: Bench) -> None:
+    def test_an_unknown_job_is_reported(self, bench: Bench) -> None:
         with pytest.raises(JobsUnavailable, match="no job nonsense"):
             bench.queue.status("nonsense")
 
@@ -286,7 +286,7 @@ class TestAsking:
         assert outputs
         assert all(output.startswith(("{", "[", '"')) or output == "null" for output in outputs)
 
-    def test_a_database_that_cannot_be_reached_is_told(self, bench: Bench, tmp_path: Path) -> None:
+    def test_a_database_that_cannot_be_reached_is_reported(self, bench: Bench, tmp_path: Path) -> None:
         settings = bench.library.settings.model_copy(update={"jobs_url": f"sqlite:///{tmp_path}/no/such/folder/x.db"})
         bench.library._context.settings = settings
         with pytest.raises(JobsUnavailable, match="unable to open"):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heimdex_core.errors import UnknownName
+from heimdex_core.errors import UnknownModelSet, UnknownName
 from heimdex_core.models.base import QueryVector
 from heimdex_core.search import runner
 from heimdex_core.search.searcher import Searcher
@@ -94,7 +94,7 @@ class TwoSets:
     def models_of(self, set_id: int) -> AxisModels:
         known = [model_set.set_id for model_set in self.store.sets.all()]
         if set_id not in known:
-            raise UnknownName(kind="set of models", name=str(set_id), known=str(known))
+            raise UnknownModelSet(set_id, known)
         return self.models[set_id]
 
     def searcher(self, **settings: float) -> Searcher:

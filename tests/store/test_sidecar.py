@@ -83,7 +83,7 @@ def test_bad_vectors_are_refused(tmp_path: Path, bad: np.ndarray) -> None:
     assert list(tmp_path.rglob("*.parquet")) == []
 
 
-def test_damaged_and_newer_files_are_told(tmp_path: Path) -> None:
+def test_damaged_and_newer_files_are_reported(tmp_path: Path) -> None:
     (tmp_path / "scenes.parquet").write_bytes(b"rubbish")
     with pytest.raises(LibraryDamaged):
         sidecar.read_scenes(tmp_path)

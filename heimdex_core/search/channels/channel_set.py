@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from heimdex_core.errors import UnknownName, ViewOutdated
+from heimdex_core.errors import UnknownModelSet, ViewOutdated
 from heimdex_core.search.channels import spec_of
 from heimdex_core.search.channels.base import Channel
 from heimdex_core.search.channels.encoders import QueryEncoder, QueryModels, SharedEncoder
@@ -18,7 +18,7 @@ class ChannelSet:
     """The channels over the spaces of one model set. Channels of the same model share one encoder."""
 
     def __init__(self, models: Callable[[], QueryModels]) -> None:
-        """`models` is called when a model has to be loaded; it raises UnknownName where the set has been dropped."""
+        """`models` is called when a model has to be loaded; it raises UnknownModelSet for a dropped set."""
         self._models = models
         self._lock = threading.Lock()
         self._channels: dict[Slot, Channel] = {}
@@ -44,9 +44,7 @@ class ChannelSet:
             def load() -> QueryEncoder:
                 try:
                     models = self._models()
-                except UnknownName as error:
-                    if error.details.get("kind") != "set of models":
-                        raise
+                except UnknownModelSet as error:
                     raise ViewOutdated(what=f"the model of {space.name}") from error
                 encoder = models.encoder(name)
                 # The vectors were computed by the revision that the library names: a query encoded by another
