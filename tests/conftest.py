@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from heimdex_core.settings import get_settings
+
 FOR_TESTS = ("HEIMDEX_DEBUG", "HEIMDEX_SHOTS")
 for name in [name for name in os.environ if name.startswith("HEIMDEX_") and name not in FOR_TESTS]:
     del os.environ[name]
@@ -21,6 +23,14 @@ def no_models_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Itera
         patched.setenv("HEIMDEX_MODELS_DIR", str(empty))
         patched.delenv("HF_HOME", raising=False)
         yield empty
+
+
+@pytest.fixture(autouse=True)
+def settings_of_this_test() -> Iterator[None]:
+    """The settings are read once per process: a test that changes the environment must not leave them to the next."""
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
 
 
 class ErrorRecords(logging.Handler):

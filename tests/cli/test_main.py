@@ -21,7 +21,6 @@ from heimdex_core.cli.main import main, parse_weights
 from heimdex_core.cli.reindex import parse_params
 from heimdex_core.errors import InvalidValue, InvalidWeights
 from heimdex_core.library import Library
-from heimdex_core.settings import get_settings
 from heimdex_core.types import Video, VideoState, utc_now
 from tests.support import media
 
@@ -247,9 +246,7 @@ def test_limits_are_settings_and_are_named(
     name: str, value: str, code: str, named: str, run: Run, talk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
-    get_settings.cache_clear()
     status, (row,) = run("add", talk)
-    get_settings.cache_clear()
     assert (status, row["error"]["code"]) == (1, code)
     assert named in row["error"]["message"]
     assert run("videos") == (0, [])

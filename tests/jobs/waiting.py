@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T | None], what: str, *, limit_s: float = 60.0) -> T:
+def until(look: Callable[[], T | None], what: str, *, limit_s: float = 240.0) -> T:
     """The first true value of `look`; AssertionError after `limit_s`."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:

@@ -13,7 +13,7 @@ from heimdex_core.errors import ProfileMismatch
 from heimdex_core.library import Library
 from heimdex_core.models import locate
 from heimdex_core.models.profiles import REASONS
-from heimdex_core.settings import Settings, get_settings
+from heimdex_core.settings import Settings
 
 SMALL = Path(__file__).resolve().parents[1] / "models_small"
 NAME = "tiny/sentences"
@@ -85,7 +85,6 @@ def test_as_json_and_as_text(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HEIMDEX_DEVICE", "cpu")
-    get_settings.cache_clear()
     Library.open(tmp_path / "library").close()
     words = ["--library", str(tmp_path / "library"), "doctor"]
     assert main([*words, "--json"]) == 0
@@ -96,7 +95,6 @@ def test_as_json_and_as_text(
     assert "better profile: laptop (2.5 GB to download): python -m heimdex_core models pull laptop && " in text
     assert "model: text  all-MiniLM-L6-v2  ready  92 MB" in text
     assert text.endswith("No problems.\n")
-    get_settings.cache_clear()
 
 
 def test_the_profile_is_the_one_that_the_library_was_moved_to(settings: Settings, tmp_path: Path) -> None:
