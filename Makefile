@@ -39,7 +39,7 @@ help:  ## this list
 
 # Debian's browser, Korean fonts and a speech synthesiser, where they are missing and may be installed.
 APT := $(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
-.PHONY: help run test check check-long system-tools setup
+.PHONY: help run test check check-long fuzz system-tools setup
 system-tools:
 	@missing=""
 	command -v chromium >/dev/null || missing="$$missing chromium"
@@ -69,3 +69,9 @@ test: .venv/.test system-tools check  ## style, types and the tests
 
 check-long: .venv/.test system-tools  ## the long matrices that `make test` leaves out
 	@$(PY) -m pytest $(PARALLEL) -m long
+
+FUZZ_FILES ?= 3000
+FUZZ_SEED ?= $(shell date +%s)
+fuzz: .venv/.test  ## thousands of damaged files of every kind (FUZZ_FILES each, FUZZ_SEED to repeat a run)
+	@echo "FUZZ_SEED=$(FUZZ_SEED)"
+	FUZZ_FILES=$(FUZZ_FILES) FUZZ_SEED=$(FUZZ_SEED) $(PY) -m pytest $(PARALLEL) -s tests/fuzz

@@ -1,6 +1,15 @@
-"""Timecodes and sizes as text, the same in every language."""
+"""Timecodes, sizes and codes of languages as text, the same everywhere."""
 
 from __future__ import annotations
+
+import re
+
+# ISO 639-2, which containers use, of the languages that have two codes there or that the app offers.
+_TWO_LETTERS = {
+    "eng": "en", "kor": "ko", "jpn": "ja", "zho": "zh", "chi": "zh", "spa": "es", "fra": "fr", "fre": "fr",
+    "deu": "de", "ger": "de", "ita": "it", "por": "pt", "rus": "ru", "ara": "ar", "hin": "hi", "ind": "id",
+    "nld": "nl", "dut": "nl", "pol": "pl", "swe": "sv", "tha": "th", "tur": "tr", "ukr": "uk", "vie": "vi",
+}  # fmt: skip
 
 
 def clock(seconds: float) -> str:
@@ -33,3 +42,11 @@ def limit_size(size_bytes: float) -> str:
         if size_bytes >= scale and size_bytes % scale == 0:
             return f"{int(size_bytes // scale)} {unit}"
     return size(size_bytes)
+
+
+def two_letter_code(tag: str | None) -> str | None:
+    """The first part of a language tag, with two letters where it has such a code: "kor" and "ko-KR" give "ko"."""
+    if not tag:
+        return None
+    first = re.split(r"[-_]", tag.lower())[0]
+    return _TWO_LETTERS.get(first, first)

@@ -5,8 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.errors import HeimdexError
-from heimdex_core.types import ChannelState, Export, Hit, Json, Scene, SearchResult, Video, to_json
+from heimdex_core.types import (
+    ChannelState,
+    Export,
+    FolderReport,
+    Hit,
+    Json,
+    MediaInfo,
+    Scene,
+    SearchResult,
+    Video,
+    to_json,
+)
 
 ERROR_FIELDS = ("code", "category", "message", "hint")
 
@@ -29,6 +39,7 @@ def video(found: Video) -> Json:
         "height": info.height if info else None,
         "rotation": info.rotation_deg if info else None,
         "has_audio": info.has_audio if info else None,
+        "audio_track": _audio_track(info) if info else None,
         "scene_count": found.scene_count,
         "transcript_source": found.transcript_source,
         "transcript_rough": found.transcript_rough,
@@ -38,8 +49,22 @@ def video(found: Video) -> Json:
     }
 
 
-def refused_video(path: str, found: HeimdexError) -> Json:
-    """The shape of a video for a file that was refused; `video_id` is null and `error` has the reason."""
+def _audio_track(info: MediaInfo) -> Json | None:
+    """The sound track that is used, by its number from 1, and why others are not; null where none was chosen."""
+    if info.sound is None:
+        return None
+    numbers = {track.stream_index: n for n, track in enumerate(info.audio_tracks, 1)}
+    number = numbers[info.sound.stream_index]
+    return {
+        "number": number,
+        "title": info.audio_tracks[number - 1].title,
+        "by_hand": info.sound.by_hand,
+        "passed_over": {str(numbers[int(index)]): why for index, why in info.sound.passed_over.items()},
+    }
+
+
+def refused_video(path: str, found: Json) -> Json:
+    """The shape of a video for a file that was refused: `video_id` is null, and `error` has the reason `found`."""
     return {
         "video_id": None,
         "title": Path(path).stem,
@@ -50,12 +75,13 @@ def refused_video(path: str, found: HeimdexError) -> Json:
         "height": None,
         "rotation": None,
         "has_audio": None,
+        "audio_track": None,
         "scene_count": 0,
         "transcript_source": None,
         "transcript_rough": False,
         "notes": [],
         "created_at": None,
-        "error": error(found.to_dict()),
+        "error": error(found),
     }
 
 
@@ -73,6 +99,23 @@ def search_result(found: SearchResult) -> Json:
         "hits": [_hit(hit) for hit in found.hits],
         "channels": {name: _channel(state) for name, state in found.channels.items()},
         "timing_ms": {name: round(value, 3) for name, value in found.timing_ms.items()},
+    }
+
+
+def watched_folder(found: FolderReport) -> Json:
+    """The shape of a watched folder. `state` is "new" until a worker has looked at it."""
+    status = found.status
+    return {
+        "folder_id": found.folder.folder_id,
+        "path": found.folder.path,
+        "state": status.state if status else "new",
+        "looked_at": status.looked_at.isoformat() if status else None,
+        "files": status.files if status else None,
+        "waiting": status.waiting if status else None,
+        "counts": dict(found.counts),
+        "error": error(status.error) if status else None,
+        "next_files": [to_json(file) for file in status.next_files] if status else [],
+        "refused": [{"path": file.path, "error": error(file.error)} for file in found.refused],
     }
 
 

@@ -36,11 +36,13 @@ class Settings(BaseSettings):
 
     # transcript
     language: str = "auto"
+    audio_track: int | None = Field(None, ge=1, description="the sound track to use, from 1; chosen when unset")
     no_speech_limit: float = Field(0.8, ge=0, le=1)
 
     # scenes
     detector: DetectorName = "content"
     content_threshold: float = Field(27.0, gt=0)
+    gradual_transitions: bool = Field(True, description="`content` also finds dissolves and fades, and omits flashes")
     adaptive_threshold: float = Field(3.0, gt=0)
     adaptive_window: int = Field(2, ge=1)
     adaptive_min_content: float = Field(15.0, ge=0)
@@ -106,6 +108,17 @@ class Settings(BaseSettings):
     ingest_concurrency: int = Field(1, ge=1)
     worker_threads: int = Field(0, ge=0, description="threads for models and decoding; 0 chooses from the cores")
     abandoned_after_s: int = Field(24 * 3600, gt=0)
+    media_memory_bytes: int = Field(
+        4 * 1024**3, gt=0, description="resident memory at which a process that reads a video is ended (Linux only)"
+    )
+    media_stall_s: float = Field(120.0, gt=0, description="after so long without progress it is ended as well")
+
+    # watched folders
+    watch_roots: str | None = Field(None, description="folders below which the app may watch one, joined by os.pathsep")
+    watch_interval_s: float = Field(10.0, gt=0)
+    watch_settle_s: float = Field(10.0, ge=0, description="how long a new file must not change before it is taken")
+    watch_ahead: int = Field(8, ge=1, description="no more files are taken while so many videos wait to be indexed")
+    watch_max_entries: int = Field(200_000, ge=1)
 
     # links
     secret: SecretStr | None = None

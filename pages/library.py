@@ -11,7 +11,7 @@ from heimdex_core import formatting as fmt
 from heimdex_core.errors import VideoNotFound
 from heimdex_core.library import Library
 from heimdex_core.types import Scene, Video
-from ui import page, reindex_form, resources, scene_panel, state, tray
+from ui import page, reindex_form, resources, scene_panel, state, tray, watched_folders
 from ui.components import facts_panels, grid, upload_zone, video_rows
 from ui.i18n import SPEECH_LANGUAGES, t, t_or, tn
 from ui.views import migration
@@ -20,6 +20,7 @@ from ui.views import videos as views
 
 PAGE_SIZE = 50
 UPDATE_EVERY_S = 1.0
+WATCH_EVERY_S = 5.0  # videos of watched folders appear by themselves, but seldom
 UPLOAD_LABELS = (
     "drop", "choose", "too_large", "unmatched", "unmatched_hint", "waiting", "sending", "checking", "done", "cancel",
     "dismiss", "lost", "lost_hint", "more", "title", "title_hint", "description", "description_hint", "language",
@@ -137,17 +138,26 @@ def draw_list() -> None:
     page.show_flash()
     migrating = draw_migration_banner(library)
     draw_upload(library, is_empty=not library.videos(limit=1))
+    watching = watched_folders.draw(library)
     running = draw_rows(library) or migrating
-    if running != state.is_polling("library"):
+    if running != state.is_polling("library") or watching != state.is_polling("watched"):
         state.set_polling("library", running)
+        state.set_polling("watched", watching)
         st.rerun()
+
+
+def update_interval_s() -> float | None:
+    """How often the list is drawn again by itself; None for never."""
+    if state.is_polling("library"):
+        return UPDATE_EVERY_S
+    return WATCH_EVERY_S if state.is_polling("watched") else None
 
 
 def list_page(library: Library) -> None:
     with st.container(key="hx-library"):
         main, side = st.columns([3.6, 1], gap=None)
         with main, st.container(key="hx-main"):
-            st.fragment(draw_list, run_every=UPDATE_EVERY_S if state.is_polling("library") else None)()
+            st.fragment(draw_list, run_every=update_interval_s())()
         with side, st.container(key="hx-side"):
             panels = [views.library_facts(library), views.model_facts(library)]
             facts_panels("hx_facts", {"panels": panels}, {"models": show_settings})
@@ -207,6 +217,8 @@ def video_page() -> None:
         main, side = st.columns([2.6, 1], gap=None)
         with main, st.container(key="hx-main"):
             draw_head(video, running=running)
+            for fact in views.track_facts(video):
+                st.html(f'<p class="hx-note">{html.escape(fact)}</p>')
             page.show_flash()
             if video.generation is not None:
                 card = views.reindex_card(library, video)

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from heimdex_core.errors import HeimdexError
+from heimdex_core.errors import ClipsFailed, HeimdexError
 from heimdex_core.library import Library
 from heimdex_core.types import Export, ExportState
 from ui import media, page, resources, scene_panel, state, tray
@@ -18,6 +18,7 @@ from ui.views.scenes import player_labels
 
 HISTORY = 8  # how many exports are listed
 UPDATE_EVERY_S = 1.0
+SECTION = "reel"  # of ui.state.set_error: clips that cannot be rendered
 EDITOR_LABELS = (
     "untitled", "title", "clips_one", "clips_other", "saved", "saving", "drag", "up", "down", "remove",
     "trim_start", "trim_end", "show", "of",
@@ -32,7 +33,24 @@ def select(value: Any) -> None:
 def render(value: Any) -> None:
     library = resources.library()
     title = tray.title(library)
-    export = library.reel(tray.clips(library), title=title, queue=True)
+    state.set_error(SECTION, None)
+    try:
+        export = library.reel(tray.clips(library), title=title, queue=True)
+    except ClipsFailed as error:
+        state.set_error(SECTION, error.to_dict())
+        return
+    state.follow_export(export.export_id)
+    state.show_export(None)
+
+
+def render_without_failed(value: Any) -> None:
+    """Render the clips of a failed export without those that fail, or without an export those of the tray."""
+    library = resources.library()
+    if value:
+        export = library.exports.without_failed(str(value), queue=True)
+    else:
+        export = library.reel(tray.clips(library), title=tray.title(library), skip_failed=True, queue=True)
+    state.set_error(SECTION, None)
     state.follow_export(export.export_id)
     state.show_export(None)
 
@@ -104,18 +122,24 @@ def draw_exports(library: Library, *, can_render: bool) -> bool:
     ]
     if running:
         actions.append({"name": "cancel", "label": t("action.cancel"), "value": running.export_id})
+    refused = state.error_in(SECTION)
+    error = refused or _failure(current)
+    failed = current if current and not refused else None
+    skip = views.skip_label(error, len(failed.clips if failed else tray.clips(library)))
+    if skip and not running:
+        actions.append({"name": "skip", "label": skip, "value": failed.export_id if failed else None})
     settings = library.settings
     exports_panel(
         "hx_exports",
         {
             "progress": views.progress_card(library.exports.progress(running.export_id)) if running else None,
-            "error": _failure(current),
+            "error": _error_texts(error),
             "notice": t("reel.format", height=settings.reel_height_px, fps=f"{settings.reel_fps:g}"),
             "actions": actions,
-            "history": views.history(library, exports, state.shown_export()),
+            "history": views.history(library, exports, state.shown_export(), failed.export_id if failed else None),
             "labels": {"history": t("reel.history")},
         },
-        {"render": render, "cancel": cancel, "watch": watch},
+        {"render": render, "cancel": cancel, "watch": watch, "skip": render_without_failed},
     )
     if current is not None and current.state is ExportState.COMPLETED and state.followed_export():
         # it has just been completed
@@ -125,10 +149,16 @@ def draw_exports(library: Library, *, can_render: bool) -> bool:
     return running is not None
 
 
-def _failure(export: Export | None) -> dict[str, str] | None:
+def _failure(export: Export | None) -> dict[str, Any] | None:
     if export is None or export.state is not ExportState.FAILED:
         return None
-    message, hint = describe_error(export.error or HeimdexError(reason="").to_dict(), state.language())
+    return export.error or HeimdexError(reason="").to_dict()
+
+
+def _error_texts(error: dict[str, Any] | None) -> dict[str, str] | None:
+    if error is None:
+        return None
+    message, hint = describe_error(error, state.language())
     return {"message": message, "hint": hint}
 
 

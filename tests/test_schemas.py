@@ -17,6 +17,7 @@ from heimdex_core.types import (
     ChannelState,
     Export,
     ExportState,
+    FolderReport,
     Hit,
     Keyframe,
     Query,
@@ -25,6 +26,10 @@ from heimdex_core.types import (
     SearchResult,
     Video,
     VideoState,
+    WaitingFile,
+    WatchedFile,
+    WatchedFolder,
+    WatchStatus,
 )
 from tests.store.making import INFO
 
@@ -142,17 +147,31 @@ def export() -> Export:
     return Export("e", "local", "reel", "T", ExportState.COMPLETED, (ReelClip("v", 0.0, 1.0, 0.0, 2.0),), NOW)
 
 
+def watched(*, looked: bool) -> FolderReport:
+    folder = WatchedFolder("f", "local", "/카메라", "/", NOW)
+    if not looked:
+        return FolderReport(folder, None)
+    status = WatchStatus("watching", NOW, files=2, waiting=1, next_files=(WaitingFile("a.mp4", "queue"),))
+    error = EmptyFile(filename="b.mp4").to_dict()
+    refused = WatchedFile("b.mp4", 0, 1, 1, "", "refused", NOW, error=error)
+    return FolderReport(folder, status, {"refused": 1}, (refused,))
+
+
 SHAPES: dict[str, tuple[str, Any]] = {
     "videos": (
         "videos",
         [
             schemas.video(video(info=INFO, scene_count=2, transcript_source="subtitles", notes=("no_audio",))),
             schemas.video(video(error=StageFailed(stage="audio", reason="x").to_dict())),
-            schemas.refused_video("/in/말.mp4", EmptyFile(filename="말.mp4")),
+            schemas.refused_video("/in/말.mp4", EmptyFile(filename="말.mp4").to_dict()),
         ],
     ),
     "scenes": ("scenes VIDEO_ID", [schemas.scene(SCENE, Path("/frames/0.webp")), schemas.scene(SCENE, None)]),
     "search": ("search", schemas.search_result(result())),
+    "watched": (
+        "watched",
+        [schemas.watched_folder(watched(looked=True)), schemas.watched_folder(watched(looked=False))],
+    ),
     "reel": ("reel SCENE_ID", schemas.export(export(), Path("/out/reel.mp4"))),
 }
 

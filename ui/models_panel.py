@@ -13,7 +13,7 @@ from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
 from heimdex_core.models import families, locate
 from heimdex_core.models.family import LICENCE_UNKNOWN
-from heimdex_core.models.profiles import CUSTOM, PROFILES, download_bytes, missing_of
+from heimdex_core.models.profiles import PROFILES, download_bytes, missing_of
 from heimdex_core.models.registry import ModelChoice, Models
 from heimdex_core.types import ModelSet
 from ui import page, resources, state
@@ -105,7 +105,7 @@ def _draw_profiles(library: Library, active: ModelSet) -> None:
     suggested = step.profile if step else None
     names = list(PROFILES)
     options = {
-        name: views.profile_option(name, in_use=current.name, suggested=suggested, settings=library.settings)
+        name: views.profile_option(name, current=current, suggested=suggested, settings=library.settings)
         for name in names
     }
     last = state.widget_value(_PROFILE)
@@ -134,7 +134,7 @@ def _draw_names(library: Library, active: ModelSet) -> None:
     keep = st.checkbox(t("models.keep_spaces"), key=_KEEP_SPACES, help=t("models.keep_spaces_help"))
     if not named and not removed:
         return
-    choice = ModelChoice.from_dict({**current.to_dict(), "name": CUSTOM, "reason": "models_by_name", **named})
+    choice = current.with_models(**named)
     choice = replace(choice, extra=tuple(one for one in current.extra if one not in removed.values()))
     models = _chosen_models(library, current, choice)
 

@@ -13,6 +13,7 @@ from heimdex_core.settings import DetectorName
 from heimdex_core.types import Video
 from ui import resources, state
 from ui.i18n import SPEECH_LANGUAGES, t, t_or
+from ui.views import videos as views
 
 THRESHOLDS = {
     "content": ("content_threshold", 1.0, 255.0),
@@ -49,6 +50,12 @@ def draw(library: Library, video: Video) -> None:
         with right:
             detector = _detector(str(current["detector"]), key)
             threshold_name, threshold = _threshold(detector, current, key)
+            gradual = bool(current["gradual_transitions"])
+            if detector == "content":
+                gradual = st.checkbox(
+                    t("reindex.gradual"), gradual, key=f"{key}/gradual", help=t("reindex.gradual_help")
+                )
+            audio_track = _audio_track(video, key)
         divide = st.checkbox(t("reindex.divide"), bool(current["divide_long_takes"]), key=f"{key}/divide")
         st.html(f'<p class="hx-note">{html.escape(t("reindex.note"))}</p>')
         chosen = {
@@ -56,6 +63,8 @@ def draw(library: Library, video: Video) -> None:
             threshold_name: threshold,
             "min_scene_s": min_scene_s,
             "divide_long_takes": divide,
+            "gradual_transitions": gradual,
+            "audio_track": audio_track,
         }
         # None removes the video's own value: it then follows the settings when they change
         params = {name: None if value == getattr(general, name) else value for name, value in chosen.items()}
@@ -84,6 +93,19 @@ def _language(video: Video, key: str) -> str:
         format_func=lambda code: t_or(f"speech.{code}", code),
     )  # fmt: skip
     return str(chosen or video.language)
+
+
+def _audio_track(video: Video, key: str) -> int | None:
+    """The number of the sound track, from 1; None where it is chosen automatically. One track is no choice."""
+    tracks = video.info.audio_tracks if video.info is not None else ()
+    own: int | None = video.params.get("audio_track")
+    if len(tracks) < 2:
+        return own
+    options = [None, *range(1, len(tracks) + 1)]
+    return st.selectbox(
+        t("reindex.audio_track"), options, index=options.index(own) if own in options else 0, key=f"{key}/audio",
+        format_func=lambda n: t("reindex.audio_track_auto") if n is None else views.track_name(n, tracks[n - 1]),
+    )  # fmt: skip
 
 
 def _detector(current: str, key: str) -> str:

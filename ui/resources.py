@@ -34,6 +34,11 @@ def library_for(user_id: str) -> Library:
     return found
 
 
+def may_manage_server(user_id: str) -> bool:
+    """Whether a user may have the server read its own folders: the only user of a library without sign-in may."""
+    return user_id == library().user_id
+
+
 @st.cache_resource(show_spinner=False)
 def links() -> Links:
     """Signs and reads the links of this library."""

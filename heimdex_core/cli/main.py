@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -14,6 +14,7 @@ from heimdex_core import schemas
 from heimdex_core.cli import models as cli_models
 from heimdex_core.cli import opened
 from heimdex_core.cli import reindex as cli_reindex
+from heimdex_core.cli import watched as cli_watched
 from heimdex_core.cli.output import Printer, progress_bar, unexpected_error, usage_error
 from heimdex_core.errors import HeimdexError, InvalidWeights
 from heimdex_core.search.channels import channel_names
@@ -53,13 +54,17 @@ def build_parser() -> argparse.ArgumentParser:
         return created
 
     add = command("add", "add video files to the library and index them", run_add)
-    add.add_argument("files", nargs="+", metavar="FILE")
+    add.add_argument("files", nargs="*", metavar="FILE")
+    add.add_argument("--watch", metavar="DIR", help="let the worker add the videos in a folder, now and as they arrive")
     add.add_argument("--title", help="title of the video (one FILE only)")
     add.add_argument("--description", default="", help="description of the video")
     add.add_argument(
-        "--subtitles", metavar="F", help=".srt or .vtt (one FILE only; default: the file beside the video)"
+        "--subtitles", metavar="F", help="a subtitle file (one FILE only; default: the one beside the video)"
     )
     add.add_argument("--language", help="language of the speech, for example en or ko (default: auto)")
+    add.add_argument(
+        "--audio-track", type=_positive, metavar="N", help="number of the sound track to use, from 1 (default: chosen)"
+    )
     add.add_argument("--profile", help="models of a new library: auto, offline, laptop or studio")
     add.add_argument("--queue", action="store_true", help="let the worker index them")
     add.add_argument("--if-empty", action="store_true", help="do nothing if the library already has videos")
@@ -92,6 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     reel.add_argument("scene_ids", nargs="+", metavar="SCENE_ID")
     reel.add_argument("--out", required=True, metavar="FILE", help="the file to write")
     reel.add_argument("--title", default="", help="title of the reel")
+    reel.add_argument("--skip-failed", action="store_true", help="leave out clips that cannot be rendered")
 
     for name, help_text, run in (
         ("delete", "hide videos; restore undoes this until clean-up removes them", run_delete),
@@ -101,6 +107,8 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         command(name, help_text, run).add_argument("video_ids", nargs="+", metavar="VIDEO_ID")
 
+    watched = command("watched", "list the watched folders, or stop watching one", cli_watched.run_watched)
+    cli_watched.add_arguments(watched)
     adopt = command("adopt", "copy video folders of another library into this one", run_adopt)
     adopt.add_argument("folders", nargs="+", metavar="FOLDER")
     reindexing = command(
@@ -130,6 +138,14 @@ def run_add(args: argparse.Namespace, out: Printer) -> int:
     """Add and index video files; a file that is refused does not stop the others."""
     if len(args.files) > 1 and (args.title or args.subtitles):
         raise UsageError("--title and --subtitles can only be used with one FILE")
+    if bool(args.files) == bool(args.watch):
+        raise UsageError("add needs either FILE or --watch DIR")
+    if args.watch:
+        if args.title or args.description or args.subtitles or args.language or args.audio_track:
+            raise UsageError("with --watch only --profile can be used")
+        with opened(args, create=True, profile=args.profile) as lib:
+            cli_watched.watch(lib, args.watch, out)
+        return EXIT_OK
     results: list[dict[str, Any]] = []
     refused = False
     with opened(args, create=True, profile=args.profile, queue=args.queue) as lib:
@@ -145,15 +161,28 @@ def run_add(args: argparse.Namespace, out: Printer) -> int:
                         description=args.description,
                         subtitles=args.subtitles,
                         language=args.language,
+                        audio_track=args.audio_track,
                         queue=args.queue,
                         progress=progress,
                     )
                 results.append(schemas.video(video))
-            except HeimdexError as error:
+            except Exception as error:
                 refused = True
-                results.append(schemas.refused_video(name, error))
+                results.append(_failed_video(lib, name, error))
     out.document(results)
     return EXIT_FAILED if refused else EXIT_OK
+
+
+def _failed_video(lib: Library, name: str, error: Exception) -> dict[str, Any]:
+    """What is shown of a file that could not be indexed: its video where the library has kept one, to be retried."""
+    if not isinstance(error, HeimdexError):
+        if os.environ.get("HEIMDEX_DEBUG"):
+            raise error
+        return schemas.refused_video(name, unexpected_error(error))
+    if error.video_id is not None:
+        with suppress(HeimdexError):
+            return schemas.video(lib.video(error.video_id))
+    return schemas.refused_video(name, error.to_dict())
 
 
 def run_videos(args: argparse.Namespace, out: Printer) -> int:
@@ -205,7 +234,9 @@ def parse_weights(pairs: Sequence[str]) -> dict[str, float] | None:
 def run_reel(args: argparse.Namespace, out: Printer) -> int:
     """Render scenes into one file."""
     with opened(args) as lib, progress_bar("reel") as progress:
-        export = lib.reel(args.scene_ids, title=args.title, out=args.out, progress=progress)
+        export = lib.reel(
+            args.scene_ids, title=args.title, out=args.out, skip_failed=args.skip_failed, progress=progress
+        )
     out.export(export, Path(args.out).expanduser().resolve())
     return EXIT_OK
 

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from heimdex_core import schemas
-from heimdex_core.errors import HeimdexError
+from heimdex_core.errors import HeimdexError, clip_text
 from heimdex_core.formatting import precise
 from heimdex_core.search.channels.base import REASONS
 from heimdex_core.types import ChannelState, Export, Json, SearchResult, StageProgress, to_json
@@ -100,10 +100,9 @@ class Printer:
     def export(self, export: Export, out: Path) -> None:
         """Print a rendered export; `out` is the file that was written for it."""
         length = precise(export.measured_duration_s or 0)
-        self.document(
-            schemas.export(export, out),
-            text=f"{out}  {length}  {export.width}x{export.height}  {export.size_bytes} bytes",
-        )
+        lines = [f"{out}  {length}  {export.width}x{export.height}  {export.size_bytes} bytes"]
+        lines += [f"Left out: {clip_text(clip)}" for clip in export.left_out]
+        self.document(schemas.export(export, out), text="\n".join(lines))
 
     def doctor(self, report: dict[str, Any]) -> None:
         """Print the report of Library.doctor."""
@@ -143,12 +142,21 @@ def _row_text(row: dict[str, Any]) -> str:
             return f"{row['state']}  {row['filename']}: {row['error']['message']} {row['error']['hint']}"
         length = precise(row["duration_s"]) if row["duration_s"] is not None else "-"
         size = f"{row['width']}x{row['height']}" if row["width"] else "-"
-        notes = f"  ({', '.join(row['notes'])})" if row.get("notes") else ""
+        said = [*_track_texts(row.get("audio_track")), *(row.get("notes") or ())]
+        notes = f"  ({', '.join(said)})" if said else ""
         return (
             f"{row['state']:10} {row['video_id']}  {length:>8}  {size:>9}  "
             f"{row['scene_count']:3d} scenes  {row['title']}{notes}"
         )
     return "  ".join(f"{key}={value}" for key, value in row.items())
+
+
+def _track_texts(track: dict[str, Any] | None) -> list[str]:
+    """ "sound: track 2, Mic; track 1: silent", where there was a choice."""
+    if track is None or not (track["by_hand"] or track["passed_over"]):
+        return []
+    chosen = ", ".join([f"sound: track {track['number']}", *([track["title"]] if track["title"] else [])])
+    return ["; ".join([chosen, *(f"track {number}: {why}" for number, why in track["passed_over"].items())])]
 
 
 @contextmanager

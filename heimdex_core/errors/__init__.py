@@ -48,8 +48,13 @@ from heimdex_core.errors.model import (
     ProfileWeightsMissing,
     WeightsMissing,
 )
+from heimdex_core.errors.problems import PROBLEMS, ClipsFailed, FolderNotWatchable, FolderNotWatched, clip_text
 from heimdex_core.errors.processing import (
     Cancelled,
+    DecoderCrashed,
+    DecoderFailed,
+    DecoderOutOfMemory,
+    DecoderStalled,
     JobsUnavailable,
     ModelsChanged,
     MoveIncomplete,
@@ -71,6 +76,10 @@ from heimdex_core.errors.storage import (
     NestedTransaction,
     SpaceMismatch,
     ViewOutdated,
+    WatchedFolderMissing,
+    WatchedFolderPartlyUnreadable,
+    WatchedFolderTooLarge,
+    WatchedFolderUnreadable,
 )
 from heimdex_core.errors.validation import (
     DurationMismatch,
@@ -96,6 +105,11 @@ from heimdex_core.errors.validation import (
 __all__ = [
     "AccessError",
     "Cancelled",
+    "ClipsFailed",
+    "DecoderCrashed",
+    "DecoderFailed",
+    "DecoderOutOfMemory",
+    "DecoderStalled",
     "DeviceUnavailable",
     "DiskFull",
     "DownloadDamaged",
@@ -105,6 +119,8 @@ __all__ = [
     "ExportNotFound",
     "FileTooLarge",
     "FileUnreadable",
+    "FolderNotWatchable",
+    "FolderNotWatched",
     "HeimdexError",
     "HubRefused",
     "HubUnreachable",
@@ -136,6 +152,7 @@ __all__ = [
     "NotAVideo",
     "OriginRefused",
     "OutOfGpuMemory",
+    "PROBLEMS",
     "ProcessingError",
     "ProfileMismatch",
     "ProfileWeightsMissing",
@@ -157,8 +174,13 @@ __all__ = [
     "VideoNotFound",
     "VideoTooLong",
     "ViewOutdated",
+    "WatchedFolderMissing",
+    "WatchedFolderPartlyUnreadable",
+    "WatchedFolderTooLarge",
+    "WatchedFolderUnreadable",
     "WeightsMissing",
     "WorkerLost",
+    "clip_text",
     "error_classes",
     "fill",
 ]

@@ -24,6 +24,8 @@ class HeimdexError(Exception):
 
     def __init__(self, **details: JsonValue) -> None:
         self.details = details
+        self.video_id: str | None = None
+        """The video in the library that could not be indexed, where `Library.add` has kept one."""
         self.message = fill(self.message_template, details)
         self.hint = fill(self.hint_template, details)
         super().__init__(self.message)

@@ -89,3 +89,40 @@ class WorkerLost(ProcessingError):
     code = "WORKER_LOST"
     message_template = "The worker stopped unexpectedly {times} times while processing this."
     hint_template = "The file may need more memory than is available. Retry it, or check the worker's log."
+
+
+class DecoderFailed(ProcessingError):
+    """The process that reads a file's bytes had to be given up: it is not tried again by itself."""
+
+
+class DecoderCrashed(DecoderFailed):
+    """The process that reads a file ended in native code, each time it was tried."""
+
+    code = "DECODER_CRASHED"
+    message_template = "Reading {filename} crashed the decoder ({reason})."
+    hint_template = (
+        "The file is probably damaged. Convert it to MP4 with another program, for example HandBrake, and add the"
+        " result. It is only tried again when you retry it."
+    )
+
+
+class DecoderOutOfMemory(DecoderFailed):
+    """The process that reads a file took more memory than it may."""
+
+    code = "DECODER_OUT_OF_MEMORY"
+    message_template = "Reading {filename} took more memory than allowed ({limit_bytes} bytes)."
+    hint_template = (
+        "Make the picture smaller with another program, or increase HEIMDEX_MEDIA_MEMORY_BYTES and retry."
+        " Damaged files, too, can ask for any amount of memory."
+    )
+
+
+class DecoderStalled(DecoderFailed):
+    """The process that reads a file made no progress."""
+
+    code = "DECODER_STALLED"
+    message_template = "Reading {filename} made no progress for {limit_s} s and was stopped."
+    hint_template = (
+        "If the disk or the network is slow, increase HEIMDEX_MEDIA_STALL_S and retry. Otherwise the file is probably"
+        " damaged: convert it with another program and add the result."
+    )

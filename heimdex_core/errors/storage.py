@@ -94,6 +94,41 @@ class SpaceMismatch(StorageError):
     )
 
 
+class WatchedFolderMissing(StorageError):
+    """A watched folder is not there, or its drive is not mounted."""
+
+    code = "WATCHED_FOLDER_MISSING"
+    message_template = "The watched folder {path} is not there."
+    hint_template = (
+        "Connect its drive or mount the network folder again: it is then watched as before."
+        " Nothing has been removed from the library."
+    )
+
+
+class WatchedFolderUnreadable(StorageError):
+    """A watched folder cannot be read now."""
+
+    code = "WATCHED_FOLDER_UNREADABLE"
+    message_template = "The watched folder {path} cannot be read: {reason}"
+    hint_template = "Check the drive or the network, and the permissions. It is tried again by itself."
+
+
+class WatchedFolderPartlyUnreadable(StorageError):
+    """Subfolders of a watched folder may not be read."""
+
+    code = "WATCHED_FOLDER_PARTLY_UNREADABLE"
+    message_template = "{count} subfolders cannot be read, for example {example}."
+    hint_template = "Give the user of the worker permission to read them. The other files are taken."
+
+
+class WatchedFolderTooLarge(StorageError):
+    """A watched folder has more entries than the limit in the settings."""
+
+    code = "WATCHED_FOLDER_TOO_LARGE"
+    message_template = "The watched folder {path} has more than {limit} files and folders; the others are ignored."
+    hint_template = "Watch a folder with fewer files, or increase HEIMDEX_WATCH_MAX_ENTRIES."
+
+
 class InvalidFolder(StorageError):
     """A folder that was to be adopted is not a video folder of a library."""
 

@@ -84,11 +84,13 @@ class DurationMismatch(ValidationError):
 
 
 class SubtitlesUnreadable(ValidationError):
-    """A subtitle file has another format, or no timed lines."""
+    """A subtitle file has another format, or no timed lines. `why` among the details is the code of the reason."""
 
     code = "SUBTITLES_UNREADABLE"
     message_template = "The subtitles {filename} cannot be used: {reason}"
-    hint_template = "Use an .srt or .vtt file with at least one timed line, preferably in UTF-8."
+    hint_template = (
+        "Use an .srt, .vtt, .ass, .smi, .ttml or text .sub file with at least one timed line, preferably in UTF-8."
+    )
 
 
 class InvalidQuery(ValidationError):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from heimdex_core.errors import InvalidReel, InvalidValue
+from heimdex_core.errors import ClipsFailed, InvalidReel, InvalidValue, SceneNotFound
+from heimdex_core.export.clips import failed_clip, gone_clip
 from heimdex_core.export.kind import ExportKind
 from heimdex_core.settings import Settings
-from heimdex_core.types import Export, ExportState, ReelClip, Scene, utc_now
+from heimdex_core.types import Export, ExportState, Json, ReelClip, Scene, Video, parse_scene_id, utc_now
 
 MIN_CLIP_S = 0.001
 """The shortest clip: one millisecond, the resolution of scene ids."""
@@ -31,6 +32,8 @@ def plan_export(
     kind: ExportKind,
     title: str,
     settings: Settings,
+    find_video: Callable[[str], Video | None] = lambda video_id: None,
+    skip_failed: bool = False,
 ) -> Export:
     """The record of an export that can be rendered: its clips lie inside scenes that exist.
 
@@ -45,9 +48,11 @@ def plan_export(
         title: at most `settings.max_title_chars` characters without control characters; white space around it is
             removed.
         settings: the limits, and the parameters of the kind.
+        find_video: the user's video of an id, deleted ones included; names the clips that fail.
+        skip_failed: leave out clips that fail, here or when they are rendered, instead of refusing the export.
 
-    Raises InvalidReel for a wrong number of clips, a wrong title or a clip outside its scene; SceneNotFound for a
-    scene that does not exist or belongs to another user.
+    Raises InvalidReel for a wrong number of clips or a wrong title; ClipsFailed for clips whose scene does not exist
+    (any more), or outside their scene; SceneNotFound for what is no scene id.
     """
     title = title.strip()
     if not clips:
@@ -58,15 +63,19 @@ def plan_export(
         raise _invalid(f"its title has {len(title)} characters", settings)
     if any(ord(character) < 32 for character in title):
         raise _invalid("its title has a line break or another control character", settings)
+    planned, failed = _plan_clips(view, user_id, clips, find_video)
+    if failed and (not skip_failed or len(failed) == len(clips)):
+        raise ClipsFailed(clips=failed)
     return Export(
         export_id=str(uuid.uuid4()),
         user_id=user_id,
         kind=kind.name,
         title=title,
         state=ExportState.PENDING,
-        clips=tuple(_plan_clip(view, user_id, clip, n, settings) for n, clip in enumerate(clips, 1)),
+        clips=planned,
         created_at=utc_now(),
-        params=kind.params(settings),
+        params={**kind.params(settings), **({"skip_failed": True} if skip_failed else {})},
+        left_out=tuple(failed),
     )
 
 
@@ -84,15 +93,34 @@ def clip_of(scene: Scene, start_s: float | None = None, end_s: float | None = No
     return ReelClip(scene.video_id, start_s, end_s, scene.start_s, scene.end_s)
 
 
-def _plan_clip(view: SceneLookup, user_id: str, clip: ReelClip | str, number: int, settings: Settings) -> ReelClip:
-    if isinstance(clip, str):
-        return clip_of(view.scene(user_id, clip))
-    scene = view.scene(user_id, clip.scene_id)
-    try:
-        return clip_of(scene, clip.start_s, clip.end_s)
-    except InvalidValue as error:
-        where = f"{scene.start_s:.3f} to {scene.end_s:.3f} s"
-        raise _invalid(f"clip {number} lies outside its scene, which is now {where}", settings) from error
+def _plan_clips(
+    view: SceneLookup, user_id: str, clips: Sequence[ReelClip | str], find_video: Callable[[str], Video | None]
+) -> tuple[tuple[ReelClip, ...], list[Json]]:
+    """(all clips, as they are planned or, where that fails, as they were given; those that fail)."""
+    planned: list[ReelClip] = []
+    failed: list[Json] = []
+    for number, given in enumerate(clips, 1):
+        clip = _whole_scene(given) if isinstance(given, str) else given
+        try:
+            scene = view.scene(user_id, clip.scene_id)
+            whole = isinstance(given, str)
+            planned.append(clip_of(scene) if whole else clip_of(scene, clip.start_s, clip.end_s))
+        except SceneNotFound:
+            failed.append(gone_clip(number, clip, find_video(clip.video_id)))
+            planned.append(clip)
+        except InvalidValue:
+            video = find_video(clip.video_id)
+            title = video.title if video else None
+            failed.append(failed_clip(number, clip, "clip_outside_scene", title=title))
+            planned.append(clip)
+    return tuple(planned), failed
+
+
+def _whole_scene(scene_id: str) -> ReelClip:
+    video_id, start_ms, end_ms = parse_scene_id(scene_id)
+    if start_ms >= end_ms:
+        raise SceneNotFound(scene_id=scene_id)
+    return ReelClip(video_id, start_ms / 1000, end_ms / 1000, start_ms / 1000, end_ms / 1000)
 
 
 def _invalid(reason: str, settings: Settings) -> InvalidReel:

@@ -6,14 +6,16 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from heimdex_core.errors import Cancelled, HeimdexError, RenderFailed
+from heimdex_core.errors import Cancelled, ClipsFailed, HeimdexError, RenderCheckFailed, RenderFailed, ValidationError
 from heimdex_core.export import export_kind
+from heimdex_core.export.clips import failed_clip, find_failing, find_video, open_clips
+from heimdex_core.export.kind import ExportKind
 from heimdex_core.export.progress import work_folder
 from heimdex_core.files import disk_errors, fsync_file, fsync_folder, remove_tree, require_free_space
-from heimdex_core.media.render import RenderClip, RenderMeasure, choose_audio
+from heimdex_core.media.render import RenderClip, RenderMeasure
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
-from heimdex_core.types import Export, ExportState, ReelClip, VideoState, WorkContext, utc_now
+from heimdex_core.types import Export, ExportState, Json, WorkContext, utc_now
 
 # 720p at CRF 20 seldom needs more (about 6 Mbit/s).
 _BYTES_PER_S = 800_000
@@ -22,14 +24,17 @@ _BYTES_PER_S = 800_000
 def render(store: Store, export: Export, *, settings: Settings, context: WorkContext) -> Export:
     """Render an export and complete its record. An export that is already completed is returned as it is.
 
+    With the parameter skip_failed, clips that cannot be rendered are left out and named in the record's `left_out`.
+
     Args:
         store: the library's store.
         export: a record of `store.exports`, with its clips and encoding parameters.
         settings: time limit, free disk space, and how long the file is kept.
         context: receives the progress in seconds of the result, and can cancel the render.
 
-    Raises RenderFailed, RenderTimeout, RenderCheckFailed, DiskFull, Cancelled, VideoNotFound, UnknownName for a kind
-    that is not registered. The record then has the error, and no file is left.
+    Raises ClipsFailed, which names every clip that cannot be rendered; RenderFailed, RenderTimeout, RenderCheckFailed,
+    DiskFull, Cancelled, UnknownName for a kind that is not registered. The record then has the error, and no file is
+    left.
     """
     target = store.paths.export(export.user_id, export.export_id)
     if export.state is ExportState.COMPLETED and target.is_file():
@@ -37,8 +42,8 @@ def render(store: Store, export: Export, *, settings: Settings, context: WorkCon
     store.exports.update(export.export_id, state=ExportState.PROCESSING, error=None)
     work = work_folder(store.paths, export.export_id)
     try:
-        measured = _render_file(store, export, target, work, settings, context)
-        return _complete(store, export, target, measured, settings)
+        measured, left_out = _render_file(store, export, target, work, settings, context)
+        return _complete(store, export, target, measured, left_out, settings)
     except HeimdexError as error:
         store.exports.mark_failed(export.user_id, export.export_id, error)
         raise
@@ -55,8 +60,8 @@ def render(store: Store, export: Export, *, settings: Settings, context: WorkCon
 
 def _render_file(
     store: Store, export: Export, target: Path, work: Path, settings: Settings, context: WorkContext
-) -> RenderMeasure:
-    """Write and check the file, and move it to `target`."""
+) -> tuple[RenderMeasure, list[Json]]:
+    """Write and check the file, and move it to `target`; also returns the clips that it does not contain."""
     kind = export_kind(export.kind)
     params = {**kind.params(settings), **export.params}
     needed_bytes = round(sum(clip.duration_s for clip in export.clips) * _BYTES_PER_S)
@@ -66,8 +71,7 @@ def _render_file(
             work.mkdir(parents=True)
             require_free_space(work, needed_bytes, keep_free_bytes=settings.min_free_bytes, what="the export")
             part = work / "render.mp4"
-            clips = [_render_clip(store, export.user_id, clip) for clip in export.clips]
-            measured = kind.write(clips, part, params, settings.render_timeout_s, context)
+            measured, left_out = _write(store, export, kind, part, params, settings, context)
             context.check()
             fsync_file(part)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,10 +79,51 @@ def _render_file(
             fsync_folder(target.parent)
     except OSError as error:
         raise RenderFailed(reason=f"the file could not be written ({error.strerror or error})") from error
-    return measured
+    return measured, left_out
 
 
-def _complete(store: Store, export: Export, target: Path, measured: RenderMeasure, settings: Settings) -> Export:
+def _write(
+    store: Store, export: Export, kind: ExportKind, part: Path, params: Json, settings: Settings, context: WorkContext
+) -> tuple[RenderMeasure, list[Json]]:
+    """Write the file of all clips, or with skip_failed of those that can be rendered. Raises ClipsFailed."""
+    skip = bool(params.get("skip_failed"))
+    clips, failed = open_clips(store, export)
+    _check_failed(clips, failed, skip)
+
+    def write() -> RenderMeasure:
+        return kind.write(list(clips.values()), part, params, settings.render_timeout_s, context)
+
+    try:
+        measured = write()
+    except (RenderFailed, RenderCheckFailed, ValidationError):
+        failing = find_failing(
+            clips,
+            part.parent,
+            fps=float(params.get("fps", settings.reel_fps)),
+            timeout_s=settings.render_timeout_s,
+            is_cancelled=context.is_cancelled,
+        )
+        if not failing:
+            raise
+        for number, (problem, detail) in failing.items():
+            clip = export.clips[number - 1]
+            video = find_video(store, export.user_id, clip.video_id)
+            title = video.title if video else None
+            failed.append(failed_clip(number, clip, problem, title=title, detail=detail))
+            del clips[number]
+        _check_failed(clips, failed, skip)
+        measured = write()
+    return measured, sorted([*export.left_out, *failed], key=lambda clip: clip["number"])
+
+
+def _check_failed(clips: dict[int, RenderClip], failed: list[Json], skip: bool) -> None:
+    if failed and (not skip or not clips):
+        raise ClipsFailed(clips=sorted(failed, key=lambda clip: clip["number"]))
+
+
+def _complete(
+    store: Store, export: Export, target: Path, measured: RenderMeasure, left_out: list[Json], settings: Settings
+) -> Export:
     now = utc_now()
     try:
         return store.exports.update(
@@ -91,16 +136,9 @@ def _complete(store: Store, export: Export, target: Path, measured: RenderMeasur
             height=measured.height,
             completed_at=now,
             expires_at=now + timedelta(seconds=settings.export_ttl_s),
+            left_out=tuple(left_out),
             error=None,
         )
     except BaseException:  # nothing would ever remove a file that no record names
         target.unlink(missing_ok=True)
         raise
-
-
-def _render_clip(store: Store, user_id: str, clip: ReelClip) -> RenderClip:
-    video = store.video(user_id, clip.video_id)
-    if video.info is None or video.state is VideoState.DELETED:
-        raise RenderFailed(reason=f'the video "{video.title}" is not in the library any more')
-    path = store.paths.source(clip.video_id)
-    return RenderClip(path, video.info, clip.start_s, clip.end_s, choose_audio(video.info))

@@ -46,6 +46,8 @@ class StageCache:
         self._specs = tuple(specs)
         self._generations = generations
         self._beside = beside
+        self._with_earlier: dict[str, bool] = {}
+        """Stages whose earlier version is decided about: whether its result is used."""
 
     def needs(self, spec: StageSpec[Any]) -> tuple[StageSpec[Any], ...]:
         """The stages of this run whose results go into `spec`, in order."""
@@ -63,16 +65,36 @@ class StageCache:
 
     def _fingerprint(self, spec: StageSpec[Any], known: dict[str, str]) -> str:
         if spec.name not in known:
-            context = self._context
             needed = {one.name: self._fingerprint(one, known) for one in self.needs(spec)}
-            known[spec.name] = fingerprint(
-                spec.recorded_as or spec.name,
-                spec.version,
-                inputs={**needed, **spec.inputs(context)},
-                params={**{name: getattr(context.params, name) for name in spec.params}, **spec.own_params(context)},
-                model=spec.model(context),
-            )
+            known[spec.name] = self._own_fingerprint(spec, needed)
+            if spec.earlier is not None:
+                needed = {one.name: self._fingerprint(one, known) for one in self.needs(spec.earlier)}
+                earlier = self._own_fingerprint(spec.earlier, needed)
+                if self._earlier_holds(spec.name, known[spec.name], earlier):
+                    known[spec.name] = earlier
         return known[spec.name]
+
+    def _own_fingerprint(self, spec: StageSpec[Any], needed: Mapping[str, str]) -> str:
+        context = self._context
+        return fingerprint(
+            spec.recorded_as or spec.name,
+            spec.version,
+            inputs={**needed, **spec.inputs(context)},
+            params={**{name: getattr(context.params, name) for name in spec.params}, **spec.own_params(context)},
+            model=spec.model(context),
+        )
+
+    def _earlier_holds(self, stage: str, wanted: str, earlier: str) -> bool:
+        """Whether the video has a result under the fingerprint `earlier`, none under `wanted`, and none is asked for.
+
+        Decided once: what a run begins with, it goes on with.
+        """
+        if stage not in self._with_earlier:
+            records = [self._context.work.record_path(stage)]
+            records += [generation / RECORDS_FOLDER / f"{stage}.json" for generation in self._generations()]
+            found = {data.get("fingerprint") for data in map(read_json_object, records) if data is not None}
+            self._with_earlier[stage] = earlier in found and wanted not in found and not self._context.work.is_renewal
+        return self._with_earlier[stage]
 
     def record(self, spec: StageSpec[Any]) -> StageRecord | None:
         """What a stage left, here or with a generation, if it still holds."""

@@ -18,6 +18,7 @@ from heimdex_core.errors import StageFailed
 from heimdex_core.files import sha256_of
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.work_folder import StageRecord, WorkFolder
+from heimdex_core.media.child import ChildLimits
 from heimdex_core.models.base import Captioner, ImageTextEncoder, SpeechRecognizer, TextEncoder, Vectors
 from heimdex_core.types import Json, Space, WorkContext
 
@@ -88,6 +89,9 @@ class StageSpec(Generic[R_co]):
     """Files of vectors in the work folder, and the space of each."""
     recorded_as: str | None = None
     """The name in the fingerprint where several records belong to one stage."""
+    earlier: StageSpec[Any] | None = None
+    """The stage as an earlier version described it: its version, parameters and inputs. A result that an earlier
+    version made holds, with everything that rests on it, until somebody asks for the video to be indexed again."""
 
 
 class IngestModels(Protocol):
@@ -138,6 +142,8 @@ class StageContext:
     commit: Callable[[Any], int]
     """Stores an IngestResult (stages/commit.py); the number of the new generation."""
     cache: StageLookup = field(init=False)
+    child_limits: ChildLimits | None = None
+    """When a child process that reads foreign bytes is ended; with None such parts of stages run in this process."""
 
     @cached_property
     def supplied_sha256(self) -> str | None:

@@ -1,4 +1,7 @@
-"""PySceneDetect's detectors by name, fed frame by frame as its own SceneManager feeds them."""
+"""PySceneDetect's detectors by name, fed frame by frame as its own SceneManager feeds them.
+
+`content` with gradual transitions is content_cuts.py.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from heimdex_core.ingest.content_cuts import ContentCuts
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.settings import DetectorName
 
@@ -46,6 +50,11 @@ def make_detector(params: IngestParams) -> SceneDetector:
     return detector
 
 
+def finds_gradual_transitions(params: IngestParams) -> bool:
+    """Whether dissolves and fades are looked for; only `content` does that."""
+    return params.detector == "content" and params.gradual_transitions
+
+
 class ShotDetector:
     """Finds the cuts in frames that come one by one, in order of time; some become known only some frames later.
 
@@ -55,10 +64,18 @@ class ShotDetector:
     """
 
     def __init__(self, params: IngestParams, fps: float) -> None:
-        self._detector = make_detector(params)
         self._fps = float(fps) if fps > 0 else 25.0
+        self._detector = make_detector(params)
+        self._content: ContentCuts | None = None
+        if finds_gradual_transitions(params):
+            self._content = ContentCuts(params.content_threshold, params.min_scene_s, self._fps)
         self._last: FrameTimecode | None = None
         self._shape: tuple[int, ...] | None = None
+
+    @property
+    def delay_s(self) -> float:
+        """A cut becomes known about so long after it, besides what PySceneDetect's own filters wait."""
+        return 0.0 if self._content is None else self._content.delay_s
 
     def process(self, time_s: float, image: npt.NDArray[np.uint8]) -> list[float]:
         """The cuts that become known with a frame.
@@ -75,6 +92,8 @@ class ShotDetector:
             self._shape = image.shape
         elif image.shape != self._shape:
             image = _resized(image, self._shape)  # a stream may change its size; detectors compare like with like
+        if self._content is not None:
+            return self._content.process(time_s, image)
         # from the presentation time, not from a frame number: frame rates vary
         time = Timecode(pts=round(time_s * 1_000_000), time_base=_MICROSECOND)
         self._last = FrameTimecode(time, fps=self._fps)
@@ -82,6 +101,8 @@ class ShotDetector:
 
     def finish(self) -> list[float]:
         """The cuts that become known only at the end."""
+        if self._content is not None:
+            return self._content.finish()
         return [] if self._last is None else [float(cut.seconds) for cut in self._detector.post_process(self._last)]
 
 

@@ -19,8 +19,10 @@ class IngestParams:
     max_file_bytes: int
     max_duration_s: float
     language: str
+    audio_track: int | None
     detector: DetectorName
     content_threshold: float
+    gradual_transitions: bool
     adaptive_threshold: float
     adaptive_window: int
     adaptive_min_content: float
@@ -51,6 +53,8 @@ class IngestParams:
         for name in ("min_scene_s", "divide_min_s", "divide_max_s", "candidate_interval_s"):
             if getattr(self, name) <= 0:
                 raise InvalidValue(name=name, value=getattr(self, name), reason="it must be above 0")
+        if self.audio_track is not None and self.audio_track < 1:
+            raise InvalidValue(name="audio_track", value=self.audio_track, reason="sound tracks are counted from 1")
         if self.divide_max_s < 2 * self.divide_min_s:
             raise InvalidValue(
                 name="divide_max_s",

@@ -30,6 +30,7 @@ from heimdex_core.ingest.progress import ProgressBook
 from heimdex_core.ingest.stages import commit, preview, probe
 from heimdex_core.ingest.stages.commit import IngestResult
 from heimdex_core.ingest.work_folder import StageRecord, WorkFolder
+from heimdex_core.media.child import ChildLimits
 from heimdex_core.models.registry import ModelChoice, Models
 from heimdex_core.settings import Settings
 from heimdex_core.store.commit import CommitTarget, generation_numbers
@@ -111,6 +112,7 @@ class IngestRun:
             models=self.models,
             work=self.work,
             commit=self._commit,
+            child_limits=ChildLimits.of(self.settings),
         )
         beside = {preview.FILE: paths.preview(self.video_id)}
         self._cache = self.context.cache = StageCache(self.context, self.specs, self._generations, beside=beside)

@@ -4,6 +4,7 @@
       <stage>.json      the stage's fingerprint, its result and the files it made (with their sizes)
       progress.json     where the running stages stand
       stages.log        one JSON line for every stage that ran or was skipped
+      renewal           empty; there where somebody asked for the video to be indexed again
       <files>           what stages hand each other: audio.wav, candidates/, frames/, *.npy, preview.mp4
 
 Two branches may write at once, from threads or from processes.
@@ -23,6 +24,8 @@ import numpy as np
 from heimdex_core.files import append_json_line, disk_errors, fsync_file, read_json_object, write_json
 from heimdex_core.models.base import Vectors
 from heimdex_core.types import Json, utc_now
+
+_RENEWAL = "renewal"
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,15 @@ class WorkFolder:
         path = self.file(name)
         with disk_errors(name, path.parent, vectors.nbytes):
             np.save(path, vectors, allow_pickle=False)
+
+    def ask_for_renewal(self) -> None:
+        """From now on, until this folder goes, results of earlier versions (StageSpec.earlier) no longer hold."""
+        self.file(_RENEWAL).touch()
+
+    @property
+    def is_renewal(self) -> bool:
+        """Whether somebody asked for the video to be indexed again."""
+        return (self.path / _RENEWAL).exists()
 
     def remove(self) -> None:
         """Everything gone; nothing happens if it is already."""

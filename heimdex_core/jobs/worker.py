@@ -34,6 +34,7 @@ from heimdex_core.jobs.reconcile import (
 )
 from heimdex_core.jobs.status import StatusFile
 from heimdex_core.jobs.wake_up import WakeUpFile
+from heimdex_core.jobs.watcher import THREAD_NAME, FolderWatcher
 from heimdex_core.jobs.worker_slot import WorkerSlot, dead_slots, slot_lock, this_slot
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class _Worker:
         self._guard = CrashGuard(slot.folder / "running", self._status)
         self._client = self._database.client()
         self._wake_up = WakeUpFile(slot.folder)
+        self._watcher = FolderWatcher(library, stop)
         self._clean_up_at = 0.0
 
     def run(self) -> None:
@@ -118,10 +120,12 @@ class _Worker:
                 "queueing jobs of another version",
                 lambda: queue_old_jobs_again(self._client, self._work, own, half_done=True),
             )
+            self._watcher.start()
             while not self._stop.is_set():
                 self._stay_awake()
                 if not self._stop.is_set():
                     self._sleep()
+            self._watcher.join(_GRACE_S)
         finally:
             self._client.destroy()
         self._status.set_state("stopped")
@@ -230,8 +234,10 @@ def _end_with_parent(parent_fd: int, stop: threading.Event) -> None:
 
 
 def _end_if_threads_remain() -> None:
-    """Workflows left in the middle sit in threads of DBOS that never end; Python would wait for them."""
-    if any(thread.name.startswith("dbos-executor") for thread in threading.enumerate()):
+    """Workflows left in the middle sit in threads of DBOS that never end; Python would wait for them. The folder
+    watcher may sit in a drive that hangs.
+    """
+    if any(thread.name.startswith(("dbos-executor", THREAD_NAME)) for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
         logging.shutdown()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.export import export_kind
+from heimdex_core.export.clips import find_video
 from heimdex_core.export.plan import plan_export
 from heimdex_core.export.progress import export_context, read_export_progress
 from heimdex_core.export.render import render
@@ -28,13 +29,22 @@ class Exports:
         *,
         title: str,
         out: str | Path | None,
+        skip_failed: bool,
         queue: bool,
         progress: OnProgress | None,
     ) -> Export:
         """Plan and render a reel; see Library.reel."""
         context = self._context
-        view, kind = context.store.reader().view(), export_kind("reel")
-        planned = plan_export(view, context.user_id, clips, kind=kind, title=title, settings=context.settings)
+        planned = plan_export(
+            context.store.reader().view(),
+            context.user_id,
+            clips,
+            kind=export_kind("reel"),
+            title=title,
+            settings=context.settings,
+            find_video=lambda video_id: find_video(context.store, context.user_id, video_id),
+            skip_failed=skip_failed,
+        )
         export = self._records.create(planned)
         if queue:
             try:
@@ -51,12 +61,20 @@ class Exports:
             copy.replace(target)
         return export
 
+    def without_failed(self, export_id: str, *, queue: bool = False, progress: OnProgress | None = None) -> Export:
+        """Render the clips of a failed export again, without those that cannot be rendered."""
+        failed = self.get(export_id)
+        return self.make_reel(
+            failed.clips, title=failed.title, out=None, skip_failed=True, queue=queue, progress=progress
+        )
+
     def render(
         self, export_id: str, *, progress: OnProgress | None = None, is_cancelled: Callable[[], bool] | None = None
     ) -> Export:
         """Render a pending export in this process.
 
-        Raises RenderFailed, RenderCheckFailed, RenderTimeout, DiskFull, Cancelled; the record then has the error.
+        Raises ClipsFailed, RenderFailed, RenderCheckFailed, RenderTimeout, DiskFull, Cancelled; the record then has
+        the error.
         """
         store = self._context.store
         export = self.get(export_id)

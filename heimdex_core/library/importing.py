@@ -10,20 +10,25 @@ import hashlib
 import os
 import re
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from heimdex_core.errors import FileUnreadable, InvalidTransition
-from heimdex_core.files import disk_errors, require_free_space, sha256_of
+from heimdex_core.files import disk_errors, require_free_space, sha256_of, write_json
+from heimdex_core.formatting import two_letter_code
+from heimdex_core.ingest.work_folder import WorkFolder
 from heimdex_core.media import probe as media_probe
-from heimdex_core.media.subtitles import find_sidecar
+from heimdex_core.media.child import ChildLimits
+from heimdex_core.media.child_probe import probe_in_child
+from heimdex_core.media.subtitles import CHOICE_FILE, Sidecar, choose_file, find_sidecar, language_in_name
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
-from heimdex_core.types import Video, VideoState
+from heimdex_core.types import Json, MediaInfo, Video, VideoState
 
 _CHUNK_BYTES = 4 * 1024 * 1024
 _MAX_NAME_BYTES = 255
-_EXTENSIONS = {".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm"}
+VIDEO_EXTENSIONS = frozenset({".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm"})
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,10 @@ class IncomingFile:
     title: str | None = None
     description: str = ""
     language: str | None = None
+    audio_track: int | None = None
+    """The number of the sound track chosen by hand, from 1."""
+    subtitle_choice: Json = field(default_factory=dict)
+    """What is known of the subtitles besides their bytes: filename, language in it, notes; {} without any."""
 
 
 @dataclass(frozen=True)
@@ -51,29 +60,54 @@ class Registration:
     needs_work: bool
 
 
-def read_file(store: Store, settings: Settings, source: Path, subtitles: Path | None) -> IncomingFile:
+def read_file(
+    store: Store, settings: Settings, source: Path, subtitles: Path | None, language: str | None = None
+) -> IncomingFile:
     """Validate a file of this machine and copy it into the uploads folder.
 
-    Subtitles beside it are found when none are given. Raises a ValidationError, DiskFull; nothing is left then.
+    Subtitles beside it are found when none are given; `language` (of the speech, None or "auto" where it is not
+    known) decides between several. Raises a ValidationError, DiskFull; nothing is left then.
     """
     name = safe_filename(source.name)
-    size = media_probe.check_file(source, max_bytes=settings.max_file_bytes)
-    subtitles = subtitles or find_sidecar(source)
+    size = media_probe.check_file(source, max_bytes=settings.max_file_bytes, filename=name)
     if subtitles is not None:
         _require_readable(subtitles)
-    extension = _checked_extension(source, name, settings)
+    info = _probed(source, name, settings)
+    if subtitles is not None:
+        found = Sidecar(subtitles, language_in_name(subtitles.name, source.name))
+    else:
+        found = find_sidecar(source, _spoken(info, language, settings))
+        if found.path is not None:
+            _require_readable(found.path)
     uploads = store.paths.uploads
     uploads.mkdir(parents=True, exist_ok=True)
     require_free_space(uploads, size, keep_free_bytes=settings.min_free_bytes, what=name)
     copy, sha256 = copy_and_hash(source, uploads, what=name)
-    return IncomingFile(copy, sha256, name, extension, subtitles)
+    extension = source_extension(name, info.container)
+    choice = _choice(found, found.path.name if found.path is not None else "")
+    return IncomingFile(copy, sha256, name, extension, found.path, subtitle_choice=choice)
 
 
-def read_upload(settings: Settings, part: Path, filename: str, subtitles: Path | None) -> IncomingFile:
-    """Validate an upload that lies complete in the uploads folder. Raises a ValidationError."""
+def read_upload(
+    settings: Settings,
+    part: Path,
+    filename: str,
+    subtitles: Mapping[str, Path] | None,
+    language: str | None = None,
+) -> IncomingFile:
+    """Validate an upload that lies complete in the uploads folder. Raises a ValidationError.
+
+    `subtitles` are files by their names, one of which is used; `language` as for `read_file`.
+    """
     name = safe_filename(filename)
     media_probe.check_file(part, max_bytes=settings.max_file_bytes, filename=name)
-    return IncomingFile(part, sha256_of(part), name, _checked_extension(part, name, settings), subtitles)
+    info = _probed(part, name, settings)
+    given, chosen, found = dict(subtitles or {}), None, Sidecar(None)
+    if given:
+        chosen, found = choose_file(list(given), name, _spoken(info, language, settings))
+    used = list(given)[chosen] if chosen is not None else ""
+    incoming = IncomingFile(part, sha256_of(part), name, source_extension(name, info.container), given.get(used))
+    return replace(incoming, subtitle_choice=_choice(found, used))
 
 
 def register(store: Store, settings: Settings, user_id: str, incoming: IncomingFile) -> Registration:
@@ -94,7 +128,8 @@ def register(store: Store, settings: Settings, user_id: str, incoming: IncomingF
             return handle_duplicate(store, user_id, video, incoming)
         try:
             _place_source(store, video, incoming)
-            _place_subtitles(store, video.video_id, incoming.subtitles)
+            _place_subtitles(store, video.video_id, incoming)
+            _keep_audio_track(store, video, incoming)
             return Registration(store.set_state(video.video_id, VideoState.VALIDATING), is_new=True, needs_work=True)
         except BaseException:
             store.purge_video(video.video_id)
@@ -109,7 +144,8 @@ def handle_duplicate(store: Store, user_id: str, video: Video, incoming: Incomin
         video = store.restore_video(user_id, video.video_id)
     if store.paths.source(video.video_id, missing_ok=True) is None:
         _place_source(store, video, incoming)
-    changed = _place_subtitles(store, video.video_id, incoming.subtitles)
+    changed = _place_subtitles(store, video.video_id, incoming)
+    changed = _keep_audio_track(store, video, incoming) or changed
     known = Registration(video, is_new=False, needs_work=False)
     if video.state == VideoState.INDEXED:
         if not changed:
@@ -133,7 +169,7 @@ def safe_filename(name: str) -> str:
 
     At most 255 bytes of UTF-8, shortened before the extension.
     """
-    name = re.sub(r"[\x00-\x1f\x7f?*]", "", name)
+    name = re.sub(r"[\x00-\x1f\x7f?*]", "", _as_unicode(name))
     name = re.sub(r"[|<>:\\/]", "-", name).strip().strip(".") or "video"
     stem, dot, suffix = name.rpartition(".")
     if not dot or len(suffix.encode()) > 16:
@@ -143,10 +179,24 @@ def safe_filename(name: str) -> str:
     return f"{stem}.{suffix}" if suffix else stem
 
 
+def _as_unicode(name: str) -> str:
+    """A file name as text also where its bytes are not UTF-8; older Korean systems wrote cp949."""
+    try:
+        content = os.fsencode(name)
+    except UnicodeEncodeError:
+        content = name.encode(errors="replace")
+    for encoding in ("utf-8", "cp949"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return content.decode(errors="replace")
+
+
 def source_extension(filename: str, container: str) -> str:
     """The extension to keep a source under: its own where that is a known one, else by its container."""
     own = Path(filename).suffix.lower()
-    if own in _EXTENSIONS:
+    if own in VIDEO_EXTENSIONS:
         return own
     for part, extension in (("mp4", ".mp4"), ("mov", ".mov"), ("webm", ".webm"), ("matroska", ".mkv"), ("avi", ".avi")):
         if part in container:
@@ -154,16 +204,26 @@ def source_extension(filename: str, container: str) -> str:
     return ".mp4"
 
 
-def _checked_extension(path: Path, name: str, settings: Settings) -> str:
-    """Refuse what cannot be a video before anything is copied; else the extension to keep it under."""
-    info = media_probe.probe(
+def _probed(path: Path, name: str, settings: Settings) -> MediaInfo:
+    """What the header says. Refuses what cannot be a video before anything is copied."""
+    return probe_in_child(
         path,
+        limits=ChildLimits.of(settings),
         max_bytes=settings.max_file_bytes,
         max_duration_s=settings.max_duration_s,
         filename=name,
         measure=False,
     )
-    return source_extension(name, info.container)
+
+
+def _spoken(info: MediaInfo, language: str | None, settings: Settings) -> str | None:
+    """The language of the speech: the one asked for, else that of the sound track; None where neither is known."""
+    asked = language or settings.language
+    if asked != "auto":
+        return asked
+    chosen = info.sound.stream_index if info.sound is not None else None
+    tracks = [t for t in info.audio_tracks if t.stream_index == chosen] or list(info.audio_tracks[:1])
+    return two_letter_code(tracks[0].language) if tracks else None
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -205,15 +265,37 @@ def _place_source(store: Store, video: Video, incoming: IncomingFile) -> None:
     incoming.path.replace(store.paths.new_source(video.video_id, incoming.extension))
 
 
-def _place_subtitles(store: Store, video_id: str, subtitles: Path | None) -> bool:
-    """Keep `subtitles` beside the source; True if that changed anything."""
-    if subtitles is None:
+def _keep_audio_track(store: Store, video: Video, incoming: IncomingFile) -> bool:
+    """Keep a track chosen by hand with the video; True if it is another one than before."""
+    if incoming.audio_track is None or video.params.get("audio_track") == incoming.audio_track:
         return False
-    content = subtitles.read_bytes()
+    store.set_params(video.video_id, params={**video.params, "audio_track": incoming.audio_track})
+    WorkFolder(store.paths.work(video.video_id)).ask_for_renewal()
+    return True
+
+
+def _choice(found: Sidecar, filename: str) -> Json:
+    if not filename and not found.notes:
+        return {}
+    return {"filename": filename, "language": found.language, "notes": list(found.notes)}
+
+
+def _place_subtitles(store: Store, video_id: str, incoming: IncomingFile) -> bool:
+    """Keep the subtitles beside the source, with what is known of them; True if that changed the subtitles."""
+    choice_file = store.paths.video(video_id) / CHOICE_FILE
+    if incoming.subtitles is None:
+        if incoming.subtitle_choice and not choice_file.exists() and store.paths.subtitles(video_id) is None:
+            write_json(choice_file, incoming.subtitle_choice)
+        return False
+    content = incoming.subtitles.read_bytes()
     existing = store.paths.subtitles(video_id)
     if existing is not None and existing.read_bytes() == content:
         return False
     if existing is not None:
         existing.unlink()
-    store.paths.new_subtitles(video_id, subtitles.suffix.lower()).write_bytes(content)
+    store.paths.new_subtitles(video_id, incoming.subtitles.suffix.lower()).write_bytes(content)
+    if incoming.subtitle_choice:
+        write_json(choice_file, incoming.subtitle_choice)
+    else:
+        choice_file.unlink(missing_ok=True)
     return True

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import Cancelled
+from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.progress import read_progress
 from heimdex_core.library import importing
 from heimdex_core.library.context import LibraryContext, OnProgress, WorkQueue, open_context
@@ -15,6 +17,7 @@ from heimdex_core.library.diagnostics import examine
 from heimdex_core.library.exports import Exports
 from heimdex_core.library.maintenance import clean_up
 from heimdex_core.library.model_sets import LibraryModelSets
+from heimdex_core.library.watching import WatchedFolders
 from heimdex_core.library.work import LibraryWork
 from heimdex_core.models.registry import Models, Purpose
 from heimdex_core.search.searcher import Searcher
@@ -46,6 +49,7 @@ class Library:
     Attributes:
         exports: what was rendered (`reel` makes one).
         model_sets: the models that the library is indexed with, and moving to others.
+        watched: folders whose new videos the worker adds.
         work: what the queue and the worker need.
     """
 
@@ -56,6 +60,7 @@ class Library:
         self.exports = Exports(context)
         self.model_sets = LibraryModelSets(context)
         self.work = LibraryWork(context)
+        self.watched = WatchedFolders(context, self.work)
         self._context = context
         self._store = context.store
         self._searcher = Searcher(self._store.reader(), context.models.of, self.settings, log=self._store.log_search)
@@ -140,6 +145,7 @@ class Library:
         description: str = "",
         subtitles: str | Path | None = None,
         language: str | None = None,
+        audio_track: int | None = None,
         queue: bool = False,
         progress: OnProgress | None = None,
     ) -> Video:
@@ -148,8 +154,10 @@ class Library:
         Args:
             path: the file; it is only read.
             title: default the file's name without its extension; at most HEIMDEX_MAX_TITLE_CHARS are kept.
-            subtitles: an .srt or .vtt file; default the one beside the video under the same name.
+            subtitles: a subtitle file in any of the formats of docs/subtitles.md; default the one beside the video.
             language: of the speech, an ISO 639-1 code or "auto"; default HEIMDEX_LANGUAGE.
+            audio_track: the number of the sound track to use, from 1; default chosen by flags, titles and loudness.
+                Kept with the video; where the file does not have it, the video has a note.
             queue: leave the work to the worker and return at once.
             progress: called with StageProgress at most four times a second.
 
@@ -157,8 +165,10 @@ class Library:
         JobsUnavailable, StageFailed.
         """
         given = Path(subtitles).expanduser() if subtitles is not None else None
-        incoming = importing.read_file(self._store, self.settings, Path(path).expanduser(), given)
-        incoming = replace(incoming, title=title, description=description, language=language)
+        if audio_track is not None:
+            IngestParams.from_settings(self.settings, audio_track=audio_track)  # refuses what cannot be
+        incoming = importing.read_file(self._store, self.settings, Path(path).expanduser(), given, language)
+        incoming = replace(incoming, title=title, description=description, language=language, audio_track=audio_track)
         return self.work.import_file(incoming, queue=queue, progress=progress)
 
     def add_upload(
@@ -168,14 +178,17 @@ class Library:
         *,
         title: str | None = None,
         description: str = "",
-        subtitles: Path | None = None,
+        subtitles: Mapping[str, Path] | None = None,
         language: str | None = None,
         queue: bool = True,
         progress: OnProgress | None = None,
     ) -> Video:
-        """Take over `part`, a complete file in `uploads_folder`; it is moved or removed. Otherwise as `add`."""
+        """Take over `part`, a complete file in `uploads_folder`; it is moved or removed. Otherwise as `add`.
+
+        `subtitles` are files by the names that people know them by; the one that fits best is used.
+        """
         try:
-            incoming = importing.read_upload(self.settings, part, filename, subtitles)
+            incoming = importing.read_upload(self.settings, part, filename, subtitles, language)
             incoming = replace(incoming, title=title, description=description, language=language)
             return self.work.import_file(incoming, queue=queue, progress=progress)
         finally:
@@ -265,7 +278,9 @@ class Library:
         queue: bool = False,
         progress: OnProgress | None = None,
     ) -> Video:
-        """Index one video again; only stages whose inputs changed are run, and it stays searchable meanwhile.
+        """Index one video again; it stays searchable meanwhile.
+
+        Only stages whose inputs changed are run, and those that an earlier version of the software did differently.
 
         Args:
             language: of its speech, an ISO 639-1 code, or "auto" to detect it. Kept with the video.
@@ -319,9 +334,11 @@ class Library:
         """The vector spaces that a search can use now, by role ("text", "vision", ...; extra ones by their name)."""
         return dict(self._view().spaces)
 
-    def warm(self) -> None:
-        """Load what a first search needs, in the background."""
-        self._context.models.of(self._view().set_id).warm(("text", "vision"))
+    def warm(self) -> threading.Thread:
+        """Load what a first search needs, in a background thread, which is returned."""
+        thread = threading.Thread(target=self._searcher.warm, args=(self.user_id,), name="warm-models", daemon=True)
+        thread.start()
+        return thread
 
     def sql(self, query: str, params: Sequence[Any] = ()) -> pd.DataFrame:
         """One reading statement over copies of the person's rows; `show tables` lists the tables. Raises InvalidSql."""
@@ -338,6 +355,7 @@ class Library:
         *,
         title: str = "",
         out: str | Path | None = None,
+        skip_failed: bool = False,
         queue: bool = False,
         progress: OnProgress | None = None,
     ) -> Export:
@@ -347,11 +365,15 @@ class Library:
             clips: 1 to HEIMDEX_MAX_REEL_SCENES; a clip is cut to its scene as it is now.
             title: at most HEIMDEX_MAX_TITLE_CHARS characters.
             out: also copy the file there.
+            skip_failed: leave out clips that cannot be rendered; `left_out` of the export names them.
             queue: leave the rendering to the worker.
 
-        Raises InvalidReel, SceneNotFound, RenderFailed, RenderCheckFailed, RenderTimeout, DiskFull.
+        Raises ClipsFailed, which names the clips that cannot be rendered; InvalidReel, SceneNotFound, RenderFailed,
+        RenderCheckFailed, RenderTimeout, DiskFull.
         """
-        return self.exports.make_reel(clips, title=title, out=out, queue=queue, progress=progress)
+        return self.exports.make_reel(
+            clips, title=title, out=out, skip_failed=skip_failed, queue=queue, progress=progress
+        )
 
     def tray(self) -> Reel:
         """The scenes picked so far; they survive searches, pages and restarts."""

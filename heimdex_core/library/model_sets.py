@@ -15,7 +15,6 @@ from heimdex_core.library.migration import (
     run_here,
     write_waiting,
 )
-from heimdex_core.models.profiles import CUSTOM
 from heimdex_core.models.registry import ModelChoice, Models, choose_profile
 from heimdex_core.types import ModelSet
 
@@ -81,8 +80,8 @@ class LibraryModelSets:
         choice = self._chosen(now, profile, named)
         extra = [*(now.extra if profile is None or keep_spaces else ()), *add_spaces]
         if keep_spaces:
-            extra += [f"{kind}={now.spec(kind)}" for kind in ("text", "vision") if now.spec(kind) != choice.spec(kind)]
-        first = {f"{kind}={choice.spec(kind)}" for kind in ("text", "vision")}
+            extra += [f"{kind}={spec}" for kind, spec in now.searched]
+        first = {f"{kind}={spec}" for kind, spec in choice.searched}
         choice = replace(choice, extra=tuple(one for one in dict.fromkeys(extra) if one not in first))
         choice = self._without(choice, drop_spaces)
         spaces = Models(choice, self._context.settings).spaces
@@ -137,9 +136,7 @@ class LibraryModelSets:
         if profile is not None:
             given = {kind: spec for kind, spec in named.items() if spec}
             return choose_profile(profile, self._context.settings, **given)
-        whole = {**now.to_dict(), **{kind: spec for kind, spec in named.items() if spec is not None}}
-        choice = ModelChoice.from_dict(whole)
-        return choice if choice == now else replace(choice, name=CUSTOM, reason="models_by_name")
+        return now.with_models(**{kind: spec for kind, spec in named.items() if spec is not None})
 
     # --- extra spaces -----------------------------------------------------------------------------
 

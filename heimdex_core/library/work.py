@@ -11,6 +11,7 @@ from typing import Any, Literal
 from heimdex_core.errors import ExportNotFound, HeimdexError, JobsUnavailable, ValidationError, VideoNotFound
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.pipeline import IngestRun
+from heimdex_core.ingest.work_folder import WorkFolder
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.importing import IncomingFile, register
 from heimdex_core.library.migration import mark_migration_failed
@@ -59,6 +60,9 @@ class LibraryWork:
                 # A file that cannot be used leaves no trace; other failures stay, to be retried.
                 self._store.purge_video(registered.video.video_id)
             raise
+        except HeimdexError as error:
+            error.video_id = registered.video.video_id
+            raise
 
     def start_ingest(self, video: Video, *, queue: bool, progress: OnProgress | None) -> Video:
         """Have a video's stages run: by the worker with `queue`, else in this process."""
@@ -87,6 +91,7 @@ class LibraryWork:
             own = {name: value for name, value in {**video.params, **params}.items() if value is not None}
             IngestParams.from_settings(self._context.settings, **own)  # refuses what cannot be
         video = self._store.set_params(video_id, params=own, language=language)
+        WorkFolder(self._store.paths.work(video_id)).ask_for_renewal()
         if video.state == VideoState.INDEXED:
             self._store.set_state(video_id, VideoState.PROCESSING)
         elif video.state == VideoState.FAILED:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,12 @@ _AUDIO_FORMATS = ("flac", "mp3", "wav", "ogg", "aac", "aiff", "w64", "caf")
 # so libav does not even probe for them.
 _OPTIONS = {"format_whitelist": ",".join((*VIDEO_FORMATS, *_AUDIO_FORMATS)), "protocol_whitelist": "file"}
 
+# A clock starts again where it comes to within _RESTART_S of its beginning after packets that were twice as far from
+# it. Frames that are shown in another order than they are stored are not so far apart; single damaged times are not
+# counted.
+_RESTART_S, _RESTART_PACKETS = 1.0, 5
 # Limits the time that a hostile gigabyte of empty boxes can cost.
-_MAX_BOXES = 200_000
+_MAX_BOXES, _MAX_EDITS = 200_000, 10_000
 _MOV_FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp", b"moof"}
 _EBML_MAGIC = b"\x1aE\xdf\xa3"
 
@@ -71,16 +76,64 @@ def video_streams(container: InputContainer) -> list[VideoStream]:
 
 
 def read_packets(
-    container: InputContainer, *streams: Any, on_error: Callable[[], None] = lambda: None
+    container: InputContainer,
+    *streams: Any,
+    on_error: Callable[[], None] = lambda: None,
+    on_restart: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Any]:
     """Packets of `streams` (of all streams when none is given), up to the end or to where the container breaks.
 
-    `on_error` is called when it breaks; no exception is raised.
+    Where the clock of a Matroska file starts again, because recordings were joined or a recorder was stopped and
+    started, times go on from the end of what came before: read such a file from its beginning. `on_error` is called
+    when the container breaks, `on_restart` with how often the clock has started again; no exception is raised.
     """
+    clock = _Clock(on_restart) if "matroska" in container.format.name else None
     try:
-        yield from container.demux(*streams)
+        for packet in container.demux(*streams):
+            if clock is not None and packet.size:
+                clock.go_on(packet)
+            yield packet
     except av.error.FFmpegError:
         on_error()
+
+
+class _Clock:
+    """Makes the times of packets go on where they start again from the beginning."""
+
+    def __init__(self, on_restart: Callable[[int], None]) -> None:
+        self._on_restart = on_restart
+        self._offset_s = 0.0
+        self._end_s = 0.0
+        """Where the current part ends, by its own clock."""
+        self._parts: list[tuple[float, float]] = []
+        """The offset and the end of the parts before."""
+        self._later: Counter[int] = Counter()
+        """By stream index: how many packets of the current part come long after its start."""
+
+    def go_on(self, packet: Any) -> None:
+        """Move the times of the next packet by the length of the parts before."""
+        if packet.pts is None:
+            return
+        index, time_s = packet.stream.index, float(packet.pts * packet.time_base)
+        since_start_s = time_s - float((packet.stream.start_time or 0) * packet.time_base)
+        if self._parts and abs(time_s - self._parts[-1][1]) < _RESTART_S < time_s - self._end_s:
+            # only single times were damaged: the clock goes on where it was
+            self._offset_s, self._end_s = self._parts.pop()
+            self._on_restart(len(self._parts))
+        if since_start_s > 2 * _RESTART_S:
+            self._later[index] += 1
+        elif since_start_s < _RESTART_S and self._later[index] >= _RESTART_PACKETS:
+            self._parts.append((self._offset_s, self._end_s))
+            self._on_restart(len(self._parts))
+            self._offset_s += self._end_s - time_s
+            self._end_s = 0.0
+            self._later.clear()
+        self._end_s = max(self._end_s, time_s + float((packet.duration or 0) * packet.time_base))
+        if self._offset_s:
+            moved = round(self._offset_s / packet.time_base)
+            packet.pts += moved
+            if packet.dts is not None:
+                packet.dts += moved
 
 
 # --- structure ------------------------------------------------------------------------------------
@@ -101,6 +154,12 @@ class Structure:
     """True for an MP4 or MOV without its moov box."""
     fragmented: bool = False
     """True for an MP4 or MOV of movie fragments."""
+    files: int = 1
+    """How many whole files follow one another in these bytes. Players read the first one."""
+    rearranged: bool = False
+    """True for an MP4 or MOV with an edit list of several parts."""
+    edit_speed: bool = False
+    """True where an edit list asks for another speed, which libav does not follow."""
 
     @property
     def missing_bytes(self) -> int:
@@ -155,14 +214,48 @@ def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, i
 def _mov(file: BinaryIO, size: int) -> Structure:
     claimed: float | None = None
     found_index = fragmented = False
-    expected = 0
+    edits: list[list[tuple[int, float]]] = []
+    expected = types = files = 0
     for name, body, end in _boxes(file, 0, size):
         expected = max(expected, end)
-        if name == b"moov":
-            found_index = end <= size
+        types += name == b"ftyp"
+        if name == b"moov" and files:
+            files = min(files + 1, types)
+        elif name == b"moov":
+            found_index, files = end <= size, 1
             claimed, fragmented = _moov_claim(file, body, min(end, size))
+            edits = list(_edit_lists(file, body, min(end, size)))
         fragmented = fragmented or name == b"moof"
-    return Structure("mov", size, claimed, expected or None, not found_index and not fragmented, fragmented)
+    return Structure(
+        "mov",
+        size,
+        claimed,
+        expected or None,
+        missing_index=not found_index and not fragmented,
+        fragmented=fragmented,
+        files=max(1, files),
+        rearranged=any(len(parts) > 1 for parts in edits),
+        edit_speed=any(speed != 1 for parts in edits for _, speed in parts),
+    )
+
+
+def _edit_lists(file: BinaryIO, start: int, end: int) -> Iterator[list[tuple[int, float]]]:
+    """[(media time, speed), ...] of every track's edit list, without empty edits."""
+    for trak in _named(file, start, end, b"trak"):
+        for edts in _named(file, *trak, b"edts"):
+            for body, _ in _named(file, *edts, b"elst"):
+                file.seek(body)
+                version, count = struct.unpack(">B3xI", file.read(8))
+                layout = struct.Struct(">Qqi" if version else ">Iii")
+                entries = (layout.unpack(file.read(layout.size)) for _ in range(min(count, _MAX_EDITS)))
+                yield [(time, speed / 65536) for _, time, speed in entries if time >= 0]
+
+
+def _named(file: BinaryIO, start: int, end: int, wanted: bytes) -> Iterator[tuple[int, int]]:
+    """(body start, end) of the boxes of one name in [start, end)."""
+    for name, body, stop in list(_boxes(file, start, end)):
+        if name == wanted:
+            yield body, min(stop, end)
 
 
 def _moov_claim(file: BinaryIO, start: int, end: int) -> tuple[float | None, bool]:
@@ -232,8 +325,12 @@ def _elements(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, 
 def _matroska(file: BinaryIO, size: int) -> Structure:
     expected: int | None = None
     claimed: float | None = None
+    files = 0
     for identity, body, end in _elements(file, 0, size):
         if identity != _SEGMENT:
+            continue
+        files += 1
+        if files > 1:
             continue
         expected = end
         for inner, inner_body, inner_end in _elements(file, body, min(end or size, size)):
@@ -241,8 +338,7 @@ def _matroska(file: BinaryIO, size: int) -> Structure:
                 break
             if inner == _INFO and inner_end is not None:
                 claimed = _matroska_claim(file, inner_body, min(inner_end, size))
-        break
-    return Structure("matroska", size, claimed, expected)
+    return Structure("matroska", size, claimed, expected, files=max(1, files))
 
 
 def _matroska_claim(file: BinaryIO, start: int, end: int) -> float | None:
@@ -265,12 +361,13 @@ def _matroska_claim(file: BinaryIO, start: int, end: int) -> float | None:
 
 def _avi(file: BinaryIO, size: int) -> Structure:
     """The longer of the durations in the main and the stream header; the size is that of all RIFF chunks."""
-    expected = at = riffs = 0
+    expected = at = riffs = files = 0
     while at + 12 <= size and riffs < _MAX_BOXES:
         file.seek(at)
-        name, length = struct.unpack("<4sI", file.read(8))
+        name, length, kind = struct.unpack("<4sI4s", file.read(12))
         if name != b"RIFF":
             break
+        files += kind == b"AVI "  # further parts of one file are of the kind "AVIX"
         at += 8 + length + (length & 1)
         expected = at
         riffs += 1
@@ -278,7 +375,7 @@ def _avi(file: BinaryIO, size: int) -> Structure:
     header = file.read(min(size, 1 << 16))
     claims = [0.0]
     main = header.find(b"avih")
-    if main >= 0 and riffs == 1:  # with several RIFF chunks it covers only the first
+    if main >= 0 and (riffs == 1 or files > 1):  # with several RIFF chunks it covers only the first
         frame_us, _, _, _, frames = struct.unpack_from("<IIIII", header, main + 8)
         claims.append(frame_us * frames / 1e6)
     video = header.find(b"strh\x38\x00\x00\x00vids")
@@ -287,4 +384,4 @@ def _avi(file: BinaryIO, size: int) -> Structure:
         claims.append(frames * scale / rate if rate else 0.0)
     # a RIFF chunk of size 0 is a recording that was never closed
     known = expected > 12
-    return Structure("avi", size, max(claims) or None, expected if known else None)
+    return Structure("avi", size, max(claims) or None, expected if known else None, files=max(1, files))

@@ -4,34 +4,30 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
-from av.codec.context import ThreadType
-from av.container import InputContainer
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
-from av.video.stream import VideoStream
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 from heimdex_core.errors import UndecodableVideo
-from heimdex_core.media.containers import open_media, read_packets
+from heimdex_core.media.colour import MATRIX_CODES, Scale, deinterlace_filters, is_plain, picture_filters
+from heimdex_core.media.filtering import FilterGraph
 from heimdex_core.media.images import Image
-from heimdex_core.types import MediaInfo
-
-OnDamage = Callable[[float], None]
-"""Called with the time in seconds of a frame that cannot be decoded."""
+from heimdex_core.media.raw_frames import SAME_TIME_S, OnDamage, raw_frames
+from heimdex_core.media.treatment import treatment_of
+from heimdex_core.types import MediaInfo, PictureTreatment
 
 _EXACT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_EXACT_FLAGS = "area+accurate_rnd+full_chroma_int"
 
-# Two frames are never closer than this; broken files repeat times or step back.
-_MIN_STEP_S = 0.0005
-_SAME_TIME_S = 0.001
-# Limits the packets remembered while nothing is damaged; no codec delays a frame by as many.
-_MAX_WAITING = 256
+
+OnChange = Callable[[float, Literal["size", "colours"]], None]
+"""Called with the time in seconds of a frame whose coded size or colour tags differ from those of the one before."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +61,16 @@ def frames(
 
     Raises UndecodableVideo if no frame of the whole file can be decoded, FileUnreadable, NotAVideo.
     """
-    scaler = _Scaler(info, max_side_px=max_side_px)
-    for time_s, frame in _raw_frames(path, info, start_s, threads, on_damage):
+    treatment = treatment_of(path, info)
+    scaler = _Scaler(info, treatment, max_side_px=max_side_px)
+    for time_s, frame in deinterlaced(raw_frames(path, info, start_s, threads, on_damage), treatment):
         if end_s is not None and time_s >= end_s:
             return
-        yield Frame(time_s, scaler.convert(frame))
+        try:
+            yield Frame(time_s, scaler.convert(frame))
+        except UnusableFrame:
+            if on_damage is not None:
+                on_damage(time_s)
 
 
 def frame_at(path: Path, info: MediaInfo, time_s: float, *, max_side_px: int | None = None) -> Frame:
@@ -77,14 +78,18 @@ def frame_at(path: Path, info: MediaInfo, time_s: float, *, max_side_px: int | N
 
     `max_side_px` as for `frames`. Raises UndecodableVideo, FileUnreadable, NotAVideo.
     """
+    treatment = treatment_of(path, info)
     shown: tuple[float, VideoFrame] | None = None
-    for found in _raw_frames(path, info, max(0.0, time_s), 0, None, lead_in=True):
-        if shown is not None and found[0] > time_s + _SAME_TIME_S:
+    for found in deinterlaced(raw_frames(path, info, max(0.0, time_s), 0, None, lead_in=True), treatment):
+        if shown is not None and found[0] > time_s + SAME_TIME_S:
             break
         shown = found
     if shown is None:
         raise UndecodableVideo(filename=path.name, reason=f"no frame can be decoded at {time_s:.1f} s")
-    return Frame(shown[0], _Scaler(info, max_side_px=max_side_px).convert(shown[1]))
+    try:
+        return Frame(shown[0], _Scaler(info, treatment, max_side_px=max_side_px).convert(shown[1]))
+    except UnusableFrame as error:
+        raise UndecodableVideo(filename=path.name, reason=f"its frame at {time_s:.1f} s cannot be shown") from error
 
 
 def two_size_frames(
@@ -97,6 +102,7 @@ def two_size_frames(
     detect_interpolation: Interpolation = Interpolation.AREA,
     threads: int = 0,
     on_damage: OnDamage | None = None,
+    on_change: OnChange | None = None,
 ) -> Iterator[tuple[float, Image, Image | None]]:
     """One decoding pass for shot detection and keyframes: (time_s, small BGR, RGB candidate or None) of every frame.
 
@@ -106,16 +112,28 @@ def two_size_frames(
         max_side_px: limit of the candidate's longer side.
         want_candidate: called with the time of each intact frame, in order; whether a candidate is needed.
         detect_interpolation: how the small image is scaled.
+        on_change: called with the time of each frame that is not like the one before.
 
     Raises UndecodableVideo, FileUnreadable, NotAVideo.
     """
-    small = _Scaler(info, width_px=detect_width_px, pixels="bgr24", interpolation=detect_interpolation)
-    large = _Scaler(info, max_side_px=max_side_px)
-    for time_s, frame in _raw_frames(path, info, 0.0, threads, on_damage):
+    treatment = treatment_of(path, info)
+    small = _Scaler(info, treatment, width_px=detect_width_px, pixels="bgr24", interpolation=detect_interpolation)
+    large = _Scaler(info, treatment, max_side_px=max_side_px)
+    likeness: tuple[object, ...] | None = None
+    for time_s, frame in deinterlaced(raw_frames(path, info, 0.0, threads, on_damage), treatment):
+        size, colours = (frame.width, frame.height), (frame.colorspace, frame.color_range, frame.color_trc)
+        if on_change is not None and likeness not in (None, (size, colours)):
+            on_change(time_s, "size" if likeness[0] != size else "colours")
+        likeness = (size, colours)
         # Players show a frame that was predicted from a damaged one, but it should not represent a scene.
         wanted = not frame.is_corrupt and want_candidate(time_s)
-        candidate = large.convert(frame) if wanted else None
-        yield time_s, small.convert(frame), candidate
+        try:
+            found = time_s, small.convert(frame), large.convert(frame) if wanted else None
+        except UnusableFrame:
+            if on_damage is not None:
+                on_damage(time_s)
+            continue
+        yield found
 
 
 def fit_size(info: MediaInfo, *, max_side_px: int | None = None, width_px: int | None = None) -> tuple[int, int]:
@@ -138,6 +156,16 @@ class Orientation:
     transpose: bool = False
     mirror_x: bool = False
     mirror_y: bool = False
+
+    @staticmethod
+    def of(info: MediaInfo) -> Orientation:
+        """How the frames of a file are turned, by what was found in it."""
+        mirrored = "mirrored" in info.notes
+        if info.rotation_deg in (90, 270):
+            clockwise = info.rotation_deg == 90
+            return Orientation(True, clockwise, clockwise == mirrored)
+        upside_down = info.rotation_deg == 180
+        return Orientation(False, upside_down != mirrored, upside_down)
 
     @property
     def rotation_deg(self) -> int:
@@ -181,15 +209,17 @@ def orientation_of(frame: VideoFrame) -> Orientation:
 
 
 class _Scaler:
-    """Scales and converts in one step inside libswscale, then turns the smaller result.
+    """Scales and converts frames to the size and the colours that are shown, then turns the smaller result.
 
     One object per size: its context is kept between frames, which a plain VideoFrame.reformat throws away. All frames
-    are turned as the first one asks for.
+    are turned as the first one asks for. A frame of another coded size than the first keeps its shape: it is fitted
+    into the picture and centred on black.
     """
 
     def __init__(
         self,
         info: MediaInfo,
+        treatment: PictureTreatment,
         *,
         max_side_px: int | None = None,
         width_px: int | None = None,
@@ -197,150 +227,70 @@ class _Scaler:
         interpolation: Interpolation = _EXACT,
     ) -> None:
         self._shown_size = fit_size(info, max_side_px=max_side_px, width_px=width_px)
+        self._coded_size = (info.coded_width, info.coded_height)
+        self._treatment = treatment
         self._orientation: Orientation | None = None
         self._pixels = pixels
         self._interpolation = interpolation
         self._reformatter = VideoReformatter()
+        self._graphs: dict[bool, FilterGraph] = {}
 
     def convert(self, frame: VideoFrame) -> Image:
+        """The shown image. Raises UnusableFrame where libav cannot convert the frame."""
         if self._orientation is None:
             self._orientation = orientation_of(frame)
-        width, height = self._shown_size[::-1] if self._orientation.transpose else self._shown_size
-        # Every player takes HD for BT.709 where the file does not say (2: unspecified).
-        unspecified_hd = frame.colorspace == 2 and max(frame.width, frame.height) >= 1280
+        fit = (frame.width, frame.height) != self._coded_size
+        try:
+            is_usual = is_plain(self._treatment) and not fit
+            image = self._reformatted(frame) if is_usual else self._filtered(frame, fit)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise UnusableFrame(str(error)) from error
+        return self._orientation.apply(image)
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        """(width, height) before the image is turned."""
+        turned = self._orientation is not None and self._orientation.transpose
+        return self._shown_size[::-1] if turned else self._shown_size
+
+    def _reformatted(self, frame: VideoFrame) -> Image:
+        """The same as `_filtered` does, without the cost of a graph."""
         converted = self._reformatter.reformat(
             frame,
-            width,
-            height,
+            *self._size,
             self._pixels,
-            src_colorspace=Colorspace.ITU709 if unspecified_hd else frame.colorspace,
-            src_color_range=frame.color_range,
+            src_colorspace=MATRIX_CODES[self._treatment.matrix],
+            src_color_range=ColorRange.JPEG if self._treatment.full_range else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
             interpolation=self._interpolation,
             threads=1,  # more cost more than they gain at these sizes
         )
         image: Any = converted.to_ndarray()
-        return self._orientation.apply(image)
+        return image
+
+    def _filtered(self, frame: VideoFrame, fit: bool) -> Image:
+        if fit not in self._graphs:
+            flags = "neighbor" if self._interpolation == Interpolation.POINT else _EXACT_FLAGS
+            scale = Scale(*self._size, flags=flags, fit=fit)
+            self._graphs[fit] = FilterGraph(picture_filters(self._treatment, scale, {"pix_fmts": self._pixels}))
+        image: Any = self._graphs[fit].feed(frame)[-1].to_ndarray()
+        return image
 
 
-# --- decoding -------------------------------------------------------------------------------------
+class UnusableFrame(Exception):
+    """A decoded frame that libav cannot convert. Never leaves this module."""
 
 
-def _raw_frames(
-    path: Path,
-    info: MediaInfo,
-    start_s: float,
-    threads: int,
-    on_damage: OnDamage | None,
-    *,
-    lead_in: bool = False,
+def deinterlaced(
+    found: Iterator[tuple[float, VideoFrame]], treatment: PictureTreatment
 ) -> Iterator[tuple[float, VideoFrame]]:
-    """(time_s, frame) from `start_s` on; with `lead_in` from the nearest earlier keyframe on."""
-    for seek in (True, False) if start_s - info.first_frame_s > _SAME_TIME_S else (False,):
-        with open_media(path) as container:
-            decoder = _Decoder(container, info, threads, on_damage)
-            if seek and not decoder.seek(start_s):
-                continue
-            decoded = decoder.frames()
-            found = next(decoded, None)
-            if seek and (found is None or found[0] > start_s + _SAME_TIME_S):
-                continue  # a poor or missing index: the file is read from its beginning instead
-            if found is None:
-                raise UndecodableVideo(filename=path.name, reason="none of its frames can be decoded")
-            while found is not None:
-                if lead_in or found[0] >= start_s - _SAME_TIME_S:
-                    yield found
-                found = next(decoded, None)
-            return
-
-
-@dataclass
-class _LostFrames:
-    """Finds out which frames were lost.
-
-    A decoder with frame threads reports an error some packets later, so the time of the error is wrong. Frames come
-    out in order of time: once one has come out, every earlier packet that has not is lost. Some packets never become
-    a frame (the hidden frames of VP8), so no more are counted as lost than there were errors.
-    """
-
-    on_damage: OnDamage | None
-    waiting: deque[float] = field(default_factory=deque)
-    errors: int = 0
-
-    def came_out(self, time_s: float) -> None:
-        for n, waiting_s in enumerate(self.waiting):
-            if abs(waiting_s - time_s) <= _SAME_TIME_S / 2:
-                del self.waiting[n]
-                break
-        if not self.errors:
-            while len(self.waiting) > _MAX_WAITING:
-                self.waiting.popleft()
-            return
-        self._report(sorted(t for t in self.waiting if t < time_s - _SAME_TIME_S))
-        self.waiting = deque(t for t in self.waiting if t >= time_s - _SAME_TIME_S)
-
-    def finish(self) -> None:
-        if self.errors:
-            self._report(sorted(self.waiting))
-
-    def _report(self, lost: list[float]) -> None:
-        # the latest of them: an error is not about a hidden frame of long ago
-        for time_s in lost[-self.errors :]:
-            if self.on_damage is not None:
-                self.on_damage(time_s)
-        self.errors -= min(self.errors, len(lost))
-
-
-class _Decoder:
-    """Reads one video stream of an open container."""
-
-    def __init__(self, container: InputContainer, info: MediaInfo, threads: int, on_damage: OnDamage | None) -> None:
-        stream = container.streams[info.video_stream_index]
-        if not isinstance(stream, VideoStream):
-            raise UndecodableVideo(filename=container.name, reason="the file is not the one that was probed")
-        stream.thread_type = ThreadType.AUTO
-        stream.codec_context.thread_count = threads
-        self._container, self._stream, self._info = container, stream, info
-        self._lost = _LostFrames(on_damage)
-        self._last_s: float | None = None
-
-    def seek(self, time_s: float) -> bool:
-        unit = self._stream.time_base
-        if unit is None:
-            return False
-        try:
-            self._container.seek(int((time_s + self._info.origin_s) / unit), stream=self._stream, backward=True)
-        except av.error.FFmpegError:
-            return False
-        return True
-
-    def frames(self) -> Iterator[tuple[float, VideoFrame]]:
-        """(time_s, frame), times strictly rising; damaged packets are skipped."""
-        for packet in read_packets(self._container, self._stream):
-            for frame in self._decode(packet):
-                yield self._time_s(frame), frame
-        self._lost.finish()
-
-    def _decode(self, packet: Any) -> list[VideoFrame]:
-        stamp = packet.pts if packet.pts is not None else packet.dts
-        if packet.size and stamp is not None and not packet.is_discard:
-            self._lost.waiting.append(float(stamp * packet.time_base) - self._info.origin_s)
-        try:
-            decoded: list[VideoFrame] = packet.decode()
-        except av.error.FFmpegError:
-            self._lost.errors += 1
-            return []
-        for frame in decoded:
-            if frame.pts is not None and frame.time_base is not None:
-                self._lost.came_out(float(frame.pts * frame.time_base) - self._info.origin_s)
-        return decoded
-
-    def _time_s(self, frame: VideoFrame) -> float:
-        usual_step_s = 1 / self._info.fps if self._info.fps > 0 else 0.04
-        if frame.pts is not None and frame.time_base is not None:
-            time_s = float(frame.pts * frame.time_base) - self._info.origin_s
-        else:
-            time_s = self._info.first_frame_s if self._last_s is None else self._last_s + usual_step_s
-        time_s = max(time_s, 0.0 if self._last_s is None else self._last_s + _MIN_STEP_S)
-        self._last_s = time_s
-        return time_s
+    """(time_s, frame) as they come, each frame deinterlaced if the treatment asks for it."""
+    if treatment.field_order is None:
+        yield from found
+        return
+    graph = FilterGraph(deinterlace_filters(treatment))
+    times: deque[float] = deque()
+    for time_s, frame in found:
+        times.append(time_s)
+        yield from ((times.popleft(), done) for done in graph.feed(frame))
+    yield from ((times.popleft(), done) for done in graph.finish())

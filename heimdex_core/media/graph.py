@@ -12,7 +12,18 @@ from fractions import Fraction
 from pathlib import Path
 
 from heimdex_core.errors import InvalidValue
-from heimdex_core.media.containers import VIDEO_FORMATS, open_media
+from heimdex_core.media.colour import (
+    ALPHA_DECODERS,
+    Filter,
+    Scale,
+    deinterlace_filters,
+    filters_text,
+    picture_filters,
+    tag_filters,
+)
+from heimdex_core.media.containers import VIDEO_FORMATS, read_structure
+from heimdex_core.media.decode import Orientation
+from heimdex_core.media.treatment import treatment_of
 from heimdex_core.types import AudioTrack, MediaInfo
 
 SAMPLE_RATE_HZ = 44_100
@@ -30,9 +41,7 @@ _FADE_S = 0.008
 _PREROLL_S = 0.25
 # The decoders of 50 inputs may be open at once, and each of their threads holds frames.
 _DECODER_THREADS = 2
-# Every player takes HD for BT.709 where the file does not say; swscale would take BT.601.
-_HD_LINES = 720
-_UNSPECIFIED_MATRIX = 2  # ISO/IEC 23091-2, 8.3
+_YUV420P = {"pix_fmts": "yuv420p", "out_color_matrix": "bt709", "out_range": "limited"}
 _NTSC = (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001))
 
 
@@ -47,6 +56,8 @@ class RenderClip:
     end_s: float
     audio_track: AudioTrack | None = None
     """None for silence."""
+    sound_file: Path | None = None
+    """A file with the sound of just this clip, which is used in place of `audio_track`."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.start_s < self.end_s:
@@ -104,13 +115,18 @@ def input_args(path: Path, info: MediaInfo, start_s: float) -> list[str]:
     Damage is tolerated (error rate, ignore_err), as players do.
     """
     preroll_s = 0.0 if info.container.startswith("mov") else _PREROLL_S
+    # in an edit list of several parts, ffmpeg takes the last keyframe of them all for the one before the start
+    can_seek = start_s > preroll_s and not read_structure(path).rearranged
     seek = ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{info.origin_s + start_s - preroll_s:.6f}"]
     return [
         *("-protocol_whitelist", "file", "-format_whitelist", ",".join(VIDEO_FORMATS)),
         *("-threads", str(_DECODER_THREADS), "-err_detect", "ignore_err", "-max_error_rate", "1"),
         # A change of size or format in mid-stream would otherwise rebuild the whole graph of all clips.
         *("-reinit_filter", "0"),
-        *(seek if start_s > preroll_s else []),
+        # frames are turned by `picture_chain`, after they were deinterlaced and have one size
+        "-noautorotate",
+        *_alpha_decoder(path, info),
+        *(seek if can_seek else []),
         *("-i", f"file:{path.resolve()}"),
     ]
 
@@ -133,7 +149,7 @@ def rebase_audio(info: MediaInfo, start_s: float) -> str:
 
 
 def reel_graph(clips: Sequence[RenderClip], target: RenderFormat, *, frames_before: int = 0) -> str:
-    """The filter graph with the outputs [video] and [audio]; clip n is input n.
+    """The filter graph with the outputs [video] and [audio]; clip n is input n, and sound files follow the clips.
 
     `frames_before` is how many frames of the same reel are rendered by earlier graphs.
     """
@@ -146,6 +162,8 @@ def reel_graph(clips: Sequence[RenderClip], target: RenderFormat, *, frames_befo
         samples = _samples(done + count, target.fps) - _samples(done, target.fps)
         track = clip.audio_track
         source = f"[{n}:{track.stream_index}]{rebase_audio(clip.info, clip.start_s)}" if track else _SILENCE
+        if clip.sound_file is not None:
+            source = f"[{len(clips) + sum(c.sound_file is not None for c in clips[:n])}:0]asetpts=PTS-STARTPTS"
         parts.append(f"{source},{_audio_chain(samples)}[a{n}]")
         done += count
     count = len(clips)
@@ -166,35 +184,55 @@ def video_encoder(target: RenderFormat) -> list[str]:
     ]
 
 
-def scale_colours(path: Path, info: MediaInfo) -> str:
-    """Options of ffmpeg's scale filter that convert any matrix and range to BT.709, limited range.
+def picture_chain(path: Path, info: MediaInfo, width: int, height: int, timing: str, *, fill: bool = False) -> str:
+    """Filters from decoded frames to 4:2:0 BT.709 frames of this size, upright and with square pixels.
 
-    Raises FileUnreadable, NotAVideo.
+    Args:
+        path, info: the file.
+        width, height: even numbers of pixels. Each frame keeps its shape and is centred on black.
+        timing: filters for the time of frames; they come behind those that need neighbouring fields.
+        fill: the size has the shape of the picture, but for rounding.
     """
-    to = "out_color_matrix=bt709:out_range=tv:flags=bicubic"
-    if info.coded_height < _HD_LINES:
-        return to
-    with open_media(path) as container:
-        streams = [s for s in container.streams.video if s.index == info.video_stream_index]
-        unspecified = all(s.codec_context.colorspace == _UNSPECIFIED_MATRIX for s in streams)
-    return f"in_color_matrix=bt709:{to}" if unspecified else to
+    treatment = treatment_of(path, info)
+    turned = Orientation.of(info)
+    # of coded frames, before they are turned
+    size = (height, width) if turned.transpose else (width, height)
+    aspect = Fraction(info.height, info.width) if turned.transpose else Fraction(info.width, info.height)
+    fields = deinterlace_filters(treatment)
+    if fields:
+        pixel = aspect * Fraction(info.coded_height, info.coded_width)
+        coded = Scale(
+            info.coded_width, info.coded_height, fit=True, usual_aspect=float(aspect), pixel_aspect=float(pixel)
+        )
+        same = {"sar": f"{pixel.numerator}/{pixel.denominator}", "max": "1000000"}
+        fields = [*tag_filters(treatment), ("scale", coded.options), *coded.padding, ("setsar", same), *fields]
+    scale = Scale(*size, fit=True, step=2, usual_aspect=float(aspect) if fill else 0.0)
+    shown = [*picture_filters(treatment, scale, _YUV420P), *_turning(turned), ("setsar", {"sar": "1"})]
+    return ",".join(part for part in (filters_text(fields), timing, filters_text(shown)) if part)
+
+
+def _turning(orientation: Orientation) -> list[Filter]:
+    # the display matrix would be written into the output and turn it again
+    filters: list[Filter] = [("sidedata", {"mode": "delete", "type": "DISPLAYMATRIX"})]
+    filters += [("transpose", {"dir": "cclock_flip"})] if orientation.transpose else []
+    filters += [("hflip", {})] if orientation.mirror_x else []
+    return filters + ([("vflip", {})] if orientation.mirror_y else [])
+
+
+def _alpha_decoder(path: Path, info: MediaInfo) -> list[str]:
+    """Input options for the transparency that WebM stores beside the picture; libav's own decoders drop it."""
+    decoder = ALPHA_DECODERS.get(info.video_codec)
+    if decoder is None or not treatment_of(path, info).alpha:
+        return []
+    return [f"-c:{info.video_stream_index}", decoder]
 
 
 def _video_chain(clip: RenderClip, frames: int, target: RenderFormat) -> str:
     """Exactly `frames` frames of the target size. Each is held until the next, and the last one to the end."""
-    w, h = target.width, target.height
-    size = f"w='max(2,2*round(min({w},{h}*dar)/2))':h='max(2,2*round(min({h},{w}/dar)/2))'"
-    return ",".join([
-        rebase_video(clip.info, clip.start_s),
-        # start_time=0: the frame shown at 0 began at or before it; video that starts late is shown from 0 on
-        f"fps={target.fps}:start_time=0",
-        "tpad=stop_mode=clone:stop=-1",
-        f"trim=end_frame={frames}",
-        f"scale={size}:{scale_colours(clip.path, clip.info)}",
-        "format=yuv420p",
-        f"pad={w}:{h}:2*trunc((ow-iw)/4):2*trunc((oh-ih)/4):color=black:eval=frame",
-        "setsar=1",
-    ])  # fmt: skip
+    # start_time=0: the frame shown at 0 began at or before it; video that starts late is shown from 0 on
+    timing = f"fps={target.fps}:start_time=0,tpad=stop_mode=clone:stop=-1,trim=end_frame={frames}"
+    shown = picture_chain(clip.path, clip.info, target.width, target.height, timing)
+    return f"{rebase_video(clip.info, clip.start_s)},{shown}"
 
 
 def _audio_chain(samples: int) -> str:

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
-from av.audio.codeccontext import AudioCodecContext
-from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -29,27 +23,24 @@ from heimdex_core.errors import (
     UndecodableVideo,
     VideoTooLong,
 )
+from heimdex_core.media import tracks
 from heimdex_core.media.containers import (
     Structure,
     is_video_container,
     open_media,
-    read_packets,
     read_structure,
     video_streams,
 )
-from heimdex_core.media.decode import Orientation, orientation_of
-from heimdex_core.types import AudioTrack, MediaInfo, SubtitleTrack
-
-_TEXT_SUBTITLES = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
-_COMMENTARY_WORDS = (
-    "commentary", "comment", "description", "descriptive", "described", "해설", "코멘터리", "화면 해설",
-)  # fmt: skip
-_COMMENTARY_FLAGS = Disposition.comment | Disposition.visual_impaired | Disposition.descriptions
+from heimdex_core.media.decode import Orientation
+from heimdex_core.media.packet_scan import PacketScan, VideoScan, scan_packets
+from heimdex_core.media.treatment import with_treatment
+from heimdex_core.types import AudioTrack, MediaInfo, VideoTrack, WorkContext
 
 # A clip of "600 s" is often one packet of audio longer.
 _LIMIT_SLACK_S = 0.25
 _MISMATCH_MIN_S, _MISMATCH_SHARE = 2.0, 0.05
 _NOTED_DELAY_S = 0.1
+_DISCARDED_SHARE = 0.2
 
 
 def check_file(path: Path, *, max_bytes: int, filename: str | None = None) -> int:
@@ -74,7 +65,14 @@ def check_file(path: Path, *, max_bytes: int, filename: str | None = None) -> in
 
 
 def probe(
-    path: Path, *, max_bytes: int, max_duration_s: float, filename: str | None = None, measure: bool = True
+    path: Path,
+    *,
+    max_bytes: int,
+    max_duration_s: float,
+    filename: str | None = None,
+    measure: bool = True,
+    audio_track: int | None = None,
+    context: WorkContext | None = None,
 ) -> MediaInfo:
     """Describe a video file, or raise why it cannot be used.
 
@@ -82,11 +80,14 @@ def probe(
         path: the file; its content decides, not its name.
         max_bytes, max_duration_s: the limits, in bytes and seconds.
         filename: the name used in messages, by default that of `path`.
-        measure: read every packet, decoding no more than the first frame, for the true duration and frame count.
-            Without it they are taken from the header, unless it claims nothing or more than the limit.
+        measure: read every packet, decoding the sound but no more than the first frame of the picture, for the true
+            duration and frame count and for the choice of tracks. Without it they are taken from the header, unless
+            it claims nothing or more than the limit.
+        audio_track: the number, from 1, of the sound track that was chosen by hand; None chooses one.
+        context: receives progress in seconds.
 
     Raises FileUnreadable, EmptyFile, FileTooLarge, NotAVideo, NoVideoStream, UndecodableVideo, TruncatedFile,
-    VideoTooLong, DurationMismatch.
+    VideoTooLong, DurationMismatch, Cancelled.
     """
     name = filename or path.name
     check_file(path, max_bytes=max_bytes, filename=name)
@@ -94,21 +95,38 @@ def probe(
     if structure.missing_index:
         raise TruncatedFile(filename=name, reason="its index (moov) is missing, so the recording or copy was cut off")
     with open_media(path, name) as container:
-        stream = _video_stream(container, name)
+        streams = _video_streams(container, name)
+        # before anything is decoded
+        audio_tracks = tuple(tracks.audio_track(s) for s in container.streams.audio)
         claimed_s = structure.claimed_duration_s
         over = claimed_s is not None and claimed_s > max_duration_s + _LIMIT_SLACK_S
         # without a claim the only way to know the duration is to measure it
         measure = measure or over or claimed_s is None
-        stop_after_s = max_duration_s + _LIMIT_SLACK_S if over else None
-        scan = _scan(container, stream, stop_after_s=stop_after_s, whole=measure)
-        if scan.first is None:
-            raise UndecodableVideo(filename=name, reason=_why_undecodable(scan, structure))
+        scan = scan_packets(
+            container,
+            streams,
+            origin_s=_header_origin_s(container, streams[0]),
+            stop_after_s=max_duration_s + _LIMIT_SLACK_S if over else None,
+            whole=measure,
+            context=context or WorkContext(),
+        )
+        video_tracks = _video_tracks(container, scan)
+        chosen = _chosen_stream(streams, video_tracks, scan)
+        first = scan.video[chosen.index].first if chosen is not None else None
+        if chosen is None or first is None:
+            raise UndecodableVideo(filename=name, reason=_why_undecodable(scan.video[streams[0].index], structure))
         if measure:
             _check_duration(name, structure, scan, max_duration_s)
-        return _describe(container, stream, scan, scan.first, structure)
+        info = _describe(container, chosen, scan, first, structure)
+        info = replace(info, video_tracks=video_tracks, audio_tracks=audio_tracks)
+        info = _with_choices(info, scan, structure, audio_track)
+        info = replace(info, notes=_notes(info, scan, structure, audio_track))
+        # a file that is only checked is not shown
+        return with_treatment(path, info, chosen, first) if measure else info
 
 
-def _video_stream(container: InputContainer, name: str) -> VideoStream:
+def _video_streams(container: InputContainer, name: str) -> list[VideoStream]:
+    """The picture tracks that there are decoders for, libav's own choice first."""
     streams = video_streams(container)
     if not streams:
         kinds = sorted({s.type for s in container.streams if s.type in ("audio", "subtitle", "data")})
@@ -120,81 +138,8 @@ def _video_stream(container: InputContainer, name: str) -> VideoStream:
         raise NotAVideo(filename=name, reason=f"it is {container.format.long_name}, not MP4, MOV, AVI, MKV or WebM")
     if all(s.codec_context is None for s in streams):
         raise UndecodableVideo(filename=name, reason="its codec is not known here")
-    streams = [s for s in streams if s.codec_context is not None]
     best = container.streams.best("video")
-    return best if isinstance(best, VideoStream) and best in streams else streams[0]
-
-
-# --- reading the packets --------------------------------------------------------------------------
-
-
-@dataclass
-class _Scan:
-    """What reading the packets showed."""
-
-    whole: bool
-    """Whether all packets were to be read."""
-    extents: dict[int, tuple[float, float]] = field(default_factory=dict)
-    """Stream index -> (start, end) of its packets in seconds."""
-    video_pts: list[int] = field(default_factory=list)
-    video_packets: int = 0
-    first: VideoFrame | None = None
-    first_pts: int | None = None
-    orientation: Orientation = Orientation()
-    decode_error: str | None = None
-    stopped_early: bool = False
-
-    def span_s(self, indexes: Iterable[int]) -> tuple[float, float]:
-        """(earliest start, latest end) of these streams; (0, 0) where they have no packets."""
-        known = [self.extents[i] for i in indexes if i in self.extents]
-        return (min(start for start, _ in known), max(end for _, end in known)) if known else (0.0, 0.0)
-
-    def add(self, packet: av.Packet, video: VideoStream) -> None:
-        is_video = packet.stream.index == video.index
-        self.video_packets += is_video
-        pts = packet.pts if packet.pts is not None else packet.dts
-        if pts is None or packet.time_base is None:
-            return
-        duration = packet.duration or 0
-        if is_video:
-            self.video_pts.append(pts)
-            if not duration and video.average_rate:
-                duration = round(1 / (video.average_rate * packet.time_base))
-        unit_s = float(packet.time_base)
-        start_s, end_s = pts * unit_s, (pts + duration) * unit_s
-        known = self.extents.get(packet.stream.index, (start_s, end_s))
-        self.extents[packet.stream.index] = (min(known[0], start_s), max(known[1], end_s))
-
-    def try_decode(self, packet: av.Packet) -> None:
-        try:
-            frames: list[Any] = packet.decode()
-        except av.error.FFmpegError as error:
-            self.decode_error = error.strerror
-            return
-        if frames:
-            self.first = frames[0]
-            self.first_pts = self.first.pts if self.first.pts is not None else self.first.dts
-            self.orientation = orientation_of(self.first)
-
-
-def _scan(container: InputContainer, stream: VideoStream, *, stop_after_s: float | None, whole: bool) -> _Scan:
-    """Read packets (all when `whole`), decoding only until the first frame comes out."""
-    scan = _Scan(whole)
-    stream.thread_type = av.codec.context.ThreadType.SLICE  # frame threads would hold back the first frame
-    origin_s = _header_origin_s(container, stream)
-    for packet in read_packets(container):
-        is_video = packet.stream.index == stream.index
-        if packet.size and not packet.is_discard:
-            scan.add(packet, stream)
-        if is_video and scan.first is None:
-            scan.try_decode(packet)
-        if scan.first is not None:
-            if not whole:
-                break
-            if stop_after_s is not None and is_video and scan.span_s([stream.index])[1] - origin_s > stop_after_s:
-                scan.stopped_early = True
-                break
-    return scan
+    return sorted((s for s in streams if s.codec_context is not None), key=lambda s: s is not best)
 
 
 def _header_origin_s(container: InputContainer, stream: VideoStream) -> float:
@@ -207,12 +152,55 @@ def _header_origin_s(container: InputContainer, stream: VideoStream) -> float:
     return min(starts, default=0.0)
 
 
-def _why_undecodable(scan: _Scan, structure: Structure) -> str:
+def _why_undecodable(scan: VideoScan, structure: Structure) -> str:
     cut = f"the file ends {structure.missing_bytes} bytes before it should" if structure.missing_bytes else ""
-    if not scan.video_packets:
+    if not scan.packets:
         return cut or "its video track is empty"
-    tried = f"none of its {scan.video_packets} frames can be decoded"
+    tried = f"none of its {scan.packets} frames can be decoded"
     return f"{tried}, and {cut}" if cut else f"{tried} ({scan.decode_error})" if scan.decode_error else tried
+
+
+# --- choosing tracks ------------------------------------------------------------------------------
+
+
+def _video_tracks(container: InputContainer, scan: PacketScan) -> tuple[VideoTrack, ...]:
+    """The picture tracks, cover art left out, with their frames counted where all packets were read."""
+
+    def counted(track: VideoTrack) -> VideoTrack:
+        found = scan.video.get(track.stream_index)
+        return replace(track, frame_count=found.frame_count) if found is not None and scan.whole else track
+
+    return tuple(counted(tracks.video_track(stream)) for stream in video_streams(container))
+
+
+def _chosen_stream(
+    streams: list[VideoStream], video_tracks: tuple[VideoTrack, ...], scan: PacketScan
+) -> VideoStream | None:
+    """The best stream of which a frame was decoded; None where there is none."""
+    by_index = {stream.index: stream for stream in streams}
+    ranked = tracks.ranked_video(video_tracks, preferred=streams[0].index)
+    decoded = (by_index[t.stream_index] for t in ranked if t.stream_index in by_index)
+    return next((stream for stream in decoded if scan.video[stream.index].first is not None), None)
+
+
+def _with_choices(info: MediaInfo, scan: PacketScan, structure: Structure, audio_track: int | None) -> MediaInfo:
+    undecodable = [index for index, found in scan.video.items() if found.packets and found.first is None]
+    sound = tracks.choose_audio_track(info.audio_tracks, scan.meters, audio_track)
+    if sound is not None and structure.rearranged:
+        sound = replace(sound, needs_decoding=True)
+
+    def measured(track: AudioTrack) -> AudioTrack:
+        meter = scan.meters.get(track.stream_index)
+        return replace(track, peak=round(meter.peak, 5)) if meter is not None else track
+
+    return tracks.with_subtitle_choice(
+        replace(
+            info,
+            audio_tracks=tuple(measured(track) for track in info.audio_tracks),
+            picture=tracks.choose_video(info.video_tracks, info.video_stream_index, undecodable),
+            sound=sound,
+        )
+    )
 
 
 # --- checking -------------------------------------------------------------------------------------
@@ -223,11 +211,14 @@ def differs(claimed_s: float, measured_s: float) -> bool:
     return abs(claimed_s - measured_s) > max(_MISMATCH_MIN_S, _MISMATCH_SHARE * measured_s)
 
 
-def _check_duration(name: str, structure: Structure, scan: _Scan, limit_s: float) -> None:
+def _check_duration(name: str, structure: Structure, scan: PacketScan, limit_s: float) -> None:
     start_s, end_s = scan.span_s(scan.extents)
     claimed_s, measured_s = structure.claimed_duration_s, end_s - start_s
     if scan.stopped_early and claimed_s is not None:
         raise VideoTooLong(filename=name, duration_s=round(claimed_s, 1), limit_s=limit_s)
+    # of joined recordings, the header claims the first one; AVI has no clock, so that its times go on
+    if scan.restarts or (structure.kind == "avi" and structure.files > 1):
+        claimed_s = None
     # Matroska's claim counts from time 0 of the clock, not from the first packet
     if claimed_s is not None and differs(claimed_s, measured_s) and differs(claimed_s, end_s):
         if measured_s < claimed_s and structure.missing_bytes:
@@ -242,22 +233,23 @@ def _check_duration(name: str, structure: Structure, scan: _Scan, limit_s: float
 
 
 def _describe(
-    container: InputContainer, stream: VideoStream, scan: _Scan, first: VideoFrame, structure: Structure
+    container: InputContainer, stream: VideoStream, scan: PacketScan, first: VideoFrame, structure: Structure
 ) -> MediaInfo:
+    """Everything but video and sound tracks, choices and notes."""
+    video = scan.video[stream.index]
     unit_s = float(stream.time_base or 0)
     origin_s = _header_origin_s(container, stream)
     playable = (stream.index, *(s.index for s in container.streams.audio))
     end_s = scan.span_s(playable)[1]
     duration_s = end_s - origin_s if scan.whole else structure.claimed_duration_s or 0.0
-    first_frame_s = max(0.0, (scan.first_pts or 0) * unit_s - origin_s)
-    fps, variable = frame_rate(scan.video_pts, unit_s, float(stream.average_rate or 0))
+    first_frame_s = max(0.0, (video.first_pts or 0) * unit_s - origin_s)
+    fps, variable = frame_rate(video.pts, unit_s, float(stream.average_rate or 0))
     if not scan.whole:
         fps, variable = float(stream.average_rate or fps or 25), False
-    width, height = displayed_size(stream, first, scan.orientation)
-    # the hidden frames of VP8 have the time of a shown one
-    frame_count = len(set(scan.video_pts)) if scan.whole else stream.frames or round(duration_s * fps)
+    width, height = displayed_size(stream, first, video.orientation)
+    frame_count = video.frame_count if scan.whole else stream.frames or round(duration_s * fps)
     tags = _tags(container, stream)
-    info = MediaInfo(
+    return MediaInfo(
         container=structure.kind if structure.kind != "other" else container.format.name,
         size_bytes=structure.size_bytes,
         claimed_duration_s=structure.claimed_duration_s,
@@ -271,34 +263,44 @@ def _describe(
         height=height,
         coded_width=first.width,
         coded_height=first.height,
-        rotation_deg=scan.orientation.rotation_deg,
+        rotation_deg=video.orientation.rotation_deg,
         fps=fps,
         frame_count=max(1, frame_count),
         is_variable_frame_rate=variable,
+        recordings=max(scan.restarts + 1, structure.files if structure.kind == "avi" else 1),
         first_frame_s=first_frame_s,
-        audio_tracks=tuple(_audio_track(s) for s in container.streams.audio),
-        subtitle_tracks=tuple(_subtitle_track(s) for s in container.streams.subtitles),
+        subtitle_tracks=tuple(tracks.subtitle_track(s) for s in container.streams.subtitles),
         created_at=_first(tags, "com.apple.quicktime.creationdate", "creation_time", "date"),
         camera=_camera(tags),
         gps=_first(tags, "com.apple.quicktime.location.iso6709", "location", "location-eng"),
-        notes=(),
     )
-    return replace(info, notes=_notes(info, scan, structure))
 
 
-def _notes(info: MediaInfo, scan: _Scan, structure: Structure) -> tuple[str, ...]:
+def _notes(info: MediaInfo, scan: PacketScan, structure: Structure, audio_track: int | None) -> tuple[str, ...]:
+    video = scan.video[info.video_stream_index]
     found = {
         "no_audio": not info.audio_tracks,
         "variable_frame_rate": info.is_variable_frame_rate,
         "rotated": info.rotation_deg != 0,
-        "mirrored": scan.orientation.is_mirrored,
-        "one_frame": scan.whole and len(set(scan.video_pts)) == 1,
+        "mirrored": video.orientation.is_mirrored,
+        "one_frame": scan.whole and video.frame_count == 1,
         "odd_size": info.coded_width % 2 == 1 or info.coded_height % 2 == 1,
         "delayed_first_frame": info.first_frame_s >= _NOTED_DELAY_S,
         # the duration is right (else the file would have been refused), but the last bytes are missing
         "cut_short": scan.whole and structure.missing_bytes > 0,
+        "edit_speed": structure.edit_speed,
+        f"recordings_joined:{info.recordings}": info.recordings > 1,
+        f"ends_early:{info.duration_s:.1f}": _ends_early(info, scan, structure),
+        f"audio_track_missing:{audio_track}": audio_track is not None and not (info.sound and info.sound.by_hand),
     }
-    return tuple(code for code, yes in found.items() if yes)
+    return (*(code for code, yes in found.items() if yes), *tracks.sound_notes(info, scan.meters))
+
+
+def _ends_early(info: MediaInfo, scan: PacketScan, structure: Structure) -> bool:
+    """Whether a further file follows in the same bytes that is not read."""
+    if structure.fragmented:  # the header may be repeated before later fragments; those of another file are discarded
+        return structure.files > 1 and scan.discarded > _DISCARDED_SHARE * scan.packets
+    return structure.files > info.recordings
 
 
 def frame_rate(pts: list[int], unit_s: float, header_fps: float) -> tuple[float, bool]:
@@ -331,35 +333,6 @@ def displayed_size(stream: VideoStream, frame: VideoFrame, orientation: Orientat
     if aspect and aspect > 0 and aspect != 1:
         width = max(1, round(width * float(aspect)))
     return (height, width) if orientation.transpose else (width, height)
-
-
-def _audio_track(stream: AudioStream) -> AudioTrack:
-    # MP4 stores the title as the name of the handler, where most writers put "SoundHandler"
-    handler = stream.metadata.get("handler_name", "")
-    title = stream.metadata.get("title") or (None if "handle" in handler.lower() else handler or None)
-    words = (title or "").lower()
-    flagged = bool(stream.disposition & _COMMENTARY_FLAGS)
-    context: AudioCodecContext | None = stream.codec_context  # None where there is no decoder
-    return AudioTrack(
-        stream_index=stream.index,
-        codec=context.codec.canonical_name if context is not None else "unknown",
-        sample_rate_hz=context.sample_rate or 0 if context is not None else 0,
-        channels=context.channels or 0 if context is not None else 0,
-        language=_language(stream.metadata),
-        title=title,
-        is_default=bool(stream.disposition & Disposition.default),
-        is_commentary=flagged or any(word in words for word in _COMMENTARY_WORDS),
-    )
-
-
-def _subtitle_track(stream: Any) -> SubtitleTrack:
-    codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown"
-    return SubtitleTrack(stream.index, codec, _language(stream.metadata), codec in _TEXT_SUBTITLES)
-
-
-def _language(metadata: dict[str, str]) -> str | None:
-    code = metadata.get("language")
-    return None if code in (None, "", "und") else code
 
 
 def _tags(container: InputContainer, stream: VideoStream) -> dict[str, str]:

@@ -14,6 +14,7 @@ import av
 
 from heimdex_core.errors import InvalidValue, RenderFailed, RenderTimeout
 from heimdex_core.media.audio import choose_audio
+from heimdex_core.media.decoded_sound import with_decoded_sound
 from heimdex_core.media.ffmpeg import removed_on_failure, run_ffmpeg
 from heimdex_core.media.graph import (
     AUDIO_ENCODER,
@@ -28,6 +29,7 @@ from heimdex_core.media.graph import (
     video_encoder,
     wide_size,
 )
+from heimdex_core.media.joined import with_one_clock
 from heimdex_core.types import WorkContext
 
 __all__ = ["RenderClip", "RenderMeasure", "choose_audio", "measure", "render_reel", "wide_size"]
@@ -68,14 +70,28 @@ def render_reel(
     if not clips:
         raise InvalidValue(name="clips", value="0", reason="there must be at least one")
     target = RenderFormat(width, height, exact_fps(fps), crf, preset)
+    with removed_on_failure(out), tempfile.TemporaryDirectory(dir=out.parent, prefix=".sound-") as folder:
+        clips = with_one_clock(with_decoded_sound(clips, Path(folder), context), Path(folder), context)
+        try:
+            _render(clips, out, target, timeout_s, context)
+        except RenderFailed as error:
+            is_heard = any(clip.audio_track is not None and clip.sound_file is None for clip in clips)
+            if not is_heard or "undecodable" in error.details:
+                raise
+            # a track that changes or breaks where ffmpeg's filters cannot follow fails the whole graph
+            _render(with_decoded_sound(clips, Path(folder), context, every=True), out, target, timeout_s, context)
+
+
+def _render(
+    clips: Sequence[RenderClip], out: Path, target: RenderFormat, timeout_s: float | None, context: WorkContext
+) -> None:
     groups = fitting_groups(clips)
-    with removed_on_failure(out):
-        if len(groups) == 1:
-            args = [*_graph_args(clips, target), *AUDIO_ENCODER, *MP4, str(out)]
-            with _naming_the_clip(0):
-                run_ffmpeg(args, total_s=_length_s(clips, target), context=context, timeout_s=timeout_s)
-        else:
-            _render_groups(groups, out, target, timeout_s, context)
+    if len(groups) > 1:
+        _render_groups(groups, out, target, timeout_s, context)
+        return
+    args = [*_graph_args(clips, target), *AUDIO_ENCODER, *MP4, str(out)]
+    with _naming_the_clip(0):
+        run_ffmpeg(args, total_s=_length_s(clips, target), context=context, timeout_s=timeout_s)
 
 
 def fitting_groups(clips: Sequence[RenderClip], max_bytes: int = _MAX_DECODED_BYTES) -> list[list[RenderClip]]:
@@ -105,6 +121,8 @@ def _graph_args(clips: Sequence[RenderClip], target: RenderFormat, *, frames_bef
     args: list[str] = [KEEP_TIMES]
     for clip in clips:
         args += input_args(clip.path, clip.info, clip.start_s)
+    for file in (clip.sound_file for clip in clips if clip.sound_file is not None):
+        args += ["-i", str(file)]
     graph = reel_graph(clips, target, frames_before=frames_before)
     return [*args, "-filter_complex", graph, "-map", "[video]", "-map", "[audio]", *video_encoder(target)]
 
@@ -160,7 +178,7 @@ def _naming_the_clip(clips_before: int) -> Iterator[None]:
         if found is None:
             raise
         number = clips_before + int(found[1]) + 1
-        raise RenderFailed(reason=f"no frame of clip {number} can be decoded") from error
+        raise RenderFailed(reason=f"no frame of clip {number} can be decoded", undecodable=number) from error
 
 
 def _frames(clips: Sequence[RenderClip], target: RenderFormat) -> int:

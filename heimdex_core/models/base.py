@@ -74,8 +74,8 @@ class SpeechRecognizer(Protocol):
     def revision(self) -> str: ...
 
     @property
-    def rough(self) -> bool:
-        """Whether about every second word may be wrong; the app then says so."""
+    def version(self) -> int:
+        """Of the way it decodes, from 1 on: raised where the same model's transcripts differ in a way that matters."""
         ...
 
     @property

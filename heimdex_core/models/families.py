@@ -25,8 +25,8 @@ from heimdex_core.models.family import (
 )
 from heimdex_core.models.locate import Weights
 from heimdex_core.models.palette import encoder as palette
-from heimdex_core.models.speech import pocketsphinx, whisper
-from heimdex_core.models.text import minilm, sentence
+from heimdex_core.models.speech import replaced, whisper
+from heimdex_core.models.text import minilm, sentence, use
 from heimdex_core.models.vision import captioner, openclip
 from heimdex_core.settings import Settings
 from heimdex_core.types import Space
@@ -36,8 +36,9 @@ FAMILIES: tuple[ModelFamily, ...] = (
     openclip.FAMILY,
     captioner.FAMILY,
     sentence.FAMILY,
-    pocketsphinx.FAMILY,
+    replaced.FAMILY,
     minilm.FAMILY,
+    use.FAMILY,
     palette.FAMILY,
 )
 """Of several families that could have a name or a repository, the first one gets it."""
@@ -62,7 +63,7 @@ def make(kind: str, spec: str, settings: Settings, purpose: Purpose = "ingest") 
     family, name = family_of(kind, spec), spec.partition(":")[2]
     if family is None or not name or (family.hub is None and name not in family.names):
         own = [one for one in FAMILIES if one.kind == kind]
-        known = [f"{one.name}:{name}" for one in own if one.hub is None for name in one.names]
+        known = [f"{one.name}:{name}" for one in own if one.hub is None and one.is_offered for name in one.names]
         known += [f"{one.name}:NAME" for one in own if one.hub]
         raise UnknownName(kind=f"{kind} model", name=spec, known=", ".join(known))
     return family.make(name, settings, purpose)
@@ -114,7 +115,7 @@ def is_there(kind: str, spec: str, models_dir: Path | None) -> bool:
 def known_names() -> list[str]:
     """Names to suggest for an unknown one: plain ones, specs of models that come with packages, repositories."""
     names = [name for family in FAMILIES if family.hub for name in family.names]
-    names += [f"{one.name}:{name}" for one in FAMILIES if one.hub is None for name in one.names]
+    names += [f"{one.name}:{name}" for one in FAMILIES if one.hub is None and one.is_offered for name in one.names]
     return list(dict.fromkeys([*names, *(repo for family in FAMILIES for repo in family.names.values() if repo)]))
 
 
@@ -172,9 +173,15 @@ def on_this_machine(repo: str, models_dir: Path | None) -> tuple[str, str]:
     return next((spec for spec in specs if is_there(*spec, models_dir)), ("text", f"{sentence.FAMILY.name}:{repo}"))
 
 
+def is_packaged(kind: str, spec: str) -> bool:
+    """Whether a model's files come with a Python package."""
+    family = family_of(kind, spec)
+    return family is not None and family.is_packaged(spec.partition(":")[2])
+
+
 def _hub_of(kind: str, spec: str) -> HubFiles | None:
     family = family_of(kind, spec)
-    return family.hub if family else None
+    return None if family is None or is_packaged(kind, spec) else family.hub
 
 
 def _with_hub() -> Iterator[tuple[ModelFamily, HubFiles]]:

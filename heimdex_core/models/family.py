@@ -68,6 +68,12 @@ class ModelFamily:
     """Vector spaces by name, of models whose space is fixed. The others have a `name`: their space is KIND/NAME."""
     hub: HubFiles | None = None
     """How its files are found and downloaded; None where all models come with packages and `names` has them all."""
+    is_offered: bool = True
+    """False for models of earlier versions: libraries may still use them, but nobody is told their names."""
+
+    def is_packaged(self, name: str) -> bool:
+        """Whether the files of `name`, the part of a spec after the colon, come with a Python package."""
+        return self.hub is None or self.names.get(name) == ""
 
     def has(self, name: str) -> bool:
         """Whether `name`, the part of a spec after the colon, can be a model of this family."""
@@ -91,11 +97,12 @@ def repository_files(
 ) -> HubFiles:
     """The files of a family whose names are those in `names`, repositories "org/name" and folders.
 
-    Its `repositories` raises UnknownName, with similar names, for any other word.
+    A name with the repository "" comes with a package, and its family finds the files. `repositories` raises
+    UnknownName, with similar names, for any other word.
     """
 
     def repositories(name: str) -> tuple[Repository, ...]:
-        if is_folder(name):
+        if is_folder(name) or names.get(name) == "":
             return ()
         if name not in names and not _REPOSITORY.fullmatch(name):
             raise unknown_name(f"{kind} model", name, names)

@@ -17,7 +17,7 @@ from heimdex_core.models.download.hub import OnBytes, RemoteFile, is_whole
 from heimdex_core.models.download.plan import is_short, recorded
 from heimdex_core.models.download.pull import specs_of
 from heimdex_core.models.locate import LICENCE_UNKNOWN, Repository
-from heimdex_core.models.profiles import PROFILES
+from heimdex_core.models.profiles import PROFILES, profile_choice
 from heimdex_core.models.registry import describe
 from heimdex_core.settings import Settings
 
@@ -68,8 +68,8 @@ def list_models(settings: Settings, used: Sequence[tuple[str, str]] = ()) -> lis
     """The models of every profile, then others in the models folder or in `used`, the (kind, spec)s of the library."""
     rows = [
         _row(profile, kind, spec, settings, (kind, spec) in used)
-        for profile, specs in PROFILES.items()
-        for kind, spec in specs.items()
+        for profile in PROFILES
+        for kind, spec in profile_choice(profile).specs
     ]
     known = {(row.kind, row.spec) for row in rows}
     for kind, spec in [*used, *_downloaded(settings)]:
@@ -165,8 +165,7 @@ def _check(kind: str, spec: str, settings: Settings, on_bytes: OnBytes) -> Check
         problems = [f"{name} differs from the download" for name in changed]
         problems = problems or _adapter_problems(kind, spec, settings)
         state = "broken" if problems else "ready"
-    family = families.family_of(kind, spec)
-    is_packaged = family is not None and family.hub is None
+    is_packaged = families.is_packaged(kind, spec)
     pull, hint = f"python -m heimdex_core models pull {spec}", ""
     if problems and is_packaged:
         hint = "Install the requirements again."

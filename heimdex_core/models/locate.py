@@ -135,14 +135,21 @@ def check_files(name: str, folder: Path, sha256: Mapping[str, str]) -> None:
     Raises ModelUnavailable where a file is missing, ModelBroken where it differs or cannot be read.
     """
     for filename, expected in sha256.items():
+        path = folder / filename
         try:
-            found = files.sha256_of(folder / filename)
+            found = _sha256(path, files.file_signature(path))
         except FileNotFoundError as error:
             raise ModelUnavailable(name=name, reason=f"{filename} is missing from {folder}") from error
         except OSError as error:
             raise ModelBroken(name=name, reason=f"{filename} cannot be read ({error.strerror})") from error
         if found != expected:
             raise ModelBroken(name=name, reason=f"{filename} has sha256 {found[:12]}..., expected {expected[:12]}...")
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: Path, signature: tuple[int, int, int] | None) -> str:
+    """The digest of a file, computed once for each `signature`: pages ask for it whenever they are drawn."""
+    return files.sha256_of(path)
 
 
 def read_json(path: Path, name: str) -> Any:

@@ -33,6 +33,8 @@ class ModelChoice:
     """Empty where images get no captions."""
     extra: tuple[str, ...] = ()
     """Further vector spaces to compare with, each as "text=SPEC" or "vision=SPEC"."""
+    multilingual: str = ""
+    """A second text model, for what is said or asked in languages that `text` does not read; empty for none."""
 
     def to_dict(self) -> dict[str, Any]:
         """The choice as JSON values, as library.json has it."""
@@ -40,10 +42,11 @@ class ModelChoice:
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> ModelChoice:
-        """The choice that `to_dict` described, also in a version without captions and extra spaces."""
+        """The choice that `to_dict` described, also in a version without all of the fields."""
         needed = {name: str(data[name]) for name in ("name", "reason", *KINDS)}
         extra = tuple(str(one) for one in data.get("extra") or ())
-        return ModelChoice(**needed, caption=str(data.get("caption") or ""), extra=extra)
+        optional = {name: str(data.get(name) or "") for name in ("caption", "multilingual")}
+        return ModelChoice(**needed, **optional, extra=extra)
 
     def spec(self, kind: str) -> str:
         """The spec for "speech", "text", "vision" or "caption". Raises UnknownName for another kind."""
@@ -53,9 +56,28 @@ class ModelChoice:
 
     @property
     def specs(self) -> tuple[tuple[str, str], ...]:
-        """(kind, spec) of every model: the primary ones, the captioner, the extra ones."""
+        """(kind, spec) of every model: the primary ones, the captioner, the multilingual one, the extra ones."""
         primary = [(kind, self.spec(kind)) for kind in ALL_KINDS if self.spec(kind)]
-        return tuple(dict.fromkeys((*primary, *self.extras)))
+        second = [("text", self.multilingual)] if self.multilingual else []
+        return tuple(dict.fromkeys((*primary, *second, *self.extras)))
+
+    @property
+    def searched(self) -> tuple[tuple[str, str], ...]:
+        """(kind, spec) of the models whose spaces every search uses."""
+        extras = self.extras
+        return tuple(one for one in self.specs if one[0] in EXTRA_KINDS and one not in extras)
+
+    def with_models(self, **named: str) -> ModelChoice:
+        """The choice with other models by kind, called CUSTOM if any of them differs.
+
+        Another text model takes the place of both: it was chosen for all that is said.
+        """
+        changes: dict[str, Any] = {kind: spec for kind, spec in named.items() if spec != self.spec(kind)}
+        if not changes:
+            return self
+        if "text" in changes:
+            changes["multilingual"] = ""
+        return replace(self, name=CUSTOM, reason="models_by_name", **changes)
 
     @property
     def extras(self) -> tuple[tuple[str, str], ...]:
@@ -72,7 +94,12 @@ class ModelChoice:
 
 
 PROFILES: dict[str, dict[str, str]] = {
-    "offline": {"speech": "pocketsphinx:en-us", "text": "minilm:all-MiniLM-L6-v2", "vision": "palette:1"},
+    "offline": {
+        "speech": "whisper:tiny.en",
+        "text": "minilm:all-MiniLM-L6-v2",
+        "multilingual": "use:multilingual-3",
+        "vision": "palette:1",
+    },
     "laptop": {
         "speech": "whisper:small",
         "text": "sentence:intfloat/multilingual-e5-small",
@@ -84,7 +111,11 @@ PROFILES: dict[str, dict[str, str]] = {
         "vision": "openclip:ViT-SO400M-14-SigLIP/webli",
     },
 }
-"""By hardware requirements, the lowest first."""
+"""The models by the fields of ModelChoice. By hardware requirements, the lowest first."""
+EARLIER: dict[str, tuple[dict[str, str], ...]] = {
+    "offline": ({"speech": "pocketsphinx:en-us", "text": "minilm:all-MiniLM-L6-v2", "vision": "palette:1"},),
+}
+"""What profiles had in earlier versions. A library that was made with one of them opens under the same name."""
 CUSTOM = "custom"
 """Name of a choice in which a model was chosen by its name."""
 
@@ -145,15 +176,20 @@ def profile_choice(name: str, reason: str = "asked") -> ModelChoice:
     """The models of a profile, whether they are on this machine or not. Raises UnknownName."""
     if name not in PROFILES:
         raise UnknownName(kind="profile", name=name, known=", ".join(("auto", *PROFILES)))
-    models = PROFILES[name]
-    return ModelChoice(name, reason, speech=models["speech"], text=models["text"], vision=models["vision"])
+    return _choice_of(name, reason, PROFILES[name])
+
+
+def _choice_of(name: str, reason: str, models: Mapping[str, str]) -> ModelChoice:
+    return ModelChoice.from_dict({"name": name, "reason": reason, **models})
 
 
 def is_as_asked(choice: ModelChoice, asked: str, settings: Settings) -> bool:
     """Whether `choice` is the profile `asked` with the models named in the settings. Does not look at the disk."""
     if asked in ("auto", choice.name):
         return True
-    return asked in PROFILES and _with_names(profile_choice(asked), settings).specs == choice.specs
+    versions = [models for models in (PROFILES.get(asked), *EARLIER.get(asked, ())) if models is not None]
+    chosen = [_with_names(_choice_of(asked, "asked", models), settings) for models in versions]
+    return any(one.specs == choice.specs for one in chosen)
 
 
 def missing_of(choice: ModelChoice, settings: Settings) -> list[tuple[str, str]]:
@@ -198,10 +234,7 @@ def _has_gpu(settings: Settings) -> bool:
 
 def _with_names(choice: ModelChoice, settings: Settings, **given: str | None) -> ModelChoice:
     named = {kind: given.get(kind) or getattr(settings, f"{kind}_model") for kind in ALL_KINDS}
-    changes: dict[str, Any] = {kind: spec for kind, spec in named.items() if spec and spec != choice.spec(kind)}
-    if not changes:
-        return choice
-    return replace(choice, name=CUSTOM, reason="models_by_name", **changes)
+    return choice.with_models(**{kind: spec for kind, spec in named.items() if spec})
 
 
 def _missing_error(choice: ModelChoice, missing: list[tuple[str, str]]) -> ProfileWeightsMissing:

@@ -14,7 +14,7 @@ from heimdex_core.models.base import Captioner, ImageTextEncoder, Loadable, Spee
 from heimdex_core.models.family import Purpose
 from heimdex_core.models.profiles import KINDS, ModelChoice, choose_profile
 from heimdex_core.settings import Settings
-from heimdex_core.types import Space
+from heimdex_core.types import MULTILINGUAL, Space
 
 __all__ = ["KINDS", "ModelChoice", "Models", "Purpose", "choose_profile"]
 
@@ -24,7 +24,8 @@ _log = logging.getLogger(__name__)
 class Models:
     """The models of one choice. Safe to share between threads.
 
-    A model's role is "speech", "text", "vision" or "caption", or for an extra space the name of that space.
+    A model's role is "speech", "text", "vision", "caption" or "multilingual", or for an extra space the name of that
+    space.
 
     For the purpose "query" there is neither a recogniser nor a captioner, and the encoders get the threads of a process
     that shares the machine with a worker. `shared` has models by (kind, spec) that other choices of the same purpose
@@ -46,6 +47,8 @@ class Models:
         self._specs = {kind: (kind, choice.spec(kind)) for kind in KINDS}
         if choice.caption:
             self._specs["caption"] = ("caption", choice.caption)
+        if choice.multilingual:
+            self._specs[MULTILINGUAL] = ("text", choice.multilingual)
         self._models = {role: self._model_of(kind, spec) for role, (kind, spec) in self._specs.items()}
         for kind, spec in choice.extras:
             self._add_extra(kind, spec)
@@ -72,8 +75,8 @@ class Models:
 
     @property
     def spaces(self) -> dict[str, Space]:
-        """The vector spaces by role, without loading weights: "text", "vision", "caption" with a captioner, and each
-        extra space by its name.
+        """The vector spaces by role, without loading weights: "text", "vision", "caption" with a captioner,
+        "multilingual" with a second text model, and each extra space by its name.
 
         Raises WeightsMissing for a model that is neither pinned nor on this machine.
         """
@@ -126,7 +129,8 @@ class Models:
                 except HeimdexError as error:
                     _log.warning("The %s model was not loaded: %s", role, error)
 
-        thread = threading.Thread(target=load_all, name="warm-models", daemon=True)
+        # Not a daemon: Python ends those wherever they are, and in the middle of C++ that aborts the process.
+        thread = threading.Thread(target=load_all, name="warm-models")
         thread.start()
         return thread
 
@@ -172,8 +176,6 @@ def describe(kind: str, spec: str, model: Loadable) -> dict[str, Any]:
             name, revision = named.name, named.revision
     except ModelError:
         pass  # the note already says what is wrong
-    if kind == "speech" and cast(SpeechRecognizer, model).rough:
-        note = note or "rough: about every second word may be wrong"
     return {
         "kind": kind,
         "spec": spec,

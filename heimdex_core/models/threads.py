@@ -7,15 +7,20 @@ are several times slower than with one thread each.
 from __future__ import annotations
 
 import os
+import threading
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from heimdex_core.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 Work = Literal["query", "speech", "vision", "text"]
 MOST_FOR_A_QUERY = 4
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_BLAS_LOCK = threading.Lock()
 
 
 def threads_for(work: Work, *, asked: int = 0, cores: int | None = None) -> int:
@@ -55,6 +60,22 @@ def cores_within(cores: int, cpu_max: str) -> int:
     if len(parts) != 2 or not (parts[0].isdigit() and parts[1].isdigit()) or int(parts[1]) == 0:
         return cores
     return max(1, min(cores, int(parts[0]) // int(parts[1])))
+
+
+def use_blas_threads(count: int) -> None:
+    """Set the threads of numpy's matrix products, for the whole process."""
+    with _BLAS_LOCK:
+        blas = _blas()
+        if any(library["num_threads"] != count for library in blas.info()):
+            blas.limit(limits=count)
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    import numpy  # noqa: F401 - its library has to be loaded to be found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 def use_torch_threads(count: int) -> None:

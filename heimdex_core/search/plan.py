@@ -29,6 +29,13 @@ class Slot:
     kind: str
     space: Space | None = None
     """The space that it searches; None for a channel without one."""
+    second: Space | None = None
+    """The space that it searches besides (ChannelSpec.second_role)."""
+
+    @property
+    def spaces(self) -> tuple[Space, ...]:
+        """All spaces that it searches."""
+        return tuple(space for space in (self.space, self.second) if space is not None)
 
     @property
     def side(self) -> str:
@@ -153,7 +160,8 @@ def plan_of(spaces: Mapping[str, Space], requested: Sequence[str] = ()) -> Plan:
         of_kind = [space for space in dict.fromkeys(spaces.values()) if kind_of(space.name) == kind]
         named = [Slot(space.name, kind, space) for space in of_kind if space.name in chosen]
         first = spaces.get(spec.space_role)  # None where scenes have no captions
-        slots += named or ([Slot(kind, kind, first)] if first is not None else [])
+        second = spaces.get(spec.second_role) if spec.second_role else None
+        slots += named or ([Slot(kind, kind, first, second)] if first is not None else [])
     return Plan(tuple(slots), tuple(slot.space.name for slot in slots if slot.space and slot.space.name in chosen))
 
 

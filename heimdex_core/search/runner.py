@@ -51,7 +51,8 @@ class ChannelRunner:
         """
         by_name = {channel.name: channel for channel in channels}
         started = time.perf_counter()
-        loading = {name: channel.prepare for name, channel in by_name.items() if not channel.is_ready}
+        unready = [(name, channel) for name, channel in by_name.items() if not channel.is_ready(request)]
+        loading = {name: partial(channel.prepare, request) for name, channel in unready}
         _, broken = self._gather(loading if request.scene_count else {}, LOAD_LIMIT_S)
         loading_s = time.perf_counter() - started
         calls = {name: partial(_timed, channel, request) for name, channel in by_name.items() if name not in broken}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 from heimdex_core.errors import HeimdexError, InvalidQuery, InvalidValue, SearchFailed, ViewOutdated
+from heimdex_core.search.channels import spec_of
 from heimdex_core.search.channels.base import Channel, ChannelRequest, ChannelResult
 from heimdex_core.search.channels.channel_set import ChannelSet
 from heimdex_core.search.channels.encoders import QueryModels
@@ -92,6 +93,26 @@ class Searcher:
         self._write_log(result, user_id)
         return result
 
+    def warm(self, user_id: str) -> None:
+        """Load what a first search needs, in this thread. What cannot be loaded is logged, and raises where it is used.
+
+        A second text model is loaded if a scene needs it.
+        """
+        try:
+            view = self._reader.view()
+            count = max(len(view.scene_ids(user_id)), 1)  # also for a library that is still empty
+            channels = self._channels_of(view, plan_of(view.spaces))
+            view.hold([space for slot in channels for space in slot.spaces], words=True)
+        except HeimdexError as error:
+            log.warning("nothing was loaded in advance: %s", error)
+            return
+        for slot, channel in channels.items():
+            text = spec_of(slot.kind).warm_up_text
+            try:
+                channel.prepare(ChannelRequest(view, text, user_id, None, 1, count))
+            except HeimdexError as error:
+                log.warning("the model of channel %s was not loaded: %s", slot.name, error)
+
     def _search_in(self, view: View, query: Query, text: str, user_id: str, started: float) -> SearchResult:
         plan = plan_of(view.spaces, query.spaces)
         weights = plan.weights(query.weights if query.weights is not None else default_weights(self._settings))
@@ -146,7 +167,7 @@ class Searcher:
         view = request.view
         # Everything that a result depends on. Weights and fusion are not part of it: changing them is cheap.
         searched = (request.user_id, request.text, request.video_ids, request.depth, view.token)
-        keys = {slot: (slot.kind, slot.space, *searched) for slot in plan.slots}
+        keys = {slot: (slot.kind, slot.spaces, *searched) for slot in plan.slots}
         with self._lock:
             known = {slot.name: found for slot, key in keys.items() if (found := self._cache.get(key)) is not None}
         channels = self._channels_of(view, plan)
@@ -155,13 +176,13 @@ class Searcher:
             for slot, channel in channels.items()
             # Channels of weight 0 run too, so that their scores are shown and the next change of a weight is instant,
             # but no model is loaded only for that.
-            if slot.name not in known and (weights[slot.name] > 0 or channel.is_ready)
+            if slot.name not in known and (weights[slot.name] > 0 or channel.is_ready(request))
         }
         ran: dict[str, Timed] = {}
         loading_s = 0.0
         if wanted:
             # Open the files before models are loaded: that may take long, and the library may change meanwhile.
-            view.hold([slot.space for slot in wanted if slot.space], words=any(not slot.space for slot in wanted))
+            view.hold([space for slot in wanted for space in slot.spaces], words=any(not slot.space for slot in wanted))
             ran, loading_s = self._runner.run(request, wanted.values())
         with self._lock:
             self._cache.update({keys[slot]: ran[slot.name].result for slot in wanted if ran[slot.name].cacheable})

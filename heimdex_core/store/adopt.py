@@ -211,7 +211,7 @@ def _copy_and_register(
 def _copy(adoptable: AdoptableFolder, staging: Path) -> None:
     staging.mkdir(parents=True)
     shutil.copyfile(adoptable.source, staging / adoptable.source.name)
-    for pattern in ("subtitles.*", "preview.mp4"):
+    for pattern in ("subtitles.*", "subtitle_choice.json", "preview.mp4"):
         for path in adoptable.folder.glob(pattern):
             shutil.copyfile(path, staging / path.name)
     write_json(staging / "video.json", adoptable.about)

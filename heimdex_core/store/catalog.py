@@ -56,6 +56,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "insert into counters values ('active_set', 1), ('before_active_set', 0), ('last_set', 1)",
         "alter table videos add column params varchar",
     ),
+    (
+        """create table watched_folders (
+            folder_id varchar, user_id varchar, path varchar, mount_point varchar, created_us bigint,
+            revision integer)""",
+        """create table watched_files (
+            folder_id varchar, path varchar, size_bytes bigint, mtime_ns bigint, ctime_ns bigint, subtitles varchar,
+            outcome varchar, noted_us bigint, video_id varchar, error varchar)""",
+        "alter table exports add column left_out varchar",
+    ),
 )
 """The statements of each version; those of one version run in one transaction."""
 

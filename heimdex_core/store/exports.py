@@ -131,7 +131,7 @@ def _encode(changes: dict[str, Any]) -> Row:
         row["state"] = str(ExportState(row["state"]))
     if "clips" in row:
         row["clips"] = encode_clips(row["clips"])
-    for name in ("params", "error"):
+    for name in ("params", "error", "left_out"):
         if row.get(name) is not None:
             row[name] = json.dumps(to_json(row[name]), ensure_ascii=False)
     return row
@@ -145,4 +145,5 @@ def _export(row: Row) -> Export:
     values["clips"] = decode_clips(row["clips"])
     values["params"] = json.loads(row["params"] or "{}")
     values["error"] = json.loads(row["error"]) if row["error"] else None
+    values["left_out"] = tuple(json.loads(row["left_out"] or "[]"))
     return Export(**values)

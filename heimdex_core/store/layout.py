@@ -127,7 +127,7 @@ class LibraryPaths:
         return self.video(video_id) / f"source{_check_extension(extension)}"
 
     def new_subtitles(self, video_id: str, extension: str) -> Path:
-        """The path for supplied subtitles with this extension (".srt", ".vtt"). Raises InvalidValue."""
+        """The path for supplied subtitles with this extension (".srt", ".smi"). Raises InvalidValue."""
         return self.video(video_id) / f"subtitles{_check_extension(extension)}"
 
     def preview(self, video_id: str) -> Path:
@@ -135,7 +135,7 @@ class LibraryPaths:
         return self.video(video_id) / "preview.mp4"
 
     def subtitles(self, video_id: str) -> Path | None:
-        """The supplied subtitles, subtitles.<srt|vtt>, if there are any."""
+        """The supplied subtitles, subtitles.<extension>, if there are any."""
         found = sorted(self.video(video_id).glob("subtitles.*"))
         return found[0] if found else None
 

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from heimdex_core.errors import InvalidValue, LibraryDamaged
 from heimdex_core.files import atomic_write, read_json_object, write_json
 from heimdex_core.store.layout import check_space_name
+from heimdex_core.store.parquet import python_rows, read_table
 from heimdex_core.types import Json, Keyframe, Scene, Space, Transcript, Word, to_json
 
 FORMAT_VERSION = 1
@@ -108,7 +109,7 @@ def read_scenes_table(folder: Path) -> pa.Table:
 
 def scenes_of(table: pa.Table) -> list[Scene]:
     """The rows of a table with the columns of SCENES_SCHEMA as scenes; further columns are ignored."""
-    return [_scene(row) for row in table.select(SCENES_SCHEMA.names).to_pylist()]
+    return [_scene(row) for row in python_rows(table.select(SCENES_SCHEMA.names))]
 
 
 def _scene_row(scene: Scene) -> Json:
@@ -274,8 +275,7 @@ def _write(path: Path, table: pa.Table, metadata: Mapping[str, str]) -> None:
 
 def _read(path: Path) -> pa.Table:
     try:
-        with path.open("rb") as file:
-            table = pq.read_table(file)
+        table = read_table(path)
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException) as error:

@@ -19,6 +19,7 @@ from heimdex_core.store.locks import index_lock
 from heimdex_core.store.model_sets import ModelSets
 from heimdex_core.store.reader import Reader
 from heimdex_core.store.reels import ReelRecords
+from heimdex_core.store.watched import WatchedRecords
 from heimdex_core.types import (
     Json,
     MediaInfo,
@@ -45,6 +46,7 @@ class Store:
         self.sets = ModelSets(self.context)
         self.exports = ExportRecords(self.paths, self.catalog)
         self.reels = ReelRecords(self.catalog)
+        self.watched = WatchedRecords(self.catalog)
         self._reader = Reader(self.paths, self.catalog)
 
     # --- opening ----------------------------------------------------------------------------------
@@ -149,6 +151,16 @@ class Store:
         check_uuid(video_id)
         with self.catalog.transaction() as transaction:
             return videos.get(transaction, video_id, user_id)
+
+    def find_video(self, user_id: str, sha256: str) -> Video | None:
+        """The user's video of these bytes, in whatever state; None if there is none."""
+        with self.catalog.transaction() as transaction:
+            return videos.find_by_content(transaction, user_id, sha256)
+
+    def count_unfinished_videos(self) -> int:
+        """How many videos of all users are being worked on, or wait for it."""
+        with self.catalog.transaction() as transaction:
+            return videos.count_unfinished(transaction)
 
     def videos(
         self, user_id: str, *, include_deleted: bool = False, limit: int | None = None, offset: int = 0

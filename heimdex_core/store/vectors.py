@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from heimdex_core import files
 from heimdex_core.errors import InvalidValue, LibraryDamaged, UnknownName
 from heimdex_core.files import TEMPORARY_PREFIX, atomic_write, disk_errors, is_disk_full, read_json, write_json
+from heimdex_core.store.parquet import read_table
 from heimdex_core.types import Space, to_json
 
 if TYPE_CHECKING:
@@ -88,7 +89,13 @@ class VectorIndex:
         return len(self.scene_ids)
 
     def search(
-        self, vector: npt.ArrayLike, *, k: int, allowed: Iterable[Key], scene_ids: Collection[str] | None = None
+        self,
+        vector: npt.ArrayLike,
+        *,
+        k: int,
+        allowed: Iterable[Key],
+        scene_ids: Collection[str] | None = None,
+        rows: npt.NDArray[np.bool_] | None = None,
     ) -> list[tuple[str, float]]:
         """The best scenes of the `allowed` generations.
 
@@ -97,6 +104,7 @@ class VectorIndex:
             k: the number of results at most.
             allowed: the generations to search in.
             scene_ids: if given, only these scenes are searched.
+            rows: (n,) if given, only these rows are searched.
 
         Returns (scene_id, inner product), best first; equal scores are ordered by scene_id. Raises InvalidValue for a
         vector of another width.
@@ -107,6 +115,8 @@ class VectorIndex:
                 name="vector", value=str(query.shape[1]), reason=f"{self.space.name} has {self.space.dim} dimensions"
             )
         mask = self.row_mask(allowed, scene_ids)
+        if rows is not None:
+            mask &= rows
         count = min(k, int(mask.sum()))
         if count <= 0:
             return []
@@ -124,6 +134,12 @@ class VectorIndex:
         number = self._numbers.get(key)
         row = None if number is None else self._rows.get((scene_id, number))
         return None if row is None else np.asarray(self.index.reconstruct(row), dtype=np.float32)
+
+    def rows_outside(self, other: VectorIndex) -> npt.NDArray[np.bool_]:
+        """(n,) whether each row is of a scene that has no row in the `other` space's index, in the same generation."""
+        known = {(scene_id, other.keys[key]) for scene_id, key in zip(other.scene_ids, other.row_keys, strict=True)}
+        own = zip(self.scene_ids, self.row_keys, strict=True)
+        return np.array([(scene_id, self.keys[key]) not in known for scene_id, key in own], dtype=bool)
 
     def row_mask(self, allowed: Iterable[Key], scene_ids: Collection[str] | None = None) -> npt.NDArray[np.bool_]:
         """(n,) whether each row belongs to one of the `allowed` generations and, if given, to one of the scenes."""
@@ -174,7 +190,7 @@ def _open_revision(folder: Path, space: Space, manifest: Mapping[str, Any]) -> V
     faiss = _faiss()
     revision = int(manifest["index_revision"])
     try:
-        table = pq.read_table(folder / f"rows-{revision}.parquet", memory_map=False)
+        table = read_table(folder / f"rows-{revision}.parquet")
         path = folder / f"index-{revision}.faiss"
         path.stat()  # FAISS raises RuntimeError for a missing file
         index = faiss.read_index(str(path))

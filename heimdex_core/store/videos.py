@@ -181,6 +181,12 @@ def unfinished(transaction: Transaction, unchanged_for_s: float) -> list[tuple[s
     return [(row["user_id"], row["video_id"]) for row in rows]
 
 
+def count_unfinished(transaction: Transaction) -> int:
+    """How many videos are being validated or processed, or wait for it."""
+    rows = transaction.rows("select count(*) as n from videos where state in ('validating', 'processing')")
+    return int(rows[0]["n"])
+
+
 def with_generation(transaction: Transaction) -> list[Video]:
     """Every video with a generation in the active set, also deleted ones (they may be restored), newest first."""
     rows = transaction.rows("select * from videos where generation is not null order by created_us desc, video_id")

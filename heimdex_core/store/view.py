@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import numpy as np
 import numpy.typing as npt
 
 from heimdex_core.errors import HeimdexError, LibraryDamaged, SceneNotFound, VideoNotFound, ViewOutdated
@@ -94,6 +95,7 @@ class View:
         self._tables = tables
         self._indexes: dict[Path, Any] = {}
         """Those that this view has used, by folder."""
+        self._outside: dict[tuple[str, str], npt.NDArray[np.bool_]] = {}
 
     @property
     def is_current(self) -> bool:
@@ -238,6 +240,7 @@ class View:
         user_id: str,
         video_ids: Ids = None,
         scene_ids: Collection[str] | None = None,
+        outside: Space | None = None,
     ) -> list[tuple[str, float]]:
         """The user's scenes whose vectors are most similar to `vector`.
 
@@ -248,6 +251,7 @@ class View:
             user_id: whose scenes.
             video_ids: if given, only scenes of these videos.
             scene_ids: if given, only these scenes.
+            outside: if given, only scenes that have no vector in this space.
 
         Returns (scene_id, inner product), best first. Raises SpaceMismatch, LibraryDamaged if the index is missing or
         damaged, ViewOutdated.
@@ -256,7 +260,19 @@ class View:
         keys = self._keys(user_id, video_ids)
         if not keys:
             return []
-        return self._vector_index(space).search(vector, k=k, allowed=keys, scene_ids=scene_ids)
+        rows = None if outside is None else self._rows_outside(space, outside)
+        return self._vector_index(space).search(vector, k=k, allowed=keys, scene_ids=scene_ids, rows=rows)
+
+    def has_vectors_outside(self, space: Space, other: Space, *, user_id: str, video_ids: Ids = None) -> bool:
+        """Whether any of the user's scenes (of `video_ids`, if given) has a vector in `space` and none in `other`.
+
+        Raises SpaceMismatch, LibraryDamaged, ViewOutdated.
+        """
+        keys = self._keys(user_id, video_ids)
+        if not keys:
+            return False
+        rows = self._rows_outside(space, other)
+        return bool((rows & self._vector_index(space).row_mask(keys)).any())
 
     def vector(self, space: Space, scene_id: str) -> Floats | None:
         """The (d,) float32 vector of a visible scene as it is indexed; None if it has none.
@@ -278,6 +294,16 @@ class View:
 
     def _keys(self, user_id: str, video_ids: Ids) -> list[Key]:
         return [(v.video_id, v.generation) for v in self.snapshot.of_user(user_id, video_ids)]
+
+    def _rows_outside(self, space: Space, other: Space) -> npt.NDArray[np.bool_]:
+        """(n,) whether each row of the index of `space` is of a scene without a vector in `other`."""
+        sets.check_space(self.spaces, space)
+        sets.check_space(self.spaces, other)
+        found = self._outside.get((space.name, other.name))
+        if found is None:
+            found = self._vector_index(space).rows_outside(self._vector_index(other))
+            self._outside[space.name, other.name] = found
+        return found
 
     def _vector_index(self, space: Space) -> VectorIndex:
         folder = self.paths.vector_index(space)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from heimdex_core import files
 from heimdex_core.errors import LibraryDamaged
+from heimdex_core.store.parquet import python_rows, read_table
 from heimdex_core.store.transaction import Transaction, from_us
 from heimdex_core.types import ModelSet, Space, VisibleVideo, utc_now
 
@@ -84,13 +84,12 @@ def read(path: Path) -> tuple[int, dict[str, VisibleVideo], ModelSet]:
     """
     try:
         # Opened once: a rename in between must not mix two revisions.
-        with path.open("rb") as file:
-            table = pq.read_table(file)
+        table = read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise LibraryDamaged(what="visible.parquet", reason=str(error)[:200]) from error
     metadata = table.schema.metadata or {}
     revision = int(metadata.get(b"revision", b"0"))
-    rows: list[dict[str, Any]] = table.to_pylist()
+    rows = python_rows(table)
     return revision, {row["video_id"]: VisibleVideo(**row) for row in rows}, _model_set(metadata)
 
 

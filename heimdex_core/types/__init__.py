@@ -6,6 +6,7 @@ stream starts at 0). Intervals are half open, [start_s, end_s). Timestamps are t
 
 from heimdex_core.types.exports import Export, ExportState, Reel, ReelClip
 from heimdex_core.types.library import (
+    MULTILINGUAL,
     TRANSITIONS,
     Keyframe,
     ModelSet,
@@ -21,14 +22,26 @@ from heimdex_core.types.media import (
     AudioTrack,
     Interval,
     MediaInfo,
+    PictureTreatment,
     Segment,
     SubtitleTrack,
+    TrackChoice,
     Transcript,
     TranscriptSource,
+    VideoTrack,
     Word,
 )
 from heimdex_core.types.search import ChannelScore, ChannelState, Hit, Query, SearchResult
 from heimdex_core.types.values import Json, to_json, utc_now
+from heimdex_core.types.watching import (
+    FolderReport,
+    WaitingFile,
+    WatchedFile,
+    WatchedFolder,
+    WatchOutcome,
+    WatchState,
+    WatchStatus,
+)
 from heimdex_core.types.work import ReportProgress, StageProgress, WorkContext
 
 __all__ = [
@@ -37,11 +50,14 @@ __all__ = [
     "ChannelState",
     "Export",
     "ExportState",
+    "FolderReport",
     "Hit",
     "Interval",
     "Json",
     "Keyframe",
+    "MULTILINGUAL",
     "MediaInfo",
+    "PictureTreatment",
     "ModelSet",
     "Query",
     "Reel",
@@ -53,12 +69,20 @@ __all__ = [
     "Space",
     "StageProgress",
     "SubtitleTrack",
+    "TrackChoice",
     "TRANSITIONS",
     "Transcript",
     "TranscriptSource",
     "Video",
     "VideoState",
+    "VideoTrack",
     "VisibleVideo",
+    "WaitingFile",
+    "WatchOutcome",
+    "WatchState",
+    "WatchStatus",
+    "WatchedFile",
+    "WatchedFolder",
     "Word",
     "WorkContext",
     "make_scene_id",

@@ -78,3 +78,5 @@ class Export:
     completed_at: datetime | None = None
     expires_at: datetime | None = None
     job_id: str | None = None
+    left_out: tuple[Json, ...] = ()
+    """The clips that a completed export does not contain because they failed, as in ClipsFailed."""

@@ -78,12 +78,16 @@ class Space:
             )
 
 
+MULTILINGUAL = "multilingual"
+"""The role of a second text space, for what is said in languages that the model of the first does not read."""
+
+
 @dataclass(frozen=True)
 class ModelSet:
     """The models that generations of the library are made with, numbered from 1; one set is the active one.
 
-    `spaces` by role: "text" and "vision" (the first ones), "caption" where scenes are described, and every
-    further space under its own name. `choice` is the ModelChoice as JSON.
+    `spaces` by role: "text" and "vision" (the first ones), "caption" where scenes are described, MULTILINGUAL where
+    there is a second text model, and every further space under its own name. `choice` is the ModelChoice as JSON.
     """
 
     set_id: int

@@ -38,7 +38,22 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoTrack:
+    """A picture track. `frame_count` is None where the packets were not counted."""
+
+    stream_index: int
+    codec: str
+    width: int
+    height: int
+    title: str | None
+    is_default: bool
+    frame_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AudioTrack:
+    """A sound track. `peak` is its largest sample, 0 to 1, over all channels; None where it was not measured."""
+
     stream_index: int
     codec: str
     sample_rate_hz: int
@@ -47,14 +62,70 @@ class AudioTrack:
     title: str | None
     is_default: bool
     is_commentary: bool
+    role: str = "main"
+    """What it is for, from its flags and title: "main", "dub", "music", "hearing_impaired", "description" or
+    "commentary"."""
+    peak: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SubtitleTrack:
+    """A subtitle track. `role` is "full", "hearing_impaired", "description", "lyrics", "signs", "forced" or
+    "commentary"."""
+
     stream_index: int
     codec: str
     language: str | None
     is_text: bool
+    title: str | None = None
+    is_default: bool = False
+    role: str = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackChoice:
+    """The track of one kind that is used, and why it is this one."""
+
+    stream_index: int
+    by_hand: bool = False
+    passed_over: Mapping[str, str] = field(default_factory=dict)
+    """Stream index (as text, because JSON has no other keys) -> why that track was not taken: a code such as
+    "silent", "commentary", "still" or "undecodable". Tracks that merely came later are left out."""
+    channels: tuple[int, ...] = ()
+    """Sound: the channels that are used, from 0, in equal parts; () is all of them, by their positions."""
+    needs_decoding: bool = False
+    """Sound: neither ffmpeg's filters nor browsers can take the track as it is (its channels change, have no positions
+    or are not all used, it is damaged, or an edit list puts it in another order): it is decoded for them."""
+
+    @staticmethod
+    def from_json(data: Json) -> TrackChoice:
+        return TrackChoice(**{**data, "channels": tuple(data["channels"])})
+
+
+@dataclass(frozen=True, slots=True)
+class PictureTreatment:
+    """How decoded frames become what is shown; chosen once for a file, by media/treatment.py.
+
+    `notes` are codes that say why it is not the usual treatment, or why the tags are not followed.
+    """
+
+    matrix: Literal["bt709", "bt601", "fcc", "smpte240m", "bt2020", "rgb"] = "bt709"
+    """What turns the coded values into R'G'B' (ITU-T H.273, table 4); "rgb": nothing has to."""
+    full_range: bool = False
+    """Whether the coded values use all codes; else black is 16 and white 235 (of 8 bits)."""
+    transfer: Literal["sdr", "pq", "hlg"] = "sdr"
+    primaries: Literal["bt709", "bt2020", "p3"] = "bt709"
+    field_order: Literal["tff", "bff"] | None = None
+    """Which field of a frame is shown first, where frames have to be deinterlaced."""
+    alpha: bool = False
+    """Whether pixels may be transparent; black is what shows through."""
+    retag: bool = False
+    """Whether browsers would show other colours, because tags are missing or wrong."""
+    notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def from_json(data: Json) -> PictureTreatment:
+        return PictureTreatment(**{**data, "notes": tuple(data.get("notes", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +134,8 @@ class MediaInfo:
 
     width and height are as displayed, after rotation. `origin_s` is the container's own time of
     our 0. `notes` are machine codes of what is odd but workable (for example "no_audio").
+    `picture`, `sound` and `subtitles` are the tracks that everything uses; None where there is none, and for
+    videos that were indexed before tracks were chosen once.
     """
 
     container: str
@@ -89,6 +162,14 @@ class MediaInfo:
     camera: str | None = None
     gps: str | None = None
     notes: tuple[str, ...] = ()
+    recordings: int = 1
+    """How many recordings are joined in the file, each with a clock that starts again; times here go on."""
+    video_tracks: tuple[VideoTrack, ...] = ()
+    picture: TrackChoice | None = None
+    sound: TrackChoice | None = None
+    subtitles: TrackChoice | None = None
+    treatment: PictureTreatment | None = None
+    """None for videos that were indexed before it was chosen once."""
 
     @property
     def has_audio(self) -> bool:
@@ -100,6 +181,10 @@ class MediaInfo:
         fields["audio_tracks"] = tuple(AudioTrack(**t) for t in data.get("audio_tracks", ()))
         fields["subtitle_tracks"] = tuple(SubtitleTrack(**t) for t in data.get("subtitle_tracks", ()))
         fields["notes"] = tuple(data.get("notes", ()))
+        fields["video_tracks"] = tuple(VideoTrack(**t) for t in data.get("video_tracks", ()))
+        for kind in ("picture", "sound", "subtitles"):
+            fields[kind] = TrackChoice.from_json(data[kind]) if data.get(kind) else None
+        fields["treatment"] = PictureTreatment.from_json(data["treatment"]) if data.get("treatment") else None
         return MediaInfo(**fields)
 
 

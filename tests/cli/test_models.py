@@ -28,11 +28,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HEIMDEX_MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.setenv("HEIMDEX_DEVICE", "cpu")
-    get_settings.cache_clear()
     with fake_hub(tiny__sentences=Repo.of(SMALL / "sentences", REVISION)) as running:
         monkeypatch.setenv("HF_ENDPOINT", running.endpoint)
         yield running
-    get_settings.cache_clear()
 
 
 @pytest.fixture
@@ -80,7 +78,7 @@ def test_what_the_library_uses_is_marked(run: Run, tmp_path: Path) -> None:
     _, document = run("list")
     assert document["library"] == {"path": str(tmp_path / "library"), "profile": "offline"}
     used = {spec for spec, row in rows_of(document).items() if row["is_used"]}
-    assert used == {"pocketsphinx:en-us", "minilm:all-MiniLM-L6-v2", "palette:1"}
+    assert used == {"whisper:tiny.en", "minilm:all-MiniLM-L6-v2", "palette:1"}
 
 
 def test_a_plan_downloads_nothing(run: Run, hub: FakeHub, folder: Path) -> None:

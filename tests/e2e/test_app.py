@@ -36,11 +36,13 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     clip = colour_clips(
         folder / "지난 가을.mp4", [("green", 4.0), ("orange", 5.0), ("blue", 5.0)], size=size, tone_hz=330, noise=8
     )
-    subtitles = folder / "지난 가을.srt"
+    subtitles, signs = folder / "지난 가을.en.srt", folder / "지난 가을.en.forced.srt"
     subtitles.write_text(srt(LINES), encoding="utf-8")
+    signs.write_text(srt(LINES[:1]), encoding="utf-8")
     return {
         "clip": clip,
         "subtitles": subtitles,
+        "signs": signs,
         "avi": mpeg4_avi(folder / "old camera.avi", [("red", 3.0), ("white", 3.0)]),
         "lying": lying_duration(folder / "holiday_final(2).mp4", claimed_s=100.0, true_s=5.0),
         "text": text_file_mp4(folder / "<img src=x onerror=alert(1)>.mp4"),
@@ -103,7 +105,7 @@ def test_a_file_that_is_no_video_is_refused_with_the_reason(
 
 def test_videos_are_uploaded_and_become_indexed(page: Page, media: dict[str, Path], library: Path, shot: Shot) -> None:
     open_page(page, "/library")
-    page.locator("input[type=file]").set_input_files([media["clip"], media["subtitles"], media["avi"]])
+    page.locator("input[type=file]").set_input_files([media["clip"], media["signs"], media["subtitles"], media["avi"]])
     for name in ("지난 가을", "old camera"):
         expect(row(page, name)).to_be_visible(timeout=60_000)
     # The progress is shown while a stage runs.
@@ -113,6 +115,9 @@ def test_videos_are_uploaded_and_become_indexed(page: Page, media: dict[str, Pat
         expect(row(page, name)).to_contain_text("indexed", timeout=INDEXING_MS)
         expect(row(page, name)).to_contain_text(scenes)
     expect(row(page, "지난 가을")).to_contain_text("0:14 · 480×270 · subtitles")
+    expect(row(page, "지난 가을")).to_contain_text(
+        "subtitles: 지난 가을.en.srt (chosen because it has the full dialogue)"
+    )
     expect(page.get_by_text("Videos", exact=True).locator("..")).to_contain_text("2", timeout=30_000)
     assert list((library / "uploads").iterdir()) == []
     shot(page, "library")

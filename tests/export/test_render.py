@@ -14,13 +14,13 @@ import heimdex_core.export as kinds
 import heimdex_core.files as files_module
 from heimdex_core.errors import (
     Cancelled,
+    ClipsFailed,
     DiskFull,
     HeimdexError,
     RenderCheckFailed,
     RenderFailed,
     RenderTimeout,
     UnknownName,
-    VideoNotFound,
 )
 from heimdex_core.export import reel
 from heimdex_core.export.progress import export_context, read_export_progress, work_folder
@@ -241,7 +241,7 @@ def test_a_video_that_was_deleted_meanwhile(store: Store, export: Export) -> Non
 def test_videos_of_other_users_cannot_be_used(store: Store) -> None:
     video_id = add_video(store, [("red", 1.0)], user_id="ann")
     stolen = add_export(store, ReelClip(video_id, 0.0, 1.0, 0.0, 1.0), user_id="bob")
-    fail_with(store, stolen, VideoNotFound)
+    fail_with(store, stolen, ClipsFailed)
 
 
 def test_progress_can_be_read_only_while_the_render_runs(store: Store, export: Export) -> None:

@@ -54,6 +54,7 @@ def test_a_full_disk_is_reported_and_keeps_finished_stages(tmp_path: Path, store
     assert run_of(store, failed).run().state == VideoState.INDEXED
 
 
+@pytest.mark.usefixtures("no_child_process")
 def test_a_disk_that_fills_up_while_a_stage_writes(tmp_path: Path, store: Store, monkeypatch):
     from heimdex_core.ingest.stages import picture
 

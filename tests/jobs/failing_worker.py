@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from faster_whisper import BatchedInferencePipeline
 
 from heimdex_core.ingest.context import StageContext, StageOutput
 from heimdex_core.ingest.stages import preview, transcript
 from heimdex_core.jobs import worker
-from heimdex_core.models.speech import pocketsphinx
 from heimdex_core.types import WorkContext
 from tests.ingest.running import replace_stage
 from tests.jobs.waiting import until
@@ -42,19 +40,19 @@ def full_disk(patch: pytest.MonkeyPatch) -> None:
     before = replace_stage(patch, "picture", run)
 
 
-def killed_recogniser(patch: pytest.MonkeyPatch) -> None:
-    """The recogniser's own process is killed in the middle of the sound."""
+def broken_recogniser(patch: pytest.MonkeyPatch) -> None:
+    """The recogniser's library gives up in the middle of the sound: the first words are recognised, no more."""
 
     def run(context: StageContext, work: WorkContext) -> StageOutput:
         wait_for(context, preview.SPEC.name)
         return before(context, work)
 
-    def decode(child: pocketsphinx.Child, samples: bytes, context: WorkContext) -> list[Any]:
-        os.kill(child._process.pid, signal.SIGKILL)
-        return decode_before(child, samples, context)
+    def forward(pipeline: BatchedInferencePipeline, *args: Any) -> Any:
+        forward_before(pipeline, *args)
+        raise RuntimeError("mkl_malloc: failed to allocate memory")
 
-    before, decode_before = replace_stage(patch, "transcript", run), pocketsphinx.Child.decode
-    patch.setattr(pocketsphinx.Child, "decode", decode)
+    before, forward_before = replace_stage(patch, "transcript", run), BatchedInferencePipeline.forward
+    patch.setattr(BatchedInferencePipeline, "forward", forward)
 
 
 def cancelled(patch: pytest.MonkeyPatch) -> None:
@@ -71,7 +69,7 @@ def cancelled(patch: pytest.MonkeyPatch) -> None:
 
 FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "full disk": full_disk,
-    "killed recogniser": killed_recogniser,
+    "broken recogniser": broken_recogniser,
     "cancelled": cancelled,
 }
 

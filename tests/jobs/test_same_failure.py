@@ -80,7 +80,7 @@ def fail_there(bench: Bench, file: Path, fault: str, *, cancel: bool) -> Video:
     ("fault", "code", "lost"),
     [
         ("full disk", "DISK_FULL", "picture"),
-        ("killed recogniser", "MODEL_BROKEN", "transcript"),
+        ("broken recogniser", "MODEL_BROKEN", "transcript"),
         ("cancelled", "CANCELLED", "keyframes"),
     ],
 )

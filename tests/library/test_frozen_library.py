@@ -16,11 +16,13 @@ from heimdex_core.errors import LibraryVersion
 from heimdex_core.ingest.execution import StageOutcome
 from heimdex_core.jobs.client import JobQueue, JobState
 from heimdex_core.library import Library
+from heimdex_core.models.profiles import profile_choice
 from heimdex_core.settings import Settings
 from heimdex_core.store import sidecar
 from heimdex_core.types import VideoState
 from tests.jobs.bench import Bench
 from tests.jobs.waiting import until
+from tests.support import media
 from tests.support.frozen import SPOKEN, SUBTITLED, WAITING, frozen_library
 
 
@@ -80,6 +82,37 @@ def test_indexed_again_no_stage_is_run(library: Library, video_id: str) -> None:
     assert run.run().generation == 1
     assert [outcome.stage for outcome in outcomes if not outcome.skipped] == []
     assert {outcome.stage for outcome in outcomes} >= {"probe", "transcript", "picture", "vision_embedding", "commit"}
+
+
+NEW_RECOGNISER = "recogniser_replaced:tiny.en"
+
+
+def test_new_speech_is_recognised_by_the_present_model_and_that_is_noted(library: Library, tmp_path: Path) -> None:
+    """The recogniser that the library is pinned to is gone. What it recognised stays as it is."""
+    before = library.video(SPOKEN)
+    assert (before.transcript_rough, NEW_RECOGNISER in before.notes) == (True, False)
+    media.spoken(tmp_path / "new.mp4", [(0.3, "the old captain crosses the river near the bridge")])
+    added = library.add(tmp_path / "new.mp4")
+    again = library.reindex_video(SPOKEN, language="en")
+    assert again.generation == 2
+    for video in (added, again):
+        assert (video.transcript_source, video.transcript_rough) == ("recognised", False)
+        assert NEW_RECOGNISER in video.notes
+    assert "captain" in " ".join(scene.transcript for scene in library.scenes(added.video_id))
+    assert library.models.choice.speech == "pocketsphinx:en-us", "nothing moves by itself"
+
+
+def test_it_moves_to_the_models_of_today_and_back(library: Library) -> None:
+    now = profile_choice("offline")
+    assert now.speech == "whisper:tiny.en"
+    moved = library.model_sets.move_to("offline")
+    assert (moved.state, moved.done, library.models.choice.specs) == ("done", moved.total, now.specs)
+    spoken = library.video(SPOKEN)
+    assert (spoken.transcript_source, spoken.transcript_rough) == ("recognised", False)
+    assert NEW_RECOGNISER not in spoken.notes
+    library.model_sets.undo()
+    assert library.models.choice.speech == "pocketsphinx:en-us"
+    assert library.video(SPOKEN).transcript_rough
 
 
 def test_a_worker_does_the_old_job_and_goes_on_from_its_work_folder(tmp_path: Path) -> None:

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from heimdex_core.errors import Cancelled, DiskFull, FileUnreadable
-from heimdex_core.files import require_free_space
+from heimdex_core.files import read_json_object, require_free_space
 from heimdex_core.library.importing import (
     IncomingFile,
     Registration,
     copy_and_hash,
+    read_file,
+    read_upload,
     register,
     safe_filename,
     source_extension,
 )
+from heimdex_core.media.subtitles import CHOICE_FILE
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
-from heimdex_core.types import VideoState
+from heimdex_core.types import Json, VideoState
 from tests.store.making import commit, new_store
+from tests.support.media import ffmpeg, no_audio
 
 
 @pytest.mark.parametrize(
@@ -105,14 +110,21 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def bring(store: Store, *, content: bytes = b"film", subtitles: Path | None = None, title: str = "") -> Registration:
+def bring(
+    store: Store,
+    *,
+    content: bytes = b"film",
+    subtitles: Path | None = None,
+    title: str = "",
+    choice: Json | None = None,
+) -> Registration:
     """Register a file of these bytes, as `add` does."""
     uploads = store.paths.uploads
     uploads.mkdir(parents=True, exist_ok=True)
     part = uploads / "one.part"
     part.write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
-    incoming = IncomingFile(part, sha256, "film.mp4", ".mp4", subtitles, title=title)
+    incoming = IncomingFile(part, sha256, "film.mp4", ".mp4", subtitles, title=title, subtitle_choice=choice or {})
     return register(store, Settings(_env_file=None), "local", incoming)
 
 
@@ -164,3 +176,72 @@ def test_a_failed_video_is_tried_again(store: Store) -> None:
     again = bring(store)
     assert (again.is_new, again.needs_work, again.video.state) == (False, True, VideoState.VALIDATING)
     assert store.paths.source(first.video.video_id).read_bytes() == b"film"
+
+
+# --- subtitles ------------------------------------------------------------------------------------
+
+
+def choice_of(store: Store, found: Registration) -> Json | None:
+    return read_json_object(store.paths.video(found.video.video_id) / CHOICE_FILE)
+
+
+def test_what_is_known_of_subtitles_is_kept_with_them_and_goes_with_them(store: Store, tmp_path: Path) -> None:
+    korean, german = tmp_path / "film.ko.smi", tmp_path / "film.de.srt"
+    korean.write_text("<SAMI>")
+    german.write_text("1")
+    found = bring(store, subtitles=korean, choice={"language": "ko"})
+    kept = store.paths.subtitles(found.video.video_id)
+    assert kept is not None
+    assert (kept.name, kept.read_text(), choice_of(store, found)) == ("subtitles.smi", "<SAMI>", {"language": "ko"})
+    bring(store, subtitles=german, choice={"language": "de"})
+    kept = store.paths.subtitles(found.video.video_id)
+    assert kept is not None
+    assert (kept.name, choice_of(store, found)) == ("subtitles.srt", {"language": "de"})
+    bring(store, choice={"language": None, "notes": ["subtitles_name_differs:x.srt"]})
+    assert choice_of(store, found) == {"language": "de"}, "nothing was found that could replace them"
+
+
+def test_why_no_subtitles_are_used_is_kept(store: Store) -> None:
+    found = bring(store, choice={"notes": ["subtitles_pictures:film.sub"]})
+    assert store.paths.subtitles(found.video.video_id) is None
+    assert choice_of(store, found) == {"notes": ["subtitles_pictures:film.sub"]}
+
+
+@pytest.mark.parametrize(
+    ("language", "sound", "expected"),
+    [
+        (None, "kor", "film.ko.srt"),
+        ("auto", "eng", "film.en.srt"),
+        ("en", "kor", "film.en.srt"),
+        ("ko", "eng", "film.ko.srt"),
+    ],
+)
+def test_the_file_beside_a_video_is_chosen_by_its_speech(
+    store: Store, tmp_path: Path, language: str | None, sound: str, expected: str
+) -> None:
+    picture = ["-f", "lavfi", "-i", "color=c=red:s=64x64:r=5:d=1", "-f", "lavfi", "-i", "anullsrc=r=16000:cl=mono:d=1"]
+    ffmpeg(*picture, "-c:v", "mpeg4", "-c:a", "aac", "-metadata:s:a:0", f"language={sound}", tmp_path / "film.mkv")
+    for name in ("film.ko.srt", "film.en.srt", "film.ko.forced.srt"):
+        (tmp_path / name).write_text("1\n00:00:00,000 --> 00:00:01,000\nx\n")
+    incoming = read_file(store, Settings(_env_file=None), tmp_path / "film.mkv", None, language)
+    assert incoming.subtitles == tmp_path / expected
+    assert incoming.subtitle_choice == {
+        "filename": expected,
+        "language": expected[5:7],
+        "notes": [f"subtitles_chosen_language:{expected}"],
+    }
+    # those that are given are used, whatever lies beside the video
+    given = tmp_path / "film.ko.forced.srt"
+    incoming = read_file(store, Settings(_env_file=None), tmp_path / "film.mkv", given, language)
+    assert (incoming.subtitles, incoming.subtitle_choice["notes"]) == (given, [])
+
+
+def test_one_of_several_uploads_is_used(store: Store, tmp_path: Path) -> None:
+    part, korean, english = tmp_path / "a.part", tmp_path / "b.part.srt", tmp_path / "c.part.srt"
+    shutil.copy(no_audio(tmp_path / "film.mp4", 0.2), part)
+    korean.write_text("x")
+    english.write_text("x")
+    given = {"film.en.srt": english, "film.ko.srt": korean}
+    incoming = read_upload(Settings(_env_file=None), part, "film.mp4", given, "ko")
+    assert (incoming.subtitles, incoming.subtitle_choice["filename"]) == (korean, "film.ko.srt")
+    assert read_upload(Settings(_env_file=None), part, "film.mp4", None).subtitle_choice == {}

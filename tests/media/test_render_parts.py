@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from heimdex_core.errors import InvalidValue, RenderFailed
-from heimdex_core.media.graph import clip_frames, exact_fps, scale_colours, wide_size
+from heimdex_core.media.graph import clip_frames, exact_fps, wide_size
 from heimdex_core.media.render import RenderClip, measure, render_reel
 from heimdex_core.types import WorkContext
 from tests.media.conftest import Shared
@@ -80,10 +80,3 @@ def test_measuring_without_audio(shared: Shared) -> None:
 def test_measuring_what_is_not_a_video(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     with pytest.raises(RenderFailed):
         measure(make(tmp_path / "x.mp4"))
-
-
-def test_hd_with_an_unspecified_matrix_is_taken_as_bt709(tmp_path: Path, shared: Shared) -> None:
-    source = media.colour_clips(tmp_path / "hd.mp4", [("red", 0.04)], size=(1280, 720))
-    assert "in_color_matrix=bt709" in scale_colours(source, info_of(source))
-    small = shared(media.one_frame, "a.mp4")
-    assert "in_color_matrix" not in scale_colours(small, info_of(small))

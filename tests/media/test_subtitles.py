@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import Path
 
 import pytest
 
 from heimdex_core import errors
-from heimdex_core.media.subtitles import embedded_subtitles, find_sidecar, read_subtitles
+from heimdex_core.media.subtitles import read_subtitles
 from heimdex_core.types import Transcript
 from tests.media.conftest import Shared
 from tests.support import media
-from tests.support.decoding import info_of
 
 KOREAN = media.srt([(1.0, 2.0, "안녕하세요 여러분"), (3.0, 4.5, "빨간 자동차가 다리를 건넌다")])
 
@@ -150,7 +148,7 @@ def test_each_line_of_live_captions_is_kept_once(tmp_path: Path) -> None:
     found = vtt(tmp_path, body)
     assert lines_of(found) == [(1.0, 2.99, "the first"), (3.0, 4.99, "and second"), (9.0, 10.0, "and second")]
     assert [w.text for w in found.segments[1].words] == ["and", "second"]
-    assert found.notes == ()
+    assert found.notes == ("subtitles_repeats:2",)
 
 
 def test_repeated_lines_of_ordinary_subtitles_stay(tmp_path: Path) -> None:
@@ -161,40 +159,3 @@ def test_repeated_lines_of_ordinary_subtitles_stay(tmp_path: Path) -> None:
 def test_the_header_names_the_language_where_the_text_does_not(tmp_path: Path) -> None:
     text = "WEBVTT\nKind: captions\nLanguage: de\n\n00:01.000 --> 00:02.000\nGuten Tag\n"
     assert read_subtitles(write(tmp_path / "a.vtt", text)).language == "de"
-
-
-# --- beside and inside ----------------------------------------------------------------------------
-
-
-def test_the_sidecar_has_the_videos_name(tmp_path: Path) -> None:
-    video = tmp_path / unicodedata.normalize("NFC", "여행 🎬.mp4")
-    assert find_sidecar(video) is None
-    write(tmp_path / "other.srt", KOREAN)
-    assert find_sidecar(video) is None
-    second = write(tmp_path / unicodedata.normalize("NFD", "여행 🎬.vtt"), KOREAN)
-    assert find_sidecar(video) == second
-    first = write(tmp_path / "여행 🎬.SRT", KOREAN)
-    assert find_sidecar(video) == first
-    assert find_sidecar(tmp_path / "missing" / "a.mp4") is None
-
-
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
-def test_embedded_lines(shared: Shared, name: str) -> None:
-    lines = [(1.0, 3.0, "<i>the red car</i>"), (3.5, 5.0, "is on the bridge,\nand it is fast")]
-    path = shared(media.with_subtitles, name, lines)
-    found = embedded_subtitles(path, info_of(path))
-    assert found is not None
-    assert lines_of(found) == [(1.0, 3.0, "the red car"), (3.5, 5.0, "is on the bridge, and it is fast")]
-    assert (found.source, found.language) == ("embedded", "en")
-
-
-def test_the_track_names_the_language_where_the_text_does_not(shared: Shared) -> None:
-    path = shared(media.with_subtitles, "a.mkv", [(1.0, 2.0, "Guten Tag")], language="ger")
-    found = embedded_subtitles(path, info_of(path))
-    assert found is not None
-    assert found.language == "de"
-
-
-def test_no_text_track(shared: Shared) -> None:
-    path = shared(media.no_audio, "a.mp4", 0.2)
-    assert embedded_subtitles(path, info_of(path)) is None

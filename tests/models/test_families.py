@@ -30,7 +30,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("toy")
 def test_a_new_family_is_known_everywhere() -> None:
-    models = Models(ModelChoice("own", "asked", "pocketsphinx:en-us", "toy:x", "palette:1"), Settings())
+    models = Models(ModelChoice("own", "asked", "whisper:tiny.en", "toy:x", "palette:1"), Settings())
     assert models.spaces["text"] == toy_family.SPACE
     assert models.text().encode_query("abba").vector is not None
     row = next(row for row in models.describe() if row["kind"] == "text")
@@ -100,6 +100,7 @@ def test_settings_reach_the_models(tmp_path: Path) -> None:
         ("speech", "whisper:turbo", ["mobiuslabsgmbh/faster-whisper-large-v3-turbo"]),
         ("speech", "whisper:somebody/whisper", ["somebody/whisper"]),
         ("speech", "whisper:/models/whisper", []),
+        ("speech", "whisper:tiny.en", []),
         ("speech", "pocketsphinx:en-us", []),
         ("text", "sentence:BAAI/bge-m3", ["BAAI/bge-m3"]),
         ("vision", CLIP, ["timm/ViT-B-16-SigLIP2"]),
@@ -142,7 +143,7 @@ def test_the_models_of_the_profiles_are_pinned() -> None:
     ("kind", "spec", "licence"),
     [
         ("speech", "whisper:somebody/whisper", "MIT"),
-        ("speech", "pocketsphinx:en-us", "BSD-2-Clause"),
+        ("speech", "whisper:tiny.en", "MIT"),
         ("text", "sentence:BAAI/bge-m3", "MIT"),
         ("text", "sentence:somebody/model", LICENCE_UNKNOWN),
         ("text", "minilm:all-MiniLM-L6-v2", "Apache-2.0"),

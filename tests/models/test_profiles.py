@@ -11,7 +11,15 @@ import pytest
 
 from heimdex_core.errors import ModelBroken, ModelFolderUnusable, ProfileWeightsMissing, UnknownName
 from heimdex_core.models import families, locate, profiles
-from heimdex_core.models.profiles import PROFILES, REASONS, choose_profile, is_as_asked, step_up
+from heimdex_core.models.profiles import (
+    PROFILES,
+    REASONS,
+    ModelChoice,
+    choose_profile,
+    is_as_asked,
+    profile_choice,
+    step_up,
+)
 from heimdex_core.settings import Settings
 from tests.models.random_models import random_sentences
 
@@ -71,7 +79,7 @@ def test_auto_depends_on_the_gpu_and_the_models_on_the_disk(
     bring(own, *there)
     choice = choose_profile("auto", Settings(models_dir=own))
     assert (choice.name, choice.reason) == (name, reason)
-    assert {kind: choice.spec(kind) for kind in profiles.KINDS} == PROFILES[name]
+    assert {field: getattr(choice, field) for field in PROFILES[name]} == PROFILES[name]
     assert reason in REASONS
 
 
@@ -108,7 +116,7 @@ for name in ("offline", "studio"):
     spaces = Models(profile_choice(name), settings).spaces.values()
     print([(space.name, space.dim, space.revision) for space in spaces])
 heavy = ("torch", "open_clip", "sentence_transformers", "faster_whisper", "transformers", "tokenizers",
-         "huggingface_hub", "pocketsphinx", "PIL", "cv2")
+         "huggingface_hub", "ctranslate2", "PIL", "cv2")
 print([name for name in heavy if name in sys.modules])
 """
 
@@ -119,7 +127,8 @@ def test_choosing_and_naming_models_imports_nothing_heavy(own: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
         "laptop",
-        "[('text/all-MiniLM-L6-v2', 384, '1110a243fdf4'), ('vision/palette', 259, '1')]",
+        "[('text/all-MiniLM-L6-v2', 384, '1110a243fdf4'), ('vision/palette', 259, '1'), "
+        "('text/use-multilingual-3', 512, '0db566fd0af8')]",
         "[('text/bge-m3', 1024, '5617a9f61b02'), ('vision/ViT-SO400M-14-SigLIP', 1152, 'c85ba2402be4')]",
         "[]",
     ]
@@ -222,3 +231,33 @@ def test_damaged_weights_count_as_missing_for_auto(tmp_path: Path, monkeypatch: 
     better = step_up(choice, Settings(models_dir=tmp_path, device="cpu"))
     assert better is not None
     assert len(better.missing) == 3
+
+
+def test_another_text_model_takes_the_place_of_both() -> None:
+    offline = profile_choice("offline")
+    assert offline.multilingual
+    assert offline.with_models(text=offline.text) is offline
+    other = offline.with_models(text="sentence:org/name")
+    assert (other.name, other.text, other.multilingual) == ("custom", "sentence:org/name", "")
+    assert offline.with_models(speech="whisper:small").multilingual == offline.multilingual
+
+
+def test_searched_are_the_models_of_the_first_spaces() -> None:
+    choice = ModelChoice("x", "asked", "a:1", "b:1", "c:1", "d:1", ("text=e:1",), multilingual="f:1")
+    assert choice.searched == (("text", "b:1"), ("vision", "c:1"), ("text", "f:1"))
+    assert set(choice.specs) - set(choice.searched) == {("speech", "a:1"), ("caption", "d:1"), ("text", "e:1")}
+
+
+def test_a_choice_of_before_has_no_second_text_model() -> None:
+    before = {key: value for key, value in profile_choice("offline").to_dict().items() if key != "multilingual"}
+    choice = ModelChoice.from_dict(before)
+    assert choice.multilingual == ""
+    assert choice.specs != profile_choice("offline").specs
+    assert is_as_asked(choice, "offline", Settings()), "it opens under the same name"
+    assert ModelChoice.from_dict(profile_choice("offline").to_dict()) == profile_choice("offline")
+
+
+def test_models_named_beside_a_profile_of_before_are_as_asked() -> None:
+    before = ModelChoice("custom", "models_by_name", "pocketsphinx:en-us", "minilm:all-MiniLM-L6-v2", "openclip:x/y")
+    assert is_as_asked(before, "offline", Settings(vision_model="openclip:x/y"))
+    assert not is_as_asked(before, "offline", Settings(vision_model="openclip:x/z"))

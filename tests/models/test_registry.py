@@ -78,8 +78,14 @@ def test_an_extra_space_states_its_kind(extra: str) -> None:
 
 
 def test_spaces_are_those_of_the_models(models: Models) -> None:
-    assert models.spaces == {"text": models.text().space, "vision": models.vision().space}
-    assert models.spaces["text"].dim == 384
+    second = models.encoder("multilingual")
+    assert models.spaces == {
+        "text": models.text().space,
+        "vision": models.vision().space,
+        "multilingual": second.space,
+    }
+    assert models.encoder(second.space.name) is second
+    assert [models.spaces[role].dim for role in ("text", "multilingual")] == [384, 512]
 
 
 def test_there_is_one_of_each(models: Models) -> None:
@@ -166,14 +172,15 @@ def test_for_queries_only_the_encoders_are_made(choice: ModelChoice, monkeypatch
 
 
 def test_models_are_described_without_loading_them(models: Models) -> None:
-    rows = {row["kind"]: row for row in models.describe()}
-    assert set(rows) == {"speech", "text", "vision"}
+    rows = {row["role"]: row for row in models.describe()}
+    assert set(rows) == {"speech", "text", "vision", "multilingual"}
     assert {row["state"] for row in rows.values()} == {"ready"}
+    assert (rows["multilingual"]["kind"], rows["multilingual"]["dim"]) == ("text", 512)
     assert rows["text"]["dim"] == 384
     assert rows["text"]["size_bytes"] > 90_000_000
     assert rows["text"]["loaded"] is False, "describing does not load"
     assert rows["speech"]["dim"] is None
-    assert "rough" in rows["speech"]["note"]
+    assert (rows["speech"]["name"], rows["speech"]["licence"]) == ("faster-whisper-tiny.en", "MIT")
 
 
 def test_missing_and_broken_models_differ(models: Models, tmp_path: Path) -> None:
@@ -234,7 +241,8 @@ def test_missing_models_are_described_too(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_warming_loads_in_the_background(models: Models) -> None:
     models.warm(("text", "vision")).join(timeout=120)
-    assert {row["kind"]: row["loaded"] for row in models.describe()}["text"] is True
+    loaded = {row["role"]: row["loaded"] for row in models.describe()}
+    assert (loaded["text"], loaded["multilingual"]) == (True, False)
 
 
 def test_warming_what_cannot_be_loaded_is_logged(

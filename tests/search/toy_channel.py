@@ -9,12 +9,14 @@ from heimdex_core.search.fusion import ScoredScenes
 class DurationChannel:
     """Scores every scene by its duration in seconds."""
 
-    is_ready = True
-
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def prepare(self) -> None:
+    def is_ready(self, request: ChannelRequest) -> bool:
+        """Always."""
+        return True
+
+    def prepare(self, request: ChannelRequest) -> None:
         """Nothing to load."""
 
     def search(self, request: ChannelRequest) -> ChannelResult:

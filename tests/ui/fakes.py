@@ -27,15 +27,14 @@ class FakeLibrary:
         return self.path / "uploads"
 
     def add_upload(self, part: Path, filename: str, **more: Any) -> Any:
-        subtitles = more.get("subtitles")
+        subtitles = more.get("subtitles") or {}
         self.added.append(
             {
                 "content": part.read_bytes(),
                 "folder": part.parent,
                 "filename": filename,
                 **more,
-                "subtitles": subtitles.read_bytes() if subtitles else None,
-                "subtitles_suffix": subtitles.suffix if subtitles else None,
+                "subtitles": {name: part.read_bytes() for name, part in subtitles.items()},
             }
         )
         if self.refuses is not None:

@@ -13,6 +13,7 @@ from typing import get_args
 import pytest
 
 from heimdex_core.errors import (
+    PROBLEMS,
     DiskFull,
     DurationMismatch,
     FileTooLarge,
@@ -146,6 +147,7 @@ CORE_NAMES = {
     "nav.": NAMES,
     "note.": note_codes(),
     "preset.": PRESETS,
+    "problem.": PROBLEMS,
     "profile.reason.": PROFILE_REASONS,
     "speech.": SPEECH_LANGUAGES,
     "stage.": [*(spec.name for spec in stages.SPECS), "render"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 from heimdex_core.errors import Cancelled, HubUnreachable, ModelBroken, MoveIncomplete, StageFailed
 from heimdex_core.ingest import stages
 from heimdex_core.library.migration import MigrationStatus
-from heimdex_core.models import families
+from heimdex_core.models import families, profiles
 from heimdex_core.models.download.background import DownloadStatus
 from heimdex_core.models.profiles import ModelChoice
 from heimdex_core.settings import DetectorName, Settings
@@ -111,15 +112,27 @@ def test_a_broken_model_shows_message_and_hint() -> None:
     choice = models.profile_choice("offline")
     broken = ModelBroken(name="palette", reason="x").to_dict()
     rows = described(choice)
-    rows[0] |= {"note": "rough: about half of the words may be wrong"}
     rows[1] |= {"role": "text/x", "dim": 384, "licence": "see the model's page"}
     rows[2] |= {"state": "broken", "error": broken}
-    speech, text, vision = models.table_rows(rows, "missing")
-    assert (speech["note"], speech["problem"]) == (translate("en", "models.rough"), None)
+    speech, text, vision, _second = models.table_rows(rows, "missing")
+    assert (speech["note"], speech["problem"]) == ("", None)
     assert (text["label"], text["note"], text["licence"]) == ("text · additional", "384-d", "see the model's page")
     assert vision["state_label"] == "broken"
     message, hint = describe_error(broken, "en")
     assert vision["problem"] == {"message": message, "hint": hint}
+
+
+def test_a_library_of_earlier_models_is_offered_those_that_its_profile_has_now() -> None:
+    now, settings = profiles.profile_choice("offline"), Settings()
+    old = replace(now, speech="pocketsphinx:en-us", reason="no_weights")
+    assert models.library_text(old) == translate("en", "models.profile_changed", profile="offline")
+    assert models.profile_option("offline", current=old, suggested=None, settings=settings) == (
+        "offline · on this machine"
+    )
+    same = replace(now, reason="no_weights", extra=("text=sentence:BAAI/bge-m3",))
+    assert models.library_text(same) == translate("en", "profile.reason.no_weights")
+    assert models.profile_option("offline", current=same, suggested=None, settings=settings) == "offline · in use"
+    assert models.library_text(replace(old, name="custom")) == ""
 
 
 # --- downloads ------------------------------------------------------------------------------------

@@ -75,8 +75,8 @@ def codes() -> set[str]:
 
 def test_the_search_for_notes_finds_them_in_every_form() -> None:
     """Appended, passed, assigned, added, by a condition, with a value, from a table and from a property."""
-    known = {"audio_stops", "transcript_no_speech", "subtitles_encoding", "language_unsure", "subtitles_empty"}
-    known |= {"transcript_outside", "cut_short", "mirrored", "batch_halved", "text_not_understood", "transcript_rough"}
+    known = {"audio_stops", "transcript_no_speech", "subtitles_encoding", "language_unsure", "subtitles_outside"}
+    known |= {"transcript_outside", "cut_short", "mirrored", "batch_halved", "text_not_understood"}
     known |= {
         "subtitles_times_mended",
         "subtitles_overlap_mended",
@@ -99,7 +99,8 @@ def test_every_note_has_a_text(texts: dict[str, str]) -> None:
         ("language_unsure:ko:0.43", "language uncertain, assumed to be Korean"),
         ("transcript_language:cy", "speech recognition does not support the language (cy)"),
         ("batch_halved:8", "GPU memory ran out, batch size reduced to 8"),
-        ("subtitles_unreadable:line 3: no time", "subtitles cannot be read"),
+        ("subtitles_unreadable:archive", "subtitles cannot be read: compressed archive"),
+        ("subtitles_unreadable:No such file", "subtitles cannot be read: No such file"),
         ("of_a_newer_core:3", "of a newer core"),
     ],
 )

@@ -81,8 +81,31 @@ def test_subtitles_are_uploaded_before_their_video(client: TestClient, links: Li
     assert len(library.left_behind()) == 1
     second = client.post("/upload", content=b"x", headers=headers(links, **{"X-Subtitles": signed}))
     assert second.status_code == 201
-    assert (library.added[0]["subtitles"], library.added[0]["subtitles_suffix"]) == (b"1\n", ".srt")
+    assert library.added[0]["subtitles"] == {"clip.ko.SRT": b"1\n"}
     assert library.left_behind() == []
+
+
+def test_several_subtitles_go_to_the_library_under_their_names(
+    client: TestClient, links: Links, library: FakeLibrary
+) -> None:
+    names = ["여행.ko.smi", "여행.en.forced.srt", "a" * 300 + ".ko.srt", "..\\x/여행:2.vtt"]
+    tokens = []
+    for name in names:
+        answer = client.post("/upload", content=name.encode(), headers=headers(links, name, **{"X-Part": "subtitles"}))
+        assert answer.status_code == 201
+        tokens.append(answer.json()["subtitles"])
+    answer = client.post("/upload", content=b"x", headers=headers(links, **{"X-Subtitles": ",".join(tokens)}))
+    assert answer.status_code == 201
+    # a long name keeps its end, which has the language; separators are replaced
+    kept = ["여행.ko.smi", "여행.en.forced.srt", "a" * 153 + ".ko.srt", "..-x-여행-2.vtt"]
+    assert library.added[0]["subtitles"] == dict(zip(kept, map(str.encode, names), strict=True))
+    assert library.left_behind() == []
+
+
+@pytest.mark.parametrize("ending", [".srt", ".vtt", ".ass", ".ssa", ".smi", ".sub", ".ttml", ".dfxp", ".SMI"])
+def test_subtitles_of_every_format_are_taken(client: TestClient, links: Links, ending: str) -> None:
+    answer = client.post("/upload", content=b"x", headers=headers(links, f"a{ending}", **{"X-Part": "subtitles"}))
+    assert answer.status_code == 201
 
 
 def test_subtitles_of_another_type_are_refused(client: TestClient, links: Links, library: FakeLibrary) -> None:

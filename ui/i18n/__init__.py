@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from heimdex_core import formatting as fmt
-from heimdex_core.errors import error_classes, fill
+from heimdex_core.errors import PROBLEMS, error_classes, fill
 from heimdex_core.ingest import stages
 from heimdex_core.search import channels
 from ui import state
@@ -28,7 +28,15 @@ SPEECH_LANGUAGES = ("auto", "en", "ko", "ja", "zh", "es", "fr", "de")
 """The spoken languages that the pages offer, by Whisper's codes; "auto" detects the language of each video."""
 
 _SHOWS_REASON = frozenset(
-    {"INVALID_REEL", "INVALID_SQL", "INVALID_VALUE", "INVALID_WEIGHTS", "RENDER_CHECK_FAILED", "RENDER_FAILED"}
+    {
+        "FOLDER_NOT_WATCHABLE",
+        "INVALID_REEL",
+        "INVALID_SQL",
+        "INVALID_VALUE",
+        "INVALID_WEIGHTS",
+        "RENDER_CHECK_FAILED",
+        "RENDER_FAILED",
+    }
 )
 """Errors whose reason tells the user what to change. Other reasons are technical and only in the log."""
 _LOG = logging.getLogger(__name__)
@@ -43,6 +51,7 @@ def texts(language: str) -> Mapping[str, str]:
     labels |= {f"channel.{channel.kind}": channel.label[language] for channel in channels.CHANNELS}
     errors: dict[str, str] = {}
     if language == "en":
+        errors |= {f"problem.{problem}": text for problem, text in PROBLEMS.items()}
         for code, cls in error_classes().items():
             errors[f"error.{code}.message"] = app_template(code, cls.message_template)
             errors[f"error.{code}.hint"] = app_template(code, cls.hint_template)
@@ -106,8 +115,28 @@ def describe_error(error: Mapping[str, Any], language: str) -> tuple[str, str]:
 
 
 def format_details(details: Mapping[str, Any], language: str) -> dict[str, Any]:
-    """The details of an error for display: sizes and durations with units, names of stages and states as labels."""
-    return {name: _format_detail(name, value, language) for name, value in details.items()}
+    """The details of an error for display: sizes and durations with units, names of stages and states as labels.
+
+    Where they name a known problem, or clips with one, `reason` and `failures` are the texts for these.
+    """
+    texts = {name: _format_detail(name, value, language) for name, value in details.items()}
+    if "problem" in details:
+        texts["reason"] = _problem_text(details, language)
+    if "clips" in details:
+        texts["failures"] = " ".join(clip_text(clip, language) for clip in details["clips"])
+    return texts
+
+
+def clip_text(clip: Mapping[str, Any], language: str) -> str:
+    """A clip that cannot be rendered (errors.ClipsFailed): its number, title and times, and what is wrong with it."""
+    values = {**clip, "reason": _problem_text(clip, language)}
+    return translate(language, "clip.failed" if clip.get("title") else "clip.failed_untitled", **values)
+
+
+def _problem_text(details: Mapping[str, Any], language: str) -> str:
+    problem = str(details["problem"])
+    known = has_text(f"problem.{problem}")
+    return translate(language, f"problem.{problem}", **details) if known else str(details.get("reason") or problem)
 
 
 def _format_detail(name: str, value: Any, language: str) -> Any:

@@ -1,10 +1,10 @@
 """POST /upload: one file as the body of the request, streamed to the disk and added to the library.
 
-A video and its subtitles are two requests with the same upload token. The subtitles come first; the response has a
-signed token for them, which the request of the video contains.
+A video and its subtitles are requests with the same upload token. The subtitles come first; each response has a
+signed token for them, which the request of the video contains. Of several subtitle files the library takes one.
 
 Headers: X-Upload-Token, X-File-Name (percent-encoded), X-Part ("video" or "subtitles"), and for a video optionally
-X-Subtitles (the signed token), X-Language, X-Title and X-Description (percent-encoded).
+X-Subtitles (the signed tokens, separated by commas), X-Language, X-Title and X-Description (percent-encoded).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import re
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _MAX_SUBTITLE_BYTES = 20 * 1024 * 1024
-_SUBTITLE_ENDINGS = (".srt", ".vtt")
+_MAX_SUBTITLE_FILES = 40
+_SUBTITLE_ENDINGS = (".srt", ".vtt", ".ass", ".ssa", ".smi", ".sami", ".ttml", ".dfxp", ".itt", ".sub")
+_PART = ".part."
 
 
 class UploadServer:
@@ -82,13 +85,7 @@ class UploadServer:
         known = (*SPEECH_LANGUAGES, library.settings.language)
         if speech is not None and speech not in known:
             raise UnknownName(kind="spoken language", name=speech, known=", ".join(known))
-        subtitles_token = request.headers.get("x-subtitles", "")
-        subtitles: Path | None = None
-        if subtitles_token:
-            part_name = self._links.open_part(subtitles_token, library.user_id)
-            subtitles = library.uploads_folder / part_name
-            if not subtitles.is_file():
-                raise LinkInvalid()
+        subtitles = self._subtitles(request, library)
         try:
             async with self._streamed(request, library, name, library.settings.max_file_bytes, ".part") as part:
                 video = await to_thread.run_sync(
@@ -97,24 +94,39 @@ class UploadServer:
                         name,
                         title=_header_text(request, "x-title") or None,
                         description=_header_text(request, "x-description"),
-                        subtitles=subtitles,
+                        subtitles=subtitles or None,
                         language=speech,
                         queue=True,
                     )
                 )
         finally:
-            if subtitles is not None:
-                subtitles.unlink(missing_ok=True)
+            for part in subtitles.values():
+                part.unlink(missing_ok=True)
         body = {"video": {"video_id": video.video_id, "title": video.title, "state": str(video.state)}}
         return JSONResponse(body, status_code=201)
+
+    def _subtitles(self, request: Request, library: Library) -> dict[str, Path]:
+        """The subtitle files that were received for this video, by their names. Raises LinkInvalid, LinkExpired."""
+        tokens = [token for token in request.headers.get("x-subtitles", "").split(",") if token.strip()]
+        found = {}
+        for token in tokens[:_MAX_SUBTITLE_FILES]:
+            part = library.uploads_folder / self._links.open_part(token.strip(), library.user_id)
+            if not part.is_file():
+                raise LinkInvalid()
+            if (name := part.name.partition(_PART)[2]) in found:
+                part.unlink(missing_ok=True)
+            else:
+                found[name] = part
+        return found
 
     async def _receive_subtitles(self, request: Request, library: Library) -> Response:
         name = _header_text(request, "x-file-name")
         ending = Path(name).suffix.lower()
         if ending not in _SUBTITLE_ENDINGS:
-            raise SubtitlesUnreadable(filename=name, reason="its name does not end in .srt or .vtt")
+            raise SubtitlesUnreadable(filename=name, reason=f"its name does not end in {' '.join(_SUBTITLE_ENDINGS)}")
         async with self._streamed(request, library, name, _MAX_SUBTITLE_BYTES, f".part{ending}") as part:
-            received = part.with_name(f"{uuid.uuid4()}.part{ending}")
+            # the name is kept: it tells the language
+            received = part.with_name(f"{uuid.uuid4()}{_PART}{_part_name(name)}")
             part.replace(received)
         return JSONResponse({"subtitles": self._links.part_token(received.name, library.user_id)}, status_code=201)
 
@@ -148,6 +160,12 @@ class UploadServer:
             yield part
         finally:
             part.unlink(missing_ok=True)
+
+
+def _part_name(name: str) -> str:
+    """A file's name as part of a temporary name: without separators and control characters, at most 160 bytes."""
+    plain = re.sub(r"[\x00-\x1f\x7f/\\:]", "-", name)
+    return plain.encode()[-160:].decode(errors="ignore")
 
 
 def check_origin(request: Request) -> None:

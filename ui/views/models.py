@@ -51,8 +51,7 @@ def library_table(library: Library, active: ModelSet) -> dict[str, Any]:
     return {
         "heading": t("facts.models"),
         "title": t("models.in_use", models=set_label(active)),
-        # the title of custom models already gives the reason
-        "text": "" if models.choice.name == CUSTOM else reason_text(models.choice),
+        "text": library_text(models.choice),
         "rows": table_rows(models.describe(), t("model.state.missing")),
         "facts": [
             [t("models.spaces"), space_names(active)],
@@ -61,6 +60,19 @@ def library_table(library: Library, active: ModelSet) -> dict[str, Any]:
         ],
         "labels": table_labels(),
     }
+
+
+def library_text(choice: ModelChoice) -> str:
+    """Why these models are used, and whether their profile has others by now."""
+    if choice.name == CUSTOM:
+        return ""  # the title already gives the reason
+    has_changed = choice.name in PROFILES and not uses_profile(choice, choice.name)
+    return t("models.profile_changed", profile=choice.name) if has_changed else reason_text(choice)
+
+
+def uses_profile(choice: ModelChoice, profile: str) -> bool:
+    """Whether the models are those that the profile has now, whatever others are indexed beside them."""
+    return set(profile_choice(profile).specs) <= set(choice.specs)
 
 
 def choice_table(choice: ModelChoice, settings: Settings) -> dict[str, Any]:
@@ -109,12 +121,8 @@ def _row(model: Mapping[str, Any], missing: str, *, with_problems: bool) -> dict
 
 
 def model_note(model: Mapping[str, Any]) -> str:
-    """The width of a usable model's vectors, and a warning if its transcripts are not accurate."""
-    if model["state"] != "ready":
-        return ""
-    dim = f"{model['dim']}-d" if model.get("dim") else ""
-    rough = t("models.rough") if str(model.get("note", "")).startswith("rough") else ""
-    return " · ".join(part for part in (dim, rough) if part)
+    """The width of a usable model's vectors."""
+    return f"{model['dim']}-d" if model["state"] == "ready" and model.get("dim") else ""
 
 
 def table_labels() -> dict[str, str]:
@@ -186,9 +194,9 @@ def profile_choice(profile: str) -> ModelChoice:
     return ModelChoice.from_dict({"name": profile, "reason": "asked", **PROFILES[profile]})
 
 
-def profile_option(profile: str, *, in_use: str, suggested: str | None, settings: Settings) -> str:
-    """A profile in the list: its name, what it needs, and whether it is recommended."""
-    if profile == in_use:
+def profile_option(profile: str, *, current: ModelChoice, suggested: str | None, settings: Settings) -> str:
+    """A profile in the list: its name, what it needs, and whether it is recommended. `current` is in use."""
+    if profile == current.name and uses_profile(current, profile):
         status = t("models.option.in_use")
     else:
         try:

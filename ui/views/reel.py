@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from heimdex_core import formatting as fmt
+from heimdex_core.errors import ClipsFailed
 from heimdex_core.library import Library
 from heimdex_core.types import Export, ExportState, ReelClip, Scene, StageProgress, Video, utc_now
 from ui import media, state
-from ui.i18n import describe_error, t, t_or
+from ui.i18n import clip_text, describe_error, t, t_or, tn
 from ui.views.videos import time_left
 
 RUNNING = frozenset({ExportState.PENDING, ExportState.PROCESSING})
@@ -70,8 +71,13 @@ def progress_card(progress: StageProgress | None) -> dict[str, Any]:
     return {"title": title, "text": "".join(f" · {part}" for part in parts), "fraction": fraction}
 
 
-def history(library: Library, exports: Sequence[Export], shown: str | None) -> list[dict[str, Any]]:
-    """The last exports, with links while their files exist. `shown` is the one in the player."""
+def history(
+    library: Library, exports: Sequence[Export], shown: str | None, current: str | None = None
+) -> list[dict[str, Any]]:
+    """The last exports, with links while their files exist.
+
+    `shown` is the one in the player, `current` the one whose buttons are drawn above.
+    """
     items = []
     for export in exports:
         urls = media.export_urls(library, export) if export.state is ExportState.COMPLETED else None
@@ -86,9 +92,27 @@ def history(library: Library, exports: Sequence[Export], shown: str | None) -> l
                 "filename": media.export_file_name(export),
                 "download": t("reel.download"),
                 "shown": export.export_id == shown,
+                "note": left_out_text(export),
+                "skip": skip_label(export.error, len(export.clips)) if export.export_id != current else "",
             }
         )
     return items
+
+
+def skip_label(error: Mapping[str, Any] | None, clip_count: int) -> str:
+    """The button to render a reel without the clips that it failed because of; "" if that is not possible."""
+    if error is None or error.get("code") != ClipsFailed.code:
+        return ""
+    failed = len(error.get("details", {}).get("clips", ()))
+    return tn("reel.skip_failed", failed) if failed < clip_count else ""
+
+
+def left_out_text(export: Export) -> str:
+    """Which clips a finished export does not contain, and why; "" if it contains all."""
+    if export.state is not ExportState.COMPLETED or not export.left_out:
+        return ""
+    clips = " ".join(clip_text(clip, state.language()) for clip in export.left_out)
+    return t("reel.left_out", clips=clips)
 
 
 def export_facts(export: Export, *, has_file: bool) -> list[str]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from heimdex_core import formatting as fmt
 from heimdex_core.errors import Cancelled
 from heimdex_core.library import Library
 from heimdex_core.models.profiles import CUSTOM
-from heimdex_core.types import StageProgress, Video, VideoState
+from heimdex_core.types import AudioTrack, StageProgress, TrackChoice, Video, VideoState, VideoTrack
 from ui import media, state
 from ui.i18n import describe_error, t, t_or, tn
 from ui.views.models import reason_text, step_up_text
 from ui.views.work import Card, action, card, problem
 
 RUNNING = frozenset({VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING})
+
+
+PASSED_OVER = ("silent", "undecodable", "still", "commentary", "description", "music")
+"""What can speak against a track (TrackChoice.passed_over)."""
 
 
 def row(library: Library, video: Video) -> dict[str, Any]:
@@ -70,6 +75,38 @@ def file_facts(video: Video) -> list[str]:
     return parts
 
 
+def track_facts(video: Video) -> list[str]:
+    """Which picture and sound tracks are used and why, where there was a choice."""
+    if video.info is None:
+        return []
+    info = video.info
+    kinds = (("picture", info.picture, info.video_tracks), ("sound", info.sound, info.audio_tracks))
+    return [
+        _track_fact(kind, choice, tracks) for kind, choice, tracks in kinds if choice is not None and len(tracks) > 1
+    ]
+
+
+def track_name(number: int, track: AudioTrack) -> str:
+    """A sound track as it is offered: number, title, language, and whether it is silent."""
+    silent = track.peak == 0
+    language = fmt.two_letter_code(track.language)
+    parts = [track.title, t_or(f"speech.{language}", language) if language else None]
+    parts += [t("note.audio_silent")] if silent else []
+    return " · ".join([str(number), *(part for part in parts if part)])
+
+
+def _track_fact(kind: str, choice: TrackChoice, tracks: Sequence[VideoTrack | AudioTrack]) -> str:
+    numbers = {track.stream_index: n for n, track in enumerate(tracks, 1)}
+    number = numbers[choice.stream_index]
+    name = [t(f"tracks.{kind}", n=number), tracks[number - 1].title or ""]
+    if choice.by_hand:
+        name.append(t("tracks.by_hand"))
+    others = [
+        t(f"tracks.{why}", n=numbers[int(index)]) for index, why in choice.passed_over.items() if why in PASSED_OVER
+    ]
+    return "; ".join([", ".join(part for part in name if part), *others])
+
+
 def findings(video: Video) -> list[str]:
     """The number of scenes, and the notes that indexing left."""
     parts = [tn("library.scenes", video.scene_count)]
@@ -79,6 +116,7 @@ def findings(video: Video) -> list[str]:
         parts.append(t("note.transcript_no_speech"))
     # file_facts has "no_audio"
     parts += [note_text(note) for note in video.notes if note != "no_audio"]
+    parts += track_facts(video)
     return list(dict.fromkeys(parts))
 
 
@@ -86,8 +124,9 @@ def note_text(note: str) -> str:
     """The text of a note such as "subtitles_encoding:cp949" or "language_unsure:ko:0.43"."""
     code, _, rest = note.partition(":")
     value = rest.partition(":")[0]
-    # a value can be the code of a language
-    return t_or(f"note.{code}", code.replace("_", " "), value=t_or(f"speech.{value}", value))
+    # a value can be the code of a language or of a reason
+    value = t_or(f"speech.{value}", t_or(f"why.{value}", value))
+    return t_or(f"note.{code}", code.replace("_", " "), value=value)
 
 
 def actions(video: Video) -> list[dict[str, Any]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from heimdex_core.ingest.child_stage import in_child
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec, part_of
 from heimdex_core.ingest.stages import probe
-from heimdex_core.media.audio import extract_audio
+from heimdex_core.media.audio import AudioResult, extract_audio
 from heimdex_core.media.vad import silences, speech_spans
 from heimdex_core.types import Interval, Json, WorkContext, to_json
 
@@ -37,7 +38,7 @@ def run(context: StageContext, work: WorkContext) -> StageOutput:
     """Write WAV and find the speech in it; a file without sound is fine and said in the notes."""
     info, wav = context.result(probe.SPEC), context.work.file(WAV)
     extracting = part_of(work, 0.0, 1 - _VAD_SHARE, info.duration_s)
-    audio = extract_audio(context.source, info, wav, extracting)
+    audio = AudioResult.from_json(_extract(context, extracting).result)
     if audio.path is None:
         return StageOutput(to_json(Sound(wav=None, broken_at_s=audio.broken_at_s, notes=audio.notes)))
     speech = speech_spans(wav, part_of(work, 1 - _VAD_SHARE, 1.0, info.duration_s))
@@ -51,6 +52,12 @@ def run(context: StageContext, work: WorkContext) -> StageOutput:
         notes=audio.notes,
     )
     return StageOutput(to_json(sound), (WAV,))
+
+
+@in_child
+def _extract(context: StageContext, work: WorkContext) -> StageOutput:
+    wav = context.work.file(WAV)
+    return StageOutput(to_json(extract_audio(context.source, context.result(probe.SPEC), wav, work)), (WAV,))
 
 
 SPEC = StageSpec(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from heimdex_core.files import disk_errors
 from heimdex_core.ingest import detectors
 from heimdex_core.ingest.candidate_keeper import EARLY_STEPS, CandidateKeeper
+from heimdex_core.ingest.child_stage import in_child
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.prefetch import prefetch
@@ -34,6 +36,8 @@ _JPEG_QUALITY = 95
 _MOTION_STEP_S = 0.25
 _DAMAGED_KEPT = 200
 _AHEAD = 12
+_LONGEST_WAIT_S = 8.0
+"""Candidates wait for the cuts before them to become known, but not for longer."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class Picture:
     motion: tuple[tuple[float, float, float], ...]
     damaged_s: tuple[float, ...] = ()
     damaged_count: int = 0
+    changes: tuple[str, ...] = ()
+    """What changes from one frame to another: "size" or "colours" (their tags)."""
 
     @staticmethod
     def from_json(data: Json) -> Picture:
@@ -72,12 +78,16 @@ class Picture:
                 "candidates": tuple(Candidate(**c) for c in data["candidates"]),
                 "motion": tuple((a, b, v) for a, b, v in data["motion"]),
                 "damaged_s": tuple(data["damaged_s"]),
+                "changes": tuple(data.get("changes", ())),
             }
         )
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return (f"damaged_frames:{self.damaged_count}",) if self.damaged_count else ()
+        notes = [f"damaged_frames:{self.damaged_count}"] if self.damaged_count else []
+        notes += ["picture_size_changes"] if "size" in self.changes else []
+        notes += ["colours_change"] if "colours" in self.changes else []
+        return tuple(notes)
 
 
 def look(source: Path, info: MediaInfo, folder: Path, params: IngestParams, context: WorkContext) -> Picture:
@@ -93,6 +103,7 @@ def look(source: Path, info: MediaInfo, folder: Path, params: IngestParams, cont
         # grain that its thresholds are used to, and find other cuts
         detect_interpolation=Interpolation.POINT,
         on_damage=found.damage,
+        on_change=found.change,
     )
     # Decoding goes on while a frame is looked at, or the cores would wait for each other frame by frame. It could
     # fill all of them, and the recogniser beside it is what everything waits for in the end: that goes first.
@@ -131,10 +142,13 @@ class PictureWatch:
     candidates: list[Candidate] = field(default_factory=list)
     damaged_s: list[float] = field(default_factory=list)
     damaged_count: int = 0
+    changes: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.keeper: CandidateKeeper[Image] = CandidateKeeper(self.params.candidate_interval_s, self._keep)
         self._finder = detectors.ShotDetector(self.params, self.info.fps)
+        self._wait_s = min(self._finder.delay_s, _LONGEST_WAIT_S)
+        self._waiting: deque[tuple[float, Image]] = deque()
         self._motion = MotionMeter()
 
     def watch(self, frames: Iterable[tuple[float, Image, Image | None]]) -> None:
@@ -143,14 +157,16 @@ class PictureWatch:
             self.times_s.append(time_s)
             for cut_s in self._finder.process(time_s, small):
                 self._cut(cut_s)
-            if candidate is not None and self.keeper.wants(time_s):
-                self.keeper.take(time_s, candidate)
+            if candidate is not None:
+                self._waiting.append((time_s, candidate))
+            self._offer(time_s - self._wait_s)
             self._motion.see(time_s, small)
             if len(self.times_s) % 8 == 0:
                 self.context.check()
                 self.context.report(min(time_s, self.info.duration_s), self.info.duration_s)
         for cut_s in self._finder.finish():
             self._cut(cut_s)
+        self._offer(float("inf"))
         self.keeper.finish(max(self.info.duration_s, self.times_s[-1]) if self.times_s else 0.0)
 
     def damage(self, time_s: float) -> None:
@@ -158,6 +174,10 @@ class PictureWatch:
         self.damaged_count += 1
         if len(self.damaged_s) < _DAMAGED_KEPT:
             self.damaged_s.append(round(time_s, 3))
+
+    def change(self, time_s: float, what: str) -> None:
+        """A frame is not like the one before."""
+        self.changes.add(what)
 
     def result(self) -> Picture:
         return Picture(
@@ -169,6 +189,7 @@ class PictureWatch:
             motion=tuple(self._motion.found),
             damaged_s=tuple(sorted(self.damaged_s)),
             damaged_count=self.damaged_count,
+            changes=tuple(sorted(self.changes)),
         )
 
     def _cut(self, cut_s: float) -> None:
@@ -177,7 +198,16 @@ class PictureWatch:
         near = self.times_s[max(0, at - 1) : at + 1]
         frame_s = min(near, key=lambda t: abs(t - cut_s)) if near else cut_s
         self.cuts_s.add(frame_s)
+        self._offer(frame_s, before=True)
         self.keeper.cut(frame_s)
+
+    def _offer(self, until_s: float, *, before: bool = False) -> None:
+        """Give the keeper the candidates up to a time, with that time or only `before` it."""
+        margin_s = -1e-6 if before else 1e-6
+        while self._waiting and self._waiting[0][0] < until_s + margin_s:
+            time_s, candidate = self._waiting.popleft()
+            if self.keeper.wants(time_s):
+                self.keeper.take(time_s, candidate)
 
     def _keep(self, time_s: float, image: Image) -> None:
         name = f"{round(time_s * 1000):09d}.jpg"
@@ -218,11 +248,29 @@ def _write_jpeg(image: Image, path: Path) -> None:
         path.write_bytes(data.tobytes())
 
 
+@in_child
 def run(context: StageContext, work: WorkContext) -> StageOutput:
     folder = context.work.fresh_folder(FOLDER)
     found = look(context.source, context.result(probe.SPEC), folder, context.params, work)
     return StageOutput(to_json(found), tuple(f"{FOLDER}/{candidate.file}" for candidate in found.candidates))
 
+
+def _gradual(context: StageContext) -> Json:
+    """In the fingerprint only where they are looked for: without them the result is that of earlier versions."""
+    return {"gradual_transitions": 1} if detectors.finds_gradual_transitions(context.params) else {}
+
+
+_PARAMS = (*detectors.PARAMS, "candidate_side_px", "candidate_interval_s")
+_EARLIER = StageSpec(
+    name="picture",
+    version=1,
+    branch="picture",
+    run=run,
+    parse=Picture.from_json,
+    label={},
+    needs=(probe.SPEC,),
+    params=_PARAMS,
+)
 
 SPEC = StageSpec(
     name="picture",
@@ -232,6 +280,9 @@ SPEC = StageSpec(
     parse=Picture.from_json,
     label={"en": "Finding cuts", "ko": "장면 전환 찾기"},
     needs=(probe.SPEC,),
-    params=(*detectors.PARAMS, "candidate_side_px", "candidate_interval_s"),
+    params=_PARAMS,
+    own_params=_gradual,
+    # before gradual transitions were found
+    earlier=_EARLIER,
     weight=20.0,
 )

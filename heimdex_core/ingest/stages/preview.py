@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from heimdex_core.ingest.child_stage import in_child
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.stages import picture, probe
-from heimdex_core.media.preview import make_preview, preview_plan
+from heimdex_core.media.preview import PreviewPlan, make_preview, preview_plan
 from heimdex_core.types import WorkContext, to_json
 
 FILE = "preview.mp4"
@@ -22,14 +23,22 @@ class Preview:
 
 def run(context: StageContext, work: WorkContext) -> StageOutput:
     """Make the preview if one is needed; browsers stop at a damaged picture."""
-    out = context.work.file(FILE)
-    out.unlink(missing_ok=True)  # it may be a second name of the one that is being played
-    info = context.result(probe.SPEC)
-    plan = preview_plan(info, damaged=context.result(picture.SPEC).damaged_count > 0)
-    if plan == "none":
-        return StageOutput(to_json(Preview(plan)))
-    make_preview(context.source, info, out, plan, height_px=context.params.preview_height_px, context=work)
-    return StageOutput(to_json(Preview(plan, out.name)), (out.name,))
+    context.work.file(FILE).unlink(missing_ok=True)  # it may be a second name of the one that is being played
+    return StageOutput(to_json(Preview("none"))) if _plan(context) == "none" else _make(context, work)
+
+
+def _plan(context: StageContext) -> PreviewPlan:
+    found = context.result(picture.SPEC)
+    return preview_plan(
+        context.result(probe.SPEC), damaged=found.damaged_count > 0, changes_size="size" in found.changes
+    )
+
+
+@in_child
+def _make(context: StageContext, work: WorkContext) -> StageOutput:
+    info, plan, height_px = context.result(probe.SPEC), _plan(context), context.params.preview_height_px
+    make_preview(context.source, info, context.work.file(FILE), plan, height_px=height_px, context=work)
+    return StageOutput(to_json(Preview(plan, FILE)), (FILE,))
 
 
 SPEC = StageSpec(

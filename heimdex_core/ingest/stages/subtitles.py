@@ -9,10 +9,16 @@ import dataclasses
 from dataclasses import dataclass
 
 from heimdex_core.errors import SubtitlesUnreadable
+from heimdex_core.files import read_json_object, sha256_of
+from heimdex_core.ingest.child_stage import in_child
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
-from heimdex_core.ingest.stages import probe
-from heimdex_core.media.subtitles import embedded_subtitles, read_subtitles
+from heimdex_core.ingest.stages import audio, probe
+from heimdex_core.media.subtitles import CHOICE_FILE, embedded_subtitles, read_subtitles, sync
 from heimdex_core.types import Json, MediaInfo, Transcript, WorkContext, to_json
+
+_PAST_END_S = 1.0
+_SEVERAL_LANGUAGES = (".smi", ".sami", ".ttml", ".dfxp", ".itt")
+"""Extensions of files that can hold the lines in several languages."""
 
 
 @dataclass(frozen=True)
@@ -29,27 +35,71 @@ class Lines:
 
 
 def run(context: StageContext, work: WorkContext) -> StageOutput:
+    """The lines that came with the video, if any."""
+    if context.supplied_subtitles is None and not context.result(probe.SPEC).subtitle_tracks:
+        return StageOutput(to_json(Lines(None, tuple(_choice(context)["notes"]))))
+    return _read(context, work)
+
+
+@in_child
+def _read(context: StageContext, work: WorkContext) -> StageOutput:
     """The lines within [0, duration).
 
-    Subtitles that cannot be read do not stop the video: the next source is used, and the notes say so.
+    Subtitles that cannot be read, or lie outside the video as a whole, do not stop it: the next source is used, and
+    the notes say so.
     """
-    info, supplied = context.result(probe.SPEC), context.supplied_subtitles
-    notes: list[str] = []
-    for read in (
-        lambda: read_subtitles(supplied) if supplied else None,
-        lambda: embedded_subtitles(context.source, info),
-    ):
+    notes: list[str] = _choice(context)["notes"]
+    for read in (_supplied, _embedded):
         work.check()
         try:
-            found = read()
+            found, said = read(context)
         except SubtitlesUnreadable as error:
-            notes.append(f"subtitles_unreadable:{error.details.get('reason', '')}")
+            notes.append(f"subtitles_unreadable:{error.details.get('why', error.details['reason'])}")
             continue
-        if found is not None and found.segments:
-            return StageOutput(to_json(Lines(limited(found, info), tuple(notes))))
-        if found is not None:
-            notes += [*found.notes, "subtitles_empty"]
+        notes += said
+        if found is None:
+            continue
+        fitted = _fitted(found, context)
+        if fitted.segments:
+            return StageOutput(to_json(Lines(fitted, tuple(notes))))
+        notes += [*fitted.notes, "subtitles_outside"]
     return StageOutput(to_json(Lines(None, tuple(notes))))
+
+
+def _supplied(context: StageContext) -> tuple[Transcript | None, tuple[str, ...]]:
+    if context.supplied_subtitles is None:
+        return None, ()
+    language = context.language if context.language != "auto" else _choice(context)["language"]
+    fps = context.result(probe.SPEC).fps
+    return read_subtitles(context.supplied_subtitles, language=language, fps=fps), ()
+
+
+def _embedded(context: StageContext) -> tuple[Transcript | None, tuple[str, ...]]:
+    language = context.language if context.language != "auto" else None
+    return embedded_subtitles(context.source, context.result(probe.SPEC), language)
+
+
+# --- do they fit ----------------------------------------------------------------------------------
+
+
+def _fitted(found: Transcript, context: StageContext) -> Transcript:
+    """The lines within the video. What does not fit is put right where that is sure, and said in any case."""
+    info, speech = context.result(probe.SPEC), context.result(audio.SPEC).speech
+    notes = list(found.notes)
+    hours = sync.starting_hour(found.segments, info.duration_s)
+    if hours:
+        found = sync.moved(found, -hours * 3600.0)
+        notes.append(f"subtitles_start_hour:{hours}")
+    fit = sync.fit_to_speech(found.segments, speech, info.duration_s)
+    off = sync.note(fit) if fit is not None else None
+    past_end_s = sync.past_end_s(found.segments, info.duration_s)
+    inside = limited(dataclasses.replace(found, notes=()), info)
+    notes += inside.notes
+    if off is not None:
+        notes.append(off)
+    elif past_end_s > _PAST_END_S and inside.segments:
+        notes.append(f"subtitles_past_end:{past_end_s:.0f}")
+    return dataclasses.replace(inside, notes=tuple(notes))
 
 
 def limited(found: Transcript, info: MediaInfo) -> Transcript:
@@ -64,7 +114,35 @@ def limited(found: Transcript, info: MediaInfo) -> Transcript:
     return dataclasses.replace(found, segments=inside, notes=tuple(notes))
 
 
-SPEC = StageSpec(
+# --- what the stage depends on --------------------------------------------------------------------
+
+
+def _choice(context: StageContext) -> Json:
+    """What was found out when the file was chosen: notes, and the language in its name."""
+    found = read_json_object(context.source.with_name(CHOICE_FILE)) or {}
+    notes, language = found.get("notes"), found.get("language")
+    return {
+        "notes": [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else [],
+        "language": language if isinstance(language, str) else None,
+    }
+
+
+def _inputs(context: StageContext) -> dict[str, str | None]:
+    choice = context.source.with_name(CHOICE_FILE)
+    return {"supplied": context.supplied_sha256, "choice": sha256_of(choice) if choice.is_file() else None}
+
+
+def _own_params(context: StageContext) -> Json:
+    """The language, where it decides between several: a change of it must not make scenes outdated for nothing."""
+    if context.supplied_subtitles is not None:
+        decides = context.supplied_subtitles.suffix.lower() in _SEVERAL_LANGUAGES
+    else:
+        found = context.cache.record(probe.SPEC)
+        decides = found is not None and len(found.result.get("subtitle_tracks", ())) > 1
+    return {"language": context.language} if decides else {}
+
+
+_FIRST = StageSpec(
     name="subtitles",
     version=1,
     branch="start",
@@ -74,6 +152,14 @@ SPEC = StageSpec(
     needs=(probe.SPEC,),
     inputs=lambda context: {"supplied": context.supplied_sha256},
     weight=0.2,
+)
+SPEC = dataclasses.replace(
+    _FIRST,
+    version=2,
+    needs=(probe.SPEC, audio.SPEC),
+    inputs=_inputs,
+    own_params=_own_params,
+    earlier=_FIRST,
 )
 
 

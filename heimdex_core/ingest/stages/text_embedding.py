@@ -1,9 +1,15 @@
-"""Stage `text_embedding`: what each scene's words mean, as vectors. A scene without words has none."""
+"""Stage `text_embedding`: what each scene's words mean, as vectors. A scene without words has none.
+
+Where the models have a second text encoder, for other languages, its vectors are made by `extra_embedding`, of all
+scenes. Here then only those scenes get a vector whose language the first encoder was trained for: search takes a vector
+in the first space as the sign that this space answers for the scene.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -14,7 +20,7 @@ from heimdex_core.ingest.stages import audio, scenes, transcript
 from heimdex_core.ingest.stages.audio import Sound
 from heimdex_core.ingest.stages.scenes import SceneSpan
 from heimdex_core.models.base import TextEncoder, Vectors
-from heimdex_core.types import Interval, Json, Transcript, WorkContext, to_json
+from heimdex_core.types import MULTILINGUAL, Interval, Json, Transcript, WorkContext, to_json
 
 VERSION = 2
 PARAMS = ("context_below_chars", "context_within_s", "context_weight")
@@ -50,20 +56,26 @@ def embed_words(
     model: TextEncoder,
     params: IngestParams,
     context: WorkContext,
+    second: TextEncoder | None = None,
 ) -> tuple[SceneWords, Vectors]:
-    """The scenes' words and the (n, d) vectors of those that have any the model can read."""
+    """The scenes' words and the (n, d) vectors of those that have any the model can read.
+
+    With a `second` encoder, those of a transcript in another language are left to it.
+    """
     found = scene_text.pieces(said, spans)
     texts = scene_text.scene_texts(found, len(spans))
     wanted = scene_text.with_context(
         found, spans, texts, below_chars=params.context_below_chars, within_s=params.context_within_s
     )
-    rows, vectors = embed_texts(texts, wanted, model, params.context_weight, context)
+    own = [""] * len(texts) if second is not None and not _is_trained_for(model, said.language) else texts
+    rows, vectors = embed_texts(own, wanted, model, params.context_weight, context)
+    unread = [texts[n] for n in sorted({n for n, text in enumerate(texts) if text} - set(rows))]
     speech = _speech(sound, said)
     words = SceneWords(
         texts=tuple(texts),
         speech_ratios=tuple(scene_text.speech_ratio(span, speech) for span in spans),
         rows=rows,
-        not_understood=sum(bool(text) for text in texts) - len(rows),
+        not_understood=sum(second is None or not second.understands(text) for text in unread),
         model_notes=tuple(getattr(model, "notes", ())),
     )
     return words, vectors
@@ -105,6 +117,12 @@ def _encode(
     return vectors
 
 
+def _is_trained_for(model: TextEncoder, language: str | None) -> bool:
+    """Whether a model is meant for a language; one that says nothing about languages is, and so is an unknown one."""
+    languages = getattr(model, "languages", None)
+    return languages is None or language is None or language.partition("-")[0].lower() in languages
+
+
 def _speech(sound: Sound, said: Transcript) -> list[Interval]:
     """When somebody speaks: heard, or by the subtitles where there is no sound."""
     if sound.wav is not None:
@@ -114,7 +132,9 @@ def _speech(sound: Sound, said: Transcript) -> list[Interval]:
 
 def run(context: StageContext, work: WorkContext) -> StageOutput:
     spans, said, sound = context.result(scenes.SPEC), context.result(transcript.SPEC), context.result(audio.SPEC)
-    found, vectors = embed_words(spans, said, sound, context.models.text(), context.params, work)
+    models = context.models
+    second = cast(TextEncoder, models.encoder(MULTILINGUAL)) if MULTILINGUAL in models.spaces else None
+    found, vectors = embed_words(spans, said, sound, models.text(), context.params, work, second)
     context.work.save_vectors(FILE, vectors)
     return StageOutput(to_json(found), (FILE,))
 
@@ -128,6 +148,8 @@ SPEC = StageSpec(
     label={"en": "Embedding what is said", "ko": "말 분석"},
     needs=(audio.SPEC, transcript.SPEC, scenes.SPEC),
     params=PARAMS,
+    # nothing for sets with one text model: their results of before hold
+    own_params=lambda context: {"second": True} if MULTILINGUAL in context.models.spaces else {},
     model=lambda context: context.space_model("text"),
     vector_files=lambda context: {FILE: context.models.spaces["text"]},
     unit="items",

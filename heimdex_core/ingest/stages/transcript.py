@@ -18,8 +18,6 @@ def run(context: StageContext, work: WorkContext) -> StageOutput:
     if found is None:
         found = limited(_recognised(context, work), context.result(probe.SPEC))
     notes = [*lines.notes, *found.notes]
-    if found.rough and found.segments:
-        notes.append("transcript_rough")
     asked = context.language if context.language != "auto" else None
     found = replace(found, language=found.language or asked, notes=tuple(dict.fromkeys(notes)))
     return StageOutput(to_json(found))
@@ -52,8 +50,12 @@ def _own_params(context: StageContext) -> Json:
 
 
 def _model(context: StageContext) -> str | None:
+    """The recogniser with its revision, and with the version of its decoding from the second one on."""
     speech = None if subtitles.were_supplied(context) else context.models.speech()
-    return f"{context.models.choice.speech}@{speech.revision}" if speech is not None else None
+    if speech is None:
+        return None
+    version = f"+{speech.version}" if speech.version > 1 else ""
+    return f"{context.models.choice.speech}@{speech.revision}{version}"
 
 
 SPEC = StageSpec(

@@ -243,7 +243,7 @@ class _Work:
 def specs_of(name: str) -> list[tuple[str, str]]:
     """The (kind, spec) of a profile's models, or of a single model. Raises UnknownName, with similar names."""
     if name in profiles.PROFILES:
-        return list(profiles.PROFILES[name].items())
+        return list(profiles.profile_choice(name).specs)
     try:
         return [families.by_name(name)]
     except UnknownName as error:

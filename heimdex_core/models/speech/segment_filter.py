@@ -10,6 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from heimdex_core.models.speech.windows import Span, overlap_s
 from heimdex_core.types import Segment
 
 NO_SPEECH_LIMIT = 0.8
@@ -21,13 +22,17 @@ LOOP_WORDS = 6
 """Longest phrase of a loop."""
 LOOP_COVER = 0.8
 """Least share of the line's words that the loop makes up."""
+SPOKEN_SHARE = 0.5
+"""Least share of a stock phrase's time that must be speech; otherwise nobody has said it."""
+SPOKEN_S = 0.3
+"""Least time of speech for a stock phrase: Whisper puts what it invents into the last moment of a clip."""
 
 _MARKS = re.compile(r"[♩♪♫♬♭♯🎵🎶]")
 _SOUNDS = re.compile(r"[\[(（【<*][^\])）】>*]*[\])）】>*]")
 
 FILLERS: frozenset[str] = frozenset(
     {
-        # what recognisers trained on subtitles produce over silence; compared without case and punctuation
+        # what recognisers trained on subtitles invent over silence; compared without case and punctuation
         "thanks for watching",
         "thank you for watching",
         "thank you very much for watching",
@@ -67,16 +72,17 @@ _FILLER_PATTERNS = (re.compile(r"mbc 뉴스 \S{2,5}입니다"), re.compile(r"(�
 
 
 def filter_segments(
-    segments: Sequence[Segment], *, no_speech_limit: float = NO_SPEECH_LIMIT
+    segments: Sequence[Segment], *, no_speech_limit: float = NO_SPEECH_LIMIT, speech: Sequence[Span] = ()
 ) -> tuple[tuple[Segment, ...], dict[str, int]]:
     """The segments that are speech, unchanged, and how many were dropped by reason: no_speech, music, filler, loop.
 
-    Those with `no_speech` above the limit (0 to 1) are dropped.
+    Those with `no_speech` above the limit (0 to 1) are dropped. `speech` is where a voice activity detector hears
+    speech, [start, end) in seconds as the segments' times: a stock phrase ("Thanks for watching") is kept there.
     """
     dropped: Counter[str] = Counter()
     kept: list[Segment] = []
     for segment in segments:
-        reason = reason_to_drop(segment, no_speech_limit=no_speech_limit)
+        reason = reason_to_drop(segment, no_speech_limit=no_speech_limit, speech=speech)
         if reason is None:
             kept.append(segment)
         else:
@@ -87,16 +93,25 @@ def filter_segments(
     return single, dict(dropped)
 
 
-def reason_to_drop(segment: Segment, *, no_speech_limit: float = NO_SPEECH_LIMIT) -> str | None:
+def reason_to_drop(
+    segment: Segment, *, no_speech_limit: float = NO_SPEECH_LIMIT, speech: Sequence[Span] = ()
+) -> str | None:
     """Why a segment by itself is not speech ("no_speech", "music", "filler", "loop"); None if it may be."""
     if segment.no_speech is not None and segment.no_speech > no_speech_limit:
         return "no_speech"
     if _MARKS.search(segment.text) or not plain(_SOUNDS.sub(" ", segment.text)):
         return "music"
     text = plain(segment.text)
-    if text in FILLERS or any(pattern.fullmatch(text) for pattern in _FILLER_PATTERNS):
+    is_filler = text in FILLERS or any(pattern.fullmatch(text) for pattern in _FILLER_PATTERNS)
+    if is_filler and not _is_spoken(segment, speech):
         return "filler"
     return "loop" if is_loop(text.split()) else None
+
+
+def _is_spoken(segment: Segment, speech: Sequence[Span]) -> bool:
+    """Whether enough of the segment's time is speech for somebody to have said it."""
+    length_s = segment.end_s - segment.start_s
+    return overlap_s((segment.start_s, segment.end_s), speech) >= max(SPOKEN_S, SPOKEN_SHARE * length_s)
 
 
 def plain(text: str) -> str:

@@ -7,8 +7,6 @@ hallucinates over music and silence is dropped and counted.
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -20,23 +18,25 @@ from heimdex_core.models.device import Batches, Device, choose_device
 from heimdex_core.models.family import ModelFamily, adapter_options, matching, repository_files
 from heimdex_core.models.locate import Repository, Weights
 from heimdex_core.models.speech import whisper_files
-from heimdex_core.models.speech.lines import lines, within_speech
-from heimdex_core.models.speech.segment_filter import NO_SPEECH_LIMIT, filter_segments
-from heimdex_core.models.speech.windows import Span, Window, open_wav, windows
-from heimdex_core.types import Segment, Transcript, Word, WorkContext
+from heimdex_core.models.speech.packaged import PACKAGED
+from heimdex_core.models.speech.recognition import Recognition
+from heimdex_core.models.speech.segment_filter import NO_SPEECH_LIMIT
+from heimdex_core.models.speech.windows import open_wav, windows
+from heimdex_core.types import Transcript, WorkContext
 
 if TYPE_CHECKING:
     from faster_whisper import BatchedInferencePipeline
 
 SIZES: dict[str, str] = {
     **{size: f"Systran/faster-whisper-{size}" for size in ("tiny", "base", "small", "medium")},
-    **{f"{size}.en": f"Systran/faster-whisper-{size}.en" for size in ("tiny", "base", "small", "medium")},
+    **{f"{size}.en": f"Systran/faster-whisper-{size}.en" for size in ("base", "small", "medium")},
     **{f"large-v{n}": f"Systran/faster-whisper-large-v{n}" for n in (1, 2, 3)},
     "distil-large-v3": "Systran/faster-distil-whisper-large-v3",
     "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
     # the names that Whisper's own command line has for them
     "large": "Systran/faster-whisper-large-v3",
     "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    **dict.fromkeys(PACKAGED, ""),
 }
 # without tokenizer.json faster-whisper would download one
 NEEDS = (("model.bin",), ("config.json",), ("tokenizer.json",), ("vocabulary.json", "vocabulary.txt"))
@@ -50,10 +50,6 @@ PINNED = {
     )
 }
 BATCH: dict[Device, int] = {"cpu": 4, "cuda": 16}
-BEAM = 5
-SURE = 0.5
-"""A language detected with a lower probability is detected again in the next speech."""
-LANGUAGE_CLIPS = 4
 
 _log = logging.getLogger(__name__)
 
@@ -65,13 +61,15 @@ class Whisper(LazyModel[Weights, "BatchedInferencePipeline"]):
     Lines to which the model gives a probability of no speech above `no_speech_limit` (0 to 1) are dropped.
     """
 
-    rough = False
+    version = 2  # 1 lost what was said after a long pause
 
     def __init__(
         self, model: str, *, no_speech_limit: float = NO_SPEECH_LIMIT, **options: Unpack[ModelOptions]
     ) -> None:
+        self._packaged = PACKAGED.get(model)
         repository = next(iter(HUB.repositories(model)), None)
-        name = Path(repository.repo if repository else model).expanduser().name
+        named = repository.repo if repository else model
+        name = self._packaged.name if self._packaged else Path(named).expanduser().name
         super().__init__(name, repository, **options)
         self._asked = model
         self._no_speech_limit = no_speech_limit
@@ -97,7 +95,7 @@ class Whisper(LazyModel[Weights, "BatchedInferencePipeline"]):
             context.check()
             total_s = wav.getnframes() / wav.getframerate()
             context.report(0.0, total_s)
-            recognition = _Recognition(self._loaded(), self.name, self._batches, spoken, total_s)
+            recognition = Recognition(self._loaded(), self.name, self._batches, spoken, total_s)
             for window in windows(wav):
                 context.check()
                 recognition.add(window, context)
@@ -106,9 +104,11 @@ class Whisper(LazyModel[Weights, "BatchedInferencePipeline"]):
         return recognition.transcript(self._no_speech_limit)
 
     def _find(self) -> Weights:
-        return HUB.find(self._asked, self._models_dir)
+        return self._packaged.find() if self._packaged else HUB.find(self._asked, self._models_dir)
 
     def _check(self, found: Weights) -> None:
+        if self._packaged:
+            self._packaged.check(found)
         whisper_files.check_config(found.folder, self.name)
 
     def _read(self, found: Weights) -> BatchedInferencePipeline:
@@ -123,89 +123,6 @@ class Whisper(LazyModel[Weights, "BatchedInferencePipeline"]):
             pipeline = _pipeline(found.folder, self.name, device, self._threads)
         self._batches = Batches(self.name, self._batch_size or BATCH[device])
         return pipeline
-
-
-class _Recognition:
-    """What has been recognised of one file so far."""
-
-    def __init__(
-        self, pipeline: BatchedInferencePipeline, name: str, batches: Batches, language: str | None, total_s: float
-    ) -> None:
-        self._pipeline = pipeline
-        self._name = name
-        self._batches = batches
-        self._asked = self._language = language
-        self._total_s = total_s
-        self._spoken_s: Counter[str] = Counter()
-        self._clips: list[Segment] = []
-        self._unsure: tuple[str, float] | None = None
-
-    def add(self, window: Window, context: WorkContext) -> None:
-        """Recognise the speech in one window, batch by batch."""
-
-        for found, end_s in self._batches.run(
-            window.clips, lambda clips: (self._recognised(window, clips), clips[-1][1])
-        ):
-            self._clips += found
-            context.report(min(window.start_s + end_s, self._total_s), self._total_s)
-            context.check()
-
-    def _recognised(self, window: Window, clips: Sequence[Span]) -> list[Segment]:
-        """One segment per clip: words with their leading spaces, times from the start of the file."""
-        found, info = self._pipeline.transcribe(
-            window.samples,
-            language=self._language,
-            language_detection_segments=LANGUAGE_CLIPS,
-            language_detection_threshold=SURE,
-            clip_timestamps=[{"start": a, "end": b} for a, b in clips],
-            batch_size=len(clips),
-            beam_size=BEAM,
-            word_timestamps=True,
-        )
-        parts = list(found)
-        if self._language is None:
-            self._note_language(info.language, info.language_probability)
-        self._spoken_s[info.language] += sum(part.end - part.start for part in parts)
-        return [_segment(part, window, self._total_s) for part in parts if part.text.strip()]
-
-    def _note_language(self, language: str, probability: float) -> None:
-        if probability >= SURE:
-            self._language, self._unsure = language, None
-        elif self._unsure is None or probability > self._unsure[1]:
-            self._unsure = (language, probability)
-
-    def transcript(self, no_speech_limit: float) -> Transcript:
-        """The lines that are left after filtering, and how many were dropped for which reason."""
-        # a loop fills a whole clip and a stock phrase is one line of it, so both are filtered
-        clips, dropped_clips = filter_segments(self._clips, no_speech_limit=no_speech_limit)
-        found: list[Segment] = []
-        for clip in clips:
-            found += lines(
-                clip.words or (Word(clip.text, clip.start_s, clip.end_s),),
-                no_speech=clip.no_speech,
-                after_s=found[-1].end_s if found else 0.0,
-                total_s=self._total_s,
-            )
-        kept, dropped_lines = filter_segments(found, no_speech_limit=no_speech_limit)
-        notes = [] if self._unsure is None else [f"language_unsure:{self._unsure[0]}:{self._unsure[1]:.2f}"]
-        notes += self._batches.notes
-        spoken = self._asked or (self._spoken_s.most_common(1)[0][0] if self._spoken_s else None)
-        dropped = dict(Counter(dropped_clips) + Counter(dropped_lines))
-        return Transcript(kept, "recognised", spoken, self._name, dropped=dropped, notes=tuple(notes))
-
-
-def _segment(part: Any, window: Window, total_s: float) -> Segment:
-    start_s = window.start_s
-    words = within_speech(
-        [
-            Word(word.word, start_s + float(word.start), start_s + float(word.end), round(float(word.probability), 4))
-            for word in part.words or ()
-        ],
-        [(start_s + a, start_s + b) for a, b in window.speech],
-    )
-    begin_s = min(max(0.0, start_s + float(part.start)), total_s)
-    end_s = min(max(begin_s, start_s + float(part.end)), total_s)
-    return Segment(begin_s, end_s, part.text.strip(), no_speech=round(float(part.no_speech_prob), 4), words=words)
 
 
 # --- loading --------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +16,57 @@ RATE_HZ = 16_000
 WINDOW_S = 240.0
 CLIP_S = 30.0
 """The length of a Whisper model's input."""
-JOIN_S = 3.0
+JOIN_S = 5.0
 """Speech with shorter pauses goes into one clip: a clip takes the same time however much is said in it."""
 PAD_S = 0.4
-"""Silence around a clip's speech: the detector reports speech to begin late and to end early."""
+"""Silence around speech: the detector reports it to begin late and to end early.
+
+The rest of a pause is left out of the clip: after two or three seconds of silence Whisper often takes it to be over.
+"""
 OVERLAP_S = 1.0
 """The last second of a window is part of the next one too, for speech that begins in it."""
 
 Samples = npt.NDArray[np.float32]
 Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Stretches of a window that are recognised as one piece of sound, without what lies between them.
+
+    `spans` are [start, end) in seconds from the start of the window, in order.
+    """
+
+    spans: tuple[Span, ...]
+
+    @property
+    def end_s(self) -> float:
+        """Where it ends in the window."""
+        return self.spans[-1][1]
+
+    @property
+    def length_s(self) -> float:
+        """Its length without the pauses."""
+        return sum(b - a for a, b in self.spans)
+
+    def of(self, samples: Samples) -> Samples:
+        """Its part of the window's samples."""
+        return np.concatenate([samples[round(a * RATE_HZ) : round(b * RATE_HZ)] for a, b in self.spans])
+
+    def window_s(self, at_s: float, *, is_end: bool = False) -> float:
+        """The time in the window of a time in the clip.
+
+        Where two spans meet, that is the start of the later one; for the end of a word, the end of the earlier one.
+        """
+        for a, b in self.spans[:-1]:
+            if at_s < b - a or (is_end and at_s <= b - a):
+                return a + at_s
+            at_s -= b - a
+        return self.spans[-1][0] + at_s
+
+    def part(self, from_s: float, to_s: float) -> Clip:
+        """What of it lies between two times in the window; at least a moment must."""
+        return Clip(tuple((max(a, from_s), min(b, to_s)) for a, b in self.spans if b > from_s and a < to_s))
 
 
 @dataclass(frozen=True)
@@ -35,7 +77,7 @@ class Window:
     """Where the window begins in the file."""
     samples: Samples
     """Shape (n,), at RATE_HZ, from -1 to 1."""
-    clips: tuple[Span, ...]
+    clips: tuple[Clip, ...]
     """Speech to recognise, with a little silence around it."""
     done_s: float
     """Position in the file up to which everything is recognised after this window."""
@@ -110,14 +152,22 @@ def cut_at(speech: Sequence[Span], end_s: float) -> float:
     return max(end_s - OVERLAP_S, speech[-1][1] if speech else 0.0)
 
 
-def clips_of(speech: Sequence[Span]) -> tuple[Span, ...]:
-    """The spans, joined across pauses of up to JOIN_S into clips of at most CLIP_S."""
-    clips: list[Span] = []
+def overlap_s(span: Span, others: Iterable[Span]) -> float:
+    """Seconds that `span` shares with `others`, which do not overlap each other."""
+    return sum(max(0.0, min(span[1], b) - max(span[0], a)) for a, b in others)
+
+
+def clips_of(speech: Sequence[Span]) -> tuple[Clip, ...]:
+    """The spans, joined across pauses of up to JOIN_S into clips of at most CLIP_S without the pauses."""
+    clips: list[list[Span]] = []
+    length_s = 0.0
     for start_s, end_s in speech:
         if end_s <= start_s:
             continue
-        if clips and start_s - clips[-1][1] <= JOIN_S and end_s - clips[-1][0] <= CLIP_S:
-            clips[-1] = (clips[-1][0], end_s)
+        length_s += end_s - start_s
+        if clips and start_s - clips[-1][-1][1] <= JOIN_S and length_s <= CLIP_S:
+            clips[-1].append((start_s, end_s))
         else:
-            clips.append((start_s, end_s))
-    return tuple(clips)
+            clips.append([(start_s, end_s)])
+            length_s = end_s - start_s
+    return tuple(Clip(tuple(spans)) for spans in clips)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 LATIN_SHARE = 0.5
-"""A text with a smaller share of Latin letters is one in another script."""
+"""A text with a smaller share of a model's scripts is one in another script."""
+LATIN = frozenset({"LATIN"})
+HANGUL = frozenset({"HANGUL"})
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SYLLABLES = 0x2E80
 """From this code point on a character stands for a syllable or a word, not for a letter."""
@@ -30,22 +32,36 @@ Korean word in an English sentence would weigh next to nothing."""
 
 
 @lru_cache(maxsize=4096)
+def script_of(char: str) -> str:
+    """The script of a letter as Unicode names it, such as "LATIN", "HANGUL" or "CJK"; "" for anything else."""
+    if not char.isalpha():
+        return ""
+    name = unicodedata.name(char, "").removeprefix("FULLWIDTH ").removeprefix("HALFWIDTH ")
+    return name.split(" ", 1)[0]
+
+
 def is_latin_letter(char: str) -> bool:
     """Whether a character is a letter of the Latin script, accented and full-width ones included."""
-    return char.isalpha() and unicodedata.name(char, "").replace("FULLWIDTH ", "").startswith("LATIN ")
+    return script_of(char) == "LATIN"
+
+
+def share_of(text: str, scripts: frozenset[str]) -> float | None:
+    """The share of letters of these scripts among all letters, 0 to 1; None for a text without letters."""
+    own = other = 0.0
+    for char in text:
+        if not char.isalpha():
+            continue
+        weight = _LETTERS_IN_SYLLABLE if ord(char) >= _SYLLABLES and not is_latin_letter(char) else 1.0
+        if script_of(char) in scripts:
+            own += weight
+        else:
+            other += weight
+    return own / (own + other) if own + other else None
 
 
 def latin_share(text: str) -> float | None:
     """The share of Latin letters among all letters, 0 to 1; None for a text without letters."""
-    latin = other = 0.0
-    for char in text:
-        if not char.isalpha():
-            continue
-        if is_latin_letter(char):
-            latin += 1
-        else:
-            other += _LETTERS_IN_SYLLABLE if ord(char) >= _SYLLABLES else 1
-    return latin / (latin + other) if latin + other else None
+    return share_of(text, LATIN)
 
 
 def _is_foreign(text: str) -> bool:
@@ -78,16 +94,20 @@ class Coverage(ABC):
         return QueryVector(None, reason, used, tuple(word for word in words if word in unknown))
 
 
-class LatinCoverage(Coverage):
-    """Of a model for languages in the Latin script, whose tokenizer says nothing about others."""
+class ScriptCoverage(Coverage):
+    """Of a model for languages in these scripts, whose tokenizer says nothing about others."""
+
+    def __init__(self, scripts: frozenset[str]) -> None:
+        self._scripts = scripts
 
     def reason(self, text: str) -> str | None:
         if not words_of(text):
             return "no_known_words"
-        return "language" if _is_foreign(text) else None
+        share = share_of(text, self._scripts)
+        return "language" if share is not None and share < LATIN_SHARE else None
 
     def unknown_words(self, words: list[str]) -> list[str]:
-        return [word for word in words if latin_share(word) not in (None, 1.0)]
+        return [word for word in words if share_of(word, self._scripts) not in (None, 1.0)]
 
 
 class TokenizerCoverage(Coverage):

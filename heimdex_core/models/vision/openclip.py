@@ -31,7 +31,7 @@ from heimdex_core.models.base import (
 )
 from heimdex_core.models.device import Batches, Device, choose_device, half_precision
 from heimdex_core.models.family import ModelFamily, adapter_options
-from heimdex_core.models.text.coverage import LatinCoverage, TokenizerCoverage, words_of
+from heimdex_core.models.text.coverage import LATIN, ScriptCoverage, TokenizerCoverage, words_of
 from heimdex_core.models.threads import use_torch_threads
 from heimdex_core.models.vision import openclip_files
 from heimdex_core.models.vision.openclip_files import Files
@@ -152,10 +152,10 @@ class OpenClip(LazyEncoder[Files, "_Side"]):
         return Tagger(vocabulary, known, self._encode_texts, openclip_files.logit_scale(self._files()))
 
     @cached_property
-    def _coverage(self) -> TokenizerCoverage | LatinCoverage:
+    def _coverage(self) -> TokenizerCoverage | ScriptCoverage:
         folder = openclip_files.tokenizer_folder(self._files(), self._models_dir)
         # the tokenizer in open_clip belongs to English models and splits every other script into bytes
-        return TokenizerCoverage(folder / "tokenizer.json", self.name) if folder else LatinCoverage()
+        return TokenizerCoverage(folder / "tokenizer.json", self.name) if folder else ScriptCoverage(LATIN)
 
     def _encode_texts(self, texts: Sequence[str]) -> Vectors:
         """The vectors (n, d): of each text the mean over the prompts."""

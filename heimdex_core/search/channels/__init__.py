@@ -5,21 +5,12 @@ To add a channel, write one file with its class and its ChannelSpec and add the 
 
 from __future__ import annotations
 
-from functools import partial
-
-from heimdex_core.search.channels import lexical
+from heimdex_core.search.channels import lexical, transcript
 from heimdex_core.search.channels.base import ChannelSpec
-from heimdex_core.search.channels.dense import DenseChannel, abstain_without_transcript
+from heimdex_core.search.channels.dense import DenseChannel
 
 CHANNELS: tuple[ChannelSpec, ...] = (
-    ChannelSpec(
-        "transcript",
-        side="said",
-        label={"en": "said", "ko": "말"},
-        make=partial(DenseChannel, abstain=abstain_without_transcript),
-        space_role="text",
-        warm_up_text="a first sentence",
-    ),
+    transcript.SPEC,
     ChannelSpec(
         "vision",
         side="seen",

@@ -67,13 +67,12 @@ class Channel(Protocol):
 
     name: str
 
-    @property
-    def is_ready(self) -> bool:
+    def is_ready(self, request: ChannelRequest) -> bool:
         """Whether everything that `prepare` loads is loaded."""
         ...
 
-    def prepare(self) -> None:
-        """Load what is needed. This may take long and does not count against the time limit."""
+    def prepare(self, request: ChannelRequest) -> None:
+        """Load what the request needs. This may take long and does not count against the time limit."""
         ...
 
     def search(self, request: ChannelRequest) -> ChannelResult:
@@ -92,10 +91,12 @@ class ChannelSpec:
     label: Mapping[str, str]
     """What people read, by language ("en", "ko")."""
     make: Callable[..., Channel]
-    """Creates the channel from its name in the search, its Space and the SharedEncoder of that; both are None without a
-    space_role."""
+    """Creates the channel from its name in the search, its Space and the SharedEncoder of that, both None without a
+    space_role; and where the model set has a space of the second role, from that one and its encoder as well."""
     space_role: str | None = None
     """The role of the space that is searched, which is also the prefix of such spaces' names; None for no space."""
+    second_role: str | None = None
+    """The role of a space that is searched besides, by a channel that can; None for no such space."""
     warm_up_text: str = ""
     """The first query for the encoder after loading, so that a user's first query is not slowed down."""
     shares_weight_of: str | None = None

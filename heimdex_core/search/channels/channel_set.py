@@ -33,8 +33,9 @@ class ChannelSet:
 
     def _make(self, slot: Slot) -> Channel:
         spec = spec_of(slot.kind)
-        encoder = self._encoder(slot.space, spec.warm_up_text) if slot.space is not None else None
-        return spec.make(slot.name, slot.space, encoder)
+        spaces = [slot.space, slot.second] if slot.second is not None else [slot.space]
+        parts = [(space, None if space is None else self._encoder(space, spec.warm_up_text)) for space in spaces]
+        return spec.make(slot.name, *(value for part in parts for value in part))
 
     def _encoder(self, space: Space, warm_up_text: str) -> SharedEncoder:
         """The encoder of a space's model; captions are encoded by the text model of the same name."""

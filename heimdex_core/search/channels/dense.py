@@ -14,11 +14,6 @@ Abstain = Callable[[ChannelRequest], str | None]
 """Checks, without a model, whether there is anything to search: a reason (one of base.REASONS) or None."""
 
 
-def abstain_without_transcript(request: ChannelRequest) -> str | None:
-    """The reason "no_transcript" where none of the searched videos has a transcript."""
-    return None if request.view.has_transcripts(request.user_id, request.video_ids) else "no_transcript"
-
-
 class DenseChannel:
     """Finds the scenes whose vector in one space is near the query's, above the model's threshold."""
 
@@ -28,12 +23,11 @@ class DenseChannel:
         self._encoder = encoder
         self._abstain = abstain
 
-    @property
-    def is_ready(self) -> bool:
+    def is_ready(self, request: ChannelRequest) -> bool:
         """Whether the encoder is loaded."""
         return self._encoder.is_ready
 
-    def prepare(self) -> None:
+    def prepare(self, request: ChannelRequest) -> None:
         """Load the encoder."""
         self._encoder.prepare()
 
@@ -42,7 +36,7 @@ class DenseChannel:
         reason = self._abstain(request) if self._abstain is not None else None
         if reason is not None or request.scene_count == 0:
             return ChannelResult(reason=reason or "no_matches")
-        self.prepare()
+        self.prepare(request)
         started = time.perf_counter()
         query = self._encoder.encode(request.text)
         encode_ms = (time.perf_counter() - started) * 1000

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Protocol, cast
 
 from cachetools import LRUCache
 
-from heimdex_core.models.base import QueryVector
+from heimdex_core.models.base import QueryVector, Vectors
 from heimdex_core.types import Space
 
 _CACHED_QUERIES = 16
@@ -25,6 +25,18 @@ class QueryEncoder(Protocol):
 
     def encode_query(self, text: str) -> QueryVector:
         """The embedding of a query, or the reason why there is none."""
+        ...
+
+
+class TextQueryEncoder(QueryEncoder, Protocol):
+    """The query side of a text encoder that shares its work with another one (routed.py)."""
+
+    def understands(self, text: str) -> bool:
+        """Whether the model can read a text. Loads no weights."""
+        ...
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """The vectors (n, d) of queries; rows of zeros for those that the model does not read."""
         ...
 
 
@@ -48,7 +60,8 @@ class SharedEncoder:
         """
         self._load = load
         self._warm_up_text = warm_up_text
-        self._loading = threading.Lock()
+        self._loading = threading.RLock()
+        self._made: QueryEncoder | None = None
         self._encoder: QueryEncoder | None = None
         self._lock = threading.Lock()
         self._vectors: LRUCache[str, Future[QueryVector]] = LRUCache(_CACHED_QUERIES)
@@ -58,11 +71,22 @@ class SharedEncoder:
         """Whether the model is loaded."""
         return self._encoder is not None
 
+    def understands(self, text: str) -> bool:
+        """Whether the model, which must be a text encoder, can read a text. Loads no weights."""
+        return cast(TextQueryEncoder, self._make()).understands(text)
+
+    def _make(self) -> QueryEncoder:
+        """The encoder, whether it is loaded or not."""
+        with self._loading:
+            if self._made is None:
+                self._made = self._load()
+            return self._made
+
     def prepare(self) -> QueryEncoder:
         """The encoder, loaded first if necessary. Raises what loading raises."""
         with self._loading:
             if self._encoder is None:
-                encoder = self._load()
+                encoder = self._make()
                 # The first query through a model fills its caches, which would make a user's first query slow.
                 encoder.encode_query(self._warm_up_text)
                 self._encoder = encoder

@@ -9,13 +9,15 @@ from heimdex_core.search.fusion.base import ScoredScenes
 class LexicalChannel:
     """Finds the scenes that contain words of the query, scored by BM25. Quoted phrases must occur."""
 
-    is_ready = True
-
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def prepare(self) -> None:
-        """Nothing to load: the index is opened by the view."""
+    def is_ready(self, request: ChannelRequest) -> bool:
+        """Always: the index is opened by the view."""
+        return True
+
+    def prepare(self, request: ChannelRequest) -> None:
+        """Nothing to load."""
 
     def search(self, request: ChannelRequest) -> ChannelResult:
         """The scenes with the query's words; abstains where the query has no word to look up."""

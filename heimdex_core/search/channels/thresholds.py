@@ -15,6 +15,7 @@ from heimdex_core.types import Space
 
 THRESHOLDS: dict[str, float] = {
     "text/all-MiniLM-L6-v2": 0.25,
+    "text/use-multilingual-3": 0.16,
     "vision/palette": 0.05,
 }
 """Cosine similarity by the name of the space."""

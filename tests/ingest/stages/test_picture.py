@@ -14,7 +14,7 @@ from heimdex_core.ingest.stages.picture import Picture, look
 from heimdex_core.media.images import read_image
 from heimdex_core.media.probe import probe
 from heimdex_core.types import WorkContext, to_json
-from tests.support import media
+from tests.support import colour_media, media
 from tests.support.ingest import settings
 
 
@@ -78,7 +78,8 @@ def test_it_agrees_where_the_grain_decides(tmp_path: Path):
     # red and yellow differ by less than the threshold; the grain decides whether there is a cut
     clips = [("red", 1.5), ("yellow", 1.7), ("orange", 1.1), ("gray", 2.0), ("white", 1.2)]
     path = media.colour_clips(tmp_path / "a.mp4", clips, fps=30, size=(640, 360), noise=40)
-    assert seen(path).cuts_s == pytest.approx(scenedetect_alone(path), abs=0.002)
+    found = seen(path, gradual_transitions=False).cuts_s
+    assert found == pytest.approx(scenedetect_alone(path), abs=0.002)
 
 
 def test_variable_frame_rate_is_timed_by_presentation_times(tmp_path: Path):
@@ -130,6 +131,13 @@ def test_damaged_frames_are_counted_and_told(tmp_path: Path):
     assert found.damaged_count >= 1
     assert found.damaged_s[0] == pytest.approx(1.0, abs=0.1)
     assert found.notes == (f"damaged_frames:{found.damaged_count}",)
+
+
+def test_a_change_of_size_is_told(tmp_path: Path):
+    found = seen(colour_media.resized(tmp_path / "a.webm"))
+    assert found.notes == ("picture_size_changes",)
+    assert found.frame_count == 30
+    assert Picture.from_json(to_json(found)) == found
 
 
 def test_it_stops_when_asked(tmp_path: Path):

@@ -11,7 +11,7 @@ import pytest
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.stages.audio import Sound
 from heimdex_core.ingest.stages.scenes import SceneSpan
-from heimdex_core.ingest.stages.text_embedding import embed_words
+from heimdex_core.ingest.stages.text_embedding import SceneWords, embed_words
 from heimdex_core.models.base import QueryVector, Vectors
 from heimdex_core.settings import Settings
 from heimdex_core.types import Segment, Space, Transcript, WorkContext
@@ -76,3 +76,39 @@ def test_words_that_the_model_cannot_read_have_no_vector() -> None:
 def test_the_weight_is_a_share(weight: float) -> None:
     with pytest.raises(ValueError, match="context_weight"):
         Settings(context_weight=weight)
+
+
+# --- beside a second text model -------------------------------------------------------------------
+
+
+class EnglishCounter(WordCounter):
+    languages = frozenset({"en"})
+
+
+class Reader(WordCounter):
+    """Reads what WordCounter does not; only a text with "!" is beyond it too."""
+
+    def understands(self, text: str) -> bool:
+        return "!" not in text
+
+
+def words_in(language: str | None, said: Sequence[str], second: WordCounter | None) -> SceneWords:
+    segments = tuple(Segment(4.0 * n + 1, 4.0 * n + 3, text) for n, text in enumerate(said))
+    transcript = Transcript(segments, "subtitles", language=language)
+    params = IngestParams.from_settings(Settings())
+    words, vectors = embed_words(SCENES, transcript, SILENCE, EnglishCounter(), params, WorkContext(), second)
+    assert len(vectors) == len(words.rows)
+    return words
+
+
+@pytest.mark.parametrize(("language", "rows"), [("en", (0, 1)), ("en-GB", (0, 1)), (None, (0, 1)), ("de", ())])
+def test_other_languages_are_left_to_a_second_model(language: str | None, rows: tuple[int, ...]) -> None:
+    assert words_in(language, ["bread", "boat"], Reader()).rows == rows
+    assert words_in(language, ["bread", "boat"], None).rows == (0, 1)
+
+
+def test_not_understood_is_what_neither_model_reads() -> None:
+    said = ["bread ?", "boat", "train ? !"]
+    assert words_in("en", said, None).not_understood == 2
+    assert words_in("en", said, Reader()).not_understood == 1
+    assert words_in("de", said, Reader()).not_understood == 1

@@ -48,6 +48,46 @@ def test_speech(text: str) -> None:
     assert reason_to_drop(line(text)) is None
 
 
+PHRASES = [
+    "Thanks for watching!",
+    "시청해 주셔서 감사합니다.",
+    "MBC 뉴스 김철수입니다.",
+    "Subtitles by the Amara.org community",
+]
+
+
+@pytest.mark.parametrize("text", PHRASES)
+@pytest.mark.parametrize(
+    ("speech", "reason"),
+    [
+        ([(9.0, 12.0)], None),
+        ([(10.4, 12.0)], None),
+        ([(8.0, 10.2), (10.6, 12.0)], None),
+        ([(10.6, 12.0)], "filler"),
+        ([(8.0, 10.0), (11.0, 12.0)], "filler"),
+        ([], "filler"),
+    ],
+)
+def test_a_stock_phrase_is_kept_only_where_somebody_speaks(
+    text: str, speech: list[tuple[float, float]], reason: str | None
+) -> None:
+    """The phrase lasts from 10 s to 11 s; at least half of that has to be speech."""
+    assert reason_to_drop(line(text, 10.0), speech=speech) == reason
+
+
+def test_a_stock_phrase_too_short_to_be_spoken_is_dropped() -> None:
+    """Whisper puts what it invents into the last moment before the silence."""
+    squeezed = Segment(10.0, 10.2, "Thanks for watching!")
+    assert reason_to_drop(squeezed, speech=[(0.0, 20.0)]) == "filler"
+
+
+def test_speech_does_not_excuse_anything_else() -> None:
+    everywhere = [(0.0, 20.0)]
+    assert reason_to_drop(line("[Music]"), speech=everywhere) == "music"
+    assert reason_to_drop(line("no no no no no"), speech=everywhere) == "loop"
+    assert reason_to_drop(line("hello", no_speech=0.9), speech=everywhere) == "no_speech"
+
+
 def test_silence_by_the_models_own_probability() -> None:
     assert reason_to_drop(line("hello", no_speech=0.81)) == "no_speech"
     assert reason_to_drop(line("hello", no_speech=0.8)) is None

@@ -13,7 +13,7 @@ from heimdex_core.models import locate
 from heimdex_core.models.speech import whisper
 from heimdex_core.models.speech.whisper import Whisper
 from heimdex_core.models.speech.windows import open_wav
-from heimdex_core.types import Segment, Word, WorkContext
+from heimdex_core.types import WorkContext
 from tests.models.random_models import random_whisper
 from tests.models.speech.recordings import speech_at_16k, write_wav
 
@@ -155,46 +155,3 @@ def test_a_gpu_too_small_for_one_clip(folder: Path, spoken: Path, monkeypatch: p
     calls_of(model, monkeypatch, most=0)
     with pytest.raises(OutOfGpuMemory):
         model.transcribe(spoken, language="en", context=WorkContext())
-
-
-# --- from what was recognised to the transcript ---------------------------------------------------
-
-
-def recognised(model: Whisper, *clips: Segment, language: str | None = None) -> whisper._Recognition:
-    model.load()
-    assert model._model is not None
-    found = whisper._Recognition(model._model, model.name, model._batches, language, 60.0)
-    found._clips = list(clips)
-    return found
-
-
-def clip(start_s: float, text: str, *, no_speech: float = 0.1) -> Segment:
-    words = tuple(Word(f" {w}", start_s + n / 2, start_s + n / 2 + 0.4, 0.9) for n, w in enumerate(text.split()))
-    return Segment(start_s, start_s + len(words) / 2, text, no_speech=no_speech, words=words)
-
-
-def test_hallucinations_are_dropped_and_counted(folder: Path) -> None:
-    found = recognised(
-        Whisper(str(folder)),
-        clip(0, "A red car on a bridge."),
-        clip(5, "la la la la la la la la"),
-        clip(15, "Nobody said this", no_speech=0.95),
-        clip(20, "And then it rained all day. Thanks for watching!"),
-        clip(30, "♪ ♪"),
-    ).transcript(0.8)
-    assert [s.text for s in found.segments] == ["A red car on a bridge.", "And then it rained all day."]
-    assert found.dropped == {"loop": 1, "no_speech": 1, "music": 1, "filler": 1}
-
-
-def test_a_language_is_kept_once_it_is_sure(folder: Path) -> None:
-    found = recognised(Whisper(str(folder)))
-    found._note_language("nn", 0.3)
-    assert found.transcript(0.8).notes == ("language_unsure:nn:0.30",)
-    found._note_language("ko", 0.9)
-    assert found._language == "ko"
-    assert found.transcript(0.8).notes == ()
-
-
-def test_a_clip_without_word_times_is_one_line(folder: Path) -> None:
-    found = recognised(Whisper(str(folder)), Segment(1.0, 3.0, "hello there", no_speech=0.1)).transcript(0.8)
-    assert [(s.start_s, s.end_s, s.text) for s in found.segments] == [(1.0, 3.0, "hello there")]

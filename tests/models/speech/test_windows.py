@@ -8,6 +8,8 @@ import pytest
 from heimdex_core.models.speech.windows import (
     CLIP_S,
     RATE_HZ,
+    Clip,
+    Span,
     Window,
     clips_of,
     cut_at,
@@ -22,6 +24,11 @@ from tests.models.speech.recordings import speech_at_16k, write_wav
 def windows_of(path: Path, window_s: float) -> list[Window]:
     with open_wav(path) as wav:
         return list(windows(wav, window_s=window_s))
+
+
+def spans_of(found: list[Window]) -> list[Span]:
+    """The stretches that are recognised, in seconds from the start of the file."""
+    return [(w.start_s + a, w.start_s + b) for w in found for clip in w.clips for a, b in clip.spans]
 
 
 def covered(spans: list[tuple[float, float]], total_s: float) -> np.ndarray:
@@ -41,9 +48,37 @@ def test_a_window_ends_before_speech_that_may_continue() -> None:
 
 
 def test_clips_are_joined_over_short_silence_up_to_thirty_seconds() -> None:
-    assert clips_of([(0, 5), (6, 11), (20, 25), (25.5, 49), (49, 55)]) == ((0, 11), (20, 49), (49, 55))
+    speech: list[Span] = [(0, 5), (6, 11), (20, 25), (25.5, 49), (49, 55)]
+    assert [clip.spans for clip in clips_of(speech)] == [((0, 5), (6, 11)), ((20, 25), (25.5, 49)), ((49, 55),)]
+    assert [clip.length_s for clip in clips_of(speech)] == [10, 28.5, 6]
     assert clips_of([]) == ()
     assert clips_of([(2, 2)]) == ()
+
+
+def test_pauses_do_not_count_in_the_length_of_a_clip() -> None:
+    (clip,) = clips_of([(0, 10), (14, 24), (28, 38)])
+    assert (clip.length_s, clip.end_s) == (30, 38)
+    assert len(clips_of([(0, 10), (14, 24), (28, 38.5)])) == 2
+
+
+def test_times_in_a_clip_are_times_in_the_window() -> None:
+    clip = Clip(((2.0, 5.0), (9.0, 10.0), (12.0, 15.0)))
+    assert [clip.window_s(at) for at in (0.0, 2.5, 3.0, 3.5, 4.0, 6.9)] == [2.0, 4.5, 9.0, 9.5, 12.0, 14.9]
+    assert [clip.window_s(at, is_end=True) for at in (2.5, 3.0, 3.5, 4.0, 7.0)] == [4.5, 5.0, 9.5, 10.0, 15.0]
+
+
+def test_the_sound_of_a_clip_is_its_stretches_one_after_the_other() -> None:
+    seconds = np.repeat(np.arange(6, dtype=np.float32), RATE_HZ)  # each sample says which second it is of
+    sound = Clip(((1.0, 2.0), (4.0, 5.5))).of(seconds)
+    assert sound.size == 2.5 * RATE_HZ
+    assert [sound[round(at * RATE_HZ)] for at in (0.0, 0.99, 1.0, 1.99, 2.0)] == [1, 1, 4, 4, 5]
+
+
+def test_a_part_of_a_clip() -> None:
+    clip = Clip(((2.0, 5.0), (9.0, 10.0)))
+    assert clip.part(3.0, 10.0).spans == ((3.0, 5.0), (9.0, 10.0))
+    assert clip.part(5.0, 10.0).spans == clip.part(7.0, 99.0).spans == ((9.0, 10.0),)
+    assert clip.part(0.0, 9.5).spans == ((2.0, 5.0), (9.0, 9.5))
 
 
 def test_speech_gets_a_little_silence_around_it() -> None:
@@ -56,7 +91,7 @@ def test_speech_gets_a_little_silence_around_it() -> None:
 def test_detected_speech_begins_where_it_is_spoken(tmp_path: Path) -> None:
     (found,) = windows_of(speech_at_16k(tmp_path / "one.wav", "the quick brown fox jumps", start_s=2.0), 60.0)
     assert found.speech[0][0] == pytest.approx(2.0, abs=0.2)
-    assert found.clips[0][0] == pytest.approx(found.speech[0][0] - 0.4)
+    assert found.clips[0].spans[0][0] == pytest.approx(found.speech[0][0] - 0.4)
 
 
 def test_no_speech_is_lost_or_doubled_where_windows_meet(tmp_path: Path) -> None:
@@ -71,17 +106,17 @@ def test_no_speech_is_lost_or_doubled_where_windows_meet(tmp_path: Path) -> None
     assert max(window.samples.size for window in parts) <= 12 * RATE_HZ, "no more than a window is held"
     assert [window.done_s for window in parts] == sorted(window.done_s for window in parts)
     assert parts[-1].done_s == pytest.approx(total_s)
-    clips = [(window.start_s + a, window.start_s + b) for window in parts for a, b in window.clips]
-    assert max(b - a for a, b in clips) <= CLIP_S
+    assert max(clip.length_s for window in parts for clip in window.clips) <= CLIP_S
+    clips = spans_of(parts)
     marks = covered(clips, total_s)
     assert marks.max() == 1
-    expected = covered([(a, b) for a, b in whole[0].clips], total_s) > 0
+    expected = covered(spans_of(whole), total_s) > 0
     assert (marks[expected] == 1).mean() > 0.97
 
 
 def test_speech_without_a_pause_continues_in_the_next_window(tmp_path: Path) -> None:
     path = speech_at_16k(tmp_path / "on.wav", "and on " * 90)
-    clips = [(w.start_s + a, w.start_s + b) for w in windows_of(path, 8.0) for a, b in w.clips]
+    clips = spans_of(windows_of(path, 8.0))
     gaps = [later[0] - earlier[1] for earlier, later in zip(clips, clips[1:], strict=False)]
     assert len(clips) > 2
     assert max(gaps) < 1.0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from heimdex_core.errors import ModelBroken, ModelUnavailable
 from heimdex_core.models.text import minilm
@@ -50,15 +51,50 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 
 
 def test_it_uses_the_given_number_of_threads() -> None:
-    import torch
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
+    with threadpool_limits(limits=2, user_api="blas"):
         MiniLM(threads=1).encode_passages(["one thread"])
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(before)
+        assert 1 in threads()
+
+
+def test_it_is_the_model_of_sentence_transformers(encoder: MiniLM) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    texts = [
+        "hello",
+        "A much longer sentence, so that the batch needs padding; and 1984 café!",
+        "word " * 140,
+        "unsplittable" * 40,
+        "an emoji 🙂 and a tab\tand \u200b nothing",
+    ]
+    theirs = SentenceTransformer(str(minilm.model_folder()), device="cpu", local_files_only=True)
+    expected = theirs.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+    assert np.abs(encoder.encode_passages(texts) - expected).max() < 1e-6
+
+
+def test_a_vector_does_not_depend_on_the_batch(encoder: MiniLM) -> None:
+    texts = [f"sentence {n} " + "and so on " * n for n in range(12)]
+    together = encoder.encode_passages(texts)
+    assert np.abs(together - np.concatenate([encoder.encode_passages([text]) for text in texts])).max() < 1e-6
+
+
+def test_a_cut_file_of_weights_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in minilm.model_folder().glob("*.json"):
+        shutil.copy(file, tmp_path / file.name)
+    whole = (minilm.model_folder() / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    monkeypatch.setattr(minilm, "SHA256", {})  # as if the checksum had not noticed
+    with pytest.raises(ModelBroken):
+        MiniLM(folder=tmp_path).load()
+
+
+@pytest.mark.parametrize("text", ["half a surrogate \ud83d here", "bytes of a shell \udcff", "two \udcff\udcfe"])
+def test_characters_that_are_none_are_replaced(encoder: MiniLM, text: str) -> None:
+    vector = encoder.encode_query(text).vector
+    assert vector is not None
+    assert abs(float(np.linalg.norm(vector)) - 1) < 1e-4
 
 
 def test_queries_in_korean_abstain_and_passages_have_no_vector(encoder: MiniLM) -> None:
@@ -93,10 +129,3 @@ def test_the_end_of_a_long_text_counts_too(encoder: MiniLM) -> None:
     assert query is not None
     assert with_late @ query > plain @ query + 0.1
     assert abs(float(np.linalg.norm(with_late)) - 1) < 1e-4
-
-
-def test_pieces_have_equal_length_and_lose_nothing() -> None:
-    words = [str(n) for n in range(301)]
-    pieces = minilm._pieces(" ".join(words))
-    assert " ".join(pieces).split() == words
-    assert [len(piece.split()) for piece in pieces] == [100, 101, 100]

@@ -25,7 +25,9 @@ class Exports extends Redrawn {
     this.history.replaceChildren(
       data.history.length ? h("div", { class: "caps" }, data.labels.history) : "",
       ...data.history.map((item) => h("div", { class: item.shown ? "item shown" : "item", data: { export: item.id, state: item.state } },
-        h("div", { class: "info" }, h("div", { class: "name" }, item.title), h("div", { class: "muted" }, item.meta)),
+        h("div", { class: "info" }, h("div", { class: "name" }, item.title), h("div", { class: "muted" }, item.meta),
+          item.note ? h("div", { class: "muted" }, item.note) : ""),
+        item.skip ? button({ name: "skip", label: item.skip, value: item.id }) : "",
         item.watch ? button({ name: "watch", label: item.watch, value: item.id }) : "",
         item.url ? h("a", { class: "btn", href: item.url, download: item.filename }, item.download) : "")));
   }

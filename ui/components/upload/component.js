@@ -2,18 +2,24 @@
 
 const VIDEO = /\.(mp4|m4v|mov|avi|mkv|webm)$/i;
 const MAX_DESCRIPTION = 1000; // it is sent in a header
-const SUBTITLES = /\.(srt|vtt)$/i;
+const SUBTITLES = /\.(srt|vtt|ass|ssa|smi|sami|ttml|dfxp|itt|sub)$/i;
 
 const stem = (name) => name.replace(/\.[^.]+$/, "").normalize("NFC").toLowerCase();
+
+// Of several videos, the one whose name a subtitle file has, or begins with ("Trip.ko.srt" of "Trip.mp4"); the longest.
+function videoOf(file, jobs) {
+  const own = stem(file.name);
+  const fits = (job) => { const name = stem(job.file.name); return own === name || (own.startsWith(name) && /[ ._()[\]-]/.test(own[name.length])); };
+  return jobs.filter(fits).sort((a, b) => b.file.name.length - a.file.name.length)[0];
+}
 
 class Upload {
   constructor(host, out) {
     this.host = host;
     this.out = out;
     this.jobs = [];
-    this.unmatched = [];
     this.running = null;
-    this.input = h("input", { type: "file", multiple: true, hidden: true, accept: ".mp4,.m4v,.mov,.avi,.mkv,.webm,.srt,.vtt,video/*" });
+    this.input = h("input", { type: "file", multiple: true, hidden: true, accept: ".mp4,.m4v,.mov,.avi,.mkv,.webm,.srt,.vtt,.ass,.ssa,.smi,.sami,.ttml,.dfxp,.itt,.sub,video/*" });
     this.input.onchange = () => { this.add([...this.input.files]); this.input.value = ""; };
     this.strong = h("span", { class: "strong" });
     this.choose = h("button", { class: "choose", type: "button" });
@@ -90,21 +96,20 @@ class Upload {
   add(files) {
     const subtitles = files.filter((file) => SUBTITLES.test(file.name));
     const videos = files.filter((file) => !SUBTITLES.test(file.name));
-    for (const file of subtitles) {
-      const waiting = this.jobs.find((job) => job.state === "waiting" && !job.subtitles && stem(job.file.name) === stem(file.name));
-      if (waiting) waiting.subtitles = file; else this.unmatched.push(file);
-    }
     const details = videos.length ? this.takeDetails(videos.length === 1) : {};
     for (const file of videos) {
-      const at = this.unmatched.findIndex((other) => stem(other.name) === stem(file.name));
-      // One video and one subtitle file chosen together belong together, whatever their names.
-      const single = videos.length === 1 && subtitles.length === 1 && this.unmatched.length === 1 ? 0 : -1;
-      const match = at >= 0 ? at : single;
-      const job = { file, ...details, state: "waiting", share: 0, subtitles: match >= 0 ? this.unmatched.splice(match, 1)[0] : null };
+      const job = { file, ...details, state: "waiting", share: 0, subtitles: [] };
       if (file.size > this.data.max_bytes) this.fail(job, { message: fillText(this.data.labels.too_large, { name: file.name }), hint: this.data.labels.limit });
       this.jobs.push(job);
     }
-    for (const file of this.unmatched.splice(0)) {
+    const unmatched = [];
+    for (const file of subtitles) {
+      // Subtitles chosen together with one video belong to it, whatever their names. The server takes one of them.
+      const single = videos.length === 1 ? this.jobs[this.jobs.length - 1] : null;
+      const job = videoOf(file, this.jobs.filter((other) => other.state === "waiting")) || single;
+      if (job) job.subtitles.push(file); else unmatched.push(file);
+    }
+    for (const file of unmatched) {
       this.jobs.push({ file, state: "failed", share: 0, error: { message: fillText(this.data.labels.unmatched, { name: file.name }), hint: this.data.labels.unmatched_hint } });
     }
     this.paint();
@@ -130,10 +135,9 @@ class Upload {
       const headers = { "X-Language": job.language };
       if (job.title) headers["X-Title"] = encodeURIComponent(job.title);
       if (job.description) headers["X-Description"] = encodeURIComponent(job.description);
-      if (job.subtitles) {
-        const answer = await this.post(job, job.subtitles, "subtitles", {});
-        headers["X-Subtitles"] = answer.subtitles;
-      }
+      const tokens = [];
+      for (const file of job.subtitles) tokens.push((await this.post(job, file, "subtitles", {})).subtitles);
+      if (tokens.length) headers["X-Subtitles"] = tokens.join(",");
       const { video } = await this.post(job, job.file, "video", headers);
       job.state = "done";
       job.video = video;
@@ -207,7 +211,7 @@ class Upload {
   paint() {
     const l = this.data.labels;
     this.list.replaceChildren(...this.jobs.filter((job) => job.state !== "cancelled").map((job) => {
-      const name = h("div", { class: "name" }, job.file.name, job.subtitles ? h("span", { class: "muted" }, ` + ${job.subtitles.name}`) : "");
+      const name = h("div", { class: "name" }, job.file.name, ...job.subtitles.map((file) => h("span", { class: "muted" }, ` + ${file.name}`)));
       if (job.state === "failed") {
         const dismiss = h("button", { class: "btn", type: "button" }, l.dismiss);
         dismiss.onclick = () => { this.jobs = this.jobs.filter((other) => other !== job); this.paint(); };

@@ -1,0 +1,69 @@
+"""Errors that name one of several known problems by a code: the app has its own text for each (`problem.<code>`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from heimdex_core.errors.base import AccessError, JsonValue, ProcessingError, ValidationError, fill
+
+PROBLEMS = {
+    "folder_not_there": "there is no such folder.",
+    "folder_is_file": "it is a file.",
+    "folder_unreadable": "it cannot be read.",
+    "folder_in_library": "it is part of a library.",
+    "folder_outside_roots": "the app may watch only folders below those of HEIMDEX_WATCH_ROOTS.",
+    "folder_overlaps": "it overlaps with {other}, which is watched already.",
+    "clip_video_deleted": "its video is not in the library any more.",
+    "clip_file_missing": "the file of its video is missing.",
+    "clip_file_damaged": "the file of its video is damaged and cannot be opened.",
+    "clip_scene_gone": "its scene no longer exists.",
+    "clip_outside_scene": "its scene has changed, and the clip lies outside it.",
+    "clip_undecodable": "the file is damaged there, and no picture can be decoded.",
+    "clip_render_error": "ffmpeg cannot render it ({detail}).",
+}
+"""The English text of each problem; its {fields} are details of the error."""
+
+
+class FolderNotWatchable(ValidationError):
+    """A folder that cannot be watched; `problem` is one of PROBLEMS."""
+
+    code = "FOLDER_NOT_WATCHABLE"
+    message_template = "The folder {path} cannot be watched: {reason}"
+    hint_template = "Choose another folder."
+
+    def __init__(self, **details: JsonValue) -> None:
+        super().__init__(**{"reason": problem_text(details), **details})
+
+
+class FolderNotWatched(AccessError):
+    """There is no watched folder with this path or id."""
+
+    code = "FOLDER_NOT_WATCHED"
+    message_template = "{path} is not a watched folder."
+    hint_template = "`python -m heimdex_core watched` lists the watched folders."
+
+
+class ClipsFailed(ProcessingError):
+    """Clips of an export that cannot be rendered.
+
+    `clips` are dicts of number (from 1), video_id, title, start, end (timecodes), problem (one of PROBLEMS) and detail.
+    """
+
+    code = "CLIPS_FAILED"
+    message_template = "The reel cannot be rendered. {failures}"
+    hint_template = "Render it without these clips (`--skip-failed`), or replace them."
+
+    def __init__(self, **details: JsonValue) -> None:
+        super().__init__(**{"failures": " ".join(clip_text(clip) for clip in details.get("clips", ())), **details})
+
+
+def problem_text(details: dict[str, Any]) -> str:
+    """The English text of `details["problem"]`."""
+    problem = str(details.get("problem"))
+    return fill(PROBLEMS.get(problem, problem), details)
+
+
+def clip_text(clip: dict[str, Any]) -> str:
+    """A clip of ClipsFailed in English: its number, title and times, and what is wrong with it."""
+    title = f"“{clip['title']}”, " if clip.get("title") else ""
+    return f"Clip {clip.get('number')} ({title}{clip.get('start')} to {clip.get('end')}): {problem_text(clip)}"

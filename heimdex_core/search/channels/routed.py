@@ -1,0 +1,130 @@
+"""A dense channel over two text spaces: one whose model is better in its languages, and one that knows many languages.
+
+Each scene is scored in one of the two. A query that the first model reads is compared in the first space with the
+scenes that have a vector there, and in the second space with all others. Any other query is compared in the second
+space with all scenes. The second model is not loaded where no scene needs it. Scores are made comparable by the null
+distributions of the spaces (background.py).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from heimdex_core.errors import HeimdexError, ViewOutdated
+from heimdex_core.models.base import QueryVector
+from heimdex_core.search.channels.background import (
+    THRESHOLD,
+    NullDistribution,
+    language_of,
+    null_distribution,
+)
+from heimdex_core.search.channels.base import ChannelRequest, ChannelResult
+from heimdex_core.search.channels.encoders import SharedEncoder, TextQueryEncoder
+from heimdex_core.search.fusion.base import ScoredScenes
+from heimdex_core.types import Space
+
+Abstain = Callable[[ChannelRequest], str | None]
+Scored = list[tuple[str, float]]
+
+
+@dataclass
+class RoutedSpace:
+    """A space with its encoder, and the null distributions that were needed so far. Safe to share between threads."""
+
+    space: Space
+    encoder: SharedEncoder
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _nulls: dict[str | None, NullDistribution] = field(default_factory=dict)
+
+    def is_ready(self, language: str | None) -> bool:
+        """Whether nothing has to be loaded for a query in this language."""
+        return self.encoder.is_ready and language in self._nulls
+
+    def null(self, language: str | None) -> NullDistribution:
+        """The null distribution for a query in this language. Loads the encoder."""
+        with self._lock:
+            if language not in self._nulls:
+                encoder = cast(TextQueryEncoder, self.encoder.prepare())
+                self._nulls[language] = null_distribution(self.space, encoder, language)
+            return self._nulls[language]
+
+
+class RoutedChannel:
+    """Finds the scenes that are nearest to the query, each in the space that suits its language."""
+
+    def __init__(self, name: str, first: RoutedSpace, second: RoutedSpace, abstain: Abstain) -> None:
+        self.name = name
+        self._first = first
+        self._second = second
+        self._abstain = abstain
+
+    def is_ready(self, request: ChannelRequest) -> bool:
+        """Whether the encoders that this request needs are loaded."""
+        try:
+            language = language_of(request.text)
+            return all(part.is_ready(language) for part, _ in self._parts(request))
+        except ViewOutdated:
+            raise
+        except HeimdexError:
+            return True  # raised again by the search, whose error becomes the channel's result
+
+    def prepare(self, request: ChannelRequest) -> None:
+        """Load the encoders that this request needs."""
+        for part, _ in self._parts(request):
+            part.null(language_of(request.text))
+
+    def search(self, request: ChannelRequest) -> ChannelResult:
+        """The nearest scenes above the threshold; abstains where neither encoder understands the query."""
+        reason = self._abstain(request)
+        if reason is not None or request.scene_count == 0:
+            return ChannelResult(reason=reason or "no_matches")
+        self.prepare(request)
+        language = language_of(request.text)
+        nearest: Scored = []
+        queries: list[QueryVector] = []
+        encode_ms = 0.0
+        for part, outside in self._parts(request):
+            started = time.perf_counter()
+            query = part.encoder.encode(request.text)
+            encode_ms += (time.perf_counter() - started) * 1000
+            queries.append(query)
+            if query.vector is not None:
+                nearest += request.view.vector_search(
+                    part.space,
+                    part.null(language).standardised(query.vector),
+                    k=request.depth,
+                    user_id=request.user_id,
+                    video_ids=request.video_ids,
+                    outside=outside,
+                )
+        if all(query.vector is None for query in queries):
+            detail = ", ".join(queries[-1].unknown_words)
+            return ChannelResult(reason=queries[-1].reason or "no_known_words", detail=detail, encode_ms=encode_ms)
+        scenes = _found(nearest, request.depth)
+        used = tuple(dict.fromkeys(word for query in queries for word in query.used_words))
+        return ChannelResult(scenes, None if scenes.hits else "no_matches", used_words=used, encode_ms=encode_ms)
+
+    def _parts(self, request: ChannelRequest) -> list[tuple[RoutedSpace, Space | None]]:
+        """The spaces to search; with the second element only the scenes that have no vector in that space."""
+        if request.scene_count == 0:
+            return []
+        if not self._first.encoder.understands(request.text):
+            return [(self._second, None)]
+        parts: list[tuple[RoutedSpace, Space | None]] = [(self._first, None)]
+        first, second = self._first.space, self._second.space
+        if request.view.has_vectors_outside(second, first, user_id=request.user_id, video_ids=request.video_ids):
+            parts.append((self._second, first))
+        return parts
+
+
+def _found(nearest: Scored, depth: int) -> ScoredScenes:
+    """The best scenes above the threshold. The others are known to score at most that."""
+    best = sorted(nearest, key=lambda hit: (-hit[1], hit[0]))[:depth]
+    kept = tuple((scene_id, float(z)) for scene_id, z in best if z > THRESHOLD)
+    if len(kept) < len(best):
+        return ScoredScenes(kept, base=THRESHOLD, unoffered=len(best) - len(kept))
+    return ScoredScenes(kept)

@@ -1,0 +1,76 @@
+"""Null distributions: what background queries get, and scores in their units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from heimdex_core.models.base import Vectors
+from heimdex_core.search.channels import background
+from heimdex_core.search.channels.background import NullDistribution, language_of, null_distribution
+from heimdex_core.types import Space
+
+SPACE = Space("text/made-up", "text", "made-up", "1", 2)
+
+
+class Alternating:
+    """Encodes queries in turn as (1, 0) and (0, 1); does not read Korean."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        self.asked += texts
+        vectors = np.eye(2, dtype=np.float32)[[n % 2 for n in range(len(texts))]]
+        return vectors * np.array([[language_of(text) != "ko"] for text in texts])
+
+
+@pytest.fixture(autouse=True)
+def deviation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "DEVIATIONS", {SPACE.name: 0.2})
+
+
+def test_a_score_is_the_distance_from_the_mean_score_in_standard_deviations() -> None:
+    null = NullDistribution(np.array([0.3, 0.1], np.float32), 0.2)
+    query, scene = np.array([0.6, 0.8], np.float32), np.array([0.8, 0.6], np.float32)
+    # cosine .96; background queries get .3 * .8 + .1 * .6 = .30 from this scene
+    assert null.standardised(query) @ scene == pytest.approx((0.96 - 0.30) / 0.2)
+
+
+def test_the_mean_is_that_of_the_background_queries_in_the_language() -> None:
+    encoder = Alternating()
+    null = null_distribution(SPACE, encoder, "en")
+    assert tuple(encoder.asked) == background.BACKGROUND_QUERIES["en"]
+    assert np.allclose(null.mean, [0.5, 0.5])
+    assert null.deviation == 0.2
+
+
+def test_without_own_background_queries_all_count_that_the_model_reads() -> None:
+    encoder = Alternating()
+    null = null_distribution(SPACE, encoder, None)
+    assert len(encoder.asked) == sum(map(len, background.BACKGROUND_QUERIES.values()))
+    assert np.allclose(null.mean, [0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("a boat on the sea", "en"),
+        ("un bateau sur la mer", "en"),
+        ("바다 위의 배", "ko"),
+        ("BTS 공연 영상", "ko"),
+        ("the streets of 서울 at night", "en"),
+        ("лодка на море", None),
+        ("1984", None),
+    ],
+)
+def test_the_language_of_a_query_is_told_by_its_script(text: str, language: str | None) -> None:
+    assert language_of(text) == language
+
+
+def test_background_queries_are_of_their_language_and_differ() -> None:
+    for language, texts in background.BACKGROUND_QUERIES.items():
+        assert len(set(texts)) == len(texts) >= 20
+        assert {language_of(text) for text in texts} == {language}
