@@ -34,6 +34,7 @@ _MOSTLY = 0.7
 _MOST_UNCHANGED = 0.25
 _MOST_STILL_SEEN = 0.55
 _MOST_STILL_SEEN_UNKNOWN = 0.25
+_LEAST_CONTRAST = 0.25
 _MOST_CONTRAST = 0.85
 _FADE_STEPS = 12
 _SAME_SPREAD = 0.002
@@ -126,7 +127,9 @@ class _Dissolves:
         before, middle, after = (self._sample(n) for n in (span.first, round(span.middle), span.last))
         if before is None or middle is None or after is None:
             return False
-        if middle.contrast > _MOST_CONTRAST * (before.contrast + after.contrast) / 2:
+        # a half where nothing moves; less than a quarter where the camera is out of focus
+        contrast = 2 * middle.contrast / max(before.contrast + after.contrast, 1e-6)
+        if not _LEAST_CONTRAST < contrast < _MOST_CONTRAST:
             return False
         # what moves or trembles goes out of sight by itself: compared with the time before and after
         earlier, later = self._sample(span.first - span.length), self._sample(span.last + span.length)

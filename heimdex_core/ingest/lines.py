@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from heimdex_core.ingest.samples import CELLS, Sample
+from heimdex_core.ingest.samples import BLACK, CELLS, Sample, unchanged
 
 _SPANS = np.array([6, 8, 10, 13, 16, 20, 25, 31, 38, 46, 54, 63])
 LONGEST = int(_SPANS[-1])
@@ -19,12 +19,10 @@ LONGEST = int(_SPANS[-1])
 _LEAST_DISTANCE = 0.05
 _MOST_CORRELATION = 0.7
 _PLAIN = 0.022
-_BLACK = 0.03
 _BARS_FORGOTTEN = 0.97
-_MOST_OFF_LINE = 0.26
+_MOST_OFF_LINE = 0.31
 _LARGEST_STEP = 0.5
 _LARGEST_STEP_BACK = 0.1
-_UNCHANGED = 0.25
 _PAIRS_EVERY = 2
 
 Doubles = npt.NDArray[np.float64]
@@ -74,7 +72,7 @@ class Lines:
         self._sums[at] = cells.sum(axis=0)
         # black bars count for nothing: they would make all pictures alike
         np.maximum(self._brightest * np.float32(_BARS_FORGOTTEN), cells.max(axis=1), out=self._brightest)
-        self._count = max(1, int(np.count_nonzero(self._brightest > _BLACK)))
+        self._count = max(1, int(np.count_nonzero(self._brightest > BLACK)))
 
     @property
     def spread(self) -> float:
@@ -113,7 +111,9 @@ class Lines:
         after = int(np.argmax(share >= 0.5))
         half = after - 1 + (0.5 - share[after - 1]) / (share[after] - share[after - 1])
         distance = float(np.sqrt(square / (3 * self._count)))
-        return Span(self.step - length, self.step, float(self.step - length + half), distance, off_line, self._unchanged(length))
+        return Span(
+            self.step - length, self.step, float(self.step - length + half), distance, off_line, self._unchanged(length)
+        )
 
     def _line(self, length: int) -> tuple[Doubles, float, float] | None:
         """Where the samples lie on the line from the first to the last (0 to 1), how far off it, and its squared
@@ -156,7 +156,4 @@ class Lines:
     def _unchanged(self, length: int) -> float:
         """The share of the picture that has stayed as it was, as beside a title or away from a lamp."""
         count = len(self._cells)
-        before, now = (self._cells[n % count].reshape(-1, 3) for n in (self.step - length, self.step))
-        seen = np.maximum(before, now).max(axis=1) > _BLACK
-        change = np.linalg.norm(now - before, axis=1)[seen]
-        return float((change < _UNCHANGED * np.sqrt(np.square(change).mean())).mean()) if change.size else 1.0
+        return unchanged(self._cells[(self.step - length) % count], self._cells[self.step % count])

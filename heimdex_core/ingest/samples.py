@@ -20,6 +20,8 @@ Pixels = npt.NDArray[np.uint8]
 _FINE_PX = 2.0
 _AROUND_PX = 3.0
 _NOISE_VARIANCE = 4.0
+BLACK = 0.03
+"""Of 1; what is always darker is a bar beside the picture."""
 
 
 @dataclass
@@ -47,11 +49,15 @@ class Sample:
 
     @cached_property
     def fine(self) -> Floats:
-        """Its detail: the brightness without what is larger than a few pixels."""
+        """Its detail: the brightness without what is larger than a few pixels; 0 in black bars."""
         import cv2
 
-        light = self.light.astype(np.float32)
-        return np.asarray(light - cv2.GaussianBlur(light, (0, 0), _FINE_PX), np.float32)
+        fine = np.zeros(self.light.shape, np.float32)
+        inside = _without_bars(self.light)
+        light = self.light[inside].astype(np.float32)
+        if light.size:
+            fine[inside] = light - cv2.GaussianBlur(light, (0, 0), _FINE_PX)
+        return fine
 
     @cached_property
     def structure(self) -> Floats:
@@ -62,9 +68,28 @@ class Sample:
         return np.asarray(self.fine / np.sqrt(around + _NOISE_VARIANCE), np.float32)
 
     @property
+    def spread(self) -> float:
+        """The standard deviation of the cells, within each channel."""
+        return float(np.sqrt(self.cells.reshape(-1, 3).var(axis=0).mean()))
+
+    @property
     def contrast(self) -> float:
         """The energy of its detail."""
         return float(np.square(self.fine).mean())
+
+
+def _without_bars(light: Pixels) -> tuple[slice, slice]:
+    """The part within black bars, whose edges are in every picture."""
+
+    def between(lines: Pixels) -> slice:
+        seen = np.flatnonzero(lines > 255 * BLACK)
+        if not seen.size:
+            return slice(0, 0)
+        first, last = int(seen[0]), int(seen[-1]) + 1
+        # the line where a bar ends is a mixture
+        return slice(first + (first > 0), last - (last < len(lines)))
+
+    return between(light.max(axis=1)), between(light.max(axis=0))
 
 
 def still_seen(one: Sample, other: Sample) -> float:
@@ -76,6 +101,17 @@ def still_seen(one: Sample, other: Sample) -> float:
     a, b = one.structure, other.structure
     products = np.fft.irfft2(np.fft.rfft2(a) * np.conj(np.fft.rfft2(b)), s=a.shape)
     return float(products.max() / np.sqrt(float(np.square(a).sum()) * float(np.square(b).sum()) + 1e-6))
+
+
+def unchanged(one: Floats, other: Floats) -> float:
+    """The share of the cells that have stayed as they were (0 to 1), black bars not counted.
+
+    A cell has if its change is less than a quarter of the root mean square over all cells.
+    """
+    before, now = one.reshape(-1, 3), other.reshape(-1, 3)
+    seen = np.maximum(before, now).max(axis=1) > BLACK
+    change = np.linalg.norm(now - before, axis=1)[seen]
+    return float((change < 0.25 * np.sqrt(np.square(change).mean())).mean()) if change.size else 1.0
 
 
 class EvenSampler:

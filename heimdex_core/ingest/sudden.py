@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from heimdex_core.ingest.samples import Floats, Sample, still_seen
+from heimdex_core.ingest.samples import Floats, Sample, still_seen, unchanged
 
 FLASH_S = 0.5
 """A picture that has returned by then to what it was has not been cut."""
@@ -20,7 +20,10 @@ _MOST_MOVED = 0.7
 
 _LEAST_CHROMA = 0.12
 _SAME_THINGS = 0.6
+_MOST_UNCHANGED = 0.5
 _SUDDEN = 3.0
+_LEAST_AMOUNT = 0.08
+_PLAIN = 0.03
 # ITU-R BT.601, for BGR
 _LUMA = np.array([0.114, 0.587, 0.299], np.float32)
 _CHROMA_SCALE = np.array([0.564, 0.713], np.float32)
@@ -64,7 +67,11 @@ class SuddenChanges:
         if change.is_cut and len(self._recent) > 1:
             before = self._recent[-2]
             if still_seen(before.sample, change.sample) > _SAME_THINGS:
-                change.is_cut = False  # the same things in another light, or with words over them
+                change.is_cut = False  # the same things in another light
+            elif unchanged(before.sample.cells, change.sample.cells) > _MOST_UNCHANGED:
+                change.is_cut = False  # words over a part of the picture
+            elif change.amount < _LEAST_AMOUNT and max(before.sample.spread, change.sample.spread) < _PLAIN:
+                change.is_cut = False  # in nearly black pictures hue and saturation jump
             else:
                 self._watch(change, before)
         self._judge_the_one_before()

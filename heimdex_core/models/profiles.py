@@ -58,14 +58,16 @@ class ModelChoice:
     def specs(self) -> tuple[tuple[str, str], ...]:
         """(kind, spec) of every model: the primary ones, the captioner, the multilingual one, the extra ones."""
         primary = [(kind, self.spec(kind)) for kind in ALL_KINDS if self.spec(kind)]
-        second = [("text", self.multilingual)] if self.multilingual else []
-        return tuple(dict.fromkeys((*primary, *second, *self.extras)))
+        return tuple(dict.fromkeys((*primary, *self._second, *self.extras)))
 
     @property
     def searched(self) -> tuple[tuple[str, str], ...]:
         """(kind, spec) of the models whose spaces every search uses."""
-        extras = self.extras
-        return tuple(one for one in self.specs if one[0] in EXTRA_KINDS and one not in extras)
+        return (*((kind, self.spec(kind)) for kind in EXTRA_KINDS), *self._second)
+
+    @property
+    def _second(self) -> tuple[tuple[str, str], ...]:
+        return (("text", self.multilingual),) if self.multilingual else ()
 
     def with_models(self, **named: str) -> ModelChoice:
         """The choice with other models by kind, called CUSTOM if any of them differs.

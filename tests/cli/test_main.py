@@ -188,6 +188,7 @@ def test_the_options_of_add_reach_the_library(run: Run, monkeypatch: pytest.Monk
         "description": "D",
         "subtitles": "a.vtt",
         "language": "ko",
+        "audio_track": None,
         "queue": True,
     }
 

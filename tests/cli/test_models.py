@@ -78,7 +78,7 @@ def test_what_the_library_uses_is_marked(run: Run, tmp_path: Path) -> None:
     _, document = run("list")
     assert document["library"] == {"path": str(tmp_path / "library"), "profile": "offline"}
     used = {spec for spec, row in rows_of(document).items() if row["is_used"]}
-    assert used == {"whisper:tiny.en", "minilm:all-MiniLM-L6-v2", "palette:1"}
+    assert used == {"whisper:tiny.en", "minilm:all-MiniLM-L6-v2", "use:multilingual-3", "palette:1"}
 
 
 def test_a_plan_downloads_nothing(run: Run, hub: FakeHub, folder: Path) -> None:

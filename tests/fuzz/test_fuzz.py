@@ -114,7 +114,10 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         yield made
 
 
-@pytest.mark.parametrize("kind", sorted(intact.VIDEOS))
+@pytest.mark.parametrize(
+    "kind",
+    [kind if kind in ("mp4", "mkv") else pytest.param(kind, marks=pytest.mark.long) for kind in sorted(intact.VIDEOS)],
+)
 def test_damaged_videos_are_indexed_or_refused(
     kind: str, intact_files: Callable[[str], Path], library: Library, tmp_path: Path
 ) -> None:

@@ -54,6 +54,19 @@ def test_what_an_earlier_version_found_holds_until_it_is_asked_for_anew(
     assert not run.work.path.exists()
 
 
+def test_scenes_without_gradual_transitions_hold_until_the_video_is_indexed_again(store: Store, video: Video) -> None:
+    off = settings(gradual_transitions=False)  # the result of versions that did not know them
+    old = IngestRun(store, SmallModels(), off, store.video(USER, video.video_id)).run()
+    again, _ = index(store, video)
+    assert again.generation == old.generation
+    run = IngestRun(store, SmallModels(), settings(), store.video(USER, video.video_id))
+    run.work.ask_for_renewal()
+    renewed, ran = index(store, video)
+    assert renewed.generation != old.generation
+    assert "picture" in ran
+    assert not {"probe", "audio", "transcript"} & set(ran)
+
+
 def test_an_interrupted_renewal_goes_on_as_one(store: Store, video: Video, monkeypatch: pytest.MonkeyPatch) -> None:
     make_old(store, video, monkeypatch)
     run = IngestRun(store, SmallModels(), settings(), store.video(USER, video.video_id))
@@ -64,6 +77,7 @@ def test_an_interrupted_renewal_goes_on_as_one(store: Store, video: Video, monke
     assert not resumed.run_stage("picture").skipped
 
 
+@pytest.mark.long
 def test_a_sound_track_chosen_by_hand_is_used_by_all_stages(store: Store, video: Video) -> None:
     first, _ = index(store, video)
     assert first.info is not None

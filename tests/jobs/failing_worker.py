@@ -21,13 +21,15 @@ from faster_whisper import BatchedInferencePipeline
 from heimdex_core.ingest.context import StageContext, StageOutput
 from heimdex_core.ingest.stages import preview, transcript
 from heimdex_core.jobs import worker
+from heimdex_core.media import child_server
 from heimdex_core.types import WorkContext
 from tests.ingest.running import replace_stage
 from tests.jobs.waiting import until
 
 
 def full_disk(patch: pytest.MonkeyPatch) -> None:
-    """Every picture that `picture` writes is met with ENOSPC."""
+    """Every picture that `picture` writes is met with ENOSPC; it runs in this process, where that can be arranged."""
+    patch.setattr(child_server, "_in_child", True)
 
     def no_room(path: Path, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))

@@ -38,7 +38,7 @@ def test_which_models_and_why(settings: Settings, tmp_path: Path) -> None:
     assert report["device"] == "cpu"
     assert report["threads"] == dict.fromkeys(("query", "speech", "vision", "text"), 3)
     assert {row["role"]: row["state"] for row in report["models"]} == dict.fromkeys(
-        ("speech", "text", "vision"), "ready"
+        ("speech", "text", "multilingual", "vision"), "ready"
     )
     assert all(row["revision"] and row["size_bytes"] for row in report["models"])
     assert report["problems"] == []

@@ -28,6 +28,7 @@ from heimdex_core.errors import (
 from heimdex_core.ingest import stages
 from heimdex_core.jobs.status import WorkerState
 from heimdex_core.jobs.supervisor import SupervisorState
+from heimdex_core.media.subtitles.files import UNUSABLE
 from heimdex_core.models.profiles import ALL_KINDS, PROFILES
 from heimdex_core.models.profiles import REASONS as PROFILE_REASONS
 from heimdex_core.search.channels import CHANNELS
@@ -145,13 +146,14 @@ CORE_NAMES = {
     "models.device.": ["cpu", "cuda"],
     "models.example.": ALL_KINDS,
     "nav.": NAMES,
-    "note.": note_codes(),
+    "note.": {*note_codes(), "subtitles_empty"},  # stored by an earlier version
     "preset.": PRESETS,
     "problem.": PROBLEMS,
     "profile.reason.": PROFILE_REASONS,
     "speech.": SPEECH_LANGUAGES,
     "stage.": [*(spec.name for spec in stages.SPECS), "render"],
     "state.": [str(state) for state in VideoState],
+    "why.": UNUSABLE,
     "worker.": {*get_args(SupervisorState), *get_args(WorkerState)},
 }
 """The names of the core that the app has a text for, by the prefix of their keys."""

@@ -38,7 +38,7 @@ _NO_TEXT = {
     b"7z\xbc\xaf": "archive",
     b"%PDF": "document",
 }
-_REASONS = {
+UNUSABLE = {
     "empty": "it is empty",
     "pictures": "it contains pictures of text (VobSub), not text",
     "archive": "it is a compressed archive",
@@ -98,7 +98,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _unreadable(path: Path, why: str) -> SubtitlesUnreadable:
-    return SubtitlesUnreadable(filename=path.name, reason=_REASONS[why], why=why)
+    return SubtitlesUnreadable(filename=path.name, reason=UNUSABLE[why], why=why)
 
 
 def _with_plain_line_ends(text: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from heimdex_core.models.device import Batches
 from heimdex_core.models.speech.lines import BESIDE_S, lines, within_speech
-from heimdex_core.models.speech.segment_filter import NO_SPEECH_LIMIT, filter_segments
+from heimdex_core.models.speech.segment_filter import NO_SPEECH_LIMIT, filter_segments, is_stock_phrase
 from heimdex_core.models.speech.windows import PAD_S, RATE_HZ, Clip, Span, Window, overlap_s
 from heimdex_core.types import Segment, Transcript, Word, WorkContext
 
@@ -33,6 +33,8 @@ SURE = 0.36
 Measured for tiny.en: English .43 to .86 (clear, noisy, synthetic; 60 clips), seven other languages .10 to .33. By the
 words alone they overlap: English .64 to .95, others .26 to .62.
 """
+SURE_OF_STOCK_PHRASE = 0.6
+"""The same for a clip that is only a stock phrase, which is what other languages are most often taken for."""
 NOTED_S = 2.0
 """Dropped speech of at least this length is noted; a murmur in an English film is only counted."""
 
@@ -83,7 +85,8 @@ class Recognition:
 
     def _keep(self, heard: Segment, speech_s: float, *, split_at: Collection[int]) -> None:
         """Keep what was heard in `speech_s` seconds of speech, if it is sure; divided before these words."""
-        if self._knows_english_only and _sureness(heard) < SURE:
+        least = SURE_OF_STOCK_PHRASE if is_stock_phrase(heard.text) else SURE
+        if self._knows_english_only and _sureness(heard) < least:
             self._unsure_clips += 1
             self._unsure_s += speech_s
         else:

@@ -36,6 +36,7 @@ FILLERS: frozenset[str] = frozenset(
         "thanks for watching",
         "thank you for watching",
         "thank you very much for watching",
+        "thank you so much for watching",
         "thanks for watching and see you next time",
         "please subscribe",
         "please subscribe to my channel",
@@ -68,6 +69,7 @@ FILLERS: frozenset[str] = frozenset(
         "vielen dank fürs zuschauen",
     }
 )
+_THANKS = re.compile(r"(thanks|thank you)( (very|so) much)?( for watching)?")
 _FILLER_PATTERNS = (re.compile(r"mbc 뉴스 \S{2,5}입니다"), re.compile(r"(한글)?자막 (제공|by) .{1,20}"))
 
 
@@ -101,11 +103,18 @@ def reason_to_drop(
         return "no_speech"
     if _MARKS.search(segment.text) or not plain(_SOUNDS.sub(" ", segment.text)):
         return "music"
-    text = plain(segment.text)
-    is_filler = text in FILLERS or any(pattern.fullmatch(text) for pattern in _FILLER_PATTERNS)
-    if is_filler and not _is_spoken(segment, speech):
+    if _is_filler(plain(segment.text)) and not _is_spoken(segment, speech):
         return "filler"
-    return "loop" if is_loop(text.split()) else None
+    return "loop" if is_loop(plain(segment.text).split()) else None
+
+
+def is_stock_phrase(text: str) -> bool:
+    """Whether `text` is nothing but a phrase that recognisers invent, over silence or for an unknown language."""
+    return _is_filler(plain(text)) or _THANKS.fullmatch(plain(text)) is not None
+
+
+def _is_filler(text: str) -> bool:
+    return text in FILLERS or any(pattern.fullmatch(text) for pattern in _FILLER_PATTERNS)
 
 
 def _is_spoken(segment: Segment, speech: Sequence[Span]) -> bool:

@@ -16,6 +16,7 @@ from heimdex_core.media.probe import probe
 from heimdex_core.types import WorkContext, to_json
 from tests.support import colour_media, media
 from tests.support.ingest import settings
+from tests.support.transitions import Shot, mixed
 
 
 def params(**changes: object) -> IngestParams:
@@ -80,6 +81,39 @@ def test_it_agrees_where_the_grain_decides(tmp_path: Path):
     path = media.colour_clips(tmp_path / "a.mp4", clips, fps=30, size=(640, 360), noise=40)
     found = seen(path, gradual_transitions=False).cuts_s
     assert found == pytest.approx(scenedetect_alone(path), abs=0.002)
+
+
+def film(path: Path, *, cut: bool) -> Path:
+    """Three shots of 3 s: joined by cuts, or by dissolves of 0.8 s."""
+    rng = np.random.default_rng(3)
+    shots = [Shot(rng, mean=mean) for mean in (60.0, 170.0, 100.0)]
+    images = []
+    for n in range(225):
+        t = n / 25
+        of = min(1, int(t // 4.5))
+        at_s = 3.0 * (of + 1)
+        share = float(t >= at_s) if cut else float(np.clip((t - at_s + 0.4) / 0.8, 0, 1))
+        mixture = mixed(shots[of].frame(t), shots[of + 1].frame(t), share)
+        images.append(np.clip(mixture + 0.5, 0, 255).astype(np.uint8)[..., ::-1])
+    return media.encode_frames(path, images, [n / 25 for n in range(len(images))])
+
+
+def test_dissolves_are_found_in_the_same_pass(tmp_path: Path):
+    found = seen(film(tmp_path / "a.mp4", cut=False))
+    assert found.cuts_s == pytest.approx([3.0, 6.0], abs=0.1)
+    # a boundary is where a frame begins
+    assert all(abs(cut * 25 - round(cut * 25)) < 0.01 for cut in found.cuts_s)
+    # each shot has its candidates though its beginning became known only later
+    for start_s in (0.0, 3.0, 6.0):
+        assert sum(start_s + 0.1 < c.time_s < start_s + 2.9 for c in found.candidates) >= 3
+
+
+def test_waiting_for_cuts_changes_no_candidates(tmp_path: Path):
+    path = film(tmp_path / "a.mp4", cut=True)
+    found = seen(path)
+    (tmp_path / "a.candidates").rename(tmp_path / "first")
+    assert found == seen(path, gradual_transitions=False)
+    assert found.cuts_s == pytest.approx([3.0, 6.0], abs=0.001)
 
 
 def test_variable_frame_rate_is_timed_by_presentation_times(tmp_path: Path):
