@@ -111,9 +111,9 @@ class Lines:
         after = int(np.argmax(share >= 0.5))
         half = after - 1 + (0.5 - share[after - 1]) / (share[after] - share[after - 1])
         distance = float(np.sqrt(square / (3 * self._count)))
-        return Span(
-            self.step - length, self.step, float(self.step - length + half), distance, off_line, self._unchanged(length)
-        )
+        first, last = self.step - length, self.step
+        stayed = unchanged(self._cells[first % len(self._cells)], self._cells[last % len(self._cells)])
+        return Span(first, last, float(first + half), distance, off_line, stayed)
 
     def _line(self, length: int) -> tuple[Doubles, float, float] | None:
         """Where the samples lie on the line from the first to the last (0 to 1), how far off it, and its squared
@@ -152,8 +152,3 @@ class Lines:
         """Whether one of the samples between is of one colour: then this is a fade."""
         between = np.arange(self.step - length + 1, self.step) % len(self._cells)
         return bool(self._variance(between).min() < _PLAIN**2)
-
-    def _unchanged(self, length: int) -> float:
-        """The share of the picture that has stayed as it was, as beside a title or away from a lamp."""
-        count = len(self._cells)
-        return unchanged(self._cells[(self.step - length) % count], self._cells[self.step % count])
