@@ -12,6 +12,8 @@ from heimdex_core.settings import get_settings
 FOR_TESTS = ("HEIMDEX_DEBUG", "HEIMDEX_SHOTS")
 for name in [name for name in os.environ if name.startswith("HEIMDEX_") and name not in FOR_TESTS]:
     del os.environ[name]
+# A search leaves out a channel that is slow; on a busy machine that would be any of them.
+os.environ["HEIMDEX_CHANNEL_TIMEOUT_S"] = "60"
 
 
 @pytest.fixture(scope="session", autouse=True)
