@@ -73,6 +73,13 @@ class Sample:
         return float(np.sqrt(self.cells.reshape(-1, 3).var(axis=0).mean()))
 
     @property
+    def detail_by_cell(self) -> Floats:
+        """(18, 32): the energy of its detail in each cell."""
+        (columns, rows), (wide, high) = CELLS, DETAIL
+        squares = np.square(self.fine).reshape(rows, high // rows, columns, wide // columns)
+        return np.asarray(squares.sum(axis=(1, 3)), np.float32)
+
+    @property
     def contrast(self) -> float:
         """The energy of its detail."""
         return float(np.square(self.fine).mean())
@@ -103,15 +110,19 @@ def still_seen(one: Sample, other: Sample) -> float:
     return float(products.max() / np.sqrt(float(np.square(a).sum()) * float(np.square(b).sum()) + 1e-6))
 
 
-def unchanged(one: Floats, other: Floats) -> float:
+def unchanged(one: Floats, other: Floats, weights: Floats | None = None) -> float:
     """The share of the cells that have stayed as they were (0 to 1), black bars not counted.
 
-    A cell has if its change is less than a quarter of the root mean square over all cells.
+    A cell has if its change is less than a quarter of the root mean square over all cells. `weights` (18, 32) say how
+    much each cell counts; all the same without.
     """
     before, now = one.reshape(-1, 3), other.reshape(-1, 3)
     seen = np.maximum(before, now).max(axis=1) > BLACK
     change = np.linalg.norm(now - before, axis=1)[seen]
-    return float((change < 0.25 * np.sqrt(np.square(change).mean())).mean()) if change.size else 1.0
+    if not change.size:
+        return 1.0
+    counts = np.ones_like(change) if weights is None else weights.ravel()[seen] + np.float32(1e-6)
+    return float(np.average(change < 0.25 * np.sqrt(np.square(change).mean()), weights=counts))
 
 
 class EvenSampler:

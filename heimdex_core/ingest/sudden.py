@@ -21,6 +21,7 @@ _MOST_MOVED = 0.7
 _LEAST_CHROMA = 0.12
 _SAME_THINGS = 0.6
 _MOST_UNCHANGED = 0.5
+_LEAST_DETAIL_KEPT = 0.25
 _SUDDEN = 3.0
 _LEAST_AMOUNT = 0.08
 _PLAIN = 0.03
@@ -68,7 +69,7 @@ class SuddenChanges:
             before = self._recent[-2]
             if still_seen(before.sample, change.sample) > _SAME_THINGS:
                 change.is_cut = False  # the same things in another light
-            elif unchanged(before.sample.cells, change.sample.cells) > _MOST_UNCHANGED:
+            elif _has_kept_its_detail(before.sample, change.sample):
                 change.is_cut = False  # words over a part of the picture
             elif change.amount < _LEAST_AMOUNT and max(before.sample.spread, change.sample.spread) < _PLAIN:
                 change.is_cut = False  # in nearly black pictures hue and saturation jump
@@ -93,6 +94,14 @@ class SuddenChanges:
         if still_seen(before.sample, change.sample) <= _SAME_THINGS:
             change.is_cut = True
             self._watch(change, before, after)
+
+
+def _has_kept_its_detail(one: Sample, other: Sample) -> bool:
+    """Whether most of the picture stayed, and that not only as a plain background."""
+    return (
+        unchanged(one.cells, other.cells) > _MOST_UNCHANGED
+        and unchanged(one.cells, other.cells, one.detail_by_cell) > _LEAST_DETAIL_KEPT
+    )
 
 
 def _has_returned(before: Floats, at: Floats, now: Floats) -> bool:

@@ -124,7 +124,7 @@ def test_the_library_switches_to_the_new_models(page: Page, shot: Shot) -> None:
     press(card, "Switch the library to these models")
     expect(page.get_by_text("Switching to custom models").first).to_be_visible()
     shot(page, "models-switching")
-    done = page.get_by_text("The library has switched to custom models and 2 more.")
+    done = page.get_by_text("The library has switched to custom models and 3 more.")
     expect(done).to_be_visible(timeout=WORKING_MS)
     expect(page.locator(".st-key-hx-topbar")).to_contain_text("custom models")
     shot(page, "models-switched")
@@ -141,7 +141,7 @@ def test_the_switch_is_undone_twice(page: Page) -> None:
     press(card, "Undo")
     expect(page.get_by_text("This library uses the offline models.")).to_be_visible(timeout=WORKING_MS)
     press(card, "Undo")
-    both = page.get_by_text("This library uses custom models and 2 more.")
+    both = page.get_by_text("This library uses custom models and 3 more.")
     expect(both).to_be_visible(timeout=WORKING_MS)
 
 
@@ -149,7 +149,7 @@ def test_an_additional_space_can_be_removed(page: Page, shot: Shot) -> None:
     card = open_names(page)
     page.get_by_role("button", name="Remove vision/palette").click()
     press(card, "Switch the library to these models")
-    left = page.get_by_text("This library uses custom models and 1 more.")
+    left = page.get_by_text("This library uses custom models and 2 more.")
     expect(left).to_be_visible(timeout=WORKING_MS)
     shot(page, "models-additional")
 
