@@ -20,6 +20,9 @@ Pixels = npt.NDArray[np.uint8]
 _FINE_PX = 2.0
 _AROUND_PX = 3.0
 _NOISE_VARIANCE = 4.0
+_LEAST_STRUCTURE = 50.0
+"""All the structure of a plain picture may be a line of rounding errors at its edge (about 10), which says nothing;
+pictures of something have 600 to 2300."""
 BLACK = 0.03
 """Of 1; what is always darker is a bar beside the picture."""
 
@@ -107,7 +110,8 @@ def still_seen(one: Sample, other: Sample) -> float:
     """
     a, b = one.structure, other.structure
     products = np.fft.irfft2(np.fft.rfft2(a) * np.conj(np.fft.rfft2(b)), s=a.shape)
-    return float(products.max() / np.sqrt(float(np.square(a).sum()) * float(np.square(b).sum()) + 1e-6))
+    energy = np.sqrt(float(np.square(a).sum()) * float(np.square(b).sum()))
+    return float(products.max() / (energy + _LEAST_STRUCTURE))
 
 
 def unchanged(one: Floats, other: Floats, weights: Floats | None = None) -> float:

@@ -155,6 +155,13 @@ def test_a_cut_between_colours_of_equal_brightness() -> None:
     assert cuts_of(frames, gradual_transitions=False) == []  # ContentDetector does not see it
 
 
+def test_a_rounding_error_is_no_detail_that_two_plain_pictures_share() -> None:
+    red, white = (np.full((HEIGHT, WIDTH, 3), c, np.float32) for c in ((0, 0, 253), (255, 255, 255)))
+    for picture in (red, white):
+        picture[-HEIGHT // 36 :, :, 2] -= 3.0  # the last line of the sample is one level darker
+    assert cuts_of(timed([red] * 50 + [white] * 50)) == [2.0]
+
+
 def test_hard_cuts_are_those_of_content_detector_alone() -> None:
     rng = np.random.default_rng(10)
     seen = [Shot(rng, mean=mean, camera="pan") for mean in (50.0, 130.0, 200.0, 90.0, 180.0)]
