@@ -161,7 +161,8 @@ class _Worker:
                 self._reconcile()
             # before the queue is looked at: what is queued after this look is seen by `_sleep`
             self._wake_up.note()
-            idle_ticks = 0 if self._has_work() else idle_ticks + 1
+            # a cancelled job is no work any more, while its stage still runs here and reports to DBOS
+            idle_ticks = idle_ticks + 1 if self._guard.wait_idle(0) and not self._has_work() else 0
             ticks += 1
             self._stop.wait(_TICK_S)
             self._status.beat()

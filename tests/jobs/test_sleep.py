@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from heimdex_core.jobs import client
 from heimdex_core.jobs.client import JobState
 from heimdex_core.jobs.wake_up import WakeUpFile, wake_workers
+from heimdex_core.types import utc_now
 from tests.jobs.bench import Bench
 from tests.jobs.waiting import until
 
@@ -48,6 +50,28 @@ def test_a_job_that_wakes_nobody_is_found(bench: Bench, monkeypatch: pytest.Monk
     fall_asleep(bench)
     monkeypatch.setattr(client, "wake_workers", lambda folder: None)  # as a client on another machine
     assert bench.ended(bench.enqueue(bench.video())).state == JobState.SUCCEEDED
+
+
+def test_it_stays_awake_while_a_cancelled_job_is_still_in_a_stage(bench: Bench) -> None:
+    """The queue has no job any more, but the stage reports its end to DBOS."""
+    deaf = bench.order("deaf-probe")
+    bench.start(TOY_SLEEP_AFTER_S="1", TOY_LOOK_ANYWAY_S=NEVER)
+    video = bench.video()
+    job_id = bench.enqueue(video)
+    bench.wait_for_stage(video.video_id, "probe")
+    bench.queue.cancel(job_id)
+    assert bench.ended(job_id).state == JobState.CANCELLED
+    cancelled_at = utc_now()
+
+    def state_after_some_ticks() -> str:
+        status = bench.worker_status()
+        assert status is not None
+        late = datetime.fromisoformat(status.updated_at) > cancelled_at + timedelta(seconds=5)
+        return status.state if late or status.state == "asleep" else ""
+
+    assert until(state_after_some_ticks, "some looks at the queue") != "asleep"
+    deaf.unlink()
+    fall_asleep(bench)
 
 
 def test_a_sleeping_worker_stops_in_order(bench: Bench) -> None:

@@ -6,6 +6,7 @@ In LIBRARY/toy a test may put, for a stage:
     kill-<stage>   a number: so many times the process kills itself (SIGKILL) in it
     fail-<stage>   a number: so many times it raises
     hold-<stage>   it goes on until the file is removed or it is asked to stop
+    deaf-<stage>   it goes on until the file is removed, whoever asks it to stop
     refuse-<stage> it raises InvalidValue, a final answer
 Every stage appends "<pid> <video_id> <stage>" to LIBRARY/toy/log when it begins.
 
@@ -53,6 +54,8 @@ def act(folder: Path, subject: str, stage: str, context: WorkContext) -> None:
         raise InvalidValue(name="toy", value=stage, reason="ordered to refuse")
     while (folder / f"hold-{stage}").exists():
         context.check()
+        time.sleep(0.02)
+    while (folder / f"deaf-{stage}").exists():
         time.sleep(0.02)
 
 
