@@ -26,7 +26,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class ContentCuts:
-    """Fed frame by frame; a boundary is told `delay_s` after it at the latest, in order of time.
+    """Fed frame by frame; a boundary is reported `delay_s` after it at the latest, in order of time.
 
     Args:
         threshold: of ContentDetector, on its scale of 0 to 255.
@@ -45,7 +45,7 @@ class ContentCuts:
         self._changes: deque[Change] = deque()
         self._cuts: list[float] = []
         self._middles: list[float] = []
-        self._told_s: float | None = None
+        self._reported_s: float | None = None
 
     def process(self, time_s: float, image: Pixels) -> list[float]:
         """The boundaries that become known with a frame (BGR uint8), as the times of first frames in seconds."""
@@ -55,7 +55,7 @@ class ContentCuts:
         self._take(self._gradual.see(time_s, change.sample))
         while self._changes and self._changes[0].time_s < time_s - KNOWN_AFTER_S:
             self._pass_on(self._changes.popleft())
-        return self._tell(time_s - self.delay_s)
+        return self._report(time_s - self.delay_s)
 
     def finish(self) -> list[float]:
         """The boundaries that become known at the end."""
@@ -63,7 +63,7 @@ class ContentCuts:
             self._take(self._gradual.finish(self._changes[-1].time_s))
         while self._changes:
             self._pass_on(self._changes.popleft())
-        return self._tell(float("inf"))
+        return self._report(float("inf"))
 
     def _score(self, image: Pixels) -> float:
         """ContentDetector's score with its default weights: the mean change of hue, saturation and value.
@@ -97,15 +97,15 @@ class ContentCuts:
         time = Timecode(pts=round(change.time_s * 1_000_000), time_base=Fraction(1, 1_000_000))
         return FrameTimecode(time, fps=self._fps)
 
-    def _tell(self, until_s: float) -> list[float]:
+    def _report(self, until_s: float) -> list[float]:
         """What lies before `until_s`; nothing can come between any more."""
-        told = [time_s for time_s in self._cuts if time_s < until_s]
+        reported = [time_s for time_s in self._cuts if time_s < until_s]
         for middle_s in sorted(time_s for time_s in self._middles if time_s < until_s):
-            near = [*self._cuts, *told, *([] if self._told_s is None else [self._told_s])]
+            near = [*self._cuts, *reported, *([] if self._reported_s is None else [self._reported_s])]
             if all(abs(middle_s - time_s) >= self._min_scene_s for time_s in near):
-                told.append(middle_s)
+                reported.append(middle_s)
         self._cuts = [time_s for time_s in self._cuts if time_s >= until_s]
         self._middles = [time_s for time_s in self._middles if time_s >= until_s]
-        if told:
-            self._told_s = max(told)
-        return sorted(told)
+        if reported:
+            self._reported_s = max(reported)
+        return sorted(reported)

