@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from heimdex_core.errors import ModelBroken, ModelUnavailable
+from heimdex_core.models.base import Vectors
 from heimdex_core.models.text import use
 from heimdex_core.models.text.use import UniversalSentenceEncoder
 
@@ -79,7 +80,12 @@ def test_of_a_text_that_nobody_says_a_bounded_part_is_read(
     read: list[str] = []
     model = encoder._loaded()
     before = model.encode
-    monkeypatch.setattr(model, "encode", lambda pieces: (read.extend(pieces), before(pieces))[1])
+
+    def encode(pieces: list[str]) -> Vectors:
+        read.extend(pieces)
+        return before(pieces)
+
+    monkeypatch.setattr(model, "encode", encode)
     (vector,) = encoder.encode_passages([text])
     assert len(read) == use.MOST_PIECES
     assert max(map(len, read)) <= use.PIECE_CHARS
