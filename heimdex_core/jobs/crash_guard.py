@@ -78,6 +78,10 @@ class CrashGuard:
         with self._changed:
             self._changed.notify_all()
 
+    def resume(self) -> None:
+        """Let attempts begin again after `stop`."""
+        self._stopping.clear()
+
     def wait_idle(self, timeout_s: float) -> bool:
         """Wait until nothing is worked on; false if that took longer than `timeout_s`."""
         with self._changed:

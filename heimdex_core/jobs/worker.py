@@ -133,6 +133,7 @@ class _Worker:
     def _stay_awake(self) -> None:
         from dbos import DBOS
 
+        self._guard.resume()
         DBOS(config=self._database.config(self._slot.executor_id))
         DBOS.listen_queues(QUEUES)
         DBOS.launch()
@@ -144,13 +145,24 @@ class _Worker:
         logger.info("worker %d is ready", os.getpid())
         self._status.set_state("idle")
         self._watch()
+        self._leave_unfinished()
+        DBOS.destroy()
+
+    def _leave_unfinished(self) -> None:
+        """Have the stages under way stop; the next launch of DBOS takes their jobs up again.
+
+        Before it sleeps, too: DBOS may have taken a job since the last look at the queue, and without DBOS a stage
+        cannot record its result.
+        """
         if self._stop.is_set():
             self._status.set_state("stopping")
-            self._guard.stop()
-            if not self._guard.wait_idle(_GRACE_S):
+        self._guard.stop()
+        while not self._guard.wait_idle(_GRACE_S):
+            self._status.beat()
+            if self._stop.is_set():
                 logger.warning("a stage did not stop within %g s and is left in the middle", _GRACE_S)
                 self._guard.forgive()
-        DBOS.destroy()
+                return
 
     def _watch(self) -> None:
         """Until there has been no work for a while, or `stop`: keep the status fresh, see to abandoned jobs."""

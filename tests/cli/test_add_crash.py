@@ -63,6 +63,7 @@ def test_a_crash_in_a_stage(
     assert main(["--library", str(library), "retry", rows[1]["video_id"]]) == 0
 
 
+@pytest.mark.long
 def test_a_crash_in_the_check_leaves_nothing(
     library: Path, files: list[Path], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_crash_in_the_check_leaves_nothing(
     assert list((library / "uploads").iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_defect_in_one_file_does_not_stop_the_others(
     library: Path, files: list[Path], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,6 +67,7 @@ def test_scenes_without_gradual_transitions_hold_until_the_video_is_indexed_agai
     assert not {"probe", "audio", "transcript"} & set(ran)
 
 
+@pytest.mark.long
 def test_an_interrupted_renewal_goes_on_as_one(store: Store, video: Video, monkeypatch: pytest.MonkeyPatch) -> None:
     make_old(store, video, monkeypatch)
     run = IngestRun(store, SmallModels(), settings(), store.video(USER, video.video_id))

@@ -74,6 +74,24 @@ def test_it_stays_awake_while_a_cancelled_job_is_still_in_a_stage(bench: Bench) 
     fall_asleep(bench)
 
 
+def test_a_job_taken_after_the_last_look_at_the_queue_is_begun_again(
+    bench: Bench, capfd: pytest.CaptureFixture[str]
+) -> None:
+    late, hold = bench.order("late"), bench.order("hold-probe")
+    bench.start(TOY_SLEEP_AFTER_S="1", TOY_LOOK_ANYWAY_S=NEVER)
+    until((late.parent / "late-now").exists, "the worker to be about to sleep")
+    video = bench.video()
+    job_id = bench.enqueue(video)
+    bench.wait_for_stage(video.video_id, "probe")
+    late.unlink()
+    until(lambda: bench.begun(video.video_id).count("probe") == 2, "the job to be begun again")
+    hold.unlink()
+    job = bench.ended(job_id)
+    assert (job.state, job.error) == (JobState.SUCCEEDED, None)
+    fall_asleep(bench)
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_a_sleeping_worker_stops_in_order(bench: Bench) -> None:
     bench.start(TOY_SLEEP_AFTER_S="1", TOY_LOOK_ANYWAY_S=NEVER)
     fall_asleep(bench)

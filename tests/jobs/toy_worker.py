@@ -8,6 +8,7 @@ In LIBRARY/toy a test may put, for a stage:
     hold-<stage>   it goes on until the file is removed or it is asked to stop
     deaf-<stage>   it goes on until the file is removed, whoever asks it to stop
     refuse-<stage> it raises InvalidValue, a final answer
+    late           the worker, about to sleep, waits until the file is removed; late-now says that it does
 Every stage appends "<pid> <video_id> <stage>" to LIBRARY/toy/log when it begins.
 
 TOY_SLEEP_AFTER_S and TOY_LOOK_ANYWAY_S in the environment replace the worker's own.
@@ -76,7 +77,20 @@ def toy_render(self: Exports, export_id: str, *, is_cancelled: Callable[[], bool
     return store.exports.update(export_id, state=ExportState.COMPLETED)
 
 
+def late_watch(self: worker._Worker) -> None:
+    """Stands in for _Worker._watch: what happens after its last look at the queue can be arranged."""
+    watch(self)
+    folder = self._library.path / "toy"
+    while (folder / "late").exists() and not self._stop.is_set():
+        (folder / "late-now").touch()
+        time.sleep(0.02)
+
+
+watch = worker._Worker._watch
+
+
 def main() -> int:
+    mock.patch.object(worker._Worker, "_watch", late_watch).start()
     mock.patch.object(IngestRun, "run_stage", toy_run_stage).start()
     mock.patch.object(Exports, "render", toy_render).start()
     worker.SLEEP_AFTER_S = float(os.environ.get("TOY_SLEEP_AFTER_S", worker.SLEEP_AFTER_S))

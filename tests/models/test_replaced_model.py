@@ -24,7 +24,7 @@ def files_of(root: Path) -> set[str]:
     return {str(file.relative_to(root)) for name in kept for file in (root / name).rglob("*") if file.is_file()}
 
 
-@pytest.mark.parametrize("kind", ["text", "vision"])
+@pytest.mark.parametrize("kind", ["text", pytest.param("vision", marks=pytest.mark.long)])
 def test_another_width_is_refused_before_anything_is_written(tmp_path: Path, kind: str) -> None:
     model = tmp_path / "model"
     shutil.copytree(SMALL / {"text": "sentences", "vision": "open_clip"}[kind], model)

@@ -67,7 +67,9 @@ def textured(path: Path, seconds: list[float]) -> Path:
     return media.encode_frames(path, images, [n / 25 for n in range(len(images))])
 
 
-@pytest.mark.parametrize("detector", ["content", "adaptive", "threshold", "hash"])
+@pytest.mark.parametrize(
+    "detector", ["content", *(pytest.param(name, marks=pytest.mark.long) for name in ("adaptive", "threshold", "hash"))]
+)
 def test_it_agrees_with_scenedetect_alone(tmp_path: Path, detector: str):
     path = textured(tmp_path / "a.mp4", [1.6, 2.0, 1.2, 1.8, 1.2])
     expected = scenedetect_alone(path, detector=detector)

@@ -38,7 +38,7 @@ def said(folder: Path, *lines: tuple[str, str]) -> tuple[Path, list[tuple[float,
     return write_wav(folder / "said.wav", np.concatenate(pieces)), times
 
 
-@pytest.mark.parametrize("voice", ["ko", "ko+f3"])
+@pytest.mark.parametrize("voice", ["ko", pytest.param("ko+f3", marks=pytest.mark.long)])
 def test_korean_does_not_become_english(model: Whisper, tmp_path: Path, voice: str) -> None:
     path, ((start_s, end_s),) = said(tmp_path, (voice, KOREAN))
     found = model.transcribe(path, language="auto", context=WorkContext())
