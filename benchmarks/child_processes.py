@@ -19,8 +19,9 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from heimdex_core.ingest.pipeline import IngestRun  # noqa: E402 - the repository is not installed
-from heimdex_core.media import child, child_server  # noqa: E402
+from heimdex_core.media import child_server  # noqa: E402
 from heimdex_core.media.child import ChildLimits, run_in_child  # noqa: E402
+from heimdex_core.media.child_server_process import server_process  # noqa: E402
 from tests.support import media  # noqa: E402
 from tests.support.ingest import SmallModels, new_store, place_video, settings  # noqa: E402
 
@@ -87,4 +88,4 @@ if __name__ == "__main__":
         main()
     finally:
         child_server._in_child = False
-        child._server.stop()
+        server_process.stop()

@@ -16,8 +16,9 @@ from heimdex_core.errors import StageFailed
 from heimdex_core.ingest.context import IngestModels, StageContext, StageOutput
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.work_folder import WorkFolder
-from heimdex_core.media.child import preload, run_in_child
+from heimdex_core.media.child import run_in_child
 from heimdex_core.media.child_server import find
+from heimdex_core.media.child_server_process import preload
 from heimdex_core.types import Json, WorkContext, to_json
 
 Part = Callable[[StageContext, WorkContext], StageOutput]

@@ -18,7 +18,7 @@ from heimdex_core.jobs.client import JobQueue
 
 if TYPE_CHECKING:
     from heimdex_core.library import Library
-    from heimdex_core.library.watching import FolderWatch
+    from heimdex_core.library.folder_watch import FolderWatch
 
 logger = logging.getLogger(__name__)
 

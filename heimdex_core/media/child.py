@@ -8,7 +8,6 @@ whose children import the user's `__main__` again: a script without a guard woul
 
 from __future__ import annotations
 
-import atexit
 import builtins
 import contextlib
 import json
@@ -18,11 +17,7 @@ import select
 import selectors
 import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +32,7 @@ from heimdex_core.errors import (
 )
 from heimdex_core.files import sweep
 from heimdex_core.media.child_server import find, is_child, temporary_prefix
+from heimdex_core.media.child_server_process import server_process
 from heimdex_core.settings import Settings
 from heimdex_core.types import Json, WorkContext
 
@@ -50,19 +46,8 @@ _CANCEL_GRACE_S = 3.0
 _GONE_S = 10.0
 _START_S = 60.0
 """For the server to load its modules, on a machine that is busy."""
-_IDLE_S = 300.0
-"""A server without work for so long ends; another one is started when it is needed."""
 _STDERR_BYTES = 4096
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-
-# -I: neither the environment nor the folder that the program was started in changes what is imported.
-_START = """
-import json, sys
-asked = json.loads(sys.argv[1])
-sys.path[:] = asked.pop("path")
-from heimdex_core.media.child_server import main
-main(**asked)
-"""
 
 
 @dataclass(frozen=True)
@@ -120,97 +105,6 @@ def run_in_child(
     raise AssertionError("it returns or raises")
 
 
-def preload(*modules: str) -> None:
-    """Name modules for the server to load before it forks; of no effect on a server that runs already."""
-    _server.modules.update(dict.fromkeys(modules))
-
-
-def start_server() -> None:
-    """Start the server, so that it has loaded its modules when it is first needed. Returns at once."""
-    if not is_child():
-        _server.start()
-
-
-# --- the server -----------------------------------------------------------------------------------
-
-
-class _Server:
-    """The server of this process, started when it is first needed and again when it has gone."""
-
-    def __init__(self) -> None:
-        self.modules: dict[str, None] = {"av": None, "heimdex_core.media.probe": None}
-        self._lock = threading.Lock()
-        self._control: socket.socket | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self._lock:
-            self._started()
-
-    def fork(self, descriptors: Iterable[int]) -> None:
-        """Ask for a child with these descriptors: channel, status, stderr. Raises OSError where the server has gone."""
-        with self._lock:
-            try:
-                socket.send_fds(self._started(), [b"f"], list(descriptors))
-            except OSError:
-                self._close()
-                raise
-
-    def stop(self) -> None:
-        """Let the server end, and its children with it."""
-        with self._lock:
-            self._close()
-
-    def forget(self) -> None:
-        """After a fork of this process: the server belongs to the parent."""
-        self._lock = threading.Lock()
-        if self._control is not None:
-            self._control.close()
-        if self._process is not None:
-            self._process.returncode = 0  # it is not ours to wait for
-        self._control = self._process = None
-
-    def _started(self) -> socket.socket:
-        if self._process is not None and self._process.poll() is not None:
-            self._close()
-        if self._control is None:
-            own, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-            path = [os.path.abspath(entry) for entry in sys.path]
-            asked = {
-                "path": path,
-                "control_fd": theirs.fileno(),
-                "parent_pid": os.getpid(),
-                "modules": list(self.modules),
-                "idle_s": _IDLE_S,
-            }
-            with theirs:
-                self._process = subprocess.Popen(  # noqa: S603 - our own program
-                    [sys.executable, "-I", "-c", _START, json.dumps(asked)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    # one thread: a fork copies only the thread that calls it
-                    env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-                    # Ctrl-C reaches this process alone, which then ends the children in order
-                    start_new_session=True,
-                )
-            self._control = own
-        return self._control
-
-    def _close(self) -> None:
-        if self._control is not None:
-            self._control.close()
-        if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(1.0)
-        self._control = self._process = None
-
-
-_server = _Server()
-atexit.register(_server.stop)
-os.register_at_fork(after_in_child=_server.forget)
-
-
 # --- one child ------------------------------------------------------------------------------------
 
 
@@ -255,7 +149,7 @@ class _Child:
             self._status_fd, status = os.pipe()
             self._stderr_fd, stderr = os.pipe()
             try:
-                _server.fork((theirs.fileno(), status, stderr))
+                server_process.fork((theirs.fileno(), status, stderr))
             except OSError:
                 continue  # the server had just ended: nothing had been asked of it for a while, or it was killed
             finally:

@@ -34,7 +34,7 @@ def note(library: Path, folder_id: str) -> None:
         error = NotAVideo(filename="b.mp4", reason="it is prose").to_dict()
         store.watched.note(folder_id, WatchedFile("x/b.mp4", outcome="refused", error=error, **file))
         context: Any = SimpleNamespace(store=store, settings=lib.settings)
-        from heimdex_core.library.watching import FolderWatch
+        from heimdex_core.library.folder_watch import FolderWatch
 
         (report,) = lib.watched.list()
         watch = FolderWatch(context, report.folder, lambda *_: None, lib.watched._status_path(folder_id))

@@ -16,8 +16,8 @@ import pytest
 from heimdex_core.errors import DecoderFailed, HeimdexError
 from heimdex_core.library import Library
 from heimdex_core.library.context import LibraryContext
-from heimdex_core.media import child
 from heimdex_core.media.child import ChildLimits, run_in_child
+from heimdex_core.media.child_server_process import server_process
 from heimdex_core.types import VideoState, WorkContext
 from tests.fuzz import intact, reading
 from tests.fuzz.mutation import write_damaged
@@ -46,7 +46,7 @@ def intact_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
 def nothing_is_left() -> Iterator[None]:
     """Not one child process after a test."""
     yield
-    process = child._server._process
+    process = server_process._process
     assert process is not None
     psutil.wait_procs(psutil.Process(process.pid).children(recursive=True), timeout=10)
     assert psutil.Process(process.pid).children(recursive=True) == []

@@ -12,7 +12,7 @@ import pytest
 
 from heimdex_core.errors import Cancelled, DecoderCrashed, DecoderOutOfMemory
 from heimdex_core.ingest.pipeline import IngestRun
-from heimdex_core.media import child
+from heimdex_core.media.child_server_process import server_process
 from heimdex_core.store import Store
 from heimdex_core.types import StageProgress, VideoState
 from tests.ingest import crashing_stage
@@ -28,7 +28,7 @@ def nothing_is_read_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object, **options: object) -> None:
         raise AssertionError("foreign bytes are read in this process")
 
-    child.start_server()
+    server_process.start()
     monkeypatch.setattr(av, "open", refuse)
     monkeypatch.setattr(subprocess, "Popen", refuse)
 

@@ -82,7 +82,7 @@ def test_a_language_that_the_recogniser_lacks_is_said(tmp_path: Path, store: Sto
     path = three_colours(tmp_path, tone_hz=440)
     video = run_of(store, place_video(store, path, language="ko")).run()
     assert video.transcript_source == "none"
-    assert "transcript_language:ko" in video.notes
+    assert "transcript_english_only:ko" in video.notes
 
 
 def test_embedded_subtitles_are_used(tmp_path: Path, store: Store):

@@ -214,7 +214,7 @@ def test_the_language_of_one_video(library: Library) -> None:
     done = library.reindex_video(video.video_id, language="ko")
     assert (done.language, done.state) == ("ko", VideoState.INDEXED)
     # the recogniser that is active reads English only, and says so
-    assert "transcript_language:ko" in done.notes
+    assert "transcript_english_only:ko" in done.notes
     assert "picture" not in stages_run(library, 2)
 
 

@@ -23,9 +23,9 @@ from heimdex_core.errors import (
     NotAVideo,
 )
 from heimdex_core.files import sha256_of
-from heimdex_core.library import Library, watching
+from heimdex_core.library import Library, folder_watch, watching
 from heimdex_core.library.folder_scan import FoundFile
-from heimdex_core.library.watching import FolderWatch
+from heimdex_core.library.folder_watch import FolderWatch
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
 from heimdex_core.types import Video, VideoState, WatchOutcome, WatchStatus
@@ -40,7 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A clock that stands still between looks."""
     made = SimpleNamespace(now=0.0)
     stands = SimpleNamespace(monotonic=lambda: made.now, thread_time=lambda: 0.0)
-    monkeypatch.setattr(watching, "time", stands)
+    monkeypatch.setattr(folder_watch, "time", stands)
     return made
 
 
@@ -281,7 +281,7 @@ def test_the_empty_folder_that_an_unmounted_drive_leaves_is_missing(
     looks: Looks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert looks.look().state == "watching", "an empty folder of the same file system is just empty"
-    monkeypatch.setattr(watching, "mount_point", lambda path: "/elsewhere")
+    monkeypatch.setattr(folder_watch, "mount_point", lambda path: "/elsewhere")
     assert looks.look().state == "missing"
     looks.put("a.mp4")
     assert looks.look().state == "watching"
@@ -310,7 +310,7 @@ def test_nothing_is_noted_of_a_folder_that_is_not_watched_any_more(looks: Looks)
 
 
 def test_records_do_not_grow_for_ever(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "FORGET_AFTER", 0)
+    monkeypatch.setattr(folder_watch, "FORGET_AFTER", 0)
     for name in ("a.mp4", "b.mp4", "c.mp4"):
         looks.put(name)
     looks.settle()
@@ -338,7 +338,7 @@ def test_looking_is_rarer_the_more_it_costs(
     times = iter([1.0, 1.0, 3.5])  # when the look begins, the clock of the files, when the look ends
     cpu = iter([0.0, 0.25])
     clocks = SimpleNamespace(monotonic=lambda: next(times), thread_time=lambda: next(cpu))
-    monkeypatch.setattr(watching, "time", clocks)
+    monkeypatch.setattr(folder_watch, "time", clocks)
     looks.watch.look()
     assert looks.watch.pause_s == pause_s
 

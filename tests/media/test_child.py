@@ -23,15 +23,16 @@ from heimdex_core.errors import (
     DecoderStalled,
     EmptyFile,
 )
-from heimdex_core.media import child
+from heimdex_core.media import child, child_server_process
+from heimdex_core.media.child_server_process import server_process
 from heimdex_core.types import WorkContext
 from tests.media import child_targets
 from tests.media.child_calls import MEMORY_BYTES, call
 
 
 def server() -> psutil.Process:
-    assert child._server._process is not None
-    return psutil.Process(child._server._process.pid)
+    assert server_process._process is not None
+    return psutil.Process(server_process._process.pid)
 
 
 def wait_until(is_so: Callable[[], bool], timeout_s: float = 20.0) -> None:
@@ -55,7 +56,7 @@ def count(tries: Path) -> int:
 def nothing_is_left() -> Iterator[None]:
     """Every child has ended, and the server has reaped it."""
     yield
-    wait_until(lambda: child._server._process is None or server().children() == [])
+    wait_until(lambda: server_process._process is None or server().children() == [])
 
 
 # --- what comes back ------------------------------------------------------------------------------
@@ -257,13 +258,13 @@ def test_the_end_of_the_server_is_a_crash() -> None:
 
 
 def test_an_idle_server_ends_and_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    child._server.stop()
-    monkeypatch.setattr(child, "_IDLE_S", 0.0)
+    server_process.stop()
+    monkeypatch.setattr(child_server_process, "_IDLE_S", 0.0)
     call(child_targets.echo)
     first = server()
     first.wait(10)
     assert call(child_targets.echo, 1) == 1
-    child._server.stop()
+    server_process.stop()
 
 
 def test_a_forked_process_starts_its_own() -> None:
@@ -274,7 +275,7 @@ def test_a_forked_process_starts_its_own() -> None:
         status = 1
         try:
             status = 0 if call(child_targets.about)["parent"] != own else 2
-            child._server.stop()
+            server_process.stop()
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -45,6 +45,14 @@ def test_the_tracks_and_what_speaks_against_the_others() -> None:
     assert findings(video(INFO))[-2:] == expected
 
 
+def test_no_speech_is_not_said_where_speech_was_left_out() -> None:
+    silent = replace(video(INFO), transcript_source="none")
+    assert "no speech" in findings(silent)
+    other = replace(silent, notes=("transcript_english_only:ko",))
+    assert findings(other)[1].startswith("speech recognition knows only English, not Korean")
+    assert "no speech" not in findings(other)
+
+
 def test_a_choice_by_hand_is_said() -> None:
     chosen = replace(INFO, sound=TrackChoice(2, by_hand=True), picture=None)
     assert track_facts(video(chosen)) == ["Sound: track 1, chosen by hand"]

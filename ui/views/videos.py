@@ -17,7 +17,8 @@ from ui.views.work import Card, action, card, problem
 
 RUNNING = frozenset({VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING})
 
-
+SPEECH_NOTES = ("transcript_", "speech_", "language_")
+"""Beginnings of the notes that say why there is no transcript."""
 PASSED_OVER = ("silent", "undecodable", "still", "commentary", "description", "music")
 """What can speak against a track (TrackChoice.passed_over)."""
 
@@ -110,9 +111,11 @@ def _track_fact(kind: str, choice: TrackChoice, tracks: Sequence[VideoTrack | Au
 def findings(video: Video) -> list[str]:
     """The number of scenes, and the notes that indexing left."""
     parts = [tn("library.scenes", video.scene_count)]
+    has_audio = video.info is not None and video.info.has_audio
+    is_explained = any(note.startswith(SPEECH_NOTES) for note in video.notes)
     if video.transcript_rough:
         parts.append(t("note.transcript_rough"))
-    elif video.transcript_source in (None, "none") and video.info is not None and video.info.has_audio:
+    elif video.transcript_source in (None, "none") and has_audio and not is_explained:
         parts.append(t("note.transcript_no_speech"))
     # file_facts has "no_audio"
     parts += [note_text(note) for note in video.notes if note != "no_audio"]

@@ -33,7 +33,10 @@ def _recognised(context: StageContext, work: WorkContext) -> Transcript:
     if model is None:
         return Transcript((), source="none", notes=("transcript_no_recogniser",))
     if language != "auto" and model.languages is not None and language not in model.languages:
-        return Transcript((), source="none", notes=(f"transcript_language:{language}",))
+        notes = (f"transcript_language:{language}",)
+        if model.languages == {"en"}:
+            notes = (f"transcript_english_only:{language}",)
+        return Transcript((), source="none", notes=notes)
     return model.transcribe(context.work.file(sound.wav), language=language, context=work)
 
 
