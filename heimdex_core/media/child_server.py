@@ -108,7 +108,7 @@ class Server:
                     return
         finally:
             for pid in self._children.values():
-                os.kill(pid, signal.SIGKILL)
+                os.killpg(pid, signal.SIGKILL)
 
     def _fork(self) -> bool:
         """Start the child that is asked for; false where the client is gone."""
@@ -120,6 +120,8 @@ class Server:
         pid = os.fork()
         if pid == 0:
             self._become_child(channel, status, stderr, own_pid)
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)  # the child does it too; whoever comes first
         os.close(channel)
         os.close(stderr)
         self._children[status] = pid
@@ -129,14 +131,16 @@ class Server:
 
     def _abandon(self, status: int) -> None:
         self._poll.unregister(status)
-        os.kill(self._children[status], signal.SIGKILL)  # not reaped yet, so the pid is still this child's
+        os.killpg(self._children[status], signal.SIGKILL)  # not reaped yet, so the pid is still this child's
 
     def _reap(self) -> None:
         for status, pid in list(self._children.items()):
-            found, code = os.waitpid(pid, os.WNOHANG)
-            if found:
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 with contextlib.suppress(KeyError):
                     self._poll.unregister(status)
+                # what it has started ends with it; until it is reaped, the pid is nobody else's
+                os.killpg(pid, signal.SIGKILL)
+                _, code = os.waitpid(pid, 0)
                 self._tell(status, os.waitstatus_to_exitcode(code))
                 os.close(status)
                 del self._children[status]
@@ -149,6 +153,7 @@ class Server:
     def _become_child(self, channel: int, status: int, stderr: int, server_pid: int) -> NoReturn:
         """In the child: leave the server's things, then do the work. Never returns."""
         try:
+            os.setpgid(0, 0)  # a group of its own: the programs that it starts are ended with it
             if sys.platform == "linux":
                 self._libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
                 with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb") as score:

@@ -108,7 +108,10 @@ def fills_memory(argument: str, context: WorkContext) -> None:
 def starts_one_that_fills_memory(argument: str, context: WorkContext) -> None:
     _note(argument)
     script = "import time\nkept = []\nwhile True:\n  kept.append(b'x' * 10_000_000)\n  time.sleep(.002)"
-    subprocess.run([sys.executable, "-c", script], check=True)
+    process = subprocess.Popen([sys.executable, "-c", script])
+    with open(f"{argument}.pids", "a", encoding="ascii") as pids:
+        print(process.pid, file=pids)
+    process.wait()
 
 
 def asks_for_too_much(argument: str, context: WorkContext) -> None:

@@ -42,6 +42,14 @@ def wait_until(is_so: Callable[[], bool], timeout_s: float = 20.0) -> None:
         time.sleep(0.01)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended but was not reaped does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.fixture
 def tries(tmp_path: Path) -> Path:
     """Where the functions that die note each try."""
@@ -173,6 +181,9 @@ def test_memory_is_limited(tries: Path) -> None:
 def test_memory_of_what_the_child_starts_counts(tries: Path) -> None:
     with pytest.raises(DecoderOutOfMemory):
         call(child_targets.starts_one_that_fills_memory, str(tries))
+    pids = [int(line) for line in Path(f"{tries}.pids").read_text("ascii").splitlines()]
+    assert len(pids) == 2
+    wait_until(lambda: not any(is_alive(pid) for pid in pids))
 
 
 def test_memory_that_is_refused_is_the_same_error() -> None:
