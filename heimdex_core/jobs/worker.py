@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -73,8 +74,7 @@ def run_worker(library_path: str | Path, *, parent_fd: int | None = None) -> int
     """
     stop = threading.Event()
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+        _stop_on_signals(stop)
     if parent_fd is not None:
         _end_with_parent(parent_fd, stop)
     _be_modest()
@@ -220,6 +220,23 @@ def _be_modest() -> None:
         os.nice(_NICENESS)
     except OSError as error:
         logger.debug("the priority stays as it is: %s", error)
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    """Set `stop` at SIGTERM or SIGINT.
+
+    A handler interrupts the main thread anywhere, also where that holds the lock of `stop`, so it must not wait for the
+    lock: a thread sets `stop`. SimpleQueue is made to be used in handlers.
+    """
+    received: SimpleQueue[int] = SimpleQueue()
+
+    def watch() -> None:
+        received.get()
+        stop.set()
+
+    threading.Thread(target=watch, name="signal-watch", daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: received.put(number))
 
 
 def _end_with_parent(parent_fd: int, stop: threading.Event) -> None:
