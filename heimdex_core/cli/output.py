@@ -146,7 +146,7 @@ def _row_text(row: dict[str, Any]) -> str:
         notes = f"  ({', '.join(said)})" if said else ""
         return (
             f"{row['state']:10} {row['video_id']}  {length:>8}  {size:>9}  "
-            f"{row['scene_count']:3d} scenes  {row['title']}{notes}"
+            f"{row['scene_count']:3d} {'scene ' if row['scene_count'] == 1 else 'scenes'}  {row['title']}{notes}"
         )
     return "  ".join(f"{key}={value}" for key, value in row.items())
 

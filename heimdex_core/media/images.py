@@ -34,12 +34,13 @@ def write_webp(image: Image, path: Path, *, quality: int, width_px: int | None =
 
 
 def read_image(path: Path) -> Image:
-    """Read an image file as RGB, (height, width, 3) uint8, upright as its EXIF says. Raises FileUnreadable."""
+    """Read a WebP or JPEG file as RGB, (height, width, 3) uint8, upright as its EXIF says. Raises FileUnreadable."""
     from PIL import Image as Pillow
     from PIL import ImageOps
 
     try:
-        with Pillow.open(path) as picture:
+        # only what this software writes: Pillow's readers of other formats are not needed, and have had faults
+        with Pillow.open(path, formats=("WEBP", "JPEG")) as picture:
             return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except (OSError, Pillow.DecompressionBombError) as error:
         raise FileUnreadable(filename=path.name, reason=str(error)) from error

@@ -46,6 +46,14 @@ def test_files_that_are_not_images(tmp_path: Path) -> None:
         read_image(tmp_path / "missing.webp")
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "GIF", "BMP"])
+def test_other_formats_are_not_read_whatever_they_are_called(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.webp"
+    Image.new("RGB", (8, 8), "red").save(path, kind)
+    with pytest.raises(errors.FileUnreadable):
+        read_image(path)
+
+
 def test_photographs_are_read_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # shown after a quarter turn clockwise
