@@ -39,7 +39,7 @@ help:  ## this list
 
 # Debian's browser, Korean fonts and a speech synthesiser, where they are missing and may be installed.
 APT := $(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
-.PHONY: help run test check check-long fuzz system-tools setup
+.PHONY: help run test check check-long fuzz soak audit system-tools setup
 system-tools:
 	@missing=""
 	command -v chromium >/dev/null || missing="$$missing chromium"
@@ -75,3 +75,17 @@ FUZZ_SEED ?= $(shell date +%s)
 fuzz: .venv/.test  ## thousands of damaged files of every kind (FUZZ_FILES each, FUZZ_SEED to repeat a run)
 	@echo "FUZZ_SEED=$(FUZZ_SEED)"
 	FUZZ_FILES=$(FUZZ_FILES) FUZZ_SEED=$(FUZZ_SEED) $(PY) -m pytest $(PARALLEL) -s tests/fuzz
+
+SOAK_MINUTES ?= 60
+soak: .venv/.run  ## kill and stop app and worker at random while three clients work (SOAK_MINUTES)
+	@$(PY) benchmarks/soak.py --minutes $(SOAK_MINUTES)
+
+# In an environment of its own, because pip-audit has many requirements that nothing else here needs.
+# Those that are ignored are in Pillow's readers of PSD and FITS files, which are never reached (docs/security.md).
+audit: .venv/.run  ## known vulnerabilities of everything that is installed (asks pypi.org)
+	@if [ ! -x .venv/audit/bin/pip-audit ]; then
+	  $(PYTHON) -m venv .venv/audit
+	  .venv/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	fi
+	.venv/audit/bin/pip-audit --strict --ignore-vuln GHSA-cfh3-3jmp-rvhc --ignore-vuln GHSA-whj4-6x5x-4v2j \
+	  --path "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
