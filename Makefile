@@ -74,7 +74,7 @@ FUZZ_FILES ?= 3000
 FUZZ_SEED ?= $(shell date +%s)
 fuzz: .venv/.test  ## thousands of damaged files of every kind (FUZZ_FILES each, FUZZ_SEED to repeat a run)
 	@echo "FUZZ_SEED=$(FUZZ_SEED)"
-	FUZZ_FILES=$(FUZZ_FILES) FUZZ_SEED=$(FUZZ_SEED) $(PY) -m pytest $(PARALLEL) -s tests/fuzz
+	FUZZ_FILES=$(FUZZ_FILES) FUZZ_SEED=$(FUZZ_SEED) $(PY) -m pytest $(PARALLEL) tests/fuzz
 
 SOAK_MINUTES ?= 60
 soak: .venv/.run  ## kill and stop app and worker at random while three clients work (SOAK_MINUTES)

@@ -20,6 +20,7 @@ from heimdex_core.media.child import ChildLimits, run_in_child
 from heimdex_core.media.child_server_process import server_process
 from heimdex_core.types import VideoState, WorkContext
 from tests.fuzz import intact, reading
+from tests.fuzz.conftest import TRIED
 from tests.fuzz.mutation import write_damaged
 from tests.support.ingest import USER, SmallModels, new_store, settings
 
@@ -70,6 +71,11 @@ def read_in_child(target: Callable[[list[str], WorkContext], list[str]], paths: 
     return outcomes
 
 
+def summary(outcomes: Counter[str]) -> str:
+    """How many of each outcome, the most frequent first."""
+    return f"{outcomes.total()} files: " + ", ".join(f"{name} {count}" for name, count in outcomes.most_common())
+
+
 def defects(outcomes: Counter[str]) -> list[str]:
     return [text for text in outcomes if ": " in text]
 
@@ -80,16 +86,18 @@ def test_damaged_videos_are_read_or_refused(
 ) -> None:
     paths = [write_damaged(intact_files(kind), tmp_path, SEED, number) for number in range(FILES)]
     outcomes = read_in_child(reading.probe_all, paths)
-    print(f"{kind}, seed {SEED}: {dict(outcomes)}")
+    record_property(TRIED, f"probe {kind}: {summary(outcomes)}")
     assert defects(outcomes) == []
     assert sorted(tmp_path.iterdir()) == paths  # nothing was written
 
 
 @pytest.mark.parametrize("kind", sorted(intact.SUBTITLES))
-def test_damaged_subtitles_are_read_or_refused(kind: str, intact_files: Callable[[str], Path], tmp_path: Path) -> None:
+def test_damaged_subtitles_are_read_or_refused(
+    kind: str, intact_files: Callable[[str], Path], tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     paths = [write_damaged(intact_files(kind), tmp_path, SEED, number) for number in range(FILES)]
     outcomes = read_in_child(reading.read_all, paths)
-    print(f"{kind}, seed {SEED}: {dict(outcomes)}")
+    record_property(TRIED, f"subtitles {kind}: {summary(outcomes)}")
     assert defects(outcomes) == []
     assert outcomes["read"] > 0
 
@@ -119,14 +127,18 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     [kind if kind == "mp4" else pytest.param(kind, marks=pytest.mark.long) for kind in sorted(intact.VIDEOS)],
 )
 def test_damaged_videos_are_indexed_or_refused(
-    kind: str, intact_files: Callable[[str], Path], library: Library, tmp_path: Path
+    kind: str,
+    intact_files: Callable[[str], Path],
+    library: Library,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     outcomes: Counter[str] = Counter()
     for number in range(max(1, FILES // 20)):
         path = write_damaged(intact_files(kind), tmp_path, f"add-{SEED}", number)
         outcomes[_outcome_of_add(library, path)] += 1
         path.unlink()
-    print(f"{kind}, seed {SEED}: {dict(outcomes)}")
+    record_property(TRIED, f"add {kind}: {summary(outcomes)}")
     assert [code for code in outcomes if code in ("INTERNAL", "STAGE_FAILED")] == []
     _assert_nothing_unfinished(library.path)
 
