@@ -7,14 +7,22 @@ import sys
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 ROOT = Path(__file__).resolve().parent
 if str(ROOT) not in sys.path:
     # so that `ui` and `heimdex_core` are found when started from another folder
     sys.path.insert(0, str(ROOT))
 
+from heimdex_core.settings import get_settings  # noqa: E402
+from ui.server.hosts import HostCheck  # noqa: E402
 from ui.server.routes import lifespan, routes  # noqa: E402
 
 logging.getLogger("ui").setLevel(logging.INFO)
 
-app = st.App(ROOT / "ui" / "shell.py", routes=routes(), lifespan=lifespan)
+app = st.App(
+    ROOT / "ui" / "shell.py",
+    routes=routes(),
+    middleware=[Middleware(HostCheck, get_settings().allowed_hosts or ())],
+    lifespan=lifespan,
+)

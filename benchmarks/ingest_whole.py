@@ -124,6 +124,9 @@ class _NoWorker:
     def cancel(self, job_id: str) -> None:
         """Nothing runs."""
 
+    def check(self, *, timeout_s: float) -> None:
+        """It can always be used."""
+
 
 def _registered(library: Library, path: Path) -> Video:
     """The file in the library, and nothing done with it yet."""

@@ -17,13 +17,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from heimdex_core.errors import DiskFull
+from heimdex_core.errors import DiskFull, NotWritable
 from heimdex_core.types.values import Json, to_json
 
 TEMPORARY_PREFIX = ".tmp-"
 """Prefix of unfinished files and folders. Nobody reads them, and `sweep` may remove them."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 # --- a full disk ----------------------------------------------------------------------------------
@@ -31,7 +32,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def disk_errors(what: str, where: Path, needed_bytes: int = 0) -> Iterator[None]:
-    """Turn "no space left" from any library (OSError, DuckDB, FAISS, tantivy) into DiskFull.
+    """Turn "no space left" from any library (OSError, DuckDB, FAISS, tantivy) into DiskFull, and an OSError that says
+    that a file in `where` may not be written into NotWritable.
 
     Args:
         what: what is being written, for the message.
@@ -43,9 +45,16 @@ def disk_errors(what: str, where: Path, needed_bytes: int = 0) -> Iterator[None]
     except DiskFull:
         raise
     except Exception as error:
-        if not is_disk_full(error):
-            raise
-        raise DiskFull(what=what, needed_bytes=needed_bytes, free_bytes=free_bytes(where)) from error
+        if is_disk_full(error):
+            raise DiskFull(what=what, needed_bytes=needed_bytes, free_bytes=free_bytes(where)) from error
+        if isinstance(error, OSError) and error.errno in _REFUSED and _is_below(error.filename, where):
+            raise NotWritable(path=str(error.filename), reason=error.strerror or str(error)) from error
+        raise
+
+
+def _is_below(name: object, where: Path) -> bool:
+    """Whether an error is about a file in `where`; others may be files that are read meanwhile."""
+    return isinstance(name, str | os.PathLike) and Path(name).absolute().is_relative_to(where.absolute())
 
 
 def is_disk_full(error: BaseException) -> bool:
@@ -74,6 +83,22 @@ def require_free_space(folder: Path, needed_bytes: int, *, keep_free_bytes: int,
 # --- writing --------------------------------------------------------------------------------------
 
 
+def make_folder(folder: Path, *, levels: int = 1) -> Path:
+    """Create a folder and its parents where they are missing, but no more than `levels` folders; returns it.
+
+    With the depth of the folder below the library as `levels`, a library that was moved away is not begun anew in its
+    old place. Raises FileNotFoundError if more folders are missing.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileNotFoundError:
+        if levels <= 1:
+            raise
+        make_folder(folder.parent, levels=levels - 1)
+        folder.mkdir(exist_ok=True)
+    return folder
+
+
 @contextmanager
 def atomic_path(path: Path, *, needed_bytes: int = 0) -> Iterator[Path]:
     """A temporary path beside `path` for code that opens files by name; renamed to `path` when the block succeeds.
@@ -82,10 +107,10 @@ def atomic_path(path: Path, *, needed_bytes: int = 0) -> Iterator[Path]:
     power cut `path` may be empty. Raises DiskFull.
 
     Args:
-        path: the file to write or replace; its folder is created if it is missing.
+        path: the file to write or replace; its folder is created if it is missing, but not the folder above that.
         needed_bytes: how much is to be written, for the message of DiskFull; 0 if not known.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     # The extension stays last: encoders choose the format by it.
     temporary = path.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}-{path.name}"
     with disk_errors(path.name, path.parent, needed_bytes):
@@ -134,9 +159,9 @@ def append_json_line(path: Path, value: Any) -> None:
     The file and its folder are created if they are missing. Raises DiskFull.
     """
     line = json.dumps(to_json(value), ensure_ascii=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with disk_errors(path.name, path.parent):
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
         try:
             os.write(descriptor, line.encode())
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from heimdex_core.errors import printable
 from heimdex_core.types import (
     ChannelState,
     Export,
@@ -67,8 +68,8 @@ def refused_video(path: str, found: Json) -> Json:
     """The shape of a video for a file that was refused: `video_id` is null, and `error` has the reason `found`."""
     return {
         "video_id": None,
-        "title": Path(path).stem,
-        "filename": Path(path).name,
+        "title": printable(Path(path).stem),
+        "filename": printable(Path(path).name),
         "state": "failed",
         "duration_s": None,
         "width": None,

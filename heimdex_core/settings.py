@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DetectorName = Literal["content", "adaptive", "threshold", "hash"]
+_HOST = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\*")
 
 
 class Settings(BaseSettings):
@@ -20,6 +22,7 @@ class Settings(BaseSettings):
     # library and people
     library: Path = Path("data/library")
     user_id: str = "local"
+    group_readable: bool = Field(False, description="the group of the library's folder may read it")
     profile: Literal["auto", "offline", "laptop", "studio"] = "auto"
     models_dir: Path | None = Field(None, description="~/.cache/heimdex/models when unset")
     speech_model: str | None = Field(None, description="instead of the profile's, for example whisper:medium")
@@ -31,6 +34,9 @@ class Settings(BaseSettings):
     # upload
     max_file_bytes: int = Field(1_073_741_824, gt=0)
     max_duration_s: float = Field(600.0, gt=0)
+    max_frame_bytes: int = Field(
+        384 * 1024**2, ge=1024**2, description="width x height x bytes per pixel, of which at least 4 are counted"
+    )
     upload_token_s: int = Field(15 * 60, gt=0)
     min_free_bytes: int = Field(200 * 1024 * 1024, ge=0, description="left free on the disk when writing")
 
@@ -113,6 +119,14 @@ class Settings(BaseSettings):
     )
     media_stall_s: float = Field(120.0, gt=0, description="after so long without progress it is ended as well")
 
+    # waiting for other processes
+    lock_timeout_s: float = Field(10.0, gt=0, description="how long a lock of the library is awaited")
+
+    # lib.sql
+    sql_timeout_s: float = Field(60.0, gt=0, description="a query that takes longer is stopped")
+    sql_memory_bytes: int = Field(1024**3, ge=32 * 1024**2, description="for one user's rows, queries and a result")
+    sql_threads: int = Field(2, ge=1, le=64)
+
     # watched folders
     watch_roots: str | None = Field(None, description="folders below which the app may watch one, joined by os.pathsep")
     watch_interval_s: float = Field(10.0, gt=0)
@@ -120,9 +134,25 @@ class Settings(BaseSettings):
     watch_ahead: int = Field(8, ge=1, description="no more files are taken while so many videos wait to be indexed")
     watch_max_entries: int = Field(200_000, ge=1)
 
-    # links
+    # the server and its links
+    allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None, description="host names of the app besides localhost and IP addresses, separated by commas"
+    )
     secret: SecretStr | None = None
     link_ttl_s: int = Field(3600, gt=0)
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _host_names(cls, value: object) -> object:
+        """Names as browsers send them: in lower case, names in other scripts in their ASCII form."""
+        if not isinstance(value, str):
+            return value
+        names = value.replace(",", " ").lower().split()
+        names = [name if name.isascii() else name.encode("idna").decode() for name in names]
+        for name in names:
+            if not _HOST.fullmatch(name):
+                raise ValueError(f"{name} is no host name; write videos.example.com, .example.com or *, without a port")
+        return tuple(names)
 
 
 @lru_cache(maxsize=1)

@@ -432,3 +432,18 @@ def test_sweep_removes_old_unfinished_files_only(tmp_path: Path) -> None:
     assert names(outside) == ["kept"]
     assert names(folder / "inner") == [".tmp-old"]
     assert files.sweep(tmp_path / "missing") == 0
+
+
+def test_no_more_folders_are_made_than_a_file_needs(tmp_path: Path) -> None:
+    assert files.make_folder(tmp_path / "a" / "b" / "c", levels=3).is_dir()
+    files.make_folder(tmp_path / "a" / "b" / "c")
+    gone = tmp_path / "gone"
+    for make in (
+        lambda: files.make_folder(gone / "a"),
+        lambda: files.make_folder(gone / "a" / "b", levels=2),
+        lambda: files.write_json(gone / "a" / "b.json", 1),
+        lambda: files.append_json_line(gone / "a" / "b.jsonl", 1),
+    ):
+        with pytest.raises(FileNotFoundError):
+            make()
+        assert not gone.exists()

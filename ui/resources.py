@@ -5,23 +5,46 @@ The only module that uses st.cache_resource. Pages and routes share these object
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from heimdex_core.errors import LinkInvalid
+from heimdex_core.errors import LibraryBusy, LinkInvalid
 from heimdex_core.jobs.client import JobQueue
 from heimdex_core.jobs.supervisor import WorkerSupervisor
 from heimdex_core.library import Library
 from heimdex_core.models.download.background import Downloads, DownloadStatus
 from heimdex_core.models.download.pull import Puller
+from heimdex_core.settings import get_settings
 from ui.server.links import Links, load_secret
+
+_opened: set[Path] = set()
+"""The folders that this process has opened; st.cache_resource forgets it when somebody clears the caches."""
+
+_BUSY_FOR_S = 2.0
+_busy: tuple[float, LibraryBusy] | None = None
+"""When opening the library was given up last, and why. The calls of other pages wait for the one that opens it; without
+this each of them would wait as long again, one after the other."""
 
 
 @st.cache_resource(show_spinner=False)
 def library() -> Library:
-    """The library of this process, created if its folder has none."""
-    opened = Library.open(purpose="query")
+    """The library of this process, created if its folder has none.
+
+    Later it is only opened: where it was moved or removed meanwhile, LibraryNotFound is raised.
+    """
+    global _busy
+    folder = get_settings().library.expanduser().resolve()
+    if _busy is not None and time.monotonic() - _busy[0] < _BUSY_FOR_S:
+        raise _busy[1]
+    try:
+        opened = Library.open(folder, purpose="query", create=folder not in _opened)
+    except LibraryBusy as error:
+        _busy = (time.monotonic(), error)
+        raise
+    _opened.add(folder)
     opened.queue = JobQueue(opened)
     return opened
 
@@ -43,6 +66,7 @@ def may_manage_server(user_id: str) -> bool:
 def links() -> Links:
     """Signs and reads the links of this library."""
     opened = library()
+    opened.require()
     secret = opened.settings.secret
     return Links(
         load_secret(secret.get_secret_value() if secret else None, opened.path),

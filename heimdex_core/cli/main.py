@@ -120,6 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
     command("clean-up", "remove deleted videos, expired exports and abandoned work", run_clean_up)
     worker = command("worker", "run queued jobs until stopped", run_worker)
     worker.add_argument("--parent-fd", type=int, default=None, help=argparse.SUPPRESS)
+    command("repair", "rebuild a lost or damaged catalog from the folders of the videos", run_repair)
     command("doctor", "report models, disk space and problems of the library", run_doctor)
     return parser
 
@@ -268,10 +269,18 @@ run_cancel = _each_video(lambda lib, video_id: lib.cancel(video_id))
 
 
 def run_adopt(args: argparse.Namespace, out: Printer) -> int:
-    """Copy video folders of another library into this one."""
+    """Copy video folders of another library into this one; a folder that is refused does not stop the others."""
+    results: list[dict[str, Any]] = []
+    refused = False
     with opened(args, create=True) as lib:
-        out.document([schemas.video(lib.adopt(folder)) for folder in args.folders])
-    return EXIT_OK
+        for folder in args.folders:
+            try:
+                results.append(schemas.video(lib.adopt(folder)))
+            except HeimdexError as error:
+                refused = True
+                results.append(schemas.refused_video(folder, error.to_dict()))
+    out.document(results)
+    return EXIT_FAILED if refused else EXIT_OK
 
 
 def run_clean_up(args: argparse.Namespace, out: Printer) -> int:
@@ -291,6 +300,15 @@ def run_worker(args: argparse.Namespace, out: Printer) -> int:
     return work(path, parent_fd=args.parent_fd)
 
 
+def run_repair(args: argparse.Namespace, out: Printer) -> int:
+    """Rebuild the catalog where it is lost or damaged; the exit status is 1 if something could not be taken over."""
+    from heimdex_core.library import Library
+
+    report = Library.repair(getattr(args, "library", None))
+    out.repair(report)
+    return EXIT_FAILED if report["problems"] else EXIT_OK
+
+
 def run_doctor(args: argparse.Namespace, out: Printer) -> int:
     """Report the state of the library; the exit status is 1 if there are problems."""
     with opened(args) as lib:
@@ -306,13 +324,16 @@ def run_doctor(args: argparse.Namespace, out: Printer) -> int:
 def stdout_kept(wants_json: bool) -> Iterator[TextIO]:
     """The real stdout. With `wants_json`, everything else that is printed on it goes to stderr meanwhile."""
     if not wants_json:
+        # A terminal that cannot show a title or a file's name gets escapes instead.
+        with suppress(AttributeError, ValueError):
+            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         yield sys.stdout
         return
     sys.stdout.flush()
     real = os.dup(1)
     os.dup2(2, 1)
     try:
-        with os.fdopen(real, "w", encoding="utf-8", closefd=False) as stream:
+        with os.fdopen(real, "w", encoding="utf-8", errors="backslashreplace", closefd=False) as stream:
             yield stream
     finally:
         sys.stdout.flush()

@@ -104,6 +104,19 @@ class Printer:
         lines += [f"Left out: {clip_text(clip)}" for clip in export.left_out]
         self.document(schemas.export(export, out), text="\n".join(lines))
 
+    def repair(self, report: dict[str, Any]) -> None:
+        """Print the report of Library.repair."""
+        lines = [f"catalog: {report['catalog']}"]
+        if report["moved_to"]:
+            lines.append(f"the damaged one is now: {report['moved_to']}")
+        lines.append(f"videos taken from their folders: {report['videos']}")
+        lines += [
+            f"{table}: {copied['rows']} rows from the copy of {copied['copied_at'][:19]} UTC"
+            for table, copied in report["restored"].items()
+        ]
+        lines += [f"problem: {problem}" for problem in report["problems"]]
+        self.document(report, text="\n".join(lines))
+
     def doctor(self, report: dict[str, Any]) -> None:
         """Print the report of Library.doctor."""
         lines = [f"{key}: {value}" for key, value in report.items() if not isinstance(value, dict | list)]

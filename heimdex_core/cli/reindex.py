@@ -73,7 +73,10 @@ def run_reindex(args: argparse.Namespace, out: Printer) -> int:
             _print_status(_move(lib, args), out)
         else:
             report = lib.reindex()
-            out.document(report, text="Indexes rebuilt: " + ", ".join(f"{k} {v}" for k, v in report.items()))
+            counts = ", ".join(f"{name} {value}" for name, value in report.items() if name != "problems")
+            lines = [f"Indexes rebuilt: {counts}", *(f"problem: {problem}" for problem in report["problems"])]
+            out.document(report, text="\n".join(lines))
+            return int(bool(report["problems"]))
     return 0
 
 

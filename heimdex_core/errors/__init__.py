@@ -15,6 +15,7 @@ same code and details in the person's language, so details must be JSON values.
 
 from heimdex_core.errors.access import (
     ExportNotFound,
+    HostRefused,
     LinkExpired,
     LinkInvalid,
     OriginRefused,
@@ -32,7 +33,9 @@ from heimdex_core.errors.base import (
     ValidationError,
     error_classes,
     fill,
+    printable,
 )
+from heimdex_core.errors.limit import SqlMemory, SqlTimeout
 from heimdex_core.errors.model import (
     DeviceUnavailable,
     DownloadDamaged,
@@ -55,9 +58,11 @@ from heimdex_core.errors.processing import (
     DecoderFailed,
     DecoderOutOfMemory,
     DecoderStalled,
+    JobsFileUnusable,
     JobsUnavailable,
     ModelsChanged,
     MoveIncomplete,
+    NotResponding,
     RenderCheckFailed,
     RenderFailed,
     RenderTimeout,
@@ -66,6 +71,7 @@ from heimdex_core.errors.processing import (
     WorkerLost,
 )
 from heimdex_core.errors.storage import (
+    CatalogDamaged,
     DiskFull,
     InvalidFolder,
     LibraryBusy,
@@ -74,6 +80,7 @@ from heimdex_core.errors.storage import (
     LibraryVersion,
     ModelsDiskFull,
     NestedTransaction,
+    NotWritable,
     SpaceMismatch,
     ViewOutdated,
     WatchedFolderMissing,
@@ -86,6 +93,7 @@ from heimdex_core.errors.validation import (
     EmptyFile,
     FileTooLarge,
     FileUnreadable,
+    FrameTooLarge,
     InvalidQuery,
     InvalidReel,
     InvalidSql,
@@ -105,6 +113,7 @@ from heimdex_core.errors.validation import (
 __all__ = [
     "AccessError",
     "Cancelled",
+    "CatalogDamaged",
     "ClipsFailed",
     "DecoderCrashed",
     "DecoderFailed",
@@ -121,7 +130,9 @@ __all__ = [
     "FileUnreadable",
     "FolderNotWatchable",
     "FolderNotWatched",
+    "FrameTooLarge",
     "HeimdexError",
+    "HostRefused",
     "HubRefused",
     "HubUnreachable",
     "InvalidFolder",
@@ -131,6 +142,7 @@ __all__ = [
     "InvalidTransition",
     "InvalidValue",
     "InvalidWeights",
+    "JobsFileUnusable",
     "JobsUnavailable",
     "LibraryBusy",
     "LibraryDamaged",
@@ -150,6 +162,8 @@ __all__ = [
     "NestedTransaction",
     "NoVideoStream",
     "NotAVideo",
+    "NotResponding",
+    "NotWritable",
     "OriginRefused",
     "OutOfGpuMemory",
     "PROBLEMS",
@@ -163,6 +177,8 @@ __all__ = [
     "SceneNotFound",
     "SearchFailed",
     "SpaceMismatch",
+    "SqlMemory",
+    "SqlTimeout",
     "StageFailed",
     "StorageError",
     "SubtitlesUnreadable",
@@ -183,4 +199,5 @@ __all__ = [
     "clip_text",
     "error_classes",
     "fill",
+    "printable",
 ]

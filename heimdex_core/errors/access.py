@@ -59,3 +59,14 @@ class OriginRefused(AccessError):
     code = "ORIGIN_REFUSED"
     message_template = "The request came from another site ({origin})."
     hint_template = "Open the app at its own address and try again."
+
+
+class HostRefused(AccessError):
+    """A request named a host that is neither localhost, nor an IP address, nor in the settings."""
+
+    code = "HOST_REFUSED"
+    message_template = "The host name {host} is not allowed."
+    hint_template = (
+        "Open the app at localhost or at its IP address. If {host} is a name of this server, add it to"
+        " HEIMDEX_ALLOWED_HOSTS and restart the app."
+    )

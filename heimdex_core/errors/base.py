@@ -7,6 +7,9 @@ from typing import Any, ClassVar
 
 JsonValue = Any
 
+MAX_DETAIL_CHARS = 5_000
+"""Longer details are cut: some quote what was given."""
+
 
 class HeimdexError(Exception):
     """Base class of all errors.
@@ -23,11 +26,11 @@ class HeimdexError(Exception):
     )
 
     def __init__(self, **details: JsonValue) -> None:
-        self.details = details
+        self.details = {name: _shown(value) for name, value in details.items()}
         self.video_id: str | None = None
         """The video in the library that could not be indexed, where `Library.add` has kept one."""
-        self.message = fill(self.message_template, details)
-        self.hint = fill(self.hint_template, details)
+        self.message = fill(self.message_template, self.details)
+        self.hint = fill(self.hint_template, self.details)
         super().__init__(self.message)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -53,6 +56,29 @@ class HeimdexError(Exception):
 def fill(template: str, details: dict[str, JsonValue]) -> str:
     """Replace the {fields} of `template` by the values of `details`. A field without a value stays as it is."""
     return string.Formatter().vformat(template, (), _KeepMissing(details))
+
+
+def printable(text: str) -> str:
+    """A text that can be printed, stored and sent: what is not Unicode becomes escapes, "caf\\xe9.mp4".
+
+    Names of files may be any bytes; Python keeps those that are not UTF-8 as half characters.
+    """
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        pass
+    try:
+        return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace").decode()
+
+
+def _shown(value: JsonValue) -> JsonValue:
+    """A detail as messages show it: printable, and not endless."""
+    if not isinstance(value, str):
+        return value
+    return printable(value if len(value) <= MAX_DETAIL_CHARS else f"{value[:MAX_DETAIL_CHARS]}...")
 
 
 class _KeepMissing(dict[str, Any]):

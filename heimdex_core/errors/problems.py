@@ -10,6 +10,7 @@ PROBLEMS = {
     "folder_not_there": "there is no such folder.",
     "folder_is_file": "it is a file.",
     "folder_unreadable": "it cannot be read.",
+    "folder_not_utf8": "its path is not UTF-8. Rename it, or the folder that it is in.",
     "folder_in_library": "it is part of a library.",
     "folder_outside_roots": "the app may watch only folders below those of HEIMDEX_WATCH_ROOTS.",
     "folder_overlaps": "it overlaps with {other}, which is watched already.",

@@ -64,6 +64,28 @@ class JobsUnavailable(ProcessingError):
     hint_template = "Start a worker with `python -m heimdex_core worker`, or add the video without --queue."
 
 
+class JobsFileUnusable(JobsUnavailable):
+    """jobs.sqlite cannot be used, and could not be replaced by a new one."""
+
+    code = "JOBS_FILE_UNUSABLE"
+    message_template = "The job database {path} cannot be used: {reason}"
+    hint_template = (
+        "Check its permissions and those of its folder, or move it away. A new one is made then, and unfinished work is"
+        " found again by itself."
+    )
+
+
+class NotResponding(ProcessingError):
+    """Something did not answer in time."""
+
+    code = "NOT_RESPONDING"
+    message_template = "{what} did not respond within {limit_s} s."
+    hint_template = (
+        "Another process may hold the library, or its disk or network drive may be slow. Ask again in a few seconds;"
+        " the log has details."
+    )
+
+
 class ModelsChanged(ProcessingError):
     """The library switched to another model set before a result could be stored."""
 

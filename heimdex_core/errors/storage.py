@@ -35,7 +35,9 @@ class LibraryNotFound(StorageError):
 
     code = "LIBRARY_NOT_FOUND"
     message_template = "There is no library at {path}."
-    hint_template = "Choose another folder with --library or HEIMDEX_LIBRARY, or `add` a video to create a library."
+    hint_template = (
+        "If it was moved, move it back or name its folder with --library or HEIMDEX_LIBRARY. `add` creates a new one."
+    )
 
 
 class LibraryVersion(StorageError):
@@ -52,8 +54,30 @@ class LibraryDamaged(StorageError):
     code = "LIBRARY_DAMAGED"
     message_template = "{what} of the library cannot be read: {reason}"
     hint_template = (
-        "`python -m heimdex_core reindex` rebuilds the indexes; `python -m heimdex_core adopt` copies videos into a"
-        " new library."
+        "`python -m heimdex_core doctor` says what else is damaged. `reindex` rebuilds the indexes; `repair` writes the"
+        " catalog, library.json and the descriptions of videos again."
+    )
+
+
+class CatalogDamaged(LibraryDamaged):
+    """catalog.duckdb is missing or cannot be read."""
+
+    code = "CATALOG_DAMAGED"
+    message_template = "The catalog of the library {path} cannot be read: {reason}"
+    hint_template = (
+        "`python -m heimdex_core repair` rebuilds it from the folders of the videos and the copy in backup/."
+        " Nothing is deleted: a damaged catalog is kept under another name."
+    )
+
+
+class NotWritable(StorageError):
+    """A file or folder cannot be written: a read-only file system, or missing permissions."""
+
+    code = "NOT_WRITABLE"
+    message_template = "{path} cannot be written: {reason}"
+    hint_template = (
+        "Give this user permission to write there, or use a folder on a disk that is not read-only."
+        " A library is written to even if it is only searched: copy a read-only one to another disk."
     )
 
 
@@ -61,8 +85,11 @@ class LibraryBusy(StorageError):
     """Another process holds a lock of the library."""
 
     code = "LIBRARY_BUSY"
-    message_template = "{what} has been in use by process {pid} for {seconds} s."
-    hint_template = "Wait until it has finished, or end that process if it hangs."
+    message_template = "{what} has been in use by process {pid} ({program}) for {seconds} s."
+    hint_template = (
+        "Wait until it has finished. If that process is stopped, `kill -CONT {pid}` lets it go on; if it hangs,"
+        " `kill -KILL {pid}` ends it. Nothing in the library is lost by that."
+    )
 
 
 class ViewOutdated(StorageError):

@@ -64,6 +64,17 @@ class FileTooLarge(ValidationError):
     hint_template = "Use a smaller file, or increase HEIMDEX_MAX_FILE_BYTES."
 
 
+class FrameTooLarge(ValidationError):
+    """The frames of a video are larger than the limit in the settings."""
+
+    code = "FRAME_TOO_LARGE"
+    message_template = (
+        "The frames of {filename} are too large: {width} x {height} pixels, {frame_bytes} bytes uncompressed; the limit"
+        " is {limit_bytes} bytes."
+    )
+    hint_template = "Export the video with smaller frames, or increase HEIMDEX_MAX_FRAME_BYTES."
+
+
 class VideoTooLong(ValidationError):
     """A video is longer than the limit in the settings."""
 

@@ -11,7 +11,7 @@ from heimdex_core.export import export_kind
 from heimdex_core.export.clips import failed_clip, find_failing, find_video, open_clips
 from heimdex_core.export.kind import ExportKind
 from heimdex_core.export.progress import work_folder
-from heimdex_core.files import disk_errors, fsync_file, fsync_folder, remove_tree, require_free_space
+from heimdex_core.files import disk_errors, fsync_file, fsync_folder, make_folder, remove_tree, require_free_space
 from heimdex_core.media.render import RenderClip, RenderMeasure
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
@@ -39,7 +39,7 @@ def render(store: Store, export: Export, *, settings: Settings, context: WorkCon
     target = store.paths.export(export.user_id, export.export_id)
     if export.state is ExportState.COMPLETED and target.is_file():
         return export
-    store.exports.update(export.export_id, state=ExportState.PROCESSING, error=None)
+    store.exports.update(export.export_id, unless_cancelled=True, state=ExportState.PROCESSING, error=None)
     work = work_folder(store.paths, export.export_id)
     try:
         measured, left_out = _render_file(store, export, target, work, settings, context)
@@ -68,13 +68,13 @@ def _render_file(
     try:
         with disk_errors("the export", target):
             remove_tree(work)  # left by an attempt that was killed
-            work.mkdir(parents=True)
+            make_folder(work, levels=2)
             require_free_space(work, needed_bytes, keep_free_bytes=settings.min_free_bytes, what="the export")
             part = work / "render.mp4"
             measured, left_out = _write(store, export, kind, part, params, settings, context)
             context.check()
             fsync_file(part)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(target.parent, levels=2)
             os.replace(part, target)
             fsync_folder(target.parent)
     except OSError as error:
@@ -128,6 +128,7 @@ def _complete(
     try:
         return store.exports.update(
             export.export_id,
+            unless_cancelled=True,
             state=ExportState.COMPLETED,
             path=store.paths.relative(target),
             size_bytes=measured.size_bytes,

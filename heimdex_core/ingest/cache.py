@@ -105,8 +105,14 @@ class StageCache:
         return record if record is not None and spec.holds(self._context) else None
 
     def names_to_keep(self) -> tuple[str, ...]:
-        """The records that go into the generation: of every stage before the last, and what they say besides."""
-        return tuple(name for spec in self._specs[:-1] for name in (spec.name, *spec.records(self._context)))
+        """The records that go into the generation: of the stages before the last, and what they say besides."""
+        failed = self.failed()
+        kept = [spec for spec in self._specs[:-1] if spec.name not in failed]
+        return tuple(name for spec in kept for name in (spec.name, *spec.records(self._context)))
+
+    def failed(self) -> tuple[str, ...]:
+        """The stages before the last whose result is not kept, because something failed that need not fail again."""
+        return tuple(spec.name for spec in self._specs[:-1] if not spec.keeps(self._context.result(spec)))
 
     def _restore(self, spec: StageSpec[Any], wanted: str) -> StageRecord | None:
         """The record from a generation, put into the work folder with those of its files that are kept."""

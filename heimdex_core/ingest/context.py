@@ -83,6 +83,9 @@ class StageSpec(Generic[R_co]):
     """The model with its revision, as part of the fingerprint."""
     holds: Callable[[StageContext], bool] = lambda context: True
     """Whether a record with the right fingerprint may be used."""
+    keeps: Callable[[Any], bool] = lambda result: True
+    """Whether a result goes into the generation; without, the next run makes it again, because something failed that
+    need not fail again."""
     records: Callable[[StageContext], tuple[str, ...]] = lambda context: ()
     """Names of further records that go into the generation."""
     vector_files: Callable[[StageContext], Mapping[str, Space]] = lambda context: {}

@@ -180,7 +180,10 @@ class LocalRunner:
                 raise
 
     def finish(self, error: HeimdexError | None) -> None:
-        self._run.finish(error)
+        try:
+            self._run.finish(error)
+        except HeimdexError as second:  # the first error is the one to report
+            _log.error("video %s could not be marked as failed: %s", self._run.video_id, second)
 
     def _branch(self, names: Sequence[str]) -> HeimdexError | None:
         error = self.sequence(names)

@@ -147,16 +147,14 @@ class IngestRun:
         """Record in the catalog how the run ended. A deleted video stays as it is.
 
         Finished stages are kept for the next attempt, unless the file itself was refused: it will not get better.
+        Raises LibraryBusy and others where the catalog cannot be written; the call can be repeated.
         """
         if error is None:
             return
         if isinstance(error, ValidationError):
             self.work.remove()
         if self.is_visible:
-            try:
-                self.store.mark_video_failed(self.user_id, self.video_id, error)
-            except HeimdexError as second:  # the first error is the one to report
-                _log.error("video %s could not be marked as failed: %s", self.video_id, second)
+            self.store.mark_video_failed(self.user_id, self.video_id, error)
 
     def wait(self, seconds: float) -> None:
         """Sleep between two attempts. Raises Cancelled as soon as somebody asks for it."""
@@ -233,28 +231,28 @@ class IngestRun:
     # --- the video's state ------------------------------------------------------------------------
 
     def _enter(self, spec: StageSpec[Any]) -> None:
-        """A video that is not being worked on becomes so."""
+        """A video that is not being worked on becomes so. Raises Cancelled if the work was cancelled."""
         if not self.is_visible:
             return
-        state = self.video().state
-        if state in (VideoState.UPLOADING, VideoState.FAILED):
-            self.store.set_state(self.video_id, VideoState.VALIDATING)
-        elif state == VideoState.INDEXED:
-            self.store.set_state(self.video_id, VideoState.PROCESSING)
-        if spec is not probe.SPEC and state != VideoState.PROCESSING and self._cache.record(probe.SPEC) is not None:
+        state = self.store.begin_work(self.video_id).state
+        if spec is not probe.SPEC and state == VideoState.VALIDATING and self._cache.record(probe.SPEC) is not None:
             self._leave_probe()
 
     def _leave_probe(self) -> None:
-        if self.is_visible and self.video().state == VideoState.VALIDATING:
-            self.store.set_state(self.video_id, VideoState.PROCESSING, info=self.context.result(probe.SPEC))
+        if self.is_visible:
+            self.store.end_validation(self.video_id, self.context.result(probe.SPEC))
 
     # --- the end ----------------------------------------------------------------------------------
 
     def _is_committed(self) -> bool:
-        """Whether the set has this very result already: the work was done, or a crash came right after it."""
+        """Whether the set has this very result already: the work was done, or a crash came right after it.
+
+        One whose files are damaged does not count, nor one for which a stage failed that need not fail again.
+        """
         generation = self.store.sets.generation_of(self.video_id, self.model_set.set_id)
         made = provenance_of(self.store, self.video_id, generation)
-        return made.get("fingerprint") == self._cache.fingerprint(commit.SPEC)
+        is_same = made.get("fingerprint") == self._cache.fingerprint(commit.SPEC) and not made.get("failed")
+        return is_same and self.store.is_intact(self.video(), self.model_set)
 
     def _commit(self, result: IngestResult) -> int:
         return write_generation(
@@ -283,6 +281,7 @@ class IngestRun:
         return {
             "fingerprint": self._cache.fingerprint(commit.SPEC),
             "fingerprints": {spec.name: self._cache.fingerprint(spec) for spec in self.specs},
+            "failed": self._cache.failed(),
             "source_sha256": self.context.sha256,
             "params": self.context.params,
             "models": {"choice": self.models.choice.to_dict(), "used": used},

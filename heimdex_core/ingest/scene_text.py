@@ -7,9 +7,10 @@ the whole segment goes to every scene that it overlaps by half a second or by ha
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from heimdex_core.ingest.stages.scenes import SceneSpan
 from heimdex_core.types import Interval, Segment, Transcript
@@ -56,30 +57,48 @@ def with_context(
 ) -> list[str]:
     """The texts to embed: a short one gets what is said up to `within_s` before and after its scene.
 
-    Only for the embedding; the context is never shown as the scene's own words.
+    Only for the embedding; the context is never shown as the scene's own words. `found` is in order of time, as
+    from `pieces`.
     """
     texts: list[str] = []
+    starts = [piece.start_s for piece in found]
+    latest_ends = list(accumulate((piece.end_s for piece in found), max))
     for n, (scene, text) in enumerate(zip(scenes, own, strict=True)):
         if not text or len(text) >= below_chars:
             texts.append(text)
             continue
-        near = [p for p in found if p.end_s > scene.start_s - within_s and p.start_s < scene.end_s + within_s]
+        # what stands before `first` has ended by then
+        first = bisect_right(latest_ends, scene.start_s - within_s)
+        last = bisect_left(starts, scene.end_s + within_s)
+        near = [p for p in found[first:last] if p.end_s > scene.start_s - within_s]
         before = [p.text for p in near if p.scene < n]
         after = [p.text for p in near if p.scene > n]
         texts.append(" ".join(dict.fromkeys([*before, text, *after])))
     return texts
 
 
-def speech_ratio(scene: SceneSpan, speech: Sequence[Interval]) -> float:
-    """The share of the scene in which somebody speaks, 0 to 1."""
-    spoken_s = 0.0
-    until_s = scene.start_s
-    for span in sorted(speech, key=lambda s: s.start_s):
-        start_s, end_s = max(span.start_s, until_s), min(span.end_s, scene.end_s)
-        if end_s > start_s:
-            spoken_s += end_s - start_s
-            until_s = end_s
-    return round(min(spoken_s / (scene.end_s - scene.start_s), 1.0), 4) if scene.end_s > scene.start_s else 0.0
+def speech_ratios(scenes: Sequence[SceneSpan], speech: Sequence[Interval]) -> list[float]:
+    """The share of each scene in which somebody speaks, 0 to 1."""
+    spans = _united(speech)
+    starts, ends = [start_s for start_s, _ in spans], [end_s for _, end_s in spans]
+    ratios: list[float] = []
+    for scene in scenes:
+        inside = spans[bisect_right(ends, scene.start_s) : bisect_left(starts, scene.end_s)]
+        spoken_s = sum(min(end_s, scene.end_s) - max(start_s, scene.start_s) for start_s, end_s in inside)
+        length_s = scene.end_s - scene.start_s
+        ratios.append(round(min(spoken_s / length_s, 1.0), 4) if length_s > 0 else 0.0)
+    return ratios
+
+
+def _united(spans: Sequence[Interval]) -> list[tuple[float, float]]:
+    """(start_s, end_s) of what the spans cover, in order and apart from each other."""
+    found: list[tuple[float, float]] = []
+    for span in sorted(spans, key=lambda s: s.start_s):
+        if found and span.start_s <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], span.end_s))
+        elif span.end_s > span.start_s:
+            found.append((span.start_s, span.end_s))
+    return found
 
 
 def _by_words(segment: Segment, starts: Sequence[float]) -> list[Piece]:

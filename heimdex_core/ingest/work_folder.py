@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from heimdex_core.files import append_json_line, disk_errors, fsync_file, read_json_object, write_json
+from heimdex_core.files import append_json_line, disk_errors, fsync_file, make_folder, read_json_object, write_json
 from heimdex_core.models.base import Vectors
 from heimdex_core.types import Json, utc_now
 
@@ -53,13 +53,13 @@ class WorkFolder:
 
     def file(self, name: str) -> Path:
         """The path of a working file; its folder is made."""
-        path = self.path / name
+        path = make_folder(self.path, levels=2) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def fresh_folder(self, name: str) -> Path:
         """An empty sub-folder: what an interrupted stage left in it is gone."""
-        path = self.path / name
+        path = make_folder(self.path, levels=2) / name
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
         return path

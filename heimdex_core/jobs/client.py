@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import Cancelled, HeimdexError, JobsUnavailable, WorkerLost
-from heimdex_core.jobs.config import APP_VERSION, QUEUE_OF, JobsDatabase, reachable
+from heimdex_core.files import make_folder
+from heimdex_core.jobs.config import APP_VERSION, QUEUE_OF, JobsDatabase
+from heimdex_core.jobs.connection import JobsConnection
 from heimdex_core.jobs.wake_up import wake_workers
 from heimdex_core.jobs.worker_slot import cancel_mark
 from heimdex_core.library.work import JobKind
@@ -64,28 +63,26 @@ class JobStatus:
 class JobQueue:
     """The queue of one library, as one person uses it. Connects at its first use. Safe to share between threads.
 
-    Every method raises JobsUnavailable where the queue cannot be reached.
+    Every method raises JobsUnavailable where the queue cannot be reached, LibraryBusy where another process has it
+    locked. A queue that was deleted or damaged is made anew.
     """
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._lock = threading.Lock()
-        self._client: DBOSClient | None = None
-
-    @contextmanager
-    def _connected(self) -> Iterator[DBOSClient]:
-        with reachable():
-            with self._lock:
-                if self._client is None:
-                    self._client = JobsDatabase.of(self._library.work).client()
-            yield self._client
+        timeout_s = library.settings.lock_timeout_s
+        self._connection = JobsConnection(lambda: JobsDatabase.of(library.work), timeout_s)
 
     def close(self) -> None:
         """Disconnect; the queue can be used again."""
-        with reachable(), self._lock:
-            if self._client is not None:
-                self._client.destroy()
-                self._client = None
+        self._connection.close()
+
+    def check(self, *, timeout_s: float) -> None:
+        """Ask the queue whether it can be used, in at most about `timeout_s`, for /health/ready.
+
+        A damaged database is mended, as for any other request. Raises JobsUnavailable, LibraryBusy.
+        """
+        JobsDatabase.of(self._library.work).mend(timeout_s)
+        self._connection.ask(lambda client: client.list_workflows(limit=1, load_input=False, load_output=False))
 
     # --- handing over -----------------------------------------------------------------------------
 
@@ -106,8 +103,7 @@ class JobQueue:
         return self._enqueue("migration", "library", set_id)
 
     def _enqueue(self, workflow: str, subject: str, *args: str | int) -> str:
-        with self._connected() as client:
-            job_id = enqueue(client, workflow, subject, *args)
+        job_id = self._connection.ask(lambda client: enqueue(client, workflow, subject, *args))
         wake_workers(self._library.work.worker_folder)
         return job_id
 
@@ -124,10 +120,9 @@ class JobQueue:
             return
         work = self._library.work
         mark = cancel_mark(work.worker_folder, job_id)
-        mark.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(mark.parent, levels=3)
         mark.touch()
-        with self._connected() as client:
-            client.cancel_workflow(job_id, cancel_children=True)
+        self._connection.ask(lambda client: client.cancel_workflow(job_id, cancel_children=True))
         if job.subject_kind is not None:
             work.mark_failed(job.subject_kind, self._library.user_id, job.subject or "", job_id, Cancelled())
 
@@ -135,16 +130,16 @@ class JobQueue:
 
     def status(self, job_id: str) -> JobStatus:
         """Where a job stands. Raises JobsUnavailable; also for an id that was never given out."""
-        with self._connected() as client:
-            found = client.list_workflows(workflow_ids=[job_id])
+        found = self._connection.ask(lambda client: client.list_workflows(workflow_ids=[job_id]))
         if not found:
             raise JobsUnavailable(reason=f"there is no job {job_id}")
         return describe(found[0])
 
     def active(self) -> list[JobStatus]:
         """The jobs that wait or are worked on, oldest first."""
-        with self._connected() as client:
-            found = client.list_workflows(status=ACTIVE, has_parent=False, load_output=False)
+        found = self._connection.ask(
+            lambda client: client.list_workflows(status=ACTIVE, has_parent=False, load_output=False)
+        )
         return [describe(item) for item in found if item.name in QUEUE_OF]
 
 

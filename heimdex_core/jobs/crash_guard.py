@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from heimdex_core.errors import DiskFull, WorkerLost
+from heimdex_core.errors import StorageError, WorkerLost
 from heimdex_core.files import read_json, write_json
 from heimdex_core.jobs.status import StatusFile
 
@@ -81,6 +81,10 @@ class CrashGuard:
     def resume(self) -> None:
         """Let attempts begin again after `stop`."""
         self._stopping.clear()
+
+    def wait_for_stop(self, timeout_s: float) -> bool:
+        """Wait for `stop`, at most `timeout_s`; whether it was called."""
+        return self._stopping.wait(timeout_s)
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Wait until nothing is worked on; false if that took longer than `timeout_s`."""
@@ -170,6 +174,6 @@ class CrashGuard:
         mark = {"crashes": crashes, "running": running, "pid": os.getpid()}
         try:
             write_json(self._folder / attempt.mark, mark, durable=False)
-        except (OSError, DiskFull) as error:
+        except (OSError, StorageError) as error:
             # on a full disk the stage itself says so, in better words
             logger.warning("the mark of %s cannot be written: %s", attempt, error)

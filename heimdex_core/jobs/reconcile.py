@@ -18,7 +18,7 @@ from heimdex_core.errors import HeimdexError
 from heimdex_core.jobs.client import ACTIVE, JobStatus, describe, enqueue
 from heimdex_core.jobs.config import APP_VERSION, QUEUE_OF
 from heimdex_core.jobs.worker_slot import WorkerSlot, cancel_mark, dead_slots
-from heimdex_core.library.work import LibraryWork
+from heimdex_core.library.work import LibraryWork, UnfinishedJob
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
@@ -40,12 +40,16 @@ KEEP_DAYS = 30
 def end_given_up_jobs(client: DBOSClient, work: LibraryWork) -> int:
     """Give videos, exports and migrations of given-up jobs their final state; how many there were."""
     ended = 0
+    # Only what the library waits for: a video that was tried again names another job by then, or none yet.
+    waited_for = {job.job_id for job in work.unfinished_jobs()}
+    if not waited_for:
+        return 0
     workflows = client.list_workflows(
         status=_GIVEN_UP, name=["ingest", "export", "migration"], sort_desc=True, limit=_LOOK_BACK, load_output=False
     )
     for workflow in workflows:
         job = describe(workflow)
-        if job.subject_kind is None or job.error is None:
+        if job.job_id not in waited_for or job.subject_kind is None or job.error is None:
             continue
         if job.subject is not None and _has_another(client, job.job_id, job.kind, job.subject):
             continue
@@ -66,10 +70,36 @@ def queue_stranded_videos(client: DBOSClient, work: LibraryWork, *, silent_s: fl
     for user_id, video_id in work.stranded_videos(silent_s):
         if _has_another(client, "", "ingest", video_id):
             continue
-        work.set_job("ingest", video_id, enqueue(client, "ingest", video_id, user_id, video_id))
-        logger.warning("the video %s had no job and was queued again", video_id)
-        queued += 1
+        work.allow_again(video_id)
+        job = UnfinishedJob("ingest", work.job_of(user_id, video_id), video_id, (user_id, video_id))
+        if _queue(client, work, job):
+            logger.warning("the video %s had no job and was queued again", video_id)
+            queued += 1
     return queued
+
+
+def queue_lost_jobs(client: DBOSClient, work: LibraryWork) -> int:
+    """Queue again what the library waits for and the queue does not know, because its database was lost; how many."""
+    queued = 0
+    waited_for = work.unfinished_jobs()
+    for start in range(0, len(waited_for), _LOOK_BACK):
+        jobs = waited_for[start : start + _LOOK_BACK]
+        ids = [job.job_id for job in jobs if job.job_id is not None]
+        found = client.list_workflows(workflow_ids=ids, load_input=False, load_output=False)
+        known = {workflow.workflow_id for workflow in found}
+        queued += sum(_queue(client, work, job) for job in jobs if job.job_id not in known)
+    if queued:
+        logger.warning("%d jobs were not in the queue any more and were queued again", queued)
+    return queued
+
+
+def _queue(client: DBOSClient, work: LibraryWork, job: UnfinishedJob) -> bool:
+    """Queue a job again under a new id; False where the library does not wait for it any more.
+
+    In that case the new job ends when it begins: it finds in the catalog that the work was cancelled or has ended.
+    """
+    new = enqueue(client, job.kind, job.subject or "library", *job.args)
+    return work.replace_job(job.kind, job.subject or "", job.job_id, new)
 
 
 def _has_another(client: DBOSClient, job_id: str, kind: str, subject: str) -> bool:

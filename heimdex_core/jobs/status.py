@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from heimdex_core.errors import DiskFull
+from heimdex_core.errors import StorageError
 from heimdex_core.files import read_json, write_json
 from heimdex_core.types import utc_now
 
@@ -102,7 +102,7 @@ class StatusFile:
         )
         try:
             write_json(self._path, status, durable=False)
-        except (OSError, DiskFull) as error:
+        except (OSError, StorageError) as error:
             # a full disk must not fail the work that is only reported on
             logger.warning("the worker's status cannot be written: %s", error)
         self._written_at = time.monotonic()

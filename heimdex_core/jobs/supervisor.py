@@ -23,6 +23,8 @@ SupervisorState = Literal["stopped", "starting", "running", "waiting", "elsewher
 """waiting: the worker ended and is started again after a pause; elsewhere: another one has this slot."""
 
 EXIT_NOT_STARTED = 127
+_MISSING_PAUSE_S = 1.0
+"""How often a library is looked for that was moved or removed."""
 _LOOK_S = 0.2
 
 
@@ -59,6 +61,8 @@ class WorkerSupervisor:
         """`worker_folder` as in LibraryWork; `command` is the worker's, to which the library and --parent-fd are added;
         `environment` is added to ours."""
         self._library = Path(library_path).expanduser().resolve()
+        self._manifest = self._library / "library.json"
+        self._had_library = self._was_there = self._manifest.is_file()
         self._command = list(command or (sys.executable, "-m", "heimdex_core.jobs.worker"))
         self._environment = dict(environment or {})
         self._backoff = backoff or Backoff()
@@ -128,6 +132,10 @@ class WorkerSupervisor:
     def _watch(self) -> None:
         failures = 0
         while not self._stop.is_set():
+            if self._is_library_missing():
+                self._note("waiting", _MISSING_PAUSE_S)
+                self._stop.wait(_MISSING_PAUSE_S)
+                continue
             began = time.monotonic()
             code = self._run_once()
             lived_s = time.monotonic() - began
@@ -142,6 +150,14 @@ class WorkerSupervisor:
                 self._note("waiting", pause_s)
                 logger.warning("the worker ended (%s); it is started again in %.1f s", _exit_text(code), pause_s)
             self._stop.wait(pause_s)
+
+    def _is_library_missing(self) -> bool:
+        """Whether the library has been moved or removed since it was supervised: a worker could do nothing."""
+        is_there = self._manifest.is_file()
+        if is_there != self._was_there:
+            logger.warning("the library %s is %s", self._library, "back" if is_there else "not there any more")
+        self._was_there = is_there
+        return self._had_library and not is_there
 
     def _run_once(self) -> int:
         """One life of the worker; its exit code, negative for a signal."""

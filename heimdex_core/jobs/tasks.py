@@ -12,8 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
-from heimdex_core.errors import Cancelled, HeimdexError, VideoNotFound
+from heimdex_core.errors import Cancelled, HeimdexError, LibraryBusy, VideoNotFound
 from heimdex_core.ingest import execution, stages
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.jobs.crash_guard import CrashGuard, StageAttempt, WorkerStopping
@@ -27,6 +28,11 @@ logger = logging.getLogger(__name__)
 REINDEX, CLEAN_UP, MIGRATION = "reindex", "clean-up", "migration"
 _WHOLE_LIBRARY = (REINDEX, CLEAN_UP, MIGRATION)
 """Subjects of work on the library as a whole."""
+
+T = TypeVar("T")
+
+BUSY_PAUSE_S = 1.0
+"""Before work is begun again that met a library in use by another process; it has waited for that already."""
 
 CANCEL_LOOK_S = 0.3
 """A stage may ask in every frame whether to stop; the mark is looked for no more often than this."""
@@ -66,9 +72,11 @@ class Tasks:
     def finish_ingest(self, job_id: str, user_id: str, video_id: str, error: HeimdexError | None) -> None:
         """The last step of an ingest job: the video says how it ended."""
         try:
-            self._run(job_id, user_id, video_id).finish(error)
+            self._until_free("finish", video_id, lambda: self._run(job_id, user_id, video_id).finish(error))
         except VideoNotFound:
             logger.info("%s is gone; its job %s ends", video_id, job_id)
+        except HeimdexError as second:  # the first error is the one to report
+            logger.error("video %s could not be marked as failed: %s", video_id, second)
         with self._lock:
             if self._known_run(job_id, video_id):
                 del self._runs[video_id]
@@ -118,13 +126,18 @@ class Tasks:
             return self.attempt(attempt, work)
         except WorkerStopping:
             # The render took the stop for a wish to cancel and noted it so; it waits for the next worker.
-            self.library.work.reopen_export(attempt.subject)
+            # What is marked was cancelled by a person, perhaps just now.
+            if not self._is_marked(attempt.job_id, attempt.subject):
+                self.library.work.reopen_export(attempt.subject)
+                if self._is_marked(attempt.job_id, attempt.subject):
+                    self.library.work.mark_failed("export", user_id, attempt.subject, attempt.job_id, Cancelled())
             raise
 
     def finish_export(self, job_id: str, user_id: str, export_id: str, error: HeimdexError | None) -> None:
         """The last step of an export job."""
         if error is not None:
-            self.library.work.mark_failed("export", user_id, export_id, job_id, error)
+            mark_failed = self.library.work.mark_failed
+            self._until_free("finish", export_id, lambda: mark_failed("export", user_id, export_id, job_id, error))
         self.guard.forget(job_id)
 
     # --- migration --------------------------------------------------------------------------------
@@ -171,9 +184,7 @@ class Tasks:
         try:
             with self.guard.working(attempt):
                 try:
-                    if self._is_marked(attempt.job_id, attempt.subject):
-                        raise Cancelled()
-                    return work() or {}
+                    return self._until_free(attempt.stage, attempt.subject, lambda: self._unless_marked(attempt, work))
                 except Exception as error:
                     # A stop shows itself as Cancelled, or as a broken child process; either way the
                     # work is unfinished, not failed, unless a person asked for the end of it.
@@ -188,6 +199,24 @@ class Tasks:
                 logger.warning("%s of %s failed, trying again: %s", attempt.stage, attempt.subject, error)
                 raise
             return {"error": execution.wrap_error(error, attempt.stage).to_dict()}
+
+    def _unless_marked(self, attempt: StageAttempt, work: Callable[[], Json | None]) -> Json:
+        if self._is_marked(attempt.job_id, attempt.subject):
+            raise Cancelled()
+        return work() or {}
+
+    def _until_free(self, name: str, subject: str, work: Callable[[], T]) -> T:
+        """The result of `work`, done again for as long as another process has the library.
+
+        That says nothing about the work, so it neither fails nor counts as one of its attempts.
+        """
+        while True:
+            try:
+                return work()
+            except LibraryBusy as error:
+                logger.warning("%s of %s waits: %s", name, subject, error)
+                if self.guard.wait_for_stop(BUSY_PAUSE_S):
+                    raise WorkerStopping from error
 
     def _is_marked(self, job_id: str, subject: str) -> bool:
         """Whether a person asked for the end of this job, or of whatever works on its subject."""

@@ -11,7 +11,7 @@ import time
 import uuid
 from pathlib import Path
 
-from heimdex_core.errors import DiskFull
+from heimdex_core.errors import StorageError
 from heimdex_core.files import atomic_write, file_signature
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def wake_workers(worker_folder: Path) -> None:
     try:
         with atomic_write(worker_folder / _FILE, durable=False) as file:
             file.write(uuid.uuid4().hex.encode())
-    except (OSError, DiskFull) as error:
+    except (OSError, StorageError) as error:
         logger.warning("the worker cannot be woken and begins the job later: %s", error)
 
 

@@ -14,21 +14,24 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from heimdex_core.errors import HeimdexError, LibraryBusy
+from heimdex_core.errors import HeimdexError, LibraryNotFound
 from heimdex_core.jobs.client import enqueue
 from heimdex_core.jobs.config import POLL_S, QUEUES, JobsDatabase
+from heimdex_core.jobs.connection import JobsConnection
 from heimdex_core.jobs.crash_guard import CrashGuard
 from heimdex_core.jobs.reconcile import (
     end_given_up_jobs,
     forget_old_jobs,
     has_work,
+    queue_lost_jobs,
     queue_old_jobs_again,
     queue_stranded_videos,
     take_over,
@@ -36,9 +39,12 @@ from heimdex_core.jobs.reconcile import (
 from heimdex_core.jobs.status import StatusFile
 from heimdex_core.jobs.wake_up import WakeUpFile
 from heimdex_core.jobs.watcher import THREAD_NAME, FolderWatcher
-from heimdex_core.jobs.worker_slot import WorkerSlot, dead_slots, slot_lock, this_slot
+from heimdex_core.jobs.worker_slot import SlotTaken, WorkerSlot, dead_slots, slot_lock, this_slot
+from heimdex_core.store.jobs_file import FileId
 
 if TYPE_CHECKING:
+    from dbos import DBOSClient
+
     from heimdex_core.library import Library
 
 # by name, not __name__: the supervisor starts this module as __main__
@@ -54,6 +60,8 @@ SLEEP_AFTER_S = 10.0
 LOOK_ANYWAY_S = 15.0
 """How often a sleeping worker looks for work that nobody woke it for, as another machine's."""
 _CLEAN_UP_EVERY_S = 3600.0
+_OPEN_AGAIN_S = 5.0
+"""Before a queue that could not be opened is tried again."""
 _TICK_S = 1.0
 _RECONCILE_EVERY = 15
 """In ticks of _TICK_S."""
@@ -67,10 +75,10 @@ def run_worker(library_path: str | Path, *, parent_fd: int | None = None) -> int
     """Work on the queues of the library until SIGTERM, SIGINT or the end of the parent; 0 after that.
 
     With `parent_fd`, the read end of a pipe, the worker ends when the other end is closed.
-    Raises LibraryBusy, with the pid of the holder, where this machine has a worker for the library
-    already; JobsUnavailable without a job database. What is under way when it stops stays in the
-    queue, finished stages are not repeated. Where a thread still sits in unfinished work the process
-    ends here, without returning.
+    Raises SlotTaken, with the pid of the holder, where this machine has a worker for the library already; LibraryBusy
+    where another process keeps the library from being opened; JobsUnavailable without a job database. What is under way
+    when it stops stays in the queue, finished stages are not repeated. Where a thread still sits in unfinished work the
+    process ends here, without returning.
     """
     stop = threading.Event()
     if threading.current_thread() is threading.main_thread():
@@ -81,12 +89,23 @@ def run_worker(library_path: str | Path, *, parent_fd: int | None = None) -> int
 
     from heimdex_core.library import Library
 
-    with Library.open(library_path) as library:
+    with _moved_library_is_not_found(Path(library_path)), Library.open(library_path, create=False) as library:
         slot = this_slot(library.work.worker_folder, library.work.key)
         with slot_lock(slot):
             _Worker(library, slot, stop).run()
             _end_if_threads_remain()
     return EXIT_OK
+
+
+@contextmanager
+def _moved_library_is_not_found(folder: Path) -> Iterator[None]:
+    """Raise LibraryNotFound for whatever goes wrong because the library was moved or removed meanwhile."""
+    try:
+        yield
+    except (OSError, SQLAlchemyError, HeimdexError) as error:
+        if (folder / "library.json").is_file():
+            raise
+        raise LibraryNotFound(path=str(folder)) from error
 
 
 class _Worker:
@@ -98,13 +117,16 @@ class _Worker:
         self._slot = slot
         self._stop = stop
         self._database = JobsDatabase.of(library.work)
+        self._lock_timeout_s = library.settings.lock_timeout_s
         self._status = StatusFile(slot.status_path, slot.executor_id)
         self._status.set_state("starting")
         self._guard = CrashGuard(slot.folder / "running", self._status)
-        self._client = self._database.client()
+        self._jobs = JobsConnection(lambda: self._database, self._lock_timeout_s)
         self._wake_up = WakeUpFile(slot.folder)
         self._watcher = FolderWatcher(library, stop)
         self._clean_up_at = 0.0
+        self._launched_on: FileId | None = None
+        """The file that DBOS works on."""
 
     def run(self) -> None:
         """Work until `stop`."""
@@ -113,24 +135,50 @@ class _Worker:
 
         workflows.bind(Tasks(self._library, self._guard))
         try:
-            _try("removing the schedules of version 2", lambda: self._client.delete_schedule("clean-up"))
+            # Once, all of the file is read: damage in its middle would show itself only much later.
+            self._database.mend(self._lock_timeout_s, thorough=True)
+            self._jobs.connect()
+            self._upkeep("removing the schedules of version 2", lambda client: client.delete_schedule("clean-up"))
             # nothing of this slot has begun: what is under way in its name is what the worker before it left
             own = [self._slot.executor_id]
-            _try(
+            self._upkeep(
                 "queueing jobs of another version",
-                lambda: queue_old_jobs_again(self._client, self._work, own, half_done=True),
+                lambda client: queue_old_jobs_again(client, self._work, own, half_done=True),
             )
             self._watcher.start()
             while not self._stop.is_set():
-                self._stay_awake()
-                if not self._stop.is_set():
+                self._beat()
+                if not self._stop.is_set() and self._stay_awake() and not self._stop.is_set():
                     self._sleep()
             self._watcher.join(_GRACE_S)
         finally:
-            self._client.destroy()
+            self._jobs.close()
         self._status.set_state("stopped")
 
-    def _stay_awake(self) -> None:
+    def _stay_awake(self) -> bool:
+        """Run DBOS until there has been no work for a while, or `stop`.
+
+        False where its database was lost meanwhile, or cannot be used now: then it has to begin again.
+        """
+        try:
+            self._jobs.connect()
+            self._launched_on = self._database.file_id()
+            self._launch()
+        except (HeimdexError, SQLAlchemyError) as error:
+            logger.warning("the queue cannot be opened, trying again: %s", error)
+            self._end_dbos()
+            self._wait_beating(_OPEN_AGAIN_S)
+            return False
+        logger.info("worker %d is ready", os.getpid())
+        self._status.set_state("idle")
+        self._watch()
+        if self._is_database_replaced():
+            logger.warning("the job database is another file now; the worker begins again with it")
+        self._leave_unfinished()
+        self._end_dbos()
+        return not self._is_database_replaced()
+
+    def _launch(self) -> None:
         from dbos import DBOS
 
         self._guard.resume()
@@ -142,11 +190,33 @@ class _Worker:
             DBOS.register_queue(
                 name, worker_concurrency=limit, polling_interval_sec=POLL_S, on_conflict="always_update"
             )
-        logger.info("worker %d is ready", os.getpid())
-        self._status.set_state("idle")
-        self._watch()
-        self._leave_unfinished()
-        DBOS.destroy()
+
+    def _end_dbos(self) -> None:
+        from dbos import DBOS
+
+        try:
+            DBOS.destroy()
+        except SQLAlchemyError as error:
+            logger.warning("the queue could not be closed in order: %s", error)
+
+    def _is_database_replaced(self) -> bool:
+        """Whether DBOS works on a file that was deleted, moved aside or replaced: nobody queues anything there."""
+        return self._database.file_id() != self._launched_on
+
+    def _beat(self) -> None:
+        """Show that the worker lives. Where the library was moved or removed, it ends: nothing may be written there."""
+        try:
+            self._library.require()
+        except LibraryNotFound as error:
+            if not self._stop.is_set():
+                logger.warning("%s The worker ends.", error.message)
+                self._stop.set()
+        else:
+            self._status.beat()
+
+    def _wait_beating(self, seconds: float) -> None:
+        self._beat()
+        self._stop.wait(seconds)
 
     def _leave_unfinished(self) -> None:
         """Have the stages under way stop; the next launch of DBOS takes their jobs up again.
@@ -167,9 +237,11 @@ class _Worker:
     def _watch(self) -> None:
         """Until there has been no work for a while, or `stop`: keep the status fresh, see to abandoned jobs."""
         ticks = idle_ticks = 0
-        while not self._stop.is_set() and idle_ticks * _TICK_S < SLEEP_AFTER_S:
+        while not self._stop.is_set() and idle_ticks * _TICK_S < SLEEP_AFTER_S and not self._is_database_replaced():
             if ticks % _RECONCILE_EVERY == 0:
-                _try("taking over what other workers left", lambda: take_over(self._client, self._work, self._slot))
+                self._upkeep(
+                    "taking over what other workers left", lambda client: take_over(client, self._work, self._slot)
+                )
                 self._reconcile()
             # before the queue is looked at: what is queued after this look is seen by `_sleep`
             self._wake_up.note()
@@ -177,41 +249,47 @@ class _Worker:
             idle_ticks = idle_ticks + 1 if self._guard.wait_idle(0) and not self._has_work() else 0
             ticks += 1
             self._stop.wait(_TICK_S)
-            self._status.beat()
+            self._beat()
 
     def _sleep(self) -> None:
         """Until there is work, or `stop`."""
         self._status.set_state("asleep")
         while not self._wake_up.wait(self._stop, LOOK_ANYWAY_S) and not self._stop.is_set():
-            self._status.beat()
+            self._beat()
+            if self._stop.is_set():
+                return
             self._reconcile()
             if self._has_work():
                 return
 
     def _reconcile(self) -> None:
-        _try("ending given-up jobs", lambda: end_given_up_jobs(self._client, self._work))
-        _try("queueing stranded videos", lambda: queue_stranded_videos(self._client, self._work))
+        self._upkeep("ending given-up jobs", lambda client: end_given_up_jobs(client, self._work))
+        self._upkeep("queueing lost jobs", lambda client: queue_lost_jobs(client, self._work))
+        self._upkeep("queueing stranded videos", lambda client: queue_stranded_videos(client, self._work))
         if time.monotonic() >= self._clean_up_at:
             self._clean_up_at = time.monotonic() + _CLEAN_UP_EVERY_S
-            _try("forgetting old jobs", lambda: forget_old_jobs(self._client, self._slot))
-            _try("queueing the clean-up", lambda: enqueue(self._client, "clean-up", "clean-up"))
+            self._upkeep(
+                "checking the job database", lambda _: self._database.mend(self._lock_timeout_s, thorough=True)
+            )
+            self._upkeep("forgetting old jobs", lambda client: forget_old_jobs(client, self._slot))
+            self._upkeep("queueing the clean-up", lambda client: enqueue(client, "clean-up", "clean-up"))
 
     def _has_work(self) -> bool:
         """Whether a job waits, or is under way here or at a worker that is gone. True where that is not known."""
         try:
             with dead_slots(self._slot.folder, self._slot) as gone:
-                return has_work(self._client, [self._slot.executor_id, *gone])
-        except (SQLAlchemyError, OSError) as error:
+                return self._jobs.ask(lambda client: has_work(client, [self._slot.executor_id, *gone]))
+        except (HeimdexError, SQLAlchemyError, OSError) as error:
             logger.warning("the queue cannot be asked: %s", error)
             return True
 
-
-def _try(what: str, action: Callable[[], object]) -> None:
-    """Upkeep beside the work: it is repeated soon, so a failure is logged and not fatal."""
-    try:
-        action()
-    except (HeimdexError, SQLAlchemyError, OSError) as error:
-        logger.warning("%s failed: %s", what, error)
+    def _upkeep(self, what: str, action: Callable[[DBOSClient], object]) -> None:
+        """Work beside the jobs: it is repeated soon, so a failure is logged and not fatal."""
+        try:
+            self._jobs.ask(action)
+        except (HeimdexError, SQLAlchemyError, OSError) as error:
+            logger.warning("%s failed: %s", what, error)
+        self._beat()
 
 
 def _be_modest() -> None:
@@ -286,7 +364,7 @@ def main(argv: list[str] | None = None) -> int:
         return run_worker(args.library, parent_fd=args.parent_fd)
     except HeimdexError as error:
         logger.error("%s %s", error.message, error.hint)
-        return EXIT_SLOT_TAKEN if isinstance(error, LibraryBusy) else EXIT_FAILED
+        return EXIT_SLOT_TAKEN if isinstance(error, SlotTaken) else EXIT_FAILED
 
 
 if __name__ == "__main__":

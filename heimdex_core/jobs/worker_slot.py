@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from heimdex_core.errors import LibraryBusy
+from heimdex_core.files import make_folder
 from heimdex_core.jobs.status import SILENT_AFTER_S
+from heimdex_core.store.lock_holder import Holder, find_holder
 
 
 def cancel_mark(worker_folder: Path, job_id: str) -> Path:
@@ -69,23 +71,34 @@ def this_slot(worker_folder: Path, library_key: str) -> WorkerSlot:
     return WorkerSlot(worker_folder, name, f"{library_key}@{name}")
 
 
+class SlotTaken(LibraryBusy):
+    """This machine has a worker for the library already."""
+
+
+def _taken(slot: WorkerSlot, written: dict[str, Any]) -> SlotTaken:
+    pid, since = written.get("pid"), written.get("since")
+    found = find_holder(slot.lock_path)
+    if found is None and isinstance(pid, int):
+        found = Holder(pid, "", None)
+    return SlotTaken(
+        what="The worker's slot of this library",
+        pid=found.pid if found else "?",
+        program=found.program if found else "unknown program",
+        seconds=round(time.time() - since) if isinstance(since, int | float) else "?",
+    )
+
+
 @contextlib.contextmanager
 def slot_lock(slot: WorkerSlot) -> Iterator[None]:
     """Hold a slot for as long as a worker lives; the kernel releases it however the worker ends.
 
-    The file stays: removing it could take away a lock just acquired. Raises LibraryBusy with the pid of the worker that
-    has the slot.
+    The file stays: removing it could take away a lock just acquired. Raises SlotTaken with the pid of the worker that
+    has the slot, without waiting.
     """
-    slot.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(slot.folder, levels=2)
     with slot.lock_path.open("a+", encoding="utf-8") as file:
         if not _try_lock(file):
-            holder = _read_holder(file)
-            since = holder.get("since")
-            raise LibraryBusy(
-                what="The worker's slot of this library",
-                pid=holder.get("pid", "?"),
-                seconds=round(time.time() - since) if isinstance(since, int | float) else "?",
-            )
+            raise _taken(slot, _read_holder(file))
         file.seek(0)
         file.truncate()
         json.dump({"pid": os.getpid(), "since": time.time(), "executor_id": slot.executor_id}, file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +11,23 @@ from typing import Protocol
 
 from cachetools import LRUCache
 
-from heimdex_core.errors import JobsUnavailable, LibraryNotFound, ProfileMismatch
+from heimdex_core.errors import (
+    InvalidValue,
+    JobsUnavailable,
+    LibraryBusy,
+    LibraryDamaged,
+    LibraryNotFound,
+    ProfileMismatch,
+    printable,
+)
+from heimdex_core.files import make_folder
 from heimdex_core.models.profiles import is_as_asked
 from heimdex_core.models.registry import ModelChoice, Models, Purpose, choose_profile
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
 from heimdex_core.types import StageProgress
+
+log = logging.getLogger(__name__)
 
 OnProgress = Callable[[StageProgress], None]
 
@@ -31,6 +43,7 @@ class WorkQueue(Protocol):
     def enqueue_reindex(self) -> str: ...
     def enqueue_migration(self, set_id: int) -> str: ...
     def cancel(self, job_id: str) -> None: ...
+    def check(self, *, timeout_s: float) -> None: ...
 
 
 class ModelsBySet:
@@ -77,28 +90,45 @@ class LibraryContext:
             raise JobsUnavailable(reason="this library was opened without one")
         return self.queue
 
-    def request_cancel(self, work_id: str, job_id: str | None) -> None:
-        """Ask for the end of the work on a video or an export, whoever does it."""
+    def cancel(self, work_id: str, job_id: str | None, mark: Callable[[], object]) -> None:
+        """End the work on a video or an export, whoever does it.
+
+        What counts is the catalog, which `mark` changes: no job begins on what is cancelled there. The file tells a
+        stage that is running, and the queue drops a job that waits.
+        """
         # Beside the work folder, not in it: a run must find it before it has created the folder.
         marker = self.store.paths.cancel_marker(work_id)
-        marker.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(marker.parent)
         marker.touch()
+        mark()
         if job_id and self.queue is not None:
-            self.queue.cancel(job_id)
+            try:
+                self.queue.cancel(job_id)
+            except (JobsUnavailable, LibraryBusy) as error:
+                log.warning("the queue still has the job %s, which will end when it begins: %s", job_id, error)
+
+
+def require_usable_path(root: Path) -> None:
+    """Raise InvalidValue for a library folder whose path is not UTF-8: the databases cannot open files there."""
+    if printable(str(root)) != str(root):
+        raise InvalidValue(name="library", value=str(root), reason="its path is not UTF-8")
 
 
 def open_context(
     root: Path, settings: Settings, *, user_id: str, profile: str | None, create: bool, purpose: Purpose
 ) -> LibraryContext:
     """Open the library in `root`, or create it there; see Library.open."""
+    require_usable_path(root)
     if not (root / "library.json").exists():
+        if not create and (root / "catalog.duckdb").exists():
+            raise LibraryDamaged(what="library.json", reason="it is missing")
         if not create:
             raise LibraryNotFound(path=str(root))
         choice = choose_profile(profile or settings.profile, settings)
         spaces = Models(choice, settings).spaces
-        store = Store.create(root, profile=choice.name, models=choice.to_dict(), spaces=spaces)
+        store = Store.create(root, profile=choice.name, models=choice.to_dict(), spaces=spaces, settings=settings)
     else:
-        store = Store.open(root)
+        store = Store.open(root, settings)
         pinned = ModelChoice.from_dict(store.sets.active().choice)
         if profile is not None and not is_as_asked(pinned, profile, settings):
             raise ProfileMismatch(pinned=pinned.name, asked=profile)

@@ -17,6 +17,7 @@ from heimdex_core.models.profiles import REASONS, ModelChoice, gigabytes, is_as_
 from heimdex_core.models.threads import Work, threads_for
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
+from heimdex_core.store.jobs_file import damaged_files, find_damage
 from heimdex_core.types import VideoState
 
 _PACKAGES = ("streamlit", "duckdb", "faiss-cpu", "torch", "av", "scenedetect", "dbos", "tantivy")
@@ -33,7 +34,8 @@ def examine(context: LibraryContext) -> dict[str, Any]:
     disk = shutil.disk_usage(root)
     if disk.free < settings.min_free_bytes:
         problems.append(_problem("DISK_FULL", f"Only {disk.free} bytes are free.", "Free some space."))
-    problems += _index_problems(store)
+    problems += _library_problems(store)
+    problems += _queue_problems(store, settings)
     choice = active.choice
     wanted = settings.profile
     if not is_as_asked(choice, wanted, settings):
@@ -92,13 +94,36 @@ def _model_problem(model: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _index_problems(store: Store) -> list[dict[str, Any]]:
+def _library_problems(store: Store) -> list[dict[str, Any]]:
+    """What is damaged in the indexes, in the folders of the videos and in the copies of the catalog's tables."""
+    problems: list[dict[str, Any]] = []
     try:
-        return [
-            _problem("LIBRARY_DAMAGED", text, "Run `python -m heimdex_core reindex`.") for text in store.check_indexes()
-        ]
+        hint = "Run `python -m heimdex_core reindex`."
+        problems += [_problem("INDEX_DAMAGED", text, hint) for text in store.check_indexes()]
+        problems += [_problem(found.code, found.message, found.hint) for found in store.damage()]
     except HeimdexError as error:
-        return [_problem(error.code, error.message, error.hint)]
+        problems.append(_problem(error.code, error.message, error.hint))
+    return problems
+
+
+def _queue_problems(store: Store, settings: Settings) -> list[dict[str, Any]]:
+    """What is wrong with the job database, and which damaged ones have been replaced."""
+    if settings.jobs_url is not None:
+        return []
+    problems = []
+    try:
+        damage = find_damage(store.paths.jobs, timeout_s=settings.lock_timeout_s, thorough=True)
+        if damage is not None:
+            text = f"jobs.sqlite is damaged: {damage}."
+            hint = "The worker replaces it when it starts, or when a job is queued. Unfinished work is found again."
+            problems.append(_problem("JOBS_FILE_DAMAGED", text, hint))
+    except HeimdexError as error:
+        problems.append(_problem(error.code, error.message, error.hint))
+    for path in damaged_files(store.paths.root):
+        text = f"The job database was damaged and has been replaced; the damaged file is {path.name}."
+        hint = "Check the disk. Delete that file when you do not need it any more; unfinished work was queued again."
+        problems.append(_problem("JOBS_FILE_REPLACED", text, hint))
+    return problems
 
 
 def _ffmpeg_version() -> str:

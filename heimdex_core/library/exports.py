@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from heimdex_core.errors import HeimdexError
+from heimdex_core.errors import Cancelled, ExportNotFound, HeimdexError
 from heimdex_core.export import export_kind
 from heimdex_core.export.clips import find_video
 from heimdex_core.export.plan import plan_export
 from heimdex_core.export.progress import export_context, read_export_progress
 from heimdex_core.export.render import render
+from heimdex_core.library.arguments import Count, checked
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.importing import copy_and_hash
 from heimdex_core.types import Export, ExportState, ReelClip, StageProgress
@@ -61,6 +62,7 @@ class Exports:
             copy.replace(target)
         return export
 
+    @checked
     def without_failed(self, export_id: str, *, queue: bool = False, progress: OnProgress | None = None) -> Export:
         """Render the clips of a failed export again, without those that cannot be rendered."""
         failed = self.get(export_id)
@@ -68,6 +70,7 @@ class Exports:
             failed.clips, title=failed.title, out=None, skip_failed=True, queue=queue, progress=progress
         )
 
+    @checked
     def render(
         self, export_id: str, *, progress: OnProgress | None = None, is_cancelled: Callable[[], bool] | None = None
     ) -> Export:
@@ -82,22 +85,30 @@ class Exports:
         work = export_context(store.paths, export, progress, is_cancelled)
         return render(store, export, settings=self._context.settings, context=work)
 
+    @checked
     def get(self, export_id: str) -> Export:
         """One export; ExportNotFound if it is not this person's."""
         return self._records.get(self._context.user_id, export_id)
 
-    def list(self, limit: int | None = None) -> list[Export]:
+    @checked
+    def list(self, limit: Count | None = None) -> list[Export]:
         """The person's exports, newest first, also those whose file has gone."""
         return self._records.of_user(self._context.user_id, limit=limit)
 
+    @checked
     def file(self, export: Export) -> Path:
-        """The rendered file; ExportNotFound when it has expired."""
+        """The rendered file; ExportNotFound when it has expired, or is another person's."""
+        if export.user_id != self._context.user_id:
+            raise ExportNotFound(export_id=export.export_id)
         return self._records.file(export)
 
+    @checked
     def progress(self, export_id: str) -> StageProgress | None:
-        """Where a render stands; None while nothing runs."""
-        return read_export_progress(self._context.store.paths, export_id)
+        """Where a render stands; None while nothing runs. ExportNotFound if it is not this person's."""
+        return read_export_progress(self._context.store.paths, self.get(export_id).export_id)
 
+    @checked
     def cancel(self, export_id: str) -> None:
-        """Ask a render to stop."""
-        self._context.request_cancel(export_id, self.get(export_id).job_id)
+        """Stop a render; the export becomes cancelled."""
+        user_id, job_id = self._context.user_id, self.get(export_id).job_id
+        self._context.cancel(export_id, job_id, lambda: self._records.mark_failed(user_id, export_id, Cancelled()))

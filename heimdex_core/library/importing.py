@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from heimdex_core.errors import FileUnreadable, InvalidTransition
-from heimdex_core.files import disk_errors, require_free_space, sha256_of, write_json
+from heimdex_core.files import disk_errors, make_folder, remove_tree, require_free_space, sha256_of, write_json
 from heimdex_core.formatting import two_letter_code
 from heimdex_core.ingest.work_folder import WorkFolder
 from heimdex_core.media import probe as media_probe
@@ -68,6 +68,7 @@ def read_file(
     Subtitles beside it are found when none are given; `language` (of the speech, None or "auto" where it is not
     known) decides between several. Raises a ValidationError, DiskFull; nothing is left then.
     """
+    store.paths.require()
     name = safe_filename(source.name)
     size = media_probe.check_file(source, max_bytes=settings.max_file_bytes, filename=name)
     if subtitles is not None:
@@ -80,7 +81,7 @@ def read_file(
         if found.path is not None:
             _require_readable(found.path)
     uploads = store.paths.uploads
-    uploads.mkdir(parents=True, exist_ok=True)
+    make_folder(uploads)
     require_free_space(uploads, size, keep_free_bytes=settings.min_free_bytes, what=name)
     copy, sha256 = copy_and_hash(source, uploads, what=name)
     extension = source_extension(name, info.container)
@@ -139,15 +140,21 @@ def register(store: Store, settings: Settings, user_id: str, incoming: IncomingF
 
 
 def handle_duplicate(store: Store, user_id: str, video: Video, incoming: IncomingFile) -> Registration:
-    """What the same bytes again mean for the video that exists: restore, retry, re-index, or nothing."""
-    if video.state == VideoState.DELETED:
+    """What the same bytes again mean for the video that exists: restore, retry, re-index, or nothing.
+
+    Adding a file again is also the way to repair its video: whatever is missing of its files is made again.
+    """
+    is_restored = video.state == VideoState.DELETED
+    if is_restored:
         video = store.restore_video(user_id, video.video_id)
-    if store.paths.source(video.video_id, missing_ok=True) is None:
+    if not _has_source(store, video, incoming):
         _place_source(store, video, incoming)
+    store.describe_again(video)
     changed = _place_subtitles(store, video.video_id, incoming)
     changed = _keep_audio_track(store, video, incoming) or changed
     known = Registration(video, is_new=False, needs_work=False)
     if video.state == VideoState.INDEXED:
+        changed = changed or not store.is_intact(video)
         if not changed:
             return known
         return replace(known, video=store.set_state(video.video_id, VideoState.PROCESSING), needs_work=True)
@@ -158,7 +165,7 @@ def handle_duplicate(store: Store, user_id: str, video: Video, incoming: Incomin
             # Another process registered the same file a moment earlier; its work is ours too.
             video = store.video(user_id, video.video_id)
         return replace(known, video=video, needs_work=True)
-    return replace(known, needs_work=video.job_id is None)
+    return replace(known, needs_work=is_restored or video.job_id is None)
 
 
 # --- names ----------------------------------------------------------------------------------------
@@ -261,8 +268,20 @@ def _require_readable(path: Path) -> None:
         raise FileUnreadable(filename=path.name, reason=error.strerror or str(error)) from error
 
 
+def _has_source(store: Store, video: Video, incoming: IncomingFile) -> bool:
+    """Whether the video's file is there, as large as the same file that has been given now."""
+    source = store.paths.source(video.video_id, missing_ok=True)
+    return source is not None and source.is_file() and source.stat().st_size == incoming.path.stat().st_size
+
+
 def _place_source(store: Store, video: Video, incoming: IncomingFile) -> None:
-    incoming.path.replace(store.paths.new_source(video.video_id, incoming.extension))
+    """Move the file to its place, instead of one that is damaged."""
+    place = store.paths.new_source(video.video_id, incoming.extension)
+    make_folder(place.parent, levels=2)
+    for damaged in place.parent.glob("source.*"):
+        if damaged != place:
+            remove_tree(damaged) if damaged.is_dir() else damaged.unlink()
+    incoming.path.replace(place)
 
 
 def _keep_audio_track(store: Store, video: Video, incoming: IncomingFile) -> bool:
@@ -277,7 +296,7 @@ def _keep_audio_track(store: Store, video: Video, incoming: IncomingFile) -> boo
 def _choice(found: Sidecar, filename: str) -> Json:
     if not filename and not found.notes:
         return {}
-    return {"filename": filename, "language": found.language, "notes": list(found.notes)}
+    return {"filename": _as_unicode(filename), "language": found.language, "notes": list(found.notes)}
 
 
 def _place_subtitles(store: Store, video_id: str, incoming: IncomingFile) -> bool:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import Cancelled
+from heimdex_core.errors import Cancelled, SceneNotFound, VideoNotFound
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.progress import read_progress
 from heimdex_core.library import importing
-from heimdex_core.library.context import LibraryContext, OnProgress, WorkQueue, open_context
+from heimdex_core.library.arguments import AnyPath, Count, Names, OnePath, checked
+from heimdex_core.library.context import LibraryContext, OnProgress, WorkQueue, open_context, require_usable_path
 from heimdex_core.library.diagnostics import examine
 from heimdex_core.library.exports import Exports
 from heimdex_core.library.maintenance import clean_up
@@ -22,6 +23,7 @@ from heimdex_core.library.work import LibraryWork
 from heimdex_core.models.registry import Models, Purpose
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import Settings, get_settings
+from heimdex_core.store import Store
 from heimdex_core.store.view import View
 from heimdex_core.types import (
     Export,
@@ -37,6 +39,7 @@ from heimdex_core.types import (
     VideoState,
     VisibleVideo,
     WorkContext,
+    to_json,
 )
 
 if TYPE_CHECKING:
@@ -66,9 +69,10 @@ class Library:
         self._searcher = Searcher(self._store.reader(), context.models.of, self.settings, log=self._store.log_search)
 
     @classmethod
+    @checked
     def open(
         cls,
-        path: str | Path | None = None,
+        path: AnyPath | None = None,
         *,
         user_id: str | None = None,
         profile: str | None = None,
@@ -95,6 +99,27 @@ class Library:
         user_id = user_id or settings.user_id
         return cls(open_context(root, settings, user_id=user_id, profile=profile, create=create, purpose=purpose))
 
+    @staticmethod
+    @checked
+    def repair(path: AnyPath | None = None, *, settings: Settings | None = None) -> dict[str, Any]:
+        """Rebuild the catalog of a library, if it is lost or damaged, from the folders of its videos.
+
+        Reels, exports, judgements, preferences and watched folders come from the copies in backup/, which are written
+        after every change. Nothing is deleted: a damaged catalog is kept under another name. In a library whose catalog
+        is sound, folders that it does not know are added to it.
+
+        Args:
+            path: the library folder; default as for `open`.
+
+        Returns {catalog, moved_to, videos, restored, problems}. Raises LibraryNotFound, LibraryVersion, LibraryDamaged,
+        LibraryBusy, DiskFull.
+        """
+        root = Path(path if path is not None else (settings or get_settings()).library).expanduser().resolve()
+        require_usable_path(root)
+        report: dict[str, Any] = to_json(Store.repair(root))
+        return report
+
+    @checked
     def as_user(self, user_id: str) -> Library:
         """The same library as another person sees it; it shares the store and the models."""
         if user_id == self.user_id:
@@ -116,9 +141,17 @@ class Library:
         """The library folder."""
         return self._store.paths.root
 
+    def require(self) -> None:
+        """Raise LibraryNotFound if the folder has been moved or removed since it was opened."""
+        self._store.paths.require()
+
     @property
     def uploads_folder(self) -> Path:
-        """Where uploads are written before `add_upload` takes them over; on the library's disk."""
+        """Where uploads are written before `add_upload` takes them over; on the library's disk.
+
+        Raises LibraryNotFound if the library has been moved or removed.
+        """
+        self.require()
         return self._store.paths.uploads
 
     @property
@@ -137,13 +170,14 @@ class Library:
 
     # --- adding videos ----------------------------------------------------------------------------
 
+    @checked
     def add(
         self,
-        path: str | Path,
+        path: AnyPath,
         *,
         title: str | None = None,
         description: str = "",
-        subtitles: str | Path | None = None,
+        subtitles: AnyPath | None = None,
         language: str | None = None,
         audio_track: int | None = None,
         queue: bool = False,
@@ -171,14 +205,15 @@ class Library:
         incoming = replace(incoming, title=title, description=description, language=language, audio_track=audio_track)
         return self.work.import_file(incoming, queue=queue, progress=progress)
 
+    @checked
     def add_upload(
         self,
-        part: Path,
+        part: OnePath,
         filename: str,
         *,
         title: str | None = None,
         description: str = "",
-        subtitles: Mapping[str, Path] | None = None,
+        subtitles: Mapping[str, OnePath] | None = None,
         language: str | None = None,
         queue: bool = True,
         progress: OnProgress | None = None,
@@ -192,21 +227,27 @@ class Library:
             incoming = replace(incoming, title=title, description=description, language=language)
             return self.work.import_file(incoming, queue=queue, progress=progress)
         finally:
-            part.unlink(missing_ok=True)
+            if not part.is_dir():
+                part.unlink(missing_ok=True)
 
-    def adopt(self, folder: str | Path) -> Video:
+    @checked
+    def adopt(self, folder: AnyPath) -> Video:
         """Take a folder videos/<video_id> copied from another library into this one.
 
-        Raises InvalidFolder, SpaceMismatch where it was indexed with other models, DiskFull.
+        Everything in the folder is checked first. Raises InvalidFolder, SpaceMismatch where it was indexed with other
+        models, FileTooLarge, DiskFull.
         """
-        return self._store.adopt(Path(folder).expanduser(), self.user_id)
+        limits = {"max_file_bytes": self.settings.max_file_bytes, "max_title_chars": self.settings.max_title_chars}
+        return self._store.adopt(Path(folder).expanduser(), self.user_id, **limits)
 
     # --- videos and scenes ------------------------------------------------------------------------
 
-    def videos(self, *, include_deleted: bool = False, limit: int | None = None, offset: int = 0) -> list[Video]:
+    @checked
+    def videos(self, *, include_deleted: bool = False, limit: Count | None = None, offset: Count = 0) -> list[Video]:
         """The person's videos, newest first."""
         return self._store.videos(self.user_id, include_deleted=include_deleted, limit=limit, offset=offset)
 
+    @checked
     def video(self, video_id: str) -> Video:
         """One video; VideoNotFound if it is not this person's."""
         return self._store.video(self.user_id, video_id)
@@ -215,33 +256,52 @@ class Library:
         """The person's indexed videos, newest first, as a search sees them; asks no writer."""
         return self._view().visible_videos(self.user_id)
 
+    @checked
     def scenes(self, video_id: str) -> list[Scene]:
         """The scenes of an indexed video in order; empty while it is not indexed. Raises VideoNotFound."""
         self.video(video_id)
         return self._view().scenes(self.user_id, video_id)
 
+    @checked
     def scene(self, scene_id: str) -> Scene:
         """A scene by its id; after a re-index the one that overlaps it most (IoU at least .5). Raises SceneNotFound."""
         return self._view().scene(self.user_id, scene_id)
 
+    @checked
     def words(self, video_id: str) -> list[Segment]:
         """What is said in an indexed video, line by line, with word times where known. Raises VideoNotFound."""
         return self._store.reader().ask(lambda view: view.words(self.user_id, video_id))
 
+    @checked
     def frame_path(self, scene: Scene, name: str | None = None) -> Path | None:
-        """The file of a keyframe (Keyframe.file), or of the thumbnail when no name is given."""
-        wanted = name or scene.thumbnail
-        return self._view().frame_path(scene, wanted) if wanted else None
+        """The file of a keyframe (Keyframe.file), or of the thumbnail when no name is given.
 
+        Raises SceneNotFound for a scene of another person, InvalidValue for a name with a folder.
+        """
+        view = self._view()
+        if not view.snapshot.of_user(self.user_id, (scene.video_id,)):
+            raise SceneNotFound(scene_id=scene.scene_id)
+        wanted = name or scene.thumbnail
+        return view.frame_path(scene, wanted) if wanted else None
+
+    @checked
     def playable_path(self, video: Video) -> Path | None:
-        """The file that a browser can play of a video: its preview, else the source; None when it has gone."""
+        """The file that a browser can play of a video: its preview, else the source; None when it has gone.
+
+        Raises VideoNotFound for a video of another person.
+        """
+        if video.user_id != self.user_id:
+            raise VideoNotFound(video_id=video.video_id)
         paths = self._store.paths
         return paths.preview(video.video_id) if video.has_preview else paths.source(video.video_id, missing_ok=True)
 
+    @checked
     def progress(self, video_id: str) -> StageProgress | None:
-        """Where the work on a video stands; None while nobody has begun."""
+        """Where the work on a video stands; None while nobody has begun. Raises VideoNotFound."""
+        self._store.check_owner(self.user_id, video_id)
         return read_progress(self._store.paths.work(video_id) / "progress.json")
 
+    @checked
     def delete(self, video_id: str) -> Video:
         """Hide a video everywhere; `restore` brings it back until it is cleaned up."""
         video = self.video(video_id)
@@ -249,10 +309,12 @@ class Library:
             self.cancel(video_id)
         return self._store.delete_video(self.user_id, video_id)
 
+    @checked
     def restore(self, video_id: str) -> Video:
         """Undo `delete`."""
         return self._store.restore_video(self.user_id, video_id)
 
+    @checked
     def retry(self, video_id: str, *, queue: bool = False, progress: OnProgress | None = None) -> Video:
         """Index a failed video again, or an indexed one whose last re-index failed; finished stages are kept."""
         video = self.video(video_id)
@@ -260,15 +322,18 @@ class Library:
         self._store.set_state(video_id, VideoState.PROCESSING if is_indexed else VideoState.VALIDATING)
         return self.work.start_ingest(video, queue=queue, progress=progress)
 
+    @checked
     def cancel(self, video_id: str) -> None:
         """Stop the work on a video; it becomes failed with CANCELLED and can be retried.
 
         One that was being indexed again stays as it was.
         """
         video = self.video(video_id)
-        self._context.request_cancel(video_id, video.job_id)
-        self._store.mark_video_failed(self.user_id, video_id, Cancelled())
+        self._context.cancel(
+            video_id, video.job_id, lambda: self._store.mark_video_failed(self.user_id, video_id, Cancelled())
+        )
 
+    @checked
     def reindex_video(
         self,
         video_id: str,
@@ -294,16 +359,17 @@ class Library:
 
     # --- search -----------------------------------------------------------------------------------
 
+    @checked
     def search(
         self,
         text: str,
         *,
-        weights: Mapping[str, float] | None = None,
+        weights: Mapping[str, Any] | None = None,
         fusion: str | None = None,
-        videos: Iterable[str] | None = None,
-        spaces: Iterable[str] = (),
-        limit: int | None = None,
-        offset: int = 0,
+        videos: Names | None = None,
+        spaces: Names = (),
+        limit: Count | None = None,
+        offset: Count = 0,
     ) -> SearchResult:
         """The scenes that fit `text`, best first, each with its reasons. Never waits for a writer.
 
@@ -340,6 +406,7 @@ class Library:
         thread.start()
         return thread
 
+    @checked
     def sql(self, query: str, params: Sequence[Any] = ()) -> pd.DataFrame:
         """One reading statement over copies of the person's rows; `show tables` lists the tables. Raises InvalidSql."""
         return self._store.reader().ask(lambda view: view.sql(query, params, user_id=self.user_id))
@@ -349,12 +416,13 @@ class Library:
 
     # --- reels ------------------------------------------------------------------------------------
 
+    @checked
     def reel(
         self,
         clips: Sequence[ReelClip | str],
         *,
         title: str = "",
-        out: str | Path | None = None,
+        out: AnyPath | None = None,
         skip_failed: bool = False,
         queue: bool = False,
         progress: OnProgress | None = None,
@@ -379,6 +447,7 @@ class Library:
         """The scenes picked so far; they survive searches, pages and restarts."""
         return self._store.reels.tray(self.user_id)
 
+    @checked
     def save_tray(self, clips: Sequence[ReelClip], *, title: str = "") -> Reel:
         """Replace the tray; a clip of the same scene is kept once."""
         unique = {clip.scene_id: clip for clip in reversed(clips)}
@@ -391,10 +460,12 @@ class Library:
         """The person's preferences by key. Never waits for a writer."""
         return self._store.preferences(self.user_id)
 
+    @checked
     def set_preference(self, key: str, value: Any) -> None:
         """Set one preference to a JSON value; None removes it."""
         self._store.set_preference(self.user_id, key, value)
 
+    @checked
     def reindex(self, *, progress: Callable[[float, float], None] | None = None) -> dict[str, Any]:
         """Make all indexes again from the videos' own files: {videos, scenes, vectors, problems}.
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from heimdex_core.errors import Cancelled, HeimdexError, MoveIncomplete, VideoNotFound
+from heimdex_core.errors import Cancelled, HeimdexError, LibraryBusy, MoveIncomplete, VideoNotFound
 from heimdex_core.files import read_json_object, write_json
 from heimdex_core.ingest import stages
 from heimdex_core.ingest.execution import RetryPolicy, try_repeatedly, wrap_error
@@ -91,7 +91,7 @@ def migration_cancel_marker(paths: LibraryPaths) -> Path:
 
 def migration_lock(paths: LibraryPaths) -> FileLock:
     """Held while a video is indexed for a set or the library switches: one at a time."""
-    return video_lock(paths.work_root / ".migration.lock")
+    return video_lock(paths.work_root / ".migration.lock", what="A move to other models")
 
 
 def read_migration_status(paths: LibraryPaths) -> MigrationStatus | None:
@@ -123,6 +123,15 @@ def write_waiting(paths: LibraryPaths, target: ModelSet, job_id: str) -> Migrati
     status = MigrationStatus(target.set_id, target.profile, "waiting", job_id=job_id, started_at=now, updated_at=now)
     _write(paths, status)
     return status
+
+
+def replace_migration_job(paths: LibraryPaths, old: str | None, new: str) -> bool:
+    """Name another job of an unfinished move; False if it has ended, or names another job than `old`."""
+    status = read_migration_status(paths)
+    if status is None or status.job_id not in (old, new) or status.state not in ("waiting", "running", "interrupted"):
+        return False
+    _write(paths, replace(status, state="waiting", job_id=new, updated_at=utc_now().isoformat()))
+    return True
 
 
 def mark_migration_failed(paths: LibraryPaths, job_id: str, error: HeimdexError) -> bool:
@@ -181,7 +190,10 @@ class ModelMigration:
         return [owned for owned in pending.missing if owned[1] not in self.status.failed]
 
     def index_video(self, user_id: str, video_id: str) -> None:
-        """Index one video for the set. What stops it is noted and the next one can go on; Cancelled is raised."""
+        """Index one video for the set. What stops it is noted and the next one can go on.
+
+        Raises Cancelled; LibraryBusy, which says nothing about the video.
+        """
         self._check()
         self._update(video_id=video_id)
         try:
@@ -195,7 +207,7 @@ class ModelMigration:
                 on_progress=self._show,
             ).run()
             self._update(done=self.status.done + 1)
-        except Cancelled:
+        except (Cancelled, LibraryBusy):
             raise
         except VideoNotFound:
             log.info("video %s is gone; the migration continues without it", video_id)
@@ -235,7 +247,14 @@ class ModelMigration:
     def _update(self, **changes: Any) -> None:
         self.status = replace(self.status, updated_at=utc_now().isoformat(), **changes)
         self._written = time.monotonic()
+        if self.status.state == "running" and self._was_cancelled():
+            return  # a stage that has not noticed it yet must not bring the move back to life
         _write(self.store.paths, self.status)
+
+    def _was_cancelled(self) -> bool:
+        written = read_json_object(status_path(self.store.paths)) or {}
+        job_id = self.status.job_id
+        return job_id is not None and (written.get("job_id"), written.get("state")) == (job_id, "cancelled")
 
     def _show(self, progress: StageProgress) -> None:
         if time.monotonic() - self._written > _WRITE_EVERY_S:
@@ -289,7 +308,7 @@ def run_here(context: LibraryContext, set_id: int, *, progress: OnProgress | Non
     """Every step in this process. Raises Cancelled, MoveIncomplete; what is made is kept for the next time."""
     migration = _LocalMigration(context, set_id, progress=progress)
     migration_cancel_marker(context.store.paths).unlink(missing_ok=True)
-    with migration_lock(context.store.paths).hold():
+    with migration_lock(context.store.paths).hold(context.settings.lock_timeout_s):
         error = run_plan(migration)
     if error is not None:
         raise error

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from heimdex_core.errors import InvalidValue, LibraryBusy, UnknownName
+from heimdex_core.library.arguments import checked
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.migration import (
     MigrationStatus,
@@ -26,6 +27,7 @@ class LibraryModelSets:
         self._context = context
         self._sets = context.store.sets
 
+    @checked
     def models(self, set_id: int) -> Models:
         """The models of a set, not loaded; UnknownName for a set that is not there."""
         return self._context.models.of(set_id)
@@ -44,6 +46,7 @@ class LibraryModelSets:
 
     # --- moving -----------------------------------------------------------------------------------
 
+    @checked
     def move_to(
         self,
         profile: str | None = None,
@@ -88,6 +91,7 @@ class LibraryModelSets:
         target = self._sets.add(choice.name, choice.to_dict(), spaces)
         return self._move(target, queue=queue, progress=progress)
 
+    @checked
     def undo(self, *, queue: bool = False, progress: OnProgress | None = None) -> MigrationStatus:
         """Back to the models that were in use before; at once, unless videos came or changed meanwhile.
 
@@ -98,6 +102,7 @@ class LibraryModelSets:
             raise InvalidValue(name="undo", value="none", reason="there are no earlier models to go back to")
         return self._move(before, queue=queue, progress=progress)
 
+    @checked
     def resume(self, set_id: int, *, queue: bool = False, progress: OnProgress | None = None) -> MigrationStatus:
         """Continue a move that was begun. Raises UnknownName for a set that is not there."""
         return self._move(self._sets.get(set_id), queue=queue, progress=progress)
@@ -167,7 +172,12 @@ class LibraryModelSets:
         """
         status = self.status()
         if status is not None and status.is_running:
-            raise LibraryBusy(what="A move to other models", pid=status.pid or "?", seconds=round(status.seconds))
+            raise LibraryBusy(
+                what="A move to other models",
+                pid=status.pid or "?",
+                program="the worker" if status.job_id else "reindex",
+                seconds=round(status.seconds),
+            )
         return self._sets.drop([one.set_id for one in self.all() if not one.is_active])
 
     def old_bytes(self) -> int:

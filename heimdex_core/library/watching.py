@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.errors import FolderNotWatchable, FolderNotWatched
+from heimdex_core.errors import FolderNotWatchable, FolderNotWatched, printable
 from heimdex_core.files import file_signature, read_json_object
 from heimdex_core.library import importing
+from heimdex_core.library.arguments import AnyPath, checked
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.library.folder_scan import FoundFile, is_library, mount_point
 from heimdex_core.library.folder_watch import FolderWatch
@@ -36,7 +37,8 @@ class WatchedFolders:
         given = self._context.settings.watch_roots or ""
         return tuple(Path(part).expanduser().resolve() for part in given.split(os.pathsep) if part.strip())
 
-    def add(self, path: str | Path, *, below: Sequence[Path] | None = None) -> WatchedFolder:
+    @checked
+    def add(self, path: AnyPath, *, below: Sequence[Path] | None = None) -> WatchedFolder:
         """Have the videos in a folder and its subfolders added to the library, now and as they arrive.
 
         Args:
@@ -52,14 +54,16 @@ class WatchedFolders:
         """The person's watched folders and what became of their files, in the order in which they were added."""
         return [self._report(folder) for folder in self._records.folders(self._context.user_id)]
 
-    def stop(self, folder: str | Path) -> WatchedFolder:
+    @checked
+    def stop(self, folder: AnyPath) -> WatchedFolder:
         """Stop watching a folder, given by its path or folder_id. Its videos stay. Raises FolderNotWatched."""
         found = self._find(folder)
         self._records.remove(found.folder_id)
         self._status_path(found.folder_id).unlink(missing_ok=True)
         return found
 
-    def retry(self, folder: str | Path) -> int:
+    @checked
+    def retry(self, folder: AnyPath) -> int:
         """Have the refused files of a folder tried again; how many there are. Raises FolderNotWatched."""
         return self._records.forget_refused(self._find(folder).folder_id)
 
@@ -100,6 +104,8 @@ class WatchedFolders:
             raise FolderNotWatchable(path=str(path), problem="folder_not_there") from error
         if not folder.is_dir():
             raise FolderNotWatchable(path=str(path), problem="folder_is_file")
+        if printable(str(folder)) != str(folder):
+            raise FolderNotWatchable(path=str(path), problem="folder_not_utf8")
         if below is not None and not any(folder.is_relative_to(root) for root in below):
             raise FolderNotWatchable(path=str(path), problem="folder_outside_roots")
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,8 @@ from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.work_folder import WorkFolder
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.importing import IncomingFile, register
-from heimdex_core.library.migration import mark_migration_failed
+from heimdex_core.library.migration import mark_migration_failed, read_migration_status, replace_migration_job
+from heimdex_core.store.adopt import ADOPTING
 from heimdex_core.store.exports import UNFINISHED as UNFINISHED_EXPORT
 from heimdex_core.store.locks import video_lock
 from heimdex_core.store.store import UNFINISHED_VIDEO
@@ -22,6 +24,18 @@ from heimdex_core.types import ExportState, Video, VideoState
 
 JobKind = Literal["ingest", "export", "migration"]
 """What a job is for: a video, an export, or the library as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedJob:
+    """A job that the library names and that has not said how it ended."""
+
+    kind: JobKind
+    job_id: str | None
+    subject: str | None
+    """The id of the video or export; None for work on the library as a whole."""
+    args: tuple[str | int, ...]
+    """Of its workflow."""
 
 
 class LibraryWork:
@@ -72,7 +86,8 @@ class LibraryWork:
             return self._store.set_job(video.video_id, job_id)
         self._store.set_job(video.video_id, None)
         # A second process that is asked for the same video waits, and then finds it done.
-        with video_lock(self._store.paths.work_root / f".{video.video_id}.lock").hold():
+        timeout_s = self._context.settings.lock_timeout_s
+        with video_lock(self._store.paths.work_root / f".{video.video_id}.lock", timeout_s=timeout_s).hold():
             return self.ingest_run(video.video_id, progress=progress).run()
 
     def reindex(
@@ -128,6 +143,14 @@ class LibraryWork:
             if not is_busy and paths.source(video_id, missing_ok=True) is not None:
                 yield user_id, video_id
 
+    def count_videos(self, *, timeout_s: float | None = None) -> int:
+        """How many videos of all users the catalog has. Raises LibraryBusy if it is in use for longer than that."""
+        return self._store.count_videos(timeout_s)
+
+    def allow_again(self, video_id: str) -> None:
+        """Remove a wish to cancel that is older than the state of an unfinished video."""
+        self._store.paths.cancel_marker(video_id).unlink(missing_ok=True)
+
     # --- jobs -------------------------------------------------------------------------------------
 
     def set_job(self, kind: JobKind, subject: str, job_id: str) -> None:
@@ -136,6 +159,37 @@ class LibraryWork:
             self._store.set_job(subject, job_id)
         elif kind == "export":
             self._store.exports.update(subject, job_id=job_id)
+
+    def job_of(self, user_id: str, video_id: str) -> str | None:
+        """The job that a video names; None without one, and for a video that is gone."""
+        try:
+            return self._store.video(user_id, video_id).job_id
+        except VideoNotFound:
+            return None
+
+    def replace_job(self, kind: JobKind, subject: str, old: str | None, new: str) -> bool:
+        """Name another job of unfinished work; False if it is finished, gone, or named another job than `old`."""
+        if kind == "ingest":
+            return self._store.replace_job(subject, old, new)
+        if kind == "export":
+            return self._store.exports.replace_job(subject, old, new)
+        return replace_migration_job(self._store.paths, old, new)
+
+    def unfinished_jobs(self) -> list[UnfinishedJob]:
+        """The jobs that the library waits for: of videos, of exports and of a move to other models."""
+        found = [
+            UnfinishedJob("ingest", row["job_id"], row["video_id"], (row["user_id"], row["video_id"]))
+            for row in self._store.unfinished_jobs()
+            if row["job_id"] != ADOPTING
+        ]
+        found += [
+            UnfinishedJob("export", row["job_id"], row["export_id"], (row["user_id"], row["export_id"]))
+            for row in self._store.exports.unfinished_jobs()
+        ]
+        move = read_migration_status(self._store.paths)
+        if move is not None and move.job_id is not None and move.state in ("waiting", "running", "interrupted"):
+            found.append(UnfinishedJob("migration", move.job_id, None, (move.set_id,)))
+        return found
 
     def is_waiting_for(self, kind: JobKind, user_id: str, subject: str, job_id: str) -> bool:
         """Whether a video or export still waits for this job, and not for another one."""

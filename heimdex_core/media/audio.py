@@ -247,7 +247,8 @@ def _extract_track(
             context.check()
             if timeline.samples >= end + SAMPLE_RATE_HZ:
                 break  # absurdly late timestamps must not fill the disk
-            resampler.add(frame, latest_s=info.duration_s)
+            if not resampler.add(frame, latest_s=info.duration_s):
+                reader.broke(frame.time_s)
             if frame.time_s - reported_s >= _REPORT_EVERY_S:
                 context.report(frame.time_s, info.duration_s)
                 reported_s = frame.time_s
@@ -313,19 +314,23 @@ class _Resampler:
         self._skip = 0
         """How many samples to drop because the file has samples for their time already."""
 
-    def add(self, frame: SoundFrame, *, latest_s: float) -> None:
-        """Take the next frame; a run that starts after `latest_s` is placed there."""
+    def add(self, frame: SoundFrame, *, latest_s: float) -> bool:
+        """Take the next frame; a run that starts after `latest_s` is placed there.
+
+        False where the frame cannot be mixed or resampled: it is left out.
+        """
         channels, count = frame.samples.shape
         kind = (frame.names, channels, frame.rate_hz)
         if kind != self._kind or abs(frame.time_s - self._next_s) > _JUMP_S:
             self.flush()
             self._start(min(frame.time_s, latest_s), kind)
         self._next_s = frame.time_s + count / frame.rate_hz
-        mixed = np.ascontiguousarray((self._weights @ frame.samples).T.reshape(1, -1), np.float32)
-        # without a time of its own: small jitter must not reach the resampler, because the run is continuous
-        packed = AudioFrame.from_ndarray(mixed, format="flt", layout=self._layout)
-        packed.sample_rate = frame.rate_hz
-        self._write(packed)
+        resampled = self._resampled(frame)
+        if resampled is None:
+            self._kind = None  # the resampler is not to be used again
+            return False
+        self._write(resampled)
+        return True
 
     def _start(self, time_s: float, kind: tuple[tuple[str, ...], int, int]) -> None:
         self._resampler = AudioResampler(format="s16", layout=self._layout, rate=self._timeline.rate_hz)
@@ -340,11 +345,26 @@ class _Resampler:
     def flush(self) -> None:
         """Write the samples that the resampler still holds of the run."""
         if self._kind is not None:
-            self._write(None)
+            self._write(self._resampled(None) or [])
 
-    def _write(self, frame: AudioFrame | None) -> None:
-        for resampled in self._resampler.resample(frame):
-            samples = resampled.to_ndarray().reshape(-1, self._timeline.channels).astype(np.int16, copy=False)
+    def _resampled(self, frame: SoundFrame | None) -> list[Samples] | None:
+        """What comes out, (n, channels) each; None where libav cannot take the frame."""
+        try:
+            packed = None
+            if frame is not None:
+                mixed = np.ascontiguousarray((self._weights @ frame.samples).T.reshape(1, -1), np.float32)
+                # without a time of its own: small jitter must not reach the resampler, because the run is continuous
+                packed = AudioFrame.from_ndarray(mixed, format="flt", layout=self._layout)
+                packed.sample_rate = frame.rate_hz
+            return [
+                done.to_ndarray().reshape(-1, self._timeline.channels).astype(np.int16, copy=False)
+                for done in self._resampler.resample(packed)
+            ]
+        except Exception:  # whatever libav makes of damaged sound: the rest of it is not to suffer
+            return None
+
+    def _write(self, resampled: list[Samples]) -> None:
+        for samples in resampled:
             dropped = min(self._skip, len(samples))
             self._skip -= dropped
             self._timeline.write(samples[dropped:])

@@ -18,7 +18,7 @@ import selectors
 import signal
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from heimdex_core.errors import (
 from heimdex_core.files import sweep
 from heimdex_core.media.child_server import find, is_child, temporary_prefix
 from heimdex_core.media.child_server_process import server_process
-from heimdex_core.settings import Settings
+from heimdex_core.settings import Settings, get_settings
 from heimdex_core.types import Json, WorkContext
 
 _log = logging.getLogger(__name__)
@@ -58,10 +58,12 @@ class ChildLimits:
     """Resident memory of the child and of what it has started."""
     stall_s: float
     """Seconds without progress."""
+    frame_bytes: int = field(default_factory=lambda: get_settings().max_frame_bytes)
+    """What the child does not decode: larger frames (limits.py)."""
 
     @staticmethod
     def of(settings: Settings) -> ChildLimits:
-        return ChildLimits(settings.media_memory_bytes, settings.media_stall_s)
+        return ChildLimits(settings.media_memory_bytes, settings.media_stall_s, settings.max_frame_bytes)
 
 
 def run_in_child(
@@ -91,7 +93,8 @@ def run_in_child(
     if is_child():
         return find(target)(argument, context)
     log_level = logging.getLogger("heimdex_core").getEffectiveLevel()
-    request = {"target": target, "argument": argument, "log_level": log_level}
+    decoding = [limits.frame_bytes, limits.memory_bytes]
+    request = {"target": target, "argument": argument, "log_level": log_level, "limits": decoding}
     for number in range(1, TRIES + 1):
         context.check()
         try:

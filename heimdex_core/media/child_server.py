@@ -4,8 +4,8 @@
 
     control socket    the client sends one byte with three file descriptors for each child that it wants; its end of
                       file says that the client is gone: all children are killed and the server ends
-    channel           lines of JSON: {"target", "argument", "log_level"} to the child, {"progress"}, {"log"} and at
-                      last {"result"} or {"error"} from it; a line "cancel" asks it to stop
+    channel           lines of JSON: {"target", "argument", "log_level", "limits"} to the child, {"progress"}, {"log"}
+                      and at last {"result"} or {"error"} from it; a line "cancel" asks it to stop
     status            "<pid>\\n" when the child is there, "<exit code>\\n" when it has ended (negative: the signal).
                       Where the client closes its end, the child is killed
     stderr            what native libraries print; the client keeps the end of it
@@ -36,6 +36,7 @@ from typing import Any, NoReturn
 
 from heimdex_core import files
 from heimdex_core.errors import HeimdexError
+from heimdex_core.media.limits import DecodingLimits, use
 from heimdex_core.types import Json, WorkContext, to_json
 
 Target = Callable[[Any, WorkContext], Any]
@@ -186,6 +187,7 @@ def _work(channel: socket.socket) -> None:
     request = talk.request()
     logging.root.handlers[:] = [_Forward(talk)]
     logging.root.setLevel(request["log_level"])
+    use(DecodingLimits(*request["limits"]))
     try:
         answer: Json = {"result": find(request["target"])(request["argument"], talk.context())}
     except HeimdexError as error:

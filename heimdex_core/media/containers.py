@@ -19,6 +19,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from heimdex_core.errors import FileUnreadable, NotAVideo
+from heimdex_core.media.limits import decoder_options, first_tracks
 
 ContainerKind = Literal["mov", "matroska", "avi", "other"]
 VIDEO_FORMATS = ("mov", "matroska", "webm", "avi")
@@ -53,15 +54,34 @@ def open_media(path: Path, filename: str | None = None) -> Iterator[InputContain
     if av.logging.get_level() is not None:
         # libav's threads would wait for the interpreter in order to log, while it waits for them to end
         av.logging.set_level(None)
+    limits = decoder_options()
     try:
-        container = av.open(str(path.resolve()), "r", options=_OPTIONS, metadata_errors="replace")
+        # while it opens a file, libav decodes a little of it
+        container = av.open(str(path.resolve()), "r", options={**_OPTIONS, **limits}, metadata_errors="replace")
     except (av.error.FileNotFoundError, av.error.IsADirectoryError) as error:
         raise FileUnreadable(filename=name, reason=error.strerror) from error
     except av.error.FFmpegError as error:
         # a format outside the whitelist is reported as EINVAL or EPERM
         raise NotAVideo(filename=name, reason="its content is not MP4, MOV, AVI, MKV or WebM") from error
     with container:
+        for stream in container.streams:
+            if stream.codec_context is not None:
+                stream.codec_context.options = dict(limits)
         yield container
+
+
+def claimed_sizes(path: Path) -> dict[int, tuple[int, int]]:
+    """(width, height) in pixels that the container claims for its picture tracks, by stream index.
+
+    Nothing is decoded; {} where the file cannot be opened.
+    """
+    options = {**_OPTIONS, "codec_whitelist": "none", "probesize": "32"}
+    try:
+        with av.open(str(path.resolve()), "r", options=options, metadata_errors="replace") as container:
+            contexts = {s.index: s.codec_context for s in container.streams.video if s.codec_context is not None}
+            return {index: (context.width, context.height) for index, context in contexts.items()}
+    except av.error.FFmpegError:
+        return {}
 
 
 def is_video_container(container: InputContainer) -> bool:
@@ -72,7 +92,7 @@ def is_video_container(container: InputContainer) -> bool:
 def video_streams(container: InputContainer) -> list[VideoStream]:
     """The video streams without cover art and thumbnails."""
     still = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
-    return [s for s in container.streams.video if not s.disposition & still]
+    return [s for s in first_tracks(container, "video") if not s.disposition & still]
 
 
 def read_packets(
@@ -93,7 +113,7 @@ def read_packets(
             if clock is not None and packet.size:
                 clock.go_on(packet)
             yield packet
-    except av.error.FFmpegError:
+    except Exception:  # whatever PyAV makes of damage: what came before it is good
         on_error()
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import av
 import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
@@ -63,7 +62,7 @@ def frames(
     """
     treatment = treatment_of(path, info)
     scaler = _Scaler(info, treatment, max_side_px=max_side_px)
-    for time_s, frame in deinterlaced(raw_frames(path, info, start_s, threads, on_damage), treatment):
+    for time_s, frame in deinterlaced(raw_frames(path, info, start_s, threads, on_damage), treatment, on_damage):
         if end_s is not None and time_s >= end_s:
             return
         try:
@@ -120,7 +119,7 @@ def two_size_frames(
     small = _Scaler(info, treatment, width_px=detect_width_px, pixels="bgr24", interpolation=detect_interpolation)
     large = _Scaler(info, treatment, max_side_px=max_side_px)
     likeness: tuple[object, ...] | None = None
-    for time_s, frame in deinterlaced(raw_frames(path, info, 0.0, threads, on_damage), treatment):
+    for time_s, frame in deinterlaced(raw_frames(path, info, 0.0, threads, on_damage), treatment, on_damage):
         size, colours = (frame.width, frame.height), (frame.colorspace, frame.color_range, frame.color_trc)
         if on_change is not None and likeness not in (None, (size, colours)):
             on_change(time_s, "size" if likeness[0] != size else "colours")
@@ -197,7 +196,7 @@ def orientation_of(frame: VideoFrame) -> Orientation:
     """
     side_data: Any = frame.side_data  # its stub mistakes it for a mapping by name
     for side in side_data:
-        if side.type == Type.DISPLAYMATRIX:
+        if side.type == Type.DISPLAYMATRIX and len(bytes(side)) >= 20:
             a, b, _, c, d = np.frombuffer(bytes(side), np.int32)[:5].astype(np.int64)
             if abs(b) + abs(c) > abs(a) + abs(d):
                 return Orientation(True, bool(c < 0), bool(b < 0))
@@ -237,13 +236,13 @@ class _Scaler:
 
     def convert(self, frame: VideoFrame) -> Image:
         """The shown image. Raises UnusableFrame where libav cannot convert the frame."""
-        if self._orientation is None:
-            self._orientation = orientation_of(frame)
         fit = (frame.width, frame.height) != self._coded_size
         try:
+            if self._orientation is None:
+                self._orientation = orientation_of(frame)
             is_usual = is_plain(self._treatment) and not fit
             image = self._reformatted(frame) if is_usual else self._filtered(frame, fit)
-        except (av.error.FFmpegError, OSError, ValueError) as error:
+        except Exception as error:  # whatever PyAV makes of a damaged frame
             raise UnusableFrame(str(error)) from error
         return self._orientation.apply(image)
 
@@ -282,9 +281,12 @@ class UnusableFrame(Exception):
 
 
 def deinterlaced(
-    found: Iterator[tuple[float, VideoFrame]], treatment: PictureTreatment
+    found: Iterator[tuple[float, VideoFrame]], treatment: PictureTreatment, on_damage: OnDamage | None = None
 ) -> Iterator[tuple[float, VideoFrame]]:
-    """(time_s, frame) as they come, each frame deinterlaced if the treatment asks for it."""
+    """(time_s, frame) as they come, each frame deinterlaced if the treatment asks for it.
+
+    `on_damage` is called for each frame that the filter does not take, and for those that are lost with it.
+    """
     if treatment.field_order is None:
         yield from found
         return
@@ -292,5 +294,18 @@ def deinterlaced(
     times: deque[float] = deque()
     for time_s, frame in found:
         times.append(time_s)
-        yield from ((times.popleft(), done) for done in graph.feed(frame))
-    yield from ((times.popleft(), done) for done in graph.finish())
+        try:
+            finished = graph.feed(frame)
+        except Exception:  # whatever libav makes of a damaged frame: the filter begins again behind it
+            graph = FilterGraph(deinterlace_filters(treatment))
+            finished = []
+            while times:
+                lost_s = times.popleft()
+                if on_damage is not None:
+                    on_damage(lost_s)
+        yield from ((times.popleft(), done) for done in finished)
+    try:
+        finished = graph.finish()
+    except Exception:
+        return
+    yield from ((times.popleft(), done) for done in finished)

@@ -23,6 +23,7 @@ from heimdex_core.media.colour import (
 )
 from heimdex_core.media.containers import VIDEO_FORMATS, read_structure
 from heimdex_core.media.decode import Orientation
+from heimdex_core.media.limits import most_pixels
 from heimdex_core.media.treatment import treatment_of
 from heimdex_core.types import AudioTrack, MediaInfo
 
@@ -121,6 +122,7 @@ def input_args(path: Path, info: MediaInfo, start_s: float) -> list[str]:
     return [
         *("-protocol_whitelist", "file", "-format_whitelist", ",".join(VIDEO_FORMATS)),
         *("-threads", str(_DECODER_THREADS), "-err_detect", "ignore_err", "-max_error_rate", "1"),
+        *("-max_pixels", str(most_pixels())),
         # A change of size or format in mid-stream would otherwise rebuild the whole graph of all clips.
         *("-reinit_filter", "0"),
         # frames are turned by `picture_chain`, after they were deinterlaced and have one size

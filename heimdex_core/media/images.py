@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from heimdex_core.errors import FileUnreadable
 from heimdex_core.files import atomic_path
+from heimdex_core.media.limits import most_pixels
 
 Image = npt.NDArray[np.uint8]
 """RGB unless stated otherwise, (height, width, 3) uint8."""
@@ -34,15 +35,21 @@ def write_webp(image: Image, path: Path, *, quality: int, width_px: int | None =
 
 
 def read_image(path: Path) -> Image:
-    """Read a WebP or JPEG file as RGB, (height, width, 3) uint8, upright as its EXIF says. Raises FileUnreadable."""
+    """Read a WebP or JPEG file as RGB, (height, width, 3) uint8, upright as its EXIF says.
+
+    Raises FileUnreadable, also for one with more pixels than a frame of a video may have.
+    """
     from PIL import Image as Pillow
     from PIL import ImageOps
 
     try:
         # only what this software writes: Pillow's readers of other formats are not needed, and have had faults
         with Pillow.open(path, formats=("WEBP", "JPEG")) as picture:
+            if picture.width * picture.height > most_pixels():
+                size = f"{picture.width} x {picture.height} pixels"
+                raise FileUnreadable(filename=path.name, reason=f"it has {size}, more than {most_pixels()}")
             return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-    except (OSError, Pillow.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         raise FileUnreadable(filename=path.name, reason=str(error)) from error
 
 

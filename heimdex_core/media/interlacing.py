@@ -35,6 +35,11 @@ Fields = Literal["tff", "bff", "progressive"]
 """Interlaced with the top or the bottom field first, or not interlaced."""
 
 
+def narrowed(image: Luma) -> Luma:
+    """A copy with the columns that are looked at."""
+    return image[:, :: max(1, image.shape[1] // _COLUMNS)].copy()
+
+
 def field_order(before: Luma, frame: Luma, after: Luma) -> Fields | None:
     """How `frame` is made of fields; None where too little moves, or where it cannot be told.
 

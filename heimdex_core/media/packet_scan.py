@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +13,14 @@ from av.video.stream import VideoStream
 
 from heimdex_core.media.containers import read_packets
 from heimdex_core.media.decode import Orientation, orientation_of
+from heimdex_core.media.limits import first_tracks, is_too_large
 from heimdex_core.media.sound import SoundMeter, SoundReader
 from heimdex_core.types import WorkContext
 
-_REPORT_EVERY_S = 5.0
+_REPORT_EVERY_PACKETS = 500
+
+Size = tuple[int, int, str | None]
+"""Width and height in pixels, and the pixel format by libav's name."""
 
 
 @dataclass
@@ -29,6 +33,10 @@ class VideoScan:
     first_pts: int | None = None
     orientation: Orientation = Orientation()
     decode_error: str | None = None
+    too_large: Size | None = None
+    """Of frames that are larger than the limit: they are counted, not decoded."""
+    refused: bool = False
+    """Whether libav refuses its frames as it does larger ones."""
 
     @property
     def frame_count(self) -> int:
@@ -38,13 +46,19 @@ class VideoScan:
     def try_decode(self, packet: av.Packet) -> None:
         try:
             frames: list[Any] = packet.decode()
-        except av.error.FFmpegError as error:
-            self.decode_error = error.strerror
+        except Exception as error:  # whatever PyAV makes of damage
+            self.decode_error = getattr(error, "strerror", None) or str(error)
+            self.refused = self.refused or isinstance(error, av.error.ArgumentError)
             return
         if frames:
-            self.first = frames[0]
-            self.first_pts = self.first.pts if self.first.pts is not None else self.first.dts
-            self.orientation = orientation_of(self.first)
+            first = frames[0]
+            size = (first.width, first.height, first.format.name)
+            if is_too_large(*size):
+                self.too_large = size
+                return
+            self.first = first
+            self.first_pts = first.pts if first.pts is not None else first.dts
+            self.orientation = orientation_of(first)
 
 
 @dataclass
@@ -95,23 +109,28 @@ def scan_packets(
     origin_s: float,
     stop_after_s: float | None,
     whole: bool,
+    too_large: Mapping[int, Size],
+    sound: bool,
     context: WorkContext,
 ) -> PacketScan:
     """Read packets (all when `whole`), decoding each picture track until its first frame, and the sound whole.
 
     Args:
-        streams: the picture tracks, the preferred one first; reading ends with its first frame unless `whole`.
+        streams: the picture tracks, the preferred one first; unless `whole`, reading ends with the first frame of the
+            first that is not too large.
+        too_large: the sizes of those that are not decoded, by stream index.
+        sound: whether the sound is decoded.
         origin_s: the container's own time of the video's start.
         stop_after_s: stop when the preferred track is longer, in seconds; None for no limit.
         context: receives progress in seconds.
     """
-    scan = PacketScan(whole, video={stream.index: VideoScan() for stream in streams})
-    main = scan.video[streams[0].index]
-    readers = {s.index: SoundReader(container, s.index, origin_s) for s in container.streams.audio} if whole else {}
+    scan = PacketScan(whole, video={s.index: VideoScan(too_large=too_large.get(s.index)) for s in streams})
+    main = next((found for found in scan.video.values() if found.too_large is None), scan.video[streams[0].index])
+    measured = first_tracks(container, "audio") if whole and sound else []
+    readers = {s.index: SoundReader(container, s.index, origin_s) for s in measured}
     scan.meters = {index: SoundMeter() for index in readers}
     for stream in streams:
         stream.thread_type = av.codec.context.ThreadType.SLICE  # frame threads would hold back the first frame
-    reported_s = 0.0
 
     def restarted(count: int) -> None:
         scan.restarts = count
@@ -125,24 +144,22 @@ def scan_packets(
             scan.add(packet)
         if video is not None:
             video.packets += bool(packet.size)
-            if video.first is None:
+            if video.first is None and video.too_large is None:
                 video.try_decode(packet)
         if index in readers:
             for frame in readers[index].decode(packet):
                 scan.meters[index].add(frame)
+        if scan.packets % _REPORT_EVERY_PACKETS == 0:
+            context.check()
+            # with the packets: where tracks follow one another, all of the next one lies before what is reached
+            context.report(max(0.0, scan.span_s(scan.extents)[1] - origin_s) + 1e-6 * scan.packets, 0)
         if main.first is None:
             continue
         if not whole:
             break
-        if video is main:
-            reached_s = scan.span_s([index])[1] - origin_s
-            if stop_after_s is not None and reached_s > stop_after_s:
-                scan.stopped_early = True
-                break
-            if reached_s - reported_s >= _REPORT_EVERY_S:
-                context.check()
-                context.report(reached_s, reached_s)
-                reported_s = reached_s
+        if video is main and stop_after_s is not None and scan.span_s([index])[1] - origin_s > stop_after_s:
+            scan.stopped_early = True
+            break
     for number, meter in scan.meters.items():
         meter.finish()
         meter.broken_at_s = readers[number].broken_at_s

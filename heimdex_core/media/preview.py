@@ -49,6 +49,8 @@ _MAX_FPS = Fraction(60)
 _VARIABLE_FPS = Fraction(30)
 _SAME_ORIGIN_S = 0.04
 _CRF, _PRESET = 23, "veryfast"
+# H.264 encoders and the decoders of graphics cards take no longer side.
+_MAX_SIDE_PX = 4096
 
 
 def preview_plan(info: MediaInfo, *, damaged: bool = False, changes_size: bool = False) -> PreviewPlan:
@@ -242,6 +244,6 @@ def _ways_to_hear(sound: _Sound) -> Iterator[tuple[list[str], list[str]]]:
 
 
 def _reduced_size(info: MediaInfo, height_px: int) -> tuple[int, int]:
-    """The shown size with the shorter side reduced to `height_px` and both sides even."""
-    scale = min(1.0, height_px / min(info.width, info.height))
+    """The shown size with the shorter side reduced to `height_px`, the longer to _MAX_SIDE_PX, and both sides even."""
+    scale = min(1.0, height_px / min(info.width, info.height), _MAX_SIDE_PX / max(info.width, info.height))
     return max(2, 2 * round(info.width * scale / 2)), max(2, 2 * round(info.height * scale / 2))

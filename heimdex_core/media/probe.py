@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,22 +18,24 @@ from heimdex_core.errors import (
     EmptyFile,
     FileTooLarge,
     FileUnreadable,
+    FrameTooLarge,
     NotAVideo,
     NoVideoStream,
     TruncatedFile,
     UndecodableVideo,
     VideoTooLong,
 )
-from heimdex_core.media import tracks
+from heimdex_core.media import limits, tracks
 from heimdex_core.media.containers import (
     Structure,
+    claimed_sizes,
     is_video_container,
     open_media,
     read_structure,
     video_streams,
 )
 from heimdex_core.media.decode import Orientation
-from heimdex_core.media.packet_scan import PacketScan, VideoScan, scan_packets
+from heimdex_core.media.packet_scan import PacketScan, Size, VideoScan, scan_packets
 from heimdex_core.media.treatment import with_treatment
 from heimdex_core.types import AudioTrack, MediaInfo, VideoTrack, WorkContext
 
@@ -72,6 +75,7 @@ def probe(
     filename: str | None = None,
     measure: bool = True,
     audio_track: int | None = None,
+    sound: bool = True,
     context: WorkContext | None = None,
 ) -> MediaInfo:
     """Describe a video file, or raise why it cannot be used.
@@ -84,20 +88,25 @@ def probe(
             duration and frame count and for the choice of tracks. Without it they are taken from the header, unless
             it claims nothing or more than the limit.
         audio_track: the number, from 1, of the sound track that was chosen by hand; None chooses one.
+        sound: whether the sound is decoded where everything is measured.
         context: receives progress in seconds.
 
-    Raises FileUnreadable, EmptyFile, FileTooLarge, NotAVideo, NoVideoStream, UndecodableVideo, TruncatedFile,
-    VideoTooLong, DurationMismatch, Cancelled.
+    Frames may be as large as `media.limits` says. Raises FileUnreadable, EmptyFile, FileTooLarge, FrameTooLarge,
+    NotAVideo, NoVideoStream, UndecodableVideo, TruncatedFile, VideoTooLong, DurationMismatch, Cancelled.
     """
     name = filename or path.name
     check_file(path, max_bytes=max_bytes, filename=name)
     structure = read_structure(path)
     if structure.missing_index:
         raise TruncatedFile(filename=name, reason="its index (moov) is missing, so the recording or copy was cut off")
+    claimed = claimed_sizes(path)
     with open_media(path, name) as container:
         streams = _video_streams(container, name)
         # before anything is decoded
-        audio_tracks = tuple(tracks.audio_track(s) for s in container.streams.audio)
+        too_large = _too_large(streams, claimed)
+        if len(too_large) == len(streams):
+            raise _frame_too_large(name, too_large[streams[0].index])
+        audio_tracks = tuple(tracks.audio_track(s) for s in limits.first_tracks(container, "audio"))
         claimed_s = structure.claimed_duration_s
         over = claimed_s is not None and claimed_s > max_duration_s + _LIMIT_SLACK_S
         # without a claim the only way to know the duration is to measure it
@@ -108,10 +117,12 @@ def probe(
             origin_s=_header_origin_s(container, streams[0]),
             stop_after_s=max_duration_s + _LIMIT_SLACK_S if over else None,
             whole=measure,
+            too_large=too_large,
+            sound=sound,
             context=context or WorkContext(),
         )
         video_tracks = _video_tracks(container, scan)
-        chosen = _chosen_stream(streams, video_tracks, scan)
+        chosen = _chosen_stream(name, streams, video_tracks, scan)
         first = scan.video[chosen.index].first if chosen is not None else None
         if chosen is None or first is None:
             raise UndecodableVideo(filename=name, reason=_why_undecodable(scan.video[streams[0].index], structure))
@@ -120,7 +131,8 @@ def probe(
         info = _describe(container, chosen, scan, first, structure)
         info = replace(info, video_tracks=video_tracks, audio_tracks=audio_tracks)
         info = _with_choices(info, scan, structure, audio_track)
-        info = replace(info, notes=_notes(info, scan, structure, audio_track))
+        left_out = limits.tracks_left_out(container)
+        info = replace(info, notes=_notes(info, scan, structure, audio_track, left_out))
         # a file that is only checked is not shown
         return with_treatment(path, info, chosen, first) if measure else info
 
@@ -146,16 +158,39 @@ def _header_origin_s(container: InputContainer, stream: VideoStream) -> float:
     """The earliest start of video and audio that the container claims, in seconds."""
     starts = [
         float(s.start_time * s.time_base)
-        for s in (stream, *container.streams.audio)
+        for s in (stream, *limits.first_tracks(container, "audio"))
         if s.start_time is not None and s.time_base is not None
     ]
     return min(starts, default=0.0)
+
+
+def _too_large(streams: list[VideoStream], claimed: Mapping[int, tuple[int, int]]) -> dict[int, Size]:
+    """The size of the tracks that are not decoded, by stream index: what the container claims or the stream says."""
+    found: dict[int, Size] = {}
+    for stream in streams:
+        context = stream.codec_context
+        for width, height in (claimed.get(stream.index, (0, 0)), (context.width, context.height)):
+            if limits.is_too_large(width, height, context.pix_fmt):
+                found[stream.index] = (width, height, context.pix_fmt)
+    return found
+
+
+def _frame_too_large(name: str, size: Size) -> FrameTooLarge:
+    return FrameTooLarge(
+        filename=name,
+        width=size[0],
+        height=size[1],
+        frame_bytes=limits.frame_bytes(*size),
+        limit_bytes=limits.current().frame_bytes,
+    )
 
 
 def _why_undecodable(scan: VideoScan, structure: Structure) -> str:
     cut = f"the file ends {structure.missing_bytes} bytes before it should" if structure.missing_bytes else ""
     if not scan.packets:
         return cut or "its video track is empty"
+    if scan.refused:
+        return f"its frames are damaged, or have more than {limits.most_pixels()} pixels (HEIMDEX_MAX_FRAME_BYTES)"
     tried = f"none of its {scan.packets} frames can be decoded"
     return f"{tried}, and {cut}" if cut else f"{tried} ({scan.decode_error})" if scan.decode_error else tried
 
@@ -174,17 +209,29 @@ def _video_tracks(container: InputContainer, scan: PacketScan) -> tuple[VideoTra
 
 
 def _chosen_stream(
-    streams: list[VideoStream], video_tracks: tuple[VideoTrack, ...], scan: PacketScan
+    name: str, streams: list[VideoStream], video_tracks: tuple[VideoTrack, ...], scan: PacketScan
 ) -> VideoStream | None:
-    """The best stream of which a frame was decoded; None where there is none."""
+    """The best stream of which a frame was decoded; None where there is none.
+
+    Raises FrameTooLarge where a better one is too large. Only the whole file shows which are still pictures: until
+    then, one that can be decoded is good enough.
+    """
     by_index = {stream.index: stream for stream in streams}
-    ranked = tracks.ranked_video(video_tracks, preferred=streams[0].index)
-    decoded = (by_index[t.stream_index] for t in ranked if t.stream_index in by_index)
-    return next((stream for stream in decoded if scan.video[stream.index].first is not None), None)
+    for track in tracks.ranked_video(video_tracks, preferred=streams[0].index):
+        found = scan.video.get(track.stream_index)
+        if found is not None and found.first is not None:
+            return by_index[track.stream_index]
+        if found is not None and found.too_large is not None and scan.whole:
+            raise _frame_too_large(name, found.too_large)
+    size = next((found.too_large for found in scan.video.values() if found.too_large is not None), None)
+    if size is not None:
+        raise _frame_too_large(name, size)
+    return None
 
 
 def _with_choices(info: MediaInfo, scan: PacketScan, structure: Structure, audio_track: int | None) -> MediaInfo:
     undecodable = [index for index, found in scan.video.items() if found.packets and found.first is None]
+    too_large = [index for index, found in scan.video.items() if found.too_large is not None]
     sound = tracks.choose_audio_track(info.audio_tracks, scan.meters, audio_track)
     if sound is not None and structure.rearranged:
         sound = replace(sound, needs_decoding=True)
@@ -197,7 +244,7 @@ def _with_choices(info: MediaInfo, scan: PacketScan, structure: Structure, audio
         replace(
             info,
             audio_tracks=tuple(measured(track) for track in info.audio_tracks),
-            picture=tracks.choose_video(info.video_tracks, info.video_stream_index, undecodable),
+            picture=tracks.choose_video(info.video_tracks, info.video_stream_index, undecodable, too_large),
             sound=sound,
         )
     )
@@ -239,7 +286,7 @@ def _describe(
     video = scan.video[stream.index]
     unit_s = float(stream.time_base or 0)
     origin_s = _header_origin_s(container, stream)
-    playable = (stream.index, *(s.index for s in container.streams.audio))
+    playable = (stream.index, *(s.index for s in limits.first_tracks(container, "audio")))
     end_s = scan.span_s(playable)[1]
     duration_s = end_s - origin_s if scan.whole else structure.claimed_duration_s or 0.0
     first_frame_s = max(0.0, (video.first_pts or 0) * unit_s - origin_s)
@@ -269,14 +316,16 @@ def _describe(
         is_variable_frame_rate=variable,
         recordings=max(scan.restarts + 1, structure.files if structure.kind == "avi" else 1),
         first_frame_s=first_frame_s,
-        subtitle_tracks=tuple(tracks.subtitle_track(s) for s in container.streams.subtitles),
+        subtitle_tracks=tuple(tracks.subtitle_track(s) for s in limits.first_tracks(container, "subtitles")),
         created_at=_first(tags, "com.apple.quicktime.creationdate", "creation_time", "date"),
         camera=_camera(tags),
         gps=_first(tags, "com.apple.quicktime.location.iso6709", "location", "location-eng"),
     )
 
 
-def _notes(info: MediaInfo, scan: PacketScan, structure: Structure, audio_track: int | None) -> tuple[str, ...]:
+def _notes(
+    info: MediaInfo, scan: PacketScan, structure: Structure, audio_track: int | None, tracks_left_out: int
+) -> tuple[str, ...]:
     video = scan.video[info.video_stream_index]
     found = {
         "no_audio": not info.audio_tracks,
@@ -289,6 +338,7 @@ def _notes(info: MediaInfo, scan: PacketScan, structure: Structure, audio_track:
         # the duration is right (else the file would have been refused), but the last bytes are missing
         "cut_short": scan.whole and structure.missing_bytes > 0,
         "edit_speed": structure.edit_speed,
+        f"tracks_left_out:{tracks_left_out}": tracks_left_out > 0,
         f"recordings_joined:{info.recordings}": info.recordings > 1,
         f"ends_early:{info.duration_s:.1f}": _ends_early(info, scan, structure),
         f"audio_track_missing:{audio_track}": audio_track is not None and not (info.sound and info.sound.by_hand),
@@ -338,7 +388,8 @@ def displayed_size(stream: VideoStream, frame: VideoFrame, orientation: Orientat
 def _tags(container: InputContainer, stream: VideoStream) -> dict[str, str]:
     """Tags by lower-case name; those of the container take precedence."""
     pairs = (*stream.metadata.items(), *container.metadata.items())
-    return {key.lower(): value.strip() for key, value in pairs if value and value.strip()}
+    cut = ((key[: limits.MAX_TEXT_CHARS].lower(), value[: limits.MAX_TEXT_CHARS].strip()) for key, value in pairs)
+    return {key: value for key, value in cut if value}
 
 
 def _first(tags: dict[str, str], *keys: str) -> str | None:

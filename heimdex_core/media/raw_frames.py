@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from heimdex_core.errors import UndecodableVideo
 from heimdex_core.media.colour import ALPHA_DECODERS
 from heimdex_core.media.containers import open_media, read_packets
+from heimdex_core.media.limits import decoder_options, frame_bytes, frame_threads, is_too_large
 from heimdex_core.types import MediaInfo
 
 OnDamage = Callable[[float], None]
@@ -104,8 +105,10 @@ class _Decoder:
         stream = container.streams[info.video_stream_index]
         if not isinstance(stream, VideoStream):
             raise UndecodableVideo(filename=container.name, reason="the file is not the one that was probed")
-        stream.thread_type = ThreadType.AUTO
-        stream.codec_context.thread_count = threads
+        # every thread holds a frame
+        of_frames = frame_threads(frame_bytes(info.coded_width, info.coded_height, info.pixel_format), threads)
+        stream.thread_type = ThreadType.AUTO if of_frames != 1 else ThreadType.SLICE
+        stream.codec_context.thread_count = of_frames if of_frames != 1 else threads
         self._with_alpha = _alpha_decoder(stream, info)
         self._container, self._stream, self._info = container, stream, info
         self._lost = _LostFrames(on_damage)
@@ -117,7 +120,7 @@ class _Decoder:
             return False
         try:
             self._container.seek(int((time_s + self._info.origin_s) / unit), stream=self._stream, backward=True)
-        except av.error.FFmpegError:
+        except (av.error.FFmpegError, OverflowError):
             return False
         return True
 
@@ -134,7 +137,11 @@ class _Decoder:
             self._lost.waiting.append(float(stamp * packet.time_base) - self._info.origin_s)
         try:
             decoded: list[VideoFrame] = self._with_alpha.decode(packet) if self._with_alpha else packet.decode()
-        except av.error.FFmpegError:
+        except Exception:  # whatever PyAV makes of damage
+            self._lost.errors += 1
+            return []
+        if any(is_too_large(frame.width, frame.height, frame.format.name) for frame in decoded):
+            # deeper than the first one; libav itself refuses those that are wider or higher
             self._lost.errors += 1
             return []
         for frame in decoded:
@@ -162,4 +169,7 @@ def _alpha_decoder(stream: VideoStream, info: MediaInfo) -> VideoCodecContext | 
         context = CodecContext.create(name, "r") if name else None
     except (av.error.FFmpegError, ValueError):  # a build without libvpx shows the picture without its transparency
         return None
-    return context if isinstance(context, VideoCodecContext) else None
+    if not isinstance(context, VideoCodecContext):
+        return None
+    context.options = decoder_options()
+    return context

@@ -20,6 +20,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from heimdex_core.media.containers import read_packets
+from heimdex_core.media.limits import RATES_HZ, is_usable_sound
 
 Samples = npt.NDArray[np.float32]
 
@@ -28,7 +29,8 @@ SILENT_PEAK = 16 / 32768
 _SAMPLE_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 # A block must be long enough for the lowest voice, and short enough that a few words fill one.
 _BLOCK_S = 0.5
-_MAX_CHANNELS = 64
+# Of all channels together, that a block has at most: 64 MB.
+_BLOCK_VALUES, _LEAST_BLOCK_SAMPLES = 1 << 24, 1024
 _names: dict[str, tuple[str, ...]] = {}
 """The positions of the channels of a layout, by its name; reading them for every frame takes longer than decoding."""
 # What is 40 dB below the loudest is a noise floor; 20 dB below what one channel alone has, the mix has lost it.
@@ -55,16 +57,17 @@ class SoundFrame:
 
 
 def prepare(stream: AudioStream) -> int:
-    """The number of channels of a stream; 0 where nothing decodes it. To be called before the stream is decoded."""
+    """The number of channels of a stream; 0 where it is not decoded. To be called before the stream is decoded."""
     context = stream.codec_context
     if context is None:
         return 0
     layout = context.layout
     count: int = layout.nb_channels
-    if "channel" in layout.name and 0 < count <= _MAX_CHANNELS:
+    if "channel" in layout.name and count > 0:
         # it overwrites the layout without freeing it: only `layout` is left to do that
         context.layout = f"{count}C"
-    return count
+    # some codecs say their rate only in their frames
+    return count if is_usable_sound(context.sample_rate or RATES_HZ[0], count) else 0
 
 
 class SoundReader:
@@ -87,40 +90,44 @@ class SoundReader:
         try:
             at = int((time_s + self._origin_s) / self._stream.time_base)
             self._container.seek(at, stream=self._stream, backward=True)
-        except av.error.FFmpegError:
+        except (av.error.FFmpegError, OverflowError):
             return False
         return True
 
     def frames(self) -> Iterator[SoundFrame]:
         """What can be decoded, in the order of the file."""
         if self._stream is None:
-            self._broke(0.0)
+            self.broke(0.0)
             return
-        for packet in read_packets(self._container, self._stream, on_error=lambda: self._broke(self._next_s)):
+        for packet in read_packets(self._container, self._stream, on_error=lambda: self.broke(self._next_s)):
             yield from self.decode(packet)
 
     def decode(self, packet: av.Packet) -> Iterator[SoundFrame]:
         """What comes out of one packet of the track."""
         if self._stream is None:
-            self._broke(0.0)
+            self.broke(0.0)
             return
         stamp = packet.pts if packet.pts is not None else packet.dts
         known = stamp is not None and packet.time_base is not None
         packet_s = float(stamp * packet.time_base) - self._origin_s if known else self._next_s  # type: ignore[operator]
         try:
             decoded: list[Any] = packet.decode()
-            converted = [(frame, planar(frame)) for frame in decoded]
-        except (av.error.FFmpegError, ValueError):
-            self._broke(packet_s)
+            converted = [(frame, planar(frame), channel_names(frame)) for frame in decoded]
+        except Exception:  # whatever PyAV makes of damage: the rest of the file is not to suffer from it
+            self.broke(packet_s)
             return
         if not decoded and packet.is_corrupt:
-            self._broke(packet_s)
-        for frame, samples in converted:
+            self.broke(packet_s)
+        for frame, samples, names in converted:
             time_s = self._next_s if frame.time is None else frame.time - self._origin_s
+            if not is_usable_sound(frame.sample_rate, len(samples)):
+                self.broke(time_s)
+                continue
             self._next_s = time_s + frame.samples / frame.sample_rate
-            yield SoundFrame(time_s, samples, frame.sample_rate, channel_names(frame))
+            yield SoundFrame(time_s, samples, frame.sample_rate, names)
 
-    def _broke(self, time_s: float) -> None:
+    def broke(self, time_s: float) -> None:
+        """Note that the track cannot be used from here on, unless that was found earlier."""
         if self.broken_at_s is None:
             self.broken_at_s = max(0.0, time_s)
 
@@ -243,7 +250,10 @@ class SoundMeter:
         self._waiting.append(frame.samples)
         # longer with many channels, because a block holds the products of every two of them
         block_s = _BLOCK_S * max(1.0, len(frame.samples) / 8)
-        if sum(part.shape[1] for part in self._waiting) >= block_s * frame.rate_hz:
+        most = _BLOCK_VALUES // max(1, len(frame.samples))
+        if sum(part.shape[1] for part in self._waiting) >= min(
+            max(block_s * frame.rate_hz, _LEAST_BLOCK_SAMPLES), most
+        ):
             self._close_block()
 
     def finish(self) -> None:

@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from heimdex_core.errors import DiskFull
+from heimdex_core.errors import StorageError
 from heimdex_core.files import atomic_path
 
 Transfer = Literal["sdr", "pq", "hlg"]
@@ -62,10 +62,11 @@ def lut_path(transfer: Transfer, primaries: Primaries) -> Path:
         try:
             if not path.is_file():
                 data = _cube(table)
+                folder.mkdir(parents=True, exist_ok=True)
                 with atomic_path(path, needed_bytes=len(data)) as partial:
                     partial.write_bytes(data)
             return path
-        except (OSError, DiskFull) as error:
+        except (OSError, StorageError) as error:
             failed = error
     raise OSError(str(failed)) from failed
 

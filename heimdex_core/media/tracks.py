@@ -15,6 +15,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from heimdex_core.formatting import two_letter_code
+from heimdex_core.media.limits import MAX_TEXT_CHARS
 from heimdex_core.media.sound import SoundMeter, prepare
 from heimdex_core.types import AudioTrack, MediaInfo, SubtitleTrack, TrackChoice, VideoTrack
 
@@ -110,9 +111,10 @@ def subtitle_track(stream: Any) -> SubtitleTrack:
 
 def _title(stream: Any) -> str | None:
     # MP4 stores the title as the name of the handler, where most writers put "SoundHandler"
-    handler: str = stream.metadata.get("handler_name", "")
+    handler: str = stream.metadata.get("handler_name", "")[:MAX_TEXT_CHARS]
     is_of_the_writer = re.search(r"handle|^(mono|stereo|surround)$|gpac|apple|core media|mainconcept", handler.lower())
-    return stream.metadata.get("title") or (None if is_of_the_writer else handler or None)
+    title: str = stream.metadata.get("title", "")[:MAX_TEXT_CHARS]
+    return title or (None if is_of_the_writer else handler or None)
 
 
 def _role(flags: int, title: str | None, roles: _Words, otherwise: str) -> str:
@@ -124,8 +126,8 @@ def _role(flags: int, title: str | None, roles: _Words, otherwise: str) -> str:
 
 
 def _language(metadata: Mapping[str, str]) -> str | None:
-    code = metadata.get("language")
-    return None if code in (None, "", "und") else code
+    code = metadata.get("language", "")[:MAX_TEXT_CHARS]
+    return None if code in ("", "und") else code
 
 
 # --- choosing -------------------------------------------------------------------------------------
@@ -142,13 +144,17 @@ def ranked_video(tracks: Sequence[VideoTrack], preferred: int | None = None) -> 
     return sorted(tracks, key=key)
 
 
-def choose_video(tracks: Sequence[VideoTrack], stream_index: int, undecodable: Sequence[int] = ()) -> TrackChoice:
+def choose_video(
+    tracks: Sequence[VideoTrack], stream_index: int, undecodable: Sequence[int] = (), too_large: Sequence[int] = ()
+) -> TrackChoice:
     """The choice of the picture track `stream_index`, with what speaks against the others."""
     longest = max((track.frame_count or 0 for track in tracks), default=0)
     passed_over = {}
     for track in tracks:
         if track.stream_index != stream_index:
-            if track.codec == "unknown" or track.stream_index in undecodable:
+            if track.stream_index in too_large:
+                passed_over[str(track.stream_index)] = "too_large"
+            elif track.codec == "unknown" or track.stream_index in undecodable:
                 passed_over[str(track.stream_index)] = "undecodable"
             elif _is_still(track, longest):
                 passed_over[str(track.stream_index)] = "still"

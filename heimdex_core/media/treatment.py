@@ -20,7 +20,7 @@ from heimdex_core.errors import HeimdexError
 from heimdex_core.files import file_signature
 from heimdex_core.media.colour import ColourTags, read_tags, treatment_for
 from heimdex_core.media.containers import open_media
-from heimdex_core.media.interlacing import Fields, Luma, count_fields
+from heimdex_core.media.interlacing import Fields, Luma, count_fields, narrowed
 from heimdex_core.media.raw_frames import raw_frames
 from heimdex_core.types import MediaInfo, PictureTreatment
 
@@ -156,45 +156,46 @@ def look_at_frames(path: Path, info: MediaInfo, *, alpha: bool, marked: FieldOrd
     can_be_interlaced = marked is not None or (usual_size and info.fps <= _MOST_FPS)
     if not can_be_interlaced and not alpha:
         return seen
-    for frames in _groups(path, info):
-        if seen.marked is None and any(frame.interlaced_frame for frame in frames):
-            seen.marked = "tff"
-        if can_be_interlaced:
-            seen.fields.update(count_fields(_same_size([_gray(frame) for frame in frames])))
-        for frame in frames[:: _FRAMES // 2] if alpha else ():
-            lowest, highest = _alpha_range(frame)
-            seen.lowest_alpha, seen.highest_alpha = min(seen.lowest_alpha, lowest), max(seen.highest_alpha, highest)
-        seen.frames += len(frames)
+    for place_s in [0.0] if info.duration_s < _SHORT_S else [part * info.duration_s for part in _PLACES]:
+        lumas: list[tuple[tuple[int, int], Luma]] = []
+        # frame by frame: of large ones, the memory would not hold ten
+        for number, frame in enumerate(_frames_from(path, info, place_s)):
+            if seen.marked is None and frame.interlaced_frame:
+                seen.marked = "tff"
+            if can_be_interlaced and (luma := _gray(frame)) is not None:
+                lumas.append(((frame.width, frame.height), narrowed(luma)))
+            if alpha and number % (_FRAMES // 2) == 0:
+                lowest, highest = _alpha_range(frame)
+                seen.lowest_alpha, seen.highest_alpha = min(seen.lowest_alpha, lowest), max(seen.highest_alpha, highest)
+            seen.frames += 1
+        of_one_size = itertools.takewhile(lambda found: found[0] == lumas[0][0], lumas)  # noqa: B023 - used at once
+        seen.fields.update(count_fields([luma for _, luma in of_one_size]))
         if not alpha and not seen.marked and seen.fields["progressive"] >= _FRAMES // 2 and not seen.combed:
             break
     return seen
 
 
-def _groups(path: Path, info: MediaInfo) -> Iterator[list[VideoFrame]]:
-    places = [0.0] if info.duration_s < _SHORT_S else [part * info.duration_s for part in _PLACES]
-    for time_s in places:
-        try:
-            with contextlib.closing(raw_frames(path, info, time_s, 0, None, lead_in=True)) as found:
-                frames = [frame for _, frame in itertools.islice(found, _FRAMES)]
-        except HeimdexError:
-            continue
-        if frames:
-            yield frames
+def _frames_from(path: Path, info: MediaInfo, time_s: float) -> Iterator[VideoFrame]:
+    """The next _FRAMES frames from a place on; fewer, or none, where that is all there is or can be decoded."""
+    try:
+        with contextlib.closing(raw_frames(path, info, time_s, 0, None, lead_in=True)) as found:
+            yield from (frame for _, frame in itertools.islice(found, _FRAMES))
+    except HeimdexError:
+        return
 
 
-def _gray(frame: VideoFrame) -> Luma:
+def _gray(frame: VideoFrame) -> Luma | None:
+    """The luma of a frame, (height, width) uint8; None where libav cannot convert it."""
     layout, plane = frame.format, frame.planes[0]
     if layout.is_planar and layout.components[0].is_luma and layout.components[0].bits == 8 and plane.line_size > 0:
         lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
         return lines[: frame.height, : frame.width]
     # any matrix will do: libswscale refuses some of the tags that frames have
-    gray = VideoReformatter().reformat(frame, format="gray", src_colorspace=Colorspace.ITU709)
+    try:
+        gray = VideoReformatter().reformat(frame, format="gray", src_colorspace=Colorspace.ITU709)
+    except (av.error.FFmpegError, OSError, ValueError):
+        return None
     return np.asarray(gray.to_ndarray(), np.uint8)
-
-
-def _same_size(images: list[Luma]) -> list[Luma]:
-    """The first images, up to where their size changes."""
-    return list(itertools.takewhile(lambda image: image.shape == images[0].shape, images))
 
 
 def _alpha_range(frame: VideoFrame) -> tuple[int, int]:

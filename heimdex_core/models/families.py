@@ -20,7 +20,9 @@ from heimdex_core.models.family import (
     ModelFamily,
     Purpose,
     Repository,
+    check_name,
     is_folder,
+    is_repository,
     unknown_name,
 )
 from heimdex_core.models.locate import Weights
@@ -58,8 +60,9 @@ def family_of(kind: str, spec: str) -> ModelFamily | None:
 def make(kind: str, spec: str, settings: Settings, purpose: Purpose = "ingest") -> Loadable:
     """The model of a spec FAMILY:NAME, without its weights; with fewer threads for the purpose "query".
 
-    Raises UnknownName, with the families of the kind or with similar names of the family.
+    Raises UnknownName, with the families of the kind or with similar names of the family; InvalidValue as check_name.
     """
+    check_name(spec)
     family, name = family_of(kind, spec), spec.partition(":")[2]
     if family is None or not name or (family.hub is None and name not in family.names):
         own = [one for one in FAMILIES if one.kind == kind]
@@ -83,15 +86,19 @@ def licence_of(kind: str, spec: str) -> str:
 
 
 def repositories(kind: str, spec: str) -> tuple[Repository, ...]:
-    """The repositories that a model needs; none if it comes with a package or is a local folder. Raises UnknownName."""
+    """The repositories that a model needs; none if it comes with a package or is a local folder.
+
+    Raises UnknownName, InvalidValue.
+    """
     hub = _hub_of(kind, spec)
     return hub.repositories(spec.partition(":")[2]) if hub else ()
 
 
 def find(kind: str, spec: str, models_dir: Path | None) -> Weights | None:
-    """The files of a model; None if it comes with a package. Raises WeightsMissing, ModelBroken, UnknownName.
+    """The files of a model; None if it comes with a package.
 
-    `models_dir` is HEIMDEX_MODELS_DIR; None for the default folder.
+    `models_dir` is HEIMDEX_MODELS_DIR; None for the default folder. Raises WeightsMissing, ModelBroken, UnknownName,
+    InvalidValue.
     """
     hub = _hub_of(kind, spec)
     return hub.find(spec.partition(":")[2], models_dir) if hub else None
@@ -123,8 +130,9 @@ def by_name(name: str) -> tuple[str, str]:
     """The (kind, spec) of "whisper:small", "small", a repository "org/name" or a name of open_clip's.
 
     For a repository whose kind only its files can tell, the kind is "" and the spec is the repository. Raises
-    UnknownName for anything else.
+    UnknownName for anything else, InvalidValue as check_name.
     """
+    check_name(name)
     prefix, _, rest = name.partition(":")
     for family in FAMILIES:
         if family.name == prefix and family.has(rest):
@@ -136,7 +144,7 @@ def by_name(name: str) -> tuple[str, str]:
         for known, repo in family.names.items():
             if repo == name:
                 return family.kind, f"{family.name}:{known}"
-    if name.count("/") != 1:
+    if not is_repository(name):  # open_clip's names have this form too
         raise unknown_name("model", name, known_names())
     for family, hub in _with_hub():
         if hub.lists(name):
@@ -180,6 +188,7 @@ def is_packaged(kind: str, spec: str) -> bool:
 
 
 def _hub_of(kind: str, spec: str) -> HubFiles | None:
+    check_name(spec)
     family = family_of(kind, spec)
     return None if family is None or is_packaged(kind, spec) else family.hub
 

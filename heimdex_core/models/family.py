@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from heimdex_core.errors import UnknownName
+from heimdex_core.errors import InvalidValue, UnknownName
 from heimdex_core.models import locate
 from heimdex_core.models.base import Loadable, ModelOptions
 from heimdex_core.models.locate import LICENCE_UNKNOWN, Repository
@@ -24,7 +24,8 @@ from heimdex_core.types import Space
 Kind = Literal["speech", "text", "vision", "caption"]
 Purpose = Literal["ingest", "query"]
 """A process that only answers queries shares the machine with a worker and gets fewer threads."""
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+MAX_NAME_CHARS = 1000
+_REPOSITORY = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,35 @@ class ModelFamily:
         return bool(name) and (self.hub.accepts(name) if self.hub else name in self.names)
 
 
+def is_repository(name: str) -> bool:
+    """Whether `name` has the form of a repository, "org/name"."""
+    return _REPOSITORY.fullmatch(name) is not None
+
+
 def is_folder(name: str) -> bool:
     """Whether a model's name is the path of a folder: absolute, starting with a dot, or one that exists."""
-    path = Path(name).expanduser()
-    return path.is_absolute() or name.startswith(".") or path.is_dir()
+    try:
+        path = Path(name).expanduser()
+        return path.is_absolute() or name.startswith(".") or path.is_dir()
+    except (OSError, RuntimeError):  # a part that is too long, the home of a user who does not exist
+        return False
+
+
+def check_name(name: str) -> str:
+    """Return a model's name as a user wrote it, whole or without its family.
+
+    Raises InvalidValue where it is longer than MAX_NAME_CHARS, has control characters, or a path with "..".
+    """
+    reason = None
+    if len(name) > MAX_NAME_CHARS:
+        reason = f"it has {len(name)} characters, more than {MAX_NAME_CHARS}"
+    elif not name.isprintable():
+        reason = "it has control characters"
+    elif ".." in re.split(r"[/\\:]", name):
+        reason = "it has a part '..'; write a folder with its full path"
+    if reason:
+        raise InvalidValue(name="model", value=repr(name[:200])[1:-1], reason=reason)
+    return name
 
 
 def repository_files(
@@ -104,7 +130,7 @@ def repository_files(
     def repositories(name: str) -> tuple[Repository, ...]:
         if is_folder(name) or names.get(name) == "":
             return ()
-        if name not in names and not _REPOSITORY.fullmatch(name):
+        if name not in names and not is_repository(name):
             raise unknown_name(f"{kind} model", name, names)
         repo = names.get(name, name)
         return (pinned.get(repo, Repository(repo)),)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from heimdex_core.errors import ModelBroken, ModelError, UnknownName, WeightsMissing
+from heimdex_core.errors import ModelBroken, ModelError, ValidationError, WeightsMissing
 from heimdex_core.models import families, locate
 from heimdex_core.models.download.hub import OnBytes, RemoteFile, is_whole
 from heimdex_core.models.download.plan import is_short, recorded
@@ -148,7 +148,7 @@ def _downloaded(settings: Settings) -> Iterator[tuple[str, str]]:
         if note and ":" in note.spec:
             try:
                 kind, spec = families.by_name(note.spec)
-            except UnknownName:
+            except ValidationError:  # of another version, or a path that is not full
                 continue
             yield kind, spec
 

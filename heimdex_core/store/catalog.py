@@ -11,6 +11,7 @@ UTC; JSON values are text.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from dataclasses import dataclass
 import duckdb
 
 from heimdex_core import files
-from heimdex_core.errors import LibraryDamaged, LibraryVersion
-from heimdex_core.store import users, visible
+from heimdex_core.errors import LibraryVersion
+from heimdex_core.store import copies, users, video_json, visible
+from heimdex_core.store.catalog_errors import catalog_errors
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.locks import FileLock, catalog_lock
+from heimdex_core.store.lock_holder import find_holder
+from heimdex_core.store.locks import FileLock, busy, catalog_lock
 from heimdex_core.store.transaction import Transaction
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -68,22 +71,34 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 """The statements of each version; those of one version run in one transaction."""
 
+_OPEN_AGAIN_S = 0.05
+"""Pause before the catalog is opened again that another program has open."""
+
 
 class Catalog:
     """The library's small, mutable tables."""
 
-    def __init__(self, paths: LibraryPaths) -> None:
+    def __init__(self, paths: LibraryPaths, *, lock_timeout_s: float | None = None, in_library: bool = False) -> None:
+        """`lock_timeout_s` is how long a transaction waits for others; None is HEIMDEX_LOCK_TIMEOUT_S.
+
+        `in_library` means that there has to be a library.json beside it, which is gone after the library was moved.
+        """
         self.paths = paths
-        self.lock = catalog_lock(paths.catalog_lock)
+        self.in_library = in_library
+        self.lock = catalog_lock(paths.catalog_lock, timeout_s=lock_timeout_s)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, timeout_s: float | None = None) -> Iterator[Transaction]:
         """Lock and open the catalog for the block; then commit, close and publish. An exception rolls back.
 
-        Raises NestedTransaction inside another transaction of this thread, DiskFull, LibraryDamaged.
+        `timeout_s` replaces the catalog's own limit of waiting. Raises NestedTransaction inside another transaction of
+        this thread, LibraryBusy if another process has the catalog for too long, DiskFull, LibraryDamaged,
+        LibraryNotFound if the library has been moved or removed since it was opened.
         """
-        with self.lock.hold(), files.disk_errors("the catalog", self.paths.root):
-            connection = self._connect()
+        if self.in_library:
+            self.paths.require()
+        with self.lock.hold(timeout_s), files.disk_errors("the catalog", self.paths.root), catalog_errors(self.paths):
+            connection = self._connect(self.lock.wait_limit_s if timeout_s is None else timeout_s)
             try:
                 connection.execute("begin transaction")
                 transaction = Transaction(connection)
@@ -93,6 +108,7 @@ class Catalog:
                     preferences = {
                         user: users.preferences(transaction, user) for user in transaction.changed_preferences
                     }
+                    changed_videos, copied = video_json.collect(transaction), copies.collect(transaction, self.paths)
                     connection.execute("commit")
                 except BaseException:
                     with suppress(duckdb.Error):
@@ -105,6 +121,8 @@ class Catalog:
                 visible.write(self.paths.visible, published)
             for user_id, values in preferences.items():
                 users.write_preferences(self.paths, user_id, values)
+            copies.write(self.paths, copied)
+            video_json.write_all(self.paths, changed_videos)
 
     def prepare(self) -> None:
         """Migrate the schema, and rewrite published files that differ from the catalog after a crash or an upgrade.
@@ -116,12 +134,25 @@ class Catalog:
             if not visible.is_up_to_date(self.paths.visible, transaction.visible_revision()):
                 transaction.mark_visible_changed()
             transaction.changed_preferences |= users.outdated_preferences(transaction, self.paths)
+            transaction.changed_tables |= copies.outdated(transaction, self.paths)
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        try:
-            return duckdb.connect(str(self.paths.catalog), config={"threads": 1})
-        except duckdb.IOException as error:
-            raise LibraryDamaged(what="catalog.duckdb", reason=str(error).splitlines()[0][:200]) from error
+    def _connect(self, timeout_s: float) -> duckdb.DuckDBPyConnection:
+        """Open the file. A program that does not know our lock, such as DuckDB's own shell, may have it open."""
+        began = time.monotonic()
+        while True:
+            try:
+                return duckdb.connect(str(self.paths.catalog), config={"threads": 1, "async_threads": 0})
+            except duckdb.IOException as error:
+                if not _is_open_elsewhere(error):
+                    raise  # named by catalog_errors
+                waited_s = time.monotonic() - began
+                if waited_s >= timeout_s:
+                    raise busy("catalog.duckdb of the library", find_holder(self.paths.catalog), waited_s) from error
+            time.sleep(_OPEN_AGAIN_S)
+
+
+def _is_open_elsewhere(error: duckdb.IOException) -> bool:
+    return "Could not set lock" in str(error)
 
 
 def _migrate(transaction: Transaction) -> None:

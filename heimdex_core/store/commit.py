@@ -53,7 +53,7 @@ def new_staging(paths: LibraryPaths, video_id: str) -> Path:
     """A new empty folder beside the generations, so that a rename can publish it. Raises DiskFull."""
     folder = paths.generations(video_id) / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
     with disk_errors("a generation", paths.root):
-        folder.mkdir(parents=True)
+        files.make_folder(folder, levels=4)
     return folder
 
 

@@ -38,11 +38,11 @@ class ExportRecords:
             transaction.insert("exports", _encode(fields))
             return _get(transaction, export.export_id)
 
-    def update(self, export_id: str, **changes: Any) -> Export:
+    def update(self, export_id: str, *, unless_cancelled: bool = False, **changes: Any) -> Export:
         """Change fields of Export by name.
 
         `path` may be absolute or relative to the library; it must lie inside it. Raises ExportNotFound, InvalidValue
-        for a field that is fixed.
+        for a field that is fixed; with `unless_cancelled` Cancelled for an export that was cancelled.
         """
         unknown = set(changes) - _CHANGEABLE
         if unknown:
@@ -50,10 +50,31 @@ class ExportRecords:
         if changes.get("path") is not None:
             changes["path"] = self._paths.relative(self._paths.root / changes["path"])
         with self._catalog.transaction() as transaction:
-            _get(transaction, export_id)
+            if _get(transaction, export_id).state == ExportState.CANCELLED and unless_cancelled:
+                raise Cancelled()
             if changes:
                 transaction.update("exports", _encode(changes), {"export_id": export_id})
             return _get(transaction, export_id)
+
+    def unfinished_jobs(self) -> list[Row]:
+        """user_id, export_id and job_id of the exports whose job has not ended, oldest first."""
+        with self._catalog.transaction() as transaction:
+            return transaction.rows(
+                """select user_id, export_id, job_id from exports
+                   where state in ('pending', 'processing') and job_id is not null order by created_us"""
+            )
+
+    def replace_job(self, export_id: str, old: str | None, new: str) -> bool:
+        """Name another job of an unfinished export; False if it is finished, gone, or names another job than `old`."""
+        try:
+            with self._catalog.transaction() as transaction:
+                export = _get(transaction, export_id)
+                if export.state not in UNFINISHED or export.job_id not in (old, new):
+                    return False
+                transaction.update("exports", {"job_id": new}, {"export_id": export_id})
+        except ExportNotFound:
+            return False
+        return True
 
     def get(self, user_id: str, export_id: str) -> Export:
         """One record of a user. Raises ExportNotFound."""

@@ -10,13 +10,12 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from heimdex_core.errors import HeimdexError
-from heimdex_core.store import lexical, sets, sidecar, vectors, videos
+from heimdex_core.store import damage, lexical, sets, sidecar, vectors, videos
 from heimdex_core.store.catalog import StoreContext
 from heimdex_core.store.vectors import Floats, Key
 from heimdex_core.types import ModelSet, Scene, Space, WorkContext
@@ -127,7 +126,10 @@ def sync(
 
 
 def rebuild(context: StoreContext, work: WorkContext, index_type: str | None = None) -> RebuildReport:
-    """Rebuild all indexes from the sidecars, as new revisions; readers keep the old ones until then. See `sync`."""
+    """Rebuild all indexes from the sidecars, as new revisions; readers keep the old ones until then. See `sync`.
+
+    Whatever is damaged in the videos' folders is among the problems; the rest is indexed.
+    """
     with context.index_lock.hold():
         problems = sync(context, rebuild=True, work=work, index_type=index_type)
         wanted = wanted_contents(context)
@@ -141,26 +143,25 @@ def rebuild(context: StoreContext, work: WorkContext, index_type: str | None = N
         try:
             scenes += len(sidecar.read_scenes_table(context.paths.generation(*key)))
         except (HeimdexError, OSError):
-            continue  # reported in `problems` already
+            continue  # reported in `problems`
+    found = damage.of_library(context)
+    named = {one.video_id for one in found}
+    problems = [text for text in problems if not any(f"video {video_id}" in text for video_id in named)]
+    problems += [f"{one.message} {one.hint}" for one in found]
     return {"videos": len(visible), "scenes": scenes, "vectors": counts, "problems": problems}
 
 
 def check(context: StoreContext) -> list[str]:
-    """What is missing or damaged, as messages; empty when every generation is readable and in its indexes."""
+    """What is missing or damaged in the indexes, as messages; empty when every generation is in its indexes."""
     with context.index_lock.hold():
         wanted = wanted_contents(context)
         problems: list[str] = []
         for space in wanted.spaces():
-            in_vectors = partial(_indexed_vectors, context.paths.vector_index(space), space)
+            in_vectors = partial(vectors.check, context.paths.vector_index(space), space)
             problems += _missing(f"The index of {space.name}", wanted.space_keys(space), in_vectors)
         for model_set in wanted.sets:
-            in_lexical = partial(lexical.generations, context.paths.lexical_of(model_set.set_id))
+            in_lexical = partial(lexical.check, context.paths.lexical_of(model_set.set_id))
             problems += _missing("The lexical index", wanted.keys[model_set.set_id], in_lexical)
-        for key in sorted(frozenset().union(*wanted.keys.values())):
-            try:
-                sidecar.read_scenes_table(context.paths.generation(*key))
-            except (HeimdexError, OSError) as error:
-                problems.append(f"Generation {key[1]} of video {key[0]} cannot be read: {error}")
     return problems
 
 
@@ -170,11 +171,6 @@ def _missing(index: str, wanted: frozenset[Key], indexed: Callable[[], Collectio
     except HeimdexError as error:
         return [error.message]
     return [f"{index} lacks {len(missing)} of {len(wanted)} videos."] if missing else []
-
-
-def _indexed_vectors(folder: Path, space: Space) -> Collection[Key]:
-    index = vectors.open_index(folder, space)
-    return index.keys if index is not None else ()
 
 
 @dataclass(frozen=True)
@@ -191,6 +187,7 @@ class _Generations:
         def load(key: Key) -> tuple[list[str], Floats] | None:
             folder = self.context.paths.generation(*key)
             if folder.is_dir() and not sidecar.vectors_path(folder, space.name).exists():
+                self.problems.append(f"video {key[0]}: generation {key[1]} has no vectors of {space.name}")
                 return [], np.empty((0, space.dim), np.float32)
             return self._read(key, lambda: sidecar.read_vectors(folder, space))
 

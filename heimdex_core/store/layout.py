@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 from typing import overload
 
-from heimdex_core.errors import InvalidValue, LibraryDamaged, VideoNotFound
+from heimdex_core.errors import InvalidValue, LibraryDamaged, LibraryNotFound, VideoNotFound
 from heimdex_core.types import ModelSet, Space
 
 _SAFE_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,120}")
@@ -15,16 +15,21 @@ _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}")
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 
 
+def is_uuid(text: str) -> bool:
+    """Whether `text` is a UUID in lower case with hyphens, as the names of videos' folders are."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except (ValueError, AttributeError, TypeError):
+        return False
+
+
 def check_uuid(value: str, name: str = "video_id") -> str:
     """Return `value` if it is a UUID in lower case with hyphens.
 
     `name` is for the message. Raises VideoNotFound if that is "video_id", otherwise InvalidValue.
     """
-    try:
-        if str(uuid.UUID(value)) == value:
-            return value
-    except (ValueError, AttributeError, TypeError):
-        pass
+    if is_uuid(value):
+        return value
     if name == "video_id":
         raise VideoNotFound(video_id=str(value)[:80])
     raise InvalidValue(name=name, value=str(value)[:80], reason="a UUID is needed")
@@ -79,6 +84,11 @@ class LibraryPaths:
         """The query log, one JSON object a line."""
         self.preferences_root = self.root / "preferences"
         """The folder of all users' published preferences (store/users.py)."""
+
+    def require(self) -> None:
+        """Raise LibraryNotFound if the library has been moved or removed since it was opened."""
+        if not self.manifest.is_file():
+            raise LibraryNotFound(path=str(self.root))
 
     @property
     def folders(self) -> tuple[Path, ...]:

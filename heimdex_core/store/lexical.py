@@ -6,8 +6,11 @@ consecutive. Each document names its generation as 'video_id#n'; a search is res
 
 from __future__ import annotations
 
+import json
 import os
+import struct
 import uuid
+import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,7 @@ from heimdex_core import files
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, read_json, remove_tree, write_json
 from heimdex_core.store import analysis
+from heimdex_core.store.permissions import let_group_read
 from heimdex_core.store.vectors import Key
 from heimdex_core.types import Scene
 
@@ -27,6 +31,7 @@ FIELDS: Mapping[str, float] = {"transcript": 3.0, "title": 2.0, "tags": 4.0, "ca
 FORMAT = 2
 READABLE = (1, 2)
 """Format 1 had no captions. It is searched as it is, and rebuilt by the next write."""
+_SEGMENT_PARTS = ("idx", "pos", "term", "store", "fast", "fieldnorm")
 HEAP_BYTES = 32_000_000
 """Memory of tantivy's writer."""
 
@@ -149,6 +154,35 @@ def generations(folder: Path) -> frozenset[Key]:
     return manifest.complete if manifest else frozenset()
 
 
+def check(folder: Path) -> frozenset[Key]:
+    """The generations in the index, after every file was compared with its checksum; empty if there is no index.
+
+    Raises LibraryDamaged.
+    """
+    if LexicalIndex.open(folder) is None:
+        return frozenset()
+    try:
+        for segment in read_json(folder / "meta.json")["segments"]:
+            for part in _SEGMENT_PARTS:
+                path = folder / f"{str(segment['segment_id']).replace('-', '')}.{part}"
+                if not _fits_its_checksum(path.read_bytes()):
+                    raise ValueError(f"{path.name} is not what was written")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LibraryDamaged(what="the lexical index", reason=str(error)[:200]) from error
+    return generations(folder)
+
+
+def _fits_its_checksum(content: bytes) -> bool:
+    """Whether a file of tantivy is as it was written: body, footer (JSON with the body's CRC-32), its length, 1337."""
+    if len(content) < 8:
+        return False
+    length, magic = struct.unpack("<II", content[-8:])
+    if magic != 1337 or length > len(content) - 8:
+        return False
+    footer = json.loads(content[-8 - length : -8])
+    return bool(zlib.crc32(content[: -8 - length]) == footer["crc"])
+
+
 # --- writing (under index.lock) -------------------------------------------------------------------
 
 
@@ -174,7 +208,7 @@ def sync(folder: Path, wanted: Collection[Key], load: Load, *, redo: Collection[
         elif manifest.format != FORMAT:
             return _rebuild(folder, wanted, load)
         with disk_errors("the lexical index", folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            files.make_folder(folder, levels=2)
             index = tantivy.Index(_schema(), path=str(folder))
     except (LibraryDamaged, ValueError):
         return _rebuild(folder, wanted, load)
@@ -189,6 +223,7 @@ def sync(folder: Path, wanted: Collection[Key], load: Load, *, redo: Collection[
         _write_manifest(folder, keep, stale | set(missing))
         files.crash_point("lexical-announced")
         _write(index, stale | set(missing), loaded)
+        let_group_read(folder)
         files.crash_point("lexical-committed")
         _write_manifest(folder, keep | set(loaded), ())
     return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,17 @@ from heimdex_core.store.transaction import from_us
 MOMENT = pa.timestamp("us", tz="UTC")
 
 
-def read_table(path: Path) -> pa.Table:
+MAX_FILE_BYTES = 1 << 30
+MAX_TABLE_BYTES = 1 << 30
+"""Of a foreign file, in memory. A hundred thousand scenes with long texts take less."""
+_BATCH_ROWS = 256
+
+
+def read_table(path: Path, max_rows: int | None = None) -> pa.Table:
     """The table of a Parquet file, which is opened once. Raises FileNotFoundError, OSError, pa.ArrowException.
+
+    `max_rows` is a limit, None for none; a file that claims more rows raises pa.ArrowInvalid before they are read.
+    Pages that have a checksum are compared with it.
 
     Arrow opens the file itself. Of a Python file its threads keep bytes for a moment after the table is there; if the
     interpreter ends in that moment, they ask for its lock, and the process aborts ("terminate called without an active
@@ -22,8 +33,36 @@ def read_table(path: Path) -> pa.Table:
 
     Not `pq.read_table`: it reads through pyarrow.dataset, whose import brings pandas, half a second of a short search.
     """
-    with pa.OSFile(str(path), "rb") as file, pq.ParquetFile(file) as parquet:
+    with _opened(path) as parquet:
+        _check_count(parquet, max_rows)
         return parquet.read()
+
+
+def check_size(path: Path, max_rows: int) -> None:
+    """Refuse a foreign file that is too large, or becomes so when it is unpacked: it is read in small parts.
+
+    Raises FileNotFoundError, OSError, pa.ArrowException; pa.ArrowInvalid says what is too large.
+    """
+    if (size := path.stat().st_size) > MAX_FILE_BYTES:
+        raise pa.ArrowInvalid(f"it has {size} bytes, more than {MAX_FILE_BYTES}")
+    total = 0
+    with _opened(path) as parquet:
+        _check_count(parquet, max_rows)
+        for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
+            total += batch.nbytes
+            if total > MAX_TABLE_BYTES:
+                raise pa.ArrowInvalid(f"its content is larger than {MAX_TABLE_BYTES} bytes")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    with pa.OSFile(str(path), "rb") as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+        yield parquet
+
+
+def _check_count(parquet: pq.ParquetFile, max_rows: int | None) -> None:
+    if max_rows is not None and (found := parquet.metadata.num_rows) > max_rows:
+        raise pa.ArrowInvalid(f"it has {found} rows, more than {max_rows}")
 
 
 def python_rows(table: pa.Table) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from heimdex_core.files import file_signature
 from heimdex_core.store import snapshot
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.store.sql_process import SqlLimits
 from heimdex_core.store.sqlview import SqlViews
 from heimdex_core.store.view import OpenedIndexes, View
 from heimdex_core.types import ModelSet
@@ -21,15 +22,19 @@ T = TypeVar("T")
 class Reader:
     """Keeps the present view. Safe to share between threads; one per process is enough."""
 
-    def __init__(self, paths: LibraryPaths, catalog: Catalog) -> None:
+    def __init__(self, paths: LibraryPaths, catalog: Catalog, sql_limits: SqlLimits | None = None) -> None:
+        """`sql_limits` None takes those of the environment's settings."""
         self.paths = paths
         self._lock = threading.RLock()
         self._view: View | None = None
         self._opened = OpenedIndexes()
-        self._tables = SqlViews(paths, catalog)
+        self._tables = SqlViews(paths, catalog, sql_limits)
 
     def view(self) -> View:
-        """The library as it is now; the same object until something changes. Raises LibraryDamaged."""
+        """The library as it is now; the same object until something changes.
+
+        Raises LibraryDamaged; LibraryNotFound if it has been moved or removed.
+        """
         while True:
             self.refresh()
             view = self._view
@@ -52,6 +57,8 @@ class Reader:
 
     def _take(self, held: View | None) -> View:
         published = file_signature(self.paths.visible)
+        if published is None:
+            self.paths.require()
         if held is not None and held.signature[0] == published:
             shot = held.snapshot
         else:

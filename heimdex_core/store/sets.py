@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import SpaceMismatch, UnknownModelSet
 from heimdex_core.files import sha256_of
-from heimdex_core.store.transaction import Transaction, from_us, to_us
+from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
 from heimdex_core.types import Json, ModelSet, Space, Video, to_json, utc_now
 
 if TYPE_CHECKING:
@@ -79,17 +79,29 @@ def get(transaction: Transaction, set_id: int) -> ModelSet:
 def every(transaction: Transaction) -> list[ModelSet]:
     """All sets, oldest first."""
     active = active_id(transaction)
-    return [
-        ModelSet(
-            set_id=row["set_id"],
-            profile=row["profile"],
-            choice=json.loads(row["choice"]),
-            spaces={role: Space(**space) for role, space in json.loads(row["spaces"]).items()},
-            created_at=from_us(row["created_us"]) or utc_now(),
-            is_active=row["set_id"] == active,
-        )
-        for row in transaction.rows("select * from model_sets order by set_id")
-    ]
+    return [from_row(row, active) for row in transaction.rows("select * from model_sets order by set_id")]
+
+
+def from_row(row: Row, active: int | None = None) -> ModelSet:
+    """A row of the table model_sets; `active` is the number of the active set."""
+    return ModelSet(
+        set_id=row["set_id"],
+        profile=row["profile"],
+        choice=json.loads(row["choice"]),
+        spaces={role: Space(**space) for role, space in json.loads(row["spaces"]).items()},
+        created_at=from_us(row["created_us"]) or utc_now(),
+        is_active=row["set_id"] == active,
+    )
+
+
+def restore(transaction: Transaction, active: ModelSet) -> None:
+    """In a catalog that is rebuilt: add the active set, unless it is there, and work out the counters."""
+    if not transaction.rows("select 1 from model_sets where set_id = ?", [active.set_id]):
+        _insert(transaction, active.set_id, active.profile, active.choice, active.spaces)
+    last = transaction.rows("select max(set_id) as last from model_sets")[0]["last"]
+    _set_counter(transaction, "active_set", active.set_id)
+    _set_counter(transaction, "last_set", last)
+    transaction.mark_visible_changed()
 
 
 def active_id(transaction: Transaction) -> int:
@@ -146,10 +158,24 @@ def generations(
     ]
 
 
+def generation_in(transaction: Transaction, video_id: str, set_id: int) -> SetGeneration | None:
+    """The video's generation in a set; None if it has none."""
+    rows = generations(transaction, set_id=set_id, video_id=video_id)
+    return rows[0] if rows else None
+
+
+def keep_only(transaction: Transaction, exists: Callable[[str, int], bool]) -> None:
+    """Remove the records of generations for which `exists(video_id, generation)` is false, or whose set is gone."""
+    known = {model_set.set_id for model_set in every(transaction)}
+    for row in generations(transaction):
+        if row.set_id not in known or not exists(row.video_id, row.generation):
+            forget(transaction, row.video_id, row.set_id)
+
+
 def generation_of(transaction: Transaction, video_id: str, set_id: int) -> int | None:
     """The number of the video's generation in a set; None if it has none."""
-    rows = generations(transaction, set_id=set_id, video_id=video_id)
-    return rows[0].generation if rows else None
+    found = generation_in(transaction, video_id, set_id)
+    return None if found is None else found.generation
 
 
 def put(
@@ -162,9 +188,11 @@ def put(
     transaction.insert("video_generations", {**row, "facts": json.dumps(kept, ensure_ascii=False)})
 
 
-def forget(transaction: Transaction, video_id: str) -> None:
-    """Remove the video's rows of every set."""
-    transaction.run("delete from video_generations where video_id = ?", [video_id])
+def forget(transaction: Transaction, video_id: str, set_id: int | None = None) -> None:
+    """Remove the video's row of a set; None means of every set."""
+    transaction.run(
+        "delete from video_generations where video_id = ? and (? is null or set_id = ?)", [video_id, set_id, set_id]
+    )
 
 
 def inputs_of(paths: LibraryPaths, video: Video) -> str:

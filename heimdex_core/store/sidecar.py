@@ -6,6 +6,7 @@ The metadata of every Parquet file names its kind and format version.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -18,10 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from heimdex_core.errors import InvalidValue, LibraryDamaged
-from heimdex_core.files import atomic_write, read_json_object, write_json
+from heimdex_core.files import atomic_write, make_folder, read_json_object, write_json
 from heimdex_core.store.layout import check_space_name
 from heimdex_core.store.parquet import python_rows, read_table
+from heimdex_core.store.rows import SCENE_RULES, WORD_RULES, Rule, usable
 from heimdex_core.types import Json, Keyframe, Scene, Space, Transcript, Word, to_json
+
+log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 
@@ -77,6 +81,16 @@ WORDS_SCHEMA = pa.schema(
 )
 
 
+MAX_SCENES = 200_000
+MAX_WORDS = 2_000_000
+"""Of one video; a day of speech has some 200,000 words."""
+
+_DEFAULTS: Json = {
+    "divided": False, "on_screen_text": "", "caption": "", "speech_ratio": 0.0, "motion": 0.0, "brightness": 0.0,
+}  # fmt: skip
+"""The values of columns that a file lacks."""
+
+
 def vectors_path(folder: Path, space_name: str) -> Path:
     """The file of a generation's vectors in a space. Raises InvalidValue for a malformed name."""
     return folder / "vectors" / f"{check_space_name(space_name)}.parquet"
@@ -98,13 +112,42 @@ def read_scenes(folder: Path) -> list[Scene]:
 def read_scenes_table(folder: Path) -> pa.Table:
     """scenes.parquet as Arrow with SCENES_SCHEMA; columns that an older file lacks are null.
 
+    Rows that cannot be used are left out, and this is logged once. Raises FileNotFoundError, LibraryDamaged.
+    """
+    table, problems = check_scenes(folder)
+    _say_once(folder / "scenes.parquet", problems)
+    return table
+
+
+def read_scenes_tables(folders: Mapping[str, Path]) -> tuple[dict[str, pa.Table], dict[str, str]]:
+    """(tables as from `read_scenes_table`, why the others cannot be read), both by the keys of `folders`.
+
+    The rows of all are looked at together, which is many times quicker than one file after the other.
+    """
+    tables: dict[str, pa.Table] = {}
+    errors: dict[str, str] = {}
+    for key, folder in folders.items():
+        try:
+            tables[key] = _read_columns(folder / "scenes.parquet", SCENES_SCHEMA, MAX_SCENES).replace_schema_metadata(
+                None
+            )
+        except (OSError, LibraryDamaged) as error:
+            errors[key] = str(error)
+    # In one piece: a rule costs as much for a hundred rows as for a hundred thousand.
+    if tables and usable(pa.concat_tables(tables.values()).combine_chunks(), SCENE_RULES)[1]:
+        for key, table in tables.items():
+            tables[key], problems = usable(table, SCENE_RULES)
+            _say_once(folders[key] / "scenes.parquet", problems)
+    return tables, errors
+
+
+def check_scenes(folder: Path) -> tuple[pa.Table, list[str]]:
+    """(the rows of scenes.parquet that can be used, what is wrong with the others).
+
     Raises FileNotFoundError, LibraryDamaged.
     """
-    table = _read(folder / "scenes.parquet")
-    for field in SCENES_SCHEMA:
-        if field.name not in table.column_names:
-            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-    return table.select(SCENES_SCHEMA.names).cast(SCENES_SCHEMA)
+    table, problems = _read_rows(folder / "scenes.parquet", SCENES_SCHEMA, SCENE_RULES, MAX_SCENES)
+    return table.replace_schema_metadata(None), problems
 
 
 def scenes_of(table: pa.Table) -> list[Scene]:
@@ -121,8 +164,8 @@ def _scene_row(scene: Scene) -> Json:
 
 
 def _scene(row: Json) -> Scene:
+    row |= {name: default for name, default in _DEFAULTS.items() if row[name] is None}
     row["tags"] = tuple(row["tags"] or ())
-    row["caption"] = row["caption"] or ""
     row["dominant_colours"] = tuple(row["dominant_colours"] or ())
     row["keyframes"] = tuple(Keyframe(**k) for k in row["keyframes"] or ())
     return Scene(**row)
@@ -182,19 +225,38 @@ def _assign_scenes(rows: list[Json], scenes: Sequence[Scene]) -> None:
 
 
 def read_words_table(folder: Path) -> pa.Table:
-    """words.parquet as Arrow with WORDS_SCHEMA; empty if there is no such file. Raises LibraryDamaged."""
+    """words.parquet as Arrow with WORDS_SCHEMA; empty if there is no such file.
+
+    Rows that cannot be used are left out, and this is logged once. Raises LibraryDamaged.
+    """
     try:
-        return _read(folder / "words.parquet")
+        table, problems = check_words(folder)
     except FileNotFoundError:
         return WORDS_SCHEMA.empty_table()
+    _say_once(folder / "words.parquet", problems)
+    return table
+
+
+def check_words(folder: Path) -> tuple[pa.Table, list[str]]:
+    """(the rows of words.parquet that can be used, what is wrong with the others).
+
+    Raises FileNotFoundError, LibraryDamaged.
+    """
+    return _read_rows(folder / "words.parquet", WORDS_SCHEMA, WORD_RULES, MAX_WORDS)
 
 
 def read_words(folder: Path) -> Transcript:
     """The transcript that `write_words` wrote; one of source "none" if there is no file. Raises LibraryDamaged."""
     table = read_words_table(folder)
-    about = json.loads((table.schema.metadata or {}).get(b"transcript", b'{"source": "none"}'))
     by_segment = groupby(table.to_pylist(), key=itemgetter("segment"))
-    return Transcript.from_json({**about, "segments": [_segment_json(list(rows)) for _, rows in by_segment]})
+    segments = [_segment_json(list(rows)) for _, rows in by_segment]
+    try:
+        about = json.loads((table.schema.metadata or {}).get(b"transcript", b'{"source": "none"}'))
+        return Transcript.from_json({**about, "segments": segments})
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise LibraryDamaged(
+            what="words.parquet", reason=f"it does not describe its transcript: {error}"[:200]
+        ) from error
 
 
 def _segment_json(rows: list[Json]) -> Json:
@@ -239,16 +301,42 @@ def write_vectors(folder: Path, space: Space, scene_ids: Sequence[str], vectors:
 def read_vectors(folder: Path, space: Space) -> tuple[list[str], npt.NDArray[np.float32]]:
     """(n scene ids, (n, d) float32 vectors).
 
-    Raises FileNotFoundError, LibraryDamaged, SpaceMismatch for vectors of another model, revision or width.
+    Vectors that are not finite are left out, and this is logged once. Raises FileNotFoundError, LibraryDamaged,
+    SpaceMismatch for vectors of another model, revision or width.
     """
-    table = _read(vectors_path(folder, space.name))
+    scene_ids, array, problems = check_vectors(folder, space)
+    _say_once(vectors_path(folder, space.name), problems)
+    return scene_ids, array
+
+
+def check_vectors(folder: Path, space: Space) -> tuple[list[str], npt.NDArray[np.float32], list[str]]:
+    """The vectors that can be used, as `read_vectors` returns them, and what is wrong with the others. Raises as it."""
+    path = vectors_path(folder, space.name)
+    table = _read(path, MAX_SCENES)
     try:
         found = Space(**json.loads((table.schema.metadata or {})[b"space"]))
-    except (KeyError, ValueError, TypeError) as error:
-        raise LibraryDamaged(what="a vectors file", reason="it does not name its space") from error
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
+        raise LibraryDamaged(what=path.name, reason="it does not name its space") from error
     space.check(found)
-    halves = table.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return table.column("scene_id").to_pylist(), halves.astype(np.float32).reshape(-1, space.dim)
+    try:
+        table = table.select(["scene_id", "vector"]).cast(vectors_schema(space.dim))
+        table.validate(full=True)
+        halves = table.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        array = halves.astype(np.float32).reshape(table.num_rows, space.dim)
+    except (KeyError, ValueError, pa.ArrowException) as error:
+        raise LibraryDamaged(what=path.name, reason=str(error)[:200]) from error
+    good = np.isfinite(array).all(axis=1)
+    scene_ids: list[str] = table.column("scene_id").to_pylist()
+    if good.all():
+        return scene_ids, array, []
+    kept = [scene_id for scene_id, is_good in zip(scene_ids, good, strict=True) if is_good]
+    return kept, array[good], [f"{len(good) - len(kept)} vectors are not finite"]
+
+
+def vectors_schema(dim: int) -> pa.Schema:
+    """The columns of a vectors file."""
+    vector = pa.field("vector", pa.list_(pa.float16(), dim), nullable=False)
+    return pa.schema([pa.field("scene_id", pa.string(), nullable=False), vector])
 
 
 # --- provenance -----------------------------------------------------------------------------------
@@ -269,18 +357,49 @@ def read_provenance(folder: Path) -> Json:
 
 def _write(path: Path, table: pa.Table, metadata: Mapping[str, str]) -> None:
     described = table.replace_schema_metadata({"format": str(FORMAT_VERSION), "kind": path.stem, **metadata})
+    make_folder(path.parent, levels=2)
     with atomic_write(path) as file:
-        pq.write_table(described, file, compression="zstd")
+        pq.write_table(described, file, compression="zstd", write_page_checksum=True)
 
 
-def _read(path: Path) -> pa.Table:
+def _read_rows(path: Path, schema: pa.Schema, rules: Sequence[Rule], max_rows: int) -> tuple[pa.Table, list[str]]:
+    table = _read_columns(path, schema, max_rows)
+    kept, problems = usable(table, rules)
+    return kept.replace_schema_metadata(table.schema.metadata), problems
+
+
+def _read_columns(path: Path, schema: pa.Schema, max_rows: int) -> pa.Table:
+    """The columns of a schema, null where the file lacks them, with the metadata of the file."""
+    table = _read(path, max_rows)
+    metadata = table.schema.metadata
     try:
-        table = read_table(path)
+        for field in schema:
+            if field.name not in table.column_names:
+                table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+        return table.select(schema.names).cast(schema).replace_schema_metadata(metadata)
+    except (ValueError, TypeError, pa.ArrowException) as error:
+        raise LibraryDamaged(what=path.name, reason=str(error)[:200]) from error
+
+
+def _read(path: Path, max_rows: int) -> pa.Table:
+    try:
+        table = read_table(path, max_rows)
+        found = int((table.schema.metadata or {}).get(b"format", b"0"))
     except FileNotFoundError:
         raise
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise LibraryDamaged(what=path.name, reason=str(error)[:200]) from error
-    found = int((table.schema.metadata or {}).get(b"format", b"0"))
     if not 1 <= found <= FORMAT_VERSION:
         raise LibraryDamaged(what=path.name, reason=f"it has format {found}; up to {FORMAT_VERSION} is known")
     return table
+
+
+_said: set[tuple[str, str]] = set()
+"""(path, problem) of what this process has logged."""
+
+
+def _say_once(path: Path, problems: Sequence[str]) -> None:
+    for problem in problems:
+        if (str(path), problem) not in _said:
+            _said.add((str(path), problem))
+            log.warning("rows of %s are left out: %s", path, problem)

@@ -10,7 +10,6 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heimdex_core.errors import HeimdexError
 from heimdex_core.store import sidecar, visible
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.types import ModelSet, Scene, VisibleVideo
@@ -100,16 +99,21 @@ def take(paths: LibraryPaths, before: Snapshot | None) -> Snapshot:
 def _load(
     paths: LibraryPaths, shown: dict[str, VisibleVideo], known: dict[str, LoadedVideo]
 ) -> tuple[dict[str, LoadedVideo], list[str]]:
+    unchanged = {
+        video_id
+        for video_id, video in shown.items()
+        if video_id in known and known[video_id].generation == video.generation
+    }
+    folders = {
+        video_id: paths.generation(video_id, video.generation)
+        for video_id, video in shown.items()
+        if video_id not in unchanged
+    }
+    tables, errors = sidecar.read_scenes_tables(folders)
     loaded: dict[str, LoadedVideo] = {}
-    problems: list[str] = []
     for video_id, video in shown.items():
-        if video_id in known and known[video_id].generation == video.generation:
+        if video_id in unchanged:
             loaded[video_id] = known[video_id]
-            continue
-        try:
-            table = sidecar.read_scenes_table(paths.generation(video_id, video.generation))
-        except (OSError, HeimdexError) as error:
-            problems.append(f"video {video_id}: {error}")
-            continue
-        loaded[video_id] = LoadedVideo(video_id, video.generation, table)
-    return loaded, problems
+        elif video_id in tables:
+            loaded[video_id] = LoadedVideo(video_id, video.generation, tables[video_id])
+    return loaded, [f"video {video_id}: {error}" for video_id, error in errors.items()]

@@ -1,31 +1,35 @@
-"""`lib.sql`: an in-memory DuckDB for each user with copies of their rows, and access to nothing else.
+"""`lib.sql`: a process for each user with an in-memory DuckDB, copies of their rows, and access to nothing else.
 
 One SELECT or EXPLAIN at a time, in a read-only transaction, with access to files and to the configuration switched
-off. Tables: videos, scenes, words, exports, reels, preferences, judgements, searches; view: keyframes.
+off, and limits on time, memory and threads. The processes of the users who asked last are kept. Tables: videos, scenes,
+words, exports, reels, preferences, judgements, searches; view: keyframes.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 
-from heimdex_core.errors import InvalidSql
+from heimdex_core.errors import InvalidSql, SqlTimeout
 from heimdex_core.files import file_signature
+from heimdex_core.settings import get_settings
 from heimdex_core.store import sidecar
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.snapshot import Snapshot
+from heimdex_core.store.sql_process import SqlLimits, SqlProcess
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+KEPT_PROCESSES = 4
+"""How many users' rows stay loaded; each process takes some 100 MB besides."""
 
 _CATALOG_TABLES = {
     "videos": """select video_id, user_id, sha256, title, filename, description, state, generation, scene_count,
@@ -52,10 +56,13 @@ _WORDS = pa.schema([*sidecar.WORDS_SCHEMA, pa.field("video_id", pa.string()), pa
 class SqlViews:
     """The users' databases, each created and filled on first use. Safe to share between threads."""
 
-    def __init__(self, paths: LibraryPaths, catalog: Catalog) -> None:
+    def __init__(self, paths: LibraryPaths, catalog: Catalog, limits: SqlLimits | None = None) -> None:
+        """`limits` None takes those of the settings."""
         self._paths = paths
         self._catalog = catalog
-        self._databases: dict[str, _Database] = {}
+        self._limits = limits or SqlLimits.of(get_settings())
+        self._databases: OrderedDict[str, _Database] = OrderedDict()
+        """By user_id; who asked last comes last."""
         self._lock = threading.Lock()
 
     def query(
@@ -69,78 +76,130 @@ class SqlViews:
             query: one statement.
             params: values for its placeholders, by position or by name.
 
-        Raises InvalidSql; OSError or LibraryDamaged if a file of the snapshot has been removed.
+        Raises InvalidSql, SqlTimeout, SqlMemory; LibraryBusy if the catalog is in use for too long; OSError or
+        LibraryDamaged if a file of the snapshot has been removed.
         """
-        with self._lock:
-            database = self._databases.get(user_id)
-            if database is None:
-                database = self._databases[user_id] = _Database(self._paths, self._catalog, user_id)
-        return database.query(shot, query, params)
+        while True:
+            database = self._of_user(user_id)
+            with database.in_turn() as is_open:
+                if is_open:  # otherwise it was closed since we got it
+                    table = database.query(shot, query, params)
+                    break
+        return _to_pandas(table)
 
     def close(self) -> None:
         """Close all databases; the next query creates a new one."""
         with self._lock:
-            for database in self._databases.values():
-                database.close()
+            databases = list(self._databases.values())
             self._databases.clear()
+        for database in databases:
+            database.close()
+
+    def _of_user(self, user_id: str) -> _Database:
+        with self._lock:
+            database = self._databases.get(user_id)
+            if database is None:
+                database = self._databases[user_id] = _Database(self._paths, self._catalog, user_id, self._limits)
+            self._databases.move_to_end(user_id)
+            too_many = max(len(self._databases) - KEPT_PROCESSES, 0)
+            for name, one in list(self._databases.items())[:too_many]:
+                if one.close_if_idle():
+                    del self._databases[name]
+        return database
 
 
 class _Database:
-    def __init__(self, paths: LibraryPaths, catalog: Catalog, user_id: str) -> None:
+    """One user's rows. What is loaded is lost with the process; the next query loads it again."""
+
+    def __init__(self, paths: LibraryPaths, catalog: Catalog, user_id: str, limits: SqlLimits) -> None:
         self._paths = paths
         self._catalog = catalog
         self._user_id = user_id
+        self._limits = limits
         self._lock = threading.Lock()
+        self._is_open = True
+        self._process: SqlProcess | None = None
+        self._forget()
+
+    @contextmanager
+    def in_turn(self) -> Iterator[bool]:
+        """Wait for the user's queries that came before; whether the database is still open.
+
+        Raises SqlTimeout if they take longer than one may.
+        """
+        if not self._lock.acquire(timeout=self._limits.timeout_s + self._catalog.lock.wait_limit_s):
+            raise SqlTimeout(limit_s=self._limits.timeout_s)
+        try:
+            yield self._is_open
+        finally:
+            self._lock.release()
+
+    def query(self, shot: Snapshot, query: str, params: Sequence[Any] | Mapping[str, Any]) -> pa.Table:
+        process = self._process
+        if process is None or not process.is_alive:
+            process = self._start()
+        try:
+            self._update(process, shot)
+        except BaseException:
+            # Perhaps half of it was done.
+            self._end()
+            raise
+        return process.query(query, params)
+
+    def close(self) -> None:
+        """End the process, also in the middle of a query, whose caller gets an error then."""
+        self._is_open = False
+        self._end()
+
+    def close_if_idle(self) -> bool:
+        """Close unless a query is running; whether that was done."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self.close()
+            return True
+        finally:
+            self._lock.release()
+
+    def _forget(self) -> None:
         self._loaded: dict[str, tuple[int, int]] = {}
         """(set_id, generation) of the copied rows of each video."""
         self._catalog_signature: Any = None
         self._searches_signature: Any = None
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={
-                "threads": 2,
-                "temp_directory": "",
-                "python_enable_replacements": False,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            },
-        )
-        self._create("scenes", _SCENES.empty_table())
-        self._create("words", _WORDS.empty_table())
-        self._create("searches", _searches([]))
-        # Columns keep the names of the fields in scenes.parquet; `end_s - start_s` is the duration.
-        self._connection.execute(
-            """create view keyframes as select scene_id, video_id, unnest(keyframes, recursive := true) from scenes"""
-        )
-        self._connection.execute("set global TimeZone = 'UTC'")
-        self._connection.execute("set enable_external_access = false")
-        self._connection.execute("set lock_configuration = true")
 
-    def query(self, shot: Snapshot, query: str, params: Sequence[Any] | Mapping[str, Any]) -> pd.DataFrame:
-        with self._lock:
-            self._update(shot)
-            cursor = self._connection.cursor()
-            # The transaction sees what was just copied, also when another view is queried meanwhile.
-            cursor.execute("begin transaction read only")
-            cursor.execute("select 1 from scenes limit 0")
-        try:
-            _check(cursor, query)
-            values = dict(params) if isinstance(params, Mapping) else list(params)
-            return cursor.sql(query, params=values).to_arrow_table().to_pandas()
-        except duckdb.Error as error:
-            raise InvalidSql(reason=str(error).split("\n\n")[0][:500]) from error
-        finally:
-            with suppress(duckdb.Error):
-                cursor.execute("rollback")
-            cursor.close()
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.close()
 
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
+    def _start(self) -> SqlProcess:
+        self._end()
+        self._forget()
+        process = self._process = SqlProcess(self._limits)
+        for name, table in (
+            ("scenes", _SCENES.empty_table()),
+            ("words", _WORDS.empty_table()),
+            ("searches", _searches([])),
+        ):
+            _create(process, name, table)
+        process.run(
+            [
+                # Columns keep the names of the fields in scenes.parquet; `end_s - start_s` is the duration.
+                (
+                    "create view keyframes as"
+                    " select scene_id, video_id, unnest(keyframes, recursive := true) from scenes",
+                    (),
+                ),
+                ("set global TimeZone = 'UTC'", ()),
+                ("set enable_external_access = false", ()),
+                ("set lock_configuration = true", ()),
+            ]
+        )
+        return process
 
     # --- filling ----------------------------------------------------------------------------------
 
-    def _update(self, shot: Snapshot) -> None:
+    def _update(self, process: SqlProcess, shot: Snapshot) -> None:
         wanted = {video.video_id: (shot.model_set.set_id, video.generation) for video in shot.of_user(self._user_id)}
         outdated = [video_id for video_id, version in self._loaded.items() if wanted.get(video_id) != version]
         new = [video_id for video_id, version in wanted.items() if self._loaded.get(video_id) != version]
@@ -150,14 +209,15 @@ class _Database:
             "words": [self._words(shot, video_id) for video_id in new],
         }
         for table, rows in read.items():
-            for video_id in outdated:
-                self._connection.execute(f"delete from {table} where video_id = ?", [video_id])  # noqa: S608
+            if outdated:
+                delete = f"delete from {table} where video_id = ?"  # noqa: S608
+                process.run([(delete, [video_id]) for video_id in outdated])
             if rows:
                 statement = f"insert into {table} by name select * from incoming"  # noqa: S608
-                self._run_with(pa.concat_tables(rows), statement)
+                process.run([(statement, ())], pa.concat_tables(rows))
         self._loaded = wanted
-        self._copy_catalog()
-        self._copy_searches()
+        self._copy_catalog(process)
+        self._copy_searches(process)
 
     def _scenes(self, shot: Snapshot, video_id: str) -> pa.Table:
         video = shot.loaded[video_id]
@@ -170,7 +230,7 @@ class _Database:
         table = table.append_column("video_id", pa.array([video_id] * len(table), pa.string()))
         return table.append_column("generation", pa.array([n] * len(table), pa.int32())).cast(_WORDS)
 
-    def _copy_catalog(self) -> None:
+    def _copy_catalog(self, process: SqlProcess) -> None:
         """Copy the user's rows in one short transaction, if the catalog has been written since the last time."""
         signature = file_signature(self._paths.catalog)
         if signature is not None and signature == self._catalog_signature:
@@ -178,10 +238,10 @@ class _Database:
         with self._catalog.transaction() as transaction:
             tables = {name: transaction.table(sql, [self._user_id]) for name, sql in _CATALOG_TABLES.items()}
         for name, table in tables.items():
-            self._create(name, _utc(table))
+            _create(process, name, _utc(table))
         self._catalog_signature = file_signature(self._paths.catalog)
 
-    def _copy_searches(self) -> None:
+    def _copy_searches(self, process: SqlProcess) -> None:
         signature = file_signature(self._paths.searches)
         if signature == self._searches_signature:
             return
@@ -192,24 +252,21 @@ class _Database:
                     entry = json.loads(line)
                     if isinstance(entry, dict) and entry.get("user_id") == self._user_id:
                         entries.append(entry)
-        self._create("searches", _searches(entries))
+        _create(process, "searches", _searches(entries))
         self._searches_signature = signature
 
-    def _create(self, name: str, table: pa.Table) -> None:
-        self._run_with(table, f"create or replace table {name} as select * from incoming")  # noqa: S608
 
-    def _run_with(self, incoming: pa.Table, statement: str) -> None:
-        self._connection.register("incoming", incoming)
-        self._connection.execute(statement)
-        self._connection.unregister("incoming")
+def _create(process: SqlProcess, name: str, table: pa.Table) -> None:
+    process.run([(f"create or replace table {name} as select * from incoming", ())], table)  # noqa: S608
 
 
-def _check(connection: duckdb.DuckDBPyConnection, query: str) -> None:
-    statements = connection.extract_statements(query)
-    if len(statements) != 1:
-        raise InvalidSql(reason=f"one statement is needed, not {len(statements)}")
-    if statements[0].type not in _READING:
-        raise InvalidSql(reason=f"only SELECT and EXPLAIN are allowed, not {statements[0].type.name}")
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    """The result. Raises InvalidSql for values that pandas cannot hold, such as 24:00 or a union."""
+    try:
+        return table.to_pandas()
+    except (pa.ArrowException, ValueError, OverflowError, TypeError) as error:
+        reason = f"the result has values that pandas cannot hold; cast them to varchar ({error})"
+        raise InvalidSql(reason=reason[:500]) from error
 
 
 def _utc(table: pa.Table) -> pa.Table:

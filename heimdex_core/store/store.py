@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.errors import HeimdexError, VideoNotFound
-from heimdex_core.files import append_json_line, disk_errors, free_bytes, remove_tree, sweep, tree_bytes, write_json
-from heimdex_core.store import adopt as adopting
+from heimdex_core.errors import HeimdexError, LibraryDamaged, VideoNotFound
+from heimdex_core.files import (
+    disk_errors,
+    read_json_object,
+    remove_tree,
+    sweep,
+    write_json,
+)
+from heimdex_core.settings import Settings, get_settings
 from heimdex_core.store import commit, indexing, sets, users, videos
+from heimdex_core.store import repair as repairing
 from heimdex_core.store.catalog import Catalog, StoreContext
 from heimdex_core.store.commit import CommitTarget
 from heimdex_core.store.exports import ExportRecords
 from heimdex_core.store.layout import LibraryPaths, check_uuid
 from heimdex_core.store.library_json import FORMAT_VERSION, LibraryManifest, read_manifest
 from heimdex_core.store.locks import index_lock
+from heimdex_core.store.maintenance import Maintenance
 from heimdex_core.store.model_sets import ModelSets
+from heimdex_core.store.permissions import restrict
 from heimdex_core.store.reader import Reader
 from heimdex_core.store.reels import ReelRecords
+from heimdex_core.store.repair import RepairReport
+from heimdex_core.store.sql_process import SqlLimits
+from heimdex_core.store.video_json import write_video_json
 from heimdex_core.store.watched import WatchedRecords
 from heimdex_core.types import (
     Json,
@@ -27,32 +40,41 @@ from heimdex_core.types import (
     Space,
     Video,
     VideoState,
-    WorkContext,
     utc_now,
 )
 
-UNFINISHED_VIDEO = (VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING)
-"""The states of videos that are being worked on or wait for it."""
+UNFINISHED_VIDEO = videos.UNFINISHED
 
 
-class Store:
+class Store(Maintenance):
     """An open library. Safe to share between threads. Calls on behalf of a user take the user_id."""
 
-    def __init__(self, root: Path | str, manifest: LibraryManifest) -> None:
+    def __init__(self, root: Path | str, manifest: LibraryManifest, settings: Settings | None = None) -> None:
+        """`settings` limit waiting for locks and what `sql` may use; None is the environment's."""
         self.paths = LibraryPaths(root)
         self.manifest = manifest
-        self.catalog = Catalog(self.paths)
-        self.context = StoreContext(self.paths, self.catalog, index_lock(self.paths.index_lock))
+        settings = settings or get_settings()
+        timeout_s = settings.lock_timeout_s
+        self.catalog = Catalog(self.paths, lock_timeout_s=timeout_s, in_library=True)
+        self.context = StoreContext(self.paths, self.catalog, index_lock(self.paths.index_lock, timeout_s=timeout_s))
         self.sets = ModelSets(self.context)
         self.exports = ExportRecords(self.paths, self.catalog)
         self.reels = ReelRecords(self.catalog)
         self.watched = WatchedRecords(self.catalog)
-        self._reader = Reader(self.paths, self.catalog)
+        self._reader = Reader(self.paths, self.catalog, SqlLimits.of(settings))
 
     # --- opening ----------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, root: Path | str, *, profile: str, models: Json, spaces: Mapping[str, Space]) -> Store:
+    def create(
+        cls,
+        root: Path | str,
+        *,
+        profile: str,
+        models: Json,
+        spaces: Mapping[str, Space],
+        settings: Settings | None = None,
+    ) -> Store:
         """Create a library and open it; one that exists already is only opened.
 
         Args:
@@ -60,27 +82,39 @@ class Store:
             profile: the profile's name.
             models: the ModelChoice as JSON.
             spaces: the spaces of its models, by role.
+            settings: as for `open`.
 
         Raises DiskFull, and what `open` raises.
         """
         paths = LibraryPaths(root)
+        settings = settings or get_settings()
         with disk_errors("the library", paths.root):
-            paths.root.mkdir(parents=True, exist_ok=True)
-        with index_lock(paths.index_lock).hold():
+            paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            restrict(paths, group_readable=settings.group_readable)
+        timeout_s = settings.lock_timeout_s
+        with index_lock(paths.index_lock, timeout_s=timeout_s).hold():
             if not paths.manifest.exists():
                 for folder in paths.folders:
                     folder.mkdir(parents=True, exist_ok=True)
                 manifest = LibraryManifest(FORMAT_VERSION, profile, models, spaces, utc_now().isoformat())
                 write_json(paths.manifest, manifest, indent=1)
-        return cls.open(root)
+        return cls.open(root, settings)
 
     @classmethod
-    def open(cls, root: Path | str) -> Store:
+    def open(cls, root: Path | str, settings: Settings | None = None) -> Store:
         """Open a library, upgrade it, and repair what a crash left.
 
-        Raises LibraryNotFound, LibraryVersion for a library of newer software, LibraryDamaged, DiskFull.
+        `settings` limit waiting for locks and what `sql` may use; None is the environment's. Raises LibraryNotFound,
+        LibraryVersion for a library of newer software, LibraryDamaged, LibraryBusy, DiskFull.
         """
-        store = cls(root, read_manifest(LibraryPaths(root)))
+        settings = settings or get_settings()
+        store = cls(root, read_manifest(LibraryPaths(root)), settings)
+        with disk_errors("the library", store.paths.root):
+            restrict(store.paths, group_readable=settings.group_readable)
+            for folder in store.paths.folders:
+                if os.path.lexists(folder) and not folder.is_dir():
+                    raise LibraryDamaged(what=f"The folder {folder.name}", reason="it is a file")
+                folder.mkdir(exist_ok=True)  # one that was removed by hand
         store.catalog.prepare()
         with store.catalog.transaction() as transaction:
             users.ensure_user(transaction, users.LOCAL_USER)
@@ -90,6 +124,18 @@ class Store:
         for folder in (store.paths.root, store.paths.videos, store.paths.indexes, store.paths.preferences_root):
             sweep(folder)  # unfinished files that a crash left
         return store
+
+    @classmethod
+    def repair(cls, root: Path | str) -> RepairReport:
+        """Rebuild the catalog of a library if it is missing or damaged, and bring the indexes to it; see repair.py.
+
+        Raises LibraryNotFound, LibraryVersion, LibraryDamaged, LibraryBusy, DiskFull.
+        """
+        report = repairing.repair(root)
+        context = cls.open(root).context
+        with context.index_lock.hold():
+            report.problems += indexing.sync(context)
+        return report
 
     def close(self) -> None:
         """Release what the reader keeps in memory. The store can be used again."""
@@ -138,7 +184,7 @@ class Store:
             )
         if created:
             try:
-                self._write_video_json(video)
+                write_video_json(self.paths, video)
             except BaseException:
                 with self.catalog.transaction() as transaction:
                     videos.remove(transaction, video.video_id)
@@ -152,6 +198,12 @@ class Store:
         with self.catalog.transaction() as transaction:
             return videos.get(transaction, video_id, user_id)
 
+    def check_owner(self, user_id: str, video_id: str) -> None:
+        """Raise VideoNotFound unless the video is this user's. Asks video.json first, which needs no lock."""
+        about = read_json_object(self.paths.video_json(video_id)) or {}
+        if about.get("user_id") != user_id:
+            self.video(user_id, video_id)
+
     def find_video(self, user_id: str, sha256: str) -> Video | None:
         """The user's video of these bytes, in whatever state; None if there is none."""
         with self.catalog.transaction() as transaction:
@@ -161,6 +213,11 @@ class Store:
         """How many videos of all users are being worked on, or wait for it."""
         with self.catalog.transaction() as transaction:
             return videos.count_unfinished(transaction)
+
+    def count_videos(self, timeout_s: float | None = None) -> int:
+        """How many videos of all users there are. Raises LibraryBusy after `timeout_s` (None: the usual limit)."""
+        with self.catalog.transaction(timeout_s) as transaction:
+            return int(transaction.rows("select count(*) as n from videos")[0]["n"])
 
     def videos(
         self, user_id: str, *, include_deleted: bool = False, limit: int | None = None, offset: int = 0
@@ -175,10 +232,27 @@ class Store:
         Setting the present state again is allowed. Raises VideoNotFound, InvalidTransition.
         """
         with self.catalog.transaction() as transaction:
-            video = videos.set_state(transaction, video_id, VideoState(state), changes)
-        if "info" in changes:
-            self._write_video_json(video)
-        return video
+            return videos.set_state(transaction, video_id, VideoState(state), changes)
+
+    def begin_work(self, video_id: str) -> Video:
+        """A stage of a video begins: it is being worked on. Raises Cancelled if that was cancelled, VideoNotFound."""
+        with self.catalog.transaction() as transaction:
+            return videos.begin_work(transaction, video_id)
+
+    def end_validation(self, video_id: str, info: MediaInfo) -> Video:
+        """Let a video be processed if it is being validated. Raises VideoNotFound."""
+        with self.catalog.transaction() as transaction:
+            return videos.end_validation(transaction, video_id, info)
+
+    def replace_job(self, video_id: str, old: str | None, new: str) -> bool:
+        """Name another job of an unfinished video; False if that is finished, gone, or names another job than `old`."""
+        with self.catalog.transaction() as transaction:
+            return videos.replace_job(transaction, video_id, old, new)
+
+    def unfinished_jobs(self) -> list[Json]:
+        """user_id, video_id and job_id of the videos whose job has not ended, oldest first."""
+        with self.catalog.transaction() as transaction:
+            return videos.unfinished_jobs(transaction)
 
     def mark_video_failed(self, user_id: str, video_id: str, error: HeimdexError) -> bool:
         """End unfinished work on a video with `error`.
@@ -249,10 +323,6 @@ class Store:
         with self.catalog.transaction() as transaction:
             return videos.change(transaction, check_uuid(video_id), {k: v for k, v in given.items() if v is not None})
 
-    def _write_video_json(self, video: Video) -> None:
-        """Keep video.json equal to the catalog, so that another library can adopt the folder."""
-        adopting.write_video_json(self.paths, video)
-
     # --- model sets ---
 
     def switch_set(self, set_id: int) -> ModelSet:
@@ -262,10 +332,6 @@ class Store:
         """
         active = self.sets.switch(set_id)
         self._write_manifest(active)
-        with self.catalog.transaction() as transaction:
-            indexed = videos.with_generation(transaction)
-        for video in indexed:
-            adopting.write_video_json(self.paths, video)
         return active
 
     def _write_manifest(self, active: ModelSet) -> None:
@@ -332,9 +398,7 @@ class Store:
             changes["info"] = info
         if language is not None:
             changes["language"] = language
-        video = commit.commit_generation(self.context, check_uuid(video_id), staged, n, changes, target)
-        self._write_video_json(video)
-        return video
+        return commit.commit_generation(self.context, check_uuid(video_id), staged, n, changes, target)
 
     # --- preferences ---
 
@@ -346,43 +410,3 @@ class Store:
         """Set one preference; None removes it. Raises InvalidValue for a value that is not JSON, DiskFull."""
         with self.catalog.transaction() as transaction:
             users.set_preference(transaction, user_id, key, value)
-
-    # --- maintenance -----------------------------------------------------------------------------------
-
-    def rebuild_indexes(self, work: WorkContext | None = None, index_type: str | None = None) -> indexing.RebuildReport:
-        """Rebuild all indexes from the sidecars; meanwhile searches use the old ones.
-
-        Args:
-            work: progress is counted in indexes; cancellation is checked before each.
-            index_type: a FAISS type of vectors.INDEX_TYPES for all vector indexes; None keeps each as it is.
-
-        Raises Cancelled, DiskFull, UnknownName for an unknown index_type.
-        """
-        return indexing.rebuild(self.context, work or WorkContext(), index_type)
-
-    def check_indexes(self) -> list[str]:
-        """What is missing or damaged in indexes and sidecars, as messages; empty if nothing is."""
-        return indexing.check(self.context)
-
-    def adopt(self, folder: Path, user_id: str) -> Video:
-        """Copy a complete video folder of another library into this one; see adopt.adopt.
-
-        Raises InvalidFolder, SpaceMismatch, DiskFull.
-        """
-        return adopting.adopt(self.context, folder, user_id)
-
-    def disk_usage(self) -> dict[str, int]:
-        """Bytes by part: videos (with their generations), index, exports, work, other; total; free on the disk."""
-        paths = self.paths
-        parts = {
-            "videos": tree_bytes(paths.videos),
-            "index": tree_bytes(paths.indexes),
-            "exports": tree_bytes(paths.exports),
-            "work": tree_bytes(paths.work_root) + tree_bytes(paths.uploads),
-        }
-        total = tree_bytes(paths.root)
-        return {**parts, "other": max(0, total - sum(parts.values())), "total": total, "free": free_bytes(paths.root)}
-
-    def log_search(self, entry: Mapping[str, Any]) -> None:
-        """Append a line to the query log. Raises DiskFull."""
-        append_json_line(self.paths.searches, entry)

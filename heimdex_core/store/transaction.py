@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ Row = dict[str, Any]
 """A row by column name."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CHANGE = re.compile(r"\s*(?:insert into|update|delete from) (\w+)")
 
 
 def to_us(moment: datetime | None) -> int | None:
@@ -34,6 +36,10 @@ class Transaction:
         """Whether visible.parquet is rewritten after the commit."""
         self.changed_preferences: set[str] = set()
         """The user_ids whose preferences file is rewritten after the commit."""
+        self.changed_videos: set[str] = set()
+        """The video_ids whose video.json is rewritten after the commit."""
+        self.changed_tables: set[str] = set()
+        """The tables whose copy is rewritten after the commit."""
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         """All rows of a query."""
@@ -48,6 +54,18 @@ class Transaction:
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         """Run a statement that returns nothing."""
         self._connection.execute(sql, list(params))
+        if changed := _CHANGE.match(sql):
+            self.changed_tables.add(changed[1])
+
+    def insert_table(self, table: str, rows: pa.Table) -> None:
+        """Insert the rows of an Arrow table; columns that `table` does not have are left out, others are null."""
+        known = {
+            row["column_name"]
+            for row in self.rows("select column_name from duckdb_columns() where table_name = ?", [table])
+        }
+        self._connection.register("incoming", rows.select([name for name in rows.column_names if name in known]))
+        self.run(f"insert into {table} by name select * from incoming")  # noqa: S608 - a name of our own schema
+        self._connection.unregister("incoming")
 
     def insert(self, table: str, row: Row) -> None:
         """Insert a row. `table` and the keys are names of our own schema, never input."""

@@ -61,6 +61,14 @@ def write_preferences(paths: LibraryPaths, user_id: str, values: dict[str, Any])
     write_json(paths.preferences(user_id), values)
 
 
+def restore_preferences(transaction: Transaction, paths: LibraryPaths) -> None:
+    """In a catalog that is rebuilt: take every user's preferences from the published files."""
+    for path in sorted(paths.preferences_root.glob("*.json")):
+        values = read_preferences(paths, path.stem) if is_user_id(path.stem) else {}
+        for key, value in values.items():
+            set_preference(transaction, path.stem, key, value)
+
+
 def outdated_preferences(transaction: Transaction, paths: LibraryPaths) -> set[str]:
     """The ids of users whose file differs from the catalog: after a crash, or in a library of an older version."""
     user_ids = {row["user_id"] for row in transaction.rows("select distinct user_id from preferences")}

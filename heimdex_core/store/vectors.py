@@ -7,6 +7,7 @@ it.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,15 @@ import pyarrow.parquet as pq
 
 from heimdex_core import files
 from heimdex_core.errors import InvalidValue, LibraryDamaged, UnknownName
-from heimdex_core.files import TEMPORARY_PREFIX, atomic_write, disk_errors, is_disk_full, read_json, write_json
+from heimdex_core.files import (
+    TEMPORARY_PREFIX,
+    atomic_write,
+    disk_errors,
+    is_disk_full,
+    read_json,
+    sha256_of,
+    write_json,
+)
 from heimdex_core.store.parquet import read_table
 from heimdex_core.types import Space, to_json
 
@@ -167,10 +176,28 @@ def open_index(folder: Path, space: Space) -> VectorIndex | None:
         space.check(Space(**manifest["space"]))
         try:
             return _open_revision(folder, space, manifest)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise LibraryDamaged(
+                what=f"the index of {space.name}", reason=f"{type(error).__name__}: {error}"[:200]
+            ) from error
         except FileNotFoundError:
             if (read_manifest(folder) or {}).get("index_revision") == manifest["index_revision"]:
                 break  # the manifest still names the file, so it is really missing
     raise LibraryDamaged(what=f"the index of {space.name}", reason="its files do not belong together")
+
+
+def check(folder: Path, space: Space) -> Collection[Key]:
+    """The generations in the index, after its file was compared with its checksum; none if there is no index.
+
+    Raises LibraryDamaged, SpaceMismatch. An index that an older version wrote has no checksum.
+    """
+    index, manifest = open_index(folder, space), read_manifest(folder)
+    if index is None or manifest is None:
+        return ()
+    wanted = manifest.get("sha256") if manifest["index_revision"] == index.revision else None
+    if wanted is not None and sha256_of(folder / f"index-{index.revision}.faiss") != wanted:
+        raise LibraryDamaged(what=f"the index of {space.name}", reason="its content is not what was written")
+    return index.keys
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -288,14 +315,14 @@ def _publish(
     keys: set[Key],
 ) -> None:
     faiss = _faiss()
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder, levels=3)
     used = [int(m.group(1)) for m in map(_FILE.fullmatch, (p.name for p in folder.iterdir())) if m]
     revision = max(used, default=0) + 1
     written = [folder / f"index-{revision}.faiss", folder / f"rows-{revision}.parquet"]
     try:
         with disk_errors(f"the index of {space.name}", folder), atomic_write(written[0]) as file:
             # Through a Python file: FAISS's own writer only prints a message if closing fails on a full disk.
-            _write_index(faiss, index, file)
+            sha256 = _write_index(faiss, index, file)
         files.crash_point("index-written")
         columns = list(zip(*rows, strict=True)) or [(), (), ()]
         table = pa.table(
@@ -308,7 +335,7 @@ def _publish(
         with atomic_write(written[1]) as file:
             pq.write_table(table, file, compression="zstd")
         files.crash_point("rows-written")
-        write_json(folder / "manifest.json", _manifest(space, kind, revision, len(rows), keys))
+        write_json(folder / "manifest.json", _manifest(space, kind, revision, len(rows), keys, sha256))
     except BaseException:
         # What failed may come after the rename of the manifest: then these files are in use.
         if (read_manifest(folder) or {}).get("index_revision") != revision:
@@ -319,16 +346,24 @@ def _publish(
     _remove_old(folder, revision)
 
 
-def _write_index(faiss: Any, index: Any, file: Any) -> None:
+def _write_index(faiss: Any, index: Any, file: Any) -> str:
+    """Write the index; returns the SHA-256 of its bytes."""
+    digest = hashlib.sha256()
+
+    def write(data: bytes) -> int:
+        digest.update(data)
+        return int(file.write(data))
+
     try:
-        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
+        faiss.write_index(index, faiss.PyCallbackIOWriter(write))
     except RuntimeError as error:
         if is_disk_full(error):
             raise
         raise LibraryDamaged(what="a vector index", reason=str(error)[-200:]) from error
+    return digest.hexdigest()
 
 
-def _manifest(space: Space, kind: str, revision: int, count: int, keys: set[Key]) -> dict[str, Any]:
+def _manifest(space: Space, kind: str, revision: int, count: int, keys: set[Key], sha256: str) -> dict[str, Any]:
     generations: dict[str, list[int]] = {}
     for video_id, n in sorted(keys):
         generations.setdefault(video_id, []).append(n)
@@ -341,6 +376,7 @@ def _manifest(space: Space, kind: str, revision: int, count: int, keys: set[Key]
         "metric": "inner_product",
         "type": kind,
         "index_revision": revision,
+        "sha256": sha256,
         "count": count,
         "generations": generations,
     }

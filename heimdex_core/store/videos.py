@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from heimdex_core.errors import InvalidTransition, InvalidValue, VideoNotFound
+from heimdex_core.errors import Cancelled, InvalidTransition, InvalidValue, VideoNotFound
 from heimdex_core.store import sets
 from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
 from heimdex_core.store.users import ensure_user
 from heimdex_core.types import TRANSITIONS, Json, MediaInfo, Video, VideoState, to_json, utc_now
+
+UNFINISHED = (VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING)
+"""The states of videos that are being worked on or wait for it."""
 
 
 def register(
@@ -58,6 +61,24 @@ def register(
     return get(transaction, row["video_id"]), True
 
 
+def restore_record(transaction: Transaction, video: Video) -> None:
+    """Insert the record of a video whose folder is there already, in whatever state."""
+    ensure_user(transaction, video.user_id)
+    values = {name: getattr(video, name) for name in Video.__dataclass_fields__}
+    created_at, updated_at = values.pop("created_at"), values.pop("updated_at")
+    row: Row = {**_encode(values), "created_us": to_us(created_at), "updated_us": to_us(updated_at)}
+    row["state"] = str(video.state)
+    if video.state == VideoState.DELETED:
+        row["state_before"] = str(VideoState.INDEXED if video.generation is not None else VideoState.FAILED)
+    transaction.insert("videos", row)
+
+
+def find(transaction: Transaction, video_id: str) -> Video | None:
+    """One video of any user; None if there is none."""
+    rows = transaction.rows("select * from videos where video_id = ?", [video_id])
+    return _video(rows[0]) if rows else None
+
+
 def find_by_content(transaction: Transaction, user_id: str, sha256: str) -> Video | None:
     """The user's video of these bytes; None if there is none."""
     rows = transaction.rows("select * from videos where user_id = ? and sha256 = ?", [user_id, sha256])
@@ -96,16 +117,64 @@ def set_state(transaction: Transaction, video_id: str, state: VideoState, change
         row["state_before"] = str(video.state)
     if state not in (VideoState.FAILED, VideoState.DELETED) and "error" not in changes:
         row["error"] = None
+    if video.state in (VideoState.FAILED, VideoState.INDEXED) and state in UNFINISHED:
+        # New work: the job before it can no longer say how it ended.
+        row.setdefault("job_id", None)
     transaction.update("videos", row, {"video_id": video_id})
+    # The states of work in progress are not kept: who reads video.json could not go on with it.
+    if set(changes) - {"job_id"} or VideoState.DELETED in (state, video.state) or state not in UNFINISHED:
+        transaction.changed_videos.add(video_id)
     if video.generation is not None and VideoState.DELETED in (state, video.state) and state != video.state:
         transaction.mark_visible_changed()
     return get(transaction, video_id)
+
+
+def begin_work(transaction: Transaction, video_id: str) -> Video:
+    """A stage of a video begins: one that is not being worked on becomes so, unless the work was cancelled.
+
+    Who cancels and who begins may come at the same time, so it is decided here, in one transaction: only a new attempt,
+    which changes the state first, revives a video that was cancelled. Raises Cancelled, VideoNotFound.
+    """
+    video = get(transaction, video_id)
+    if video.state not in (VideoState.UPLOADING, VideoState.FAILED, VideoState.INDEXED):
+        return video
+    if video.error is not None and video.error.get("code") == Cancelled.code:
+        raise Cancelled()
+    wanted = VideoState.PROCESSING if video.state == VideoState.INDEXED else VideoState.VALIDATING
+    return set_state(transaction, video_id, wanted, {"job_id": video.job_id})
+
+
+def end_validation(transaction: Transaction, video_id: str, info: MediaInfo) -> Video:
+    """A video that is being validated is processed from now on; any other one stays as it is. Raises VideoNotFound."""
+    video = get(transaction, video_id)
+    if video.state != VideoState.VALIDATING:
+        return video
+    return set_state(transaction, video_id, VideoState.PROCESSING, {"info": info})
+
+
+def replace_job(transaction: Transaction, video_id: str, old: str | None, new: str) -> bool:
+    """Name another job of an unfinished video; False if it is finished, gone, or names another job than `old`."""
+    video = find(transaction, video_id)
+    if video is None or video.state not in UNFINISHED or video.job_id not in (old, new):
+        return False
+    change(transaction, video_id, {"job_id": new})
+    return True
+
+
+def unfinished_jobs(transaction: Transaction) -> list[Row]:
+    """user_id, video_id and job_id of the videos whose job has not ended, oldest first."""
+    return transaction.rows(
+        """select user_id, video_id, job_id from videos
+           where state in ('uploading', 'validating', 'processing') and job_id is not null order by created_us"""
+    )
 
 
 def change(transaction: Transaction, video_id: str, changes: Json) -> Video:
     """Change columns of a video, but not its state. Raises VideoNotFound."""
     get(transaction, video_id)
     transaction.update("videos", {**_encode(changes), "updated_us": to_us(utc_now())}, {"video_id": video_id})
+    if set(changes) - {"job_id"}:
+        transaction.changed_videos.add(video_id)
     return get(transaction, video_id)
 
 
@@ -142,6 +211,7 @@ def commit_generation(transaction: Transaction, video_id: str, n: int, changes: 
     check_transition(video.state, wanted)
     row: Row = {"state": str(wanted), "generation": n, "error": None, "updated_us": to_us(utc_now())}
     transaction.update("videos", {**row, **_encode(changes)}, {"video_id": video_id})
+    transaction.changed_videos.add(video_id)
     transaction.mark_visible_changed()
     return get(transaction, video_id)
 
@@ -193,6 +263,11 @@ def with_generation(transaction: Transaction) -> list[Video]:
     return [_video(row) for row in rows]
 
 
+def every(transaction: Transaction) -> list[Video]:
+    """All videos of all users in any state, newest first."""
+    return [_video(row) for row in transaction.rows("select * from videos order by created_us desc, video_id")]
+
+
 def titles(transaction: Transaction) -> dict[str, str]:
     """The title of every video by video_id."""
     return {row["video_id"]: row["title"] for row in transaction.rows("select video_id, title from videos")}
@@ -204,6 +279,7 @@ def show_set(transaction: Transaction, generations: Sequence[sets.SetGeneration]
     for row in generations:
         facts = _encode(dict(row.facts))
         transaction.update("videos", {"generation": row.generation, **facts}, {"video_id": row.video_id})
+        transaction.changed_videos.add(row.video_id)
 
 
 def busy_ids(transaction: Transaction) -> set[str]:

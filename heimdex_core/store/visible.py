@@ -59,7 +59,7 @@ def collect(transaction: Transaction) -> pa.Table:
 def write(path: Path, table: pa.Table) -> None:
     """Publish a table from `collect`: durable and atomic. Raises DiskFull."""
     with files.atomic_write(path) as file:
-        pq.write_table(table, file, compression="zstd")
+        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
         files.crash_point("visible-written")
 
 
@@ -85,12 +85,12 @@ def read(path: Path) -> tuple[int, dict[str, VisibleVideo], ModelSet]:
     try:
         # Opened once: a rename in between must not mix two revisions.
         table = read_table(path)
-    except (OSError, pa.ArrowException) as error:
+        metadata = table.schema.metadata or {}
+        revision = int(metadata.get(b"revision", b"0"))
+        videos = {row["video_id"]: VisibleVideo(**row) for row in python_rows(table)}
+    except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
         raise LibraryDamaged(what="visible.parquet", reason=str(error)[:200]) from error
-    metadata = table.schema.metadata or {}
-    revision = int(metadata.get(b"revision", b"0"))
-    rows = python_rows(table)
-    return revision, {row["video_id"]: VisibleVideo(**row) for row in rows}, _model_set(metadata)
+    return revision, videos, _model_set(metadata)
 
 
 def read_active_set(path: Path) -> ModelSet | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -110,6 +111,9 @@ class Keyframe:
     """Name inside the generation's frames/ folder."""
 
 
+_MILLISECONDS = re.compile(r"[0-9]{1,12}")
+
+
 def make_scene_id(video_id: str, start_s: float, end_s: float) -> str:
     """The convenience name of a scene: video and milliseconds."""
     return f"{video_id}_{round(start_s * 1000)}_{round(end_s * 1000)}"
@@ -118,7 +122,7 @@ def make_scene_id(video_id: str, start_s: float, end_s: float) -> str:
 def parse_scene_id(scene_id: str) -> tuple[str, int, int]:
     """(video_id, start_ms, end_ms) of a scene name; SceneNotFound if it is not one."""
     parts = scene_id.rsplit("_", 2)
-    if len(parts) != 3 or not (parts[1].isdigit() and parts[2].isdigit()):
+    if len(parts) != 3 or not all(_MILLISECONDS.fullmatch(part) for part in parts[1:]):
         raise SceneNotFound(scene_id=scene_id)
     return parts[0], int(parts[1]), int(parts[2])
 

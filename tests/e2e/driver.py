@@ -67,11 +67,21 @@ def wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path) 
     raise RuntimeError(f"the app was not ready within {START_TIMEOUT_S} s:\n{log.read_text()[-3000:]}")
 
 
+def wait_for_text(log: Path, text: str) -> None:
+    """Wait until a text is in the log of the app."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while text not in log.read_text(encoding="utf-8"):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"never logged: {text}\n{log.read_text()[-3000:]}")
+        time.sleep(0.2)
+
+
 @contextlib.contextmanager
-def browser() -> Iterator[Browser]:
+def browser(*arguments: str) -> Iterator[Browser]:
+    """Chromium, with more arguments for its command line."""
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", *arguments]
         )
         try:
             yield opened

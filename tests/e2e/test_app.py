@@ -388,3 +388,9 @@ def test_the_log_has_no_errors(app_log: Path) -> None:
     text = app_log.read_text(encoding="utf-8")
     assert "Traceback" not in text
     assert "no text for the key" not in text
+
+
+def test_everything_in_the_library_is_its_owners_alone(library: Path) -> None:
+    # written by the app, its worker, their child processes and what these are built on
+    readable = [path for path in [library, *library.rglob("*")] if path.lstat().st_mode & 0o077]
+    assert readable == []

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -224,7 +225,7 @@ def test_a_file_that_cannot_be_recorded_is_removed(
 ) -> None:
     update = store.exports.update
 
-    def refuse(export_id: str, **changes: object) -> Export:
+    def refuse(export_id: str, **changes: Any) -> Export:
         if changes["state"] is ExportState.COMPLETED:
             raise DiskFull(what="catalog", needed_bytes=1, free_bytes=0)
         return update(export_id, **changes)

@@ -127,7 +127,10 @@ def test_cancelled_can_be_taken_up_again(tmp_path: Path, store: Store):
         run_of(store, video, is_cancelled=lambda: "keyframes" in done, on_stage=lambda o: done.append(o.stage)).run()
     failed = store.video(USER, video.video_id)
     assert (failed.state, error_of(failed)["code"]) == (VideoState.FAILED, "CANCELLED")
-    assert run_of(store, failed).run().state == VideoState.INDEXED
+    with pytest.raises(Cancelled):
+        run_of(store, failed).run()  # only a new attempt changes the state first
+    retried = store.set_state(video.video_id, VideoState.VALIDATING)
+    assert run_of(store, retried).run().state == VideoState.INDEXED
 
 
 def test_a_video_deleted_meanwhile_stays_deleted(tmp_path: Path, store: Store, monkeypatch):

@@ -14,6 +14,7 @@ from heimdex_core.library import Library
 from heimdex_core.models import locate
 from heimdex_core.models.profiles import REASONS
 from heimdex_core.settings import Settings
+from tests.support.frozen import SPOKEN, SUBTITLED, frozen_library
 
 SMALL = Path(__file__).resolve().parents[1] / "models_small"
 NAME = "tiny/sentences"
@@ -112,3 +113,15 @@ def test_the_profile_is_the_one_that_the_library_was_moved_to(settings: Settings
     with Library.open(tmp_path / "library", settings=unchanged) as lib:
         problems = lib.doctor()["problems"]
     assert [problem["code"] for problem in problems] == ["PROFILE_MISMATCH"]
+
+
+def test_damage_is_among_the_problems_with_its_step(settings: Settings, tmp_path: Path) -> None:
+    root = frozen_library(tmp_path / "library")
+    shutil.rmtree(root / "videos" / SPOKEN / "gen" / "1" / "vectors")
+    (root / "videos" / SUBTITLED / "source.mp4").unlink()
+    with Library.open(root, settings=settings) as lib:
+        problems = {problem["code"]: problem for problem in lib.doctor()["problems"]}
+        assert set(problems) == {"GENERATION_DAMAGED", "SOURCE_DAMAGED"}
+        assert f"reindex {SPOKEN}" in problems["GENERATION_DAMAGED"]["hint"]
+        assert "add FILE" in problems["SOURCE_DAMAGED"]["hint"]
+        assert any(SPOKEN in problem for problem in lib.reindex()["problems"])

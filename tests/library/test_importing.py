@@ -15,6 +15,7 @@ from heimdex_core.files import read_json_object, require_free_space
 from heimdex_core.library.importing import (
     IncomingFile,
     Registration,
+    _choice,
     copy_and_hash,
     read_file,
     read_upload,
@@ -22,7 +23,7 @@ from heimdex_core.library.importing import (
     safe_filename,
     source_extension,
 )
-from heimdex_core.media.subtitles import CHOICE_FILE
+from heimdex_core.media.subtitles import CHOICE_FILE, Sidecar
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
 from heimdex_core.types import Json, VideoState
@@ -245,3 +246,89 @@ def test_one_of_several_uploads_is_used(store: Store, tmp_path: Path) -> None:
     incoming = read_upload(Settings(_env_file=None), part, "film.mp4", given, "ko")
     assert (incoming.subtitles, incoming.subtitle_choice["filename"]) == (korean, "film.ko.srt")
     assert read_upload(Settings(_env_file=None), part, "film.mp4", None).subtitle_choice == {}
+
+
+# --- the same bytes again repair what is missing --------------------------------------------------
+
+
+def remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+LOST = {
+    "the folder": ".",
+    "the generation": "gen",
+    "the source": "source.mp4",
+    "the description": "video.json",
+    "the vectors": "gen/1/vectors",
+    "the words": "gen/1/words.parquet",
+    "a picture": "gen/1/frames/0.webp",
+}
+NEEDS_WORK = {"the folder", "the generation", "the vectors", "the words", "a picture"}
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        *((name, "indexed") for name in LOST),
+        ("the folder", "deleted"),
+        *(pytest.param(name, "deleted", marks=pytest.mark.long) for name in list(LOST)[1:]),
+    ],
+)
+def test_a_file_added_again_repairs_its_video(store: Store, name: str, state: str) -> None:
+    first = bring(store)
+    index(store, first)
+    video_id = first.video.video_id
+    if state == "deleted":
+        store.delete_video("local", video_id)
+    remove(store.paths.video(video_id) / LOST[name])
+    again = bring(store)
+    assert (again.video.video_id, again.is_new) == (video_id, False)
+    assert again.needs_work == (name in NEEDS_WORK)
+    assert again.video.state == (VideoState.PROCESSING if name in NEEDS_WORK else VideoState.INDEXED)
+    assert store.paths.source(video_id).read_bytes() == b"film"
+    about = read_json_object(store.paths.video_json(video_id))
+    assert about is not None
+    assert (about["video_id"], about["title"]) == (video_id, "film")
+
+
+@pytest.mark.parametrize("state", [VideoState.FAILED, VideoState.VALIDATING])
+def test_a_video_that_was_never_indexed_gets_its_folder_again(store: Store, state: VideoState) -> None:
+    first = bring(store)
+    if state == VideoState.FAILED:
+        store.mark_video_failed("local", first.video.video_id, Cancelled())
+    shutil.rmtree(store.paths.video(first.video.video_id))
+    again = bring(store)
+    assert (again.needs_work, again.video.state) == (True, VideoState.VALIDATING)
+    assert store.paths.source(first.video.video_id).read_bytes() == b"film"
+
+
+def test_a_deleted_video_that_waits_for_work_gets_it(store: Store) -> None:
+    """Its old job is over: nobody else would begin it again."""
+    first = bring(store)
+    store.set_job(first.video.video_id, "job")
+    store.delete_video("local", first.video.video_id)
+    again = bring(store)
+    assert (again.needs_work, again.video.state) == (True, VideoState.VALIDATING)
+
+
+def test_a_source_that_was_cut_off_is_replaced(store: Store) -> None:
+    first = bring(store)
+    index(store, first)
+    source = store.paths.source(first.video.video_id)
+    source.rename(source.with_suffix(".mkv"))  # under another extension, too
+    source.with_suffix(".mkv").write_bytes(b"fi")
+    bring(store)
+    assert [path.name for path in source.parent.glob("source.*")] == ["source.mp4"]
+    assert source.read_bytes() == b"film"
+
+
+# --- names that are not UTF-8 ---------------------------------------------------------------------
+
+
+def test_subtitles_whose_name_is_not_utf_8_are_used(store: Store, tmp_path: Path) -> None:
+    name = b"caf\xe9.srt".decode(errors="surrogateescape")
+    subtitles = tmp_path / name
+    subtitles.write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
+    found = bring(store, subtitles=subtitles, choice=_choice(Sidecar(subtitles), name))
+    assert choice_of(store, found) == {"filename": "caf\ufffd.srt", "language": None, "notes": []}

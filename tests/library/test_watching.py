@@ -56,6 +56,9 @@ class Queue:
     def cancel(self, job_id: str) -> None:
         assert job_id.startswith("job-")
 
+    def check(self, *, timeout_s: float) -> None:
+        raise NotImplementedError
+
 
 class Bench:
     """A library with a watched folder."""

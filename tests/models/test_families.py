@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdex_core.errors import UnknownName, WeightsMissing
+from heimdex_core.errors import InvalidValue, UnknownName, WeightsMissing
 from heimdex_core.library import Library
 from heimdex_core.models import families
 from heimdex_core.models.download.pull import Puller
@@ -18,7 +18,64 @@ from heimdex_core.settings import Settings
 from tests.models import toy_family
 from tests.support.drawn_video import make_drawn_video
 
+NO_NAMES = [
+    ("text", "sentence:../../etc"),
+    ("text", "sentence:a/.."),
+    ("text", "sentence:/models/../etc"),
+    ("text", "sentence:~/../x"),
+    ("text", "minilm:../x"),
+    ("speech", "whisper:../../../etc/passwd"),
+    ("speech", "whisper:..\\..\\x"),
+    ("speech", "whisper:small\0"),
+    ("speech", "whisper:small\n"),
+    ("vision", "openclip:local-dir:../../etc"),
+    ("vision", "openclip:../../x/webli"),
+    ("caption", "openclip:coca_x/../y"),
+    ("text", "sentence:" + "a" * 5000),
+    ("text", "sentence:\ud800/x"),
+]
+UNKNOWN = [
+    "a/.",
+    "http://evil.example/x",
+    "https://evil.example/org/name",
+    "hf-hub:org/name",
+    "org/name@evil.example",
+    "org/name?x=1",
+    "org/name#x",
+    "a" * 300 + "/x",
+    "a" * 900,
+]
 CLIP = "openclip:ViT-B-16-SigLIP2/webli"
+
+# --- names that are none ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "spec"), NO_NAMES, ids=range(len(NO_NAMES)))
+def test_a_name_with_path_parts_or_control_characters_is_refused_in_words(kind: str, spec: str) -> None:
+    for ask in (
+        lambda: families.make(kind, spec, Settings()),
+        lambda: families.find(kind, spec, None),
+        lambda: families.repositories(kind, spec),
+        lambda: families.is_there(kind, spec, None),
+        lambda: families.by_name(spec),
+        lambda: Puller(Settings()).plan(spec),
+    ):
+        with pytest.raises(InvalidValue) as caught:
+            ask()
+        assert caught.value.message.isprintable()
+        assert any(reason in caught.value.message for reason in ("part '..'", "control characters", "more than 1000"))
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_name_that_is_no_repository_asks_no_hub(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("a hub was asked")
+
+    monkeypatch.setattr("heimdex_core.models.download.hub.Hub.listing", never)
+    for wanted in (name, f"sentence:{name}", f"whisper:{name}"):
+        with pytest.raises((UnknownName, InvalidValue)):
+            Puller(Settings()).plan(wanted)
+
 
 # --- a new family ---------------------------------------------------------------------------------
 

@@ -53,6 +53,9 @@ INFO = MediaInfo(
     first_frame_s=0.0,
 )
 
+PICTURE = b"RIFF\x04\x00\x00\x00WEBP"
+"""The header of a WebP file, and no picture."""
+
 
 def new_store(root: Path) -> Store:
     return Store.create(root, profile="offline", models={"name": "offline"}, spaces=SPACES)
@@ -116,7 +119,8 @@ def stage(
     sidecar.write_provenance(folder, {"made": "up"})
     (folder / "frames").mkdir()
     for scene in scenes:
-        (folder / "frames" / str(scene.thumbnail)).write_bytes(b"picture")
+        for name in (str(scene.thumbnail), *(keyframe.file for keyframe in scene.keyframes)):
+            (folder / "frames" / name).write_bytes(PICTURE)
     return folder
 
 

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from heimdex_core.errors import NestedTransaction
+from heimdex_core.errors import LibraryBusy, NestedTransaction
 from heimdex_core.store import locks
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
@@ -88,6 +91,105 @@ def test_a_killed_holder_gives_the_lock_back(tmp_path: Path) -> None:
     assert holder(path) == child.pid
     with FileLock(path, rank=1).hold():
         assert holder(path) == os.getpid()
+
+
+FOREIGN = """
+import fcntl, sys
+file = open(sys.argv[1], "a")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+BUSY = """
+import sys, threading
+from pathlib import Path
+from heimdex_core.store.locks import FileLock
+with FileLock(Path(sys.argv[1]), rank=1).hold():
+    print("held", flush=True)
+    threading.Thread(target=sys.stdin.read, daemon=True).start()
+    while threading.active_count() > 1:
+        pass
+"""
+
+
+@contextmanager
+def held_by_process(path: Path, code: str = HOLD) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock; it is killed at the end."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "held\n"
+        yield child
+    finally:
+        child.kill()
+        child.wait(60)
+
+
+@pytest.mark.parametrize("is_held_long", [False, True])
+def test_waiting_for_a_stopped_process_ends_and_names_it(tmp_path: Path, is_held_long: bool) -> None:
+    lock = FileLock(tmp_path / "some.lock", rank=1, what="The catalog", timeout_s=0.3, is_held_long=is_held_long)
+    with held_by_process(lock.path) as child:
+        child.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(LibraryBusy) as caught, lock.hold():
+            pytest.fail("the lock is held")
+        assert 0.3 <= time.monotonic() - began < 5
+        assert caught.value.details["pid"] == child.pid
+        assert caught.value.details["program"] == f"{Path(sys.executable).name}, stopped"
+        assert f"kill -CONT {child.pid}" in caught.value.hint
+        child.send_signal(signal.SIGCONT)
+        assert child.stdin is not None
+        child.stdin.close()
+        with lock.hold(60):
+            pass
+
+
+def test_a_holder_that_wrote_nothing_is_found_in_the_table_of_locks(tmp_path: Path) -> None:
+    """A process of another version, or one that was stopped before it wrote its pid."""
+    lock = FileLock(tmp_path / "some.lock", rank=1, timeout_s=0.1)
+    lock.path.write_text(f"{os.getpid()} 1.0 elsewhere\n")  # of an earlier holder
+    with held_by_process(lock.path, FOREIGN) as child:
+        with pytest.raises(LibraryBusy) as caught, lock.hold():
+            pytest.fail("the lock is held")
+        assert caught.value.details["pid"] == child.pid
+        assert holder(lock.path) == child.pid
+
+
+def test_a_holder_that_works_is_awaited_longer_where_locks_are_held_for_long(tmp_path: Path) -> None:
+    path, got = tmp_path / "some.lock", threading.Event()
+
+    def wait_for_it() -> None:
+        with FileLock(path, rank=1, timeout_s=0.4, is_held_long=True).hold():
+            got.set()
+
+    with held_by_process(path, BUSY) as child:
+        with pytest.raises(LibraryBusy), FileLock(path, rank=1, timeout_s=0.1).hold():
+            pytest.fail("the lock is held")
+        waiter = threading.Thread(target=wait_for_it)
+        waiter.start()
+        waiter.join(1.5)  # several timeouts
+        assert waiter.is_alive()
+        assert not got.is_set()
+        assert child.stdin is not None
+        child.stdin.close()
+        waiter.join(60)
+    assert got.is_set()
+
+
+def test_a_catalog_that_another_program_has_open_is_in_use_and_not_damaged(tmp_path: Path) -> None:
+    catalog = Catalog(LibraryPaths(tmp_path), lock_timeout_s=0.2)
+    catalog.prepare()
+    shell = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    with held_by_process(catalog.paths.catalog, shell) as child:
+        with pytest.raises(LibraryBusy) as caught, catalog.transaction():
+            pytest.fail("the file is open elsewhere")
+        assert caught.value.details["pid"] == child.pid
+        assert child.stdin is not None
+        child.stdin.close()
+        with catalog.transaction(60):
+            pass
 
 
 def test_threads_exclude_each_other(tmp_path: Path) -> None:

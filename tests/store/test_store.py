@@ -116,7 +116,7 @@ def test_states_go_only_where_they_may(store: Store) -> None:
     assert (failed.error, failed.job_id) == ({"code": "X"}, "j")
     retried = store.set_state(video.video_id, VideoState.VALIDATING, info=INFO, language="ko", notes=["no_audio"])
     assert (retried.error, retried.info, retried.language, retried.notes) == (None, INFO, "ko", ("no_audio",))
-    assert retried.job_id == "j"
+    assert retried.job_id is None, "what the job before it says does not count any more"
 
 
 def test_bad_ids_and_hashes(store: Store) -> None:
@@ -266,8 +266,8 @@ def test_rebuilding_indexes_restores_what_it_can_and_reports_the_rest(store: Sto
     report = store.rebuild_indexes(WorkContext(report=lambda done, total: seen.append((done, total))))
     assert report["videos"] == 2
     assert report["scenes"] == 1
-    assert len(report["problems"]) == 1
-    assert bad.video_id in report["problems"][0]
+    (problem,) = [text for text in report["problems"] if "Generation" in text]
+    assert bad.video_id in problem
     assert seen[-1] == (3, 3)
     assert len(store.check_indexes()) >= 1
     view = store.reader().view()

@@ -23,6 +23,7 @@ from heimdex_core.types import Space, Video, make_scene_id
 from tests.store.making import (
     OTHER_SPACES,
     OTHER_TEXT,
+    PICTURE,
     SPACES,
     TEXT,
     VISION,
@@ -113,7 +114,7 @@ def test_scenes_by_id_words_and_frames(store: Store) -> None:
     found = view.scenes_by_id([scene_id, "rubbish", f"{video.video_id}_1_2"])
     assert list(found) == [scene_id]
     assert tuple(view.words("local", video.video_id)) == make_transcript(list(found.values())).segments
-    assert view.frame_path(found[scene_id], "0.webp").read_bytes() == b"picture"
+    assert view.frame_path(found[scene_id], "0.webp").read_bytes() == PICTURE
     with pytest.raises(InvalidValue):
         view.frame_path(found[scene_id], "../../video.json")
     assert view.has_transcripts("local")

@@ -43,6 +43,7 @@ class Request:
     method: str
     path: str
     range: str | None
+    authorization: str | None = None
 
 
 @dataclass
@@ -59,6 +60,8 @@ class Mood:
     no_sizes: bool = False
     gated: bool = False
     times: int = 1_000_000
+    listings_at: str = ""
+    """Where the hub says that listings are."""
     only: str = ""
     """Only for addresses that contain this."""
 
@@ -140,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, method: str) -> None:
         path = unquote(urlparse(self.path).path)
         hub = self.its
-        hub.requests.append(Request(method, path, self.headers.get("Range")))
+        hub.requests.append(Request(method, path, self.headers.get("Range"), self.headers.get("Authorization")))
         if hub.mood.status and hub.is_bad(path):
             self._plain(hub.mood.status, b"{}")
             return
@@ -154,6 +157,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._plain(401, b"{}", {"X-Error-Message": "Invalid username or password."})
         elif hub.mood.gated:
             self._plain(403, b"{}", {"X-Error-Code": "GatedRepo"})
+        elif api and hub.mood.listings_at:
+            self._plain(307, b"", {"Location": hub.mood.listings_at + self.path})
         elif api:
             self._listing(found[1], repo, api[2])
         elif resolve:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from itsdangerous import URLSafeSerializer
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -83,3 +85,41 @@ def test_an_invalid_link_gives_403(client: TestClient) -> None:
 def test_a_removed_file_gives_404(client: TestClient, url: str, tmp_path: Path) -> None:
     (tmp_path / "videos" / "v1" / "source.mp4").unlink()
     assert client.get(url).status_code == 404
+
+
+ODD_PATHS = [
+    "videos/v1/\0.mp4",
+    "videos/v1/source\0.mp4",
+    "videos/v1/" + "a" * 5000 + ".mp4",
+    "videos/" + "a/" * 2500 + "b.mp4",
+    "videos/v1/\n.mp4",
+    "videos/v1",
+    "videos",
+    "",
+    ".mp4",
+]
+
+
+@pytest.mark.parametrize("path", ODD_PATHS, ids=range(len(ODD_PATHS)))
+def test_a_signed_path_that_no_file_can_have_is_refused(client: TestClient, path: str) -> None:
+    claim = {"p": path, "u": "mina", "e": 10**10}
+    token = URLSafeSerializer("secret of the test", salt="heimdex.file").dumps(claim)
+    for method in ("GET", "HEAD"):
+        assert client.request(method, f"/files/{token}").status_code in (403, 404)
+
+
+@pytest.mark.parametrize("token", ["%00", "a" * 5000, "%ff%fe", "..%2f..%2f.secret", "%0d%0aX: y", "%ED%A0%80", "."])
+def test_a_token_that_is_no_token_is_refused(client: TestClient, token: str) -> None:
+    assert client.get(f"/files/{token}").status_code in (403, 404)
+
+
+@pytest.mark.parametrize("name", ["a\0b.mp4", "line\nbreak.mp4", "\ud800.mp4", '"; x="', "x" * 5000])
+def test_a_download_with_an_odd_name(client: TestClient, links: Links, name: str) -> None:
+    answer = client.get(links.file_url(Path("videos/v1/source.mp4"), "mina", download_name=name))
+    assert (answer.status_code, answer.content) == (200, CONTENT)
+    assert "\n" not in answer.headers["content-disposition"]
+
+
+def test_a_pipe_is_no_file(client: TestClient, links: Links, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "videos" / "v1" / "preview.mp4")
+    assert client.get(links.file_url(Path("videos/v1/preview.mp4"), "mina")).status_code == 404

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,8 +13,11 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from heimdex_core.errors import LibraryDamaged
+from heimdex_core.errors import JobsFileUnusable, LibraryDamaged, LibraryNotFound
+from heimdex_core.library import Library
 from heimdex_core.settings import Settings
+from tests.support.stopped import stopped_holder
+from ui.server import health
 from ui.server.health import HealthServer
 
 RUNNING = {"state": "running", "ok": True, "pid": 4}
@@ -25,12 +30,28 @@ class FakeLibrary:
         self.path = path
         self.settings = Settings(min_free_bytes=0)
         self.catalog_error: Exception | None = None
+        self.queue_error: Exception | None = None
+        self.held: threading.Event | None = None
+        self.asked = 0
+        self.work = SimpleNamespace(count_videos=self.count_videos)
+        self.queue = SimpleNamespace(check=self.check_queue)
         self.models = SimpleNamespace(choice=SimpleNamespace(name="offline"), describe=lambda: [])
 
-    def videos(self, *, limit: int) -> list[Any]:
+    def require(self) -> None:
+        if not self.path.exists():
+            raise LibraryNotFound(path=str(self.path))
+
+    def count_videos(self, *, timeout_s: float) -> int:
+        self.asked += 1
+        if self.held is not None:
+            self.held.wait(60)
         if self.catalog_error is not None:
             raise self.catalog_error
-        return []
+        return 0
+
+    def check_queue(self, *, timeout_s: float) -> None:
+        if self.queue_error is not None:
+            raise self.queue_error
 
 
 @pytest.fixture
@@ -38,8 +59,8 @@ def library(tmp_path: Path) -> FakeLibrary:
     return FakeLibrary(tmp_path)
 
 
-def ask(library: FakeLibrary, path: str, worker: dict[str, Any]) -> Any:
-    server = HealthServer(lambda: library, lambda: worker)  # type: ignore[arg-type,return-value]
+def ask(library: Any, path: str, worker: dict[str, Any], server: HealthServer | None = None) -> Any:
+    server = server or HealthServer(lambda: library, lambda: worker)
     routes = [Route("/health/live", server.live), Route("/health/ready", server.ready)]
     return TestClient(Starlette(routes=routes)).get(path)
 
@@ -64,9 +85,49 @@ def test_a_worker_that_does_not_run(library: FakeLibrary) -> None:
     assert failing(ask(library, "/health/ready", {"state": "waiting", "ok": False})) == {"jobs": "JOBS_UNAVAILABLE"}
 
 
+def test_a_queue_that_cannot_be_used(library: FakeLibrary) -> None:
+    library.queue_error = JobsFileUnusable(path="jobs.sqlite", reason="it is a folder")
+    assert failing(ask(library, "/health/ready", RUNNING)) == {"jobs": "JOBS_FILE_UNUSABLE"}
+
+
+def test_a_check_that_hangs_does_not_hang_the_response(library: FakeLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "LIMIT_S", 0.2)
+    library.held, server = threading.Event(), HealthServer(lambda: library, lambda: RUNNING)  # type: ignore[arg-type,return-value]
+    for _ in range(3):
+        assert failing(ask(library, "/health/ready", RUNNING, server)) == {"catalog": "NOT_RESPONDING"}
+    assert library.asked == 1, "no second check is begun while the first goes on"
+    library.catalog_error = LibraryDamaged(what="catalog.duckdb", reason="broken")
+    library.held.set()
+    server._running["catalog"].result(60)
+    library.held = threading.Event()
+    assert failing(ask(library, "/health/ready", RUNNING, server)) == {"catalog": "LIBRARY_DAMAGED"}, "the last known"
+    library.held.set()
+
+
+def test_a_stopped_process_that_has_the_catalog_is_named_within_two_seconds(tmp_path: Path) -> None:
+    opened = Library.open(tmp_path / "library", settings=Settings(profile="offline"), purpose="query")
+    with stopped_holder(opened.path) as pid:
+        server = HealthServer(lambda: opened, lambda: RUNNING)
+        began = time.monotonic()
+        answer = ask(opened, "/health/ready", RUNNING, server)
+        seconds = time.monotonic() - began
+    assert failing(answer) == {"catalog": "LIBRARY_BUSY"}
+    error = answer.json()["checks"]["catalog"]["error"]
+    assert f"process {pid} " in error["message"]
+    assert f"kill -CONT {pid}" in error["hint"]
+    assert seconds < 2
+    assert ask(opened, "/health/ready", RUNNING, server).status_code == 200
+
+
 def test_a_catalog_that_cannot_be_read(library: FakeLibrary) -> None:
     library.catalog_error = LibraryDamaged(what="catalog.duckdb", reason="broken")
     assert failing(ask(library, "/health/ready", RUNNING)) == {"catalog": "LIBRARY_DAMAGED"}
+
+
+def test_a_library_that_was_moved(library: FakeLibrary, tmp_path: Path) -> None:
+    library.path = tmp_path / "gone"
+    assert failing(ask(library, "/health/ready", RUNNING)) == {"disk": "LIBRARY_NOT_FOUND"}
+    assert not library.path.exists()
 
 
 def test_a_disk_that_is_full(library: FakeLibrary) -> None:

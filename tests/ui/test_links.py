@@ -92,6 +92,51 @@ def test_a_symbolic_link_out_of_the_library_is_refused(tmp_path: Path) -> None:
         links.open_file(token)
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "../../.secret",
+        "../../catalog.duckdb",
+        "../other/source.mp4",
+        "../../exports/jun/reel.mp4",
+        "video.json",
+        "..",
+        "source.mp4",  # itself
+        "/etc/passwd",
+    ],
+)
+def test_a_symbolic_link_to_anything_but_media_of_its_video_is_refused(tmp_path: Path, target: str) -> None:
+    folder = tmp_path / "videos" / "v"
+    folder.mkdir(parents=True)
+    (tmp_path / "exports" / "jun").mkdir(parents=True)
+    (tmp_path / "videos" / "other").mkdir()
+    for name in (".secret", "catalog.duckdb", "videos/other/source.mp4", "exports/jun/reel.mp4", "videos/v/video.json"):
+        (tmp_path / name).write_text("x")
+    (folder / "source.mp4").symlink_to(target)
+    links = make(tmp_path, Clock(0.0))
+    with pytest.raises(LinkInvalid):
+        links.open_file(token_of(links.file_url(folder / "source.mp4", "mina")))
+
+
+def test_a_symbolic_link_to_media_of_its_own_video_is_followed(tmp_path: Path) -> None:
+    folder = tmp_path / "videos" / "v"
+    folder.mkdir(parents=True)
+    (folder / "source.mp4").write_text("x")
+    (folder / "preview.mp4").symlink_to("source.mp4")
+    links = make(tmp_path, Clock(0.0))
+    opened = links.open_file(token_of(links.file_url(folder / "preview.mp4", "mina")))
+    assert opened.path == (folder / "source.mp4").resolve()
+
+
+def test_a_folder_that_is_a_symbolic_link_leads_to_no_other_video(tmp_path: Path) -> None:
+    (tmp_path / "videos" / "other" / "gen").mkdir(parents=True)
+    (tmp_path / "videos" / "other" / "gen" / "a.webp").write_text("x")
+    (tmp_path / "videos" / "v").symlink_to("other")
+    links = make(tmp_path, Clock(0.0))
+    with pytest.raises(LinkInvalid):
+        links.open_file(token_of(links.file_url(tmp_path / "videos" / "v" / "gen" / "a.webp", "mina")))
+
+
 def test_a_changed_or_foreign_token_is_refused(tmp_path: Path) -> None:
     links = make(tmp_path, Clock(0.0))
     token = token_of(links.file_url(tmp_path / VIDEO, "mina"))
@@ -127,8 +172,9 @@ def test_uploaded_subtitles_belong_to_their_user(tmp_path: Path) -> None:
     assert links.open_part(token, "mina") == "abc.part.srt"
     with pytest.raises(LinkInvalid):
         links.open_part(token, "jun")
-    with pytest.raises(LinkInvalid):
-        links.open_part(links.part_token("../abc.srt", "mina"), "mina")
+    for name in ("../abc.srt", "", "..", ".", "a\0b.srt", "a" * 256):
+        with pytest.raises(LinkInvalid):
+            links.open_part(links.part_token(name, "mina"), "mina")
 
 
 def test_the_key_file_is_created_once_and_only_readable_by_its_owner(tmp_path: Path) -> None:

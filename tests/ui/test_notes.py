@@ -14,6 +14,7 @@ from ui.views.videos import note_text
 
 CORE = Path(__file__).resolve().parents[2] / "heimdex_core"
 PACKAGES = ("media", "models", "ingest")
+MODULES = ("store/adopt.py",)
 """Those that write notes; the others only pass them on."""
 EN, KO = texts_in("en"), texts_in("ko")
 CODE = re.compile(r"[a-z]+(_[a-z]+)*")
@@ -65,7 +66,8 @@ def written(tree: ast.AST) -> Iterator[str]:
 
 def codes() -> set[str]:
     found = set()
-    for path in (path for package in PACKAGES for path in (CORE / package).rglob("*.py")):
+    paths = [path for package in PACKAGES for path in (CORE / package).rglob("*.py")]
+    for path in (*paths, *(CORE / module for module in MODULES)):
         for text in written(ast.parse(path.read_text(encoding="utf-8"))):
             code = text.partition(":")[0]
             if CODE.fullmatch(code):

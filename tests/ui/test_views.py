@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,21 @@ from heimdex_core import Library
 from heimdex_core.errors import WeightsMissing
 from heimdex_core.models.profiles import profile_choice
 from heimdex_core.store import Store
-from heimdex_core.types import ChannelScore, ChannelState, Query, Scene, SearchResult, Segment
+from heimdex_core.types import (
+    ChannelScore,
+    ChannelState,
+    Query,
+    Scene,
+    SearchResult,
+    Segment,
+    Video,
+    VideoState,
+    utc_now,
+)
 from tests.store.making import SPACES, commit, register
 from ui.components import base
 from ui.i18n import describe_error, translate
-from ui.views.scenes import abstention_text, card, lines_around, shares, status_line
+from ui.views.scenes import abstention_text, card, lines_around, player_labels, shares, status_line
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +60,13 @@ def test_a_scene_without_speech(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = card(library, Scene("v_0_2500", "v", 0, 0.0, 2.5), "Film", picked=True)
     assert (drawn["text"], drawn["silent"], drawn["score"]) == ([[translate("en", "scene.no_speech"), False]], True, "")
     assert drawn["time"] == "0:00.0 · 2.5 s"
+
+
+def test_the_player_says_why_a_video_without_a_preview_does_not_play() -> None:
+    video = Video("v", "local", "0" * 64, "Film", "film.avi", VideoState.INDEXED, utc_now(), utc_now())
+    without = replace(video, notes=("preview_failed",))
+    assert player_labels(video)["unplayable"] == translate("en", "player.unplayable")
+    assert player_labels(without)["unplayable"] == translate("en", "player.no_preview")
 
 
 def score(contribution: float) -> ChannelScore:

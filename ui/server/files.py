@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -31,7 +32,7 @@ class FileServer:
             link = self._links.open_file(request.path_params["token"])
         except HeimdexError as error:
             return error_response(error, **{"Cache-Control": "no-store"})
-        if not link.path.is_file():
+        if not _is_file(link.path):
             _LOG.info("the file of a link does not exist any more: %s", link.path.name)
             response = error_response(LinkInvalid(), **{"Cache-Control": "no-store"})
             response.status_code = 404
@@ -48,3 +49,10 @@ class FileServer:
                 "Cross-Origin-Resource-Policy": "same-origin",
             },
         )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, or a folder that cannot be read
+        return False

@@ -43,12 +43,14 @@ class FileLink:
 
 
 def load_secret(configured: str | None, library_root: Path) -> str:
-    """The signing key: `configured`, else the key file of the library, which is created once with mode 0600."""
+    """The signing key: `configured`, else the key file of the library, which is created once with mode 0600.
+
+    Raises FileNotFoundError if there is no folder `library_root`.
+    """
     if configured:
         return configured
     path = library_root / KEY_FILE
     if not path.exists():
-        library_root.mkdir(parents=True, exist_ok=True)
         fresh = library_root / f"{KEY_FILE}-{secrets.token_hex(8)}"
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as writer:
             writer.write(secrets.token_urlsafe(48))
@@ -111,7 +113,7 @@ class Links:
         self._check_servable(relative)
         claim: dict[str, Any] = {"p": relative.as_posix(), "u": user_id, "e": self._expiry(self._file_ttl_s)}
         if download_name:
-            claim["d"] = download_name
+            claim["d"] = _encodable(download_name)
         return f"/files/{self._files.dumps(claim)}"
 
     def open_file(self, token: str) -> FileLink:
@@ -123,12 +125,23 @@ class Links:
         except KeyError as error:
             raise LinkInvalid() from error
         content_type = self._check_servable(relative)
-        path = (self._root / relative).resolve()
-        # a symbolic link may lead out of the library
-        if not path.is_relative_to(self._root):
-            raise LinkInvalid()
+        path = self._resolved(relative)
+        self._check_servable(path.relative_to(self._root))
         download_name = claim.get("d")
         return FileLink(path, user_id, content_type, str(download_name) if download_name else None)
+
+    def _resolved(self, relative: PurePosixPath) -> Path:
+        """The file itself: a symbolic link is followed inside the folder of its video or of its user's exports only.
+
+        It could lead out of the library, to another video, or to the catalog and the key.
+        """
+        try:
+            path = (self._root / relative).resolve()
+            if path.relative_to(self._root).parts[:2] == relative.parts[:2]:
+                return path
+        except (OSError, RuntimeError, ValueError):
+            pass  # outside the library; NUL in the name; links in a circle
+        raise LinkInvalid()
 
     @staticmethod
     def _check_servable(relative: PurePosixPath | Path) -> str:
@@ -159,7 +172,7 @@ class Links:
         """The name of such a file in the uploads folder. Raises LinkInvalid, LinkExpired."""
         claim = self._read(self._parts, token)
         name = str(claim.get("p", ""))
-        if claim.get("u") != user_id or not name or PurePosixPath(name).name != name:
+        if claim.get("u") != user_id or not _is_file_name(name):
             raise LinkInvalid()
         return name
 
@@ -178,3 +191,13 @@ class Links:
         if self._now() >= claim["e"]:
             raise LinkExpired()
         return claim
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether a file of this name can be in a folder."""
+    return PurePosixPath(name).name == name != ".." and "\0" not in name and 0 < len(name.encode()) <= 255
+
+
+def _encodable(text: str) -> str:
+    """`text` without lone surrogates, which can neither be signed nor sent."""
+    return text.encode(errors="replace").decode()

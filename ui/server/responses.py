@@ -16,6 +16,9 @@ _STATUS_BY_CODE = {
     "FILE_TOO_LARGE": 413,
     "DISK_FULL": 507,
     "JOBS_UNAVAILABLE": 503,
+    "LIBRARY_NOT_FOUND": 503,
+    "JOBS_FILE_UNUSABLE": 503,
+    "LIBRARY_BUSY": 503,
 }
 _STATUS_BY_CATEGORY = {"validation": 422, "access": 404, "limit": 429, "storage": 500, "model": 500, "processing": 500}
 

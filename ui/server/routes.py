@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Any
 
 from anyio import to_thread
@@ -50,6 +51,7 @@ async def ready(request: Request) -> JSONResponse:
     return await _health().ready(request)
 
 
+@lru_cache(maxsize=1)
 def _health() -> HealthServer:
     return HealthServer(resources.library, resources.worker_state)
 

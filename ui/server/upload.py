@@ -136,7 +136,7 @@ class UploadServer:
     ) -> AsyncIterator[Path]:
         """The body as a file with a temporary name in uploads/, removed afterwards if it is still there."""
         uploads = library.uploads_folder
-        uploads.mkdir(parents=True, exist_ok=True)
+        uploads.mkdir(exist_ok=True)
         expected = check_length(request, name, limit_bytes)
         free = shutil.disk_usage(uploads).free
         if free < expected + library.settings.min_free_bytes:

@@ -186,9 +186,11 @@ def lines_around(segments: Iterable[Segment], scene: Scene, terms: Sequence[str]
 
 def player_labels(video: Video | None) -> dict[str, str]:
     """The texts of the player. `video` is the only one that is played; None for a reel."""
-    names = ("play", "pause", "mute", "unmute", "fullscreen", "unplayable", "no_media", "transcript")
+    names = ("play", "pause", "mute", "unmute", "fullscreen", "no_media", "transcript")
+    unplayable = "no_preview" if video is not None and "preview_failed" in video.notes else "unplayable"
     return {
         **{name: t(f"player.{name}") for name in names},
+        "unplayable": t(f"player.{unplayable}"),
         "video": t("player.video", title=video.title if video else ""),
         "no_speech": t("scene.no_speech"),
         "rough": t("player.rough") if video and video.transcript_rough else "",

@@ -19,7 +19,7 @@ RUNNING = frozenset({VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PRO
 
 SPEECH_NOTES = ("transcript_", "speech_", "language_")
 """Beginnings of the notes that say why there is no transcript."""
-PASSED_OVER = ("silent", "undecodable", "still", "commentary", "description", "music")
+PASSED_OVER = ("silent", "undecodable", "too_large", "still", "commentary", "description", "music")
 """What can speak against a track (TrackChoice.passed_over)."""
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
+from heimdex_core.errors import DecoderFailed
 from heimdex_core.ingest.child_stage import in_child
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec, part_of
 from heimdex_core.ingest.stages import probe
 from heimdex_core.media.audio import AudioResult, extract_audio
 from heimdex_core.media.vad import silences, speech_spans
 from heimdex_core.types import Interval, Json, WorkContext, to_json
+
+_log = logging.getLogger(__name__)
 
 WAV = "audio.wav"
 _VAD_SHARE = 0.5
@@ -27,6 +31,8 @@ class Sound:
     speech: tuple[Interval, ...] = ()
     silences: tuple[Interval, ...] = ()
     notes: tuple[str, ...] = ()
+    crashed: bool = False
+    """Whether the child process that extracts it was given up."""
 
     @staticmethod
     def from_json(data: Json) -> Sound:
@@ -38,7 +44,12 @@ def run(context: StageContext, work: WorkContext) -> StageOutput:
     """Write WAV and find the speech in it; a file without sound is fine and said in the notes."""
     info, wav = context.result(probe.SPEC), context.work.file(WAV)
     extracting = part_of(work, 0.0, 1 - _VAD_SHARE, info.duration_s)
-    audio = AudioResult.from_json(_extract(context, extracting).result)
+    try:
+        audio = AudioResult.from_json(_extract(context, extracting).result)
+    except DecoderFailed as error:
+        _log.warning("The sound of %s is left out: %s", context.filename, error)
+        lost = Sound(wav=None, broken_at_s=0.0, notes=("no_audio", "audio_broken:0.0"), crashed=True)
+        return StageOutput(to_json(lost))
     if audio.path is None:
         return StageOutput(to_json(Sound(wav=None, broken_at_s=audio.broken_at_s, notes=audio.notes)))
     speech = speech_spans(wav, part_of(work, 1 - _VAD_SHARE, 1.0, info.duration_s))
@@ -66,6 +77,7 @@ SPEC = StageSpec(
     branch="start",
     run=run,
     parse=Sound.from_json,
+    keeps=lambda sound: not sound.crashed,
     label={"en": "Extracting the sound", "ko": "소리 추출"},
     needs=(probe.SPEC,),
     weight=2.0,

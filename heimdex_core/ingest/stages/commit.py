@@ -53,7 +53,11 @@ def collect(context: StageContext) -> IngestResult:
     info, said, words = context.result(probe.SPEC), context.result(transcript.SPEC), context.result(text_embedding.SPEC)
     looks, found_preview = context.result(vision_embedding.SPEC), context.result(preview.SPEC)
     sound, found_picture = context.result(audio.SPEC), context.result(picture.SPEC)
+    frames = context.result(keyframes.SPEC)
     notes = [*info.notes, *sound.notes, *said.notes, *found_picture.notes, *words.notes, *looks.notes]
+    without_picture = sum(not one.keyframes for one in frames)
+    notes += [f"scenes_without_picture:{without_picture}"] if without_picture else []
+    notes += found_preview.notes
     spaces = context.models.spaces
     vectors: dict[Space, tuple[Sequence[int], Vectors]] = {
         spaces["text"]: (words.rows, context.vectors(text_embedding.FILE)),
@@ -67,7 +71,7 @@ def collect(context: StageContext) -> IngestResult:
         info=info,
         transcript=said,
         spans=context.result(scenes.SPEC),
-        frames=context.result(keyframes.SPEC),
+        frames=frames,
         words=words,
         tags=context.result(tags.SPEC),
         captions=context.result(captions.SPEC) if has_captions else None,

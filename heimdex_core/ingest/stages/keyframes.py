@@ -8,6 +8,7 @@ blurred; a part that has none gives nothing, unless the whole scene has none. Th
 
 from __future__ import annotations
 
+import logging
 import os
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from heimdex_core.errors import FileUnreadable
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.stages import picture, scenes
@@ -25,6 +27,8 @@ from heimdex_core.ingest.stages.picture import Candidate, Picture
 from heimdex_core.ingest.stages.scenes import SceneSpan
 from heimdex_core.media.images import read_image, write_webp
 from heimdex_core.types import Json, Keyframe, WorkContext, to_json
+
+_log = logging.getLogger(__name__)
 
 FOLDER = "frames"
 _THREADS = 4
@@ -108,14 +112,21 @@ def _frames_of(
     chosen = pick(scene, inside, params)
     if not chosen:
         return SceneFrames()
-    images = [read_image(candidates / c.file) for c in chosen]
     stem = f"{round(scene.start_s * 1000):09d}"
-    keyframes = []
-    for n, (candidate, image) in enumerate(zip(chosen, images, strict=True)):
+    images, keyframes = [], []
+    for n, candidate in enumerate(chosen):
         name = f"{stem}_{n}.webp"
-        write_webp(image, out / name, quality=params.keyframe_quality)
+        try:
+            image = read_image(candidates / candidate.file)
+            write_webp(image, out / name, quality=params.keyframe_quality)
+        except (FileUnreadable, OSError, ValueError) as error:  # the others will do
+            _log.warning("A keyframe at %.3f s is left out: %s", candidate.time_s, error)
+            continue
         quality = round(score(candidate.brightness, candidate.sharpness), 4)
         keyframes.append(Keyframe(candidate.time_s, candidate.brightness, candidate.sharpness, quality, name))
+        images.append(image)
+    if not keyframes:
+        return SceneFrames()
     best = max(range(len(keyframes)), key=lambda n: keyframes[n].score)
     thumbnail = f"{stem}_thumb.webp"
     write_webp(images[best], out / thumbnail, quality=params.thumbnail_quality, width_px=params.thumbnail_width_px)

@@ -8,6 +8,7 @@ numbers per second of it.
 from __future__ import annotations
 
 import contextlib
+import logging
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
@@ -28,6 +29,8 @@ from heimdex_core.ingest.stages import probe
 from heimdex_core.media.decode import Interpolation, fit_size, two_size_frames
 from heimdex_core.media.images import brightness, sharpness
 from heimdex_core.types import Json, MediaInfo, WorkContext, to_json
+
+_log = logging.getLogger(__name__)
 
 FOLDER = "candidates"
 
@@ -211,7 +214,8 @@ class PictureWatch:
 
     def _keep(self, time_s: float, image: Image) -> None:
         name = f"{round(time_s * 1000):09d}.jpg"
-        _write_jpeg(image, self.folder / name)
+        if not _write_jpeg(image, self.folder / name):
+            return
         self.candidates.append(
             Candidate(round(time_s, 6), name, round(brightness(image), 2), round(sharpness(image), 2))
         )
@@ -237,15 +241,20 @@ class MotionMeter:
         self._last = (time_s, luma)
 
 
-def _write_jpeg(image: Image, path: Path) -> None:
-    """JPEG is four times as quick to write as WebP, and these files do not live long."""
+def _write_jpeg(image: Image, path: Path) -> bool:
+    """Whether a picture could be written; JPEG is four times as quick as WebP, and these files do not live long."""
     import cv2
 
-    ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    if not ok:
-        raise ValueError(f"a picture of {image.shape} could not be written as JPEG")
-    with disk_errors(path.name, path.parent, len(data)):
-        path.write_bytes(data.tobytes())
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    try:
+        ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    except cv2.error as error:
+        _log.warning("A picture of %s cannot be written: %s", image.shape, error)
+        return False
+    if ok:
+        with disk_errors(path.name, path.parent, len(data)):
+            path.write_bytes(data.tobytes())
+    return bool(ok)
 
 
 @in_child

@@ -8,7 +8,8 @@ Which pauses are chosen is settled by dynamic programming over all of them. A di
     sum over pieces of ((length - ideal) / ideal)^2  +  sum over cuts of 0.4 / (1 + pause_s / 0.5),
 where `ideal` is the take divided into equal pieces of at most two thirds of `divide_max_s`; so long pauses and
 even pieces are preferred. Where no pause is in reach the cut falls at `divide_max_s`, at a price that
-makes it the last resort.
+makes it the last resort. Where pauses are so dense that the choice would take minutes, only the longest of each short
+stretch of time is considered.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.stages import audio, picture, probe, subtitles
@@ -28,6 +31,8 @@ _SHORTEST_PAUSE_S = 0.3
 """Below this a silence is a breath or a plosive, not a place to cut."""
 _PAUSE_PRICE = 0.4
 _NO_PAUSE_PRICE = 10.0
+_WAYS_PER_S = 500
+"""Pairs of places that are compared for a second of a take, at most; with a line every two seconds there are ten."""
 _Node = tuple[int, float]
 """A place in milliseconds, and the length in seconds of the pause there (0 where there is none)."""
 
@@ -52,17 +57,23 @@ def make_scenes(
     silences: Sequence[Interval],
     lines: Sequence[Segment],
     params: IngestParams,
+    context: WorkContext | None = None,
 ) -> list[SceneSpan]:
     """The scenes of a video from its cuts (seconds), its silences and its supplied subtitle lines.
 
-    With `lines` given, takes are divided between lines; else at silences.
+    With `lines` given, takes are divided between lines; else at silences, which are in order and apart from each other.
+    `context` is asked for cancellation.
     """
+    context = context or WorkContext()
     pauses = pauses_between(lines, duration_s) if lines else [s for s in silences if s.duration_s >= _SHORTEST_PAUSE_S]
+    starts, ends = [pause.start_s for pause in pauses], [pause.end_s for pause in pauses]
     scenes: list[SceneSpan] = []
     for start_s, end_s in shots(cuts_s, duration_s, min_scene_s=params.min_scene_s):
+        context.check()
         places: list[float] = []
-        if params.divide_long_takes:
-            places = divide(start_s, end_s, pauses, min_s=params.divide_min_s, max_s=params.divide_max_s)
+        if params.divide_long_takes and end_s - start_s > params.divide_max_s:
+            inside = pauses[bisect_left(ends, start_s - 0.001) : bisect_right(starts, end_s + 0.001)]
+            places = divide(start_s, end_s, inside, min_s=params.divide_min_s, max_s=params.divide_max_s)
         edges = [start_s, *places, end_s]
         scenes += [SceneSpan(a, b, divided=bool(places)) for a, b in zip(edges, edges[1:], strict=False)]
     return scenes
@@ -96,7 +107,7 @@ def divide(start_s: float, end_s: float, pauses: Sequence[Interval], *, min_s: f
     start, end, shortest, longest = (round(t * 1000) for t in (start_s, end_s, min_s, max_s))
     if end - start <= longest:
         return []
-    places = _places(start, end, pauses, shortest)
+    places = _thinned(_places(start, end, pauses, shortest), end - start, shortest, longest)
     pieces = math.ceil((end - start) / (longest * 2 / 3))
     chosen = _cheapest_way(start, end, places, shortest, longest, ideal=(end - start) / pieces)
     return [ms / 1000 for ms in chosen]
@@ -115,6 +126,22 @@ def _places(start: int, end: int, pauses: Sequence[Interval], shortest: int) -> 
             if start + shortest <= ms <= end - shortest:
                 found[ms] = max(found.get(ms, 0.0), (b - a) / 1000)
     return sorted(found.items())
+
+
+def _thinned(places: list[_Node], length: int, shortest: int, longest: int) -> list[_Node]:
+    """The places, all of them unless they are too dense: then the longest pause of each of equal stretches of time."""
+    times = np.array([ms for ms, _ in places])
+    within_reach = np.searchsorted(times, times + longest, "right") - np.searchsorted(times, times + shortest)
+    if within_reach.sum() <= _WAYS_PER_S * length / 1000:
+        return places
+    # with one place in every `step`, there are length / step of them, each with (longest - shortest) / step to go to
+    step = math.ceil(math.sqrt(1000 * (longest - shortest) / _WAYS_PER_S))
+    best: dict[int, _Node] = {}
+    for place in places:
+        at = place[0] // step
+        if at not in best or place[1] > best[at][1]:
+            best[at] = place
+    return list(best.values())
 
 
 def _cheapest_way(start: int, end: int, places: list[_Node], shortest: int, longest: int, *, ideal: float) -> list[int]:
@@ -156,6 +183,7 @@ def run(context: StageContext, work: WorkContext) -> StageOutput:
         silences=context.result(audio.SPEC).silences,
         lines=supplied.segments if supplied is not None else (),
         params=context.params,
+        context=work,
     )
     return StageOutput({"scenes": to_json(found)})
 

@@ -6,15 +6,18 @@ Read before everything that is slow: lines move scenes, and where there are any 
 from __future__ import annotations
 
 import dataclasses
+import logging
 from dataclasses import dataclass
 
-from heimdex_core.errors import SubtitlesUnreadable
+from heimdex_core.errors import Cancelled, DecoderFailed, DiskFull, SubtitlesUnreadable
 from heimdex_core.files import read_json_object, sha256_of
 from heimdex_core.ingest.child_stage import in_child
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.stages import audio, probe
 from heimdex_core.media.subtitles import CHOICE_FILE, embedded_subtitles, read_subtitles, sync
 from heimdex_core.types import Json, MediaInfo, Transcript, WorkContext, to_json
+
+_log = logging.getLogger(__name__)
 
 _PAST_END_S = 1.0
 _SEVERAL_LANGUAGES = (".smi", ".sami", ".ttml", ".dfxp", ".itt")
@@ -27,18 +30,24 @@ class Lines:
 
     found: Transcript | None
     notes: tuple[str, ...] = ()
+    crashed: bool = False
+    """Whether the child process that reads them was given up."""
 
     @staticmethod
     def from_json(data: Json) -> Lines:
-        found = data["found"]
-        return Lines(Transcript.from_json(found) if found is not None else None, tuple(data["notes"]))
+        found = Transcript.from_json(data["found"]) if data["found"] is not None else None
+        return Lines(found, tuple(data["notes"]), data.get("crashed", False))
 
 
 def run(context: StageContext, work: WorkContext) -> StageOutput:
     """The lines that came with the video, if any."""
     if context.supplied_subtitles is None and not context.result(probe.SPEC).subtitle_tracks:
         return StageOutput(to_json(Lines(None, tuple(_choice(context)["notes"]))))
-    return _read(context, work)
+    try:
+        return _read(context, work)
+    except DecoderFailed as error:
+        _log.warning("Subtitles are left out: %s", error)
+        return StageOutput(to_json(Lines(None, (*_choice(context)["notes"], "subtitles_unreadable:damaged"), True)))
 
 
 @in_child
@@ -52,9 +61,15 @@ def _read(context: StageContext, work: WorkContext) -> StageOutput:
     for read in (_supplied, _embedded):
         work.check()
         try:
-            found, said = read(context)
+            found, said = read(context, work)
+        except (Cancelled, DiskFull):
+            raise
         except SubtitlesUnreadable as error:
             notes.append(f"subtitles_unreadable:{error.details.get('why', error.details['reason'])}")
+            continue
+        except Exception as error:  # the video can do without them
+            _log.warning("Subtitles of %s are left out", context.filename, exc_info=error)
+            notes.append("subtitles_unreadable:damaged")
             continue
         notes += said
         if found is None:
@@ -66,17 +81,17 @@ def _read(context: StageContext, work: WorkContext) -> StageOutput:
     return StageOutput(to_json(Lines(None, tuple(notes))))
 
 
-def _supplied(context: StageContext) -> tuple[Transcript | None, tuple[str, ...]]:
+def _supplied(context: StageContext, work: WorkContext) -> tuple[Transcript | None, tuple[str, ...]]:
     if context.supplied_subtitles is None:
         return None, ()
     language = context.language if context.language != "auto" else _choice(context)["language"]
     fps = context.result(probe.SPEC).fps
-    return read_subtitles(context.supplied_subtitles, language=language, fps=fps), ()
+    return read_subtitles(context.supplied_subtitles, language=language, fps=fps, context=work), ()
 
 
-def _embedded(context: StageContext) -> tuple[Transcript | None, tuple[str, ...]]:
+def _embedded(context: StageContext, work: WorkContext) -> tuple[Transcript | None, tuple[str, ...]]:
     language = context.language if context.language != "auto" else None
-    return embedded_subtitles(context.source, context.result(probe.SPEC), language)
+    return embedded_subtitles(context.source, context.result(probe.SPEC), language, work)
 
 
 # --- do they fit ----------------------------------------------------------------------------------
@@ -159,6 +174,7 @@ SPEC = dataclasses.replace(
     needs=(probe.SPEC, audio.SPEC),
     inputs=_inputs,
     own_params=_own_params,
+    keeps=lambda lines: not lines.crashed,
     earlier=_FIRST,
 )
 

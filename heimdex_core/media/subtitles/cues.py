@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+from heimdex_core.types import WorkContext
+
+T = TypeVar("T")
 
 DEFAULT_FPS = 25.0
 """Frames per second where neither the file nor the video gives a rate."""
+MAX_CUES = 200_000
+"""Of a file or track; what follows is counted and left out. Captions of a day of speech are about half as many."""
 
 _SEPARATOR = r"[:：;.,，．]"
 _CLOCK = re.compile(rf"([-+−]?)(\d{{1,9}}(?:\s?{_SEPARATOR}\s?\d{{1,24}}){{1,4}})")
 _COLONS = ":：;"
+_CHECK_EVERY = 1000
 
 # A word timestamp inside of a line, as milliseconds between two control characters. Text never has these: they are
 # removed when a file is decoded.
@@ -37,12 +46,23 @@ class Reading:
     """What a file says: its cues in the order of the file, and a count of everything that was left out."""
 
     cues: list[Cue] = field(default_factory=list)
+    context: WorkContext = WorkContext()
+    """Asked for cancellation while cues are added."""
     dropped: Counter[str] = field(default_factory=Counter)
     """Number of lines by the reason for which they were left out; the reasons are keys of `notes`."""
     language: str | None = None
     """ISO 639-1 code from the header."""
     is_cut_short: bool = False
     """Whether the file stops being readable before its end."""
+
+    def add(self, cue: Cue) -> None:
+        """Append a cue, or count it where there are MAX_CUES already."""
+        if len(self.cues) % _CHECK_EVERY == 0:
+            self.context.check()
+        if len(self.cues) < MAX_CUES:
+            self.cues.append(cue)
+        else:
+            self.dropped["too_many"] += 1
 
     def notes(self) -> tuple[str, ...]:
         """The counts as notes on the video, for example "subtitles_lines_unreadable:3"."""
@@ -52,11 +72,23 @@ class Reading:
             "subtitles_repeats": "repeated",
             "subtitles_lines_in_other_languages": "other_language",
             "subtitles_before_start": "before_start",
+            "subtitles_too_many": "too_many",
+            "subtitles_lines_shortened": "shortened",
+            "subtitles_word_times_left_out": "untimed",
         }
         notes = [f"{code}:{self.dropped[reason]}" for code, reason in codes.items() if self.dropped[reason]]
         if self.is_cut_short:
             notes.append("subtitles_cut_short")
         return tuple(notes)
+
+
+def watched(items: Iterable[T], context: WorkContext) -> Iterator[T]:
+    """The items; reports and asks for cancellation after every thousand."""
+    for number, item in enumerate(items):
+        if number % _CHECK_EVERY == 0:
+            context.check()
+            context.report(number, 0)
+        yield item
 
 
 def word_time(seconds: float) -> str:

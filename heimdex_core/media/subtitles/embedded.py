@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from heimdex_core.errors import Cancelled
 from heimdex_core.formatting import two_letter_code
 from heimdex_core.media.containers import open_media, read_packets
 from heimdex_core.media.subtitles.choice import Candidate, choose_subtitles, in_note, note
-from heimdex_core.media.subtitles.cues import Cue, Reading
+from heimdex_core.media.subtitles.cues import Cue, Reading, watched
 from heimdex_core.media.subtitles.markup import is_drawing, plain
 from heimdex_core.media.subtitles.repair import transcript_of
 from heimdex_core.media.subtitles.subrip import cue_lines
 from heimdex_core.media.subtitles.substation import dialogue_lines
 from heimdex_core.media.text_encoding import decode_text
 from heimdex_core.media.tracks import ranked_subtitles
-from heimdex_core.types import MediaInfo, SubtitleTrack, Transcript
+from heimdex_core.types import MediaInfo, SubtitleTrack, Transcript, WorkContext
+
+_log = logging.getLogger(__name__)
 
 _MAX_TEXT_BYTES = 20 * 1024 * 1024
 """Of all tracks together; what follows is left out."""
@@ -32,8 +36,8 @@ class _Packets:
     times: list[tuple[float, float | None]] = field(default_factory=list)
     texts: list[bytes] = field(default_factory=list)
 
-    def reading(self) -> Reading:
-        reading = Reading()
+    def reading(self, context: WorkContext) -> Reading:
+        reading = Reading(context=context)
         # one encoding for the whole track: a single line is too short to know it by
         text, _ = decode_text(b"\n\x1e".join(one.replace(b"\x1e", b"") for one in self.texts))
         parts = text.split("\n\x1e")
@@ -44,7 +48,7 @@ class _Packets:
             if is_drawing(content) or effect == "fx":
                 reading.dropped["not_dialogue"] += 1
             else:
-                reading.cues.append(Cue(start_s, end_s, self._lines(_CONTROL.sub("", content))))
+                reading.add(Cue(start_s, end_s, self._lines(_CONTROL.sub("", content))))
         return reading
 
     def _lines(self, content: str) -> tuple[str, ...]:
@@ -54,7 +58,7 @@ class _Packets:
 
 
 def embedded_subtitles(
-    path: Path, info: MediaInfo, language: str | None = None
+    path: Path, info: MediaInfo, language: str | None = None, context: WorkContext | None = None
 ) -> tuple[Transcript | None, tuple[str, ...]]:
     """(the lines of the track to use, or None; notes on what could not be used).
 
@@ -63,9 +67,11 @@ def embedded_subtitles(
     Args:
         info: what `probe` returned for the file.
         language: of the speech, an ISO 639-1 code; None takes that of the chosen sound track.
+        context: is asked for cancellation.
 
-    Raises FileUnreadable, NotAVideo.
+    Raises FileUnreadable, NotAVideo, Cancelled.
     """
+    context = context or WorkContext()
     notes: list[str] = []
     pictures = sum(not track.is_text for track in info.subtitle_tracks)
     if pictures:
@@ -74,7 +80,18 @@ def embedded_subtitles(
     ranked = ranked_subtitles(info, language)
     if info.subtitles is not None and by_hand:
         ranked = [track for track in ranked if track.stream_index == info.subtitles.stream_index]
-    with_lines = [(track, reading) for track, reading in _readings(path, info, ranked) if reading.cues]
+    with_lines = []
+    for packets in _packets(path, info, ranked, context):
+        try:
+            reading = packets.reading(context)
+        except Cancelled:
+            raise
+        except Exception as error:  # the other tracks are not to suffer
+            _log.warning("A subtitle track of %s is left out", path.name, exc_info=error)
+            notes.append(f"subtitles_unreadable:{in_note(_name(info, packets.track))}")
+            continue
+        if reading.cues:
+            with_lines.append((packets.track, reading))
     if not with_lines:
         return None, tuple(notes)
     candidates = [_candidate(info, track, reading) for track, reading in with_lines]
@@ -88,15 +105,15 @@ def embedded_subtitles(
     return (transcript if transcript.segments else None), tuple(notes)
 
 
-def _readings(path: Path, info: MediaInfo, tracks: list[SubtitleTrack]) -> list[tuple[SubtitleTrack, Reading]]:
-    """What the packets of these tracks say; all are read in one pass over the file."""
+def _packets(path: Path, info: MediaInfo, tracks: list[SubtitleTrack], context: WorkContext) -> list[_Packets]:
+    """The packets of these tracks; all are read in one pass over the file."""
     if not tracks:
         return []
     found = {track.stream_index: _Packets(track) for track in tracks}
     size = 0
     with open_media(path) as container:
         streams = [container.streams[index] for index in found]
-        for packet in read_packets(container, *streams):
+        for packet in watched(read_packets(container, *streams), context):
             if not packet.size or packet.pts is None or packet.time_base is None:
                 continue
             size += packet.size
@@ -109,23 +126,26 @@ def _readings(path: Path, info: MediaInfo, tracks: list[SubtitleTrack]) -> list[
             if content.strip():
                 packets.texts.append(content)
                 packets.times.append((start_s, start_s + duration_s if duration_s > 0 else None))
-    return [(track, found[track.stream_index].reading()) for track in tracks]
+    return [found[track.stream_index] for track in tracks]
 
 
 def _candidate(info: MediaInfo, track: SubtitleTrack, reading: Reading) -> Candidate:
-    number = [t.stream_index for t in info.subtitle_tracks].index(track.stream_index) + 1
-    name = " ".join(
-        part for part in (f"#{number}", track.title, f"({track.language})" if track.language else None) if part
-    )
     language = two_letter_code(track.language)
     count = sum(any(plain(line) for line in cue.lines) for cue in reading.cues)
     return Candidate(
-        name,
+        _name(info, track),
         language if language and len(language) == 2 else None,
         track.role,
         track.is_default,
         line_count=count,
     )
+
+
+def _name(info: MediaInfo, track: SubtitleTrack) -> str:
+    """The track as people know it: its number, title and language."""
+    number = [t.stream_index for t in info.subtitle_tracks].index(track.stream_index) + 1
+    parts = (f"#{number}", track.title, f"({track.language})" if track.language else None)
+    return " ".join(part for part in parts if part)
 
 
 def _spoken(info: MediaInfo, language: str | None) -> str | None:

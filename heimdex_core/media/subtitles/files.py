@@ -13,7 +13,7 @@ from heimdex_core.media.subtitles import sami, sub_files, subrip, substation, tt
 from heimdex_core.media.subtitles.cues import DEFAULT_FPS, Reading
 from heimdex_core.media.subtitles.repair import transcript_of
 from heimdex_core.media.text_encoding import decode_text
-from heimdex_core.types import Transcript
+from heimdex_core.types import Transcript, WorkContext
 
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa", ".smi", ".sami", ".ttml", ".dfxp", ".itt", ".sub")
 """Extensions of subtitle files, the preferred one first."""
@@ -48,22 +48,26 @@ UNUSABLE = {
     "no_times": "it has no times like 00:00:01,000 --> 00:00:02,000",
     "unreadable_times": "none of its times can be read",
     "no_text": "there is no timed line with text in it",
+    "damaged": "it is damaged",
 }
 """Why a file cannot be used; the keys are the error's detail `why`."""
 
-Read = Callable[[str, float], Reading]
+Read = Callable[[str, float, WorkContext], Reading]
 
 
-def read_subtitles(path: Path, *, language: str | None = None, fps: float = DEFAULT_FPS) -> Transcript:
+def read_subtitles(
+    path: Path, *, language: str | None = None, fps: float = DEFAULT_FPS, context: WorkContext | None = None
+) -> Transcript:
     """Read a subtitle file in any encoding: lines in order, not overlapping, each once, without markup.
 
     Args:
         language: ISO 639-1 code; chosen where the file holds several languages, and the transcript's where neither
             the text nor the header shows one.
         fps: the video's frames per second, for formats that count frames.
+        context: is asked for cancellation.
 
     The notes of the transcript name the encoding if it is not UTF-8 ("subtitles_encoding:cp949"), what was repaired
-    and how many lines were left out, by reason. Raises SubtitlesUnreadable.
+    and how many lines were left out, by reason. Raises SubtitlesUnreadable, Cancelled.
     """
     text, encoding = decode_text(_bytes(path))
     notes = [] if encoding == "utf-8" else [f"subtitles_encoding:{encoding}"]
@@ -74,7 +78,7 @@ def read_subtitles(path: Path, *, language: str | None = None, fps: float = DEFA
     read = _reader_for(text)
     if read is None:
         raise _unreadable(path, _why_unknown(text))
-    reading = _in_one_language(read(text, fps if fps > 0 else DEFAULT_FPS), language)
+    reading = _in_one_language(read(text, fps if fps > 0 else DEFAULT_FPS, context or WorkContext()), language)
     transcript = transcript_of(reading, "subtitles", notes=notes, language=language)
     if not transcript.segments:
         raise _unreadable(path, "unreadable_times" if reading.dropped["unreadable"] else "no_text")

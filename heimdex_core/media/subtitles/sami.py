@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from heimdex_core.media.subtitles.cues import Cue, Reading
+from heimdex_core.media.subtitles.cues import Cue, Reading, watched
 from heimdex_core.media.subtitles.languages import language_named
 from heimdex_core.media.subtitles.markup import LINE_BREAK, plain
 from heimdex_core.media.text_encoding import language_of
+from heimdex_core.types import WorkContext
 
 _SYNC = re.compile(r"<\s*sync\b([^<>]{0,300})>", re.IGNORECASE)
 _PARAGRAPH = re.compile(r"<\s*p\b([^<>]{0,300})>", re.IGNORECASE)
@@ -40,9 +41,9 @@ class _Shown:
     text: str
 
 
-def read_cues(text: str, fps: float) -> Reading:
+def read_cues(text: str, fps: float, context: WorkContext) -> Reading:
     """The cues of a .smi file, with their language where it has several classes of text."""
-    reading = Reading()
+    reading = Reading(context=context)
     declared = _declared_languages(text)
     by_class: dict[str, list[_Shown]] = {}
     for shown in _texts(_without_comments(text), reading):
@@ -55,14 +56,15 @@ def read_cues(text: str, fps: float) -> Reading:
     for css_class, all_shown in by_class.items():
         words = "\n".join(plain(shown.text) for shown in all_shown)
         language = language_of(words) or declared.get(css_class) or _by_class_name(css_class)
-        reading.cues += _cues(all_shown, language if len(by_class) > 1 else None)
+        for cue in _cues(all_shown, language if len(by_class) > 1 else None):
+            reading.add(cue)
         reading.language = reading.language or language
     return reading
 
 
 def _texts(text: str, reading: Reading) -> Iterator[_Shown]:
     marks = list(_SYNC.finditer(text))
-    for n, mark in enumerate(marks):
+    for n, mark in enumerate(watched(marks, reading.context)):
         body = text[mark.end() : marks[n + 1].start() if n + 1 < len(marks) else len(text)]
         ended = _END.search(body)
         body = body[: ended.start()] if ended else body

@@ -225,11 +225,11 @@ def _named_by_language(names: Iterable[tuple[str, str]], path: Path) -> Iterator
 
 def _belongs_to_another(name: str, stem: str, videos: Sequence[str]) -> bool:
     """Whether a video with a longer name than `stem` is nearer to a subtitle file."""
-    for other in videos[bisect_left(videos, stem) :]:
-        if not other.startswith(stem):
-            return False
-        if len(other) > len(stem) and name.startswith(other) and name[len(other) :][:1] in ("", *_SEPARATORS):
-            return True
+    for end in range(len(stem) + 1, len(name) + 1):
+        if name[end : end + 1] in ("", *_SEPARATORS):
+            at = bisect_left(videos, name[:end])
+            if at < len(videos) and videos[at] == name[:end]:
+                return True
     return False
 
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from heimdex_core.media.subtitles.cues import Cue, Reading, clock, word_time
+from heimdex_core.media.subtitles.cues import Cue, Reading, clock, watched, word_time
 from heimdex_core.media.subtitles.markup import LINE_BREAK, is_drawing, without_drawings
+from heimdex_core.types import WorkContext
 
 _ARROW = re.compile(r"-\s?-{0,2}\s?(?:>|&gt;)|[–—]+\s?>|→|=+>")
 _MAX_TIMING_CHARS = 400
@@ -35,13 +36,14 @@ class _Timing:
     """What follows the times and is not a cue setting."""
 
 
-def read_cues(text: str, fps: float) -> Reading:
+def read_cues(text: str, fps: float, context: WorkContext) -> Reading:
     """The cues of an .srt or .vtt file; those whose start cannot be read are counted."""
     is_vtt = text.lstrip().startswith("WEBVTT")
     lines = text.split("\n")
-    timings = [t for t in (_timing(n, lines, fps) for n in range(len(lines))) if t is not None]
+    found = (_timing(n, lines, fps) for n in watched(range(len(lines)), context))
+    timings = [timing for timing in found if timing is not None]
     header = _LANGUAGE_HEADER.search(text[:1000]) if is_vtt else None
-    reading = Reading(language=header[1].lower() if header else None)
+    reading = Reading(context=context, language=header[1].lower() if header else None)
     has_ass_markup = "{\\" in text
     for timing, body in zip(timings, _bodies(lines, timings, is_vtt), strict=True):
         if timing.start_s is None:
@@ -52,7 +54,7 @@ def read_cues(text: str, fps: float) -> Reading:
             reading.dropped["not_dialogue"] += 1
             continue
         lines_of_cue = cue_lines(content, is_vtt=is_vtt, has_ass_markup=has_ass_markup)
-        reading.cues.append(Cue(timing.start_s, timing.end_s, lines_of_cue))
+        reading.add(Cue(timing.start_s, timing.end_s, lines_of_cue))
     return reading
 
 

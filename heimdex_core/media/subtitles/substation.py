@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from heimdex_core.media.subtitles.cues import Cue, Reading, clock
+from heimdex_core.media.subtitles.cues import Cue, Reading, clock, watched
 from heimdex_core.media.subtitles.markup import is_drawing, without_drawings
+from heimdex_core.types import WorkContext
 
 _FIELDS = ("layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text")
 _BREAK = re.compile(r"\\[Nn]|\n")
@@ -13,12 +14,12 @@ _BRACES = re.compile(r"\{[^{}]*\}")
 _SECTION = re.compile(r"\[[A-Za-z][\w+ ]{0,60}\]")
 
 
-def read_cues(text: str, fps: float) -> Reading:
+def read_cues(text: str, fps: float, context: WorkContext) -> Reading:
     """The dialogue of an .ass or .ssa file. Comments, drawings and generated effects are counted, not read."""
-    reading = Reading()
+    reading = Reading(context=context)
     fields: tuple[str, ...] = _FIELDS
     in_events = "[events]" not in text.lower()
-    for line in text.split("\n"):
+    for line in watched(text.split("\n"), context):
         line = line.strip()
         if _SECTION.fullmatch(line):
             in_events = line.lower() == "[events]"
@@ -46,7 +47,7 @@ def _add(reading: Reading, event: dict[str, str], fps: float) -> None:
     elif is_drawing(text) or event.get("effect", "").strip().lower() == "fx":
         reading.dropped["not_dialogue"] += 1
     else:
-        reading.cues.append(Cue(start_s, clock(event.get("end", ""), fps), dialogue_lines(text)))
+        reading.add(Cue(start_s, clock(event.get("end", ""), fps), dialogue_lines(text)))
 
 
 def dialogue_lines(text: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from xml.parsers import expat
 from heimdex_core.media.subtitles.cues import DEFAULT_FPS, Cue, Reading, clock, word_time
 from heimdex_core.media.subtitles.languages import language_named
 from heimdex_core.media.subtitles.markup import unescape
+from heimdex_core.types import WorkContext
 
 _OFFSET = re.compile(r"\s*(\d{1,12}(?:\.\d{1,12})?)\s*(h|m|s|ms|f|t)\s*")
 _XML_ENTITIES = ("amp", "lt", "gt", "quot", "apos")
@@ -36,16 +37,16 @@ class _Element:
     lines: list[str] = field(default_factory=list)
 
 
-def read_cues(text: str, fps: float) -> Reading:
+def read_cues(text: str, fps: float, context: WorkContext) -> Reading:
     """The paragraphs of a TTML file, and timed spans of paragraphs without times of their own."""
-    reader = _Reader(fps)
+    reader = _Reader(fps, context)
     reader.feed(text)
     return reader.reading
 
 
 class _Reader:
-    def __init__(self, fps: float) -> None:
-        self.reading = Reading()
+    def __init__(self, fps: float, context: WorkContext) -> None:
+        self.reading = Reading(context=context)
         self._fps, self._ticks_per_s, self._sub_frames = fps, 0.0, 1.0
         self._open: list[_Element] = []
         self._text: list[str] | None = None
@@ -138,7 +139,7 @@ class _Reader:
         if not element.is_timed and not any(e.is_timed for e in self._open):
             self.reading.dropped["unreadable"] += 1
             return
-        self.reading.cues.append(Cue(element.begin_s, element.end_s, tuple(text.split("\n")), element.language))
+        self.reading.add(Cue(element.begin_s, element.end_s, tuple(text.split("\n")), element.language))
 
     # --- times ---
 

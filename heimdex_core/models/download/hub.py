@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
 
 from heimdex_core.errors import DownloadDamaged, HubRefused, HubUnreachable
 from heimdex_core.models import families
@@ -26,6 +27,7 @@ TIMEOUT_S = 15.0
 RETRIES = 5
 """Attempts without a single byte before the download fails."""
 RETRY_WAIT_S = 1.0
+MOST_REDIRECTS = 5
 _BLOCK = 1 << 20
 _TEMPORARY = (408, 429, 500, 502, 503, 504)
 
@@ -71,22 +73,41 @@ class Hub:
 
     def listing(self, repo: str, revision: str | None, *, name: str) -> Listing:
         """The files of `repo` at a commit, or at the newest one. Raises HubUnreachable, HubRefused, UnknownName."""
-        from huggingface_hub import HfApi
+        from huggingface_hub import ModelInfo
 
         with self._hub_errors(repo, name, is_listing=True):
             try:
-                info = HfApi(endpoint=self.endpoint).model_info(
-                    repo, revision=revision, timeout=TIMEOUT_S, files_metadata=True
-                )
-            except (KeyError, TypeError) as error:
+                info = ModelInfo(**self._listed(repo, revision))
+            except (KeyError, TypeError, AttributeError) as error:
                 raise ValueError(f"the answer describes no model: {error!r}") from error
         licence = info.card_data.to_dict().get("license") if info.card_data else None
         files = tuple(
             RemoteFile(one.rfilename, one.size, one.lfs.sha256 if one.lfs else None, None if one.lfs else one.blob_id)
             for one in info.siblings or ()
-            if _is_inside(one.rfilename)
+            if is_inside(one.rfilename)
         )
         return Listing(repo, str(info.sha or revision or ""), str(licence) if licence else None, files)
+
+    def _listed(self, repo: str, revision: str | None) -> Any:
+        """The hub's description of a repository. Only this hub is asked, because the checksums are those it gives.
+
+        huggingface_hub's own call follows the hub to any other host.
+        """
+        from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+        url = f"{self.endpoint}/api/models/{repo}" + (f"/revision/{quote(revision, safe='')}" if revision else "")
+        for _ in range(MOST_REDIRECTS):
+            response = get_session().get(
+                url, params={"blobs": True}, headers=build_hf_headers(), timeout=TIMEOUT_S, follow_redirects=False
+            )
+            if not response.has_redirect_location:
+                hf_raise_for_status(response)
+                return response.json()
+            # a repository that was renamed
+            url = urljoin(url, response.headers["Location"])
+            if urlsplit(url).netloc != urlsplit(self.endpoint).netloc or self._is_downgrade(url):
+                raise HubRefused(endpoint=self.endpoint, repo=repo, reason=f"it refers to {url[:200]}")
+        raise HubRefused(endpoint=self.endpoint, repo=repo, reason="it redirects without end")
 
     def fetch(self, repo: str, revision: str, file: RemoteFile, part: Path, *, name: str, on_bytes: OnBytes) -> str:
         """Download a file of a repository to `part`, check it, and return its sha256 as hex digits.
@@ -101,7 +122,7 @@ class Hub:
         with part.open("ab") as target:
             digests = _Digests(file, part)
             with self._hub_errors(repo, name):
-                self._stream(url, target, digests, file, on_bytes)
+                self._stream(repo, url, target, digests, file, on_bytes)
             target.flush()
             os.fsync(target.fileno())
         wrong = digests.mismatch()
@@ -110,7 +131,9 @@ class Hub:
             raise DownloadDamaged(name=name, file=file.path, reason=wrong)
         return digests.sha256.hexdigest()
 
-    def _stream(self, url: str, target: IO[bytes], digests: _Digests, file: RemoteFile, on_bytes: OnBytes) -> None:
+    def _stream(
+        self, repo: str, url: str, target: IO[bytes], digests: _Digests, file: RemoteFile, on_bytes: OnBytes
+    ) -> None:
         """Request the rest of the file until it is complete, or no more bytes arrive."""
         import httpx2
         from huggingface_hub.errors import HfHubHTTPError
@@ -119,7 +142,7 @@ class Hub:
         while digests.size != file.size_bytes:
             before = digests.size
             try:
-                self._ask(url, target, digests, on_bytes)
+                self._ask(repo, url, target, digests, on_bytes)
             except (httpx2.TransportError, HfHubHTTPError) as error:
                 left = RETRIES if digests.size > before else left - 1
                 if left <= 0 or not _is_temporary(error):
@@ -132,14 +155,17 @@ class Hub:
                 if left <= 0:
                     return  # the caller finds that the size is wrong
 
-    def _ask(self, url: str, target: IO[bytes], digests: _Digests, on_bytes: OnBytes) -> None:
+    def _ask(self, repo: str, url: str, target: IO[bytes], digests: _Digests, on_bytes: OnBytes) -> None:
         from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
         # uncompressed, so that the bytes can be counted
         headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
         if digests.size:
             headers["Range"] = f"bytes={digests.size}-"
+        # large files are on other hosts than the hub; these do not get its token
         with get_session().stream("GET", url, headers=headers, timeout=TIMEOUT_S) as response:
+            if self._is_downgrade(str(response.url)):
+                raise HubRefused(endpoint=self.endpoint, repo=repo, reason=f"it refers to {str(response.url)[:200]}")
             if response.status_code == 416 or (response.status_code < 300 and not _continues(response, digests.size)):
                 on_bytes(-digests.size)
                 target.truncate(0)
@@ -151,6 +177,10 @@ class Hub:
                 target.write(piece)
                 digests.update(piece)
                 on_bytes(len(piece))
+
+    def _is_downgrade(self, url: str) -> bool:
+        """Whether an address lacks the encryption that the hub's own address has."""
+        return self.endpoint.startswith("https:") and not url.startswith("https:")
 
     def _wait(self, on_bytes: OnBytes) -> None:
         until = time.monotonic() + self._retry_wait_s
@@ -231,7 +261,7 @@ def is_whole(path: Path, file: RemoteFile, on_bytes: OnBytes | None = None) -> s
     return None if digests.mismatch() else digests.sha256.hexdigest()
 
 
-def _is_inside(path: str) -> bool:
+def is_inside(path: str) -> bool:
     """Whether a file name stays inside the folder that the file is written to."""
     return not any(part in ("", ".", "..") for part in path.split("/")) and "\\" not in path and ":" not in path
 

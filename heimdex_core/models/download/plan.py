@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from heimdex_core.files import read_json
-from heimdex_core.models.download.hub import RemoteFile
+from heimdex_core.models.download.hub import RemoteFile, is_inside
 from heimdex_core.types import to_json
 
 FILES_FILE = ".files.json"
@@ -104,7 +104,9 @@ class Recorded:
 def recorded(folder: Path) -> Recorded | None:
     """The record in a folder; None if it was not filled by `pull`, or the record cannot be read."""
     try:
-        return Recorded(**read_json(folder / FILES_FILE))
+        note = Recorded(**read_json(folder / FILES_FILE))
+        # the folder may come from elsewhere
+        return note if all(is_inside(path) for path in note.files) else None
     except (OSError, ValueError, TypeError):
         return None
 

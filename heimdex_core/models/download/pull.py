@@ -7,6 +7,7 @@ count as a model; at the end `.files.json` (sizes and checksums) and then `.revi
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -139,7 +140,8 @@ class Puller:
         files = tuple(_file(one, folder, again) for one in listing.files if one.path in chosen)
         known = sum(one.size_bytes for one in files)
         if not kind:
-            spec = f"{family.name}:{f'{hub.folder_prefix}{folder}' if hub.folder_prefix else repository.repo}"
+            place = f"{hub.folder_prefix}{os.path.abspath(folder)}" if hub.folder_prefix else repository.repo
+            spec = f"{family.name}:{place}"
         return PullItem(
             repo=repository.repo,
             kind=family.kind,

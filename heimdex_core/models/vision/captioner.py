@@ -105,6 +105,8 @@ class CocaCaptioner(LazyModel[Files, Any]):
     def _check(self, found: Files) -> None:
         if "multimodal_cfg" not in found.model:
             raise ModelBroken(name=self.name, reason="it is not a CoCa model, and others cannot describe images")
+        if found.text.get("hf_model_name"):  # open_clip would ask the hub for it
+            raise ModelBroken(name=self.name, reason=f"{openclip_files.CONFIG} refers to another repository")
 
     def _read(self, found: Files) -> Any:
         device = choose_device(self._device)

@@ -15,7 +15,7 @@ import numpy as np
 from heimdex_core.errors import ModelBroken, ModelFolderUnusable, ModelUnavailable, UnknownName, WeightsMissing
 from heimdex_core.models import locate
 from heimdex_core.models.base import Image
-from heimdex_core.models.family import HubFiles, first_matching, matching, unknown_name
+from heimdex_core.models.family import HubFiles, first_matching, is_repository, matching, unknown_name
 from heimdex_core.models.locate import Repository
 
 if TYPE_CHECKING:
@@ -299,6 +299,8 @@ def tokenizer_folder(files: Files, models_dir: Path | None) -> Path | None:
 
 
 def _find_repo(repo: str, needs: locate.Needs, name: str, models_dir: Path | None) -> locate.Weights:
+    if not is_repository(repo):
+        raise WeightsMissing(name=name, reason=f"{repo} is the name of no repository")
     revision = PINNED[repo].revision if repo in PINNED else None
     return locate.find(repo, needs, name=name, models_dir=models_dir, revision=revision)
 
@@ -340,7 +342,9 @@ def _configuration(folder: Path, spec: Spec) -> tuple[Mapping[str, Any], Mapping
         try:
             model = config["model_cfg"]
             _ = int(model["embed_dim"]), model["vision_cfg"], model["text_cfg"]
-        except (ValueError, KeyError, TypeError) as error:
+            if ":" in str(model["vision_cfg"].get("timm_model_name")):  # timm would ask the hub for it
+                raise ModelBroken(name=spec.name, reason=f"{CONFIG} refers to another repository")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelBroken(name=spec.name, reason=f"{CONFIG} cannot be read ({error!r})") from error
         return model, config.get("preprocess_cfg", {})
     tag = pretrained().get(_pretrained_key(spec.architecture or "", spec.tag or ""), {})

@@ -6,10 +6,13 @@ import random
 
 import pytest
 
+from heimdex_core.errors import Cancelled
 from heimdex_core.ingest.params import IngestParams
+from heimdex_core.ingest.stages import scenes as stage
 from heimdex_core.ingest.stages.scenes import divide, make_scenes, pauses_between, shots
 from heimdex_core.settings import Settings
-from heimdex_core.types import Interval, Segment
+from heimdex_core.types import Interval, Segment, WorkContext
+from tests.support.counting import lines_run
 
 
 def params(**changes: object) -> IngestParams:
@@ -143,3 +146,41 @@ def test_an_hour_with_many_pauses_is_quick_enough_to_end():
     silences = [pause(2.0 + 3.0 * n, 0.5) for n in range(1199)]
     found = scenes([], 3600.0, silences)
     assert 90 <= len(found) <= 160
+
+
+# --- many pauses ----------------------------------------------------------------------------------
+
+
+def test_pauses_that_are_too_dense_are_thinned_out():
+    """A line every 20 ms: from each pause there are 2,000 others in reach, 100,000 pairs a second."""
+    lines = [Segment(n * 0.02, n * 0.02 + 0.01, "x") for n in range(6_000)]
+    found = make_scenes([], 120.0, silences=[], lines=lines, params=params())
+    assert (found[0].start_s, found[-1].end_s) == (0.0, 120.0)
+    assert all(5.0 <= scene.end_s - scene.start_s <= 45.0 for scene in found)
+    places = [(20 * n, 0.001 * (n % 100 == 7)) for n in range(6_000)]
+    thinned = stage._thinned(places, 120_000, 5_000, 45_000)
+    pairs = sum(5_000 <= b - a <= 45_000 for a, _ in thinned for b, _ in thinned)
+    assert pairs <= 120 * stage._WAYS_PER_S
+    # the longest pause of every stretch is kept
+    assert all((ms, length) in thinned for ms, length in places if length)
+
+
+def test_ordinary_pauses_are_all_considered():
+    places = [(2_000 * n, 0.5) for n in range(1, 1800)]  # an hour with a pause every two seconds
+    assert stage._thinned(places, 3_600_000, 5_000, 45_000) is places
+
+
+@pytest.mark.parametrize("cuts", [[], [60.0, 120.0, 180.0]])
+def test_the_work_grows_with_the_lines_and_not_with_their_square(cuts: list[float]):
+    def work(n: int) -> int:
+        lines = [Segment(240 * k / n, 240 * k / n + 0.001, "x") for k in range(n)]
+        return lines_run(lambda: make_scenes(cuts, 240.0, silences=[], lines=lines, params=params()))
+
+    # the pairs in reach of each other grow with the square until they are thinned out
+    assert work(12_000) < 5 * work(3_000)
+
+
+def test_dividing_can_be_cancelled():
+    context = WorkContext(is_cancelled=lambda: True)
+    with pytest.raises(Cancelled):
+        make_scenes([], 100.0, silences=[], lines=[], params=params(), context=context)

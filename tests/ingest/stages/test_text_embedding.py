@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from heimdex_core.ingest.params import IngestParams
+from heimdex_core.ingest.stages import text_embedding
 from heimdex_core.ingest.stages.audio import Sound
 from heimdex_core.ingest.stages.scenes import SceneSpan
 from heimdex_core.ingest.stages.text_embedding import SceneWords, embed_words
@@ -112,3 +113,12 @@ def test_not_understood_is_what_neither_model_reads() -> None:
     assert words_in("en", said, None).not_understood == 2
     assert words_in("en", said, Reader()).not_understood == 1
     assert words_in("de", said, Reader()).not_understood == 1
+
+
+def test_long_texts_go_to_the_model_in_smaller_batches(monkeypatch: pytest.MonkeyPatch):
+    """Between two batches is when somebody can stop the work."""
+    monkeypatch.setattr(text_embedding, "_BATCH_CHARS", 100)
+    texts = ["x" * 30] * 4 + ["y" * 500] + ["z"] * 130
+    found = [texts[batch] for batch in text_embedding._batches(texts)]
+    assert [len(batch) for batch in found] == [3, 1, 1, 64, 64, 2]
+    assert [text for batch in found for text in batch] == texts

@@ -105,6 +105,34 @@ def test_a_mirror_that_reports_no_sizes(hub: FakeHub, puller: Puller, settings: 
     assert is_usable(settings)
 
 
+def test_only_the_configured_hub_is_asked_for_a_listing(hub: FakeHub, puller: Puller) -> None:
+    with fake_hub(tiny__said=Repo.of(SMALL / "sentences", REVISION)) as other:
+        hub.mood = Mood(listings_at=other.endpoint)
+        with pytest.raises(HubRefused, match=f"refers to {other.endpoint}"):
+            puller.plan(REPO)
+        assert other.requests == []
+    hub.mood = Mood(listings_at=hub.endpoint)
+    with pytest.raises(HubRefused, match="without end"):
+        puller.plan(REPO)
+
+
+def test_the_token_of_the_hub_goes_to_no_other_host(
+    hub: FakeHub, puller: Puller, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_of_this_hub")
+    puller.pull(puller.plan(REPO))
+    at_the_hub = {one.authorization for one in hub.requests if "/lfs/" not in one.path}
+    elsewhere = {one.authorization for one in hub.gets()}
+    assert (at_the_hub, elsewhere) == ({"Bearer hf_of_this_hub"}, {None})
+
+
+def test_an_encrypted_hub_is_not_left_for_one_that_is_not() -> None:
+    hub = Hub("https://hub.example")
+    assert hub._is_downgrade("http://cdn.example/file")
+    assert not hub._is_downgrade("https://cdn.example/file")
+    assert not Hub("http://127.0.0.1:1")._is_downgrade("http://localhost/file")
+
+
 # --- which files ----------------------------------------------------------------------------------
 
 

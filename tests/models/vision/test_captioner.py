@@ -10,6 +10,7 @@ import torch
 
 from heimdex_core.errors import ModelBroken, OutOfGpuMemory, WeightsMissing
 from heimdex_core.models.vision.captioner import CocaCaptioner
+from heimdex_core.models.vision.openclip import OpenClip
 from tests.models.random_models import random_open_clip
 from tests.models.vision.small_coca import COLOURS, WEIGHTS, picture, trained_coca
 
@@ -61,6 +62,25 @@ def test_missing_and_damaged_weights(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing):
         captioner_of(copy).load()
     assert json.loads((copy / "open_clip_config.json").read_text())["model_cfg"]["multimodal_cfg"]
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [("text_cfg", "hf_model_name", "evil/tower"), ("vision_cfg", "timm_model_name", "hf-hub:evil/tower")],
+)
+def test_a_configuration_that_refers_to_the_hub_is_refused(
+    folder: Path, tmp_path: Path, part: str, key: str, value: str
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    config = json.loads((copy / "open_clip_config.json").read_text())
+    config["model_cfg"][part][key] = value
+    (copy / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelBroken, match="refers to another repository"):
+        captioner_of(copy).load()
+    # where the text tower is another repository's, the encoder looks for that on this machine
+    with pytest.raises((ModelBroken, WeightsMissing), match="another repository|evil/tower is not in"):
+        OpenClip(f"local-dir:{copy}").load()
 
 
 def test_a_full_gpu_halves_the_batch(folder: Path) -> None:

@@ -1,0 +1,192 @@
+"""Whatever the public methods of a library are given, they answer or raise a HeimdexError.
+
+The strategies mix what a method takes with values of every type, and with strings that are no Unicode, no path, no id.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from heimdex_core.errors import HeimdexError, InvalidValue
+from heimdex_core.library import Library
+from heimdex_core.library.model_sets import LibraryModelSets
+from heimdex_core.settings import Settings
+from heimdex_core.types import ReelClip
+from tests.support.frozen import SPOKEN, SUBTITLED, frozen_library
+
+SCENE = f"{SUBTITLED}_0_1000"
+
+texts = st.one_of(
+    st.sampled_from([
+        "", " ", "boat", SPOKEN, SCENE, f"{SUBTITLED}_5_5", f"{SUBTITLED}_9_1", "x_1_2", "_0_1", "__", "..", "/",
+        "a/../b", "\ud800", "caf\udce9", "a\0b", "\n", "x" * 5000, "'; drop table videos; --", '"', "%s", "١٢",
+        f"{SUBTITLED}_²_³", f"{SUBTITLED}_{'9' * 400}_{'9' * 500}", "~nobody/x", "offline", "text", "local", "nan",
+    ]),
+    st.text(st.characters(exclude_categories=()), max_size=12),
+)  # fmt: skip
+numbers = st.one_of(
+    st.sampled_from([0, 1, -1, 2**31, 2**63, 2**70, -(2**70), 1.5, 0.5, float("nan"), float("inf"), -0.0, 1e308]),
+    st.integers(-5, 5),
+    st.booleans(),
+)
+plain = st.one_of(st.none(), texts, numbers, st.binary(max_size=3), st.just(object()), st.just(Path("x\0")))
+odd = st.recursive(
+    plain,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.tuples(inner),
+        st.dictionaries(texts, inner, max_size=3),
+        st.sets(texts, max_size=2),
+    ),
+    max_leaves=4,
+)
+
+
+def method(owner: str, name: str, *given_args: Any, **usual: Any) -> Any:
+    """A method of the library or of one of its parts, with the arguments that it usually gets."""
+    return pytest.param(owner, name, given_args, usual, id=f"{owner}.{name}".lstrip("."))
+
+
+METHODS = [
+    method("", "add", "clip.mp4", title="t", description="d", subtitles="s.srt", language="en", audio_track=1),
+    method("", "add_upload", "clip.part", "clip.mp4", title="t", subtitles={}, language="en"),
+    method("", "adopt", "folder"),
+    method("", "videos", include_deleted=True, limit=2, offset=0),
+    method("", "video", SPOKEN),
+    method("", "scenes", SPOKEN),
+    method("", "scene", SCENE),
+    method("", "words", SPOKEN),
+    method("", "frame_path", None, "0.webp"),
+    method("", "playable_path", None),
+    method("", "progress", SPOKEN),
+    method("", "delete", "no-such-video"),
+    method("", "restore", "no-such-video"),
+    method("", "retry", "no-such-video", queue=False, progress=print),
+    method("", "cancel", "no-such-video"),
+    method("", "reindex_video", "no-such-video", language="en", params={"min_scene_s": 2.0}),
+    method("", "search", "boat", weights={"lexical": 1.0}, fusion="rrf", videos=[SPOKEN], spaces=(), limit=3, offset=0),
+    method("", "sql", "select * from scenes where video_id = ?", [SPOKEN]),
+    method("", "reel", [SCENE], title="t", out="out.mp4", skip_failed=False, queue=True),
+    method("", "save_tray", [], title="t"),
+    method("", "set_preference", "key", 1),
+    method("", "as_user", "somebody"),
+    method("", "open", "no-library", user_id="local", profile="offline", create=False, purpose="query"),
+    method("", "repair", "no-library"),
+    method("exports", "get", SPOKEN),
+    method("exports", "list", limit=2),
+    method("exports", "file", None),
+    method("exports", "progress", SPOKEN),
+    method("exports", "cancel", SPOKEN),
+    method("exports", "without_failed", SPOKEN, queue=True),
+    method("watched", "add", "folder"),
+    method("watched", "stop", "folder"),
+    method("watched", "retry", "folder"),
+    method("model_sets", "models", 1),
+    method("model_sets", "resume", 7),
+    method(
+        "model_sets", "move_to", "offline", speech="x", text="x", vision="x", add_spaces=["text=x"], drop_spaces=["x"]
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    root = tmp_path_factory.mktemp("arguments")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(root)
+        # Nothing is moved to other models, whatever is asked for.
+        patched.setattr(LibraryModelSets, "_move", lambda self, target, **_: target)
+        with Library.open(frozen_library(root / "library"), settings=Settings(profile="offline")) as opened:
+            opened.search("boat")
+            yield opened
+
+
+def check(library: Library, owner: str, name: str, usual: tuple[Any, ...], named: dict[str, Any], data: Any) -> None:
+    """Call the method with one or more of its arguments replaced."""
+    args, kwargs = list(usual), dict(named)
+    places: list[int | str] = [*range(len(args)), *kwargs]
+    for place in data.draw(st.lists(st.sampled_from(places), min_size=1, max_size=2, unique=True)):
+        value = data.draw(odd)
+        if isinstance(place, int):
+            args[place] = value
+        else:
+            kwargs[place] = value
+    called: Callable[..., Any] = getattr(getattr(library, owner) if owner else library, name)
+    refused = None
+    try:
+        called(*args, **kwargs)
+    except HeimdexError as error:
+        refused = error
+    assert refused is None or (refused.code != "INTERNAL" and refused.message.encode())
+
+
+def example_settings(count: int) -> Any:
+    checks = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
+    return settings(
+        max_examples=count, deadline=None, derandomize=count < 100, suppress_health_check=checks, database=None
+    )
+
+
+@pytest.mark.parametrize(("owner", "name", "usual", "named"), METHODS)
+@example_settings(8)
+@given(data=st.data())
+def test_only_errors_of_ours_come_out(
+    library: Library, owner: str, name: str, usual: tuple[Any, ...], named: dict[str, Any], data: Any
+) -> None:
+    check(library, owner, name, usual, named, data)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("owner", "name", "usual", "named"), METHODS)
+@example_settings(400)
+@given(data=st.data())
+def test_only_errors_of_ours_come_out_of_many_more(
+    library: Library, owner: str, name: str, usual: tuple[Any, ...], named: dict[str, Any], data: Any
+) -> None:
+    check(library, owner, name, usual, named, data)
+
+
+def test_every_public_method_is_checked(library: Library) -> None:
+    """A new method is checked, or takes nothing."""
+    tried = {(owner, name) for owner, name, *_ in (param.values for param in METHODS)}
+    for owner, part in {
+        "": library,
+        **{name: getattr(library, name) for name in ("exports", "watched", "model_sets")},
+    }.items():
+        for name, function in inspect.getmembers(type(part), inspect.isfunction):
+            takes = set(inspect.signature(function).parameters) - {"self", "progress", "queue", "is_cancelled"}
+            if name.startswith("_") or not takes or (owner, name) in tried or name in NOT_FOR_CALLERS:
+                continue
+            pytest.fail(f"{owner or 'Library'}.{name} is not among METHODS")
+
+
+NOT_FOR_CALLERS = {"make_reel", "render", "watch", "migration", "extra_spaces"}
+"""What other parts of the library call, or the worker, with values that were checked."""
+
+
+def test_the_message_names_the_argument_and_the_value(library: Library) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        library.search("boat", limit=1.5)  # type: ignore[arg-type]
+    assert caught.value.details["name"] == "limit"
+    assert caught.value.details["value"] == "1.5"
+    with pytest.raises(InvalidValue) as caught:
+        library.search("caf\udce9")
+    assert caught.value.message == "text = caf\\xe9 cannot be used: it is not Unicode text"
+    with pytest.raises(TypeError, match="surprise"):
+        library.search("boat", surprise=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="text"):
+        library.search()  # type: ignore[call-arg]
+
+
+def test_clips_are_taken_as_values_or_ids(library: Library) -> None:
+    tray = library.save_tray([ReelClip(SUBTITLED, 0.0, 0.5, 0.0, 1.0)])
+    assert [clip.end_s for clip in tray.clips] == [0.5]
+    with pytest.raises(InvalidValue):
+        library.save_tray(["not a clip"])  # type: ignore[list-item]
