@@ -32,6 +32,9 @@ MAX_NUMBER = 2**31 - 1
 MAX_SIZE_BYTES = 2**53
 """Up to here JSON numbers are exact in every reader."""
 
+MAX_DURABLE = 20
+"""So many files are waited for until they are on the disk; `repair` writes one that a power failure has damaged."""
+
 _KEPT = (
     "video_id",
     "user_id",
@@ -57,10 +60,10 @@ _KEPT = (
 # --- writing --------------------------------------------------------------------------------------
 
 
-def write_video_json(paths: LibraryPaths, video: Video) -> None:
-    """Write a video's video.json. Raises DiskFull."""
+def write_video_json(paths: LibraryPaths, video: Video, *, durable: bool = True) -> None:
+    """Write a video's video.json; `durable` as for `write_json`. Raises DiskFull."""
     value = {"format": FORMAT_VERSION, **{name: to_json(getattr(video, name)) for name in _KEPT}}
-    write_json(paths.video_json(video.video_id), value)
+    write_json(paths.video_json(video.video_id), value, durable=durable)
 
 
 def collect(transaction: Transaction) -> list[Video]:
@@ -69,10 +72,13 @@ def collect(transaction: Transaction) -> list[Video]:
 
 
 def write_all(paths: LibraryPaths, changed: list[Video]) -> None:
-    """Write video.json of the videos from `collect`; a folder that is not there is not made. Raises DiskFull."""
+    """Write video.json of the videos from `collect`; a folder that is not there is not made. Raises DiskFull.
+
+    The catalog is locked meanwhile, so nobody waits for the disk where many change at once, as in a switch of models.
+    """
     for video in changed:
         if paths.video(video.video_id).is_dir():
-            write_video_json(paths, video)
+            write_video_json(paths, video, durable=len(changed) <= MAX_DURABLE)
 
 
 # --- reading --------------------------------------------------------------------------------------

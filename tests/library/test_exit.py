@@ -48,9 +48,9 @@ def test_arrow_opens_files_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     given: list[type] = []
     read = pq.ParquetFile
 
-    def note(source: object) -> pq.ParquetFile:
+    def note(source: object, **options: bool) -> pq.ParquetFile:
         given.append(type(source))
-        return read(source)
+        return read(source, **options)
 
     monkeypatch.setattr(pq, "ParquetFile", note)
     assert read_table(path).column("a").to_pylist() == [1, 2]
