@@ -58,7 +58,7 @@ def polling_fragment(name: str, draw_part: Callable[[], bool]) -> None:
 
 
 def draw_migration() -> bool:
-    """Draw the card of the running or last migration. True while one is running."""
+    """Draw the card of the running or last migration. True while one is running, or may go on by itself."""
     library = resources.library()
     status = library.model_sets.status()
     running = status is not None and status.is_running
@@ -93,7 +93,8 @@ def draw_migration() -> bool:
         "remove_old": remove_old,
     }
     page.draw_card("hx_migration", card, handlers)
-    return running
+    # the next worker takes up the job of one that was interrupted
+    return running or (status is not None and status.state == "interrupted" and status.job_id is not None)
 
 
 # --- profiles -------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+import psutil
+
 from heimdex_core.errors import Cancelled, HeimdexError, LibraryBusy, MoveIncomplete, VideoNotFound
 from heimdex_core.files import read_json_object, write_json
 from heimdex_core.ingest import stages
@@ -32,7 +34,7 @@ MAX_ROUNDS = 50
 """Videos that come in while others are made need another round; more than so many means that it never ends."""
 _WRITE_EVERY_S = 0.5
 _QUIET_S = 20.0
-"""A move that nobody holds the lock of and that has been silent for so long was interrupted."""
+"""A move that nobody holds the lock of, that has been silent for so long and whose process is gone was interrupted."""
 
 OwnedVideo = tuple[str, str]
 """(user_id, video_id)"""
@@ -107,6 +109,8 @@ def read_migration_status(paths: LibraryPaths) -> MigrationStatus | None:
         status.state == "running"
         and _seconds_since(status.updated_at) > _QUIET_S
         and not migration_lock(paths).is_held()
+        # loading models takes longer than that on a busy machine, and reports nothing
+        and not (status.pid is not None and psutil.pid_exists(status.pid))
     ):
         status = replace(status, state="interrupted")
     if status.video_id and status.is_running:
