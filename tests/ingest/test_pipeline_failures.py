@@ -199,9 +199,16 @@ def kill_inside(store: Store, video: Video, stage: str) -> None:
             child.send_signal(signal.SIGKILL)
 
 
-def test_killed_in_every_stage_it_goes_on_and_repeats_nothing(tmp_path: Path, store: Store):
+@pytest.mark.parametrize(
+    "deadly",
+    [
+        pytest.param(("probe", "transcript", "picture", "preview", "commit"), id="one of each branch"),
+        pytest.param(PLAIN, id="every one", marks=pytest.mark.long),
+    ],
+)
+def test_killed_in_stages_it_goes_on_and_repeats_nothing(deadly: tuple[str, ...], tmp_path: Path, store: Store):
     video = place_video(store, three_colours(tmp_path, tone_hz=440))
-    for stage in PLAIN:
+    for stage in deadly:
         kill_inside(store, video, stage)
     done = run_of(store, store.video(USER, video.video_id)).run()
     assert done.state == VideoState.INDEXED

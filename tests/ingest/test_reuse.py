@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +15,40 @@ from heimdex_core.store import Store, sidecar
 from heimdex_core.types import Interval, Video, VideoState
 from tests.ingest.running import OPTIONAL, PLAIN
 from tests.support import media
-from tests.support.ingest import USER, LetterText, MeanColour, SmallModels, add_set, place_video, settings
+from tests.support.ingest import USER, LetterText, MeanColour, SmallModels, add_set, new_store, place_video, settings
 
 BEFORE_COMMIT = list(PLAIN[:-1])
 
 
-@pytest.fixture
-def video(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Video:
-    """Indexed with the first models: a red, a blue and a white shot, with speech in the first."""
+@pytest.fixture(autouse=True)
+def speech(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio, "speech_spans", lambda wav, context: (Interval(0.0, 1.5),))
-    path = media.colour_clips(tmp_path / "a.mp4", [("red", 2.0), ("blue", 3.0), ("white", 1.6)], tone_hz=440)
-    return IngestRun(store, SmallModels(), settings(), place_video(store, path)).run()
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library with a video that was indexed with the first models: a red, a blue and a white shot, with speech."""
+    folder = tmp_path_factory.mktemp("indexed")
+    path = media.colour_clips(folder / "a.mp4", [("red", 2.0), ("blue", 3.0), ("white", 1.6)], tone_hz=440)
+    store = new_store(folder / "library")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(audio, "speech_spans", lambda wav, context: (Interval(0.0, 1.5),))
+        IngestRun(store, SmallModels(), settings(), place_video(store, path)).run()
+    store.close()
+    return folder / "library"
+
+
+@pytest.fixture
+def store(indexed: Path, tmp_path: Path) -> Iterator[Store]:
+    made = Store.open(shutil.copytree(indexed, tmp_path / "library"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def video(store: Store) -> Video:
+    """The video of `indexed`."""
+    return store.videos(USER)[0]
 
 
 def made_by(store: Store, video: Video, n: int) -> list[str]:

@@ -131,7 +131,8 @@ def test_exports_and_moves_are_found_again_and_what_was_cancelled_is_not(bench: 
     assert bench.state(cancelled) == VideoState.FAILED
 
 
-@pytest.mark.parametrize("damage", [pytest.param("delete", marks=pytest.mark.long), "overwrite"])
+@pytest.mark.long
+@pytest.mark.parametrize("damage", ["delete", "overwrite"])
 def test_a_worker_goes_on_with_a_new_file(bench: Bench, damage: str, capfd: pytest.CaptureFixture[str]) -> None:
     held = bench.order("hold-picture")
     first, second, third = bench.video(), bench.video(), bench.video()
