@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 from collections.abc import Callable
@@ -109,9 +110,16 @@ class LibraryContext:
 
 
 def require_usable_path(root: Path) -> None:
-    """Raise InvalidValue for a library folder whose path is not UTF-8: the databases cannot open files there."""
+    """Raise InvalidValue for a folder whose path is too long, or not UTF-8: databases cannot open files there."""
     if printable(str(root)) != str(root):
         raise InvalidValue(name="library", value=str(root), reason="its path is not UTF-8")
+    try:
+        root.lstat()
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise InvalidValue(name="library", value=f"{root}"[:200], reason=error.strerror) from error
+    except ValueError as error:  # a null character
+        raise InvalidValue(name="library", value=str(root), reason=str(error)) from error
 
 
 def open_context(

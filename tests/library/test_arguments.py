@@ -190,3 +190,10 @@ def test_clips_are_taken_as_values_or_ids(library: Library) -> None:
     assert [clip.end_s for clip in tray.clips] == [0.5]
     with pytest.raises(InvalidValue):
         library.save_tray(["not a clip"])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(("name", "reason"), [("9" * 400, "too long"), ("a\0b", "null")])
+@pytest.mark.parametrize("do", [Library.open, Library.repair])
+def test_a_path_that_no_file_system_has(do: Callable[[str], Any], name: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue, match=reason):
+        do(str(tmp_path / name))
