@@ -47,7 +47,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 @pytest.mark.parametrize(
     "deadly",
     [
-        pytest.param(("probe", "transcript", "picture", "preview", "commit"), id="one of each branch"),
+        pytest.param(("transcript", "commit"), id="two"),
         pytest.param(PLAIN, id="every one", marks=pytest.mark.long),
     ],
 )
@@ -59,7 +59,8 @@ def test_killed_in_stages_a_video_is_indexed_and_no_finished_stage_is_run_again(
     file = media.colour_clips(tmp_path / "clip.avi", [("red", 1.5), ("blue", 1.5)], size=(160, 90), tone_hz=440)
     for stage in deadly:
         bench.order(f"kill-in-{stage}")
-    for stage in ("audio", "keyframes"):
+    after = ("audio", "keyframes") if deadly == PLAIN else ()
+    for stage in after:
         bench.order(f"kill-after-{stage}")
     bench.order("kill-at-commit")
     video = bench.library.add(file, queue=True)
@@ -68,14 +69,14 @@ def test_killed_in_stages_a_video_is_indexed_and_no_finished_stage_is_run_again(
     job, crashes = bench.revive(video.job_id, module=KILLING)
 
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
-    assert crashes == len(deadly) + 3
+    assert crashes == len(deadly) + len(after) + 1
     assert list((bench.library.path / "toy").glob("kill-*")) == []
-    after = bench.library.video(video.video_id)
-    assert (after.state, after.scene_count, after.error) == (VideoState.INDEXED, 2, None)
+    done = bench.library.video(video.video_id)
+    assert (done.state, done.scene_count, done.error) == (VideoState.INDEXED, 2, None)
 
     # Every stage finished exactly once. (commit is noted as skipped: it died when it was already visible.)
-    assert after.generation is not None
-    provenance = sidecar.read_provenance(bench.library._store.paths.generation(video.video_id, after.generation))
+    assert done.generation is not None
+    provenance = sidecar.read_provenance(bench.library._store.paths.generation(video.video_id, done.generation))
     finished = Counter(entry["stage"] for entry in provenance["stages"] if not entry["skipped"])
     assert finished == Counter(set(PLAIN) - {"commit"})
     # Begun twice where it was killed once in it. (The commit died hardly begun, and again when it was visible, which is

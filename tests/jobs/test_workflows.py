@@ -128,6 +128,7 @@ class TestIngest:
 
 
 class TestBesideEachOther:
+    @pytest.mark.long
     def test_two_videos_at_once_with_the_same_models(self, tmp_path: Path) -> None:
         bench = Bench.make(tmp_path / "library", ingest_concurrency=2)
         try:

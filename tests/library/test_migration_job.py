@@ -72,6 +72,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.close()
 
 
+@pytest.mark.long
 def test_searched_all_the_while_killed_again_and_again_and_undone(bench: Bench, tmp_path: Path) -> None:
     library = bench.library
     for n, scenes in enumerate((SCENES, SCENES[1:])):

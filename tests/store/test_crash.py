@@ -82,6 +82,7 @@ def test_purge_killed_anywhere(tmp_path: Path) -> None:
         assert len(again.reader().view().lexical_search("garden", k=5, user_id="local").hits) == 1, name
 
 
+@pytest.mark.long
 def test_adopt_killed_anywhere(tmp_path: Path) -> None:
     elsewhere = new_store(tmp_path / "elsewhere")
     video = add(elsewhere, "moved", OLD_TEXTS)
