@@ -115,9 +115,7 @@ def _name_of(method: Callable[..., Any], place: tuple[int | str, ...]) -> str:
 
 def _without_result(method: Callable[P, R]) -> Callable[P, R]:
     """The same function without the type of its result, which may be imported only for type checkers."""
-    copy = FunctionType(
-        method.__code__, method.__globals__, method.__name__, method.__defaults__, method.__closure__
-    )  # fmt: skip
+    copy = FunctionType(method.__code__, method.__globals__, method.__name__, method.__defaults__, method.__closure__)
     copy.__kwdefaults__ = method.__kwdefaults__
     copy.__module__, copy.__qualname__ = method.__module__, method.__qualname__
     copy.__annotations__ = {name: kind for name, kind in method.__annotations__.items() if name != "return"}

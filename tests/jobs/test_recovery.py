@@ -45,22 +45,21 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 @pytest.mark.parametrize(
-    "deadly",
+    ("deadly", "noted"),
     [
-        pytest.param(("transcript", "commit"), id="two"),
-        pytest.param(PLAIN, id="every one", marks=pytest.mark.long),
+        pytest.param(("transcript", "commit"), (), id="two"),
+        pytest.param(PLAIN, ("audio", "keyframes"), id="every one", marks=pytest.mark.long),
     ],
 )
 def test_killed_in_stages_a_video_is_indexed_and_no_finished_stage_is_run_again(
-    deadly: tuple[str, ...], bench: Bench, tmp_path: Path
+    deadly: tuple[str, ...], noted: tuple[str, ...], bench: Bench, tmp_path: Path
 ) -> None:
-    """Real stages. A worker dies in each deadly one after its work and before it is noted; twice more between the
-    work folder's note and DBOS'; and once where the commit has hardly begun."""
+    """Real stages. A worker dies in each deadly one after its work and before it is noted; in each noted one between
+    the work folder's note and DBOS'; and once where the commit has hardly begun."""
     file = media.colour_clips(tmp_path / "clip.avi", [("red", 1.5), ("blue", 1.5)], size=(160, 90), tone_hz=440)
     for stage in deadly:
         bench.order(f"kill-in-{stage}")
-    after = ("audio", "keyframes") if deadly == PLAIN else ()
-    for stage in after:
+    for stage in noted:
         bench.order(f"kill-after-{stage}")
     bench.order("kill-at-commit")
     video = bench.library.add(file, queue=True)
@@ -69,7 +68,7 @@ def test_killed_in_stages_a_video_is_indexed_and_no_finished_stage_is_run_again(
     job, crashes = bench.revive(video.job_id, module=KILLING)
 
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
-    assert crashes == len(deadly) + len(after) + 1
+    assert crashes == len(deadly) + len(noted) + 1
     assert list((bench.library.path / "toy").glob("kill-*")) == []
     done = bench.library.video(video.video_id)
     assert (done.state, done.scene_count, done.error) == (VideoState.INDEXED, 2, None)

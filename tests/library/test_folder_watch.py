@@ -29,15 +29,6 @@ from tests.store.making import new_store
 SETTLE_S = 10.0
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A clock that stands still between looks."""
-    made = SimpleNamespace(now=0.0)
-    stands = SimpleNamespace(monotonic=lambda: made.now, thread_time=lambda: 0.0)
-    monkeypatch.setattr(folder_watch, "time", stands)
-    return made
-
-
 @dataclass
 class Looks:
     """A watched folder whose files are only noted when they are taken; `errors` are raised for files by name."""

@@ -17,21 +17,12 @@ from heimdex_core.errors import (
     FolderNotWatched,
 )
 from heimdex_core.files import sha256_of
-from heimdex_core.library import Library, folder_watch, watching
+from heimdex_core.library import Library, watching
 from heimdex_core.settings import Settings
 from heimdex_core.types import Video, VideoState, WatchOutcome, WatchStatus
 from tests.support import media
 
 SETTLE_S = 10.0
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A clock that stands still between looks."""
-    made = SimpleNamespace(now=0.0)
-    stands = SimpleNamespace(monotonic=lambda: made.now, thread_time=lambda: 0.0)
-    monkeypatch.setattr(folder_watch, "time", stands)
-    return made
 
 
 @dataclass
