@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from heimdex_core.errors import SceneNotFound
+from heimdex_core.errors import SceneNotFound, StorageError
 from heimdex_core.library import Library
 from heimdex_core.settings import PRESETS, default_weights
 from heimdex_core.types import Scene, SearchResult, VisibleVideo
@@ -164,7 +164,11 @@ def pager(result: SearchResult, limit: int) -> dict[str, Any] | None:
 
 
 def draw_grid(library: Library, result: SearchResult, selected: str | None) -> None:
-    picked = tray.picked_ids(library)
+    try:
+        picked = tray.picked_ids(library)
+    except StorageError as error:  # the tray is in the catalog, which searching does without
+        page.error_card(error.to_dict())
+        picked = frozenset()
     grid(
         "hx_grid",
         {
@@ -249,7 +253,7 @@ def workspace() -> None:
         with right, st.container(key="hx-right"):
             if scene is not None:
                 hit = next((hit for hit in result.hits if hit.scene_id == scene.scene_id), None) if result else None
-                scene_panel.draw(library, scene, key="hx_panel", hit=hit, result=result)
+                page.error_boundary(scene_panel.draw)(library, scene, key="hx_panel", hit=hit, result=result)
     tray.draw(library, open_scene=scene_panel.open_scene)
 
 

@@ -280,6 +280,13 @@ class UnusableFrame(Exception):
     """A decoded frame that libav cannot convert. Never leaves this module."""
 
 
+def _report_lost(times: deque[float], on_damage: OnDamage | None) -> None:
+    while times:
+        lost_s = times.popleft()
+        if on_damage is not None:
+            on_damage(lost_s)
+
+
 def deinterlaced(
     found: Iterator[tuple[float, VideoFrame]], treatment: PictureTreatment, on_damage: OnDamage | None = None
 ) -> Iterator[tuple[float, VideoFrame]]:
@@ -299,13 +306,11 @@ def deinterlaced(
         except Exception:  # whatever libav makes of a damaged frame: the filter begins again behind it
             graph = FilterGraph(deinterlace_filters(treatment))
             finished = []
-            while times:
-                lost_s = times.popleft()
-                if on_damage is not None:
-                    on_damage(lost_s)
+            _report_lost(times, on_damage)
         yield from ((times.popleft(), done) for done in finished)
     try:
         finished = graph.finish()
-    except Exception:
-        return
+    except Exception:  # whatever libav makes of it at the end
+        finished = []
+        _report_lost(times, on_damage)
     yield from ((times.popleft(), done) for done in finished)

@@ -4,8 +4,8 @@
 
 A copy is as old as the last change of its table: it is written under the catalog's lock, after the commit. Of a table
 with very many rows it may be a minute older. A copy that is not of the last change (that minute, a crash in between, a
-full disk) is written again when the library is opened. Videos are not
-among the tables: what the catalog knows of a video is in its video.json (store/video_json.py).
+full disk) is written again when the library is opened. Videos are not among the tables: what the catalog knows of a
+video is in its video.json (store/video_json.py).
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ COPIED = (
 )
 """The tables that are copied. Not among them: videos (see above), counters (worked out again) and watched_files (the
 watched folders are looked through again)."""
-
 
 LARGE_ROWS = 20_000
 """Up to so many rows a table is copied after every change: that takes some milliseconds."""

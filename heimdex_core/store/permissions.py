@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 DEFAULT_ACL = "system.posix_acl_default"
 _FILES = ("library.json", "visible.parquet", "catalog.*", "jobs.*", "*.lock", ".secret*", ".health-*")
 """Names of files in the library's folder itself; the folders are those of LibraryPaths."""
-_told: set[Path] = set()
+_reported: set[Path] = set()
 """The libraries of which it has been said that their permissions cannot be set."""
 
 
@@ -51,8 +51,8 @@ def restrict(paths: LibraryPaths, *, group_readable: bool) -> None:
                 _set_acl(path)
         for folder in reversed(folders):  # the library's own last: then all is done
             _set_acl(folder)
-    if problems and paths.root not in _told:
-        _told.add(paths.root)
+    if problems and paths.root not in _reported:
+        _reported.add(paths.root)
         log.warning("other users of this machine may be able to read the library %s: %s", paths.root, problems[0])
 
 

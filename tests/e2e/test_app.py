@@ -383,6 +383,21 @@ def test_every_page_fits_its_window(page: Page, shot: Shot) -> None:
     page.emulate_media(color_scheme="light")
 
 
+def test_without_the_catalog_scenes_are_found_and_the_loss_is_said(page: Page, library: Path, shot: Shot) -> None:
+    page.set_viewport_size({"width": 1280, "height": 844})
+    catalog, aside = library / "catalog.duckdb", library / "elsewhere"
+    catalog.rename(aside)
+    try:
+        open_page(page, "/search?q=harvest+blue")
+        expect(cards(page).first).to_be_visible()
+        error = page.locator(".hx-error").first
+        expect(error).to_be_in_viewport()
+        expect(error).to_contain_text("python -m heimdex_core repair")
+        shot(page, "search-without-catalog")
+    finally:
+        aside.rename(catalog)
+
+
 def test_the_log_has_no_errors(app_log: Path) -> None:
     """Runs last: errors that the pages caught are in the log."""
     text = app_log.read_text(encoding="utf-8")
