@@ -252,7 +252,7 @@ class IngestRun:
         generation = self.store.sets.generation_of(self.video_id, self.model_set.set_id)
         made = provenance_of(self.store, self.video_id, generation)
         is_same = made.get("fingerprint") == self._cache.fingerprint(commit.SPEC) and not made.get("failed")
-        return is_same and self.store.is_intact(self.video(), self.model_set)
+        return is_same and self.store.maintenance.is_intact(self.video(), self.model_set)
 
     def _commit(self, result: IngestResult) -> int:
         return write_generation(

@@ -99,8 +99,8 @@ def _library_problems(store: Store) -> list[dict[str, Any]]:
     problems: list[dict[str, Any]] = []
     try:
         hint = "Run `python -m heimdex_core reindex`."
-        problems += [_problem("INDEX_DAMAGED", text, hint) for text in store.check_indexes()]
-        problems += [_problem(found.code, found.message, found.hint) for found in store.damage()]
+        problems += [_problem("INDEX_DAMAGED", text, hint) for text in store.maintenance.check_indexes()]
+        problems += [_problem(found.code, found.message, found.hint) for found in store.maintenance.damage()]
     except HeimdexError as error:
         problems.append(_problem(error.code, error.message, error.hint))
     return problems

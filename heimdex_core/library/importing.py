@@ -149,12 +149,12 @@ def handle_duplicate(store: Store, user_id: str, video: Video, incoming: Incomin
         video = store.restore_video(user_id, video.video_id)
     if not _has_source(store, video, incoming):
         _place_source(store, video, incoming)
-    store.describe_again(video)
+    store.maintenance.describe_again(video)
     changed = _place_subtitles(store, video.video_id, incoming)
     changed = _keep_audio_track(store, video, incoming) or changed
     known = Registration(video, is_new=False, needs_work=False)
     if video.state == VideoState.INDEXED:
-        changed = changed or not store.is_intact(video)
+        changed = changed or not store.maintenance.is_intact(video)
         if not changed:
             return known
         return replace(known, video=store.set_state(video.video_id, VideoState.PROCESSING), needs_work=True)

@@ -471,7 +471,7 @@ class Library:
 
         `progress` is called with (done, total) in indexes. Searches go on meanwhile.
         """
-        return self._store.rebuild_indexes(WorkContext(report=progress) if progress else None)
+        return self._store.maintenance.rebuild_indexes(WorkContext(report=progress) if progress else None)
 
     def clean_up(self) -> dict[str, int]:
         """Remove what is past its time: abandoned uploads, failed videos, expired exports, old work; counts by kind."""
@@ -484,7 +484,7 @@ class Library:
             "videos": len(videos),
             "scenes": sum(video.scene_count for video in videos),
             "duration_s": sum(video.info.duration_s for video in videos if video.info),
-            "disk": self._store.disk_usage(),
+            "disk": self._store.maintenance.disk_usage(),
         }
 
     def doctor(self) -> dict[str, Any]:

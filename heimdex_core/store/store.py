@@ -9,6 +9,7 @@ from typing import Any
 
 from heimdex_core.errors import HeimdexError, LibraryDamaged, VideoNotFound
 from heimdex_core.files import (
+    append_json_line,
     disk_errors,
     read_json_object,
     remove_tree,
@@ -16,6 +17,7 @@ from heimdex_core.files import (
     write_json,
 )
 from heimdex_core.settings import Settings, get_settings
+from heimdex_core.store import adopt as adopting
 from heimdex_core.store import commit, indexing, sets, users, videos
 from heimdex_core.store import repair as repairing
 from heimdex_core.store.catalog import Catalog, StoreContext
@@ -46,7 +48,7 @@ from heimdex_core.types import (
 UNFINISHED_VIDEO = videos.UNFINISHED
 
 
-class Store(Maintenance):
+class Store:
     """An open library. Safe to share between threads. Calls on behalf of a user take the user_id."""
 
     def __init__(self, root: Path | str, manifest: LibraryManifest, settings: Settings | None = None) -> None:
@@ -61,6 +63,7 @@ class Store(Maintenance):
         self.exports = ExportRecords(self.paths, self.catalog)
         self.reels = ReelRecords(self.catalog)
         self.watched = WatchedRecords(self.catalog)
+        self.maintenance = Maintenance(self.context, self.sets)
         self._reader = Reader(self.paths, self.catalog, SqlLimits.of(settings))
 
     # --- opening ----------------------------------------------------------------------------------
@@ -399,6 +402,17 @@ class Store(Maintenance):
         if language is not None:
             changes["language"] = language
         return commit.commit_generation(self.context, check_uuid(video_id), staged, n, changes, target)
+
+    def adopt(self, folder: Path, user_id: str, **limits: int) -> Video:
+        """Copy a complete video folder of another library into this one; see adopt.adopt, also for `limits`.
+
+        Raises InvalidFolder, SpaceMismatch, FileTooLarge, DiskFull.
+        """
+        return adopting.adopt(self.context, folder, user_id, **limits)
+
+    def log_search(self, entry: Mapping[str, Any]) -> None:
+        """Append a line to the query log. Raises DiskFull."""
+        append_json_line(self.paths.searches, entry)
 
     # --- preferences ---
 

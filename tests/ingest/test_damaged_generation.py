@@ -29,8 +29,8 @@ def test_a_damaged_generation_is_made_again(tmp_path: Path, store: Store, monkey
     shutil.rmtree(first / "vectors")
     (first / "frames" / str(whole[0].thumbnail)).unlink()
     assert again() == 2
-    assert store.is_intact(store.video(USER, video.video_id))
+    assert store.maintenance.is_intact(store.video(USER, video.video_id))
     assert [scene.transcript for scene in sidecar.read_scenes(store.paths.generation(video.video_id, 2))] == [
         scene.transcript for scene in whole
     ]
-    assert store.check_indexes() == []
+    assert store.maintenance.check_indexes() == []

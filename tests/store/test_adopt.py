@@ -53,7 +53,7 @@ def test_a_complete_folder_is_adopted(tmp_path: Path, folder: Path) -> None:
     assert store.paths.source(video.video_id).read_bytes() == b"the bytes of moved"
     assert view.frame_path(view.scenes("someone")[0], "0.webp").is_file()
     assert store.adopt(folder, "someone") == video
-    assert store.check_indexes() == []
+    assert store.maintenance.check_indexes() == []
 
 
 def test_the_users_own_video_of_the_same_bytes_is_kept(tmp_path: Path, folder: Path) -> None:

@@ -59,7 +59,7 @@ def test_commit_killed_anywhere(tmp_path: Path) -> None:
         )
         assert (done.state, done.generation, done.scene_count) == (VideoState.INDEXED, 2, 2), name
         assert found(again, video.video_id) == (NEW_TEXTS, "fresh", 2), name
-        assert again.check_indexes() == [], name
+        assert again.maintenance.check_indexes() == [], name
         assert [p.name for p in folder.iterdir() if p.name.isdecimal()] == ["2"], name
     # Both outcomes occur, and once the new one shows it stays.
     assert states == sorted(states, key=lambda word: word == "fresh")
@@ -78,7 +78,7 @@ def test_purge_killed_anywhere(tmp_path: Path) -> None:
         again.purge_video(video.video_id)
         assert [v.video_id for v in again.videos("local", include_deleted=True)] == [other.video_id], name
         assert not again.paths.video(video.video_id).exists(), name
-        assert again.check_indexes() == [], name
+        assert again.maintenance.check_indexes() == [], name
         assert len(again.reader().view().lexical_search("garden", k=5, user_id="local").hits) == 1, name
 
 
@@ -96,7 +96,7 @@ def test_adopt_killed_anywhere(tmp_path: Path) -> None:
         assert (adopted.state, adopted.generation) == (VideoState.INDEXED, 1), name
         assert found(again, video.video_id) == (OLD_TEXTS, "stale", 0), name
         assert len(again.videos("local")) == 1, name
-        assert again.check_indexes() == [], name
+        assert again.maintenance.check_indexes() == [], name
 
 
 def test_delete_killed_anywhere(tmp_path: Path) -> None:
@@ -122,5 +122,5 @@ def test_derived_files_can_be_deleted(tmp_path: Path, name: str) -> None:
     else:
         path.unlink()
     again = Store.open(store.paths.root)
-    again.rebuild_indexes()
+    again.maintenance.rebuild_indexes()
     assert found(again, video.video_id) == (OLD_TEXTS, "stale", 0)

@@ -98,8 +98,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str, str]] = {
 
 def test_nothing_is_wrong_with_a_sound_library(made: tuple[Store, Video]) -> None:
     store, _ = made
-    assert store.damage() == []
-    assert store.check_indexes() == []
+    assert store.maintenance.damage() == []
+    assert store.maintenance.check_indexes() == []
 
 
 @pytest.mark.parametrize("name", DAMAGE)
@@ -117,15 +117,15 @@ def test_reindexing_reports_damage_and_goes_on(tmp_path: Path) -> None:
     good, bad = add(store, "good", ("good words",)), add(store, "bad", ("bad words",), axis_of=1)
     shutil.rmtree(store.paths.generation(bad.video_id, 1) / "vectors")
     (store.paths.generation(bad.video_id, 1) / "words.parquet").unlink()
-    report = store.rebuild_indexes()
+    report = store.maintenance.rebuild_indexes()
     assert (report["videos"], report["scenes"]) == (2, 2)
     assert report["vectors"] == {space.name: 1 for space in SPACES.values()}
     told = [problem for problem in report["problems"] if bad.video_id in problem and "Generation" in problem]
     assert len(told) == 1
     assert all(name in told[0] for name in ("words.parquet is missing", "vectors/text/made-up.parquet is missing"))
     assert not [problem for problem in report["problems"] if good.video_id in problem and "Generation" in problem]
-    assert not store.is_intact(bad)
-    assert store.is_intact(good)
+    assert not store.maintenance.is_intact(bad)
+    assert store.maintenance.is_intact(good)
 
 
 def test_a_folder_without_a_record_is_named(made: tuple[Store, Video]) -> None:
@@ -133,7 +133,7 @@ def test_a_folder_without_a_record_is_named(made: tuple[Store, Video]) -> None:
     stranger = store.paths.videos / "6f0a2c1e-0000-4000-8000-000000000001"
     stranger.mkdir()
     try:
-        (one,) = store.damage()
+        (one,) = store.maintenance.damage()
         assert (one.code, one.video_id) == ("VIDEO_NOT_IN_CATALOG", stranger.name)
         assert "repair" in one.hint
     finally:
@@ -171,8 +171,8 @@ def test_damage_in_any_file_of_an_index_is_found(indexed: Store, how: str) -> No
             if how == "a flipped bit":
                 cut_or_flipped += bytes([content[len(content) // 2] ^ 1]) + content[len(content) // 2 + 1 :]
             path.write_bytes(cut_or_flipped)
-        if indexed.check_indexes() == []:
+        if indexed.maintenance.check_indexes() == []:
             unseen.append(path.name)
         path.write_bytes(content)
     assert unseen == []
-    assert indexed.check_indexes() == []
+    assert indexed.maintenance.check_indexes() == []

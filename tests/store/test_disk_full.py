@@ -82,7 +82,7 @@ def test_commit_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         if after[-1] == "stale words":
             assert files(again.paths.root) == before, writes[count]
         assert list(again.paths.root.rglob(".tmp-*")) == [], writes[count]
-        assert again.check_indexes() == [], writes[count]
+        assert again.maintenance.check_indexes() == [], writes[count]
     # the old generation until the catalog names the new one, then the new one
     assert set(after) == {"stale words", "fresh words"}
     assert after == sorted(after, reverse=True)

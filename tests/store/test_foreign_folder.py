@@ -275,7 +275,7 @@ def test_search_and_sql_go_on_without_the_bad_row(tmp_path: Path) -> None:
         {"n": 2, "last": 6.0}
     ]
     assert [s.text for s in view.words("local", video.video_id)] == ["good words", "bad words", "other words"]
-    again.rebuild_indexes()
+    again.maintenance.rebuild_indexes()
     view = again.reader().view()
     assert [hit[0] for hit in view.lexical_search("words", k=9, user_id="local").hits] == kept
     assert view.scene("local", kept[1]).transcript == "other words"

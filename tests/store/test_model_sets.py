@@ -101,7 +101,7 @@ def test_a_switch_shows_the_new_set_and_switching_back_the_old_one(store: Store)
     assert shown(store, video.video_id) == (1, OLD, TEXT.name)
     now = store.video("local", video.video_id)
     assert (now.generation, now.scene_count, now.transcript_source) == (1, 2, "subtitles")
-    assert store.check_indexes() == []
+    assert store.maintenance.check_indexes() == []
 
 
 def test_a_switch_waits_for_every_video(store: Store) -> None:
@@ -144,7 +144,7 @@ def test_indexing_again_keeps_the_other_sets_generation(store: Store) -> None:
     commit(store, store.set_state(video.video_id, VideoState.PROCESSING), OLD)
     generations = sorted(p.name for p in store.paths.generations(video.video_id).iterdir())
     assert generations == ["2", "3"]
-    assert store.check_indexes() == []
+    assert store.maintenance.check_indexes() == []
     store.switch_set(made.set_id)
     assert shown(store, video.video_id) == (2, NEW, OTHER_TEXT.name)
 
@@ -194,7 +194,7 @@ def test_dropping_a_set_removes_what_only_it_has(store: Store) -> None:
     assert store.paths.vector_index(VISION).exists()
     assert not store.paths.lexical_of(1).exists()
     assert shown(store, video.video_id) == (2, NEW, OTHER_TEXT.name)
-    assert store.check_indexes() == []
+    assert store.maintenance.check_indexes() == []
     assert store.sets.previous() is None
     with pytest.raises(UnknownName):
         store.switch_set(1)
@@ -209,7 +209,7 @@ def test_a_set_that_was_never_active_can_be_dropped(store: Store) -> None:
     store.sets.drop([made.set_id])
     assert sorted(p.name for p in store.paths.generations(video.video_id).iterdir()) == ["1"]
     assert shown(store, video.video_id) == (1, OLD, TEXT.name)
-    assert store.check_indexes() == []
+    assert store.maintenance.check_indexes() == []
 
 
 def test_a_purged_video_is_removed_from_every_set(store: Store) -> None:
@@ -221,7 +221,7 @@ def test_a_purged_video_is_removed_from_every_set(store: Store) -> None:
     assert store.sets.generation_of(video.video_id, made.set_id) is None
     store.switch_set(made.set_id)
     assert [one.video_id for one in store.reader().view().visible_videos("local")] == [other.video_id]
-    assert store.check_indexes() == []
+    assert store.maintenance.check_indexes() == []
 
 
 def test_a_folder_with_generations_of_two_sets_is_adopted_by_a_library_of_either(store: Store, tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_switch_killed_anywhere(store: Store, tmp_path: Path) -> None:
         assert json.loads(again.paths.manifest.read_text())["profile"] == again.sets.active().profile, name
         again.switch_set(2)
         assert {shown(again, one.video_id) for one in (video, other)} == {(2, NEW, OTHER_TEXT.name)}, name
-        assert again.check_indexes() == [], name
+        assert again.maintenance.check_indexes() == [], name
     assert states == sorted(states)
     assert set(states) == {1, 2}
 
@@ -269,5 +269,5 @@ def test_drop_killed_anywhere(store: Store, tmp_path: Path) -> None:
         again.sets.drop([one.set_id for one in again.sets.all() if not one.is_active])
         assert not again.paths.vector_index(TEXT).exists(), name
         assert not again.paths.lexical_of(1).exists(), name
-        assert again.check_indexes() == [], name
+        assert again.maintenance.check_indexes() == [], name
         assert shown(again, video.video_id) == (2, NEW, OTHER_TEXT.name), name

@@ -38,4 +38,4 @@ def test_three_processes_lose_nothing(tmp_path: Path) -> None:
     assert {v.video_id for v in view.visible_videos("local")} == kept
     assert {s.split("_")[0] for s, _ in view.lexical_search("spoken", k=99, user_id="local").hits} == kept
     assert len(view.vector_search(TEXT, axis(0, 8), k=99, user_id="local")) == 3 * 2
-    assert again.check_indexes() == []
+    assert again.maintenance.check_indexes() == []

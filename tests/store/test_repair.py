@@ -122,7 +122,7 @@ def test_a_lost_catalog_is_said_and_rebuilt(root: Path, how: str) -> None:
         replace(v, state=VideoState.VALIDATING) if v == waiting else v for v in before["videos of local"]
     ]}  # fmt: skip
     assert after == expected
-    assert Store.open(root).check_indexes() == []
+    assert Store.open(root).maintenance.check_indexes() == []
     aside = [path.name for path in root.iterdir() if path.name.startswith("catalog.duckdb.damaged-")]
     assert aside == ([] if how == "deleted" else [report.moved_to])
     assert not list(root.glob(".tmp-*"))
@@ -132,7 +132,9 @@ def test_a_sound_catalog_stays_and_gets_the_folders_that_it_does_not_know(tmp_pa
     store, elsewhere = new_store(tmp_path / "library"), new_store(tmp_path / "elsewhere")
     own, brought = add(store, "own", ("own words",)), add(elsewhere, "brought", ("words that were copied by hand",))
     shutil.copytree(elsewhere.paths.video(brought.video_id), store.paths.video(brought.video_id))
-    assert [one.code for one in store.damage() if one.video_id == brought.video_id] == ["VIDEO_NOT_IN_CATALOG"]
+    assert [one.code for one in store.maintenance.damage() if one.video_id == brought.video_id] == [
+        "VIDEO_NOT_IN_CATALOG"
+    ]
     report = Store.repair(store.paths.root)
     assert (report.catalog, report.moved_to, report.videos, report.problems) == ("intact", None, 1, [])
     again = Store.open(store.paths.root)
@@ -201,7 +203,7 @@ def test_a_damaged_generation_is_kept_as_far_as_it_can_be_read(root: Path, missi
         assert (found.state, found.generation) == (VideoState.VALIDATING, None)
     else:
         assert (found.state, found.generation) == (VideoState.INDEXED, video.generation)
-        codes = [one.code for one in again.damage() if one.video_id == video.video_id]
+        codes = [one.code for one in again.maintenance.damage() if one.video_id == video.video_id]
         assert codes == ["SOURCE_DAMAGED", "GENERATION_DAMAGED"]  # the source is no film of the length that is noted
 
 

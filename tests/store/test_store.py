@@ -263,13 +263,13 @@ def test_rebuilding_indexes_restores_what_it_can_and_reports_the_rest(store: Sto
     good, bad = add(store, "good", ("good words",)), add(store, "bad", ("bad words",))
     (store.paths.generation(bad.video_id, 1) / "scenes.parquet").write_bytes(b"rubbish")
     seen: list[tuple[float, float]] = []
-    report = store.rebuild_indexes(WorkContext(report=lambda done, total: seen.append((done, total))))
+    report = store.maintenance.rebuild_indexes(WorkContext(report=lambda done, total: seen.append((done, total))))
     assert report["videos"] == 2
     assert report["scenes"] == 1
     (problem,) = [text for text in report["problems"] if "Generation" in text]
     assert bad.video_id in problem
     assert seen[-1] == (3, 3)
-    assert len(store.check_indexes()) >= 1
+    assert len(store.maintenance.check_indexes()) >= 1
     view = store.reader().view()
     assert [v.video_id for v in view.visible_videos("local")] == [good.video_id]
     assert len(view.snapshot.problems) == 1
@@ -279,10 +279,10 @@ def test_rebuilding_indexes_restores_what_it_can_and_reports_the_rest(store: Sto
 
 def test_rebuilding_indexes_with_another_type(store: Store) -> None:
     add(store, "one", ("words",))
-    store.rebuild_indexes(index_type="Flat")
+    store.maintenance.rebuild_indexes(index_type="Flat")
     add(store, "two", ("words",))
     assert json.loads((store.paths.vector_index(TEXT) / "manifest.json").read_text())["type"] == "Flat"
-    assert store.check_indexes() == []
+    assert store.maintenance.check_indexes() == []
 
 
 # --- maintenance ----------------------------------------------------------------------------------
@@ -290,7 +290,7 @@ def test_rebuilding_indexes_with_another_type(store: Store) -> None:
 
 def test_disk_usage_adds_up(store: Store) -> None:
     add(store, "one", ("words",))
-    use = store.disk_usage()
+    use = store.maintenance.disk_usage()
     assert use["total"] == sum(use[part] for part in ("videos", "index", "exports", "work", "other"))
     assert use["videos"] > 0
     assert use["index"] > 0

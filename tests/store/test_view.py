@@ -240,7 +240,7 @@ def test_a_missing_index_is_reported_where_it_is_used(store: Store) -> None:
     assert len(view.vector_search(VISION, axis(0, 4), k=9, user_id="local")) == 1
     with pytest.raises(LibraryDamaged):
         view.vector_search(TEXT, axis(0, 8), k=9, user_id="local")
-    store.rebuild_indexes()
+    store.maintenance.rebuild_indexes()
     assert len(store.reader().view().vector_search(TEXT, axis(0, 8), k=9, user_id="local")) == 1
 
 
