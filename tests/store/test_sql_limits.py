@@ -143,6 +143,15 @@ def test_a_crash_takes_only_the_query(patient: Store) -> None:
     assert sql(patient, "select title from videos")["title"].tolist() == ["mine"]
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C as in a terminal: a shell that starts the tests in the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_is_a_keyboard_interrupt(patient: Store) -> None:
     child = child_of(patient)
     timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
