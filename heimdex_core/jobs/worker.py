@@ -59,6 +59,8 @@ SLEEP_AFTER_S = 10.0
 """Without work for so long, the worker sleeps until it is woken (wake_up.py)."""
 LOOK_ANYWAY_S = 15.0
 """How often a sleeping worker looks for work that nobody woke it for, as another machine's."""
+_RECONCILE_ANYWAY_S = 60.0
+"""How often a sleeping worker reconciles though neither database changed: jobs are stranded by time, too."""
 _CLEAN_UP_EVERY_S = 3600.0
 _OPEN_AGAIN_S = 5.0
 """Before a queue that could not be opened is tried again."""
@@ -252,15 +254,30 @@ class _Worker:
             self._beat()
 
     def _sleep(self) -> None:
-        """Until there is work, or `stop`."""
+        """Until there is work, or `stop`.
+
+        Reconciling opens the catalog several times, most of what an idle worker costs, so it waits for a change.
+        """
         self._status.set_state("asleep")
+        seen, reconcile_at = None, 0.0
         while not self._wake_up.wait(self._stop, LOOK_ANYWAY_S) and not self._stop.is_set():
             self._beat()
             if self._stop.is_set():
                 return
-            self._reconcile()
+            found = self._databases()
+            if found != seen or time.monotonic() >= reconcile_at:
+                seen, reconcile_at = found, time.monotonic() + _RECONCILE_ANYWAY_S
+                self._reconcile()
             if self._has_work():
                 return
+
+    def _databases(self) -> tuple[object, ...]:
+        """What differs after the catalog was written, or the job database was replaced."""
+        try:
+            catalog = self._library.work.catalog_path.stat()
+        except FileNotFoundError:
+            return (None, self._database.file_id())
+        return (catalog.st_mtime_ns, catalog.st_size, catalog.st_ino, self._database.file_id())
 
     def _reconcile(self) -> None:
         self._upkeep("ending given-up jobs", lambda client: end_given_up_jobs(client, self._work))

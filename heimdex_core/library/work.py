@@ -60,6 +60,11 @@ class LibraryWork:
         """Where workers keep their locks, status and marks; clean-up leaves names with a dot alone."""
         return self._store.paths.work_root / ".worker"
 
+    @property
+    def catalog_path(self) -> Path:
+        """The file of the catalog. It changes whenever something is written to it."""
+        return self._store.paths.catalog
+
     # --- videos -----------------------------------------------------------------------------------
 
     def import_file(self, incoming: IncomingFile, *, queue: bool, progress: OnProgress | None) -> Video:
