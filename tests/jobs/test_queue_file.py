@@ -29,7 +29,7 @@ GARBAGE = bytes(range(256)) * 64
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench.make(tmp_path / "library", lock_timeout_s=2.0)
+    made = Bench.make(tmp_path / "library")
     yield made
     made.close()
 
