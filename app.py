@@ -15,7 +15,9 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from heimdex_core.settings import get_settings  # noqa: E402
+from ui import address  # noqa: E402
 from ui.server.hosts import HostCheck  # noqa: E402
+from ui.server.index_page import IndexPage  # noqa: E402
 from ui.server.routes import lifespan, routes  # noqa: E402
 
 logging.getLogger("ui").setLevel(logging.INFO)
@@ -23,6 +25,9 @@ logging.getLogger("ui").setLevel(logging.INFO)
 app = st.App(
     ROOT / "ui" / "shell.py",
     routes=routes(),
-    middleware=[Middleware(HostCheck, get_settings().allowed_hosts or ())],
+    middleware=[
+        Middleware(HostCheck, get_settings().allowed_hosts or ()),
+        Middleware(IndexPage, [address.path(name) for name in (*address.NAMES, *address.HIDDEN)]),
+    ],
     lifespan=lifespan,
 )

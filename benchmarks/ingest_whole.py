@@ -121,7 +121,7 @@ class _NoWorker:
     def enqueue_migration(self, set_id: int) -> str:
         return f"job-{set_id}"
 
-    def cancel(self, job_id: str) -> None:
+    def cancel(self, *job_ids: str) -> None:
         """Nothing runs."""
 
     def check(self, *, timeout_s: float) -> None:

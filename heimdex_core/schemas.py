@@ -14,6 +14,7 @@ from heimdex_core.types import (
     Json,
     MediaInfo,
     Scene,
+    SceneEdit,
     SearchResult,
     Video,
     to_json,
@@ -90,6 +91,12 @@ def scene(found: Scene, thumbnail: Path | None) -> Json:
     """The shape of a scene: the fields of Scene, with the path of its thumbnail file instead of the file's name."""
     row: Json = to_json(found)
     return {**row, "thumbnail": str(thumbnail) if thumbnail else None}
+
+
+def scene_edit(found: SceneEdit) -> Json:
+    """The shape of an edit of scenes: the fields of SceneEdit."""
+    row: Json = to_json(found)
+    return row
 
 
 def search_result(found: SearchResult) -> Json:

@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     channel_timeout_s: float = Field(1.5, gt=0)
     max_query_chars: int = Field(1000, ge=1)
     result_limit: int = Field(20, ge=1)
+    sprite_cache_bytes: int = Field(256 * 1024**2, ge=0, description="the oldest sprites are removed above this size")
     search_cache_size: int = Field(96, ge=1, description="channel answers kept for re-ranking; three per query")
 
     # reels

@@ -1,4 +1,4 @@
-"""Home: the first steps, example searches and recent videos."""
+"""Home: search, upload, the first steps and recent videos."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import streamlit as st
 from heimdex_core import formatting as fmt
 from heimdex_core.library import Library
 from heimdex_core.types import Video, VideoState
-from ui import media, page, resources, state, tray
+from ui import address, media, page, resources, state, tray, uploads
 from ui.components import home_steps
 from ui.i18n import t, tn
 from ui.views import models
+from ui.views.video_list import RUNNING
 
 RECENT = 6
+EXAMPLES = 4
+SAMPLE = "heimdex_sample.mp4"  # `make run` puts it into an empty library; the example searches are about it
+UPDATE_EVERY_S = 2.0
 # the page that each step opens
 STEPS = {"upload": "library", "search": "search", "reel": "reel"}
 
@@ -22,16 +26,6 @@ STEPS = {"upload": "library", "search": "search", "reel": "reel"}
 def open_step(value: Any) -> None:
     if value in STEPS or value == "settings":
         state.request_page(STEPS.get(str(value), "settings"))
-
-
-def search(value: Any) -> None:
-    state.set_query(str(value))
-    state.request_page("search")
-
-
-def open_video(value: Any) -> None:
-    state.open_video(resources.library().video(str(value)).video_id)
-    state.request_page("library")
 
 
 def steps(videos: list[Video], tray_size: int) -> list[dict[str, Any]]:
@@ -63,11 +57,19 @@ def recent(library: Library, video: Video) -> dict[str, Any]:
     facts.append(tn("library.scenes", video.scene_count) if indexed else t(f"state.{video.state}"))
     return {
         "id": video.video_id,
+        "href": address.url("video", id=video.video_id) if video.generation is not None else None,
         "title": video.title,
         "meta": " · ".join(facts),
         "thumbnail": media.cover_url(library, video),
-        "openable": video.generation is not None,
     }
+
+
+def examples(videos: list[Video]) -> list[dict[str, str]]:
+    """Example searches, while the video that they are about can be searched."""
+    if not any(video.filename == SAMPLE and video.generation is not None for video in videos):
+        return []
+    texts = [t(f"home.example.{n}") for n in range(1, EXAMPLES + 1)]
+    return [{"text": text, "href": address.url("search", q=text)} for text in texts]
 
 
 def step_up_note(library: Library) -> dict[str, str] | None:
@@ -77,30 +79,42 @@ def step_up_note(library: Library) -> dict[str, str] | None:
     return {"text": f"{in_use} {text}", "action": t("models.step_up.show")} if text else None
 
 
-@st.fragment
 @page.error_boundary
-def draw() -> None:
+def draw_page() -> None:
     page.switch_if_requested()
     page.show_flash()
     library = resources.library()
     videos = library.videos()
     searchable = any(video.generation is not None for video in videos)
+    search = {
+        "label": t("nav.search"), "placeholder": t("search.placeholder"), "href": address.url("search"),
+        "max": library.settings.max_query_chars,
+    }  # fmt: skip
     with st.container(key="hx-home"):
+        head = {"title": t("home.title"), "intro": t("home.intro"), "search": search if searchable else None}
+        home_steps("hx_home_head", head)
+        uploads.draw_zone(library, "hx_home_upload", is_large=not videos, is_centered=True)
         home_steps(
             "hx_home_steps",
             {
-                "title": t("home.title"),
-                "intro": t("home.intro"),
                 "steps": steps(videos, len(tray.clips(library))),
-                "examples": [t(f"home.example.{n}") for n in range(1, 5)] if searchable else [],
+                "examples": examples(videos),
                 "recent": [recent(library, video) for video in videos[:RECENT]],
                 "note": step_up_note(library),
                 "labels": {"examples": t("home.examples"), "recent": t("home.recent")},
             },
-            {"open_step": open_step, "search": search, "open_video": open_video},
+            {"open_step": open_step},
         )
     if videos:
         tray.draw(library)
+    running = any(video.state in RUNNING for video in videos)
+    if running != state.is_polling("home"):
+        state.set_polling("home", running)
+        st.rerun()
+
+
+def draw() -> None:
+    st.fragment(draw_page, run_every=UPDATE_EVERY_S if state.is_polling("home") else None)()
 
 
 page.show(draw)

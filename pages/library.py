@@ -1,29 +1,31 @@
-"""Library: upload videos, follow their indexing, and see the scenes of one of them."""
+"""Library: upload videos, follow their indexing, and look after them."""
 
 from __future__ import annotations
 
-import html
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
-from heimdex_core import formatting as fmt
-from heimdex_core.errors import VideoNotFound
+from heimdex_core.errors import HeimdexError, VideoNotFound
 from heimdex_core.library import Library
-from heimdex_core.types import Scene, Video
-from ui import page, reindex_form, resources, scene_panel, state, tray, watched_folders
-from ui.components import facts_panels, grid, upload_zone, video_rows
-from ui.i18n import SPEECH_LANGUAGES, t, t_or, tn
-from ui.views import migration
-from ui.views import scenes as scene_views
+from heimdex_core.types import Video, VideoState
+from ui import address, page, resources, state, tray, uploads, watched_folders
+from ui.components import facts_panels, video_rows
+from ui.i18n import t, tn
+from ui.views import migration, video_list
 from ui.views import videos as views
+from ui.views.video_list import ListChoice, Queue
 
 PAGE_SIZE = 50
+MAX_BULK = 1000
+MAX_DELETED = 100
 UPDATE_EVERY_S = 1.0
+FACTS_EVERY_S = 5.0  # they add up the sizes of all files
 WATCH_EVERY_S = 5.0  # videos of watched folders appear by themselves, but seldom
-UPLOAD_LABELS = (
-    "drop", "choose", "too_large", "unmatched", "unmatched_hint", "waiting", "sending", "checking", "done", "cancel",
-    "dismiss", "lost", "lost_hint", "more", "title", "title_hint", "description", "description_hint", "language",
+BULK = ("retry", "reindex", "cancel", "delete")
+LABELS = (
+    "search", "sort", "filter", "choose", "choose_all", "choose_none", "bulk", "rename", "none", "show_all", "restore",
 )  # fmt: skip
 
 
@@ -38,29 +40,66 @@ def retry(value: Any) -> None:
     resources.library().retry(str(value), queue=True)
 
 
+def reindex(value: Any) -> None:
+    resources.library().reindex_video(str(value), queue=True)
+
+
 def delete(value: Any) -> None:
-    state.set_deleted_video(resources.library().delete(str(value)).video_id)
+    delete_all([str(value)])
+
+
+def delete_all(video_ids: list[str]) -> None:
+    """Delete videos; the page then offers to undo that, and says if the reel uses them."""
+    library = resources.library()
+    clips = sum(clip.video_id in video_ids for clip in library.tray().clips)
+    library.bulk.delete(video_ids)
+    state.set_deleted_videos(video_ids, clips)
+    state.request_rerun()  # of the facts
+
+
+def bulk(value: Any) -> None:
+    """Do one thing with several videos: {"action", "ids"}."""
+    video_ids = [str(video_id) for video_id in value["ids"][:MAX_BULK]]
+    if value["action"] == "delete":
+        delete_all(video_ids)
+    elif value["action"] == "cancel":
+        resources.library().bulk.cancel(video_ids)
+    elif value["action"] in ("retry", "reindex"):
+        apply_to_all(retry if value["action"] == "retry" else reindex, video_ids)
+
+
+def apply_to_all(operation: Callable[[str], None], video_ids: list[str]) -> None:
+    """Call `operation` for each video, also after errors; then the first of these is raised."""
+    errors: list[HeimdexError] = []
+    for video_id in video_ids:
+        try:
+            operation(video_id)
+        except HeimdexError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def undo(value: Any) -> None:
+    resources.library().bulk.restore([str(video_id) for video_id in value])
+    state.set_deleted_videos(())
+    state.request_rerun()
 
 
 def restore(value: Any) -> None:
-    state.set_deleted_video(None)
     resources.library().restore(str(value))
+    video_ids, clips = state.deleted_videos()
+    remaining = [video_id for video_id in video_ids if video_id != value]
+    state.set_deleted_videos(remaining, clips if remaining else 0)
+    state.request_rerun()
 
 
-def open_video(value: Any) -> None:
-    state.open_video(resources.library().video(str(value)).video_id)
-    state.update_search(selected=None)
+def rename(value: Any) -> None:
+    resources.library().rename(str(value["id"]), str(value["title"]))
 
 
-def close_video() -> None:
-    state.open_video(None)
-
-
-def search_in_video(video_id: str) -> None:
-    others = [v.video_id for v in resources.library().videos() if v.video_id != video_id]
-    state.update_search(hidden_videos=frozenset(others))
-    state.open_video(None)
-    state.request_page("search")
+def choose_view(value: Any) -> None:
+    state.set_list_choice(ListChoice.of(value))
 
 
 def show_settings(_: Any) -> None:
@@ -68,29 +107,6 @@ def show_settings(_: Any) -> None:
 
 
 # --- the list of videos ---------------------------------------------------------------------------
-
-
-def draw_upload(library: Library, *, is_empty: bool) -> None:
-    settings = library.settings
-    limits = {"size": fmt.limit_size(settings.max_file_bytes), "minutes": f"{settings.max_duration_s / 60:g}"}
-    upload_zone(
-        "hx_upload",
-        {
-            "url": "/upload",
-            "token": resources.links().upload_token(library.user_id, state.language()),
-            "max_bytes": settings.max_file_bytes,
-            "welcome": {"title": t("library.empty"), "text": t("library.empty_hint")} if is_empty else None,
-            "labels": {name: t(f"upload.{name}") for name in UPLOAD_LABELS}
-            | {"hint": t("upload.hint", **limits), "limit": t("upload.limit", **limits)},
-            "languages": [
-                {"code": code, "name": t_or(f"speech.{code}", code)}
-                for code in dict.fromkeys([*SPEECH_LANGUAGES, settings.language])
-            ],
-            "language": settings.language,
-            "max_title": settings.max_title_chars,
-        },
-        {"added": lambda _: None, "token": lambda _: None},
-    )
 
 
 def draw_migration_banner(library: Library) -> bool:
@@ -105,42 +121,84 @@ def draw_migration_banner(library: Library) -> bool:
     return running
 
 
-def draw_rows(library: Library) -> bool:
-    """Draw the rows. True while work on one of the videos is in progress."""
-    shown = PAGE_SIZE * state.library_pages()
-    videos = library.videos(limit=shown + 1)
-    deleted = state.deleted_video()
+def draw_rows(library: Library, everything: list[Video]) -> bool:
+    """Draw the list. True while work on one of the videos is in progress.
+
+    Args:
+        library: of the videos.
+        everything: all videos of the user, deleted ones too.
+    """
+    choice: ListChoice = state.list_choice() or ListChoice()
+    videos = [video for video in everything if video.state is not VideoState.DELETED]
+    deleted = [video for video in everything if video.state is VideoState.DELETED]
+    deleted.sort(key=lambda video: video.updated_at, reverse=True)
+    queue = Queue.read(library, videos)
+    shown = video_list.listed(videos, choice)
+    visible = shown[: PAGE_SIZE * state.library_pages()]
+    count = video_list.counts(videos)
     data = {
-        "rows": [views.row(library, video) for video in videos[:shown]],
-        "undo": _undo_data(library, deleted) if deleted else None,
+        "rows": [views.row(library, video, queue) for video in visible],
+        "total": len(videos),
+        "more": t("library.more") if len(visible) < len(shown) else None,
+        "queue": queue.summary(),
+        "undo": _undo_data(library),
+        "deleted": [video_list.deleted_row(library, video) for video in deleted[:MAX_DELETED]],
+        "view": {"query": choice.query, "sort": choice.sort, "show": choice.show},
+        "sorts": [{"name": name, "label": t(f"library.sort.{name}")} for name in video_list.SORTS],
+        "filters": [{"name": name, "label": t(f"library.show.{name}", n=count[name])} for name in video_list.FILTERS],
+        "bulk": [{"name": name, "label": t(f"action.{name}")} for name in BULK],
+        "labels": _labels(len(deleted)),
+        "max_title": library.settings.max_title_chars,
     }
-    handlers = {"cancel": cancel, "retry": retry, "delete": delete, "undo": restore, "open": open_video}
-    video_rows("hx_videos", data, {**handlers, "renew": lambda _: None})
-    if len(videos) > shown:
-        st.button(t("library.more"), on_click=state.show_more_videos)
-    return any(video.state in views.RUNNING for video in videos)
+    handlers = {
+        "cancel": cancel, "retry": retry, "delete": delete, "undo": undo, "open": uploads.open_video, "rename": rename,
+        "restore": restore, "bulk": bulk, "view": choose_view, "more": lambda _: state.show_more_videos(),
+        "renew": lambda _: None,
+    }  # fmt: skip
+    video_rows("hx_videos", data, handlers)
+    address.show({"q": choice.query}, {"sort": _unless(choice.sort, "newest"), "state": _unless(choice.show, "all")})
+    return any(video.state in video_list.RUNNING for video in videos)
 
 
-def _undo_data(library: Library, video_id: str) -> dict[str, Any] | None:
+def _labels(deleted: int) -> dict[str, str]:
+    # the component fills in the titles
+    fields = {"title": "{title}", "n": "{n}"}
+    labels = {name: t(f"library.{name}", **fields) for name in LABELS}
+    chosen = {f"chosen_{form}": t(f"library.chosen.{form}", **fields) for form in ("one", "other")}
+    return labels | chosen | {"deleted": t("library.recently_deleted", n=deleted)}
+
+
+def _undo_data(library: Library) -> dict[str, Any] | None:
+    video_ids, clips = state.deleted_videos()
+    if not video_ids:
+        return None
     try:
-        video = library.video(video_id)
+        title = library.video(video_ids[0]).title
     except VideoNotFound:
         return None
-    return {"id": video_id, "text": t("library.deleted", title=video.title), "action": t("action.undo")}
+    text = t("library.deleted", title=title) if len(video_ids) == 1 else t("library.deleted_several", n=len(video_ids))
+    if clips:
+        text = f"{text} {tn('library.deleted_clips', clips)}"
+    return {"ids": list(video_ids), "text": text, "action": t("action.undo")}
+
+
+def _unless(value: str, usual: str) -> str | None:
+    return value if value != usual else None
 
 
 @page.error_boundary
 def draw_list() -> None:
     page.switch_if_requested()
     library = resources.library()
-    if state.opened_video():
-        st.rerun()
     page.show_flash()
     migrating = draw_migration_banner(library)
-    draw_upload(library, is_empty=not library.videos(limit=1))
+    everything = library.videos(include_deleted=True)
+    is_empty = all(video.state is VideoState.DELETED for video in everything)
+    uploads.draw_zone(library, "hx_upload", is_empty=is_empty)
     watching = watched_folders.draw(library)
-    running = draw_rows(library) or migrating
-    if running != state.is_polling("library") or watching != state.is_polling("watched"):
+    running = draw_rows(library, everything) or migrating
+    is_other = running != state.is_polling("library") or watching != state.is_polling("watched")
+    if is_other or state.take_rerun_request():
         state.set_polling("library", running)
         state.set_polling("watched", watching)
         st.rerun()
@@ -153,15 +211,12 @@ def update_interval_s() -> float | None:
     return WATCH_EVERY_S if state.is_polling("watched") else None
 
 
-def list_page(library: Library) -> None:
-    with st.container(key="hx-library"):
-        main, side = st.columns([3.6, 1], gap=None)
-        with main, st.container(key="hx-main"):
-            st.fragment(draw_list, run_every=update_interval_s())()
-        with side, st.container(key="hx-side"):
-            panels = [views.library_facts(library), views.model_facts(library)]
-            facts_panels("hx_facts", {"panels": panels}, {"models": show_settings})
-    draw_tray()
+@page.error_boundary
+def draw_facts() -> None:
+    page.switch_if_requested()
+    library = resources.library()
+    panels = [views.library_facts(library), views.model_facts(library)]
+    facts_panels("hx_facts", {"panels": panels}, {"models": show_settings})
 
 
 @st.fragment
@@ -171,81 +226,19 @@ def draw_tray() -> None:
     tray.draw(resources.library())
 
 
-# --- one video ------------------------------------------------------------------------------------
-
-
-def draw_head(video: Video, *, running: bool) -> None:
-    details = html.escape(" · ".join([*views.file_facts(video), tn("library.scenes", video.scene_count)]))
-    with st.container(key="hx-video-head", horizontal=True, vertical_alignment="center"):
-        st.button(t("action.back"), on_click=close_video, key="hx_back", icon=":material/arrow_back:")
-        st.html(f'<div class="hx-head"><b>{html.escape(video.title)}</b> <span>{details}</span></div>')
-        st.button(t("library.search_here"), on_click=search_in_video, args=(video.video_id,), key="hx_search_here")
-        if not running:
-            st.button(t("reindex.open"), on_click=reindex_form.toggle, args=(video,), key="hx_reindex")
-
-
-def draw_scenes(library: Library, video: Video, scenes: list[Scene], selected: Scene) -> None:
-    picked = tray.picked_ids(library)
-    grid(
-        "hx_scenes",
-        {
-            "cards": [
-                scene_views.card(library, scene, video.title, picked=scene.scene_id in picked) for scene in scenes
-            ],
-            "selected": selected.scene_id,
-            "labels": {"pick": t("tray.add_key"), "unpick": t("tray.remove")},
-        },
-        {"select": scene_panel.select, "pick": tray.pick, "renew": lambda _: None},
-    )
-
-
-@page.error_boundary
-def video_page() -> None:
-    page.switch_if_requested()
-    library = resources.library()
-    video_id = state.opened_video()
-    if video_id is None:
-        st.rerun()
-        return
-    video = library.video(video_id)
-    scenes = library.scenes(video_id)
-    running = video.state in views.RUNNING
-    if running != state.is_polling("video"):
-        state.set_polling("video", running)
-        st.rerun()
-    with st.container(key="hx-video"):
-        main, side = st.columns([2.6, 1], gap=None)
-        with main, st.container(key="hx-main"):
-            draw_head(video, running=running)
-            for fact in views.track_facts(video):
-                st.html(f'<p class="hx-note">{html.escape(fact)}</p>')
-            page.show_flash()
-            if video.generation is not None:
-                card = views.reindex_card(library, video)
-                page.draw_card("hx_video_work", card, {"cancel": cancel, "retry": retry})
-            if state.shown_form() == reindex_form.form_name(video) and not running:
-                reindex_form.draw(library, video)
-            if not scenes:
-                page.empty_state(t("library.no_scenes"), t("library.no_scenes_hint"))
-                return
-            selected = next((s for s in scenes if s.scene_id == state.search().selected), scenes[0])
-            draw_scenes(library, video, scenes, selected)
-        with side, st.container(key="hx-right"):
-            scene_panel.draw(library, selected, key="hx_video_panel", on_open_video=None)
-    tray.draw(library, open_scene=scene_panel.open_scene)
-
-
 def draw() -> None:
-    opened = state.opened_video()
-    if opened:
-        try:
-            resources.library().video(opened)
-        except VideoNotFound:
-            state.open_video(None)
-    if state.opened_video():
-        st.fragment(video_page, run_every=UPDATE_EVERY_S if state.is_polling("video") else None)()
-    else:
-        list_page(resources.library())
+    if (opened := address.opened()) is not None:
+        names = {"query": opened.get("q"), "sort": opened.get("sort"), "show": opened.get("state")}
+        state.set_list_choice(ListChoice.of({name: value for name, value in names.items() if value}))
+    with st.container(key="hx-library"):
+        page.heading(t("nav.library"))
+        main, side = st.columns([3.6, 1], gap=None)
+        with main, st.container(key="hx-main"):
+            st.fragment(draw_list, run_every=update_interval_s())()
+        with side, st.container(key="hx-side"):
+            facts_every_s = FACTS_EVERY_S if update_interval_s() else None
+            st.fragment(draw_facts, run_every=facts_every_s)()
+    draw_tray()
 
 
 page.show(draw)

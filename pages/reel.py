@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
@@ -10,7 +12,7 @@ import streamlit as st
 from heimdex_core.errors import ClipsFailed, HeimdexError
 from heimdex_core.library import Library
 from heimdex_core.types import Export, ExportState
-from ui import media, page, resources, scene_panel, state, tray
+from ui import address, media, page, resources, scene_panel, state, tray
 from ui.components import exports_panel, player, reel_editor
 from ui.i18n import describe_error, t
 from ui.views import reel as views
@@ -21,7 +23,7 @@ UPDATE_EVERY_S = 1.0
 SECTION = "reel"  # of ui.state.set_error: clips that cannot be rendered
 EDITOR_LABELS = (
     "untitled", "title", "clips_one", "clips_other", "saved", "saving", "drag", "up", "down", "remove",
-    "trim_start", "trim_end", "show", "of",
+    "trim_start", "trim_end", "show", "of", "action_on", "moved", "not_available",
 )  # fmt: skip
 
 
@@ -31,7 +33,10 @@ def select(value: Any) -> None:
 
 
 def render(value: Any) -> None:
+    """Render the reel, unless a render is running: a second click is not a second file."""
     library = resources.library()
+    if any(export.state in views.RUNNING for export in library.exports.list(limit=HISTORY)):
+        return
     title = tray.title(library)
     state.set_error(SECTION, None)
     try:
@@ -65,13 +70,17 @@ def watch(value: Any) -> None:
     state.request_rerun()
 
 
-def existing_clips(library: Library) -> list[views.ClipWithScene]:
-    """The clips whose scenes still exist."""
-    found = []
+def keep(value: Any) -> None:
+    """Keep the file of an export, or let it be deleted after all."""
+    resources.library().exports.keep(str(value["id"]), keep=bool(value["keep"]))
+
+
+def clips_with_scenes(library: Library) -> list[views.ClipWithScene]:
+    """The clips of the tray, each with its scene and video; None for both if the clip cannot be used at present."""
+    found: list[views.ClipWithScene] = []
     for clip in tray.clips(library):
         scene = tray.scene_of(library, clip)
-        if scene is not None:
-            found.append((clip, scene, media.video_of(library, clip.video_id)))
+        found.append((clip, scene, media.video_of(library, clip.video_id) if scene else None))
     return found
 
 
@@ -84,8 +93,18 @@ def draw_editor(library: Library, clips: list[views.ClipWithScene], selected: st
             "clips": views.rows(library, clips),
             "selected": selected,
             "labels": {name: t(f"reel.{name}") for name in EDITOR_LABELS},
+            **tray.history_buttons(library),
         },
-        {"arrange": tray.arrange, "title": tray.rename, "select": select, "renew": lambda _: None},
+        {
+            "move": tray.move,
+            "trim": tray.trim,
+            "remove": tray.remove,
+            "title": tray.rename,
+            "undo": tray.undo,
+            "redo": tray.redo,
+            "select": select,
+            "renew": lambda _: None,
+        },
     )
 
 
@@ -134,12 +153,12 @@ def draw_exports(library: Library, *, can_render: bool) -> bool:
         {
             "progress": views.progress_card(library.exports.progress(running.export_id)) if running else None,
             "error": _error_texts(error),
-            "notice": t("reel.format", height=settings.reel_height_px, fps=f"{settings.reel_fps:g}"),
+            "notice": views.render_notice(settings),
             "actions": actions,
             "history": views.history(library, exports, state.shown_export(), failed.export_id if failed else None),
             "labels": {"history": t("reel.history")},
         },
-        {"render": render, "cancel": cancel, "watch": watch, "skip": render_without_failed},
+        {"render": render, "cancel": cancel, "watch": watch, "keep": keep, "skip": render_without_failed},
     )
     if current is not None and current.state is ExportState.COMPLETED and state.followed_export():
         # it has just been completed
@@ -177,29 +196,47 @@ def exports_fragment() -> None:
 
 @st.fragment
 @page.error_boundary
-def draw() -> None:
+def workspace() -> None:
     page.switch_if_requested()
     library = resources.library()
-    clips = existing_clips(library)
+    clips = clips_with_scenes(library)
     ids = [clip.scene_id for clip, _, _ in clips]
     selected = state.search().selected
     selected = selected if selected in ids else (ids[0] if ids else None)
+    address.show({"export": state.shown_export()}, {"scene": selected})
     with st.container(key="hx-reel"):
         main, side = st.columns([3, 1], gap=None)
         with main, st.container(key="hx-main"):
-            if clips:
-                draw_editor(library, clips, selected)
-            else:
+            # drawn without clips, too: removing the last one can be undone
+            draw_editor(library, clips, selected)
+            if not clips:
                 page.empty_state(t("reel.empty"), t("reel.empty_hint"))
                 with st.container(key="hx-to-search", horizontal_alignment="center"):
                     st.button(t("reel.to_search"), on_click=state.request_page, args=("search",), type="primary")
         with side, st.container(key="hx-right"):
-            if clips or state.shown_export():
+            if any(scene for _, scene, _ in clips) or state.shown_export():
                 draw_player(library, clips, selected)
             with st.container(key="hx-exports"):
                 st.fragment(exports_fragment, run_every=UPDATE_EVERY_S if state.is_polling("reel") else None)()
         with st.container(key="hx-keys"):
             st.html(f'<div class="hx-keys">{html.escape(t("reel.keys"))}</div>')
+
+
+def open_link(library: Library, params: Mapping[str, str]) -> None:
+    """Show what the URL names: the export that plays, and the clip that is selected."""
+    state.show_export(None)
+    if params.get("export"):
+        # an export that does not exist is nothing to show
+        with suppress(HeimdexError):
+            state.show_export(library.exports.get(params["export"]).export_id)
+    state.update_search(selected=params.get("scene"))
+
+
+def draw() -> None:
+    if (params := address.opened()) is not None:
+        open_link(resources.library(), params)
+    page.heading(t("nav.reel"))
+    workspace()
 
 
 page.show(draw)

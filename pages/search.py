@@ -1,4 +1,4 @@
-"""Search: the dial on the left, the scenes in the middle, the player on the right."""
+"""Search: the query, the dial on the left, the scenes in the middle, the player on the right."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from heimdex_core.errors import SceneNotFound, StorageError
 from heimdex_core.library import Library
 from heimdex_core.settings import PRESETS, default_weights
 from heimdex_core.types import Scene, SearchResult, VisibleVideo
-from ui import media, page, resources, scene_panel, state, tray
-from ui.components import dial, grid
+from ui import address, media, page, resources, scene_panel, search_address, state, tray
+from ui.components import dial, empty_page, grid
 from ui.i18n import t
 from ui.views import scenes as views
+from ui.views import search as search_views
+from ui.views.videos import not_ready_note
 
-FUSIONS = ("minmax", "rrf")
-DIAL_LABELS = ("heading", "exact", "balance", "presets", "fusion", "spaces", "videos", "all", "only")
+DIAL_LABELS = ("heading", "exact", "balance", "presets", "advanced", "fusion", "spaces", "videos", "all", "only")
+
+# a note from the catalog is shown again for so long without asking: sliders draw the page several times a second
+NOTE_KEPT_S = 3.0
 
 
 # --- operations -----------------------------------------------------------------------------------
@@ -34,36 +38,45 @@ def save_weights(value: Any) -> None:
 
 
 def set_fusion(value: Any) -> None:
-    if value in FUSIONS:
+    if value in search_address.FUSIONS:
         state.update_search(fusion=str(value))
 
 
-def set_spaces(value: Any) -> None:
-    """Search the spaces of these names.
+def set_space(value: Any) -> None:
+    """Search a space or not: {"name", "on"}. At least one of each kind stays.
 
     A kind of which only the primary space is chosen is left out: the search then uses that space by default, and the
     channel keeps its plain name.
     """
-    wanted = {str(name) for name in value}
+    name, wanted = str(value["name"]), bool(value["on"])
     spaces: list[str] = []
-    for of_kind, _ in views.space_choices(resources.library(), state.search().spaces).values():
-        chosen = [space.name for space in of_kind if space.name in wanted]
-        spaces += chosen if chosen != [of_kind[0].name] else []
+    for of_kind, searched in views.space_choices(resources.library(), state.search().spaces).values():
+        names = [space.name for space in of_kind]
+        now = (searched | {name} if wanted else searched - {name}) if name in names else searched
+        chosen = [space for space in names if space in (now or searched)]
+        spaces += chosen if chosen != names[:1] else []
     state.update_search(spaces=tuple(spaces))
 
 
-def hide_videos(value: Any) -> None:
-    state.update_search(hidden_videos=frozenset(str(video_id) for video_id in value))
+def show_video(value: Any) -> None:
+    """Search a video or not: {"id", "on"}; only one: {"only": id}; all: {"all": true}."""
+    hidden = state.search().hidden_videos
+    if value.get("all"):
+        hidden = frozenset()
+    elif "only" in value:
+        hidden = frozenset(video.video_id for video in media.visible_videos(resources.library())) - {str(value["only"])}
+    else:
+        hidden = hidden - {str(value["id"])} if value["on"] else hidden | {str(value["id"])}
+    state.update_search(hidden_videos=hidden)
 
 
 def turn_page(value: Any) -> None:
-    state.update_search(page=max(0, int(value)), selected=None)
+    """Go some pages on: {"by": +1 or -1}. The scene in the player stays if it has been chosen or played."""
+    state.update_search(page=max(0, state.search().page + int(value["by"])))
 
 
 def submit_query() -> None:
-    text = state.typed_query()
-    state.update_search(query=text, selected=None)
-    st.query_params.from_dict({"q": text} if text else {})
+    state.update_search(query=state.typed_query(), selected=None)
 
 
 # --- the dial -------------------------------------------------------------------------------------
@@ -78,7 +91,7 @@ def current_weights(library: Library) -> dict[str, float]:
     return {name: float(weights.get(name, 0.0)) for name in views.CHANNELS}
 
 
-def draw_dial(library: Library, videos: list[VisibleVideo]) -> None:
+def draw_dial(library: Library, videos: list[VisibleVideo], note: str) -> None:
     search = state.search()
     dial(
         "hx_dial",
@@ -87,7 +100,8 @@ def draw_dial(library: Library, videos: list[VisibleVideo]) -> None:
             "presets": [{"label": t(f"preset.{name}"), "weights": weights} for name, weights in PRESETS.items()],
             "fusion": search.fusion or library.settings.fusion,
             "fusions": [
-                {"name": name, "label": t(f"fusion.{name}"), "title": t(f"fusion.{name}.title")} for name in FUSIONS
+                {"name": name, "label": t(f"fusion.{name}"), "title": t(f"fusion.{name}.title")}
+                for name in search_address.FUSIONS
             ],
             "spaces": [
                 {
@@ -104,11 +118,14 @@ def draw_dial(library: Library, videos: list[VisibleVideo]) -> None:
                 {
                     "id": video.video_id,
                     "title": video.title,
+                    "only": t("dial.only_this", title=video.title),
                     "count": video.scene_count,
                     "on": video.video_id not in search.hidden_videos,
                 }
                 for video in videos
             ],
+            "note": note,
+            "is_empty": not search.query,
             "labels": {name: t(f"dial.{name}") for name in DIAL_LABELS}
             | {f"channel_{name}": t(f"channel.{name}") for name in views.CHANNELS},
         },
@@ -116,8 +133,8 @@ def draw_dial(library: Library, videos: list[VisibleVideo]) -> None:
             "set_weights": set_weights,
             "save_weights": save_weights,
             "set_fusion": set_fusion,
-            "set_spaces": set_spaces,
-            "hide_videos": hide_videos,
+            "set_space": set_space,
+            "show_video": show_video,
         },
     )
 
@@ -139,28 +156,24 @@ def find(library: Library, shown: list[str], *, all_shown: bool) -> SearchResult
     limit = library.settings.result_limit
     # after a switch to other models, chosen spaces may not exist any more
     existing = {space.name for space in library.spaces().values()}
-    return library.search(
-        search.query,
-        spaces=[name for name in search.spaces if name in existing],
-        weights=current_weights(library),
-        fusion=search.fusion,
-        videos=None if all_shown else shown,
-        limit=limit,
-        offset=search.page * limit,
-    )
 
+    def at(page_number: int) -> SearchResult:
+        return library.search(
+            search.query,
+            spaces=[name for name in search.spaces if name in existing],
+            weights=current_weights(library),
+            fusion=search.fusion,
+            videos=None if all_shown else shown,
+            limit=limit,
+            offset=page_number * limit,
+        )
 
-def pager(result: SearchResult, limit: int) -> dict[str, Any] | None:
-    """The buttons below the grid; None if one page has all results."""
-    current = state.search().page
-    if result.total <= limit:
-        return None
-    first = current * limit + 1
-    return {
-        "text": t("search.range", first=first, last=first + len(result.hits) - 1, total=result.total),
-        "previous": {"label": t("search.previous_page"), "page": current - 1, "disabled": current == 0},
-        "next": {"label": t("search.next_page"), "page": current + 1, "disabled": first + limit > result.total},
-    }
+    found = at(search.page)
+    if found.total and not found.hits:  # there are fewer now than when the page was chosen
+        last = (found.total - 1) // limit
+        state.update_search(page=last)
+        found = at(last)
+    return found
 
 
 def draw_grid(library: Library, result: SearchResult, selected: str | None) -> None:
@@ -172,6 +185,7 @@ def draw_grid(library: Library, result: SearchResult, selected: str | None) -> N
     grid(
         "hx_grid",
         {
+            "status": views.status(result),
             "cards": [
                 views.card(
                     library,
@@ -180,31 +194,40 @@ def draw_grid(library: Library, result: SearchResult, selected: str | None) -> N
                     picked=hit.scene_id in picked,
                     terms=result.terms,
                     hit=hit,
-                    fusion=result.fusion,
                 )
                 for hit in result.hits
             ],
             "selected": selected,
-            "pager": pager(result, library.settings.result_limit),
-            "labels": {"pick": t("tray.add_key"), "unpick": t("tray.remove")},
+            "pager": search_views.pager(result, state.search().page, library.settings.result_limit),
+            "labels": search_views.grid_labels(),
         },
         {"select": scene_panel.select, "pick": tray.pick, "page": turn_page, "renew": lambda _: None},
     )
 
 
-def draw_empty(result: SearchResult | None, videos: list[VisibleVideo]) -> None:
+def draw_empty(library: Library, result: SearchResult | None, videos: list[VisibleVideo], note: str) -> None:
     """Draw why there are no results, and what to do about it."""
+    to_library = {"text": t("search.open_library"), "href": address.url("library")}
     if not videos:
-        page.empty_state(t("search.no_videos"), t("search.no_videos_hint"))
+        _draw_empty(t("search.no_videos"), note or t("search.no_videos_hint"), link=to_library)
     elif result is None and not state.search().query:
-        page.empty_state(t("search.start"), t("search.start_hint"))
+        examples = search_views.examples(library, videos)
+        _draw_empty(t("search.start"), t("search.start_hint"), examples=examples, link=to_library)
     elif result is None:
-        page.empty_state(t("search.none_selected"), t("search.none_selected_hint"))
+        _draw_empty(t("search.none_selected"), t("search.none_selected_hint"))
     else:
         channels = [(name, channel) for name, channel in result.channels.items() if views.is_reported(channel)]
         reasons = [views.abstention_text(name, channel) for name, channel in channels]
         sentences = [f"{reason[:1].upper()}{reason[1:]}." for reason in reasons]
-        page.empty_state(t("search.nothing"), " ".join([*sentences, t("search.nothing_hint")]))
+        _draw_empty(t("search.nothing"), " ".join([*sentences, t("search.nothing_hint")]))
+
+
+def _draw_empty(
+    title: str, text: str, *, examples: list[str] | None = None, link: dict[str, str] | None = None
+) -> None:
+    links = [{"text": example, "href": address.url("search", q=example)} for example in examples or []]
+    labels = {"examples": t("search.examples")}
+    empty_page("hx_empty", {"title": title, "text": text, "examples": links, "link": link, "labels": labels})
 
 
 def selected_scene(library: Library, result: SearchResult | None) -> Scene | None:
@@ -224,21 +247,23 @@ def workspace() -> None:
     page.switch_if_requested()
     library = resources.library()
     videos = media.visible_videos(library)
+    note = state.kept("not_ready", NOTE_KEPT_S, lambda: not_ready_note(library))
     with st.container(key="hx-search"):
+        # before the dial in the order of the keyboard; the style sheet puts it above the results
+        with st.container(key="hx-query"):
+            st.text_input(
+                t("search.label"),
+                key=state.QUERY_WIDGET,
+                placeholder=t("search.placeholder"),
+                label_visibility="collapsed",
+                on_change=submit_query,
+                max_chars=library.settings.max_query_chars,
+            )
         left, middle, right = st.columns([1, 3, 1.5], gap=None)
         with left, st.container(key="hx-left"):
-            draw_dial(library, videos)
+            draw_dial(library, videos, note)
         result, scene = None, None
         with middle, st.container(key="hx-middle"):
-            with st.container(key="hx-query"):
-                st.text_input(
-                    t("search.label"),
-                    key=state.QUERY_WIDGET,
-                    placeholder=t("search.placeholder"),
-                    label_visibility="collapsed",
-                    on_change=submit_query,
-                    max_chars=library.settings.max_query_chars,
-                )
             page.show_flash()
             shown = [video.video_id for video in videos if video.video_id not in state.search().hidden_videos]
             # visible only if it takes long: the first search loads the models
@@ -246,22 +271,26 @@ def workspace() -> None:
                 result = find(library, shown, all_shown=len(shown) == len(videos))
             scene = selected_scene(library, result)
             if result is not None and result.hits:
-                st.html(f'<div class="hx-status">{views.status_line(result, len(shown))}</div>')
                 draw_grid(library, result, scene.scene_id if scene else None)
             else:
-                draw_empty(result, videos)
+                draw_empty(library, result, videos, note)
         with right, st.container(key="hx-right"):
             if scene is not None:
                 hit = next((hit for hit in result.hits if hit.scene_id == scene.scene_id), None) if result else None
                 page.error_boundary(scene_panel.draw)(library, scene, key="hx_panel", hit=hit, result=result)
+    ids = [video.video_id for video in videos]
+    address.show(*search_address.params(state.search(), current_weights(library), library.settings.fusion, ids))
     tray.draw(library, open_scene=scene_panel.open_scene)
 
 
 def draw() -> None:
-    linked = st.query_params.get("q", "")
-    if linked and not state.search().query:
-        state.update_search(query=linked)
+    params = address.opened()
+    if params is not None:
+        library = resources.library()
+        ids = [video.video_id for video in media.visible_videos(library)]
+        search_address.restore(params, ids, max_query_chars=library.settings.max_query_chars)
     state.seed_query(state.search().query)
+    page.heading(t("nav.search"))
     workspace()
 
 

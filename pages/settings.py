@@ -1,4 +1,4 @@
-"""Settings: the language, the models, and the state of the library and the worker."""
+"""Settings: language and theme, the models, and the state of the library and the worker."""
 
 from __future__ import annotations
 
@@ -8,18 +8,12 @@ import streamlit as st
 
 from heimdex_core.library import Library
 from ui import models_panel, page, resources, state
-from ui.components import facts_panels
+from ui.components import appearance, facts_panels
 from ui.i18n import LANGUAGES, t, t_or
+from ui.topbar import save_language
 from ui.views import videos as views
 
-_LANGUAGE_WIDGET = "hx_language_choice"
-
-
-def save_language() -> None:
-    code = state.widget_value(_LANGUAGE_WIDGET)
-    if code in LANGUAGES:
-        state.set_language(str(code))
-        resources.library().set_preference("language", code)
+THEMES = ("System", "Light", "Dark")  # the names that Streamlit gives them
 
 
 def worker_facts() -> dict[str, object]:
@@ -27,10 +21,15 @@ def worker_facts() -> dict[str, object]:
     current = resources.worker_state()
     worker = current.get("worker") or {}
     name = worker.get("state") or current["state"]
-    rows = [[t("facts.worker_state"), t_or(f"worker.{name}", str(current["state"]))]]
-    if current.get("restarts"):
-        rows.append([t("facts.worker_restarts"), str(current["restarts"])])
-    return {"heading": t("facts.worker"), "rows": rows, "note": "" if current["ok"] else t("worker.hint")}
+    return {
+        "heading": t("facts.worker"),
+        "rows": [[t("facts.worker_state"), t_or(f"worker.{name}", str(current["state"]))]],
+        "details": {
+            "label": t("settings.details"),
+            "rows": [[t("facts.worker_restarts"), str(current.get("restarts") or 0)]],
+        },
+        "note": "" if current["ok"] else t("worker.hint"),
+    }
 
 
 def library_facts(library: Library) -> dict[str, object]:
@@ -39,23 +38,33 @@ def library_facts(library: Library) -> dict[str, object]:
     return facts | {"rows": [*facts["rows"], [t("facts.folder"), str(library.path)]]}
 
 
+@page.error_boundary
+def draw_appearance() -> None:
+    appearance(
+        "hx_appearance",
+        {
+            "language": state.language(),
+            "languages": [[code, name, code] for code, name in LANGUAGES.items()],
+            "themes": [[name, t(f"settings.theme.{name.lower()}"), None] for name in THEMES],
+            "labels": {"language": t("settings.language"), "theme": t("settings.theme")},
+        },
+        {"language": save_language},
+    )
+
+
+@page.error_boundary
+def draw_facts() -> None:
+    panels = [library_facts(resources.library()), worker_facts()]
+    facts_panels("hx_settings_facts", {"panels": panels, "wide": True})
+
+
 def draw() -> None:
-    library = resources.library()
     with st.container(key="hx-settings"):
         st.html(f'<h1 class="hx-title">{html.escape(t("nav.settings"))}</h1>')
-        state.set_widget_value(_LANGUAGE_WIDGET, state.language())
-        st.segmented_control(
-            t("settings.language"),
-            list(LANGUAGES),
-            key=_LANGUAGE_WIDGET,
-            format_func=LANGUAGES.__getitem__,
-            on_change=save_language,
-            required=True,
-        )
-        st.html(f'<p class="hx-note">{html.escape(t("settings.theme_note"))}</p>')
-        models_panel.draw(library)
-        panels = [library_facts(library), worker_facts()]
-        facts_panels("hx_settings_facts", {"panels": panels, "wide": True})
+        draw_appearance()
+        page.show_flash()
+        page.error_boundary(models_panel.draw)(resources.library())
+        draw_facts()
 
 
 page.show(draw)

@@ -38,7 +38,7 @@ CORE_MAY_IMPORT = {
 # ui takes the names of stages, channels and models from their registries
 APP_MAY_IMPORT = {
     "pages": {"types", "errors", "settings", "formatting", "library"},
-    "ui": {"types", "errors", "settings", "formatting", "library", "jobs", "schemas", "ingest", "search", "models"},
+    "ui": BASE | {"library", "jobs", "schemas", "ingest", "search", "models"},
     "app": {"settings", "library"},
 }
 ABOVE_LIBRARY = ("heimdex_core/jobs", "heimdex_core/cli", "ui", "pages", "app.py", "evaluation")

@@ -52,7 +52,11 @@ SCENE = Scene(
 
 def documented(command: str) -> Any:
     """The shape that the document gives for the JSON of a command, as nested dicts and lists; None for any value."""
-    rows = [line for line in DOCUMENT.splitlines() if line.startswith(f"| `{command}")]
+    lines = DOCUMENT.splitlines()
+    # the exact words of the command, or else its beginning
+    rows = [line for line in lines if line.startswith(f"| `{command}` |")] or [
+        line for line in lines if line.startswith(f"| `{command}")
+    ]
     assert len(rows) == 1, f"one row for `{command}`"
     found = re.search(r"`([\[{].*?[\]}])`", rows[0].split(" | ")[1])
     assert found, rows[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
+from typing import Any
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
@@ -12,9 +13,24 @@ from ui import resources
 
 
 def frame_url(library: Library, scene: Scene, keyframe: Keyframe | None = None) -> str | None:
-    """URL of a keyframe of a scene, by default of its thumbnail; None if there is no file."""
+    """URL of a keyframe of a scene, by default of its thumbnail; None if there is no file.
+
+    A scene whose keyframes are all dark, because it fades in, has a brighter frame for its thumbnail.
+    """
+    if keyframe is None and library.sprites.needs_still(scene):
+        return _sprite_url(library, scene, "still")
     path = library.frame_path(scene, keyframe.file if keyframe else None)
     return resources.links().file_url(path, library.user_id) if path else None
+
+
+def sprite(library: Library, scene: Scene) -> dict[str, Any]:
+    """The frames that a card shows while the pointer moves over it: {"url", "count"}. They are made when asked for."""
+    return {"url": _sprite_url(library, scene, "sprite"), "count": library.sprites.frame_count(scene)}
+
+
+def _sprite_url(library: Library, scene: Scene, kind: str) -> str:
+    made = int(scene.created_at.timestamp()) if scene.created_at else 0
+    return resources.links().sprite_url(scene.scene_id, made, library.user_id, kind)
 
 
 def video_url(library: Library, video: Video) -> str | None:

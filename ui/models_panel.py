@@ -169,7 +169,12 @@ def _removed_spaces(library: Library, active: ModelSet) -> dict[str, str]:
         return {}
     key = f"hx_extra_spaces_{active.set_id}"
     kept = st.multiselect(
-        t("models.extra_spaces"), list(extra), default=list(extra), key=key, help=t("models.extra_spaces_help")
+        t("models.extra_spaces"),
+        list(extra),
+        default=list(extra),
+        key=key,
+        help=t("models.extra_spaces_help"),
+        placeholder=t("models.extra_spaces_choose"),
     )
     return {name: spec for name, spec in extra.items() if name not in kept}
 

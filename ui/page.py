@@ -12,13 +12,11 @@ from typing import Any, ParamSpec
 import streamlit as st
 
 from heimdex_core.errors import HeimdexError
-from ui import state
+from ui import address, recovery, refresh, state
+from ui.address import HIDDEN, NAMES
 from ui.components import work_card
 from ui.components.base import Handlers
 from ui.i18n import describe_error, t
-
-NAMES = ("home", "library", "search", "reel", "settings")
-"""The pages in the order of the navigation."""
 
 _FOLDER = Path(__file__).resolve().parent.parent / "pages"
 _LOG = logging.getLogger(__name__)
@@ -29,27 +27,45 @@ P = ParamSpec("P")
 
 
 def streamlit_page(name: str) -> Any:
-    """A page of NAMES for st.navigation and st.switch_page, with its title in the current language."""
+    """A page of NAMES or HIDDEN for st.navigation and st.switch_page, with its title in the current language."""
     return st.Page(
         _FOLDER / f"{name}.py",
         title=t(f"nav.{name}"),
         url_path=name if name != "home" else None,
         default=name == "home",
+        visibility="hidden" if name in HIDDEN else "visible",
     )
 
 
 def switch_if_requested() -> None:
     """Go to the page that a callback requested."""
     requested = state.take_requested_page()
-    if requested in NAMES:
-        st.switch_page(streamlit_page(requested))
+    if requested is None or requested[0] not in (*NAMES, *HIDDEN):
+        return
+    name, query = requested
+    # the page that is shown may also be the one that is asked for, with other parameters
+    state.set_address(None)
+    st.switch_page(streamlit_page(name), query_params=query | address.marker(name))
+
+
+def set_title(text: str) -> None:
+    """Set the title of the browser's tab: what the page is about, before the name of the app."""
+    st.set_page_config(page_title=f"{text} · Heimdex")
+
+
+def heading(text: str) -> None:
+    """The heading of a page whose design shows none, for screen readers."""
+    st.html(f'<h1 class="hx-vh">{html.escape(text)}</h1>')
 
 
 def show(draw: Callable[[], None]) -> None:
     """Run a page. Every file of pages/ ends with this."""
     switch_if_requested()
     state.ignore_earlier_plays()
+    refresh.renew()
+    state.set_failed_page(False)
     error_boundary(draw)()
+    refresh.watch()
 
 
 # --- errors ---------------------------------------------------------------------------------------
@@ -64,6 +80,7 @@ def error_boundary(draw: Callable[P, None]) -> Callable[P, None]:
             draw(*args, **kwargs)
         except HeimdexError as error:
             _LOG.warning("%s: %s", error.code, error.message)
+            recovery.note(error)
             error_card(error.to_dict())
         except Exception as error:
             _LOG.exception("drawing %s failed", draw.__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from heimdex_core.library import Library
@@ -17,10 +18,22 @@ def select(value: Any) -> None:
     state.update_search(selected=str(value["id"]), play_count=state.search().play_count + bool(value.get("play")))
 
 
+def keep(value: Any) -> None:
+    """Leave a scene, given by its id, in the player when the results change: it plays."""
+    state.update_search(selected=str(value))
+
+
 def step(value: Any) -> None:
-    """Show the previous or next scene of the video, given by its id; None at either end."""
-    if value is not None:
-        state.update_search(selected=str(value))
+    """Show the scene of the video before or behind the one that is shown: {"by": -1 or +1, "id": scene_id}.
+
+    Of several steps in quick succession, each goes on from where the one before it has led.
+    """
+    library = resources.library()
+    scene = library.scene(str(value["id"]))
+    selected = state.search().selected
+    if selected and selected.startswith(f"{scene.video_id}_"):
+        scene = library.scene(selected)
+    state.update_search(selected=_neighbours(library, scene)[int(value["by"]) > 0] or scene.scene_id)
 
 
 def open_scene(value: Any) -> None:
@@ -28,9 +41,9 @@ def open_scene(value: Any) -> None:
 
 
 def open_video(value: Any) -> None:
-    """Go to the page of a video."""
-    state.open_video(str(resources.library().video(str(value)).video_id))
-    state.request_page("library")
+    """Go to the page of a video from one of its scenes."""
+    video_id = resources.library().video(str(value)).video_id
+    state.open_video(video_id, scene_id=state.search().selected, back_to="search")
 
 
 def draw(
@@ -41,6 +54,7 @@ def draw(
     hit: Hit | None = None,
     result: SearchResult | None = None,
     on_open_video: Callable[[Any], None] | None = open_video,
+    with_lines: bool = True,
 ) -> None:
     """Draw the panel of one scene.
 
@@ -51,20 +65,32 @@ def draw(
         hit: the scene as a hit, if it is on the current page of results.
         result: the current search, if there is one.
         on_open_video: called with the video_id; None if the page of the video is already open.
+        with_lines: whether the transcript is below it.
     """
     video = media.video_of(library, scene.video_id)
-    segments = library.words(scene.video_id)
+    terms = result.terms if result is not None else ()
+    lines = views.lines(library, scene, video.generation or 0, terms) if with_lines else None
     data = views.panel(
         library,
         scene,
         video,
         neighbours=_neighbours(library, scene),
         picked=tray.picked_ids(library),
-        lines=views.lines_around(segments, scene, result.terms if result is not None else ()),
-        explanation=views.explanation(hit, result),
+        lines=lines,
+        explanation=views.explanation(scene, hit, result),
     )
-    data |= {"play_count": state.search().play_count, "ignored_plays": state.search().ignored_plays}
-    handlers: dict[str, Callable[[Any], None]] = {"pick": tray.pick, "step": step, "renew": lambda _: None}
+    search = state.search()
+    data |= {
+        "play_count": search.play_count,
+        "ignored_plays": search.ignored_plays,
+        "unpinned": result is not None and search.selected is None,
+    }
+    handlers: dict[str, Callable[[Any], None]] = {
+        "pick": tray.pick,
+        "step": step,
+        "keep": keep,
+        "renew": lambda _: None,
+    }
     if on_open_video is None:
         data["actions"] = [action for action in data["actions"] if action["name"] != "open_video"]
     else:
@@ -74,8 +100,14 @@ def draw(
 
 def _neighbours(library: Library, scene: Scene) -> tuple[str | None, str | None]:
     """The ids of the previous and the next scene of the same video."""
-    ids = [other.scene_id for other in library.scenes(scene.video_id)]
+    ids = _scene_ids(library, scene.video_id, media.video_of(library, scene.video_id).generation or 0)
     if scene.scene_id not in ids:
         return None, None
     at = ids.index(scene.scene_id)
     return (ids[at - 1] if at > 0 else None), (ids[at + 1] if at + 1 < len(ids) else None)
+
+
+@lru_cache(maxsize=256)
+def _scene_ids(library: Library, video_id: str, generation: int) -> list[str]:
+    # read once per generation, which never changes: the catalog need not be opened at every move of a slider
+    return [scene.scene_id for scene in library.scenes(video_id)]

@@ -9,10 +9,8 @@ import streamlit as st
 from PIL import Image, ImageDraw
 
 from heimdex_core.errors import HeimdexError
-from heimdex_core.models.profiles import CUSTOM
-from ui import page, resources, state
-from ui.components import topbar
-from ui.i18n import LANGUAGES, pick_language, t
+from ui import address, keyboard, page, resources, state, topbar, uploads
+from ui.i18n import pick_language, t
 
 _STYLES = Path(__file__).with_name("styles") / "app.css"
 
@@ -38,38 +36,14 @@ def choose_language() -> None:
     state.set_language(pick_language(saved, st.context.locale))
 
 
-def save_language(code: object) -> None:
-    if isinstance(code, str) and code in LANGUAGES:
-        state.set_language(code)
-        resources.library().set_preference("language", code)
-
-
-@page.error_boundary
-def draw_topbar() -> None:
-    try:
-        name = resources.library().models.choice.name
-        profile = t("nav.custom_models") if name == CUSTOM else t("nav.models", profile=name)
-    except HeimdexError:
-        # the page itself shows this error; the languages can still be changed
-        profile = ""
-    with st.container(key="hx-topbar"):
-        topbar(
-            "hx_topbar",
-            {
-                "profile": profile,
-                "label": t("settings.language"),
-                "languages": [
-                    {"code": code, "name": name if code == "ko" else "EN", "on": code == state.language()}
-                    for code, name in LANGUAGES.items()
-                ],
-            },
-            {"language": save_language, "models": lambda _: state.request_page("settings")},
-        )
-
-
 st.set_page_config(page_title="Heimdex", page_icon=page_icon(), layout="wide", initial_sidebar_state="collapsed")
 st.html(_STYLES)
 choose_language()
-current = st.navigation([page.streamlit_page(name) for name in page.NAMES], position="top")
-draw_topbar()
+current = st.navigation([page.streamlit_page(name) for name in (*page.NAMES, *page.HIDDEN)], position="hidden")
+shown = current.url_path or "home"
+address.arrive(shown)
+page.set_title(t(f"nav.{shown}"))
+topbar.draw(shown)
+uploads.draw_indicator()
+keyboard.draw()
 current.run()

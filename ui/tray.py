@@ -1,35 +1,42 @@
-"""The tray: the scenes picked for the reel. It is saved in the library and shown on every page but the settings."""
+"""The tray: the scenes picked for the reel. It is kept in the library and shown on every page but the settings.
+
+What a person does is sent as an operation with the version of the tray that they saw, and applied to the tray as it is
+(heimdex_core/library/tray.py). The page keeps a copy, which ui.refresh renews when another page has changed the tray.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
 
 from heimdex_core import formatting as fmt
-from heimdex_core.errors import HeimdexError, InvalidReel
+from heimdex_core.errors import HeimdexError, VideoNotFound
 from heimdex_core.library import Library
-from heimdex_core.types import ReelClip, Scene
-from ui import media, resources, state
+from heimdex_core.types import ReelClip, Scene, Tray
+from ui import media, page, resources, state
 from ui.components import tray_bar
 from ui.i18n import t, tn
 
 
-def clips(library: Library) -> tuple[ReelClip, ...]:
-    """The clips in the tray, read from the library once per open page."""
+def current(library: Library) -> Tray:
+    """The tray, read from the library once per open page."""
     found = state.tray()
     if found is None:
-        saved = library.tray()
-        state.set_tray(saved.clips, saved.title)
-        found = saved.clips
+        found = library.tray()
+        state.set_tray(found)
     return found
+
+
+def clips(library: Library) -> tuple[ReelClip, ...]:
+    """The clips in the tray."""
+    return current(library).clips
 
 
 def title(library: Library) -> str:
     """The title of the reel."""
-    clips(library)
-    return state.tray_title()
+    return current(library).title
 
 
 def picked_ids(library: Library) -> frozenset[str]:
@@ -37,103 +44,190 @@ def picked_ids(library: Library) -> frozenset[str]:
     return frozenset(clip.scene_id for clip in clips(library))
 
 
-def save(library: Library, wanted: Sequence[ReelClip], *, title: str | None = None) -> None:
-    """Save these clips in this order; a second clip of the same scene is dropped. None keeps the title."""
-    saved = library.save_tray(list(wanted), title=state.tray_title() if title is None else title)
-    state.set_tray(saved.clips, saved.title)
+# --- operations -----------------------------------------------------------------------------------
+
+
+def _change(change: Callable[..., Tray], *args: Any, value: Mapping[str, Any], **kwargs: Any) -> None:
+    """Make a change in the name of this page. If it is refused, the page shows the tray as it is now."""
+    current(resources.library())
+    version = value.get("version")
+    try:
+        changed = change(
+            *args, **kwargs, made_on=version, author=state.session_id(), since=state.tray_since(), key=_key(value)
+        )
+    except HeimdexError:
+        state.set_tray(None)
+        raise
+    state.set_tray(changed)
 
 
 def pick(value: Any) -> None:
     """Add a scene or remove it: {"id": scene_id, "picked": bool}."""
-    library = resources.library()
-    scene_id, wanted = str(value["id"]), bool(value["picked"])
-    now = clips(library)
-    if not wanted:
-        save(library, [clip for clip in now if clip.scene_id != scene_id])
-        return
-    if scene_id in {clip.scene_id for clip in now}:
-        return
-    if len(now) >= library.settings.max_reel_scenes:
-        raise InvalidReel(
-            reason=f"the tray already has {len(now)} scenes",
-            max_scenes=library.settings.max_reel_scenes,
-            max_title=library.settings.max_title_chars,
-        )
-    scene = library.scene(scene_id)
-    save(library, [*now, ReelClip(scene.video_id, scene.start_s, scene.end_s, scene.start_s, scene.end_s)])
+    edits = resources.library().tray_edits
+    if value["picked"]:
+        _change(edits.add, str(value["id"]), value=value)
+    else:
+        _change(edits.remove, [str(value["id"])], value=value)
 
 
 def remove(value: Any) -> None:
-    pick({"id": value, "picked": False})
+    """Remove clips: {"ids": [scene_id]}."""
+    _change(resources.library().tray_edits.remove, [str(one) for one in value["ids"]], value=value)
 
 
 def clear(value: Any) -> None:
-    save(resources.library(), [], title="")
+    """Remove the clips that the page shows, and the title: {"ids": [scene_id]}."""
+    _change(resources.library().tray_edits.clear, [str(one) for one in value["ids"]], value=value)
 
 
-def arrange(value: Any) -> None:
-    """Apply the order and the trims of the reel editor: [{"id", "start", "end"}], in seconds of the video.
+def move(value: Any) -> None:
+    """Move a clip between two others: {"id", "after", "before"}, ids of scenes or None at either end."""
+    places = {name: str(value[name]) if value.get(name) else None for name in ("after", "before")}
+    _change(resources.library().tray_edits.move, str(value["id"]), value=value, **places)
 
-    Unknown ids are dropped, and so are clips that are not listed. Trims are clamped to the scene.
-    """
-    library = resources.library()
-    by_id = {clip.scene_id: clip for clip in clips(library)}
-    wanted = []
-    for item in value:
-        clip = by_id.get(str(item["id"]))
-        if clip is None:
-            continue
-        start = min(max(float(item["start"]), clip.scene_start_s), clip.scene_end_s)
-        end = min(max(float(item["end"]), clip.scene_start_s), clip.scene_end_s)
-        if start >= end:
-            start, end = clip.start_s, clip.end_s
-        wanted.append(ReelClip(clip.video_id, start, end, clip.scene_start_s, clip.scene_end_s))
-    save(library, wanted)
+
+def trim(value: Any) -> None:
+    """Trim a clip: {"id", "start", "end"}, in seconds of the video."""
+    edits = resources.library().tray_edits
+    _change(edits.trim, str(value["id"]), float(value["start"]), float(value["end"]), value=value)
 
 
 def rename(value: Any) -> None:
-    library = resources.library()
-    save(library, clips(library), title=str(value).strip()[: library.settings.max_title_chars])
+    """Name the reel: {"title"}."""
+    _change(resources.library().tray_edits.rename, str(value["title"]), value=value)
+
+
+def _step(change: Callable[..., Tray], value: Mapping[str, Any]) -> None:
+    current(resources.library())
+    state.set_tray(change(author=state.session_id(), since=state.tray_since(), key=_key(value)))
+
+
+def _key(value: Mapping[str, Any]) -> str:
+    """The name that the browser gave to what was done; "" from a component that gives none."""
+    return str(value.get("key", ""))
+
+
+def undo(value: Any) -> None:
+    """Undo the last change that this page made, or that was made before it was opened."""
+    _step(resources.library().tray_edits.undo, value)
+
+
+def redo(value: Any) -> None:
+    """Make the change again that was undone last."""
+    _step(resources.library().tray_edits.redo, value)
+
+
+def history_buttons(library: Library) -> dict[str, Any]:
+    """The buttons to undo and redo, for a component."""
+    tray, author, since = current(library), state.session_id(), state.tray_since()
+    return {
+        "version": tray.revision,
+        "history": [
+            {
+                "name": name,
+                "label": t(f"tray.{name}"),
+                "disabled": tray.last_change(author, since, undone=name == "redo") is None,
+            }
+            for name in ("undo", "redo")
+        ],
+    }
+
+
+# --- what is in it --------------------------------------------------------------------------------
 
 
 def scene_of(library: Library, clip: ReelClip) -> Scene | None:
-    """The scene of a clip; None if it does not exist any more."""
+    """The scene of a clip; None if it does not exist now: its video was deleted, or has other scenes."""
     try:
         return library.scene(clip.scene_id)
     except HeimdexError:
         return None
 
 
+def unavailable_reason(library: Library, clip: ReelClip) -> str:
+    """Why a clip that has no scene cannot be used at present."""
+    is_searchable = any(video.video_id == clip.video_id for video in library.searchable_videos())
+    return t("tray.scene_gone") if is_searchable else t("tray.video_gone")
+
+
+def video_title(library: Library, clip: ReelClip) -> str:
+    """The title of a clip's video, also of one that was deleted; "" if nothing is known of it any more."""
+    try:
+        return media.video_of(library, clip.video_id).title
+    except VideoNotFound:
+        return ""
+
+
+def clip_name(library: Library, clip: ReelClip) -> str:
+    """A clip in a few words, for the names of its buttons."""
+    title = video_title(library, clip)
+    start = fmt.precise(clip.start_s)
+    return t("tray.clip_name", time=start, title=title) if title else start
+
+
+def counts(library: Library) -> tuple[int, int, float]:
+    """(clips, those that cannot be used at present, duration in seconds of the others)."""
+    usable = [clip for clip in clips(library) if scene_of(library, clip) is not None]
+    total = len(clips(library))
+    return total, total - len(usable), sum(clip.duration_s for clip in usable)
+
+
+# --- the bar at the bottom ------------------------------------------------------------------------
+
+
 def draw(library: Library, *, open_scene: Any = None) -> None:
     """Draw the bar at the bottom. `open_scene` is called with the scene_id of a clip that is clicked."""
-    picked = clips(library)
-    total_s = sum(clip.duration_s for clip in picked)
-    handlers = {"remove": remove, "clear": clear, "create": lambda _: state.request_page("reel")}
+    handlers = {
+        "remove": remove,
+        "clear": clear,
+        "undo": undo,
+        "redo": redo,
+        "create": lambda _: state.request_page("reel"),
+        "renew": lambda _: None,
+    }
     if open_scene is not None:
         handlers["open"] = open_scene
     with st.container(key="hx-tray"):
         tray_bar(
             "hx_tray_bar",
             {
-                "clips": [_clip_data(library, clip) for clip in picked],
-                "labels": {
-                    "heading": t("tray.heading") + (" · " + tn("tray.scenes", len(picked)) if picked else ""),
-                    "total": t("tray.total", total=fmt.clock(total_s)) if picked else t("tray.empty"),
-                    "hint": t("tray.hint"),
-                    "clear": t("tray.clear"),
-                    "create": t("tray.create"),
-                    "remove": t("tray.remove"),
-                },
+                "clips": [_clip_data(library, clip) for clip in clips(library)],
+                "labels": _labels(library),
+                **history_buttons(library),
             },
             handlers,
         )
+        # above the bar, out of the flow: the bar keeps its place on the page
+        with st.container(key="hx-tray-flash"):
+            page.show_flash()
+
+
+def _labels(library: Library) -> dict[str, str]:
+    count, unavailable, total_s = counts(library)
+    facts = [t("tray.total", total=fmt.clock(total_s))] if count else [t("tray.empty")]
+    if unavailable:
+        facts.append(tn("tray.unavailable", unavailable))
+    return {
+        "heading": t("tray.heading") + (" · " + tn("tray.scenes", count) if count else ""),
+        "total": " · ".join(facts),
+        "hint": t("tray.hint"),
+        "clear": t("tray.clear"),
+        "create": t("tray.create"),
+    }
 
 
 def _clip_data(library: Library, clip: ReelClip) -> dict[str, Any]:
     scene = scene_of(library, clip)
-    return {
+    name = clip_name(library, clip)
+    data = {
         "id": clip.scene_id,
         "thumbnail": media.frame_url(library, scene) if scene else None,
         "duration": fmt.clock(round(clip.duration_s)),
-        "label": t("tray.clip_label", time=fmt.precise(clip.start_s)),
+        "label": t("tray.clip_label", clip=name),
+        "remove_label": t("tray.remove_clip", clip=name),
+        "unavailable": "",
     }
+    if scene is None:
+        reason = unavailable_reason(library, clip)
+        data |= {"unavailable": reason, "label": t("tray.clip_unavailable", clip=name, reason=reason)}
+    return data

@@ -14,6 +14,7 @@ from heimdex_core import schemas
 from heimdex_core.cli import models as cli_models
 from heimdex_core.cli import opened
 from heimdex_core.cli import reindex as cli_reindex
+from heimdex_core.cli import scenes as cli_scenes
 from heimdex_core.cli import watched as cli_watched
 from heimdex_core.cli.output import Printer, progress_bar, unexpected_error, usage_error
 from heimdex_core.errors import HeimdexError, InvalidWeights
@@ -70,8 +71,8 @@ def build_parser() -> argparse.ArgumentParser:
     add.add_argument("--if-empty", action="store_true", help="do nothing if the library already has videos")
 
     command("videos", "list the videos", run_videos)
-    scenes = command("scenes", "list the scenes of a video", run_scenes)
-    scenes.add_argument("video_id", metavar="VIDEO_ID")
+    scenes = command("scenes", "list the scenes of a video, split or merge them", cli_scenes.run_scenes)
+    cli_scenes.add_arguments(scenes)
 
     search = command("search", "find scenes by what is said and seen", run_search)
     search.add_argument("text", metavar="TEXT")
@@ -106,6 +107,10 @@ def build_parser() -> argparse.ArgumentParser:
         ("cancel", "stop indexing videos", run_cancel),
     ):
         command(name, help_text, run).add_argument("video_ids", nargs="+", metavar="VIDEO_ID")
+
+    renaming = command("rename", "give a video another title", run_rename)
+    renaming.add_argument("video_id", metavar="VIDEO_ID")
+    renaming.add_argument("title", metavar="TITLE")
 
     watched = command("watched", "list the watched folders, or stop watching one", cli_watched.run_watched)
     cli_watched.add_arguments(watched)
@@ -193,15 +198,6 @@ def run_videos(args: argparse.Namespace, out: Printer) -> int:
     return EXIT_OK
 
 
-def run_scenes(args: argparse.Namespace, out: Printer) -> int:
-    """List the scenes of one video."""
-    with opened(args) as lib:
-        video = lib.video(args.video_id)
-        rows = [schemas.scene(scene, lib.frame_path(scene)) for scene in lib.scenes(video.video_id)]
-        out.document(rows, empty=f"No scenes: the video is {video.state}.")
-    return EXIT_OK
-
-
 def run_search(args: argparse.Namespace, out: Printer) -> int:
     """Search and print the hits."""
     weights = parse_weights(args.weight)
@@ -266,6 +262,13 @@ run_delete = _each_video(lambda lib, video_id: lib.delete(video_id))
 run_restore = _each_video(lambda lib, video_id: lib.restore(video_id))
 run_retry = _each_video(_retry)
 run_cancel = _each_video(lambda lib, video_id: lib.cancel(video_id))
+
+
+def run_rename(args: argparse.Namespace, out: Printer) -> int:
+    """Give a video another title."""
+    with opened(args) as lib:
+        out.document([schemas.video(lib.rename(args.video_id, args.title))])
+    return EXIT_OK
 
 
 def run_adopt(args: argparse.Namespace, out: Printer) -> int:

@@ -14,6 +14,7 @@ same code and details in the person's language, so details must be JSON values.
 """
 
 from heimdex_core.errors.access import (
+    EditNotFound,
     ExportNotFound,
     HostRefused,
     LinkExpired,
@@ -21,6 +22,7 @@ from heimdex_core.errors.access import (
     OriginRefused,
     ReelNotFound,
     SceneNotFound,
+    UploadConflict,
     VideoNotFound,
 )
 from heimdex_core.errors.base import (
@@ -51,7 +53,14 @@ from heimdex_core.errors.model import (
     ProfileWeightsMissing,
     WeightsMissing,
 )
-from heimdex_core.errors.problems import PROBLEMS, ClipsFailed, FolderNotWatchable, FolderNotWatched, clip_text
+from heimdex_core.errors.problems import (
+    PROBLEMS,
+    ClipsFailed,
+    FolderNotWatchable,
+    FolderNotWatched,
+    TrayConflict,
+    clip_text,
+)
 from heimdex_core.errors.processing import (
     Cancelled,
     DecoderCrashed,
@@ -73,6 +82,7 @@ from heimdex_core.errors.processing import (
 from heimdex_core.errors.storage import (
     CatalogDamaged,
     DiskFull,
+    EditsDamaged,
     InvalidFolder,
     LibraryBusy,
     LibraryDamaged,
@@ -102,6 +112,10 @@ from heimdex_core.errors.validation import (
     InvalidWeights,
     NotAVideo,
     NoVideoStream,
+    ScenesNotEditable,
+    ScenesNotNeighbours,
+    SplitOutside,
+    SplitTooShort,
     SubtitlesUnreadable,
     TruncatedFile,
     UndecodableVideo,
@@ -124,6 +138,8 @@ __all__ = [
     "DownloadDamaged",
     "DownloadRunning",
     "DurationMismatch",
+    "EditNotFound",
+    "EditsDamaged",
     "EmptyFile",
     "ExportNotFound",
     "FileTooLarge",
@@ -175,17 +191,23 @@ __all__ = [
     "RenderFailed",
     "RenderTimeout",
     "SceneNotFound",
+    "ScenesNotEditable",
+    "ScenesNotNeighbours",
     "SearchFailed",
     "SpaceMismatch",
+    "SplitOutside",
+    "SplitTooShort",
     "SqlMemory",
     "SqlTimeout",
     "StageFailed",
     "StorageError",
     "SubtitlesUnreadable",
+    "TrayConflict",
     "TruncatedFile",
     "UndecodableVideo",
     "UnknownModelSet",
     "UnknownName",
+    "UploadConflict",
     "ValidationError",
     "VideoNotFound",
     "VideoTooLong",

@@ -29,6 +29,14 @@ class ExportNotFound(AccessError):
     hint_template = "It may have expired. Render it again."
 
 
+class EditNotFound(AccessError):
+    """A video has no edit with this id."""
+
+    code = "EDIT_NOT_FOUND"
+    message_template = "There is no edit {edit_id} of this video."
+    hint_template = "It may have been undone already. `python -m heimdex_core scenes VIDEO_ID --edits` lists the edits."
+
+
 class ReelNotFound(AccessError):
     """There is no reel with this id."""
 
@@ -59,6 +67,14 @@ class OriginRefused(AccessError):
     code = "ORIGIN_REFUSED"
     message_template = "The request came from another site ({origin})."
     hint_template = "Open the app at its own address and try again."
+
+
+class UploadConflict(AccessError):
+    """A file is being uploaded by two requests, or an upload is continued at another position than it reached."""
+
+    code = "UPLOAD_CONFLICT"
+    message_template = "{filename} is already being uploaded, in another window for example."
+    hint_template = "Wait until that upload is finished, or close the other window."
 
 
 class HostRefused(AccessError):

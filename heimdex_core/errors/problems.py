@@ -21,6 +21,9 @@ PROBLEMS = {
     "clip_outside_scene": "its scene has changed, and the clip lies outside it.",
     "clip_undecodable": "the file is damaged there, and no picture can be decoded.",
     "clip_render_error": "ffmpeg cannot render it ({detail}).",
+    "tray_clip_removed": "the clip was removed there.",
+    "tray_clip_trimmed": "the clip was trimmed there, too.",
+    "tray_title_changed": "the title was changed there, too.",
 }
 """The English text of each problem; its {fields} are details of the error."""
 
@@ -56,6 +59,17 @@ class ClipsFailed(ProcessingError):
 
     def __init__(self, **details: JsonValue) -> None:
         super().__init__(**{"failures": " ".join(clip_text(clip) for clip in details.get("clips", ())), **details})
+
+
+class TrayConflict(ValidationError):
+    """A change of the tray that does not fit what another window changed meanwhile; `problem` is one of PROBLEMS."""
+
+    code = "TRAY_CONFLICT"
+    message_template = "The reel was changed in another window, so this change was not made: {reason}"
+    hint_template = "You see the reel as it is now. Make the change again if you still want it."
+
+    def __init__(self, **details: JsonValue) -> None:
+        super().__init__(**{"reason": problem_text(details), **details})
 
 
 def problem_text(details: dict[str, Any]) -> str:

@@ -70,6 +70,17 @@ class CatalogDamaged(LibraryDamaged):
     )
 
 
+class EditsDamaged(LibraryDamaged):
+    """The journal of a video's edits cannot be used."""
+
+    code = "EDITS_DAMAGED"
+    message_template = "The file edits.json of the video {video_id} cannot be used: {reason}"
+    hint_template = (
+        "Put back a copy of the file if there is one. Otherwise `python -m heimdex_core repair` keeps it under another"
+        " name; the video is then indexed without the edits."
+    )
+
+
 class NotWritable(StorageError):
     """A file or folder cannot be written: a read-only file system, or missing permissions."""
 

@@ -167,3 +167,35 @@ class InvalidSql(ValidationError):
     code = "INVALID_SQL"
     message_template = "The query cannot be run: {reason}"
     hint_template = "Only read-only queries are allowed. `lib.sql('show tables')` lists the tables."
+
+
+class ScenesNotEditable(ValidationError):
+    """The scenes of a video that is not indexed, or is being indexed, cannot be split or merged."""
+
+    code = "SCENES_NOT_EDITABLE"
+    message_template = "The scenes cannot be changed while the video is in the state {state}."
+    hint_template = "Wait until the video is ready. If indexing it has failed, index it again first."
+
+
+class SplitTooShort(ValidationError):
+    """A split would leave a scene that is shorter than the minimum of the video."""
+
+    code = "SPLIT_TOO_SHORT"
+    message_template = "Splitting at {at_s} s would leave a scene of {length_s} s; scenes have at least {minimum_s} s."
+    hint_template = "Choose a place that is further from the beginning and the end of the scene."
+
+
+class SplitOutside(ValidationError):
+    """A split at a time that is not inside the video."""
+
+    code = "SPLIT_OUTSIDE"
+    message_template = "The video cannot be split at {at_s} s: its scenes end at {end_s} s."
+    hint_template = "Choose a time between the beginning and the end of the video."
+
+
+class ScenesNotNeighbours(ValidationError):
+    """Two scenes that do not follow each other in one video cannot be merged."""
+
+    code = "SCENES_NOT_NEIGHBOURS"
+    message_template = "These scenes cannot be merged."
+    hint_template = "Only two scenes of the same video can be merged, of which one follows the other."

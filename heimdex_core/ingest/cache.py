@@ -21,7 +21,7 @@ from typing import Any
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.files import link_or_copy, read_json_object, write_json
-from heimdex_core.ingest.context import StageContext, StageSpec
+from heimdex_core.ingest.context import EarlierResult, StageContext, StageSpec
 from heimdex_core.ingest.work_folder import StageRecord, WorkFolder
 from heimdex_core.store import sidecar
 from heimdex_core.types import Json, Space, to_json
@@ -103,6 +103,19 @@ class StageCache:
         if record is None or record.fingerprint != wanted:
             record = self._restore(spec, wanted)
         return record if record is not None and spec.holds(self._context) else None
+
+    def earlier(self, spec: StageSpec[Any], other: StageSpec[Any]) -> EarlierResult | None:
+        """The newest result of `spec` in a generation that would still hold if the result of `other` were as it was
+        then; None if there is none. Parts of it that do not depend on what has changed need not be made again."""
+        for generation in self._generations():
+            folder = generation / RECORDS_FOLDER
+            then = read_json_object(folder / f"{other.name}.json")
+            made = read_json_object(folder / f"{spec.name}.json")
+            if then is None or made is None or not isinstance(then.get("fingerprint"), str):
+                continue
+            if made.get("fingerprint") == self._fingerprint(spec, {other.name: then["fingerprint"]}):
+                return EarlierResult(made["result"], then["result"], generation)
+        return None
 
     def names_to_keep(self) -> tuple[str, ...]:
         """The records that go into the generation: of the stages before the last, and what they say besides."""

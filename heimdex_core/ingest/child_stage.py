@@ -59,7 +59,7 @@ def run_part(asked: Json, work: WorkContext) -> Json:
 
 # --- the context as JSON --------------------------------------------------------------------------
 
-_LEFT_BEHIND = ("models", "commit", "cache", "child_limits")
+_LEFT_BEHIND = ("models", "commit", "cache", "edits", "child_limits")
 """What a child has no use for, or must not have."""
 
 

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
-from heimdex_core.errors import StageFailed
+from heimdex_core.errors import HeimdexError, StageFailed
 from heimdex_core.files import sha256_of
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.work_folder import StageRecord, WorkFolder
 from heimdex_core.media.child import ChildLimits
 from heimdex_core.models.base import Captioner, ImageTextEncoder, SpeechRecognizer, TextEncoder, Vectors
+from heimdex_core.store import sidecar
+from heimdex_core.store.edits import Journal
 from heimdex_core.types import Json, Space, WorkContext
 
 if TYPE_CHECKING:
@@ -64,6 +66,8 @@ class StageSpec(Generic[R_co]):
     """Every earlier stage of the run goes in."""
     reads_files_of: tuple[StageSpec[Any], ...] = ()
     """Those of `needs` whose files are read, not only the result."""
+    reads_files: Callable[[StageContext], bool] = lambda context: True
+    """False where the stage does without these files, so that they are not made again for it."""
     params: tuple[str, ...] = ()
     """Names of the IngestParams that matter."""
     unit: str = "s"
@@ -118,11 +122,33 @@ class IngestModels(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class EarlierResult:
+    """What a stage made for a generation that differs in the result of one other stage."""
+
+    result: Json
+    """Of the stage."""
+    other: Json
+    """The result of the other stage at that time."""
+    folder: Path
+    """Of the generation."""
+
+    def vectors(self, space: Space) -> dict[int, Vectors]:
+        """The (d,) vectors that the stage made, by the index of the scene then; none where the file cannot be used."""
+        rows = self.result["rows"]
+        try:
+            scene_ids, vectors = sidecar.read_vectors(self.folder, space)
+        except (OSError, HeimdexError):
+            return {}
+        return dict(zip(rows, vectors, strict=True)) if len(scene_ids) == len(rows) else {}
+
+
 class StageLookup(Protocol):
     """The part of the stage cache that stages see."""
 
     def record(self, spec: StageSpec[Any]) -> StageRecord | None: ...
     def fingerprint(self, spec: StageSpec[Any]) -> str: ...
+    def earlier(self, spec: StageSpec[Any], other: StageSpec[Any]) -> EarlierResult | None: ...
 
 
 @dataclass
@@ -145,6 +171,8 @@ class StageContext:
     commit: Callable[[Any], int]
     """Stores an IngestResult (stages/commit.py); the number of the new generation."""
     cache: StageLookup = field(init=False)
+    edits: Journal = field(default_factory=Journal)
+    """What people changed by hand."""
     child_limits: ChildLimits | None = None
     """When a child process that reads foreign bytes is ended; with None such parts of stages run in this process."""
 

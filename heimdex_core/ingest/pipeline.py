@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import HeimdexError, ValidationError
+from heimdex_core.errors import EditsDamaged, HeimdexError, ValidationError
 from heimdex_core.files import require_free_space
 from heimdex_core.ingest import stages
 from heimdex_core.ingest.cache import StageCache
@@ -34,6 +34,7 @@ from heimdex_core.media.child import ChildLimits
 from heimdex_core.models.registry import ModelChoice, Models
 from heimdex_core.settings import Settings
 from heimdex_core.store.commit import CommitTarget, generation_numbers
+from heimdex_core.store.edits import Journal, read_journal
 from heimdex_core.store.sets import same_models
 from heimdex_core.types import Json, ModelSet, StageProgress, Video, VideoState, WorkContext, to_json, utc_now
 
@@ -98,6 +99,11 @@ class IngestRun:
         params = self._given_params or IngestParams.from_settings(self.settings, **video.params)
         self.specs = stages.specs_for(self.models)
         paths = self.store.paths
+        self._edits_error: HeimdexError | None = None
+        try:
+            edits = read_journal(paths.video(self.video_id))
+        except EditsDamaged as error:  # every stage raises it: a generation without the edits would lose them
+            edits, self._edits_error = Journal(), error
         self.work = WorkFolder(paths.work(self.video_id, None if self.is_visible else self.model_set.set_id))
         self.progress = ProgressBook(self.work.progress_path, self.specs)
         self._target = CommitTarget(self.model_set.set_id, self.is_visible, self.store.sets.inputs_of(video))
@@ -112,6 +118,7 @@ class IngestRun:
             models=self.models,
             work=self.work,
             commit=self._commit,
+            edits=edits,
             child_limits=ChildLimits.of(self.settings),
         )
         beside = {preview.FILE: paths.preview(self.video_id)}
@@ -195,7 +202,8 @@ class IngestRun:
         """Run a stage, after those that it needs: their results, and their files where it reads these too."""
         for needed in self._cache.needs(spec):
             record = self._cache.record(needed)
-            if record is None or (not record.has_files and needed in spec.reads_files_of):
+            lacks_files = record is not None and not record.has_files and needed in spec.reads_files_of
+            if record is None or (lacks_files and spec.reads_files(self.context)):
                 self._make(needed)
         started_at, began = utc_now(), time.perf_counter()
         wanted = self._cache.fingerprint(spec)
@@ -231,10 +239,10 @@ class IngestRun:
     # --- the video's state ------------------------------------------------------------------------
 
     def _enter(self, spec: StageSpec[Any]) -> None:
-        """A video that is not being worked on becomes so. Raises Cancelled if the work was cancelled."""
-        if not self.is_visible:
-            return
-        state = self.store.begin_work(self.video_id).state
+        """A video that is not being worked on becomes so. Raises Cancelled if the work was cancelled, EditsDamaged."""
+        state = self.store.begin_work(self.video_id).state if self.is_visible else None
+        if self._edits_error is not None:
+            raise self._edits_error
         if spec is not probe.SPEC and state == VideoState.VALIDATING and self._cache.record(probe.SPEC) is not None:
             self._leave_probe()
 
@@ -283,6 +291,7 @@ class IngestRun:
             "fingerprints": {spec.name: self._cache.fingerprint(spec) for spec in self.specs},
             "failed": self._cache.failed(),
             "source_sha256": self.context.sha256,
+            **({"edits": digest} if (digest := self.context.edits.digest) is not None else {}),
             "params": self.context.params,
             "models": {"choice": self.models.choice.to_dict(), "used": used},
             "stages": self.work.log_entries(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -109,31 +110,53 @@ class JobQueue:
 
     # --- stopping ---------------------------------------------------------------------------------
 
-    def cancel(self, job_id: str) -> None:
-        """Stop a job: its video or export has ended as cancelled when this returns, and can be retried.
+    def cancel(self, *job_ids: str) -> None:
+        """Stop jobs: their videos and exports have ended as cancelled when this returns, and can be retried.
 
         A running stage looks for the mark and stops within a second or so; the next job of the same
         video waits for that. DBOS lets a cancelled workflow take no further step.
+
+        Raises JobsUnavailable for an id that was never given out, after the others have been stopped.
         """
-        job = self.status(job_id)
-        if job.state.is_over:
+        found = self._find(job_ids)
+        self._stop([job for job in found if not job.state.is_over])
+        missing = set(job_ids) - {job.job_id for job in found}
+        if missing:
+            raise JobsUnavailable(reason=f"there is no job {', '.join(sorted(missing))}")
+
+    def _stop(self, jobs: Sequence[JobStatus]) -> None:
+        if not jobs:
             return
         work = self._library.work
-        mark = cancel_mark(work.worker_folder, job_id)
-        make_folder(mark.parent, levels=3)
-        mark.touch()
-        self._connection.ask(lambda client: client.cancel_workflow(job_id, cancel_children=True))
-        if job.subject_kind is not None:
-            work.mark_failed(job.subject_kind, self._library.user_id, job.subject or "", job_id, Cancelled())
+        for job in jobs:
+            mark = cancel_mark(work.worker_folder, job.job_id)
+            make_folder(mark.parent, levels=3)
+            mark.touch()
+        active = [job.job_id for job in jobs]
+        self._connection.ask(lambda client: client.cancel_workflows(active, cancel_children=True))
+        user_id = self._library.user_id
+        work.mark_all_failed(user_id, [job.subject or "" for job in jobs if job.subject_kind == "ingest"], Cancelled())
+        for job in jobs:
+            kind = job.subject_kind
+            if kind is not None and kind != "ingest":
+                work.mark_failed(kind, user_id, job.subject or "", job.job_id, Cancelled())
 
     # --- asking -----------------------------------------------------------------------------------
 
     def status(self, job_id: str) -> JobStatus:
         """Where a job stands. Raises JobsUnavailable; also for an id that was never given out."""
-        found = self._connection.ask(lambda client: client.list_workflows(workflow_ids=[job_id]))
+        found = self._find([job_id])
         if not found:
             raise JobsUnavailable(reason=f"there is no job {job_id}")
-        return describe(found[0])
+        return found[0]
+
+    def _find(self, job_ids: Sequence[str]) -> list[JobStatus]:
+        wanted = list(job_ids)
+        if not wanted:
+            return []  # DBOS would list all
+        return [
+            describe(one) for one in self._connection.ask(lambda client: client.list_workflows(workflow_ids=wanted))
+        ]
 
     def active(self) -> list[JobStatus]:
         """The jobs that wait or are worked on, oldest first."""

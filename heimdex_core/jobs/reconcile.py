@@ -78,6 +78,20 @@ def queue_stranded_videos(client: DBOSClient, work: LibraryWork, *, silent_s: fl
     return queued
 
 
+def queue_edited_videos(client: DBOSClient, work: LibraryWork) -> int:
+    """Queue videos whose edits are newer than their scenes: something was killed between the two; how many."""
+    queued = 0
+    for user_id, video_id in work.edited_videos():
+        if not work.begin_again(user_id, video_id):
+            continue
+        work.allow_again(video_id)
+        job = UnfinishedJob("ingest", work.job_of(user_id, video_id), video_id, (user_id, video_id))
+        if _queue(client, work, job):
+            logger.warning("the edits of video %s were not applied yet: it was queued", video_id)
+            queued += 1
+    return queued
+
+
 def queue_lost_jobs(client: DBOSClient, work: LibraryWork) -> int:
     """Queue again what the library waits for and the queue does not know, because its database was lost; how many."""
     queued = 0

@@ -31,6 +31,7 @@ from heimdex_core.jobs.reconcile import (
     end_given_up_jobs,
     forget_old_jobs,
     has_work,
+    queue_edited_videos,
     queue_lost_jobs,
     queue_old_jobs_again,
     queue_stranded_videos,
@@ -283,6 +284,7 @@ class _Worker:
         self._upkeep("ending given-up jobs", lambda client: end_given_up_jobs(client, self._work))
         self._upkeep("queueing lost jobs", lambda client: queue_lost_jobs(client, self._work))
         self._upkeep("queueing stranded videos", lambda client: queue_stranded_videos(client, self._work))
+        self._upkeep("queueing edited videos", lambda client: queue_edited_videos(client, self._work))
         if time.monotonic() >= self._clean_up_at:
             self._clean_up_at = time.monotonic() + _CLEAN_UP_EVERY_S
             self._upkeep(

@@ -1,5 +1,5 @@
 """The library as one person uses it: `Library`, and the parts that do its work."""
 
-from heimdex_core.library.library import Library
+from heimdex_core.library.library import Library, PublishedState
 
-__all__ = ["Library"]
+__all__ = ["Library", "PublishedState"]

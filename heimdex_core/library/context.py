@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -43,7 +43,7 @@ class WorkQueue(Protocol):
     def enqueue_reel(self, export_id: str) -> str: ...
     def enqueue_reindex(self) -> str: ...
     def enqueue_migration(self, set_id: int) -> str: ...
-    def cancel(self, job_id: str) -> None: ...
+    def cancel(self, *job_ids: str) -> None: ...
     def check(self, *, timeout_s: float) -> None: ...
 
 
@@ -91,22 +91,28 @@ class LibraryContext:
             raise JobsUnavailable(reason="this library was opened without one")
         return self.queue
 
-    def cancel(self, work_id: str, job_id: str | None, mark: Callable[[], object]) -> None:
-        """End the work on a video or an export, whoever does it.
+    def cancel(self, works: Sequence[tuple[str, str | None]], mark: Callable[[], object]) -> None:
+        """End the work on videos or exports, whoever does it.
 
-        What counts is the catalog, which `mark` changes: no job begins on what is cancelled there. The file tells a
-        stage that is running, and the queue drops a job that waits.
+        What counts is the catalog, which `mark` changes: no job begins on what is cancelled there. The files tell
+        stages that are running, and the queue drops jobs that wait.
+
+        Args:
+            works: (id of the video or export, id of its job or None).
+            mark: records the end.
         """
         # Beside the work folder, not in it: a run must find it before it has created the folder.
-        marker = self.store.paths.cancel_marker(work_id)
-        make_folder(marker.parent)
-        marker.touch()
+        for work_id, _ in works:
+            marker = self.store.paths.cancel_marker(work_id)
+            make_folder(marker.parent)
+            marker.touch()
         mark()
-        if job_id and self.queue is not None:
+        jobs = [job_id for _, job_id in works if job_id]
+        if jobs and self.queue is not None:
             try:
-                self.queue.cancel(job_id)
+                self.queue.cancel(*jobs)
             except (JobsUnavailable, LibraryBusy) as error:
-                log.warning("the queue still has the job %s, which will end when it begins: %s", job_id, error)
+                log.warning("the queue still has %s, which will end when they begin: %s", ", ".join(jobs), error)
 
 
 def require_usable_path(root: Path) -> None:

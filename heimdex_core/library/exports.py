@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from heimdex_core.errors import Cancelled, ExportNotFound, HeimdexError
@@ -14,7 +15,7 @@ from heimdex_core.export.render import render
 from heimdex_core.library.arguments import Count, checked
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.importing import copy_and_hash
-from heimdex_core.types import Export, ExportState, ReelClip, StageProgress
+from heimdex_core.types import Export, ExportState, ReelClip, StageProgress, utc_now
 
 
 class Exports:
@@ -91,9 +92,12 @@ class Exports:
         return self._records.get(self._context.user_id, export_id)
 
     @checked
-    def list(self, limit: Count | None = None) -> list[Export]:
-        """The person's exports, newest first, also those whose file has gone."""
-        return self._records.of_user(self._context.user_id, limit=limit)
+    def list(self, limit: Count | None = None, *, timeout_s: float | None = None) -> list[Export]:
+        """The person's exports, newest first, also those whose file has gone.
+
+        `timeout_s` is how long another process that uses the catalog is awaited; None is HEIMDEX_LOCK_TIMEOUT_S.
+        """
+        return self._records.of_user(self._context.user_id, limit=limit, timeout_s=timeout_s)
 
     @checked
     def file(self, export: Export) -> Path:
@@ -101,6 +105,15 @@ class Exports:
         if export.user_id != self._context.user_id:
             raise ExportNotFound(export_id=export.export_id)
         return self._records.file(export)
+
+    @checked
+    def keep(self, export_id: str, *, keep: bool = True) -> Export:
+        """Keep the file of an export until further notice, or let it expire again after HEIMDEX_EXPORT_TTL_S.
+
+        Raises ExportNotFound if the file has expired already, or it is not this person's.
+        """
+        expires_at = None if keep else utc_now() + timedelta(seconds=self._context.settings.export_ttl_s)
+        return self._records.set_expiry(self._context.user_id, export_id, expires_at)
 
     @checked
     def progress(self, export_id: str) -> StageProgress | None:
@@ -111,4 +124,4 @@ class Exports:
     def cancel(self, export_id: str) -> None:
         """Stop a render; the export becomes cancelled."""
         user_id, job_id = self._context.user_id, self.get(export_id).job_id
-        self._context.cancel(export_id, job_id, lambda: self._records.mark_failed(user_id, export_id, Cancelled()))
+        self._context.cancel([(export_id, job_id)], lambda: self._records.mark_failed(user_id, export_id, Cancelled()))

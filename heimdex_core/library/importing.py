@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -166,6 +166,30 @@ def handle_duplicate(store: Store, user_id: str, video: Video, incoming: Incomin
             video = store.video(user_id, video.video_id)
         return replace(known, video=video, needs_work=True)
     return replace(known, needs_work=is_restored or video.job_id is None)
+
+
+def find_known(store: Store, user_id: str, sha256: str) -> Video | None:
+    """The user's video of these bytes if adding the file again would change nothing but restore it.
+
+    None without one, for one that failed or was deleted before it was indexed, and where its file is lost.
+    """
+    video = store.find_video(user_id, sha256)
+    if video is None or video.state in (VideoState.FAILED, VideoState.UPLOADING):
+        return None
+    source = store.paths.source(video.video_id, missing_ok=True)
+    if source is None or not source.is_file():
+        return None
+    if video.state != VideoState.DELETED:
+        return video
+    return store.restore_video(user_id, video.video_id) if video.generation is not None else None
+
+
+def may_have_file(videos: Iterable[Video], filename: str, size_bytes: int) -> bool:
+    """Whether one of the videos may be of a file of this name and size."""
+    name = safe_filename(filename)
+    return any(
+        video.filename == name and (video.info is None or video.info.size_bytes == size_bytes) for video in videos
+    )
 
 
 # --- names ----------------------------------------------------------------------------------------

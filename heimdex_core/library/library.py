@@ -8,33 +8,39 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import Cancelled, SceneNotFound, VideoNotFound
+from heimdex_core.errors import Cancelled, InvalidValue, SceneNotFound, VideoNotFound
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.progress import read_progress
 from heimdex_core.library import importing
 from heimdex_core.library.arguments import AnyPath, Count, Names, OnePath, checked
+from heimdex_core.library.bulk import BulkOperations
 from heimdex_core.library.context import LibraryContext, OnProgress, WorkQueue, open_context, require_usable_path
 from heimdex_core.library.diagnostics import examine
 from heimdex_core.library.exports import Exports
 from heimdex_core.library.maintenance import clean_up
 from heimdex_core.library.model_sets import LibraryModelSets
+from heimdex_core.library.scene_editing import SceneEditing
+from heimdex_core.library.sprites import Sprites
+from heimdex_core.library.tray import TrayEdits
 from heimdex_core.library.watching import WatchedFolders
 from heimdex_core.library.work import LibraryWork
 from heimdex_core.models.registry import Models, Purpose
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import Settings, get_settings
 from heimdex_core.store import Store
+from heimdex_core.store.published import PublishedState, read_published_state
 from heimdex_core.store.view import View
 from heimdex_core.types import (
     Export,
     Query,
-    Reel,
     ReelClip,
     Scene,
+    SceneEdit,
     SearchResult,
     Segment,
     Space,
     StageProgress,
+    Tray,
     Video,
     VideoState,
     VisibleVideo,
@@ -50,8 +56,11 @@ class Library:
     """A folder of videos and what is known about them, as one person sees it.
 
     Attributes:
+        bulk: operations on several videos.
         exports: what was rendered (`reel` makes one).
         model_sets: the models that the library is indexed with, and moving to others.
+        sprites: frames of scenes for pages that show them one by one, made when they are asked for.
+        tray_edits: changes of the tray, with undo and redo.
         watched: folders whose new videos the worker adds.
         work: what the queue and the worker need.
     """
@@ -60,10 +69,14 @@ class Library:
         """Use `open` or `as_user`."""
         self.settings = context.settings
         self.user_id = context.user_id
+        self.bulk = BulkOperations(context)
         self.exports = Exports(context)
         self.model_sets = LibraryModelSets(context)
+        self.sprites = Sprites(context)
+        self.tray_edits = TrayEdits(context)
         self.work = LibraryWork(context)
         self.watched = WatchedFolders(context, self.work)
+        self._editing = SceneEditing(context, self.work)
         self._context = context
         self._store = context.store
         self._searcher = Searcher(self._store.reader(), context.models.of, self.settings, log=self._store.log_search)
@@ -231,6 +244,19 @@ class Library:
                 part.unlink(missing_ok=True)
 
     @checked
+    def add_known(self, sha256: str) -> Video | None:
+        """Add a file by the SHA-256 of its bytes, if the person's library has it and nothing has to be done with it.
+
+        A deleted video is restored. None means that the file itself is needed.
+        """
+        return importing.find_known(self._store, self.user_id, sha256)
+
+    @checked
+    def may_have_file(self, filename: str, size_bytes: int) -> bool:
+        """Whether the person has, or had, a video of a file of this name and size."""
+        return importing.may_have_file(self.videos(include_deleted=True), filename, size_bytes)
+
+    @checked
     def adopt(self, folder: AnyPath) -> Video:
         """Take a folder videos/<video_id> copied from another library into this one.
 
@@ -251,6 +277,15 @@ class Library:
     def video(self, video_id: str) -> Video:
         """One video; VideoNotFound if it is not this person's."""
         return self._store.video(self.user_id, video_id)
+
+    @checked
+    def count_unfinished(self, *, timeout_s: float | None = None) -> int:
+        """How many of the person's videos have never been indexed and are being worked on, or wait for it.
+
+        `timeout_s` is how long another process that uses the catalog is awaited; None is HEIMDEX_LOCK_TIMEOUT_S.
+        Raises LibraryBusy.
+        """
+        return self._store.count_never_indexed(self.user_id, timeout_s)
 
     def searchable_videos(self) -> list[VisibleVideo]:
         """The person's indexed videos, newest first, as a search sees them; asks no writer."""
@@ -315,11 +350,28 @@ class Library:
         return self._store.restore_video(self.user_id, video_id)
 
     @checked
+    def rename(self, video_id: str, title: str) -> Video:
+        """Give a video another title, which is found by searches from then on.
+
+        Args:
+            video_id: of one of the person's videos.
+            title: 1 to HEIMDEX_MAX_TITLE_CHARS characters; spaces around it are dropped.
+
+        Raises VideoNotFound, InvalidValue, LibraryBusy.
+        """
+        title, limit = title.strip(), self.settings.max_title_chars
+        if not 1 <= len(title) <= limit:
+            raise InvalidValue(name="title", value=title[:80], reason=f"1 to {limit} characters are needed")
+        return self._store.rename_video(self.user_id, video_id, title)
+
+    @checked
     def retry(self, video_id: str, *, queue: bool = False, progress: OnProgress | None = None) -> Video:
         """Index a failed video again, or an indexed one whose last re-index failed; finished stages are kept."""
         video = self.video(video_id)
         is_indexed = video.state == VideoState.INDEXED
         self._store.set_state(video_id, VideoState.PROCESSING if is_indexed else VideoState.VALIDATING)
+        if video.state in (VideoState.INDEXED, VideoState.FAILED):
+            self.work.forget_progress(video_id)
         return self.work.start_ingest(video, queue=queue, progress=progress)
 
     @checked
@@ -330,7 +382,7 @@ class Library:
         """
         video = self.video(video_id)
         self._context.cancel(
-            video_id, video.job_id, lambda: self._store.mark_video_failed(self.user_id, video_id, Cancelled())
+            [(video_id, video.job_id)], lambda: self._store.mark_video_failed(self.user_id, video_id, Cancelled())
         )
 
     @checked
@@ -356,6 +408,43 @@ class Library:
         Raises VideoNotFound, UnknownName, InvalidValue.
         """
         return self.work.reindex(video_id, language=language, params=params, queue=queue, progress=progress)
+
+    # --- edits of scenes --------------------------------------------------------------------------
+
+    @checked
+    def split_scene(
+        self, video_id: str, at_s: float, *, queue: bool = False, progress: OnProgress | None = None
+    ) -> Video:
+        """Split the scene of an indexed video that has `at_s` (seconds) in it. It stays searchable meanwhile.
+
+        The edit is kept with the video and holds when it is indexed again; `undo_edit` takes it back.
+
+        Raises SplitOutside, SplitTooShort for less than `min_scene_s` on either side, ScenesNotEditable while the video
+        is not indexed or is being indexed, VideoNotFound, EditsDamaged, JobsUnavailable.
+        """
+        return self._editing.split(video_id, at_s, queue=queue, progress=progress)
+
+    @checked
+    def merge_scenes(
+        self, scene_id: str, other_id: str, *, queue: bool = False, progress: OnProgress | None = None
+    ) -> Video:
+        """Make one scene of two that follow each other; otherwise as `split_scene`.
+
+        Raises ScenesNotNeighbours, SceneNotFound, ScenesNotEditable, EditsDamaged, JobsUnavailable.
+        """
+        return self._editing.merge(scene_id, other_id, queue=queue, progress=progress)
+
+    @checked
+    def scene_edits(self, video_id: str) -> list[SceneEdit]:
+        """What was split and merged in a video, oldest first, and what became of each. Raises VideoNotFound."""
+        return self._editing.edits(video_id)
+
+    @checked
+    def undo_edit(
+        self, video_id: str, edit_id: str | None = None, *, queue: bool = False, progress: OnProgress | None = None
+    ) -> Video:
+        """Take back an edit of scenes, None for the last one; otherwise as `split_scene`. Raises EditNotFound."""
+        return self._editing.undo(video_id, edit_id, queue=queue, progress=progress)
 
     # --- search -----------------------------------------------------------------------------------
 
@@ -443,16 +532,20 @@ class Library:
             clips, title=title, out=out, skip_failed=skip_failed, queue=queue, progress=progress
         )
 
-    def tray(self) -> Reel:
-        """The scenes picked so far; they survive searches, pages and restarts."""
+    def tray(self) -> Tray:
+        """The scenes picked so far; they survive searches, pages and restarts. `tray_edits` changes them."""
         return self._store.reels.tray(self.user_id)
 
     @checked
-    def save_tray(self, clips: Sequence[ReelClip], *, title: str = "") -> Reel:
+    def save_tray(self, clips: Sequence[ReelClip], *, title: str = "") -> Tray:
         """Replace the tray; a clip of the same scene is kept once."""
         unique = {clip.scene_id: clip for clip in reversed(clips)}
         ordered = [clip for clip in clips if unique.get(clip.scene_id) is clip]
-        return self._store.reels.save_tray(self.user_id, title, ordered)
+        return self.tray_edits.replace(ordered, title)
+
+    def published_state(self) -> PublishedState:
+        """What other programs and open pages may have changed; equal until they do. Never waits for a writer."""
+        return read_published_state(self._store.paths, self.user_id)
 
     # --- preferences and maintenance --------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import shutil
 import time
 
 from heimdex_core.files import sweep
+from heimdex_core.library import sprites
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
 from heimdex_core.types import utc_now
@@ -20,6 +21,7 @@ def clean_up(store: Store, settings: Settings) -> dict[str, int]:
     removed["exports"] = store.exports.remove_expired_files(utc_now())
     removed["uploads"] = sweep(store.paths.uploads, settings.abandoned_after_s, "*.part*")
     removed["work"] = _remove_orphaned_work(store, settings)
+    sprites.remove_orphaned(store)
     return removed
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -116,7 +116,13 @@ class LibraryWork:
             self._store.set_state(video_id, VideoState.PROCESSING)
         elif video.state == VideoState.FAILED:
             self._store.set_state(video_id, VideoState.VALIDATING)
+        if video.state in (VideoState.INDEXED, VideoState.FAILED):
+            self.forget_progress(video_id)
         return self.start_ingest(video, queue=queue, progress=progress)
+
+    def forget_progress(self, video_id: str) -> None:
+        """Drop what is known of an attempt that has ended: else it would be shown while the video waits again."""
+        WorkFolder(self._store.paths.work(video_id)).progress_path.unlink(missing_ok=True)
 
     def ingest_run(
         self, video_id: str, *, progress: OnProgress | None = None, is_cancelled: Callable[[], bool] | None = None
@@ -147,6 +153,14 @@ class LibraryWork:
             is_busy = progress.exists() and time.time() - progress.stat().st_mtime < silent_s
             if not is_busy and paths.source(video_id, missing_ok=True) is not None:
                 yield user_id, video_id
+
+    def edited_videos(self) -> list[tuple[str, str]]:
+        """(user_id, video_id) of videos whose edits are newer than their scenes, and that nobody works on."""
+        return self._store.scene_edits.outdated()
+
+    def begin_again(self, user_id: str, video_id: str) -> bool:
+        """Send an edited video back to the stages; False where somebody else did."""
+        return self._store.scene_edits.begin_again(user_id, video_id)
 
     def count_videos(self, *, timeout_s: float | None = None) -> int:
         """How many videos of all users the catalog has. Raises LibraryBusy if it is in use for longer than that."""
@@ -221,6 +235,11 @@ class LibraryWork:
         if kind == "export":
             return self._store.exports.mark_failed(user_id, subject, error)
         return self._store.mark_video_failed(user_id, subject, error)
+
+    def mark_all_failed(self, user_id: str, video_ids: Sequence[str], error: HeimdexError) -> None:
+        """Record how the jobs of videos ended whose last step never ran, as `mark_failed` does."""
+        if video_ids:
+            self._store.bulk.end_work(user_id, video_ids, error)
 
     def reopen_export(self, export_id: str) -> None:
         """Let an export wait again: its render was interrupted by the end of the worker."""

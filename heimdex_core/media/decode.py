@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,8 @@ from heimdex_core.types import MediaInfo, PictureTreatment
 
 _EXACT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _EXACT_FLAGS = "area+accurate_rnd+full_chroma_int"
+_SEEK_FROM_S = 4.0
+"""From this distance on frames are looked for one by one: videos commonly have a keyframe every 2 to 10 seconds."""
 
 
 OnChange = Callable[[float, Literal["size", "colours"]], None]
@@ -89,6 +91,47 @@ def frame_at(path: Path, info: MediaInfo, time_s: float, *, max_side_px: int | N
         return Frame(shown[0], _Scaler(info, treatment, max_side_px=max_side_px).convert(shown[1]))
     except UnusableFrame as error:
         raise UndecodableVideo(filename=path.name, reason=f"its frame at {time_s:.1f} s cannot be shown") from error
+
+
+def frames_at(path: Path, info: MediaInfo, times_s: Sequence[float], *, max_side_px: int | None = None) -> list[Frame]:
+    """The frames on screen at several times, as `frame_at` gives them.
+
+    Args:
+        path, info, max_side_px: as for `frames`.
+        times_s: rising, in seconds. Times that lie close together are read in one pass, others are looked for one by
+            one: decoding all frames between them would take longer.
+
+    Raises UndecodableVideo, FileUnreadable, NotAVideo.
+    """
+    if len(times_s) < 2 or (times_s[-1] - times_s[0]) / (len(times_s) - 1) > _SEEK_FROM_S:
+        return [frame_at(path, info, time_s, max_side_px=max_side_px) for time_s in times_s]
+    treatment = treatment_of(path, info)
+    scaler = _Scaler(info, treatment, max_side_px=max_side_px)
+    wanted = deque(times_s)
+    found: list[Frame] = []
+    shown: tuple[float, VideoFrame] | None = None
+
+    def keep() -> None:
+        wanted.popleft()
+        if shown is None:
+            return
+        try:
+            found.append(Frame(shown[0], scaler.convert(shown[1])))
+        except UnusableFrame:
+            if found:  # the one before stays on screen
+                found.append(found[-1])
+
+    for coming in deinterlaced(raw_frames(path, info, max(0.0, times_s[0]), 0, None, lead_in=True), treatment):
+        while shown is not None and wanted and coming[0] > wanted[0] + SAME_TIME_S:
+            keep()
+        if not wanted:
+            break
+        shown = coming
+    while wanted:
+        keep()
+    if not found:
+        raise UndecodableVideo(filename=path.name, reason=f"no frame can be decoded at {times_s[0]:.1f} s")
+    return found
 
 
 def two_size_frames(

@@ -144,6 +144,7 @@ class Searcher:
             spaces=plan.requested,
             terms=matched_terms(results),
             thumbnails=thumbnails,
+            total_videos=len({item.scene_id.rsplit("_", 2)[0] for item in fused.ranking}),
         )
 
     # --- running the channels ---------------------------------------------------------------------

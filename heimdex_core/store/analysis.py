@@ -126,6 +126,11 @@ class ParsedQuery:
         """Every term once, in order."""
         return tuple(dict.fromkeys([*self.words, *(term for phrase in self.phrases for term in phrase)]))
 
+    @property
+    def has_only_stop_words(self) -> bool:
+        """Whether it asks only for words that nearly every text has, such as "the", and not in quotation marks."""
+        return not self.phrases and bool(self.words) and _STOP_TERMS.issuperset(self.words)
+
 
 _QUOTED = re.compile(r'["\u201c\u201d]([^"\u201c\u201d]*)["\u201c\u201d]')
 

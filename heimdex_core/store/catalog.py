@@ -1,8 +1,8 @@
 """catalog.duckdb: its tables, and transactions on them.
 
 The file is opened for each short transaction under an exclusive lock, committed and closed. What readers need without
-waiting for a writer is published to files after the commit, still under the lock: visible.parquet (store/visible.py)
-and each user's preferences (store/users.py).
+waiting for a writer is published to files after the commit, still under the lock: visible.parquet (store/visible.py),
+each user's preferences (store/users.py) and the revision of each user's tray (store/trays.py).
 
 The tables have no keys or constraints on purpose: DuckDB checks them too eagerly inside a transaction (an update is a
 delete and an insert), so the functions that write the tables keep the rules. Times are BIGINT microseconds since 1970
@@ -20,7 +20,7 @@ import duckdb
 
 from heimdex_core import files
 from heimdex_core.errors import LibraryVersion
-from heimdex_core.store import copies, users, video_json, visible
+from heimdex_core.store import copies, trays, users, video_json, visible
 from heimdex_core.store.catalog_errors import catalog_errors
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.lock_holder import find_holder
@@ -68,6 +68,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             outcome varchar, noted_us bigint, video_id varchar, error varchar)""",
         "alter table exports add column left_out varchar",
     ),
+    (
+        "alter table reels add column revision bigint",
+        "alter table reels add column changes varchar",
+    ),
 )
 """The statements of each version; those of one version run in one transaction."""
 
@@ -108,6 +112,7 @@ class Catalog:
                     preferences = {
                         user: users.preferences(transaction, user) for user in transaction.changed_preferences
                     }
+                    changed_trays = trays.revisions(transaction, transaction.changed_trays)
                     changed_videos, copied = video_json.collect(transaction), copies.collect(transaction, self.paths)
                     connection.execute("commit")
                 except BaseException:
@@ -121,6 +126,8 @@ class Catalog:
                 visible.write(self.paths.visible, published)
             for user_id, values in preferences.items():
                 users.write_preferences(self.paths, user_id, values)
+            for user_id, revision in changed_trays.items():
+                trays.write_revision(self.paths, user_id, revision)
             copies.write(self.paths, copied)
             video_json.write_all(self.paths, changed_videos)
 
@@ -134,6 +141,7 @@ class Catalog:
             if not visible.is_up_to_date(self.paths.visible, transaction.visible_revision()):
                 transaction.mark_visible_changed()
             transaction.changed_preferences |= users.outdated_preferences(transaction, self.paths)
+            transaction.changed_trays |= trays.outdated(transaction, self.paths)
             transaction.changed_tables |= copies.outdated(transaction, self.paths)
 
     def _connect(self, timeout_s: float) -> duckdb.DuckDBPyConnection:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heimdex_core.errors import HeimdexError
-from heimdex_core.store import copies, sets, sidecar, videos
+from heimdex_core.errors import EditsDamaged, HeimdexError
+from heimdex_core.store import copies, edits, sets, sidecar, videos
 from heimdex_core.store.catalog import StoreContext
 from heimdex_core.store.catalog_errors import video_folders
 from heimdex_core.store.layout import LibraryPaths
@@ -82,6 +82,10 @@ def of_video(paths: LibraryPaths, video: Video, made: Iterable[tuple[ModelSet, i
         message = f"The description of {name} cannot be used: {error.details['reason']}"
         hint = "`python -m heimdex_core repair` writes it again."
         found.append(Damage("VIDEO_JSON_DAMAGED", message, hint, video.video_id))
+    try:
+        edits.read_journal(paths.video(video.video_id))
+    except EditsDamaged as error:
+        found.append(Damage(error.code, f"{error.message} It is a file of {name}.", error.hint, video.video_id))
     if preview_is_missing(paths, video):
         hint = f"`python -m heimdex_core reindex {video.video_id}` makes it again."
         found.append(Damage("PREVIEW_MISSING", f"The preview of {name} is missing.", hint, video.video_id))

@@ -81,9 +81,12 @@ class ExportRecords:
         with self._catalog.transaction() as transaction:
             return _get(transaction, export_id, user_id)
 
-    def of_user(self, user_id: str, limit: int | None = None) -> list[Export]:
-        """A user's exports, newest first, those whose file has been removed too. `limit` None returns all."""
-        with self._catalog.transaction() as transaction:
+    def of_user(self, user_id: str, limit: int | None = None, *, timeout_s: float | None = None) -> list[Export]:
+        """A user's exports, newest first, those whose file has been removed too. `limit` None returns all.
+
+        `timeout_s` is how long the catalog is awaited; None is its own limit. Raises LibraryBusy.
+        """
+        with self._catalog.transaction(timeout_s) as transaction:
             rows = transaction.rows(
                 "select * from exports where user_id = ? order by created_us desc, export_id limit ?",
                 [user_id, limit if limit is not None else 2**62],
@@ -113,15 +116,22 @@ class ExportRecords:
             return False
         return True
 
+    def set_expiry(self, user_id: str, export_id: str, expires_at: datetime | None) -> Export:
+        """Set when the file of a user's export is removed; None keeps it. Raises ExportNotFound if it has gone."""
+        with self._catalog.transaction() as transaction:
+            self.file(_get(transaction, export_id, user_id))
+            transaction.update("exports", _encode({"expires_at": expires_at}), {"export_id": export_id})
+            return _get(transaction, export_id)
+
     def remove_expired_files(self, now: datetime) -> int:
         """Remove the files of exports that have expired by `now` (timezone-aware) and keep the records; how many."""
-        with self._catalog.transaction() as transaction:
+        with self._catalog.transaction() as transaction:  # until the end, so that none is kept in the meantime
             rows = transaction.rows(
                 "select export_id, path from exports where path is not null and expires_us <= ?", [to_us(now)]
             )
-        for row in rows:
-            self._paths.inside(row["path"]).unlink(missing_ok=True)
-            self.update(row["export_id"], path=None)
+            for row in rows:
+                self._paths.inside(row["path"]).unlink(missing_ok=True)
+                transaction.update("exports", {"path": None}, {"export_id": row["export_id"]})
         return len(rows)
 
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from heimdex_core.errors import FileTooLarge, HeimdexError, InvalidFolder, SpaceMismatch
+from heimdex_core.errors import EditsDamaged, FileTooLarge, HeimdexError, InvalidFolder, SpaceMismatch
 from heimdex_core.files import sha256_of
-from heimdex_core.store import commit, sidecar
+from heimdex_core.store import commit, edits, sidecar
 from heimdex_core.store.damage import named_pictures, picture_faults
 from heimdex_core.store.parquet import check_size
 from heimdex_core.store.video_json import VideoDocument, read_video_json
@@ -128,6 +128,14 @@ def _beside(folder: Path, max_file_bytes: int | None) -> Iterator[Path]:
         _require_plain(choice)
         if _is_plain_choice(choice):
             yield Path(choice.name)
+    journal = folder / edits.FILE
+    if os.path.lexists(journal):
+        _require_plain(journal, edits.MAX_BYTES)
+        try:
+            edits.read_journal(folder)
+        except EditsDamaged as error:  # without it the edits would be lost when the video is indexed again
+            raise ValueError(f"{edits.FILE}: {error.details['reason']}") from error
+        yield Path(journal.name)
     preview = folder / "preview.mp4"
     if os.path.lexists(preview):
         _require_plain(preview, max_file_bytes)

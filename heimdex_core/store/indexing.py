@@ -125,6 +125,16 @@ def sync(
     return sorted(set(source.problems))
 
 
+def write_title_again(context: StoreContext, video_id: str) -> None:
+    """Index the scenes of a video again with its title as it is now, in every set. The caller holds index.lock."""
+    wanted = wanted_contents(context)
+    source = _Generations(context, wanted.titles, None, [])
+    for set_id, keys in wanted.keys.items():
+        own = {key for key in keys if key[0] == video_id}
+        if own:
+            lexical.sync(context.paths.lexical_of(set_id), keys, source.texts, redo=own)
+
+
 def rebuild(context: StoreContext, work: WorkContext, index_type: str | None = None) -> RebuildReport:
     """Rebuild all indexes from the sidecars, as new revisions; readers keep the old ones until then. See `sync`.
 

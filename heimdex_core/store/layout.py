@@ -82,8 +82,12 @@ class LibraryPaths:
         self.logs = self.root / "logs"
         self.searches = self.logs / "searches.jsonl"
         """The query log, one JSON object a line."""
+        self.cache = self.root / "cache"
+        """What can be made again at any time: the sprites of scenes (library/sprites.py)."""
         self.preferences_root = self.root / "preferences"
         """The folder of all users' published preferences (store/users.py)."""
+        self.trays_root = self.root / "trays"
+        """The folder of the published revisions of all users' trays (store/trays.py)."""
 
     def require(self) -> None:
         """Raise LibraryNotFound if the library has been moved or removed since it was opened."""
@@ -101,11 +105,17 @@ class LibraryPaths:
             self.logs,
             self.uploads,
             self.preferences_root,
+            self.trays_root,
+            self.cache,
         )
 
     def preferences(self, user_id: str) -> Path:
         """A user's published preferences. Raises InvalidValue for a user_id that is not a folder name."""
         return self.preferences_root / f"{check_user(user_id)}.json"
+
+    def tray(self, user_id: str) -> Path:
+        """The published revision of a user's tray. Raises InvalidValue for a user_id that is not a folder name."""
+        return self.trays_root / f"{check_user(user_id)}.json"
 
     # --- one video ---
 
@@ -160,6 +170,15 @@ class LibraryPaths:
     def frames(self, video_id: str, n: int) -> Path:
         """The folder of a generation's keyframes and thumbnails."""
         return self.generation(video_id, n) / "frames"
+
+    @property
+    def sprites_root(self) -> Path:
+        """The folder of the sprites of all videos."""
+        return self.cache / "sprites"
+
+    def sprites(self, video_id: str, n: int) -> Path:
+        """The folder of the sprites of the scenes of generation `n`."""
+        return self.sprites_root / check_uuid(video_id) / str(int(n))
 
     def work(self, video_id: str, set_id: int | None = None) -> Path:
         """The work folder of a video's stages; with `set_id`, of those that work for a set that is not active yet."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 from heimdex_core.errors import ReelNotFound
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.exports import decode_clips, encode_clips
 from heimdex_core.store.layout import check_user
 from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
-from heimdex_core.types import Reel, ReelClip, utc_now
-
-TRAY = "tray"
-"""The reel_id of the tray; every user has one."""
+from heimdex_core.store.tray_json import decode_changes, encode_changes
+from heimdex_core.store.trays import TRAY
+from heimdex_core.types import Reel, Tray, utc_now
 
 
 class ReelRecords:
@@ -23,14 +22,13 @@ class ReelRecords:
         self._catalog = catalog
 
     def save(self, reel: Reel) -> Reel:
-        """Insert or replace a reel. Raises ReelNotFound if its id belongs to another user."""
+        """Insert or replace a named reel. Raises ReelNotFound if its id belongs to another user, or is the tray's."""
         check_user(reel.user_id)
         key: Row = {"reel_id": reel.reel_id, "user_id": reel.user_id}
         row: Row = {"title": reel.title, "clips": encode_clips(reel.clips), "updated_us": to_us(reel.updated_at)}
         with self._catalog.transaction() as transaction:
-            if reel.reel_id != TRAY and transaction.rows(
-                "select 1 from reels where reel_id = ? and user_id <> ?", list(key.values())
-            ):
+            taken = "select 1 from reels where reel_id = ? and user_id <> ?"
+            if reel.reel_id == TRAY or transaction.rows(taken, list(key.values())):
                 raise ReelNotFound(reel_id=reel.reel_id)
             transaction.run("delete from reels where reel_id = ? and user_id = ?", list(key.values()))
             transaction.insert("reels", {**key, **row})
@@ -56,27 +54,64 @@ class ReelRecords:
             _get(transaction, user_id, reel_id)
             transaction.run("delete from reels where reel_id = ? and user_id = ?", [reel_id, user_id])
 
-    def tray(self, user_id: str) -> Reel:
+    def tray(self, user_id: str) -> Tray:
         """The user's tray; an empty one if nothing was saved yet."""
-        try:
-            return self.get(user_id, TRAY)
-        except ReelNotFound:
-            return Reel(TRAY, user_id, "", (), utc_now())
+        with self._catalog.transaction() as transaction:
+            return _tray(transaction, user_id)
 
-    def save_tray(self, user_id: str, title: str, clips: Sequence[ReelClip]) -> Reel:
-        """Replace the user's tray."""
-        return self.save(Reel(TRAY, user_id, title, tuple(clips), utc_now()))
+    def change_tray(self, user_id: str, change: Callable[[Tray], Tray]) -> Tray:
+        """Change the user's tray in one transaction; what `change` raises leaves it as it was.
+
+        Args:
+            user_id: whose tray.
+            change: gives the tray as it shall be from the tray as it is; the same object if nothing changes.
+        """
+        check_user(user_id)
+        with self._catalog.transaction() as transaction:
+            before = _tray(transaction, user_id)
+            after = change(before)
+            if after is before:
+                return before
+            after = replace(after, updated_at=utc_now())
+            transaction.run("delete from reels where reel_id = ? and user_id = ?", [TRAY, user_id])
+            row: Row = {
+                "reel_id": TRAY,
+                "user_id": user_id,
+                "title": after.title,
+                "clips": encode_clips(after.clips),
+                "updated_us": to_us(after.updated_at),
+                "revision": after.revision,
+                "changes": encode_changes(after.changes),
+            }
+            transaction.insert("reels", row)
+            transaction.changed_trays.add(user_id)
+            return after
+
+
+def _tray(transaction: Transaction, user_id: str) -> Tray:
+    rows = _rows(transaction, user_id, TRAY)
+    if not rows:
+        return Tray(TRAY, user_id, "", (), utc_now())
+    reel = {name: getattr(_reel(rows[0]), name) for name in Reel.__dataclass_fields__}
+    return Tray(**reel, revision=rows[0]["revision"] or 0, changes=decode_changes(rows[0]["changes"]))
+
+
+def _rows(transaction: Transaction, user_id: str, reel_id: str) -> list[Row]:
+    return transaction.rows("select * from reels where reel_id = ? and user_id = ?", [reel_id, user_id])
 
 
 def _get(transaction: Transaction, user_id: str, reel_id: str) -> Reel:
-    rows = transaction.rows("select * from reels where reel_id = ? and user_id = ?", [reel_id, user_id])
+    rows = _rows(transaction, user_id, reel_id)
     if not rows:
         raise ReelNotFound(reel_id=reel_id)
     return _reel(rows[0])
 
 
 def _reel(row: Row) -> Reel:
-    values: dict[str, Any] = dict(row)
-    values["clips"] = decode_clips(row["clips"])
-    values["updated_at"] = from_us(values.pop("updated_us"))
-    return Reel(**values)
+    return Reel(
+        reel_id=row["reel_id"],
+        user_id=row["user_id"],
+        title=row["title"],
+        clips=decode_clips(row["clips"]),
+        updated_at=from_us(row["updated_us"]) or utc_now(),
+    )

@@ -14,9 +14,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.errors import CatalogDamaged, HeimdexError, InvalidFolder, LibraryDamaged, LibraryNotFound
+from heimdex_core.errors import (
+    CatalogDamaged,
+    EditsDamaged,
+    HeimdexError,
+    InvalidFolder,
+    LibraryDamaged,
+    LibraryNotFound,
+)
 from heimdex_core.files import TEMPORARY_PREFIX, fsync_folder, remove_tree, sha256_of, write_json
-from heimdex_core.store import commit, copies, sets, sidecar, users, videos, visible
+from heimdex_core.store import commit, copies, edits, sets, sidecar, users, videos, visible
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.catalog_errors import video_folders
 from heimdex_core.store.layout import LibraryPaths
@@ -71,6 +78,7 @@ def repair(root: Path | str) -> RepairReport:
         _write_manifest_again(paths, active, report)
         for video in known:
             describe_again(paths, video)
+            _put_damaged_edits_aside(paths, video, report)
     return report
 
 
@@ -114,6 +122,16 @@ def describe_again(paths: LibraryPaths, video: Video) -> None:
         read_video_json(folder)
     except InvalidFolder:
         write_video_json(paths, video)
+
+
+def _put_damaged_edits_aside(paths: LibraryPaths, video: Video, report: RepairReport) -> None:
+    """Keep a journal that cannot be used under another name, so that the video can be indexed again without it."""
+    folder = paths.video(video.video_id)
+    try:
+        edits.read_journal(folder)
+    except EditsDamaged as error:
+        os.replace(folder / edits.FILE, folder / f"{edits.FILE}.{_damaged()}")
+        report.problems.append(f"{error.message} It is kept under another name.")
 
 
 # --- the catalog as a whole -----------------------------------------------------------------------

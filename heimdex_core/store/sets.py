@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import SpaceMismatch, UnknownModelSet
+from heimdex_core.errors import EditsDamaged, SpaceMismatch, UnknownModelSet
 from heimdex_core.files import sha256_of
+from heimdex_core.store.edits import read_journal
 from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
 from heimdex_core.types import Json, ModelSet, Space, Video, to_json, utc_now
 
@@ -196,10 +197,16 @@ def forget(transaction: Transaction, video_id: str, set_id: int | None = None) -
 
 
 def inputs_of(paths: LibraryPaths, video: Video) -> str:
-    """A hash of what a generation is made from besides models: the video's bytes, subtitles, language, parameters."""
+    """A hash of what a generation is made from besides models: the video's bytes, subtitles, language, parameters, and
+    the edits by hand where there are any."""
     subtitles = paths.subtitles(video.video_id)
     subtitles_sha256 = sha256_of(subtitles) if subtitles is not None else None
     inputs = [video.sha256, subtitles_sha256, video.language, dict(sorted(video.params.items()))]
+    try:
+        edits = read_journal(paths.video(video.video_id)).digest
+    except EditsDamaged:
+        edits = "damaged"
+    inputs += [edits] if edits is not None else []
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -18,8 +18,9 @@ from heimdex_core.files import (
 )
 from heimdex_core.settings import Settings, get_settings
 from heimdex_core.store import adopt as adopting
-from heimdex_core.store import commit, indexing, sets, users, videos
+from heimdex_core.store import commit, indexing, renaming, sets, users, videos
 from heimdex_core.store import repair as repairing
+from heimdex_core.store.bulk import BulkChanges
 from heimdex_core.store.catalog import Catalog, StoreContext
 from heimdex_core.store.commit import CommitTarget
 from heimdex_core.store.exports import ExportRecords
@@ -32,6 +33,7 @@ from heimdex_core.store.permissions import restrict
 from heimdex_core.store.reader import Reader
 from heimdex_core.store.reels import ReelRecords
 from heimdex_core.store.repair import RepairReport
+from heimdex_core.store.scene_edits import SceneEditRecords
 from heimdex_core.store.sql_process import SqlLimits
 from heimdex_core.store.video_json import write_video_json
 from heimdex_core.store.watched import WatchedRecords
@@ -62,7 +64,9 @@ class Store:
         self.sets = ModelSets(self.context)
         self.exports = ExportRecords(self.paths, self.catalog)
         self.reels = ReelRecords(self.catalog)
+        self.bulk = BulkChanges(self.catalog)
         self.watched = WatchedRecords(self.catalog)
+        self.scene_edits = SceneEditRecords(self.context)
         self.maintenance = Maintenance(self.context, self.sets)
         self._reader = Reader(self.paths, self.catalog, SqlLimits.of(settings))
 
@@ -124,7 +128,8 @@ class Store:
             sets.ensure_first(transaction, store.manifest)
             active = sets.get(transaction, sets.active_id(transaction))
         store._write_manifest(active)
-        for folder in (store.paths.root, store.paths.videos, store.paths.indexes, store.paths.preferences_root):
+        paths = store.paths
+        for folder in (paths.root, paths.videos, paths.indexes, paths.preferences_root, paths.trays_root):
             sweep(folder)  # unfinished files that a crash left
         return store
 
@@ -217,6 +222,11 @@ class Store:
         with self.catalog.transaction() as transaction:
             return videos.count_unfinished(transaction)
 
+    def count_never_indexed(self, user_id: str, timeout_s: float | None = None) -> int:
+        """How many of the user's videos have no generation and are being worked on, or wait for it."""
+        with self.catalog.transaction(timeout_s) as transaction:
+            return videos.count_never_indexed(transaction, user_id)
+
     def count_videos(self, timeout_s: float | None = None) -> int:
         """How many videos of all users there are. Raises LibraryBusy after `timeout_s` (None: the usual limit)."""
         with self.catalog.transaction(timeout_s) as transaction:
@@ -258,30 +268,16 @@ class Store:
             return videos.unfinished_jobs(transaction)
 
     def mark_video_failed(self, user_id: str, video_id: str, error: HeimdexError) -> bool:
-        """End unfinished work on a video with `error`.
-
-        A video that was never indexed becomes failed. One with a generation becomes indexed again and keeps the error
-        of the attempt to index it again. Any other video stays as it is.
+        """End unfinished work on a video with `error`, as videos.end_work says.
 
         Returns False if there was no unfinished work, or no such video of this user.
         """
-        changes = {"error": error.to_dict()}
         try:
             # One transaction: otherwise a video that is deleted in between would be restored.
             with self.catalog.transaction() as transaction:
-                video = videos.get(transaction, video_id, user_id)
-                if video.state not in UNFINISHED_VIDEO:
-                    return False
-                if video.generation is None:
-                    videos.set_state(transaction, video_id, VideoState.FAILED, changes)
-                    return True
-                if video.state == VideoState.UPLOADING:
-                    videos.set_state(transaction, video_id, VideoState.VALIDATING, {})
-                videos.set_state(transaction, video_id, VideoState.PROCESSING, {})
-                videos.set_state(transaction, video_id, VideoState.INDEXED, changes)
+                return videos.end_work(transaction, user_id, video_id, error.to_dict())
         except VideoNotFound:
             return False
-        return True
 
     def unfinished_videos(self, unchanged_for_s: float) -> list[tuple[str, str]]:
         """(user_id, video_id) of videos that are being validated or processed, unchanged for so many seconds."""
@@ -292,6 +288,10 @@ class Store:
         """Record the id of the job that works on a video; None for no job. Raises VideoNotFound."""
         with self.catalog.transaction() as transaction:
             return videos.change(transaction, video_id, {"job_id": job_id})
+
+    def rename_video(self, user_id: str, video_id: str, title: str) -> Video:
+        """Give a video another title, in the indexes too. Raises VideoNotFound, LibraryBusy, DiskFull."""
+        return renaming.rename(self.context, user_id, check_uuid(video_id), title)
 
     def delete_video(self, user_id: str, video_id: str) -> Video:
         """Hide a video from everybody; until it is purged, `restore_video` undoes this. Raises VideoNotFound."""

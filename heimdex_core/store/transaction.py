@@ -36,6 +36,8 @@ class Transaction:
         """Whether visible.parquet is rewritten after the commit."""
         self.changed_preferences: set[str] = set()
         """The user_ids whose preferences file is rewritten after the commit."""
+        self.changed_trays: set[str] = set()
+        """The user_ids the revision of whose tray is published after the commit."""
         self.changed_videos: set[str] = set()
         """The video_ids whose video.json is rewritten after the commit."""
         self.changed_tables: set[str] = set()

@@ -144,6 +144,25 @@ def begin_work(transaction: Transaction, video_id: str) -> Video:
     return set_state(transaction, video_id, wanted, {"job_id": video.job_id})
 
 
+def end_work(transaction: Transaction, user_id: str, video_id: str, error: Json) -> bool:
+    """End unfinished work on a user's video with an error dict; False if there was none.
+
+    A video that was never indexed becomes failed. One with a generation becomes indexed again and keeps the error of
+    the attempt to index it again. Any other video stays as it is. Raises VideoNotFound.
+    """
+    video = get(transaction, video_id, user_id)
+    if video.state not in UNFINISHED:
+        return False
+    if video.generation is None:
+        set_state(transaction, video_id, VideoState.FAILED, {"error": error})
+        return True
+    if video.state == VideoState.UPLOADING:
+        set_state(transaction, video_id, VideoState.VALIDATING, {})
+    set_state(transaction, video_id, VideoState.PROCESSING, {})
+    set_state(transaction, video_id, VideoState.INDEXED, {"error": error})
+    return True
+
+
 def end_validation(transaction: Transaction, video_id: str, info: MediaInfo) -> Video:
     """A video that is being validated is processed from now on; any other one stays as it is. Raises VideoNotFound."""
     video = get(transaction, video_id)
@@ -254,6 +273,16 @@ def unfinished(transaction: Transaction, unchanged_for_s: float) -> list[tuple[s
 def count_unfinished(transaction: Transaction) -> int:
     """How many videos are being validated or processed, or wait for it."""
     rows = transaction.rows("select count(*) as n from videos where state in ('validating', 'processing')")
+    return int(rows[0]["n"])
+
+
+def count_never_indexed(transaction: Transaction, user_id: str) -> int:
+    """How many of a user's videos have no generation and are being worked on, or wait for it."""
+    rows = transaction.rows(
+        """select count(*) as n from videos where user_id = ? and generation is null
+           and state in ('uploading', 'validating', 'processing')""",
+        [user_id],
+    )
     return int(rows[0]["n"])
 
 

@@ -4,6 +4,7 @@ Times are seconds as float, counted from the start of the file as a player shows
 stream starts at 0). Intervals are half open, [start_s, end_s). Timestamps are timezone-aware UTC.
 """
 
+from heimdex_core.types.edits import EditOp, EditState, SceneEdit
 from heimdex_core.types.exports import Export, ExportState, Reel, ReelClip
 from heimdex_core.types.library import (
     MULTILINGUAL,
@@ -32,6 +33,17 @@ from heimdex_core.types.media import (
     Word,
 )
 from heimdex_core.types.search import ChannelScore, ChannelState, Hit, Query, SearchResult
+from heimdex_core.types.tray import (
+    InsertClips,
+    MoveClip,
+    PlacedClip,
+    RemoveClips,
+    SetTitle,
+    Tray,
+    TrayChange,
+    TrayOperation,
+    TrimClip,
+)
 from heimdex_core.types.values import Json, to_json, utc_now
 from heimdex_core.types.watching import (
     FolderReport,
@@ -48,24 +60,32 @@ __all__ = [
     "AudioTrack",
     "ChannelScore",
     "ChannelState",
+    "EditOp",
+    "EditState",
     "Export",
     "ExportState",
     "FolderReport",
     "Hit",
+    "InsertClips",
     "Interval",
     "Json",
     "Keyframe",
     "MULTILINGUAL",
     "MediaInfo",
     "PictureTreatment",
+    "PlacedClip",
     "ModelSet",
+    "MoveClip",
     "Query",
     "Reel",
     "ReelClip",
+    "RemoveClips",
     "ReportProgress",
     "Scene",
+    "SceneEdit",
     "SearchResult",
     "Segment",
+    "SetTitle",
     "Space",
     "StageProgress",
     "SubtitleTrack",
@@ -73,6 +93,10 @@ __all__ = [
     "TRANSITIONS",
     "Transcript",
     "TranscriptSource",
+    "Tray",
+    "TrayChange",
+    "TrayOperation",
+    "TrimClip",
     "Video",
     "VideoState",
     "VideoTrack",

@@ -77,6 +77,7 @@ class Export:
     height: int | None = None
     completed_at: datetime | None = None
     expires_at: datetime | None = None
+    """When the file is removed; None in a completed export keeps it."""
     job_id: str | None = None
     left_out: tuple[Json, ...] = ()
     """The clips that a completed export does not contain because they failed, as in ClipsFailed."""

@@ -78,7 +78,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """One page of hits. `total` counts all scenes found, before paging.
+    """One page of hits. `total` counts all scenes found, before paging, and `total_videos` the videos they are in.
 
     `weights` are the asked ones by channel, normalised; what each channel counted in the end, after
     others abstained, is in `channels`, which stand in the order transcript, vision, caption, lexical.
@@ -102,6 +102,7 @@ class SearchResult:
     """The index terms of the query, for marking what matched (search/matching.py)."""
     thumbnails: Mapping[str, Path] = field(default_factory=dict, repr=False)
     """Picture of each hit on this page, by scene_id."""
+    total_videos: int = 0
 
     def __len__(self) -> int:
         return len(self.hits)

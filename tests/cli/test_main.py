@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import pytest
 
 from heimdex_core.cli.main import main, parse_weights
 from heimdex_core.cli.reindex import parse_params
+from heimdex_core.cli.scenes import parse_time
 from heimdex_core.errors import InvalidValue, InvalidWeights
 from heimdex_core.library import Library
 from heimdex_core.types import Video, VideoState, utc_now
@@ -90,6 +92,51 @@ def indexed(added: Added, tmp_path: Path) -> dict[str, Any]:
     return added.rows[1]
 
 
+def test_a_scene_is_split_and_that_is_undone(indexed: dict[str, Any], run: Run) -> None:
+    video_id = indexed["video_id"]
+    before = run("scenes", video_id)[1]
+    status, scenes = run("scenes", video_id, "--split", "0:05")
+    assert (status, [scene["start_s"] for scene in scenes]) == (0, [0.0, before[1]["start_s"], 5.0])
+    status, edits = run("scenes", video_id, "--edits")
+    assert (status, [(one["op"], one["at_s"], one["state"]) for one in edits]) == (0, [("split", 5.0, "applied")])
+    for words, code in (
+        (("--split", "5.2"), "SPLIT_TOO_SHORT"),
+        (("--merge", scenes[0]["scene_id"], scenes[2]["scene_id"]), "SCENES_NOT_NEIGHBOURS"),
+        (("--undo", "ffffffff"), "EDIT_NOT_FOUND"),
+    ):
+        status, failed = run("scenes", video_id, *words)
+        assert (status, failed["error"]["code"]) == (1, code)
+    status, undone = run("scenes", video_id, "--undo")
+    assert (status, [scene["scene_id"] for scene in undone]) == (0, [scene["scene_id"] for scene in before])
+    assert run("scenes", video_id, "--edits") == (0, [])
+
+
+@pytest.mark.long
+def test_scenes_are_merged_in_any_order_and_any_edit_is_undone(indexed: dict[str, Any], run: Run) -> None:
+    video_id = indexed["video_id"]
+    first, second = run("scenes", video_id)[1]
+    run("scenes", video_id, "--split", "5")
+    split = run("scenes", video_id, "--edits")[1][0]
+    scenes = run("scenes", video_id)[1]
+    status, merged = run("scenes", video_id, "--merge", scenes[1]["scene_id"], scenes[0]["scene_id"])
+    assert (status, [scene["start_s"] for scene in merged]) == (0, [0.0, 5.0])
+    status, undone = run("scenes", video_id, "--undo", split["edit_id"])
+    assert (status, [(scene["start_s"], scene["end_s"]) for scene in undone]) == (0, [(0.0, second["end_s"])])
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("83.5", 83.5), ("1:23.5", 83.5), ("01:02:03", 3723.0), ("0", 0.0), (" 7 ", 7.0)]
+)
+def test_times_are_seconds_or_clocks(text: str, seconds: float) -> None:
+    assert parse_time(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "a", "1:2:3:4", "-5", "1;30", "nan", "1:", ":30"])
+def test_other_times_are_wrong_usage(text: str) -> None:
+    with pytest.raises(ArgumentTypeError):
+        parse_time(text)
+
+
 def test_a_refused_file_does_not_stop_the_others(added: Added, indexed: dict[str, Any], run: Run) -> None:
     assert added.status == 1
     assert [(row["state"], (row["error"] or {}).get("code")) for row in added.rows] == [
@@ -150,6 +197,9 @@ def test_delete_restore_reindex_and_doctor(indexed: dict[str, Any], run: Run) ->
     assert run("videos") == (0, [])
     assert run("search", "harbour", "--weight", "lexical=1")[1]["hits"] == []
     assert run("restore", video_id)[1][0]["state"] == "indexed"
+    assert run("rename", video_id, "zeppelin")[1][0]["title"] == "zeppelin"
+    # the title is a part of both scenes
+    assert len(run("search", "zeppelin", "--weight", "lexical=1")[1]["hits"]) == 2
     assert run("reindex")[0] == 0
     assert len(run("search", "harbour", "--weight", "lexical=1")[1]["hits"]) == 1
     status, report = run("doctor")

@@ -28,27 +28,42 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextlib.contextmanager
-def running_app(library: Path, log: Path, **environment: str) -> Iterator[str]:
-    """`streamlit run app.py` over `library`; yields its address and stops it with SIGTERM."""
-    port = free_port()
+def start_app(library: Path, log: Path, port: int, **environment: str) -> subprocess.Popen[bytes]:
+    """Start `streamlit run app.py` over `library` and wait until it is ready. Its output is appended to `log`."""
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
     own = {"HEIMDEX_LIBRARY": str(library), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **environment}
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **own}, stdout=output, stderr=subprocess.STDOUT
         )
-        try:
-            address = f"http://localhost:{port}"
-            wait_until_ready(address, process, log)
-            yield address
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    try:
+        wait_until_ready(f"http://localhost:{port}", process, log)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return process
+
+
+def stop_app(process: subprocess.Popen[bytes]) -> None:
+    """Stop the app with SIGTERM."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def running_app(library: Path, log: Path, **environment: str) -> Iterator[str]:
+    """The app over `library` for the block; yields its address."""
+    port = free_port()
+    process = start_app(library, log, port, **environment)
+    try:
+        yield f"http://localhost:{port}"
+    finally:
+        stop_app(process)
 
 
 def wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

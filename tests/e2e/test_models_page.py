@@ -77,14 +77,14 @@ def test_an_upload_has_a_title_and_a_language(page: Page, video: Path, shot: Sho
     shot(page, "upload-details")
     page.locator("input[type=file]").set_input_files([video])
     row = page.locator("article.video", has_text="Shapes & <b>colours</b>")
-    expect(row).to_contain_text("indexed", timeout=WORKING_MS)
+    expect(row).to_contain_text("ready", timeout=WORKING_MS)
     expect(row).to_contain_text("2 scenes")
     expect(page.get_by_label("Title", exact=True)).to_have_value("")
 
 
 def test_the_hub_gets_no_request_before_a_click(page: Page, hub: FakeHub, shot: Shot) -> None:
     open_page(page, "/settings")
-    expect(page.get_by_text("This library uses the offline models.")).to_be_visible()
+    expect(page.get_by_text("This library uses the Basic models.")).to_be_visible()
     expect(page.locator("[class*=st-key-hx_profile_target-card]")).to_contain_text("2.5 GB to download")
     shot(page, "settings-models")
     assert hub.requests == []
@@ -119,7 +119,7 @@ def test_a_download_is_cancelled_and_continued(page: Page, hub: FakeHub, shot: S
 def test_the_library_switches_to_the_new_models(page: Page, shot: Shot) -> None:
     card = open_names(page)
     name_model(page, "text", "made/sentences")
-    name_model(page, "vision", str(SMALL / "open_clip"))
+    name_model(page, "picture", str(SMALL / "open_clip"))
     page.get_by_text("Keep the current models as additional spaces").click()
     press(card, "Switch the library to these models")
     expect(page.get_by_text("Switching to custom models").first).to_be_visible()
@@ -139,7 +139,7 @@ def test_the_switch_is_undone_twice(page: Page) -> None:
     open_page(page, "/settings")
     card = page.locator("[class*=st-key-hx_migration-card]")
     press(card, "Undo")
-    expect(page.get_by_text("This library uses the offline models.")).to_be_visible(timeout=WORKING_MS)
+    expect(page.get_by_text("This library uses the Basic models.")).to_be_visible(timeout=WORKING_MS)
     press(card, "Undo")
     both = page.get_by_text("This library uses custom models and 3 more.")
     expect(both).to_be_visible(timeout=WORKING_MS)
@@ -168,7 +168,7 @@ def test_the_index_of_the_old_models_is_removed(page: Page, library: Path, shot:
 
 def test_a_video_is_re_indexed_with_longer_scenes(page: Page, shot: Shot) -> None:
     open_page(page, "/library")
-    page.locator("article.video").get_by_role("button", name="Open", exact=True).click()
+    page.locator("article.video").get_by_role("button", name="Open:").click()
     expect(page.locator("article.card")).to_have_count(2)
     page.get_by_role("button", name="Re-index…").click()
     expect(page.get_by_role("combobox", name="Spoken language")).to_have_value("Korean")

@@ -1,4 +1,4 @@
-"""The server as it runs: the hosts that it answers to, and a library that is moved meanwhile."""
+"""The server as it runs: the hosts that it answers to, a library that is moved meanwhile, and a restart."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e import driver
+from tests.support.frozen import frozen_library
 from ui.server.links import load_secret
 
 pytestmark = pytest.mark.browser
@@ -141,3 +142,49 @@ def test_a_moved_library_is_not_made_anew_and_goes_on_when_it_is_back(
     assert after["checks"]["jobs"]["detail"]["pid"] != before
     assert load_secret(None, library) == secret
     assert "Traceback" not in app_log.read_text(encoding="utf-8")
+
+
+# --- a server that is stopped and started again ---------------------------------------------------
+
+
+NOTICES = {"en-US": "The server is not responding", "ko-KR": "서버가 응답하지 않아요"}
+
+
+def test_a_restarted_server_is_waited_for_and_the_page_goes_on(
+    chromium: Browser, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The notice is in the user's language and names no command; the page, its URL and clicks meanwhile are kept."""
+    root, log = frozen_library(tmp_path_factory.mktemp("restarted") / "library"), tmp_path / "app.log"
+    port = driver.free_port()
+    process = driver.start_app(root, log, port)
+    pages: dict[str, Page] = {}
+    try:
+        for locale in NOTICES:
+            pages[locale] = chromium.new_context(base_url=f"http://localhost:{port}", locale=locale).new_page()
+            pages[locale].goto("/search?q=yellow")
+            expect(pages[locale].locator("article.card").first).to_be_visible(timeout=60_000)
+        page = pages["en-US"]
+        first, second = page.locator("article.card").nth(0), page.locator("article.card").nth(1)
+        scenes = [first.get_attribute("data-scene"), second.get_attribute("data-scene")]
+        process.kill()
+        process.wait()
+        for locale, text in NOTICES.items():
+            expect(pages[locale].get_by_role("status").filter(has_text=text)).to_be_visible()
+            expect(pages[locale].get_by_text("streamlit")).to_have_count(0)
+            expect(pages[locale].get_by_role("dialog")).to_have_count(0)
+        # clicks while there is nobody to hear them
+        second.get_by_role("button", name="to the tray").click()
+        first.get_by_role("button", name="from the tray").click()
+
+        process = driver.start_app(root, log, port)
+        for locale, text in NOTICES.items():
+            expect(pages[locale].get_by_text(text)).to_have_count(0)
+            expect(pages[locale].locator(".st-key-hx-query input")).to_have_value("yellow")
+            expect(pages[locale].locator("article.card").first).to_have_attribute("data-scene", str(scenes[0]))
+        expect(page.locator(f'.st-key-hx-tray [data-scene="{scenes[1]}"]')).to_be_visible()
+        expect(page.locator(f'.st-key-hx-tray [data-scene="{scenes[0]}"]')).to_have_count(0)
+        expect(page.locator(".hx[data-pending]")).to_have_count(0)
+    finally:
+        for opened in pages.values():
+            opened.context.close()
+        driver.stop_app(process)

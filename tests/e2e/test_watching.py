@@ -58,7 +58,7 @@ def test_a_folder_from_watching_to_stopping(page: Page, camera: Path, shot: Shot
     card = page.locator("section.work", has_text=str(camera))
     expect(card).to_contain_text("1 video added · 1 file cannot be used", timeout=WORKING_MS)
     expect(card).to_contain_text("prose.mp4 is not a video file.")
-    expect(page.locator("article.video", has_text="red")).to_contain_text("indexed", timeout=WORKING_MS)
+    expect(page.locator("article.video", has_text="red")).to_contain_text("ready", timeout=WORKING_MS)
     shot(page, "watched-folder")
 
     away = camera.rename(camera.with_name("away"))
@@ -77,7 +77,7 @@ def test_a_folder_from_watching_to_stopping(page: Page, camera: Path, shot: Shot
     page.get_by_role("button", name="감시 시작").click()
     expect(page.get_by_role("alert").first).to_contain_text("지정한 폴더와 그 하위 폴더만 감시할 수 있어요.")
     shot(page, "watched-folder-refused")
-    page.get_by_role("button", name="EN", exact=True).click()
+    page.get_by_role("button", name="English").click()
     card.get_by_role("button", name="Stop watching").click()
     expect(card).to_have_count(0)
     expect(page.locator("article.video", has_text="red")).to_be_visible()

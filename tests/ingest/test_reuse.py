@@ -101,15 +101,20 @@ def test_another_recogniser_hears_the_sound_again_and_nobody_looks(store: Store,
 def test_another_recogniser_is_not_asked_where_lines_came_with_the_video(store: Store, video: Video):
     store.paths.new_subtitles(video.video_id, ".srt").write_text(media.srt([(0.5, 1.5, "a bad cab")]))
     # lines move scenes, and with them all that is about scenes
-    assert set(anew(store, video)) == set(BEFORE_COMMIT) - {"probe", "audio", "preview"}
+    assert set(anew(store, video)) == set(BEFORE_COMMIT) - {"probe", "audio", "picture", "preview"}
     assert moved(store, video, SmallModels(speech="2")) == []
 
 
 def test_other_scenes_leave_the_transcript_as_it_is(store: Store, video: Video):
     store.set_params(video.video_id, params={"divide_max_s": 60.0})
-    ran = anew(store, video)
-    # the candidates are not kept, so the picture is decoded again where other keyframes are to be chosen
-    assert ran == ["scenes", "picture", "keyframes", "vision_embedding", "tags", "text_embedding"]
+    # few scenes can have changed: their frames are decoded one by one, and the picture not as a whole
+    assert anew(store, video) == ["scenes", "keyframes", "vision_embedding", "tags", "text_embedding"]
+
+
+def test_other_keyframes_are_chosen_from_the_whole_picture(store: Store, video: Video):
+    """The candidates are not kept, so the picture is decoded again."""
+    store.set_params(video.video_id, params={"keyframes_per_scene": 1})
+    assert anew(store, video) == ["picture", "keyframes", "vision_embedding", "tags"]
 
 
 def test_another_language_is_listened_for(store: Store, video: Video):

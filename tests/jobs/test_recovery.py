@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from heimdex_core.errors import LibraryBusy
+from heimdex_core.errors import LibraryBusy, StageFailed
 from heimdex_core.ingest import stages
 from heimdex_core.jobs import worker
 from heimdex_core.jobs.client import JobState
 from heimdex_core.jobs.config import JobsDatabase
-from heimdex_core.jobs.reconcile import end_given_up_jobs, queue_stranded_videos
-from heimdex_core.store import sidecar
+from heimdex_core.jobs.reconcile import end_given_up_jobs, queue_edited_videos, queue_stranded_videos
+from heimdex_core.store import edits, sidecar
 from heimdex_core.types import VideoState
 from tests.jobs.bench import TOY, Bench
 from tests.jobs.waiting import is_alive, until
@@ -302,6 +302,30 @@ def test_a_video_that_was_never_queued_is_queued(bench: Bench) -> None:
     assert job_id is not None
     assert bench.queue.status(job_id).subject == stranded.video_id
     assert requeue(bench, silent_s=0) == 0
+
+
+def test_a_video_whose_edit_never_got_a_job_is_queued(bench: Bench) -> None:
+    """The app was killed between writing the edit and changing the video's state; a failed one is left to a person."""
+    store = bench.library._store
+    edited, failed, plain = bench.video(), bench.video(), bench.video()
+    for video in (edited, failed, plain):
+        generation = store.paths.generation(video.video_id, 1)
+        generation.mkdir(parents=True)
+        with store.catalog.transaction() as transaction:
+            transaction.update("videos", {"state": "indexed", "generation": 1}, {"video_id": video.video_id})
+    for video in (edited, failed):
+        edits.write_journal(store.paths.video(video.video_id), edits.Journal().with_edit("merge", 2.0))
+    store.set_state(failed.video_id, VideoState.INDEXED, error=StageFailed(stage="scenes", reason="x").to_dict())
+    client = JobsDatabase.of(bench.library.work).client()
+    try:
+        assert queue_edited_videos(client, bench.library.work) == 1
+        assert queue_edited_videos(client, bench.library.work) == 0
+    finally:
+        client.destroy()
+    job_id = bench.library.video(edited.video_id).job_id
+    assert job_id is not None
+    assert bench.queue.status(job_id).subject == edited.video_id
+    assert [bench.state(video) for video in (edited, failed, plain)] == ["processing", "indexed", "indexed"]
 
 
 def settle(bench: Bench) -> int:

@@ -49,6 +49,7 @@ def owned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owned]:
 QUESTIONS: list[tuple[type[HeimdexError], Callable[[Library, Owned], Any]]] = [
     (VideoNotFound, lambda lib, it: lib.video(it.video.video_id)),
     (VideoNotFound, lambda lib, it: lib.progress(it.video.video_id)),
+    (VideoNotFound, lambda lib, it: lib.rename(it.video.video_id, "mine")),
     (VideoNotFound, lambda lib, it: lib.playable_path(it.video)),
     (VideoNotFound, lambda lib, it: lib.scenes(it.video.video_id)),
     (VideoNotFound, lambda lib, it: lib.words(it.video.video_id)),

@@ -44,8 +44,8 @@ class Queue:
     def enqueue_migration(self, set_id: int) -> str:
         raise NotImplementedError
 
-    def cancel(self, job_id: str) -> None:
-        assert job_id.startswith("job-")
+    def cancel(self, *job_ids: str) -> None:
+        assert all(job_id.startswith("job-") for job_id in job_ids)
 
     def check(self, *, timeout_s: float) -> None:
         raise NotImplementedError

@@ -74,4 +74,23 @@ def test_html_shows_how_the_score_is_made_up(bench):
 def test_html_says_why_a_channel_abstains(bench):
     html = bench.searcher().search(Query("...", weights={"lexical": 1}), user_id="local")._repr_html_()
     assert "No matching scenes." in html
-    assert "lexical: the query has no searchable words" in html
+    assert "lexical: no words to look up" in html
+
+
+def test_the_videos_with_hits_are_counted_over_all_pages(bench):
+    """Four scenes in two videos are found; "ferry" is in one scene."""
+    searcher = bench.searcher()
+    everything = searcher.search(Query("bread", limit=1), user_id="local")
+    assert (everything.total, everything.total_videos) == (4, 2)
+    words = searcher.search(Query("ferry", weights={"lexical": 1.0}), user_id="local")
+    assert (words.total, words.total_videos) == (1, 1)
+    nothing = searcher.search(Query("bread", video_ids=()), user_id="local")
+    assert (nothing.total, nothing.total_videos) == (0, 0)
+
+
+@pytest.mark.parametrize(("query", "reason"), [("the", "stop_words"), ("And the", "stop_words"), ('"the"', None)])
+def test_a_query_of_very_common_words_finds_nothing_and_says_why(bench, query, reason):
+    """In quotation marks they are looked up: the first scene has "the"."""
+    result = bench.searcher().search(Query(query, weights={"lexical": 1.0}), user_id="local")
+    assert result.channels["lexical"].reason == reason
+    assert (result.total > 0, result.terms) == (reason is None, () if reason else ("the",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,11 @@ INFO = MediaInfo(
 
 PICTURE = b"RIFF\x04\x00\x00\x00WEBP"
 """The header of a WebP file, and no picture."""
+
+
+def name_tray(store: Store, user_id: str, title: str) -> None:
+    """Change the title of a user's tray."""
+    store.reels.change_tray(user_id, lambda tray: replace(tray, title=title, revision=tray.revision + 1))
 
 
 def new_store(root: Path) -> Store:

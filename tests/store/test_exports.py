@@ -52,10 +52,17 @@ def test_an_export_from_pending_to_expired(tmp_path: Path) -> None:
     assert store.exports.file(done) == path
     assert done.clips == (CLIP,)
     assert store.exports.remove_expired_files(now) == 0
+    assert store.exports.set_expiry("local", export.export_id, None).expires_at is None
+    assert store.exports.remove_expired_files(now + timedelta(days=3650)) == 0, "it is kept"
+    with pytest.raises(ExportNotFound):
+        store.exports.set_expiry("someone", export.export_id, now)
+    store.exports.set_expiry("local", export.export_id, now + timedelta(hours=1))
     assert store.exports.remove_expired_files(now + timedelta(hours=2)) == 1
     assert not path.exists()
     after = store.exports.get("local", export.export_id)
     assert (after.path, after.state, after.size_bytes) == (None, ExportState.COMPLETED, 3)
+    with pytest.raises(ExportNotFound):  # it is too late to keep it
+        store.exports.set_expiry("local", export.export_id, None)
     assert store.exports.remove_expired_files(now + timedelta(hours=2)) == 0
 
 

@@ -18,7 +18,7 @@ from heimdex_core.errors import CatalogDamaged, LibraryDamaged, LibraryNotFound
 from heimdex_core.store import Store
 from heimdex_core.store.transaction import to_us
 from heimdex_core.types import Export, ExportState, Reel, ReelClip, VideoState, utc_now
-from tests.store.making import TEXT, add, axis, commit_in, new_store, other_set, register
+from tests.store.making import TEXT, add, axis, commit_in, name_tray, new_store, other_set, register
 
 EXPORT_ID = "7d0f4c2e-0000-4000-8000-000000000001"
 
@@ -37,7 +37,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     now = utc_now()
     clip = ReelClip(first.video_id, 0.0, 1.5, 0.0, 2.0)
     store.reels.save(Reel("r1", "local", "Best of", (clip,), now))
-    store.reels.save_tray("somebody", "tray", ())
+    name_tray(store, "somebody", "tray")
     store.exports.create(Export(EXPORT_ID, "local", "reel", "Best of", ExportState.COMPLETED, (clip,), now))
     store.set_preference("local", "weights", {"vision": 1.0})
     store.watched.add("local", "/media/camera", "/media")
@@ -254,19 +254,19 @@ def test_a_copy_has_the_last_change(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     tray = tmp_path / "backup" / "reels.parquet"
     assert not tray.exists()
-    store.reels.save_tray("local", "one", ())
+    name_tray(store, "local", "one")
     assert [row["title"] for row in rows_of(tmp_path, "reels")] == ["one"]
     written = tray.stat().st_mtime_ns
     store.set_preference("local", "x", 1)
     store.videos("local")
     assert tray.stat().st_mtime_ns == written, "other tables and readers leave it alone"
-    store.reels.save_tray("local", "two", ())
+    name_tray(store, "local", "two")
     assert [row["title"] for row in rows_of(tmp_path, "reels")] == ["two"]
 
 
 def test_a_failed_transaction_changes_no_copy(tmp_path: Path) -> None:
     store = new_store(tmp_path)
-    store.reels.save_tray("local", "one", ())
+    name_tray(store, "local", "one")
 
     def fail() -> None:
         with store.catalog.transaction() as transaction:
@@ -283,7 +283,7 @@ def test_a_missing_or_damaged_copy_is_written_again_when_the_library_is_opened(
     tmp_path: Path, damage: Callable[[Path], Any]
 ) -> None:
     store = new_store(tmp_path)
-    store.reels.save_tray("local", "one", ())
+    name_tray(store, "local", "one")
     damage(tmp_path / "backup" / "reels.parquet")
     Store.open(tmp_path)
     assert [row["title"] for row in rows_of(tmp_path, "reels")] == ["one"]
@@ -296,7 +296,7 @@ def test_a_copy_that_cannot_be_written_is_no_failure(
     (tmp_path / "backup").rename(tmp_path / "elsewhere")
     (tmp_path / "backup").write_text("a file")
     with caplog.at_level(logging.WARNING):
-        store.reels.save_tray("local", "one", ())
+        name_tray(store, "local", "one")
     assert any("copy of the table reels" in record.getMessage() for record in caplog.records)
     (tmp_path / "backup").unlink()
     Store.open(tmp_path)

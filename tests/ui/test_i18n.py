@@ -18,7 +18,10 @@ from heimdex_core.errors import (
     DurationMismatch,
     FileTooLarge,
     InvalidTransition,
+    LibraryBusy,
+    LibraryDamaged,
     ModelBroken,
+    ProfileMismatch,
     RenderFailed,
     StageFailed,
     UnknownName,
@@ -35,9 +38,24 @@ from heimdex_core.search.channels import CHANNELS
 from heimdex_core.search.channels.base import REASONS
 from heimdex_core.settings import PRESETS, DetectorName
 from heimdex_core.types import ExportState, VideoState
+from heimdex_core.types.edits import EditState
 from tests.ui.test_notes import codes as note_codes
-from ui.i18n import LANGUAGES, SPEECH_LANGUAGES, app_template, describe_error, pick_language, texts, translate
+from ui.i18n import (
+    LANGUAGES,
+    SPEECH_LANGUAGES,
+    app_template,
+    describe_error,
+    duration,
+    format_details,
+    pick_language,
+    texts,
+    time_left,
+    tn,
+    translate,
+)
 from ui.page import NAMES
+from ui.search_address import FUSIONS
+from ui.views.video_list import FILTERS, SORTS
 
 ROOT = Path(__file__).resolve().parents[2]
 EN, KO = texts("en"), texts("ko")
@@ -69,10 +87,6 @@ def test_no_text_is_empty() -> None:
 def test_korean_uses_one_level_of_politeness() -> None:
     # 해요체 throughout: no formal -ㅂ니다 ending among them
     assert [key for key, text in KO.items() if re.search(r"니다[.!?]?($|\s)", text)] == []
-
-
-def test_korean_has_no_alternative_particles() -> None:
-    assert [key for key, text in KO.items() if re.search(r"을\(를\)|이\(가\)|은\(는\)|\(으\)로|\(이\)", text)] == []
 
 
 # --- texts of the core ----------------------------------------------------------------------------
@@ -133,8 +147,15 @@ def test_the_labels_of_stages_and_channels_are_those_of_the_core(language: str) 
     assert [key for key in labels if key in in_file(language)] == []
 
 
+WHAT = (
+    "catalog_of_the_library", "export", "folder", "index", "index_of", "job_database_of_the_library", "lexical_index",
+    "library", "model_of", "move_to_other_models", "search_index", "sprite", "tables", "transcript_of_video",
+    "vector_index", "video", "work_folder", "workers_slot_of_this_library",
+)  # fmt: skip
+"""What the core's errors are about, where that is neither a file nor a folder."""
+
 CORE_NAMES = {
-    "abstain.": [*REASONS],
+    "abstain.": [*REASONS, "vision.no_known_words", *(f"{spec.kind}.no_matches" for spec in CHANNELS)],
     "channel.": [spec.kind for spec in CHANNELS],
     "detector.": get_args(DetectorName),
     "export.": [str(state) for state in ExportState if state is not ExportState.COMPLETED],
@@ -149,14 +170,26 @@ CORE_NAMES = {
     "note.": {*note_codes(), "subtitles_empty"},  # stored by an earlier version
     "preset.": PRESETS,
     "problem.": PROBLEMS,
+    "profile.": PROFILES,
     "profile.reason.": PROFILE_REASONS,
     "speech.": SPEECH_LANGUAGES,
     "stage.": [*(spec.name for spec in stages.SPECS), "render"],
     "state.": [str(state) for state in VideoState],
+    "what.": WHAT,
     "why.": UNUSABLE,
     "worker.": {*get_args(SupervisorState), *get_args(WorkerState)},
 }
 """The names of the core that the app has a text for, by the prefix of their keys."""
+
+
+NAMES_OF_PAGES = {
+    "edits.state.": set(get_args(EditState)) - {"applied"},
+    "fusion.": [*FUSIONS, *(f"{name}.title" for name in FUSIONS)],
+    "library.show.": FILTERS,
+    "library.sort.": SORTS,
+    "settings.theme.": [name.lower() for name in ("System", "Light", "Dark")],
+}
+"""Other names that have a text, and are defined in another module than the one that shows the text."""
 
 
 @pytest.mark.parametrize("prefix", CORE_NAMES)
@@ -213,9 +246,10 @@ def test_every_key_that_is_used_exists() -> None:
 
 
 def test_every_key_in_the_files_is_used() -> None:
-    """The variable part of a key is written in the same file, or it is a name of the core."""
+    """The variable part of a key is written in the same file, or it is a name of the core or of another module."""
     used = {f"{prefix}{name}" for prefix, names in CORE_NAMES.items() for name in names}
     used |= {f"error.{code}.{part}" for code in error_classes() for part in ("message", "hint")}
+    used |= {f"{prefix}{name}" for prefix, names in NAMES_OF_PAGES.items() for name in names}
     for path in source_files():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         written = strings(tree) | {str(number) for number in range(10)}
@@ -244,6 +278,8 @@ def test_korean_is_only_in_its_file() -> None:
     """A Korean text in the source would be a text that has no key."""
     languages = ROOT / "ui" / "i18n" / "__init__.py"
     for path in source_files():
+        if path.name == "particles.py":  # it is about the language itself
+            continue
         korean = re.findall(r"[가-힣]+", path.read_text(encoding="utf-8"))
         assert korean == ([LANGUAGES["ko"]] if path == languages else []), path
 
@@ -258,11 +294,13 @@ def test_errors_are_shown_with_readable_numbers() -> None:
         describe_error(too_large.to_dict(), "ko")[0] == "a.mp4 파일이 너무 커요(1.3 GB). 최대 1 GiB까지 올릴 수 있어요."
     )
     too_long = VideoTooLong(filename="a.mp4", duration_s=3725.0, limit_s=600.0)
-    assert describe_error(too_long.to_dict(), "en")[0] == "a.mp4 is 1:02:05 long; the limit is 10:00."
+    assert describe_error(too_long.to_dict(), "en")[0] == "a.mp4 is 1 h 2 min 5 s long; the limit is 10 min."
+    message = "a.mp4의 길이는 1시간 2분 5초예요. 최대 10분까지 올릴 수 있어요."
+    assert describe_error(too_long.to_dict(), "ko")[0] == message
     mismatch = DurationMismatch(filename="a.mp4", claimed_s=100.0, measured_s=5.04)
-    message = "The header of a.mp4 claims 1:40, but the file contains 5 s."
+    message = "The header of a.mp4 claims 1 min 40 s, but the file contains 5 s."
     assert describe_error(mismatch.to_dict(), "en")[0] == message
-    message = "a.mp4의 파일 정보에 적힌 길이는 1:40인데 실제 길이는 5초예요."
+    message = "a.mp4의 파일 정보에 적힌 길이는 1분 40초인데 실제 길이는 5초예요."
     assert describe_error(mismatch.to_dict(), "ko")[0] == message
     full = DiskFull(what="a", needed_bytes=999, free_bytes=0)
     message = "There is not enough disk space for writing a: 999 B needed, 0 B free."
@@ -274,6 +312,75 @@ def test_a_technical_reason_is_not_shown() -> None:
     assert describe_error(broken.to_dict(), "en")[0] == "The model e5 cannot be used."
     failed = RenderFailed(reason="no frame of clip 2 can be decoded")
     assert describe_error(failed.to_dict(), "en")[0].endswith("rendered: no frame of clip 2 can be decoded")
+
+
+def test_what_an_error_is_about_is_named_in_the_language() -> None:
+    busy = LibraryBusy(what="The search index", pid=7, program="python", seconds=125)
+    message = "The search index has been in use by process 7 (python) for 2 min 5 s."
+    assert describe_error(busy.to_dict(), "en")[0] == message
+    assert describe_error(busy.to_dict(), "ko")[0] == "프로세스 7(python)에서 2분 5초째 사용 중이에요: 검색 인덱스"
+    damaged = LibraryDamaged(what="the index of text/e5", reason="x")
+    assert describe_error(damaged.to_dict(), "ko")[0] == "라이브러리의 text/e5 인덱스 파일을 읽을 수 없어요."
+    damaged = LibraryDamaged(what="library.json", reason="x")
+    assert describe_error(damaged.to_dict(), "ko")[0] == "라이브러리의 library.json 파일을 읽을 수 없어요."
+
+
+def test_every_phrase_for_what_an_error_is_about_has_a_text() -> None:
+    phrase = re.compile(r"""what(?:: str)? ?= ?f?"((?:[Tt]he|[Aa]n?|This) [^"]+)\"""")
+    found = {
+        match
+        for path in sorted((ROOT / "heimdex_core").rglob("*.py"))
+        for match in phrase.findall(path.read_text("utf-8"))
+    }
+    shown = {text: format_details({"what": re.sub(r"\{[^}]+\}", "x", text)}, "ko")["what"] for text in found}
+    assert len(found) > 8, "the phrases are found"
+    assert {text for text, korean in shown.items() if not re.search("[가-힣]", korean)} == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_values_that_have_a_unit_get_no_second_one(language: str) -> None:
+    doubled = re.compile(r"\{\w+_s\}\s?(s\b|초|분)|\{\w+_bytes\}\s?(bytes\b|바이트)")
+    assert [key for key, text in texts(language).items() if key.startswith("error.") and doubled.search(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "parts", "english", "korean"),
+    [
+        (0.0, 2, "0 s", "0초"),
+        (0.84, 2, "0.8 s", "0.8초"),
+        (59.96, 2, "1 min", "1분"),  # not "60 s"
+        (224.0, 2, "3 min 44 s", "3분 44초"),
+        (3600.0, 2, "1 h", "1시간"),
+        (3725.0, 2, "1 h 2 min", "1시간 2분"),
+        (3725.0, 3, "1 h 2 min 5 s", "1시간 2분 5초"),
+        (7199.0, 2, "2 h", "2시간"),  # not "1 h 60 min"
+        (59 * 60 + 59.7, 2, "1 h", "1시간"),
+        (86_400.0, 2, "24 h", "24시간"),
+        (2 * 86_400.0 + 3 * 3600, 2, "2 days 3 h", "2일 3시간"),
+        (12_345 * 86_400.0, 1, "12,345 days", "12,345일"),
+    ],
+)
+def test_durations_in_words(seconds: float, parts: int, english: str, korean: str) -> None:
+    assert duration(seconds, parts=parts, language="en") == english
+    assert duration(seconds, parts=parts, language="ko") == korean
+
+
+def test_time_left_is_rounded_to_what_an_estimate_can_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.state.language", lambda: "en")
+    found = [time_left(seconds) for seconds in (0.2, 45.4, 100.0, 3700.0)]
+    assert found == ["about 1 s left", "about 45 s left", "about 2 min left", "about 1 h 2 min left"]
+
+
+def test_counts_have_their_thousands_separated(monkeypatch: pytest.MonkeyPatch) -> None:
+    for language, one, many in (("en", "1 scene", "12,345 scenes"), ("ko", "장면 1개", "장면 12,345개")):
+        monkeypatch.setattr("ui.state.language", lambda language=language: language)
+        assert (tn("library.scenes", 1), tn("library.scenes", 12_345)) == (one, many)
+
+
+def test_a_profile_is_named_in_messages_and_by_its_own_name_in_commands() -> None:
+    message, hint = describe_error(ProfileMismatch(pinned="offline", asked="laptop").to_dict(), "en")
+    assert message == "This library uses the Basic models, not the Laptop models."
+    assert "--profile laptop" in hint
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -17,7 +17,7 @@ from heimdex_core.models import families, profiles
 from heimdex_core.models.download.background import DownloadStatus
 from heimdex_core.models.profiles import ModelChoice
 from heimdex_core.settings import DetectorName, Settings
-from heimdex_core.types import ModelSet, StageProgress, Video, VideoState
+from heimdex_core.types import ModelSet, StageProgress, Video, VideoState, utc_now
 from tests.ui.fakes import at_work
 from ui import reindex_form
 from ui.i18n import describe_error, translate
@@ -94,7 +94,7 @@ def test_a_profile_that_is_missing_shows_its_download() -> None:
     assert [(row["label"], row["state_label"], row["size"], row["licence"]) for row in rows] == [
         ("speech", "to download", "486 MB", "MIT"),
         ("text", "to download", "494 MB", "MIT"),
-        ("vision", "to download", "1.5 GB", "Apache-2.0"),
+        ("picture", "to download", "1.5 GB", "Apache-2.0"),
     ]
     assert [row["revision"] for row in rows] == ["536b0662742c", "614241f622f5", "eee10eff6dd8"]
 
@@ -125,13 +125,13 @@ def test_a_broken_model_shows_message_and_hint() -> None:
 def test_a_library_of_earlier_models_is_offered_those_that_its_profile_has_now() -> None:
     now, settings = profiles.profile_choice("offline"), Settings()
     old = replace(now, speech="pocketsphinx:en-us", reason="no_weights")
-    assert models.library_text(old) == translate("en", "models.profile_changed", profile="offline")
+    assert models.library_text(old) == translate("en", "models.profile_changed", profile="Basic")
     assert models.profile_option("offline", current=old, suggested=None, settings=settings) == (
-        "offline · on this machine"
+        "Basic · on this machine"
     )
     same = replace(now, reason="no_weights", extra=("text=sentence:BAAI/bge-m3",))
     assert models.library_text(same) == translate("en", "profile.reason.no_weights")
-    assert models.profile_option("offline", current=same, suggested=None, settings=settings) == "offline · in use"
+    assert models.profile_option("offline", current=same, suggested=None, settings=settings) == "Basic · in use"
     assert models.library_text(replace(old, name="custom")) == ""
 
 
@@ -164,7 +164,7 @@ def test_a_download_shows_bytes_rate_and_time_left() -> None:
 def test_a_download_waits_for_another_one() -> None:
     other = downloading("downloading", names=("studio",), bytes_done=5, bytes_total=20)
     card = migration.chosen_models_card(MISSING, other, None)
-    assert card["text"] == "Another download is running: studio · 25 %"
+    assert card["text"] == "Another download is running: Studio · 25%"
     assert [(one["name"], one["disabled"]) for one in card["actions"]] == [
         ("cancel_download", False),
         ("download", True),
@@ -197,7 +197,7 @@ def test_there_is_one_migration_at_a_time() -> None:
     card = migration.chosen_models_card(READY, None, MigrationStatus(3, "studio", "running"))
     assert (card["text"], card["actions"][0]["disabled"]) == ("The library is already switching to other models.", True)
     card = migration.chosen_models_card(READY, None, MigrationStatus(3, "laptop", "running", total=4, done=1))
-    assert (card["title"], card["text"], card["actions"]) == ("Switching to the laptop models", "1 of 4 videos", [])
+    assert (card["title"], card["text"], card["actions"]) == ("Switching to the Laptop models", "1 of 4 videos", [])
 
 
 def test_a_migration_shows_its_progress_and_failures() -> None:
@@ -205,7 +205,7 @@ def test_a_migration_shows_its_progress_and_failures() -> None:
     failed = {"v2": StageFailed(stage="audio", reason="x").to_dict()}
     status = MigrationStatus(2, "laptop", "running", total=4, done=1, video_id="v1", failed=failed, progress=progress)
     card = shown(status, None)
-    assert (card["text"], card["sub"]) == ("1 of 4 videos", f"Autumn · {label('vision_embedding')} · 50 %")
+    assert (card["text"], card["sub"]) == ("1 of 4 videos", f"Autumn · {label('vision_embedding')} · 50%")
     assert card["fraction"] == pytest.approx(1.5 / 4)
     assert (card["problems"][0]["title"], names(card)) == ("Rain", ["cancel_migration"])
 
@@ -220,11 +220,9 @@ def shown(
 def test_a_finished_migration_can_be_undone_or_the_old_index_removed() -> None:
     kept = OldSets((OLD,), OLD, 193_000)
     card = shown(MigrationStatus(2, "laptop", "done", total=4, done=4), kept)
-    title = "The library has switched to the laptop models."
+    title = "The library has switched to the Laptop models."
     assert (card["title"], names(card)) == (title, ["undo_migration", "ask_removal"])
-    assert card["sub"] == (
-        "The index of the offline models is kept (193 KB). Undo switches back to the offline models."
-    )
+    assert card["sub"] == ("The index of the Basic models is kept (193 KB). Undo switches back to the Basic models.")
     asked = shown(MigrationStatus(2, "laptop", "done", total=4, done=4), kept, confirming=True)
     assert [action["label"] for action in asked["actions"]] == ["Remove and free 193 KB", "Keep"]
 
@@ -232,8 +230,8 @@ def test_a_finished_migration_can_be_undone_or_the_old_index_removed() -> None:
 def test_sets_of_one_profile_differ_by_their_additional_models() -> None:
     both = ModelSet(2, "offline", {"extra": ["text=sentence:a/b", "vision=openclip:c/d"]}, {}, NOW, is_active=True)
     card = shown(MigrationStatus(2, "offline", "done", total=4, done=4), OldSets((OLD,), OLD, 1000), active=both)
-    assert card["title"] == "The library has switched to the offline models and 2 more."
-    assert card["sub"].endswith("Undo switches back to the offline models.")
+    assert card["title"] == "The library has switched to the Basic models and 2 more."
+    assert card["sub"].endswith("Undo switches back to the Basic models.")
 
 
 def test_a_failed_migration_can_be_resumed_or_removed() -> None:
@@ -241,8 +239,8 @@ def test_a_failed_migration_can_be_resumed_or_removed() -> None:
     status = MigrationStatus(2, "laptop", "failed", total=4, done=3, error=error)
     using, made = ModelSet(1, "offline", {}, {}, NOW, is_active=True), ModelSet(2, "laptop", {}, {}, NOW)
     card = shown(status, OldSets((made,), None, 1000), active=using)
-    assert card["title"] == "The switch to the laptop models is incomplete."
-    assert card["problems"][0]["message"] == "1 of 4 videos are not yet indexed with the laptop models."
+    assert card["title"] == "The switch to the Laptop models is incomplete."
+    assert card["problems"][0]["message"] == "1 of 4 videos are not yet indexed with the Laptop models."
     assert (names(card), card["actions"][0]["value"]) == (["resume", "ask_removal"], 2)
     # no undo to a set that is not complete, although it was active before
     assert names(shown(status, OldSets((made,), made, 1000), active=using)) == ["resume", "ask_removal"]
@@ -259,20 +257,19 @@ def test_the_banner_of_other_pages() -> None:
     card = migration.migration_banner(MigrationStatus(2, "custom", "running", total=1), OLD)
     assert card is not None
     assert card["title"] == "Switching to custom models"
-    assert card["text"] == "0 of 1 video · searches still use the offline models"
+    assert card["text"] == "0 of 1 video · searches still use the Basic models"
 
 
-def test_labels_of_models_fit_the_particles_of_korean_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The texts have 모델을 and 모델로, which is right only as long as every label ends with that word."""
+def test_sentences_about_models_have_the_particles_of_their_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ui.state.language", lambda: "ko")
     extra = ModelSet(2, "custom", {"extra": ["text=sentence:a/b"]}, {}, NOW)
-    labels = [
-        models.choice_label("laptop"),
-        models.choice_label("custom"),
-        models.set_label(NEW),
-        models.set_label(extra),
+    texts = [
+        translate("ko", "migration.done", models=label) for label in (models.set_label(NEW), models.set_label(extra))
     ]
-    assert [text for text in labels if not text.endswith("모델")] == []
+    assert texts == [
+        "라이브러리를 노트북용 모델로 전환했어요.",
+        "라이브러리를 직접 고른 모델과 다른 모델 1개로 전환했어요.",
+    ]
 
 
 # --- re-indexed videos ----------------------------------------------------------------------------
@@ -287,10 +284,10 @@ def actions(one: Video) -> list[str]:
 
 
 def test_a_video_that_is_being_re_indexed_can_be_opened() -> None:
-    progress = StageProgress("scenes", 4, 12, 0.0, 0.0, 30.0, "", 0.4)
+    progress = StageProgress("scenes", 4, 12, 0.0, 0.0, 30.0, utc_now().isoformat(), 0.4)
     library: Any = at_work(progress)
     again = video(VideoState.PROCESSING, generation=1)
-    assert (videos.is_available(again), actions(again)) == (True, ["open", "cancel"])
+    assert (videos.is_available(again), actions(again)) == (True, ["open", "cancel", "rename"])
     card = videos.reindex_card(library, again)
     assert card is not None
     assert (card["title"], card["text"]) == (
@@ -298,14 +295,30 @@ def test_a_video_that_is_being_re_indexed_can_be_opened() -> None:
         f"{label('scenes')} · stage 4 of 12 · about 30 s left",
     )
     first = video(VideoState.PROCESSING)
-    assert (videos.is_available(first), actions(first)) == (False, ["cancel"])
+    assert (videos.is_available(first), actions(first)) == (False, ["cancel", "rename"])
+
+
+def test_re_indexing_takes_what_is_in_the_inputs_at_the_click(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what was there in the last run of the page: a value may be entered just before the click."""
+    key = reindex_form.form_name(video(VideoState.INDEXED))
+    inputs = {"language": "ko", "min": 5.0, "detector": "content", "content_threshold": 27.0, "divide": False}
+    values = {f"{key}/{name}": value for name, value in inputs.items()}
+    monkeypatch.setattr("ui.state.widget_value", values.get)
+    monkeypatch.setattr("ui.state.show_form", lambda name: None)
+    asked: dict[str, Any] = {}
+    library = SimpleNamespace(settings=Settings(), reindex_video=lambda video_id, **given: asked.update(given))
+    monkeypatch.setattr("ui.resources.library", lambda: library)
+    reindex_form.start(video(VideoState.INDEXED))
+    # what equals the general setting follows it from now on
+    params = {"min_scene_s": 5.0, "detector": None, "content_threshold": None, "divide_long_takes": False}
+    assert asked == {"language": "ko", "params": params, "queue": True}
 
 
 def test_a_failed_reindex_is_shown_and_the_video_stays() -> None:
     library: Any = SimpleNamespace()
     error = StageFailed(stage="scenes", reason="x").to_dict()
     failed = video(VideoState.INDEXED, generation=1, scene_count=3, error=error)
-    assert actions(failed) == ["open", "retry", "delete"]
+    assert actions(failed) == ["open", "retry", "rename", "delete"]
     card = videos.reindex_card(library, failed)
     assert card is not None
     assert (card["title"], card["tone"]) == ("Re-indexing failed. The video is unchanged.", "failed")
@@ -313,4 +326,4 @@ def test_a_failed_reindex_is_shown_and_the_video_stays() -> None:
     stopped = video(VideoState.INDEXED, generation=1, error=Cancelled().to_dict())
     assert videos.reindex_error(stopped) == "Re-indexing was cancelled. The video is unchanged."
     assert videos.reindex_card(library, video(VideoState.INDEXED, generation=1)) is None
-    assert actions(video(VideoState.INDEXED, generation=1)) == ["open", "delete"]
+    assert actions(video(VideoState.INDEXED, generation=1)) == ["open", "rename", "delete"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ui.i18n import texts as texts_in
+from ui.i18n import translate
 from ui.views.videos import note_text
 
 CORE = Path(__file__).resolve().parents[2] / "heimdex_core"
@@ -97,7 +98,9 @@ def test_every_note_has_a_text(texts: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("note", "expected"),
     [
-        ("audio_broken:12.3", "audio is damaged from 12.3 s"),
+        ("audio_broken:3725.3", "audio is damaged from 1:02:05 on"),
+        ("subtitles_late:2.5", "subtitles are about 2.5 s later than the speech"),
+        ("speech_uncertain:224", translate("en", "note.speech_uncertain", value="3 min 44 s")),
         ("language_unsure:ko:0.43", "language uncertain, assumed to be Korean"),
         ("transcript_language:cy", "speech recognition does not support the language (cy)"),
         ("batch_halved:8", "GPU memory ran out, batch size reduced to 8"),

@@ -57,7 +57,7 @@ def test_a_video_is_written_to_the_disk_of_the_library(
     sent = headers(links, "지난 여름 🌊.mp4", **{"X-Title": quote("부산"), "X-Description": quote("a walk")})
     answer = client.post("/upload", content=b"x" * 900, headers=sent)
     assert answer.status_code == 201
-    assert answer.json() == {"video": {"video_id": "v1", "title": "부산", "state": "validating"}}
+    assert answer.json() == {"video": {"video_id": "v1", "title": "부산", "state": "validating", "known": False}}
     (given,) = library.added
     assert given["content"] == b"x" * 900
     assert (given["filename"], given["title"], given["description"]) == ("지난 여름 🌊.mp4", "부산", "a walk")

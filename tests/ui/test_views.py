@@ -12,6 +12,7 @@ from heimdex_core import Library
 from heimdex_core.errors import WeightsMissing
 from heimdex_core.models.profiles import profile_choice
 from heimdex_core.store import Store
+from heimdex_core.store.analysis import parse_query
 from heimdex_core.types import (
     ChannelScore,
     ChannelState,
@@ -26,40 +27,76 @@ from heimdex_core.types import (
 from tests.store.making import SPACES, commit, register
 from ui.components import base
 from ui.i18n import describe_error, translate
-from ui.views.scenes import abstention_text, card, lines_around, player_labels, shares, status_line
+from ui.views.scenes import abstention_text, card, explanation, lines_around, player_labels, shares, status
 
 
 @pytest.fixture(autouse=True)
 def english(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outside of a page no language is chosen."""
+    """Outside of a page no language is chosen, and there is no server that has links."""
     monkeypatch.setattr("ui.state.language", lambda: "en")
-
-
-def test_the_terms_of_a_search_mark_the_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the index to the page: forms of the query's words are marked, in transcript and title."""
     monkeypatch.setattr("ui.media.frame_url", lambda library, scene: "")
+    monkeypatch.setattr("ui.media.sprite", lambda library, scene: {"url": "", "count": 12})
+
+
+def test_the_terms_of_a_search_mark_the_cards(tmp_path: Path) -> None:
+    """From the index to the page: forms of the query's words are marked, in transcript and title."""
     root = tmp_path / "library"
     store = Store.create(root, profile="offline", models=profile_choice("offline").to_dict(), spaces=SPACES)
     commit(store, register(store, "하늘 boats"), ["two boats <b>leave</b>", "the sky"])
     store.close()
     with Library.open(root, create=False) as lib:
         result = lib.search("boat 하늘", weights={"lexical": 1.0})
-        drawn = [
-            card(lib, hit.scene, hit.video_title, picked=False, terms=result.terms, hit=hit, fusion=result.fusion)
-            for hit in result
-        ]
+        drawn = [card(lib, hit.scene, hit.video_title, picked=False, terms=result.terms, hit=hit) for hit in result]
     assert drawn[0]["text"] == [("two ", False), ("boats", True), (" <b>leave</b>", False)]
     assert drawn[0]["title"] == [("하늘", True), (" ", False), ("boats", True)]
-    assert drawn[0]["score"] == "100 %"
+    # the best of any list has the score 1, so the card shows the rank; the score is in its tooltip
+    assert [(one["rank"], one["score"]) for one in drawn[:1]] == [("#1", "score 1.000")]
     assert drawn[1]["text"] == [("the sky", False)]
 
 
-def test_a_scene_without_speech(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.media.frame_url", lambda library, scene: "")
+def test_a_scene_without_speech() -> None:
     library: Any = None
     drawn = card(library, Scene("v_0_2500", "v", 0, 0.0, 2.5), "Film", picked=True)
-    assert (drawn["text"], drawn["silent"], drawn["score"]) == ([[translate("en", "scene.no_speech"), False]], True, "")
+    assert (drawn["text"], drawn["silent"], drawn["rank"]) == ([[translate("en", "scene.no_speech"), False]], True, "")
     assert drawn["time"] == "0:00.0 · 2.5 s"
+
+
+def test_a_card_shows_what_matches_wherever_it_is() -> None:
+    """Tags, a description, a text in the picture; and the transcript from shortly before the match."""
+    words = "one two three four five six seven eight nine ten eleven twelve and the green hills behind the house"
+    scene = Scene(
+        "v_0_2500", "v", 0, 0.0, 2.5, transcript=words, tags=("sky", "forest", "dark green"), caption="a forest"
+    )
+    library: Any = None
+    terms = parse_query("green forests").terms
+    drawn = card(library, scene, "A film about trees and a forest", picked=False, terms=terms)
+    assert drawn["text"] == [
+        ("…", False),
+        ("twelve and the ", False),
+        ("green", True),
+        (" hills behind the house", False),
+    ]
+    assert drawn["also"] == [
+        {"label": "Tags", "text": [("forest", True), (", dark ", False), ("green", True)]},
+        {"label": "Description", "text": [("a ", False), ("forest", True)]},
+    ]
+    assert (drawn["title"][0][0][0], drawn["title"][-1]) == ("…", ("forest", True))
+    # without a match, nothing but the beginning of what is said
+    plain = card(library, scene, "A film", picked=False, terms=parse_query("boat").terms)
+    assert (plain["text"], plain["also"]) == ([(words, False)], [])
+
+
+def test_the_panel_shows_the_tags_of_a_scene() -> None:
+    """Also of one that is not a hit, and without a search."""
+    scene = Scene("v_0_2500", "v", 0, 0.0, 2.5, tags=("green", "forest"))
+    result = SearchResult(Query("green"), "minmax", {}, (), 0, {}, {}, False, terms=("green",))
+    about = explanation(scene, None, result)
+    assert about is not None
+    assert about["fields"] == [{"label": "Tags", "text": [("green", True), (", forest", False)]}]
+    plain = explanation(scene, None, None)
+    assert plain is not None
+    assert plain["fields"] == [{"label": "Tags", "text": [("green, forest", False)]}]
+    assert explanation(replace(scene, tags=()), None, None) is None
 
 
 def test_the_player_says_why_a_video_without_a_preview_does_not_play() -> None:
@@ -86,7 +123,7 @@ def test_channels_of_additional_spaces_are_named_by_kind_and_model() -> None:
         ("transcript", 0.25),
         ("caption", 0.25),
     ]
-    assert [part["title"] for part in parts] == ["said (bge-m3) 50 %", "said (mini) 25 %", "described 25 %"]
+    assert [part["title"] for part in parts] == ["said (bge-m3) 50%", "said (mini) 25%", "described 25%"]
 
 
 def test_a_failed_channel_shows_the_error_and_its_hint() -> None:
@@ -96,20 +133,30 @@ def test_a_failed_channel_shows_the_error_and_its_hint() -> None:
     assert text == f"{translate('en', 'abstain.failed', channel='said (bge-m3)')}: {message} {hint}"
     assert "models pull bge-m3" in hint
     other = abstention_text("caption", ChannelState(False, reason="no_matches"))
-    assert other == translate("en", "abstain.no_matches", channel="described")
+    assert other == "No similar description"
     unknown = abstention_text("caption", ChannelState(False, reason="of_a_newer_core"))
     assert unknown == translate("en", "abstain.other", channel="described")
 
 
 @pytest.mark.parametrize(
-    ("language", "text"),
+    ("language", "found", "took", "reason"),
     [
-        ("en", "<b>2 scenes</b> in 1 video · 12 ms · described (a&lt;b) finds no matching scene"),
-        ("ko", "영상 1개에서 찾은 <b>장면 2개</b> · 12ms · 설명 (a&lt;b): 일치하는 장면이 없어요"),
+        (
+            "en",
+            [("2 scenes", True), (" in 1 video", False)],
+            "The search took 12 ms.",
+            "described (a<b): no matching scene",
+        ),
+        (
+            "ko",
+            [("영상 1개에서 찾은 ", False), ("장면 2개", True)],
+            "검색에 12ms 걸렸어요.",
+            "장면 설명 (a<b): 일치하는 장면이 없어요",
+        ),
     ],
 )
-def test_the_status_line_is_escaped_and_in_the_order_of_the_language(
-    monkeypatch: pytest.MonkeyPatch, language: str, text: str
+def test_the_status_counts_the_videos_with_hits_in_the_order_of_the_language(
+    monkeypatch: pytest.MonkeyPatch, language: str, found: list[tuple[str, bool]], took: str, reason: str
 ) -> None:
     monkeypatch.setattr("ui.state.language", lambda: language)
     channels = {
@@ -117,18 +164,40 @@ def test_the_status_line_is_escaped_and_in_the_order_of_the_language(
         "caption/a<b": ChannelState(False, reason="no_matches"),
         "lexical": ChannelState(False, reason="weight_zero"),
     }
-    result = SearchResult(Query("x"), "minmax", {}, (), 2, channels, {"total": 12.4}, False)
-    assert status_line(result, 1) == f"{text} · {translate(language, 'search.weight_shared')}"
+    result = SearchResult(Query("x"), "minmax", {}, (), 2, channels, {"total": 12.4}, False, total_videos=1)
+    assert status(result) == {
+        "found": found,
+        "took": took,
+        "notes": f"{reason} · {translate(language, 'search.weight_shared')}",
+    }
 
 
-def test_lines_are_those_of_the_scene_and_half_a_minute_around() -> None:
+def at(*starts_s: float) -> list[Segment]:
+    """Lines of two seconds."""
+    return [Segment(start_s, start_s + 2.0, f"at {start_s:g}") for start_s in starts_s]
+
+
+def test_lines_go_on_to_the_end_of_the_video() -> None:
     scene = Scene("v_40000_50000", "v", 0, 40.0, 50.0)
-    lines = [Segment(start, start + 2.0, f"at {start:g}") for start in (5.0, 9.0, 38.5, 45.0, 50.0, 79.0, 80.0)]
-    found = lines_around(lines, scene, ["45"])
+    found = lines_around(at(5.0, 38.5, 45.0, 50.0, 79.0, 580.0), scene, ["45"])
     assert [(line["start"], line["inside"]) for line in found] == [
-        (9.0, False), (38.5, True), (45.0, True), (50.0, False), (79.0, False),
+        (5.0, False), (38.5, True), (45.0, True), (50.0, False), (79.0, False), (580.0, False),
     ]  # fmt: skip
     assert found[2]["text"] == [("at ", False), ("45", True)]
+
+
+def test_of_a_very_long_transcript_the_lines_around_the_scene_are_shown() -> None:
+    """One line every two seconds of an hour, but at most 400 are sent: from a hundred lines before the scene on."""
+    scene = Scene("v_2000000_2010000", "v", 0, 2000.0, 2010.0)
+    found = lines_around(at(*(2.0 * n for n in range(1800))), scene, [])
+    assert (len(found), found[0]["start"]) == (400, 1800.0)
+    assert [line["start"] for line in found if line["inside"]] == [2000.0, 2002.0, 2004.0, 2006.0, 2008.0]
+    # near the end, as many as fit; all of a scene, however many they are
+    last = lines_around(at(*(2.0 * n for n in range(1800))), Scene("v", "v", 0, 3590.0, 3600.0), [])
+    assert (len(last), last[-1]["start"]) == (400, 3598.0)
+    whole = lines_around(at(*(2.0 * n for n in range(1800))), Scene("v", "v", 0, 0.0, 3600.0), [])
+    assert len(whole) == 1800
+    assert lines_around([], scene, []) == []
 
 
 def test_malformed_messages_of_a_browser_are_ignored() -> None:

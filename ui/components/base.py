@@ -28,16 +28,20 @@ class Component:
     """One kind of component.
 
     Args:
-        name: the folder with component.js and component.css. common.js and common.css are prepended.
+        name: the folder with component.css, component.js and further scripts that it uses. common.js and common.css are
+            prepended.
+        shared: another script that several components use, relative to the folder of components; prepended too.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, shared: str | None = None) -> None:
         folder = _FOLDER / name
         self._render = st.components.v2.component(
             f"heimdex_{name}",
             html='<div class="hx"></div>\n',
             css=_read(_FOLDER / "common.css") + _read(folder / "component.css"),
-            js=_read(_FOLDER / "common.js") + _read(folder / "component.js"),
+            js=_read(_FOLDER / "common.js")
+            + (_read(_FOLDER / shared) if shared else "")
+            + "".join(_read(path) for path in sorted(folder.glob("*.js"))),
         )
 
     def __call__(self, key: str, data: Mapping[str, Any], handlers: Handlers | None = None) -> None:

@@ -13,7 +13,12 @@ from ui.server.links import Links
 from ui.server.responses import error_response
 
 _LOG = logging.getLogger(__name__)
-_PRIVATE = "private, max-age=3600"
+FILE_HEADERS = {
+    "Cache-Control": "private, max-age=3600",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 
 class FileServer:
@@ -42,12 +47,7 @@ class FileServer:
             media_type=link.content_type,
             filename=link.download_name,
             content_disposition_type="attachment" if link.download_name else "inline",
-            headers={
-                "Cache-Control": _PRIVATE,
-                "X-Content-Type-Options": "nosniff",
-                "Content-Security-Policy": "default-src 'none'; sandbox",
-                "Cross-Origin-Resource-Policy": "same-origin",
-            },
+            headers=FILE_HEADERS,
         )
 
 

@@ -7,19 +7,18 @@ other names are those of HEIMDEX_ALLOWED_HOSTS. Only `Host` is read: X-Forwarded
 
 from __future__ import annotations
 
-import html
 import ipaddress
 import logging
 import re
 from collections.abc import Sequence
 
 from starlette.datastructures import Headers
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from heimdex_core.errors import HostRefused
 from ui.i18n import describe_error, pick_language
-from ui.server.responses import error_response
+from ui.server.responses import error_response, html_page
 
 ALWAYS_ALLOWED = ("localhost",)
 ANY_HOST = "*"
@@ -27,17 +26,6 @@ ANY_HOST = "*"
 _HOST = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::[0-9]*)?", re.ASCII)
 _NAMES_TO_LOG = 20
 """More different names than this are not logged: anyone can send them."""
-_PAGE = """<!doctype html>
-<html lang="{language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Heimdex</title>
-<style>
-:root {{ color-scheme: light dark }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 40em; margin: 15vh auto; padding: 0 1em }}
-p {{ overflow-wrap: anywhere }}
-code {{ opacity: .7 }}
-</style>
-<h1>Heimdex</h1><p><strong>{message}</strong></p><p>{hint}</p><p><code>{code}</code></p></html>
-"""
 _LOG = logging.getLogger(__name__)
 
 
@@ -118,9 +106,8 @@ def _refusal(scope: Scope, host: str, status: int) -> Response:
     if "text/html" not in headers.get("accept", ""):
         response: Response = error_response(error, language)
     else:
-        message, hint = (html.escape(text) for text in describe_error(error.to_dict(), language))
-        response = HTMLResponse(_PAGE.format(language=language, message=message, hint=hint, code=error.code))
-        response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+        message, hint = describe_error(error.to_dict(), language)
+        response = html_page(language, message, hint, f"<code>{error.code}</code>")
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"

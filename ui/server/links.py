@@ -31,6 +31,8 @@ CONTENT_TYPES: dict[str, str] = {
 }
 """The files that may be served, by suffix: images and videos, nothing that a browser would execute."""
 
+SPRITE_KINDS = ("sprite", "still")
+
 
 @dataclass(frozen=True, slots=True)
 class FileLink:
@@ -90,6 +92,7 @@ class Links:
         self._now = now
         # separate salts, so that a token of one kind is invalid as another
         self._files = URLSafeSerializer(secret, salt="heimdex.file")
+        self._sprites = URLSafeSerializer(secret, salt="heimdex.sprite")
         self._uploads = URLSafeSerializer(secret, salt="heimdex.upload")
         self._parts = URLSafeSerializer(secret, salt="heimdex.part")
 
@@ -151,6 +154,25 @@ class Links:
         if content_type is None:
             raise LinkInvalid()
         return content_type
+
+    # --- sprites ----------------------------------------------------------------------------------
+
+    def sprite_url(self, scene_id: str, made: int, user_id: str, kind: str = "sprite") -> str:
+        """A URL for a sprite or a still of a scene (Library.sprites), valid for one to two periods from now.
+
+        The file need not exist: it is made when it is asked for. `made` is when the scene was made; a browser that has
+        the image of a scene in its cache asks for the new one after the video has been indexed again.
+        """
+        claim = {"s": scene_id, "m": made, "k": kind, "u": user_id, "e": self._expiry(self._file_ttl_s)}
+        return f"/sprites/{self._sprites.dumps(claim)}"
+
+    def open_sprite(self, token: str) -> tuple[str, str, str]:
+        """(scene_id, kind, user_id) of a sprite's token. Raises LinkInvalid, LinkExpired."""
+        claim = self._read(self._sprites, token)
+        kind = str(claim.get("k", ""))
+        if kind not in SPRITE_KINDS:
+            raise LinkInvalid()
+        return str(claim.get("s", "")), kind, str(claim.get("u", ""))
 
     # --- uploads ----------------------------------------------------------------------------------
 

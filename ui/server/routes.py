@@ -21,7 +21,9 @@ from heimdex_core.errors import HeimdexError
 from ui import resources
 from ui.server.files import FileServer
 from ui.server.health import HealthServer
+from ui.server.links import Links
 from ui.server.responses import error_response
+from ui.server.sprites import SpriteServer
 from ui.server.upload import UploadServer
 
 _LOG = logging.getLogger(__name__)
@@ -33,6 +35,19 @@ async def serve_file(request: Request) -> Response:
     except HeimdexError as error:
         return error_response(error)
     return await FileServer(links).serve(request)
+
+
+async def serve_sprite(request: Request) -> Response:
+    try:
+        links = await to_thread.run_sync(resources.links)
+    except HeimdexError as error:
+        return error_response(error)
+    return await _sprites(links).serve(request)
+
+
+@lru_cache(maxsize=1)
+def _sprites(links: Links) -> SpriteServer:
+    return SpriteServer(links, resources.library_for)
 
 
 async def receive_upload(request: Request) -> Response:
@@ -59,6 +74,7 @@ def _health() -> HealthServer:
 def routes() -> list[BaseRoute]:
     return [
         Route("/files/{token}", serve_file, methods=["GET", "HEAD"]),
+        Route("/sprites/{token}", serve_sprite, methods=["GET", "HEAD"]),
         Route("/upload", receive_upload, methods=["POST"]),
         Route("/health/live", live),
         Route("/health/ready", ready),

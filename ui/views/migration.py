@@ -13,9 +13,8 @@ from heimdex_core.library import Library
 from heimdex_core.library.migration import MigrationStatus
 from heimdex_core.models.download.background import DownloadStatus
 from heimdex_core.types import ModelSet
-from ui.i18n import t, t_or, tn
+from ui.i18n import profile_label, t, t_or, time_left, tn
 from ui.views.models import choice_label, set_label
-from ui.views.videos import time_left
 from ui.views.work import Card, Problem, action, card, problem
 
 # --- models that are chosen -----------------------------------------------------------------------
@@ -108,7 +107,8 @@ def _download_offer(chosen: ChosenModels, own: DownloadStatus | None, other: Dow
         text = t("download.no_space", needed=fmt.size(needed), free=fmt.size(chosen.free_bytes))
         offer |= {"problems": [{"title": "", "message": text, "hint": t("error.MODELS_DISK_FULL.hint")}]}
     elif other is not None:
-        offer |= {"text": f"{t('download.other')} {', '.join(other.names)} · {round(100 * other.share)} %"}
+        names = ", ".join(map(profile_label, other.names))
+        offer |= {"text": f"{t('download.other')} {names} · {round(100 * other.share)}%"}
     text = t("download.resume") if can_resume else t("download.start")
     actions = [action("download", text, primary=True, value=list(chosen.names), disabled=other is not None)]
     if other is not None:
@@ -125,7 +125,7 @@ def _short(folder: Path) -> str:
 def download_card(status: DownloadStatus) -> Card:
     """The progress of a download."""
     cancel = action("cancel_download", t("action.cancel"))
-    title = t("download.running", names=", ".join(status.names))
+    title = t("download.running", names=", ".join(map(profile_label, status.names)))
     if status.state == "planning":
         return card(title, t("download.planning"), fraction=0.0, actions=[cancel])
     parts = [t("progress.of", done=fmt.size(status.bytes_done), total=fmt.size(status.bytes_total))]
@@ -223,7 +223,7 @@ def _current_video(status: MigrationStatus, titles: Mapping[str, str]) -> str:
     parts = [titles.get(status.video_id, "")]
     if status.progress is not None:
         parts.append(t_or(f"stage.{status.progress.stage}", status.progress.stage))
-        parts.append(f"{round(100 * status.progress.overall)} %")
+        parts.append(f"{round(100 * status.progress.overall)}%")
     return " · ".join(part for part in parts if part)
 
 

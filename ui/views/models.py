@@ -19,15 +19,15 @@ from heimdex_core.models.threads import Work, threads_for
 from heimdex_core.settings import Settings
 from heimdex_core.types import ModelSet
 from ui import state
-from ui.i18n import describe_error, t, t_or
+from ui.i18n import describe_error, profile_label, t, t_or
 
 KINDS = ("speech", "text", "vision", "caption")
 _REVISION_CHARS = 12
 
 
 def choice_label(profile: str) -> str:
-    """A choice of models as part of a sentence: "the laptop models"."""
-    return t("models.custom") if profile == CUSTOM else t("models.of_profile", profile=profile)
+    """A choice of models as part of a sentence: "the Laptop models"."""
+    return t("models.custom") if profile == CUSTOM else t("models.of_profile", profile=profile_label(profile))
 
 
 def set_label(model_set: ModelSet) -> str:
@@ -48,18 +48,26 @@ def reason_text(choice: ModelChoice) -> str:
 def library_table(library: Library, active: ModelSet) -> dict[str, Any]:
     """The table of the models in use, with what they run on."""
     models = library.model_sets.models(active.set_id)
+    rows = table_rows(models.describe(), t("model.state.missing"))
     return {
         "heading": t("facts.models"),
         "title": t("models.in_use", models=set_label(active)),
         "text": library_text(models.choice),
-        "rows": table_rows(models.describe(), t("model.state.missing")),
-        "facts": [
-            [t("models.spaces"), space_names(active)],
-            [t("models.device"), device_text(library.settings)],
-            [t("models.threads"), threads_text(library.settings)],
-        ],
+        "rows": rows,
+        "facts": [[t("models.device"), device_text(library.settings)]],
+        "details": details(
+            rows,
+            [[t("models.spaces"), space_names(active)], [t("models.threads"), threads_text(library.settings)]],
+        ),
         "labels": table_labels(),
     }
+
+
+def details(rows: Sequence[Mapping[str, Any]], facts: Sequence[list[str]] = ()) -> dict[str, Any] | None:
+    """What few people need to know, folded: more `facts`, and the revision of each model; None if there is nothing."""
+    revisions = [[f"{t('models.column.revision')} · {row['name']}", row["revision"]] for row in rows if row["revision"]]
+    found = [*facts, *revisions]
+    return {"label": t("settings.details"), "rows": found} if found else None
 
 
 def library_text(choice: ModelChoice) -> str:
@@ -67,7 +75,7 @@ def library_text(choice: ModelChoice) -> str:
     if choice.name == CUSTOM:
         return ""  # the title already gives the reason
     has_changed = choice.name in PROFILES and not uses_profile(choice, choice.name)
-    return t("models.profile_changed", profile=choice.name) if has_changed else reason_text(choice)
+    return t("models.profile_changed", profile=profile_label(choice.name)) if has_changed else reason_text(choice)
 
 
 def uses_profile(choice: ModelChoice, profile: str) -> bool:
@@ -80,7 +88,15 @@ def choice_table(choice: ModelChoice, settings: Settings) -> dict[str, Any]:
     described = Models(choice, settings, "query").describe()
     text = t(f"models.about.{choice.name}") if choice.name in PROFILES else ""
     rows = table_rows(described, t("models.not_downloaded"), with_problems=False)
-    return {"heading": "", "title": "", "text": text, "rows": rows, "facts": [], "labels": table_labels()}
+    return {
+        "heading": "",
+        "title": "",
+        "text": text,
+        "rows": rows,
+        "facts": [],
+        "details": details(rows),
+        "labels": table_labels(),
+    }
 
 
 def table_rows(
@@ -127,7 +143,7 @@ def model_note(model: Mapping[str, Any]) -> str:
 
 def table_labels() -> dict[str, str]:
     """The headings of the columns."""
-    names = ("kind", "model", "state", "size", "revision", "licence")
+    names = ("kind", "model", "state", "size", "licence")
     return {name: t(f"models.column.{name}") for name in names}
 
 
@@ -185,8 +201,8 @@ def step_up_text(library: Library) -> str:
     if step is None:
         return ""
     if not step.bytes_missing:
-        return t("models.step_up.here", profile=step.profile)
-    return t("models.step_up.download", profile=step.profile, size=fmt.size(step.bytes_missing))
+        return t("models.step_up.here", profile=profile_label(step.profile))
+    return t("models.step_up.download", profile=profile_label(step.profile), size=fmt.size(step.bytes_missing))
 
 
 def profile_choice(profile: str) -> ModelChoice:
@@ -205,4 +221,6 @@ def profile_option(profile: str, *, current: ModelChoice, suggested: str | None,
             status = t("models.option.download", size=size) if missing else t("models.option.here")
         except HeimdexError:
             status = t("models.option.broken")  # its card shows the error
-    return " · ".join([profile, status, *([t("models.option.recommended")] if profile == suggested else [])])
+    return " · ".join(
+        [profile_label(profile), status, *([t("models.option.recommended")] if profile == suggested else [])]
+    )

@@ -9,13 +9,14 @@ from typing import Any
 from heimdex_core import formatting as fmt
 from heimdex_core.errors import ClipsFailed
 from heimdex_core.library import Library
+from heimdex_core.settings import Settings
 from heimdex_core.types import Export, ExportState, ReelClip, Scene, StageProgress, Video, utc_now
-from ui import media, state
-from ui.i18n import clip_text, describe_error, t, t_or, tn
-from ui.views.videos import time_left
+from ui import media, state, tray
+from ui.i18n import clip_text, describe_error, duration, t, t_or, time_left, tn
 
 RUNNING = frozenset({ExportState.PENDING, ExportState.PROCESSING})
-ClipWithScene = tuple[ReelClip, Scene, Video]
+ClipWithScene = tuple[ReelClip, Scene | None, Video | None]
+"""A clip with its scene and its video; None for both if the clip cannot be used at present."""
 
 
 def rows(library: Library, clips: Sequence[ClipWithScene]) -> list[dict[str, Any]]:
@@ -23,23 +24,26 @@ def rows(library: Library, clips: Sequence[ClipWithScene]) -> list[dict[str, Any
     return [
         {
             "id": clip.scene_id,
-            "title": video.title,
-            "thumbnail": media.frame_url(library, scene),
-            "frames": [
-                {"time": keyframe.time_s, "src": media.frame_url(library, scene, keyframe)}
-                for keyframe in scene.keyframes
-            ],
+            "title": tray.video_title(library, clip),
+            "label": tray.clip_name(library, clip),
+            "thumbnail": media.frame_url(library, scene) if scene else None,
+            "frames": _frames(library, scene) if scene else [],
             "start": clip.start_s,
             "end": clip.end_s,
             "scene_start": clip.scene_start_s,
             "scene_end": clip.scene_end_s,
+            "unavailable": "" if scene else tray.unavailable_reason(library, clip),
         }
-        for clip, scene, video in clips
+        for clip, scene, _ in clips
     ]
 
 
+def _frames(library: Library, scene: Scene) -> list[dict[str, Any]]:
+    return [{"time": keyframe.time_s, "src": media.frame_url(library, scene, keyframe)} for keyframe in scene.keyframes]
+
+
 def sequence(library: Library, clips: Sequence[ClipWithScene]) -> list[dict[str, Any]]:
-    """The clips for the player, which plays them one after the other."""
+    """The clips for the player, which plays those that can be used one after the other."""
     return [
         {
             "id": clip.scene_id,
@@ -50,6 +54,7 @@ def sequence(library: Library, clips: Sequence[ClipWithScene]) -> list[dict[str,
             "end": clip.end_s,
         }
         for clip, scene, video in clips
+        if scene is not None and video is not None
     ]
 
 
@@ -64,11 +69,18 @@ def progress_card(progress: StageProgress | None) -> dict[str, Any]:
     if progress is None:
         return {"title": t("progress.waiting"), "text": "", "fraction": 0.0}
     fraction = progress.overall or progress.fraction
-    parts = [f"{round(100 * fraction)} %"]
+    parts = [f"{round(100 * fraction)}%"]
     if progress.eta_s is not None:
         parts.append(time_left(progress.eta_s))
     title = t_or(f"stage.{progress.stage}", progress.stage)
     return {"title": title, "text": "".join(f" · {part}" for part in parts), "fraction": fraction}
+
+
+def render_notice(settings: Settings) -> str:
+    """What will be rendered, and how long its file stays."""
+    file_format = t("reel.format", height=settings.reel_height_px, fps=f"{settings.reel_fps:g}")
+    kept_for = duration(settings.export_ttl_s).replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{file_format} · {t('reel.expires', time=kept_for)}"
 
 
 def history(
@@ -91,6 +103,7 @@ def history(
                 "url": urls[1] if urls else None,
                 "filename": media.export_file_name(export),
                 "download": t("reel.download"),
+                "keep": keep_action(export) if urls else None,
                 "shown": export.export_id == shown,
                 "note": left_out_text(export),
                 "skip": skip_label(export.error, len(export.clips)) if export.export_id != current else "",
@@ -131,13 +144,19 @@ def export_facts(export: Export, *, has_file: bool) -> list[str]:
     return parts
 
 
+def keep_action(export: Export) -> dict[str, Any]:
+    """The button that keeps the file of a completed export, or lets it be deleted after all."""
+    is_kept = export.expires_at is None
+    label = t("export.do_not_keep") if is_kept else t("export.keep")
+    return {"name": "keep", "label": label, "value": {"id": export.export_id, "keep": not is_kept}}
+
+
 def expiry(expires_at: datetime | None) -> str:
-    """How long a file is kept."""
+    """When the file of a completed export is deleted."""
     if expires_at is None:
-        return ""
+        return t("export.kept")
     left_s = (expires_at - utc_now()).total_seconds()
     if left_s <= 0:
         return t("export.expired")
-    if left_s < 3600:
-        return t("export.minutes", n=max(1, round(left_s / 60)))
-    return t("export.hours", n=round(left_s / 3600))
+    rounded_s = max(60, round(left_s / 60) * 60) if left_s < 3600 else round(left_s / 3600) * 3600
+    return t("export.deleted_in", time=duration(rounded_s))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from heimdex_core import formatting as fmt
@@ -12,11 +12,12 @@ from heimdex_core.search.channels import kind_of
 from heimdex_core.search.matching import pieces
 from heimdex_core.types import ChannelScore, ChannelState, Hit, Scene, SearchResult, Segment, Space, Video
 from ui import media, state
-from ui.i18n import describe_error, t, t_or, tn
+from ui.i18n import describe_error, number, t, t_or, tn
+from ui.views import evidence
 
 CHANNELS = ("transcript", "vision", "lexical")
 """The channels whose weights the dial sets. A search can have more: of additional spaces, and of captions."""
-_LINES_AROUND_S = 30.0
+_MOST_LINES, _LINES_BEFORE = 400, 100
 
 
 # --- cards ----------------------------------------------------------------------------------------
@@ -30,7 +31,6 @@ def card(
     picked: bool,
     terms: Sequence[str] = (),
     hit: Hit | None = None,
-    fusion: str = "",
 ) -> dict[str, Any]:
     """One card of the grid.
 
@@ -40,21 +40,28 @@ def card(
         title: of the video.
         picked: whether the scene is in the tray.
         terms: index terms of the query, to be marked in title and transcript.
-        hit: the scene as a hit of a search; adds the score and the contribution of each channel.
-        fusion: the fusion method of the search.
+        hit: the scene as a hit of a search; adds the rank and the contribution of each channel.
     """
     start = fmt.precise(scene.start_s)
+    name = {"title": title, "time": start}
     return {
         "id": scene.scene_id,
         "thumbnail": media.frame_url(library, scene),
+        "sprite": media.sprite(library, scene),
+        "start": scene.start_s,
+        "end": scene.end_s,
         "time": f"{start} · {seconds(scene.duration_s)}",
-        "score": score_badge(hit, fusion) if hit else "",
-        "title": pieces(title, terms),
-        "text": pieces(scene.transcript, terms) or [[t("scene.no_speech"), False]],
+        "rank": f"#{hit.rank}" if hit else "",
+        "score": t("explanation.score", score=f"{hit.score:.3f}") if hit else "",
+        "title": evidence.title(title, terms),
+        "text": evidence.said(scene, terms),
         "silent": not scene.transcript,
+        "also": evidence.elsewhere(scene, terms),
         "parts": shares(hit.channels) if hit else [],
         "picked": picked,
-        "label": t("scene.play_label", title=title, time=start),
+        "label": t("scene.play_label", **name),
+        "pick_label": t("scene.pick_label", **name),
+        "unpick_label": t("scene.unpick_label", **name),
     }
 
 
@@ -63,13 +70,8 @@ def seconds(duration_s: float) -> str:
     return t("unit.seconds", n=f"{duration_s:.1f}".removesuffix(".0"))
 
 
-def score_badge(hit: Hit, fusion: str) -> str:
-    """The score in percent for min-max, whose scores are from 0 to 1; the rank for other fusion methods."""
-    return f"{round(100 * hit.score)} %" if fusion == "minmax" else f"#{hit.rank}"
-
-
 def shares(channels: Mapping[str, ChannelScore]) -> list[dict[str, Any]]:
-    """The contribution bar: the share of each channel in the score of a hit, without those below 0.5 %."""
+    """The contribution bar: the share of each channel in the score of a hit, without those below 0.5%."""
     parts = {name: max(score.contribution, 0.0) for name, score in channels.items()}
     total = sum(parts.values())
     if total <= 0:
@@ -78,7 +80,7 @@ def shares(channels: Mapping[str, ChannelScore]) -> list[dict[str, Any]]:
         {
             "name": kind_of(name),
             "share": round(part / total, 4),
-            "title": f"{channel_label(name)} {round(100 * part / total)} %",
+            "title": f"{channel_label(name)} {round(100 * part / total)}%",
         }
         for name, part in parts.items()
         if part / total >= 0.005
@@ -110,6 +112,8 @@ def abstention_text(name: str, channel: ChannelState) -> str:
     """Why a channel takes no part in a search, with the error if it failed."""
     label = channel_label(name)
     text = t_or(f"abstain.{channel.reason}", t("abstain.other", channel=label), channel=label)
+    if "/" not in name:  # the only channel of its kind needs no name where the reason says it
+        text = t_or(f"abstain.{name}.{channel.reason}", text)
     if channel.error is None:
         return text
     message, hint = describe_error(channel.error, state.language())
@@ -121,34 +125,42 @@ def is_reported(channel: ChannelState) -> bool:
     return not channel.active and channel.reason != "weight_zero"
 
 
-def status_line(result: SearchResult, video_count: int) -> str:
-    """HTML: how many scenes were found in how many videos, how long it took, and which channels abstain."""
-    scenes = f"<b>{html.escape(tn('search.scenes', result.total))}</b>"
-    ms = round(result.timing_ms.get("total", 0.0))
-    parts = [t("search.found", scenes=scenes, videos=html.escape(tn("search.in_videos", video_count)))]
-    parts.append(t("unit.ms", n=max(ms, 1)))
-    reported = [abstention_text(name, channel) for name, channel in result.channels.items() if is_reported(channel)]
-    if reported and any(channel.active for channel in result.channels.values()):
-        reported.append(t("search.weight_shared"))
-    return " · ".join([*parts, *(html.escape(text) for text in reported)])
+def status(result: SearchResult) -> dict[str, Any]:
+    """What is above the results: how many scenes are in how many videos, and which channels take no part and why.
 
-
-def explanation(hit: Hit | None, result: SearchResult | None) -> dict[str, Any] | None:
-    """Why a scene was found: each channel with score and rank, or the reason why it abstains.
-
-    Returns None without a search. A scene that is not among the hits gets a note that says so.
+    Returns {"found": pieces, "took": the tooltip, "notes": reasons}.
     """
+    mark = "\0"  # the place of the number differs between languages
+    scenes, videos = tn("search.scenes", result.total), tn("search.in_videos", result.total_videos)
+    before, count, after = t("search.found", scenes=mark + scenes + mark, videos=videos).split(mark)
+    ms = round(result.timing_ms.get("total", 0.0))
+    notes = [abstention_text(name, channel) for name, channel in result.channels.items() if is_reported(channel)]
+    if notes and any(channel.active for channel in result.channels.values()):
+        notes.append(t("search.weight_shared"))
+    return {
+        "found": [piece for piece in ((before, False), (count, True), (after, False)) if piece[0]],
+        "took": t("search.took", ms=t("unit.ms", n=number(max(ms, 1)))),
+        "notes": " · ".join(notes),
+    }
+
+
+def explanation(scene: Scene, hit: Hit | None, result: SearchResult | None) -> dict[str, Any] | None:
+    """Why a scene was found: the rank in each channel, or the reason why it abstains, and what matches in its fields.
+
+    Without a search, only its fields; None if it has none. A scene that is not among the hits gets a note that says so.
+    """
+    fields = evidence.fields(scene, result.terms if result is not None else ())
     if result is None:
-        return None
+        return {"heading": t("explanation.about"), "rows": [], "note": "", "fields": fields} if fields else None
     heading = t("explanation.heading")
     if hit is None:
-        return {"heading": heading, "rows": [], "note": t("explanation.not_a_hit")}
+        return {"heading": heading, "rows": [], "note": t("explanation.not_a_hit"), "fields": fields}
     rows = [_channel_row(name, hit.channels.get(name), channel) for name, channel in result.channels.items()]
     if any("/" in name for name in result.channels):  # the name of a model needs its own line; so do all, then
         rows = [{**row, "long": True} for row in rows]
     rows.sort(key=lambda row: (row["quiet"], -row["fill"]))
     note = t("explanation.matched", words=", ".join(hit.matched_words)) if hit.matched_words else ""
-    return {"heading": heading, "rows": rows, "note": note}
+    return {"heading": heading, "rows": rows, "note": note, "fields": fields}
 
 
 def _channel_row(name: str, score: ChannelScore | None, channel: ChannelState | None) -> dict[str, Any]:
@@ -163,30 +175,46 @@ def _channel_row(name: str, score: ChannelScore | None, channel: ChannelState | 
         return {**row, "value": t("explanation.abstains"), "title": abstention_text(name, channel)}
     if score is None or score.score is None:
         return {**row, "value": t("explanation.not_found")}
-    value = f"{score.score:.2f} · #{score.rank}"
-    return {**row, "fill": round(max(score.normalised, 0.0), 4), "quiet": False, "value": value}
+    title = t("explanation.score", score=f"{score.score:.3f}")
+    fill = round(max(score.normalised, 0.0), 4)
+    return {**row, "fill": fill, "quiet": False, "value": f"#{score.rank}", "title": title}
 
 
 # --- the panel ------------------------------------------------------------------------------------
 
 
-def lines_around(segments: Iterable[Segment], scene: Scene, terms: Sequence[str]) -> list[dict[str, Any]]:
-    """The lines of the transcript from 30 s before the scene to 30 s after it."""
+@lru_cache(maxsize=64)
+def lines(library: Library, scene: Scene, generation: int, terms: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The lines of the transcript of a scene's video, as `lines_around`; read once for a scene and a query.
+
+    `generation` is that of the video: its transcript never changes. The list must not be changed.
+    """
+    return lines_around(library.words(scene.video_id), scene, terms)
+
+
+def lines_around(segments: Sequence[Segment], scene: Scene, terms: Sequence[str]) -> list[dict[str, Any]]:
+    """The lines of the transcript, to its end; those around the scene if there are more than 400.
+
+    Returns [{"start", "end": seconds, "text": pieces, "inside": whether the line is of the scene}].
+    """
+    inside = [segment.start_s < scene.end_s and segment.end_s > scene.start_s for segment in segments]
+    first = next((at for at, segment in enumerate(segments) if segment.end_s > scene.start_s), len(segments))
+    start = max(0, min(first - _LINES_BEFORE, len(segments) - _MOST_LINES))
+    shown = slice(start, max(start + _MOST_LINES, len(inside) - inside[::-1].index(True) if True in inside else 0))
     return [
         {
             "start": segment.start_s,
             "end": segment.end_s,
             "text": pieces(segment.text, terms),
-            "inside": segment.start_s < scene.end_s and segment.end_s > scene.start_s,
+            "inside": is_inside,
         }
-        for segment in segments
-        if segment.end_s > scene.start_s - _LINES_AROUND_S and segment.start_s < scene.end_s + _LINES_AROUND_S
+        for segment, is_inside in zip(segments[shown], inside[shown], strict=True)
     ]
 
 
 def player_labels(video: Video | None) -> dict[str, str]:
     """The texts of the player. `video` is the only one that is played; None for a reel."""
-    names = ("play", "pause", "mute", "unmute", "fullscreen", "no_media", "transcript")
+    names = ("play", "pause", "mute", "unmute", "fullscreen", "keys", "position", "close", "no_media", "transcript")
     unplayable = "no_preview" if video is not None and "preview_failed" in video.notes else "unplayable"
     return {
         **{name: t(f"player.{name}") for name in names},
@@ -204,7 +232,7 @@ def panel(
     *,
     neighbours: tuple[str | None, str | None],
     picked: Collection[str],
-    lines: list[dict[str, Any]],
+    lines: list[dict[str, Any]] | None,
     explanation: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """One scene in the player with buttons, explanation and transcript.
@@ -215,7 +243,7 @@ def panel(
         video: of the scene.
         neighbours: ids of the previous and the next scene.
         picked: ids of the scenes in the tray.
-        lines: of the transcript, from `lines_around`.
+        lines: of the transcript, from `lines`; None to leave it out.
         explanation: why the scene was found, from `explanation`.
     """
     return {
@@ -231,6 +259,7 @@ def panel(
         ],
         "reel": False,
         "duration": video.info.duration_s if video.info else scene.end_s,
+        "fps": video.info.fps if video.info else None,
         "actions": _panel_actions(scene, neighbours, is_picked=scene.scene_id in picked),
         "explanation": explanation,
         "lines": lines,
@@ -251,11 +280,17 @@ def _panel_actions(scene: Scene, neighbours: tuple[str | None, str | None], *, i
         },
         {
             "name": "step",
-            "value": before,
+            "value": {"by": -1, "id": scene.scene_id},
             "icon": "previous",
             "title": t("player.previous"),
             "disabled": before is None,
         },
-        {"name": "step", "value": after, "icon": "next", "title": t("player.next"), "disabled": after is None},
+        {
+            "name": "step",
+            "value": {"by": 1, "id": scene.scene_id},
+            "icon": "next",
+            "title": t("player.next"),
+            "disabled": after is None,
+        },
         {"name": "open_video", "value": scene.video_id, "label": t("player.open_video")},
     ]

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from heimdex_core import formatting as fmt
-from heimdex_core.errors import Cancelled
+from heimdex_core.errors import Cancelled, HeimdexError
 from heimdex_core.library import Library
 from heimdex_core.models.profiles import CUSTOM
 from heimdex_core.types import AudioTrack, StageProgress, TrackChoice, Video, VideoState, VideoTrack
-from ui import media, state
-from ui.i18n import describe_error, t, t_or, tn
+from ui import address, media, state
+from ui.i18n import describe_error, duration, number, profile_label, t, t_or, time_left, tn
 from ui.views.models import reason_text, step_up_text
+from ui.views.video_list import RUNNING, Queue, believable_left_s
 from ui.views.work import Card, action, card, problem
-
-RUNNING = frozenset({VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING})
 
 SPEECH_NOTES = ("transcript_", "speech_", "language_")
 """Beginnings of the notes that say why there is no transcript."""
+TIME_NOTES = {
+    **dict.fromkeys(("audio_broken", "audio_stops", "audio_changes", "ends_early"), "position"),
+    **dict.fromkeys(("subtitles_past_end", "subtitles_late", "subtitles_early", "speech_uncertain"), "duration"),
+}
+"""Notes whose value is in seconds: a position in the video, or a duration."""
 PASSED_OVER = ("silent", "undecodable", "too_large", "still", "commentary", "description", "music")
 """What can speak against a track (TrackChoice.passed_over)."""
 
 
-def row(library: Library, video: Video) -> dict[str, Any]:
-    """One row. The progress is read only if work is in progress."""
+def row(library: Library, video: Video, queue: Queue) -> dict[str, Any]:
+    """One row of the list."""
     data: dict[str, Any] = {
         "id": video.video_id,
         "name": video.title,
@@ -37,11 +42,14 @@ def row(library: Library, video: Video) -> dict[str, Any]:
         "sub": "",
         "fraction": None,
         "openable": is_available(video),
+        "href": address.url("video", id=video.video_id),
         "open_label": t("library.open_label", title=video.title),
         "actions": actions(video),
+        "can": possible(video),
     }
     if video.state in RUNNING:
-        return data | progress_texts(library.progress(video.video_id))
+        position = queue.positions.get(video.video_id)
+        return data | progress_texts(queue.progress.get(video.video_id), position)
     if video.state is VideoState.FAILED and video.error:
         message, hint = describe_error(video.error, state.language())
         return data | {"text": message, "sub": hint}
@@ -127,34 +135,48 @@ def note_text(note: str) -> str:
     """The text of a note such as "subtitles_encoding:cp949" or "language_unsure:ko:0.43"."""
     code, _, rest = note.partition(":")
     value = rest.partition(":")[0]
+    if code in TIME_NOTES and re.fullmatch(r"[\d.]+", value):
+        value = fmt.clock(float(value)) if TIME_NOTES[code] == "position" else duration(float(value))
     # a value can be the code of a language or of a reason
     value = t_or(f"speech.{value}", t_or(f"why.{value}", value))
     return t_or(f"note.{code}", code.replace("_", " "), value=value)
 
 
+def possible(video: Video) -> list[str]:
+    """What can be done with a video, alone or with others: of cancel, retry, reindex and delete."""
+    if video.state in RUNNING:
+        return ["cancel"]
+    retry = ["retry"] if video.state is VideoState.FAILED or video.error else []
+    return [*retry, *(["reindex"] if is_available(video) else []), "delete"]
+
+
 def actions(video: Video) -> list[dict[str, Any]]:
     """The buttons of a row."""
-    delete = {"name": "delete", "label": t("action.delete"), "quiet": True}
-    retry = {"name": "retry", "label": t("action.retry")}
+    able = possible(video)
     opened = [{"name": "open", "label": t("action.open")}] if is_available(video) else []
-    if video.state in RUNNING:
-        return [*opened, {"name": "cancel", "label": t("action.cancel")}]
-    if video.state is VideoState.FAILED or video.error:
-        return [*opened, retry, delete]
-    return [*opened, delete]
+    main = [{"name": name, "label": t(f"action.{name}")} for name in ("cancel", "retry") if name in able]
+    rename = {"name": "rename", "label": t("action.rename"), "quiet": True, "icon": "edit"}
+    delete = {"name": "delete", "label": t("action.delete"), "quiet": True, "icon": "close"}
+    return [*opened, *main, rename, *([delete] if "delete" in able else [])]
 
 
-def progress_texts(progress: StageProgress | None) -> dict[str, Any]:
-    """Stage, progress and time left as fields of a row; None means that the job waits in the queue."""
+def progress_texts(progress: StageProgress | None, position: int | None = None) -> dict[str, Any]:
+    """Stage, progress and time left as fields of a row.
+
+    Args:
+        progress: None means that the job waits in the queue.
+        position: in the queue, from 1.
+    """
     if progress is None:
-        return {"pill": "", "strong": t("progress.waiting"), "fraction": 0.0}
+        waiting = t("progress.waiting") if position is None else t("progress.position", n=position)
+        return {"pill": "", "strong": waiting, "text": "", "fraction": 0.0}
     parts = [t("progress.stage", n=progress.stage_number, m=progress.stage_count)]
     if progress.total > 0 and progress.unit == "s":
         parts.append(t("progress.of", done=fmt.clock(progress.done), total=fmt.clock(progress.total)))
     elif progress.total > 0 and progress.unit == "bytes":
         parts.append(t("progress.of", done=fmt.size(progress.done), total=fmt.size(progress.total)))
-    if progress.eta_s is not None:
-        parts.append(time_left(progress.eta_s))
+    if (left_s := believable_left_s(progress)) is not None:
+        parts.append(time_left(left_s))
     return {
         "pill": "",
         "strong": t_or(f"stage.{progress.stage}", progress.stage),
@@ -178,11 +200,16 @@ def reindex_card(library: Library, video: Video) -> Card | None:
     return card(t("reindex.failed"), problems=[problem(video.error)], actions=[retry], tone="failed")
 
 
-def time_left(eta_s: float) -> str:
-    """A remaining time, in seconds or minutes."""
-    if eta_s < 60:
-        return t("progress.seconds_left", n=max(1, round(eta_s)))
-    return t("progress.minutes_left", n=round(eta_s / 60))
+def not_ready_note(library: Library) -> str:
+    """A sentence about videos that cannot be searched yet; "" if there are none or if that is not known.
+
+    Waits a moment at most for the catalog: searching needs none.
+    """
+    try:
+        count = library.count_unfinished(timeout_s=0.2)
+    except HeimdexError:
+        return ""
+    return tn("search.not_ready", count) if count else ""
 
 
 def library_facts(library: Library) -> dict[str, Any]:
@@ -191,9 +218,9 @@ def library_facts(library: Library) -> dict[str, Any]:
     return {
         "heading": t("facts.library"),
         "rows": [
-            [t("facts.videos"), str(stats["videos"])],
-            [t("facts.scenes"), str(stats["scenes"])],
-            [t("facts.hours"), f"{stats['duration_s'] / 3600:.2f}"],
+            [t("facts.videos"), number(stats["videos"])],
+            [t("facts.scenes"), number(stats["scenes"])],
+            [t("facts.length"), duration(stats["duration_s"])],
             [t("facts.on_disk"), fmt.size(stats["disk"]["total"])],
         ],
     }
@@ -207,7 +234,7 @@ def model_facts(library: Library) -> dict[str, Any]:
     for model in library.models.describe():
         kind = str(model.get("kind", ""))
         rows.append([t_or(f"model.{kind}", kind), model_text(model)])
-    texts = [] if choice.name == CUSTOM else [t("facts.profile", profile=choice.name)]
+    texts = [] if choice.name == CUSTOM else [t("facts.profile", profile=profile_label(choice.name))]
     note = " ".join([*texts, suggestion or reason_text(choice)])
     show = {"name": "models", "label": t("models.step_up.show")} if suggestion else None
     return {"heading": t("facts.models"), "rows": rows, "note": note, "action": show}

@@ -12,7 +12,12 @@ def run(context: StageContext, work: WorkContext) -> StageOutput:
     """A line for each scene; "" for one without pictures, or where the model has nothing to say."""
     scenes, captioner = context.result(keyframes.SPEC), context.models.captioner()
     lines = [""] * len(scenes)
-    shown = [n for n, scene in enumerate(scenes) if scene.keyframes]
+    kept = keyframes.unchanged(context, SPEC)
+    if kept is not None:
+        earlier, then = kept
+        for n, old in then.items():
+            lines[n] = earlier.result["scenes"][old]
+    shown = [n for n, scene in enumerate(scenes) if scene.keyframes and (kept is None or n not in kept[1])]
     if captioner is None:  # the stage is not part of such a run
         return StageOutput({"scenes": lines})
     files = [keyframes.best(scenes[n]).file for n in shown]

@@ -57,7 +57,7 @@ def collect(context: StageContext) -> IngestResult:
     notes = [*info.notes, *sound.notes, *said.notes, *found_picture.notes, *words.notes, *looks.notes]
     without_picture = sum(not one.keyframes for one in frames)
     notes += [f"scenes_without_picture:{without_picture}"] if without_picture else []
-    notes += found_preview.notes
+    notes += [*scenes.notes_of(context), *found_preview.notes]
     spaces = context.models.spaces
     vectors: dict[Space, tuple[Sequence[int], Vectors]] = {
         spaces["text"]: (words.rows, context.vectors(text_embedding.FILE)),

@@ -59,13 +59,14 @@ def _embed_space(context: StageContext, role: str, work: WorkContext) -> StageOu
         lines = context.result(captions.SPEC)
         rows, vectors = text_embedding.embed_texts(lines, lines, cast(TextEncoder, model), 0.0, work)
     elif space.kind == "vision":
-        folder, pooling = context.work.path / keyframes.FOLDER, context.params.vision_pooling
-        frames = context.result(keyframes.SPEC)
-        looks, vectors = vision_embedding.embed_frames(frames, folder, cast(ImageTextEncoder, model), pooling, work)
+        spec, encoder = space_spec(context, role), cast(ImageTextEncoder, model)
+        looks, vectors = vision_embedding.embed_changed(context, spec, space, encoder, work)
         rows = looks.rows
     else:
         spans, said, sound = context.result(scenes.SPEC), context.result(transcript.SPEC), context.result(audio.SPEC)
-        words, vectors = text_embedding.embed_words(spans, said, sound, cast(TextEncoder, model), context.params, work)
+        known = text_embedding.known_vectors(context, space_spec(context, role), space)
+        reader = cast(TextEncoder, model)
+        words, vectors = text_embedding.embed_words(spans, said, sound, reader, context.params, work, known=known)
         rows = words.rows
     context.work.save_vectors(file_name(space), vectors)
     return StageOutput({"rows": list(rows)}, (file_name(space),))
@@ -101,7 +102,7 @@ SPEC: StageSpec[list[str]] = StageSpec(
     branch="end",
     run=run,
     parse=lambda data: list(data["spaces"]),
-    label={"en": "Embedding with further models", "ko": "추가 모델 분석"},
+    label={"en": "Analysing with additional models", "ko": "추가 모델 분석"},
     needs=(audio.SPEC, transcript.SPEC, scenes.SPEC, keyframes.SPEC, captions.SPEC),
     needed_now=_needed_now,
     reads_files_of=(keyframes.SPEC,),

@@ -11,16 +11,18 @@ from __future__ import annotations
 import logging
 import os
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from heimdex_core.errors import FileUnreadable
-from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
+from heimdex_core.files import link_or_copy, write_json
+from heimdex_core.ingest.context import EarlierResult, StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.stages import picture, scenes
 from heimdex_core.ingest.stages.picture import Candidate, Picture
@@ -36,6 +38,8 @@ _ALIKE_COLOURS = 48.0
 """Euclidean distance in RGB under which two means count as one colour."""
 _LEAST_SHARE = 0.05
 """Part of the pixels that a colour must cover."""
+_FEW_SCENES = 24
+"""So many scenes get their pictures by seeking; a seek decodes up to a group of pictures, some seconds of the video."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class SceneFrames:
     brightness: float = 0.0
     motion: float = 0.0
     dominant_colours: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of all its pictures."""
+        thumbnail = (self.thumbnail,) if self.thumbnail is not None else ()
+        return (*(keyframe.file for keyframe in self.keyframes), *thumbnail)
 
     @staticmethod
     def from_json(data: Json) -> SceneFrames:
@@ -192,12 +202,75 @@ def best(frames: SceneFrames) -> Keyframe:
     return max(frames.keyframes, key=lambda keyframe: keyframe.score)
 
 
+@dataclass(frozen=True)
+class _KeptFrames:
+    """The frames of scenes that are as they were in an earlier generation, and the folder of their files."""
+
+    frames: Mapping[SceneSpan, SceneFrames]
+    folder: Path
+
+
+def _kept(context: StageContext) -> _KeptFrames | None:
+    """What can be used again where only the scenes have changed; None where many have, or a file is missing.
+
+    The pictures of the others are decoded one by one, which is quicker than the whole video for a few of them only.
+    """
+    earlier = context.cache.earlier(SPEC, scenes.SPEC)
+    if earlier is None:
+        return None
+    spans = context.result(scenes.SPEC)
+    then = zip(scenes.SPEC.parse(earlier.other), SPEC.parse(earlier.result), strict=True)
+    before = {(span.start_s, span.end_s): frames for span, frames in then}
+    kept = {span: before[span.start_s, span.end_s] for span in spans if (span.start_s, span.end_s) in before}
+    folder = earlier.folder / FOLDER
+    is_whole = all((folder / name).is_file() for frames in kept.values() for name in frames.files)
+    return _KeptFrames(kept, folder) if is_whole and len(spans) - len(kept) <= _FEW_SCENES else None
+
+
+def unchanged(context: StageContext, spec: StageSpec[Any]) -> tuple[EarlierResult, dict[int, int]] | None:
+    """For a stage that makes something of each scene's keyframes: what it made before, of which scenes it still holds.
+
+    Returns (what it made for an earlier generation, {the index of a scene now: its index then} of the scenes with the
+    same frames), None where there is no such generation.
+    """
+    earlier, frames = context.cache.earlier(spec, SPEC), context.cache.earlier(SPEC, scenes.SPEC)
+    if earlier is None or frames is None or earlier.folder != frames.folder:
+        return None
+    then = {one: n for n, one in enumerate(SPEC.parse(earlier.other)) if one.keyframes}
+    return earlier, {n: then[one] for n, one in enumerate(context.result(SPEC)) if one in then}
+
+
+def _fetch(context: StageContext, work: WorkContext, changed: Sequence[SceneSpan], found_picture: Picture) -> None:
+    """Put the candidates of these scenes that become keyframes into the folder of candidates."""
+    names = {
+        candidate.file
+        for span in changed
+        for candidate in pick(span, _inside(span, found_picture.candidates), context.params)
+    }
+    wanted = [[one.time_s, one.file] for one in found_picture.candidates if one.file in names]
+    write_json(context.work.file(picture.WANTED), wanted)
+    picture.fetch_candidates(context, work)
+
+
 def run(context: StageContext, work: WorkContext) -> StageOutput:
     out = context.work.fresh_folder(FOLDER)
     candidates = context.work.path / picture.FOLDER
     spans, found_picture = context.result(scenes.SPEC), context.result(picture.SPEC)
-    found = choose_frames(spans, found_picture, candidates, out, context.params, work)
-    names = [k.file for s in found for k in s.keyframes] + [s.thumbnail for s in found if s.thumbnail]
+    record = context.work.record(picture.SPEC.name)
+    kept = None if record is not None and record.has_files else _kept(context)
+    if kept is None:
+        found = choose_frames(spans, found_picture, candidates, out, context.params, work)
+    else:
+        changed = [span for span in spans if span not in kept.frames]
+        _fetch(context, work, changed, found_picture)
+        made = dict(
+            zip(changed, choose_frames(changed, found_picture, candidates, out, context.params, work), strict=True)
+        )
+        for frames in kept.frames.values():
+            for name in frames.files:
+                link_or_copy(kept.folder / name, out / name)
+        found = [kept.frames.get(span) or made[span] for span in spans]
+    names = [name for frames in found for name in frames.files]
     return StageOutput({"scenes": to_json(found)}, tuple(f"{FOLDER}/{name}" for name in names))
 
 
@@ -210,6 +283,7 @@ SPEC = StageSpec(
     label={"en": "Choosing keyframes", "ko": "대표 화면 고르기"},
     needs=(picture.SPEC, scenes.SPEC),
     reads_files_of=(picture.SPEC,),
+    reads_files=lambda context: _kept(context) is None,
     params=(
         "keyframes_per_scene",
         "keyframe_short_scene_s",

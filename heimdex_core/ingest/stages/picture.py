@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from heimdex_core.files import disk_errors
+from heimdex_core.errors import UndecodableVideo
+from heimdex_core.files import disk_errors, read_json
 from heimdex_core.ingest import detectors
 from heimdex_core.ingest.candidate_keeper import EARLY_STEPS, CandidateKeeper
 from heimdex_core.ingest.child_stage import in_child
@@ -26,13 +27,15 @@ from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.prefetch import prefetch
 from heimdex_core.ingest.stages import probe
-from heimdex_core.media.decode import Interpolation, fit_size, two_size_frames
+from heimdex_core.media.decode import Interpolation, fit_size, frame_at, two_size_frames
 from heimdex_core.media.images import brightness, sharpness
 from heimdex_core.types import Json, MediaInfo, WorkContext, to_json
 
 _log = logging.getLogger(__name__)
 
 FOLDER = "candidates"
+WANTED = "candidates_wanted.json"
+"""[[time_s, file], ...] of the candidates that fetch_candidates makes."""
 
 Image = npt.NDArray[np.uint8]
 _JPEG_QUALITY = 95
@@ -262,6 +265,27 @@ def run(context: StageContext, work: WorkContext) -> StageOutput:
     folder = context.work.fresh_folder(FOLDER)
     found = look(context.source, context.result(probe.SPEC), folder, context.params, work)
     return StageOutput(to_json(found), tuple(f"{FOLDER}/{candidate.file}" for candidate in found.candidates))
+
+
+@in_child
+def fetch_candidates(context: StageContext, work: WorkContext) -> StageOutput:
+    """Decode single candidates again, those named in WANTED; the folder then has no others.
+
+    One that cannot be decoded is left out.
+    """
+    wanted = read_json(context.work.file(WANTED))
+    info, folder = context.result(probe.SPEC), context.work.fresh_folder(FOLDER)
+    made: list[str] = []
+    for time_s, file in wanted:
+        work.check()
+        try:
+            frame = frame_at(context.source, info, time_s, max_side_px=context.params.candidate_side_px)
+        except UndecodableVideo as error:
+            _log.warning("the frame at %.3f s is left out: %s", time_s, error)
+            continue
+        if _write_jpeg(frame.image, folder / file):
+            made.append(file)
+    return StageOutput({"files": made})
 
 
 def _gradual(context: StageContext) -> Json:

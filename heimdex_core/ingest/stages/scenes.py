@@ -18,14 +18,14 @@ import heapq
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.params import IngestParams
+from heimdex_core.ingest.scene_edits import SceneSpan, apply_edits
 from heimdex_core.ingest.stages import audio, picture, probe, subtitles
-from heimdex_core.types import Interval, Segment, WorkContext, to_json
+from heimdex_core.types import Interval, Json, Segment, WorkContext, to_json
 
 _SHORTEST_PAUSE_S = 0.3
 """Below this a silence is a breath or a plosive, not a place to cut."""
@@ -35,19 +35,6 @@ _WAYS_PER_S = 500
 """Pairs of places that are compared for a second of a take, at most; with a line every two seconds there are ten."""
 _Node = tuple[int, float]
 """A place in milliseconds, and the length in seconds of the pause there (0 where there is none)."""
-
-
-@dataclass(frozen=True)
-class SceneSpan:
-    """[start_s, end_s); `divided` where it is a piece of a long take."""
-
-    start_s: float
-    end_s: float
-    divided: bool = False
-
-    @property
-    def interval(self) -> Interval:
-        return Interval(self.start_s, self.end_s)
 
 
 def make_scenes(
@@ -185,7 +172,29 @@ def run(context: StageContext, work: WorkContext) -> StageOutput:
         params=context.params,
         context=work,
     )
-    return StageOutput({"scenes": to_json(found)})
+    if not _edits(context):
+        return StageOutput({"scenes": to_json(found)})
+    journal = context.edits
+    found, states = apply_edits(found, journal.scene_edits, min_scene_s=context.params.min_scene_s)
+    not_applied = sum(state == "not_applied" for state in states.values())
+    notes = [f"edits_not_applied:{not_applied}"] if not_applied else []
+    notes += [f"edits_unknown:{journal.unknown_count}"] if journal.unknown_count else []
+    return StageOutput({"scenes": to_json(found), "edits": states, "notes": notes})
+
+
+def _edits(context: StageContext) -> Json:
+    """In the fingerprint only where there are any: the scenes of videos that nobody edited hold."""
+    journal = context.edits
+    edits = {"edits": [[edit.edit_id, edit.op, edit.at_s] for edit in journal.scene_edits]}
+    if not (edits["edits"] or journal.unknown_count):
+        return {}
+    return {**edits, "unknown_edits": journal.unknown_count}
+
+
+def notes_of(context: StageContext) -> tuple[str, ...]:
+    """The notes about edits of the scenes."""
+    record = context.work.record(SPEC.name)
+    return tuple(record.result.get("notes", ())) if record is not None else ()
 
 
 SPEC = StageSpec(
@@ -197,6 +206,7 @@ SPEC = StageSpec(
     label={"en": "Dividing into scenes", "ko": "장면 나누기"},
     needs=(probe.SPEC, audio.SPEC, subtitles.SPEC, picture.SPEC),
     params=("min_scene_s", "divide_long_takes", "divide_min_s", "divide_max_s"),
+    own_params=_edits,
     unit="items",
     weight=0.5,
 )

@@ -7,9 +7,9 @@ in the first space as the sign that this space answers for the scene.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,12 +20,14 @@ from heimdex_core.ingest.stages import audio, scenes, transcript
 from heimdex_core.ingest.stages.audio import Sound
 from heimdex_core.ingest.stages.scenes import SceneSpan
 from heimdex_core.models.base import TextEncoder, Vectors
-from heimdex_core.types import MULTILINGUAL, Interval, Json, Transcript, WorkContext, to_json
+from heimdex_core.types import MULTILINGUAL, Interval, Json, Space, Transcript, WorkContext, to_json
 
 VERSION = 2
 PARAMS = ("context_below_chars", "context_within_s", "context_weight")
 FILE = "text.npy"
 _BATCH, _BATCH_CHARS = 64, 200_000
+Known = Mapping[tuple[str, str], Vectors]
+"""(d,) vectors by (what is said in a scene, the same with what is said around it)."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +59,16 @@ def embed_words(
     params: IngestParams,
     context: WorkContext,
     second: TextEncoder | None = None,
+    known: Known | None = None,
 ) -> tuple[SceneWords, Vectors]:
     """The scenes' words and the (n, d) vectors of those that have any the model can read.
 
-    With a `second` encoder, those of a transcript in another language are left to it.
+    With a `second` encoder, those of a transcript in another language are left to it. What is in `known` is not
+    embedded again.
     """
-    found = scene_text.pieces(said, spans)
-    texts = scene_text.scene_texts(found, len(spans))
-    wanted = scene_text.with_context(
-        found, spans, texts, below_chars=params.context_below_chars, within_s=params.context_within_s
-    )
+    texts, wanted = _texts(spans, said, params)
     own = [""] * len(texts) if second is not None and not _is_trained_for(model, said.language) else texts
-    rows, vectors = embed_texts(own, wanted, model, params.context_weight, context)
+    rows, vectors = embed_texts(own, wanted, model, params.context_weight, context, known)
     unread = [texts[n] for n in sorted({n for n, text in enumerate(texts) if text} - set(rows))]
     words = SceneWords(
         texts=tuple(texts),
@@ -80,8 +80,32 @@ def embed_words(
     return words, vectors
 
 
+def _texts(spans: Sequence[SceneSpan], said: Transcript, params: IngestParams) -> tuple[list[str], list[str]]:
+    """(what is said in each scene, the same with what is said around it where that is little)."""
+    found = scene_text.pieces(said, spans)
+    texts = scene_text.scene_texts(found, len(spans))
+    wanted = scene_text.with_context(
+        found, spans, texts, below_chars=params.context_below_chars, within_s=params.context_within_s
+    )
+    return texts, wanted
+
+
+def known_vectors(context: StageContext, spec: StageSpec[Any], space: Space) -> Known:
+    """The vectors of an earlier generation that differs in its scenes only."""
+    earlier = context.cache.earlier(spec, scenes.SPEC)
+    if earlier is None:
+        return {}
+    texts, wanted = _texts(scenes.SPEC.parse(earlier.other), context.result(transcript.SPEC), context.params)
+    return {(texts[n], wanted[n]): vector for n, vector in earlier.vectors(space).items()}
+
+
 def embed_texts(
-    own: Sequence[str], wanted: Sequence[str], model: TextEncoder, context_weight: float, context: WorkContext
+    own: Sequence[str],
+    wanted: Sequence[str],
+    model: TextEncoder,
+    context_weight: float,
+    context: WorkContext,
+    known: Known | None = None,
 ) -> tuple[tuple[int, ...], Vectors]:
     """(the texts by index that the model can read, their (n, d) unit vectors).
 
@@ -89,7 +113,13 @@ def embed_texts(
     """
     # neighbours' words must not speak for a scene whose own words the model cannot read
     asked = [n for n, text in enumerate(own) if text and model.understands(text)]
-    vectors = _encode(model, [own[n] for n in asked], [wanted[n] for n in asked], context_weight, context)
+    known = known or {}
+    vectors = np.zeros((len(asked), model.space.dim), dtype=np.float32)
+    new = [row for row, n in enumerate(asked) if (own[n], wanted[n]) not in known]
+    for row, n in enumerate(asked):
+        vectors[row] = known.get((own[n], wanted[n]), 0.0)
+    to_encode = [asked[row] for row in new]
+    vectors[new] = _encode(model, [own[n] for n in to_encode], [wanted[n] for n in to_encode], context_weight, context)
     # a model may also give zeros for what it cannot read: such a text has no vector, so no query is near to it
     readable = [row for row in range(len(asked)) if np.linalg.norm(vectors[row]) > 0.5]
     return tuple(asked[row] for row in readable), vectors[readable]
@@ -144,18 +174,19 @@ def run(context: StageContext, work: WorkContext) -> StageOutput:
     spans, said, sound = context.result(scenes.SPEC), context.result(transcript.SPEC), context.result(audio.SPEC)
     models = context.models
     second = cast(TextEncoder, models.encoder(MULTILINGUAL)) if MULTILINGUAL in models.spaces else None
-    found, vectors = embed_words(spans, said, sound, models.text(), context.params, work, second)
+    known = known_vectors(context, SPEC, models.spaces["text"])
+    found, vectors = embed_words(spans, said, sound, models.text(), context.params, work, second, known)
     context.work.save_vectors(FILE, vectors)
     return StageOutput(to_json(found), (FILE,))
 
 
-SPEC = StageSpec(
+SPEC: StageSpec[SceneWords] = StageSpec(
     name="text_embedding",
     version=VERSION,
     branch="end",
     run=run,
     parse=SceneWords.from_json,
-    label={"en": "Embedding what is said", "ko": "말 분석"},
+    label={"en": "Analysing what is said", "ko": "말 분석"},
     needs=(audio.SPEC, transcript.SPEC, scenes.SPEC),
     params=PARAMS,
     # nothing for sets with one text model: their results of before hold

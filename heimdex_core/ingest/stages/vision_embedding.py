@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from heimdex_core.ingest.prefetch import image_batches
 from heimdex_core.ingest.stages import keyframes
 from heimdex_core.ingest.stages.keyframes import SceneFrames
 from heimdex_core.models.base import ImageTextEncoder, Vectors
-from heimdex_core.types import Json, WorkContext, to_json
+from heimdex_core.types import Json, Space, WorkContext, to_json
 
 VERSION = 1
 PARAMS = ("vision_pooling",)
@@ -61,20 +62,44 @@ def pool(vectors: Vectors, pooling: Pooling) -> Vectors | None:
     return np.asarray(whole / norm, dtype=np.float32) if norm > 1e-6 else None
 
 
-def run(context: StageContext, work: WorkContext) -> StageOutput:
+def embed_changed(
+    context: StageContext, spec: StageSpec[Any], space: Space, model: ImageTextEncoder, work: WorkContext
+) -> tuple[SceneLooks, Vectors]:
+    """As `embed_frames` of all scenes; vectors that an earlier generation has of the same frames are taken from it."""
+    frames = context.result(keyframes.SPEC)
+    known = _known_vectors(context, spec, space)
+    new = [SceneFrames() if n in known else one for n, one in enumerate(frames)]
     folder, pooling = context.work.path / keyframes.FOLDER, context.params.vision_pooling
-    found, vectors = embed_frames(context.result(keyframes.SPEC), folder, context.models.vision(), pooling, work)
+    found, vectors = embed_frames(new, folder, model, pooling, work)
+    each = {**known, **dict(zip(found.rows, vectors, strict=True))}
+    rows = tuple(sorted(each))
+    stacked = np.stack([each[row] for row in rows]) if rows else vectors
+    return SceneLooks(rows, found.notes), np.asarray(stacked, dtype=np.float32)
+
+
+def _known_vectors(context: StageContext, spec: StageSpec[Any], space: Space) -> dict[int, Vectors]:
+    """By index of the scene: the (d,) vectors of an earlier generation that still hold."""
+    found = keyframes.unchanged(context, spec)
+    if found is None:
+        return {}
+    earlier, then = found
+    before = earlier.vectors(space)
+    return {n: before[old] for n, old in then.items() if old in before}
+
+
+def run(context: StageContext, work: WorkContext) -> StageOutput:
+    found, vectors = embed_changed(context, SPEC, context.models.spaces["vision"], context.models.vision(), work)
     context.work.save_vectors(FILE, vectors)
     return StageOutput(to_json(found), (FILE,))
 
 
-SPEC = StageSpec(
+SPEC: StageSpec[SceneLooks] = StageSpec(
     name="vision_embedding",
     version=VERSION,
     branch="picture",
     run=run,
     parse=SceneLooks.from_json,
-    label={"en": "Embedding what is seen", "ko": "화면 분석"},
+    label={"en": "Analysing what is seen", "ko": "화면 분석"},
     needs=(keyframes.SPEC,),
     reads_files_of=(keyframes.SPEC,),
     params=PARAMS,

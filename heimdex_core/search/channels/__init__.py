@@ -14,7 +14,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     ChannelSpec(
         "vision",
         side="seen",
-        label={"en": "seen", "ko": "화면"},
+        label={"en": "seen", "ko": "보이는 장면"},
         make=DenseChannel,
         space_role="vision",
         warm_up_text="blue",
@@ -22,7 +22,7 @@ CHANNELS: tuple[ChannelSpec, ...] = (
     ChannelSpec(
         "caption",
         side="seen",
-        label={"en": "described", "ko": "설명"},
+        label={"en": "described", "ko": "장면 설명"},
         make=DenseChannel,
         space_role="caption",
         warm_up_text="a first sentence",  # captions are embedded by the text model

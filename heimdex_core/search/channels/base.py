@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from heimdex_core.store.view import View
 
 REASONS: dict[str, str] = {
-    "no_known_words": "knows none of these words",
-    "language": "does not support this language",
-    "no_transcript": "there is no transcript",
-    "no_terms": "the query has no searchable words",
+    "no_known_words": "the model doesn't know these words",
+    "language": "this language is not supported",
+    "no_transcript": "no transcript to search",
+    "no_terms": "no words to look up",
+    "stop_words": "the query has only very common words, which are looked up in quotation marks only",
     "no_matches": "no matching scene",
-    "flat": "gives every scene the same score",
-    "weight_zero": "has a weight of 0",
+    "flat": "the same score for every scene",
+    "weight_zero": "weight 0",
     "failed": "failed",
     "timeout": "took too long",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from heimdex_core.search.channels.base import ChannelRequest, ChannelResult, ChannelSpec
 from heimdex_core.search.fusion.base import ScoredScenes
+from heimdex_core.store.analysis import parse_query
 
 
 class LexicalChannel:
@@ -23,6 +24,8 @@ class LexicalChannel:
         """The scenes with the query's words; abstains where the query has no word to look up."""
         if request.scene_count == 0:
             return ChannelResult(reason="no_matches")
+        if parse_query(request.text).has_only_stop_words:
+            return ChannelResult(reason="stop_words")
         found = request.view.lexical_search(
             request.text, k=request.depth, user_id=request.user_id, video_ids=request.video_ids
         )
@@ -35,5 +38,8 @@ class LexicalChannel:
 
 
 SPEC = ChannelSpec(
-    "lexical", side="words", label={"en": "words", "ko": "단어"}, make=lambda name, space, encoder: LexicalChannel(name)
+    "lexical",
+    side="words",
+    label={"en": "keywords", "ko": "단어 그대로 일치"},
+    make=lambda name, space, encoder: LexicalChannel(name),
 )

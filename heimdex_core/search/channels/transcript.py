@@ -31,7 +31,7 @@ def transcript_channel(
 SPEC = ChannelSpec(
     "transcript",
     side="said",
-    label={"en": "said", "ko": "말"},
+    label={"en": "said", "ko": "들리는 말"},
     make=transcript_channel,
     space_role="text",
     second_role=MULTILINGUAL,

@@ -29,6 +29,7 @@ class Exports extends Redrawn {
           item.note ? h("div", { class: "muted" }, item.note) : ""),
         item.skip ? button({ name: "skip", label: item.skip, value: item.id }) : "",
         item.watch ? button({ name: "watch", label: item.watch, value: item.id }) : "",
+        item.keep ? button(item.keep) : "",
         item.url ? h("a", { class: "btn", href: item.url, download: item.filename }, item.download) : "")));
   }
 }

@@ -5,7 +5,8 @@ class Facts extends Redrawn {
     this.host.classList.toggle("wide", Boolean(data.wide));
     this.host.replaceChildren(...data.panels.map((panel) => h("section", { class: "panel" },
       h("div", { class: "caps" }, panel.heading),
-      h("dl", null, panel.rows.map(([label, value]) => h("div", { class: "fact" }, h("dt", null, label), h("dd", null, value)))),
+      facts(panel.rows),
+      panel.details ? h("details", null, h("summary", null, panel.details.label), facts(panel.details.rows)) : "",
       panel.note ? h("p", { class: "muted" }, panel.note) : "",
       panel.action ? this.button(panel.action) : "")));
   }
@@ -15,6 +16,10 @@ class Facts extends Redrawn {
     button.onclick = () => this.out.send(action.name, null, true);
     return button;
   }
+}
+
+function facts(rows) {
+  return h("dl", null, rows.map(([label, value]) => h("div", { class: "fact" }, h("dt", null, label), h("dd", null, value))));
 }
 
 export default function (component) {

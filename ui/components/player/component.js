@@ -1,5 +1,6 @@
-// Plays a scene from its start to its end, or the clips of a reel one after the other. Below the video: buttons, why
-// the scene was found, and the transcript with the current line marked.
+// Plays a scene from its start to its end, or the clips of a reel one after the other. Below the video: buttons, why the
+// scene was found, and the transcript (details.js, transcript.js). track.js has the position, shuttle.js the keys, and
+// dock.js what is different on narrow screens.
 
 class Player {
   constructor(host, out) {
@@ -11,19 +12,20 @@ class Player {
     this.video = h("video", { playsinline: true, preload: "auto" });
     this.video.disablePictureInPicture = true;
     this.time = h("span", { class: "time" });
-    this.trackScene = h("span", { class: "scene" });
-    this.trackHead = h("span", { class: "head" });
-    this.track = h("div", { class: "track" }, h("span", { class: "rail" }), this.trackScene, this.trackHead);
+    this.speed = h("span", { class: "speed", hidden: true });
+    this.track = new Track((share) => this.jump(share));
     this.big = h("button", { class: "big", type: "button" }, icon("play", true));
     this.mute = h("button", { class: "tool", type: "button" });
     this.full = h("button", { class: "tool", type: "button" }, icon("full"));
+    this.help = h("button", { class: "tool help", type: "button" }, "?");
     this.message = h("div", { class: "message", hidden: true });
     this.stage = h("div", { class: "stage" }, this.video, this.big,
-      h("div", { class: "tools" }, this.mute, this.full), this.time, this.track, this.message);
-    this.actions = h("div", { class: "actions" });
-    this.explanation = h("section", { class: "explanation" });
-    this.lines = h("section", { class: "lines" });
-    host.append(h("div", { class: "panel" }, this.stage, this.actions, this.explanation, this.lines));
+      h("div", { class: "tools" }, this.help, this.mute, this.full), this.time, this.speed, this.track.el, this.message);
+    this.details = new Details(out);
+    this.transcript = new Transcript((time) => { this.seekFree(time); if (this.video.paused) this.play(); });
+    this.dock = new Dock(this.stage, this.video);
+    this.shuttle = new Shuttle(this);
+    host.append(h("div", { class: "panel" }, this.dock.slot, this.details.actions, this.details.explanation, this.transcript.section));
     this.wire();
   }
 
@@ -32,22 +34,46 @@ class Player {
     v.onloadedmetadata = () => this.metadataLoaded();
     v.onerror = () => this.failed();
     v.ontimeupdate = () => this.tick();
-    v.onplay = () => { this.paintPlaying(); this.follow(); };
+    v.onplay = () => {
+      this.paintPlaying();
+      this.follow();
+      // what plays stays in the player when the results change
+      if (this.data.unpinned) this.out.send("keep", this.clip.id, true);
+    };
     v.onpause = () => this.paintPlaying();
     v.onseeked = () => this.tick();
     v.onended = () => this.reachedEnd();
     v.onvolumechange = () => this.paintMute();
     v.onclick = () => this.toggle();
+    v.onratechange = () => this.paintSpeed();
     this.big.onclick = () => this.toggle();
     this.mute.onclick = () => { v.muted = !v.muted; };
-    this.full.onclick = () => (document.fullscreenElement ? document.exitFullscreen() : this.stage.requestFullscreen());
-    this.track.onpointerdown = (event) => this.scrub(event);
-    this.onKey = (event) => {
-      if (event.key !== " " || isTyping(event) || isOnControl(event) || event.defaultPrevented) return;
-      event.preventDefault();
-      this.toggle();
+    this.full.onclick = () => this.toggleFull();
+    this.help.onclick = () => document.dispatchEvent(new CustomEvent("hx-keys"));
+    this.listeners = {
+      keydown: (event) => this.shuttle.key(event),
+      "hx-toggle": () => this.toggle(),
+      "hx-seek": (event) => {
+        if (this.data.reel) return;
+        this.seekFree(event.detail.time);
+        if (event.detail.play) this.play();
+      },
+      // the reel editor shows the frame at the edge that is dragged
+      "hx-show-frame": (event) => this.showFrame(event.detail),
     };
-    document.addEventListener("keydown", this.onKey);
+    for (const [name, listener] of Object.entries(this.listeners)) document.addEventListener(name, listener);
+  }
+
+  toggleFull() {
+    if (document.fullscreenElement) document.exitFullscreen(); else this.stage.requestFullscreen();
+  }
+
+  showFrame({ id, time }) {
+    const at = this.data.clips.findIndex((clip) => clip.id === id);
+    if (at < 0) return;
+    this.video.pause();
+    if (at !== this.at) { this.at = at; this.open(this.clip, false); }
+    this.seek(time);
   }
 
   get clip() {
@@ -82,12 +108,12 @@ class Player {
     if (this.handledPlays === null) this.handledPlays = data.ignored_plays;
     if (data.play_count !== this.handledPlays) {
       this.handledPlays = data.play_count;
+      this.dock.show();
       this.restart();
     }
     this.paintLabels();
-    this.paintActions();
-    this.paintExplanation();
-    this.paintLines();
+    this.details.paint(data);
+    this.transcript.paint(data.lines, data.labels);
     this.tick();
   }
 
@@ -173,13 +199,29 @@ class Player {
       this.load(this.clip, this.video.currentTime || this.clip.start, true);
       return;
     }
-    if (!this.video.paused) { this.video.pause(); return; }
+    if (this.moving) { this.stop(); return; }
+    this.shuttle.stop();
     const { start, end } = this.clip;
     if (this.bounded && this.video.currentTime >= end - 0.06) {
       if (this.data.reel && this.at === this.data.clips.length - 1) { this.at = 0; this.open(this.clip, true); return; }
       this.seek(start);
     }
     if (this.afterLoad) this.afterLoad.playing = true; else this.play();
+  }
+
+  // Whether the picture moves by itself, forwards or backwards.
+  get moving() {
+    return !this.video.paused || this.shuttle.reverse > 0;
+  }
+
+  stop() {
+    this.shuttle.stop();
+    this.video.pause();
+    this.paintPlaying();
+  }
+
+  get now() {
+    return this.afterLoad ? this.afterLoad.time : this.video.currentTime;
   }
 
   // Checks every frame while the video plays: `timeupdate` comes four times a second, too late to stop at the end.
@@ -240,41 +282,21 @@ class Player {
   tick() {
     if (!this.data || !this.data.clips.length) return;
     const { clips, reel, duration } = this.data;
-    const now = this.afterLoad ? this.afterLoad.time : this.video.currentTime;
+    const { now } = this;
     if (reel) {
       const total = this.offset(clips.length);
       const here = clamp(this.offset(this.at) + now - this.clip.start, 0, total);
       this.time.textContent = `${precise(here)} / ${precise(total)}`;
-      this.placeTrack(0, total ? here / total : 0, total ? here / total : 0);
-      // the reel editor trims to the playhead
-      document.dispatchEvent(new CustomEvent("hx-playhead", { detail: { id: this.clip.id, time: now } }));
+      this.track.paint(0, here, here, total || 1);
     } else {
       this.time.textContent = `${timecode(now)} — ${timecode(this.clip.end)}`;
       const whole = duration || this.clip.end || 1;
-      this.placeTrack(this.clip.start / whole, this.clip.end / whole, now / whole);
+      this.track.paint(this.clip.start, this.clip.end, now, whole);
     }
-    this.paintCurrentLine(now);
-  }
-
-  placeTrack(from, to, head) {
-    this.trackScene.style.left = `${clamp(from, 0, 1) * 100}%`;
-    this.trackScene.style.width = `${clamp(to - from, 0, 1) * 100}%`;
-    this.trackHead.style.left = `${clamp(head, 0, 1) * 100}%`;
-  }
-
-  scrub(event) {
-    const move = (e) => {
-      const box = this.track.getBoundingClientRect();
-      this.jump(clamp((e.clientX - box.left) / box.width, 0, 1));
-    };
-    const stop = () => {
-      document.removeEventListener("pointermove", move);
-      document.removeEventListener("pointerup", stop);
-    };
-    event.preventDefault();
-    move(event);
-    document.addEventListener("pointermove", move);
-    document.addEventListener("pointerup", stop);
+    this.transcript.follow(now);
+    // the reel editor trims to the playhead, the timeline of a video shows it
+    const { id, media } = this.clip;
+    document.dispatchEvent(new CustomEvent("hx-playhead", { detail: { id, media, time: now, playing: !this.video.paused } }));
   }
 
   jump(share) {
@@ -286,6 +308,26 @@ class Player {
     const playing = !this.video.paused;
     if (at !== this.at) { this.at = at; this.open(this.clip, playing); }
     this.seek(this.clip.start + rest);
+  }
+
+  // Go forwards or backwards by some seconds.
+  nudge(seconds) {
+    const { clips, reel, duration } = this.data;
+    if (reel) {
+      const total = this.offset(clips.length);
+      this.jump(clamp((this.offset(this.at) + this.now - this.clip.start + seconds) / (total || 1), 0, 1));
+    } else {
+      this.seekFree(clamp(this.now + seconds, 0, (duration || this.clip.end) - 0.01));
+    }
+  }
+
+  // Show the next or the previous frame. Its middle is asked for, so that rounding does not show the one before it.
+  stepFrame(count) {
+    this.stop();
+    const fps = this.data.fps || 25;
+    const time = (Math.floor(this.now * fps + 0.01) + count + 0.5) / fps;
+    if (this.data.reel) this.seek(clamp(time, this.clip.start, this.clip.end));
+    else this.seekFree(clamp(time, 0, (this.data.duration || this.clip.end) - 0.01));
   }
 
   // A video that is played from inside the scene stops at the end of the scene; from outside it, it plays on.
@@ -300,7 +342,11 @@ class Player {
     const l = this.data.labels;
     this.full.setAttribute("aria-label", l.fullscreen);
     this.full.title = l.fullscreen;
+    this.help.setAttribute("aria-label", l.keys);
+    this.help.title = l.keys;
     this.video.setAttribute("aria-label", l.video);
+    this.track.el.setAttribute("aria-label", l.position);
+    this.dock.label(l.close);
     this.paintMute();
     this.paintPlaying();
   }
@@ -313,86 +359,22 @@ class Player {
   }
 
   paintPlaying() {
-    const playing = !this.video.paused;
+    const playing = this.moving;
     this.stage.classList.toggle("playing", playing);
     this.big.replaceChildren(icon(playing ? "pause" : "play", true));
     this.big.setAttribute("aria-label", playing ? this.data.labels.pause : this.data.labels.play);
   }
 
-  paintActions() {
-    const { actions, labels: l } = this.data;
-    const key = JSON.stringify([actions, l]);
-    if (key === this.actionsKey) return;
-    this.actionsKey = key;
-    this.actions.replaceChildren(...(actions || []).map((action) => {
-      const button = h("button", {
-        class: action.primary ? "btn primary" : "btn", type: "button", disabled: action.disabled,
-        "aria-label": action.title, title: action.title, data: { action: action.name },
-      }, action.icon ? icon(action.icon) : "", action.label || "", action.key ? h("span", { class: "key" }, action.key) : "");
-      button.onclick = (event) => {
-        this.out.send(action.name, action.value === undefined ? null : action.value);
-        if (event.detail) button.blur();
-      };
-      return button;
-    }));
-    this.actions.hidden = !(actions || []).length;
-  }
-
-  paintExplanation() {
-    const { explanation } = this.data;
-    const key = JSON.stringify(explanation);
-    if (key === this.explanationKey) return;
-    this.explanationKey = key;
-    this.explanation.hidden = !explanation;
-    if (!explanation) return;
-    this.explanation.replaceChildren(
-      h("div", { class: "caps" }, explanation.heading),
-      ...explanation.rows.map((row) => h("div", { class: `reason ${row.name}${row.long ? " long" : ""}`, title: row.title },
-        h("span", { class: "label" }, row.label),
-        h("span", { class: "rail" }, h("span", { class: "fill", style: { width: `${clamp(row.fill, 0, 1) * 100}%` } })),
-        h("span", { class: row.quiet ? "value muted" : "value" }, row.value))),
-      explanation.note ? h("div", { class: "muted note" }, explanation.note) : "");
-  }
-
-  paintLines() {
-    const { lines, labels: l } = this.data;
-    const key = JSON.stringify([lines, l.transcript, l.rough]);
-    if (key === this.linesKey) return;
-    this.linesKey = key;
-    this.current = null;
-    this.lines.hidden = !lines;
-    if (!lines) return;
-    this.rows = lines.map((line) => {
-      const row = h("button", { class: line.inside ? "line inside" : "line", type: "button" },
-        h("span", { class: "at mono" }, clock(line.start)), h("span", { class: "words" }, marked(line.text)));
-      row.onclick = () => {
-        this.seekFree(line.start);
-        if (this.video.paused) this.play();
-      };
-      return { line, row };
-    });
-    this.box = h("div", { class: "box" }, this.rows.map(({ row }) => row));
-    this.lines.replaceChildren(
-      h("div", { class: "spread" }, h("div", { class: "caps" }, l.transcript), l.rough ? h("span", { class: "rough" }, l.rough) : ""),
-      lines.length ? this.box : h("div", { class: "muted none" }, l.no_speech));
-  }
-
-  paintCurrentLine(now) {
-    if (!this.rows) return;
-    const found = this.rows.find(({ line }) => now >= line.start - 0.02 && now < line.end);
-    if (found === this.current) return;
-    if (this.current) this.current.row.classList.remove("current");
-    this.current = found;
-    if (!found) return;
-    found.row.classList.add("current");
-    const top = found.row.offsetTop - this.box.offsetTop;
-    if (top < this.box.scrollTop || top + found.row.offsetHeight > this.box.scrollTop + this.box.clientHeight) {
-      this.box.scrollTop = Math.max(0, top - 24);
-    }
+  paintSpeed() {
+    const rate = this.shuttle.reverse ? -this.shuttle.reverse : this.video.playbackRate;
+    this.speed.hidden = rate === 1;
+    this.speed.textContent = `${rate}×`.replace("-", "−");
   }
 
   destroy() {
-    document.removeEventListener("keydown", this.onKey);
+    for (const [name, listener] of Object.entries(this.listeners)) document.removeEventListener(name, listener);
+    this.shuttle.stop();
+    this.dock.destroy();
     if (this.frame) cancelAnimationFrame(this.frame);
     this.video.pause();
     this.video.removeAttribute("src");

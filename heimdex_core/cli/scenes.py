@@ -1,0 +1,75 @@
+"""The command `scenes`: list the scenes of a video, split and merge them by hand."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING
+
+from heimdex_core import schemas
+from heimdex_core.cli import opened
+from heimdex_core.cli.output import Printer, progress_bar
+from heimdex_core.formatting import precise
+
+if TYPE_CHECKING:
+    from heimdex_core.library import Library
+
+DESCRIPTION = """\
+Without options: list the scenes of a video.
+With --split, --merge or --undo: change them, index the video again and list the scenes. Only what
+depends on the changed scenes is made again. The edits are kept with the video and hold for later indexing."""
+
+_TIME = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,7}(?:\.\d+)?)")
+_STATES = {
+    "applied": "applied",
+    "not_needed": "not needed: the scenes are like that already",
+    "not_applied": "not applied: there is no such boundary",
+    "waiting": "waiting until the video is indexed again",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `scenes`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = DESCRIPTION
+    parser.add_argument("video_id", metavar="VIDEO_ID")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--split", type=parse_time, metavar="TIME", help="split the scene at TIME: 83.5 or 1:23.5")
+    what.add_argument("--merge", nargs=2, metavar="SCENE_ID", help="merge two scenes that follow each other")
+    what.add_argument("--undo", nargs="?", const="", metavar="EDIT_ID", help="undo an edit (default: the last one)")
+    what.add_argument("--edits", action="store_true", help="list the edits instead of the scenes")
+    parser.add_argument("--queue", action="store_true", help="let the worker index the video; lists the edits")
+
+
+def parse_time(text: str) -> float:
+    """Seconds from "83.5", "1:23.5" or "1:02:03"; raises what argparse turns into a usage error."""
+    found = _TIME.fullmatch(text.strip())
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write seconds or h:mm:ss, for example 83.5 or 1:23.5")
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def run_scenes(args: argparse.Namespace, out: Printer) -> int:
+    """List the scenes of one video, or its edits, after the change that the options ask for."""
+    with opened(args, queue=args.queue) as lib:
+        video = lib.video(args.video_id)
+        with progress_bar(video.filename) as progress:
+            if args.split is not None:
+                lib.split_scene(video.video_id, args.split, queue=args.queue, progress=progress)
+            elif args.merge is not None:
+                lib.merge_scenes(*args.merge, queue=args.queue, progress=progress)
+            elif args.undo is not None:
+                lib.undo_edit(video.video_id, args.undo or None, queue=args.queue, progress=progress)
+        if args.edits or args.queue:
+            _print_edits(lib, video.video_id, out)
+        else:
+            rows = [schemas.scene(scene, lib.frame_path(scene)) for scene in lib.scenes(video.video_id)]
+            out.document(rows, empty=f"No scenes: the video is {lib.video(video.video_id).state}.")
+    return 0
+
+
+def _print_edits(lib: Library, video_id: str, out: Printer) -> None:
+    rows = [schemas.scene_edit(edit) for edit in lib.scene_edits(video_id)]
+    lines = [f"{row['edit_id']}  {row['op']:5}  {precise(row['at_s']):>9}  {_STATES[row['state']]}" for row in rows]
+    out.document(rows, text="\n".join(lines) or "No edits.")

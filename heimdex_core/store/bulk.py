@@ -1,0 +1,48 @@
+"""Changes of several videos in one transaction: opening the catalog costs more than changing a video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from heimdex_core.errors import HeimdexError, VideoNotFound
+from heimdex_core.store import videos
+from heimdex_core.store.catalog import Catalog
+from heimdex_core.store.transaction import Transaction
+from heimdex_core.types import Video, VideoState
+
+
+class BulkChanges:
+    """All or none of the videos are changed, unless a method says otherwise. Every method raises LibraryBusy."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def get(self, user_id: str, video_ids: Sequence[str]) -> list[Video]:
+        """These videos of a user. Raises VideoNotFound."""
+        return self._each(video_ids, lambda transaction, video_id: videos.get(transaction, video_id, user_id))
+
+    def delete(self, user_id: str, video_ids: Sequence[str]) -> list[Video]:
+        """Hide videos. Raises VideoNotFound."""
+
+        def delete_one(transaction: Transaction, video_id: str) -> Video:
+            videos.get(transaction, video_id, user_id)
+            return videos.set_state(transaction, video_id, VideoState.DELETED, {})
+
+        return self._each(video_ids, delete_one)
+
+    def restore(self, user_id: str, video_ids: Sequence[str]) -> list[Video]:
+        """Undo a deletion. Raises VideoNotFound."""
+        return self._each(video_ids, lambda transaction, video_id: videos.restore(transaction, user_id, video_id))
+
+    def end_work(self, user_id: str, video_ids: Sequence[str], error: HeimdexError) -> None:
+        """End unfinished work, as videos.end_work does; videos that are not there are passed over."""
+        given = error.to_dict()
+        with self._catalog.transaction() as transaction:
+            for video_id in video_ids:
+                with suppress(VideoNotFound):
+                    videos.end_work(transaction, user_id, video_id, given)
+
+    def _each(self, video_ids: Sequence[str], change: Callable[[Transaction, str], Video]) -> list[Video]:
+        with self._catalog.transaction() as transaction:
+            return [change(transaction, video_id) for video_id in video_ids]

@@ -1,0 +1,27 @@
+"""What other programs and other open pages may have changed, read from files that transactions publish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from heimdex_core.files import file_signature
+from heimdex_core.store import trays, users
+from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.types import Json
+
+
+@dataclass(frozen=True)
+class PublishedState:
+    """One moment of what a user's open pages share. Two of them are equal if nothing has changed."""
+
+    tray_revision: int
+    preferences: Json
+    videos: tuple[int, int, int] | None
+    """The signature of visible.parquet: another one after any change of what is visible."""
+
+
+def read_published_state(paths: LibraryPaths, user_id: str) -> PublishedState:
+    """What is published now; takes no lock, and reads no more than two small files."""
+    return PublishedState(
+        trays.read_revision(paths, user_id), users.read_preferences(paths, user_id), file_signature(paths.visible)
+    )

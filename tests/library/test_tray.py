@@ -1,0 +1,425 @@
+"""The tray: operations that merge, those that give way, undo and redo by several authors."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from heimdex_core.errors import InvalidReel, InvalidValue, TrayConflict
+from heimdex_core.library.tray import TrayEdits
+from heimdex_core.library.tray_history import Edit, difference, make_change, step
+from heimdex_core.settings import Settings
+from heimdex_core.store import Store
+from heimdex_core.store.published import read_published_state
+from heimdex_core.store.tray_json import decode_changes, encode_changes
+from heimdex_core.types import (
+    InsertClips,
+    MoveClip,
+    PlacedClip,
+    ReelClip,
+    RemoveClips,
+    SetTitle,
+    Tray,
+    TrayOperation,
+    TrimClip,
+    utc_now,
+)
+from tests.store.making import new_store
+
+VIDEO = "6f0a2c1e-0000-4000-8000-000000000001"
+
+
+def clip(n: int, start: float = 0.0, end: float = 10.0) -> ReelClip:
+    """A clip of the nth scene of ten seconds; `start` and `end` are seconds of the scene."""
+    return ReelClip(VIDEO, 10.0 * n + start, 10.0 * n + end, 10.0 * n, 10.0 * n + 10.0)
+
+
+def scene(n: int) -> str:
+    return clip(n).scene_id
+
+
+def numbers(tray: Tray) -> list[int]:
+    """The scenes in the tray, by number."""
+    return [int(one.scene_start_s / 10) for one in tray.clips]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return new_store(tmp_path_factory.mktemp("tray") / "library")
+
+
+@pytest.fixture
+def edits(store: Store) -> Iterator[TrayEdits]:
+    """Edits of a tray with the scenes 1, 2 and 3, which is emptied afterwards."""
+    made = edits_of(store)
+    made.replace([clip(1), clip(2), clip(3)], "Mine")
+    yield made
+    made.replace([], "")
+
+
+def edits_of(store: Store, **settings: Any) -> TrayEdits:
+    context: Any = SimpleNamespace(store=store, settings=Settings(**settings), user_id="local")
+    return TrayEdits(context)
+
+
+# --- two pages ------------------------------------------------------------------------------------
+
+
+def test_changes_of_two_pages_on_the_same_version_are_merged(store: Store, edits: TrayEdits) -> None:
+    seen = store.reels.tray("local").revision
+    edits.remove([scene(2)], made_on=seen, author="a")
+    tray = edits.add(clip(4), made_on=seen, author="b")
+    assert numbers(tray) == [1, 3, 4]
+    assert numbers(edits.move(scene(3), after=None, before=scene(1), made_on=seen, author="a")) == [3, 1, 4]
+    assert numbers(edits.clear([scene(1), scene(2), scene(3)], made_on=seen, author="a")) == [4]
+    assert store.reels.tray("local").revision == seen + 4
+
+
+def test_what_is_so_already_changes_nothing(store: Store, edits: TrayEdits) -> None:
+    seen = store.reels.tray("local")
+    edits.add(clip(1, 2.0))
+    edits.remove([scene(9)])
+    edits.move(scene(3), after=scene(2))
+    edits.trim(scene(1), 0.0, 99.0)
+    edits.rename(" Mine ")
+    assert store.reels.tray("local") == seen
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "problem"),
+    [
+        ("remove", "trim", "tray_clip_removed"),
+        ("remove", "move", "tray_clip_removed"),
+        ("trim", "trim", "tray_clip_trimmed"),
+        ("rename", "rename", "tray_title_changed"),
+    ],
+)
+def test_two_changes_that_cannot_both_hold(
+    store: Store, edits: TrayEdits, first: str, second: str, problem: str
+) -> None:
+    def change(name: str, author: str, made_on: int) -> Tray:
+        second_trim = {"a": 24.0, "b": 26.0}[author]
+        args: dict[str, list[Any]] = {
+            "remove": [[scene(2)]],
+            "trim": [scene(2), 21.0, second_trim],
+            "move": [scene(2)],
+            "rename": [author],
+        }
+        made: Tray = getattr(edits, name)(*args[name], author=author, made_on=made_on)
+        return made
+
+    seen = store.reels.tray("local").revision
+    now = change(first, "a", seen)
+    with pytest.raises(TrayConflict) as caught:
+        change(second, "b", seen)
+    assert caught.value.details["problem"] == problem
+    assert store.reels.tray("local") == now
+    if problem != "tray_clip_removed":
+        # made on what the other page has made of it, it is a change like any other
+        assert change(second, "b", now.revision).revision == now.revision + 1
+
+
+def test_ones_own_changes_are_never_in_the_way(store: Store, edits: TrayEdits) -> None:
+    """A page sends the next change before it knows the version that the last one led to."""
+    seen = store.reels.tray("local").revision
+    for end in (9.0, 8.0, 7.0):
+        tray = edits.trim(scene(1), 10.0, 10.0 + end, made_on=seen, author="a")
+    assert tray.clips[0] == clip(1, 0.0, 7.0)
+
+
+def test_values_that_are_no_trim_are_refused(edits: TrayEdits) -> None:
+    for start, end in ((15.0, 12.0), (50.0, 60.0)):
+        with pytest.raises(InvalidValue):
+            edits.trim(scene(1), start, end)
+
+
+def test_the_tray_has_a_limit_also_for_undo(store: Store, edits: TrayEdits) -> None:
+    small = edits_of(store, max_reel_scenes=3)
+    with pytest.raises(InvalidReel):
+        small.add(clip(4), author="a")
+    small.remove([scene(1)], author="a", since=0)
+    small.add(clip(5), author="b")
+    with pytest.raises(InvalidReel):
+        small.undo(author="a", since=0)
+    assert numbers(store.reels.tray("local")) == [2, 3, 5]
+
+
+def test_no_pick_of_two_threads_is_lost(store: Store, edits: TrayEdits) -> None:
+    def pick(numbers: range, author: str) -> None:
+        for n in numbers:
+            edits.add(clip(n), author=author)
+
+    threads = [threading.Thread(target=pick, args=(range(first, first + 5), str(first))) for first in (10, 20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(numbers(store.reels.tray("local"))) == [1, 2, 3, *range(10, 15), *range(20, 25)]
+
+
+# --- undo and redo --------------------------------------------------------------------------------
+
+
+def test_undo_takes_back_what_this_page_did_and_nothing_else(store: Store, edits: TrayEdits) -> None:
+    since = store.reels.tray("local").revision
+    edits.add(clip(4), author="a", since=since)
+    edits.add(clip(5), author="b", since=since)
+    assert numbers(edits.undo(author="a", since=since)) == [1, 2, 3, 5]
+    assert numbers(edits.redo(author="a", since=since)) == [1, 2, 3, 4, 5]
+
+
+def test_a_page_opened_later_can_undo_what_was_done_before(store: Store, edits: TrayEdits) -> None:
+    """Thus a reload loses no undo. Other pages stay as they are."""
+    edits.clear(author="a", since=0)
+    opened_at = store.reels.tray("local").revision
+    edits.add(clip(7), author="b", since=0)
+    tray = edits.undo(author="reloaded", since=opened_at)
+    assert sorted(numbers(tray)) == [1, 2, 3, 7]
+    assert tray.title == "Mine"
+    assert tray.last_change("reloaded", opened_at, undone=True) is not None
+    assert tray.last_change("b", opened_at, undone=True) is None
+
+
+def test_clear_is_undone_with_order_trims_and_title(store: Store, edits: TrayEdits) -> None:
+    before = edits.trim(scene(2), 21.0, 25.0)
+    assert edits.clear().clips == ()
+    after = edits.undo()
+    assert (after.clips, after.title) == (before.clips, "Mine")
+    assert edits.redo().clips == ()
+
+
+def test_something_new_ends_what_could_be_made_again(store: Store, edits: TrayEdits) -> None:
+    edits.remove([scene(1)])
+    edits.undo()
+    tray = edits.add(clip(6))
+    assert tray.last_change("", undone=True) is None
+    assert edits.redo() == tray
+
+
+def test_an_undo_that_would_take_back_a_trim_of_another_page_is_passed_over(store: Store, edits: TrayEdits) -> None:
+    since = store.reels.tray("local").revision
+    edits.remove([scene(3)], author="a", since=since)
+    edits.trim(scene(1), 11.0, 15.0, author="a", since=since)
+    edits.trim(scene(1), 12.0, 14.0, author="b", since=since)
+    tray = edits.undo(author="a", since=since)  # of the removal, which came before
+    assert [numbers(tray), tray.clips[0]] == [[1, 2, 3], clip(1, 2.0, 4.0)]
+
+
+def test_a_held_arrow_key_is_one_step_of_undo(store: Store, edits: TrayEdits) -> None:
+    for tenths in range(1, 6):
+        edits.trim(scene(1), 10.0, 20.0 - tenths / 10)
+    assert edits.undo().clips[0] == clip(1)
+
+
+def test_the_history_is_kept_in_the_library(store: Store, edits: TrayEdits) -> None:
+    edits.remove([scene(1)])
+    again = Store.open(store.paths.root)
+    assert again.reels.tray("local") == store.reels.tray("local")
+    assert numbers(edits_of(again).undo()) == [1, 2, 3]
+
+
+def test_replacing_the_tray_is_one_change(edits: TrayEdits) -> None:
+    tray = edits.replace([clip(3), clip(1, 2.0, 3.0), clip(8)], "Other")
+    assert (tray.clips, tray.title) == ((clip(3), clip(1, 2.0, 3.0), clip(8)), "Other")
+    undone = edits.undo()
+    assert (undone.clips, undone.title) == ((clip(1), clip(2), clip(3)), "Mine")
+
+
+def test_clips_of_a_video_are_counted(edits: TrayEdits) -> None:
+    assert edits.clip_count(VIDEO) == 3
+    assert edits.clip_count("6f0a2c1e-0000-4000-8000-000000000002") == 0
+
+
+def test_what_is_sent_again_is_not_done_again(store: Store, edits: TrayEdits) -> None:
+    """A page whose connection broke does not know whether the server has got its last operations."""
+    edits.add(clip(4), author="a", key="a-1")
+    edits.remove([scene(1)], author="a", key="a-2")
+    edits.undo(author="a", since=0, key="a-3")
+    done = edits.undo(author="a", since=0, key="a-4")
+    assert numbers(done) == [1, 2, 3]
+    edits.add(clip(4), author="a again", key="a-1")
+    edits.remove([scene(1)], author="a again", key="a-2")
+    edits.undo(author="a again", since=done.revision, key="a-3")
+    assert edits.undo(author="a again", since=done.revision, key="a-4") == done
+    assert numbers(edits.undo(author="a again", since=done.revision, key="a-5")) != [1, 2, 3]
+
+
+# --- what is published ----------------------------------------------------------------------------
+
+
+def test_the_revision_is_published_for_open_pages(store: Store, edits: TrayEdits) -> None:
+    before = read_published_state(store.paths, "local")
+    assert read_published_state(store.paths, "local") == before
+    tray = edits.add(clip(4))
+    after = read_published_state(store.paths, "local")
+    assert (after.tray_revision, replace(after, tray_revision=before.tray_revision)) == (tray.revision, before)
+
+
+def test_a_revision_that_a_crash_left_behind_is_published_when_the_library_is_opened(
+    store: Store, edits: TrayEdits
+) -> None:
+    path: Path = store.paths.tray("local")
+    path.write_text(json.dumps({"revision": 0}))
+    Store.open(store.paths.root)
+    assert read_published_state(store.paths, "local").tray_revision == store.reels.tray("local").revision
+
+
+def test_a_tray_of_an_older_version_has_no_history_and_can_be_changed(store: Store, edits: TrayEdits) -> None:
+    with store.catalog.transaction() as transaction:
+        transaction.run("update reels set revision = null, changes = null")
+    tray = store.reels.tray("local")
+    assert (tray.revision, tray.changes, numbers(tray)) == (0, (), [1, 2, 3])
+    assert edits.add(clip(4)).revision == 1
+
+
+# --- whatever is done, in whatever order ----------------------------------------------------------
+
+
+def tray_of(*clips: ReelClip) -> Tray:
+    return Tray("tray", "local", "", clips, utc_now())
+
+
+def operations(scenes: range) -> st.SearchStrategy[TrayOperation]:
+    number = st.sampled_from(scenes)
+    seconds = st.integers(0, 9)
+    return st.one_of(
+        number.map(lambda n: InsertClips((PlacedClip(clip(n)),))),
+        st.lists(number, min_size=1, max_size=3).map(lambda ns: RemoveClips(tuple(scene(n) for n in ns))),
+        st.tuples(number, st.one_of(st.none(), number)).map(
+            lambda pair: MoveClip(scene(pair[0]), None if pair[1] is None else scene(pair[1]))
+        ),
+        st.tuples(number, seconds, st.integers(1, 5)).map(
+            lambda trim: TrimClip(scene(trim[0]), 10.0 * trim[0] + trim[1], 10.0 * trim[0] + trim[1] + trim[2])
+        ),
+    )
+
+
+def done(tray: Tray, operation: TrayOperation, author: str, at: int) -> Tray:
+    """The tray after an operation; what is refused changes nothing. `at` keeps trims apart."""
+    try:
+        return make_change(tray, Edit((operation,), author, 0, tray.revision, now_us=at * 10_000_000))
+    except TrayConflict:
+        assert isinstance(operation, TrimClip | MoveClip), "nothing else is ever refused"
+        return tray
+
+
+def by_scene(tray: Tray) -> dict[str, ReelClip]:
+    return {one.scene_id: one for one in tray.clips}
+
+
+START = tray_of(clip(0), clip(1), clip(10), clip(11))
+TWO = st.tuples(
+    st.lists(operations(range(4)), max_size=8),
+    st.lists(operations(range(10, 14)), max_size=8),
+    st.lists(st.booleans(), min_size=16, max_size=16),
+)
+
+
+def interleaved(mine: list[Any], others: list[Any], turns: list[bool]) -> Iterator[tuple[str, Any]]:
+    """("a", operation of mine) and ("b", operation of the others), each in its own order."""
+    left = {"a": list(mine), "b": list(others)}
+    for turn in [*turns, *[True] * len(mine), *[False] * len(others)]:
+        name = "a" if turn else "b"
+        if left[name]:
+            yield name, left[name].pop(0)
+
+
+@hypothesis_settings(max_examples=60, deadline=None, derandomize=True)
+@given(TWO)
+def test_two_pages_end_in_the_same_tray_however_their_changes_mix(case: Any) -> None:
+    mine, others, turns = case
+    mixed = START
+    for at, (author, operation) in enumerate(interleaved(mine, others, turns)):
+        mixed = done(mixed, operation, author, at)
+    one_by_one = START
+    for at, (author, operation) in enumerate(interleaved(mine, others, [True] * 16)):
+        one_by_one = done(one_by_one, operation, author, at)
+    assert by_scene(mixed) == by_scene(one_by_one)
+    assert len(mixed.clips) == len(by_scene(mixed))
+
+
+@hypothesis_settings(max_examples=60, deadline=None, derandomize=True)
+@given(TWO)
+def test_undoing_all_of_one_page_leaves_all_of_the_other(case: Any) -> None:
+    mine, others, turns = case
+    mixed = START
+    for at, (author, operation) in enumerate(interleaved(mine, others, turns)):
+        mixed = done(mixed, operation, author, at)
+    everything = by_scene(mixed)
+    theirs = START
+    for at, operation in enumerate(others):
+        theirs = done(theirs, operation, "b", at)
+    while mixed.last_change("a", 0) is not None:
+        mixed = step(mixed, "a", 0, undone=False)
+    assert by_scene(mixed) == by_scene(theirs)
+    while mixed.last_change("a", 0, undone=True) is not None:
+        mixed = step(mixed, "a", 0, undone=True)
+    assert by_scene(mixed) == everything
+
+
+@hypothesis_settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(operations(range(4)), max_size=10), st.lists(operations(range(4)), max_size=10), st.data())
+def test_of_two_pages_with_the_same_scenes_no_pick_is_lost(mine: list[Any], others: list[Any], data: Any) -> None:
+    """A scene is in the tray exactly if it was added after it was last removed, whoever did either."""
+    turns = data.draw(st.lists(st.booleans(), min_size=20, max_size=20))
+    tray, expected = tray_of(), set[str]()
+    for at, (author, operation) in enumerate(interleaved(mine, others, turns)):
+        tray = done(tray, operation, author, at)
+        if isinstance(operation, InsertClips):
+            expected |= {placed.clip.scene_id for placed in operation.clips}
+        elif isinstance(operation, RemoveClips):
+            expected -= set(operation.scene_ids)
+        assert set(by_scene(tray)) == expected
+
+
+@hypothesis_settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(operations(range(5)), max_size=12))
+def test_undo_and_redo_lead_back_and_forth_exactly(made: list[TrayOperation]) -> None:
+    states = [START]
+    for at, operation in enumerate(made):
+        after = done(states[-1], operation, "a", at)
+        if after is not states[-1]:
+            states.append(after)
+    tray = states[-1]
+    for before in reversed(states[:-1]):
+        tray = step(tray, "a", 0, undone=False)
+        assert tray.clips == before.clips
+    assert step(tray, "a", 0, undone=False) == tray
+    for after in states[1:]:
+        tray = step(tray, "a", 0, undone=True)
+        assert tray.clips == after.clips
+    assert decode_changes(encode_changes(tray.changes)) == tray.changes
+
+
+some_clips = st.lists(st.integers(0, 6), unique=True).flatmap(
+    lambda ns: st.tuples(*(st.integers(0, 8).map(partial(clip, n)) for n in ns))
+)
+
+
+@hypothesis_settings(max_examples=60, deadline=None, derandomize=True)
+@given(some_clips, some_clips)
+def test_a_difference_leads_to_what_is_wanted(before: tuple[ReelClip, ...], wanted: tuple[ReelClip, ...]) -> None:
+    tray = replace(tray_of(*before), title="x")
+    after = make_change(tray, Edit(difference("x", before, "y", wanted)))
+    assert (after.title, after.clips) == ("y", wanted)
+    undone = step(after, "", None, undone=False)
+    assert (undone.title, undone.clips) == ("x", before)
+
+
+def test_old_changes_are_forgotten() -> None:
+    tray = tray_of()
+    for n in range(150):
+        tray = done(tray, SetTitle(str(n)), "a", n)
+    assert len(tray.changes) == 100
+    assert tray.revision == 150
