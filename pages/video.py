@@ -35,19 +35,21 @@ def retry(value: Any) -> None:
 
 def split(value: Any) -> None:
     """Split the scene at {"at": seconds}."""
-    resources.library().split_scene(state.opened_video() or "", float(value["at"]), queue=True)
+    resources.library().scene_edits.split(state.opened_video() or "", float(value["at"]), queue=True)
 
 
 def merge(value: Any) -> None:
     """Merge two scenes that follow each other: {"ids": [scene_id, scene_id]}."""
     first, second = value["ids"]
-    resources.library().merge_scenes(str(first), str(second), queue=True)
+    resources.library().scene_edits.merge(str(first), str(second), queue=True)
 
 
 def undo_edit(value: Any) -> None:
     """Undo an edit: {"id": edit_id}, None for the last one."""
     edit_id = value["id"]
-    resources.library().undo_edit(state.opened_video() or "", None if edit_id is None else str(edit_id), queue=True)
+    resources.library().scene_edits.undo(
+        state.opened_video() or "", None if edit_id is None else str(edit_id), queue=True
+    )
 
 
 def close_video() -> None:
@@ -81,7 +83,7 @@ def draw_head(video: Video, *, running: bool) -> None:
 def draw_timeline(library: Library, video: Video, scenes: list[Scene], selected: Scene) -> None:
     edits: list[SceneEdit] = []
     try:
-        edits = library.scene_edits(video.video_id)
+        edits = library.scene_edits.list(video.video_id)
     except EditsDamaged as error:
         page.error_card(error.to_dict())
     timeline(

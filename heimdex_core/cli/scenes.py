@@ -56,11 +56,11 @@ def run_scenes(args: argparse.Namespace, out: Printer) -> int:
         video = lib.video(args.video_id)
         with progress_bar(video.filename) as progress:
             if args.split is not None:
-                lib.split_scene(video.video_id, args.split, queue=args.queue, progress=progress)
+                lib.scene_edits.split(video.video_id, args.split, queue=args.queue, progress=progress)
             elif args.merge is not None:
-                lib.merge_scenes(*args.merge, queue=args.queue, progress=progress)
+                lib.scene_edits.merge(*args.merge, queue=args.queue, progress=progress)
             elif args.undo is not None:
-                lib.undo_edit(video.video_id, args.undo or None, queue=args.queue, progress=progress)
+                lib.scene_edits.undo(video.video_id, args.undo or None, queue=args.queue, progress=progress)
         if args.edits or args.queue:
             _print_edits(lib, video.video_id, out)
         else:
@@ -70,6 +70,6 @@ def run_scenes(args: argparse.Namespace, out: Printer) -> int:
 
 
 def _print_edits(lib: Library, video_id: str, out: Printer) -> None:
-    rows = [schemas.scene_edit(edit) for edit in lib.scene_edits(video_id)]
+    rows = [schemas.scene_edit(edit) for edit in lib.scene_edits.list(video_id)]
     lines = [f"{row['edit_id']}  {row['op']:5}  {precise(row['at_s']):>9}  {_STATES[row['state']]}" for row in rows]
     out.document(rows, text="\n".join(lines) or "No edits.")

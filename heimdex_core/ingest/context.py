@@ -20,7 +20,6 @@ from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.work_folder import StageRecord, WorkFolder
 from heimdex_core.media.child import ChildLimits
 from heimdex_core.models.base import Captioner, ImageTextEncoder, SpeechRecognizer, TextEncoder, Vectors
-from heimdex_core.store import sidecar
 from heimdex_core.store.edits import Journal
 from heimdex_core.types import Json, Space, WorkContext
 
@@ -135,6 +134,9 @@ class EarlierResult:
 
     def vectors(self, space: Space) -> dict[int, Vectors]:
         """The (d,) vectors that the stage made, by the index of the scene then; none where the file cannot be used."""
+        # here, because the processes that run stages in children do without the databases
+        from heimdex_core.store import sidecar
+
         rows = self.result["rows"]
         try:
             scene_ids, vectors = sidecar.read_vectors(self.folder, space)

@@ -19,7 +19,7 @@ from heimdex_core.library.diagnostics import examine
 from heimdex_core.library.exports import Exports
 from heimdex_core.library.maintenance import clean_up
 from heimdex_core.library.model_sets import LibraryModelSets
-from heimdex_core.library.scene_editing import SceneEditing
+from heimdex_core.library.scene_edits import SceneEdits
 from heimdex_core.library.sprites import Sprites
 from heimdex_core.library.tray import TrayEdits
 from heimdex_core.library.watching import WatchedFolders
@@ -35,7 +35,6 @@ from heimdex_core.types import (
     Query,
     ReelClip,
     Scene,
-    SceneEdit,
     SearchResult,
     Segment,
     Space,
@@ -59,6 +58,7 @@ class Library:
         bulk: operations on several videos.
         exports: what was rendered (`reel` makes one).
         model_sets: the models that the library is indexed with, and moving to others.
+        scene_edits: splits and merges of scenes by hand.
         sprites: frames of scenes for pages that show them one by one, made when they are asked for.
         tray_edits: changes of the tray, with undo and redo.
         watched: folders whose new videos the worker adds.
@@ -75,8 +75,8 @@ class Library:
         self.sprites = Sprites(context)
         self.tray_edits = TrayEdits(context)
         self.work = LibraryWork(context)
+        self.scene_edits = SceneEdits(context, self.work)
         self.watched = WatchedFolders(context, self.work)
-        self._editing = SceneEditing(context, self.work)
         self._context = context
         self._store = context.store
         self._searcher = Searcher(self._store.reader(), context.models.of, self.settings, log=self._store.log_search)
@@ -408,43 +408,6 @@ class Library:
         Raises VideoNotFound, UnknownName, InvalidValue.
         """
         return self.work.reindex(video_id, language=language, params=params, queue=queue, progress=progress)
-
-    # --- edits of scenes --------------------------------------------------------------------------
-
-    @checked
-    def split_scene(
-        self, video_id: str, at_s: float, *, queue: bool = False, progress: OnProgress | None = None
-    ) -> Video:
-        """Split the scene of an indexed video that has `at_s` (seconds) in it. It stays searchable meanwhile.
-
-        The edit is kept with the video and holds when it is indexed again; `undo_edit` takes it back.
-
-        Raises SplitOutside, SplitTooShort for less than `min_scene_s` on either side, ScenesNotEditable while the video
-        is not indexed or is being indexed, VideoNotFound, EditsDamaged, JobsUnavailable.
-        """
-        return self._editing.split(video_id, at_s, queue=queue, progress=progress)
-
-    @checked
-    def merge_scenes(
-        self, scene_id: str, other_id: str, *, queue: bool = False, progress: OnProgress | None = None
-    ) -> Video:
-        """Make one scene of two that follow each other; otherwise as `split_scene`.
-
-        Raises ScenesNotNeighbours, SceneNotFound, ScenesNotEditable, EditsDamaged, JobsUnavailable.
-        """
-        return self._editing.merge(scene_id, other_id, queue=queue, progress=progress)
-
-    @checked
-    def scene_edits(self, video_id: str) -> list[SceneEdit]:
-        """What was split and merged in a video, oldest first, and what became of each. Raises VideoNotFound."""
-        return self._editing.edits(video_id)
-
-    @checked
-    def undo_edit(
-        self, video_id: str, edit_id: str | None = None, *, queue: bool = False, progress: OnProgress | None = None
-    ) -> Video:
-        """Take back an edit of scenes, None for the last one; otherwise as `split_scene`. Raises EditNotFound."""
-        return self._editing.undo(video_id, edit_id, queue=queue, progress=progress)
 
     # --- search -----------------------------------------------------------------------------------
 

@@ -92,6 +92,7 @@ def indexed(added: Added, tmp_path: Path) -> dict[str, Any]:
     return added.rows[1]
 
 
+@pytest.mark.long
 def test_a_scene_is_split_and_that_is_undone(indexed: dict[str, Any], run: Run) -> None:
     video_id = indexed["video_id"]
     before = run("scenes", video_id)[1]

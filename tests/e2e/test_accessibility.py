@@ -17,7 +17,7 @@ from heimdex_core.types import ReelClip
 from tests.e2e import driver
 from tests.support.frozen import SPOKEN, SUBTITLED, frozen_library
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 SEVERE = ("serious", "critical")
@@ -112,24 +112,17 @@ def check_appearance(page: Page, language: str, scheme: str) -> None:
     expect_no_findings(page)
 
 
-IN_SUITE = ("library", "search?q=red")
-"""The pages that are checked in every run of the tests; the others are part of the long ones."""
-MATRIX = [
-    pytest.param(path, id=path.partition("?")[0] or "home", marks=[] if path in IN_SUITE else [pytest.mark.long])
-    for path in PAGES
-]
 APPEARANCES = [("ko", "light"), ("en", "dark")]
 OTHER_APPEARANCES = [("ko", "dark"), ("en", "light")]
 
 
-@pytest.mark.parametrize("path", MATRIX)
+@pytest.mark.parametrize("path", PAGES)
 def test_axe_finds_nothing_serious(still: Page, path: str) -> None:
     open_page(still, path, PAGES[path])
     for language, scheme in APPEARANCES:
         check_appearance(still, language, scheme)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("path", PAGES)
 def test_axe_finds_nothing_serious_in_other_appearances_and_on_a_phone(still: Page, path: str) -> None:
     open_page(still, path, PAGES[path])
@@ -139,7 +132,6 @@ def test_axe_finds_nothing_serious_in_other_appearances_and_on_a_phone(still: Pa
             check_appearance(still, language, scheme)
 
 
-@pytest.mark.long
 def test_axe_finds_nothing_serious_where_the_library_fails(still: Page, library: Path) -> None:
     catalog, aside = library / "catalog.duckdb", library / "elsewhere"
     open_page(still, "library", PAGES["library"])
@@ -155,7 +147,7 @@ def test_axe_finds_nothing_serious_where_the_library_fails(still: Page, library:
     expect(still.locator(PAGES["settings"]).first).to_be_visible()
 
 
-@pytest.mark.parametrize("path", MATRIX)
+@pytest.mark.parametrize("path", PAGES)
 def test_headings_focus_and_motion(still: Page, path: str) -> None:
     open_page(still, path, PAGES[path])
     levels = still.locator("h1, h2, h3, h4, h5, h6").evaluate_all(
@@ -189,7 +181,6 @@ def empty_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.long
 def test_axe_finds_nothing_serious_in_an_empty_library(still: Page, empty_address: str) -> None:
     for path in ("", "library", "search", "reel", "settings", "video?id=none"):
         still.goto(f"{empty_address}/{path}")

@@ -102,7 +102,9 @@ CLICKED: dict[str, Callable[[Page], Locator]] = {
 }
 
 
-@pytest.mark.parametrize("clicked", CLICKED)
+@pytest.mark.parametrize(
+    "clicked", [pytest.param(name, marks=[] if name in ("a card", "a box") else [pytest.mark.long]) for name in CLICKED]
+)
 def test_space_pauses_whatever_was_clicked_before(page: Page, clicked: str) -> None:
     open_search(page, EVERYWHERE)
     card(page, 24).locator(".open").click()
@@ -145,12 +147,14 @@ def test_the_keys_of_the_player(page: Page) -> None:
     wait_for_video(page, "v.muted")
 
 
+@pytest.mark.long
 def test_keys_are_those_of_the_latin_letters_while_a_korean_layout_is_on(page: Page) -> None:
     open_search(page, "harvest")
     page.evaluate("document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'ㅏ', code: 'KeyK', bubbles: true}))")
     wait_for_video(page, "!v.paused")
 
 
+@pytest.mark.long
 def test_the_question_mark_lists_all_keys(page: Page, shot: Shot) -> None:
     open_search(page, "harvest")
     page.keyboard.press("?")
@@ -221,6 +225,7 @@ def test_the_pointer_scrubs_through_a_scene_with_one_request(page: Page) -> None
     assert len(sprites) == before + 1
 
 
+@pytest.mark.long
 def test_several_cards_are_chosen_and_added_at_once(page: Page, shot: Shot) -> None:
     open_search(page, EVERYWHERE)
     settled(page)
@@ -246,6 +251,7 @@ def test_several_cards_are_chosen_and_added_at_once(page: Page, shot: Shot) -> N
     settled(page)
 
 
+@pytest.mark.long
 def test_the_list_is_remembered(page: Page, shot: Shot) -> None:
     open_search(page, "lighthouse")
     page.get_by_role("button", name="List view").click()
@@ -286,6 +292,7 @@ def test_what_matches_can_be_seen(page: Page) -> None:
     expect(page.locator(".explanation .field mark", has_text="red")).to_be_visible()
 
 
+@pytest.mark.long
 def test_the_status_counts_videos_with_hits_and_keeps_its_height(page: Page) -> None:
     open_search(page, "lighthouse")
     expect(page.locator(".hx-status")).to_have_text("2 scenes in 1 video")

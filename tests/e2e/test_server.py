@@ -150,6 +150,7 @@ def test_a_moved_library_is_not_made_anew_and_goes_on_when_it_is_back(
 NOTICES = {"en-US": "The server is not responding", "ko-KR": "서버가 응답하지 않아요"}
 
 
+@pytest.mark.long
 def test_a_restarted_server_is_waited_for_and_the_page_goes_on(
     chromium: Browser, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

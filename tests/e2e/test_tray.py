@@ -283,6 +283,7 @@ def test_brackets_trim_at_the_playhead_while_the_reel_plays(page: Page, opened: 
     assert 1.3 <= green.end_s < 1.9
 
 
+@pytest.mark.long
 def test_clips_of_a_deleted_video_are_marked_counted_and_come_back(page: Page, opened: Library, shot: Shot) -> None:
     put(opened, RED, YELLOW, BLUE)
     rows = open_reel(page, [RED, YELLOW, BLUE])

@@ -89,6 +89,7 @@ def wait_for_percent(place: Locator, least: int) -> None:
     expect(place).to_contain_text(re.compile(rf"(?<!\d)({beyond}) ?%"), timeout=60_000)
 
 
+@pytest.mark.long
 def test_the_list_is_searched_sorted_and_filtered(page: Page, shot: Shot) -> None:
     open_page(page, "/library")
     expect(page.locator("article.video")).to_have_count(5)
@@ -165,6 +166,7 @@ def test_several_videos_are_chosen_deleted_and_brought_back(page: Page, shot: Sh
     expect(undo).to_be_hidden()
 
 
+@pytest.mark.long
 def test_a_deleted_video_is_restored_after_a_reload(page: Page, shot: Shot) -> None:
     open_page(page, "/library")
     row(page, "Busan ferry").get_by_role("button", name="Delete").click()

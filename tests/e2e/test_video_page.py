@@ -20,7 +20,7 @@ from tests.e2e.conftest import Shot
 from tests.e2e.driver import video_state, wait_for_video
 from tests.support.media import colour_clips, srt
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 INDEXING_MS = 120_000
 LINES = [
@@ -108,8 +108,8 @@ def test_a_direct_link_opens_the_scene(page: Page, video: Video, shot: Shot) -> 
     "video_id",
     [
         "00000000-1111-4222-8333-444455556666",
-        pytest.param("../../etc/passwd", marks=pytest.mark.long),
-        pytest.param("", marks=pytest.mark.long),
+        "../../etc/passwd",
+        "",
     ],
 )
 def test_a_link_to_no_video_says_so(page: Page, video_id: str) -> None:
@@ -133,7 +133,6 @@ def test_dragging_over_the_timeline_scrubs(page: Page, video: Video) -> None:
     expect(page.locator(".st-key-hx_timeline .preview img")).to_be_visible()
 
 
-@pytest.mark.long
 def test_the_timeline_is_used_with_the_keyboard(page: Page, video: Video) -> None:
     open_video(page, video)
     track(page).focus()
@@ -205,7 +204,6 @@ def test_a_scene_is_split_merged_and_that_is_undone(page: Page, video: Video, li
     expect(button(page, "Undo last edit")).to_be_enabled()
 
 
-@pytest.mark.long
 def test_in_korean_on_a_phone(page: Page, video: Video, library: Path, shot: Shot) -> None:
     with Library.open(library, settings=Settings(_env_file=None)) as opened:
         opened.set_preference("language", "ko")

@@ -169,6 +169,7 @@ def test_edits_hold_with_other_parameters(store: Store, video: Video) -> None:
     assert [one.state for one in store.scene_edits.of_video(USER, video.video_id)] == ["applied", "applied"]
 
 
+@pytest.mark.long
 def test_what_no_longer_fits_is_noted_and_kept(store: Store, video: Video) -> None:
     """With scenes of at least 2.5 s, the cut at 5 s is no boundary: there is nothing to be merged."""
     store.scene_edits.merge(USER, video.video_id, 5.0)

@@ -83,10 +83,10 @@ METHODS = [
     method("", "may_have_file", "clip.mp4", 1),
     method("", "count_unfinished", timeout_s=1.0),
     method("", "rename", "no-such-video", "t"),
-    method("", "split_scene", "no-such-video", 1.0),
-    method("", "merge_scenes", "no-such-scene", "no-such-scene"),
-    method("", "scene_edits", SPOKEN),
-    method("", "undo_edit", "no-such-video", "0f3a9c1e"),
+    method("scene_edits", "split", "no-such-video", 1.0),
+    method("scene_edits", "merge", "no-such-scene", "no-such-scene"),
+    method("scene_edits", "list", SPOKEN),
+    method("scene_edits", "undo", "no-such-video", "0f3a9c1e"),
     method("bulk", "cancel", ["no-such-video"]),
     method("bulk", "delete", ["no-such-video"]),
     method("bulk", "restore", ["no-such-video"]),
@@ -190,7 +190,7 @@ def test_every_public_method_is_checked(library: Library) -> None:
             pytest.fail(f"{owner or 'Library'}.{name} is not among METHODS")
 
 
-PARTS = ("exports", "watched", "model_sets", "tray_edits", "bulk", "sprites")
+PARTS = ("exports", "watched", "model_sets", "tray_edits", "bulk", "sprites", "scene_edits")
 NOT_FOR_CALLERS = {
     "count_unfinished",
     "frame_count",

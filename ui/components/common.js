@@ -29,7 +29,10 @@ class Redrawn {
     const key = JSON.stringify({ ...data, ack: null });
     if (key === this.key) return;
     this.key = key;
+    // what has been unfolded stays so
+    const unfolded = [...this.host.querySelectorAll("details")].map((part) => part.open);
     this.draw(data);
+    this.host.querySelectorAll("details").forEach((part, at) => { part.open ||= Boolean(unfolded[at]); });
   }
 }
 

@@ -289,8 +289,9 @@ class Player {
       this.time.textContent = `${precise(here)} / ${precise(total)}`;
       this.track.paint(0, here, here, total || 1);
     } else {
-      this.time.textContent = `${timecode(now)} — ${timecode(this.clip.end)}`;
       const whole = duration || this.clip.end || 1;
+      // beyond the scene, the end of the video is the one that lies ahead
+      this.time.textContent = `${timecode(now)} — ${timecode(now <= this.clip.end ? this.clip.end : whole)}`;
       this.track.paint(this.clip.start, this.clip.end, now, whole);
     }
     this.transcript.follow(now);
