@@ -160,8 +160,8 @@ def test_clicks_50_ms_apart_all_count(page: Page, opened: Library) -> None:
     shows(in_tray(page), ALL)
     settled(page)
     assert ids(opened) == ALL
-    # on and off and on again
-    click_quickly(page, *[pick(page, RED)] * 3, *[pick(page, BLUE)] * 2, apart_ms=20)
+    # off and on and off again
+    click_quickly(page, *[pick(page, RED)] * 3, apart_ms=20)
     settled(page)
     assert ids(opened) == [YELLOW, BLUE, GREEN]
     # from the right, so that the others stay where they are
@@ -193,8 +193,10 @@ def test_undo_and_redo_by_keys_and_buttons_and_after_a_reload(page: Page, opened
     expect(page.locator("article.card").first).to_be_visible(timeout=60_000)
     page.locator(".st-key-hx-tray [data-act=undo]").click()
     shows(in_tray(page), [GREEN, RED])
-    # on the heels of two picks, one of them is taken back
+    # of two quick picks the last one is taken back
     click_quickly(page, pick(page, YELLOW), pick(page, BLUE))
+    shows(in_tray(page), [GREEN, RED, YELLOW, BLUE])
+    settled(page)
     page.keyboard.press(UNDO)
     shows(in_tray(page), [GREEN, RED, YELLOW])
     # what another page does stays
