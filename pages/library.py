@@ -51,7 +51,7 @@ def delete(value: Any) -> None:
 def delete_all(video_ids: list[str]) -> None:
     """Delete videos; the page then offers to undo that, and says if the reel uses them."""
     library = resources.library()
-    clips = sum(clip.video_id in video_ids for clip in library.tray().clips)
+    clips = library.tray_edits.clip_count(*video_ids)
     library.bulk.delete(video_ids)
     state.set_deleted_videos(video_ids, clips)
     state.request_rerun()  # of the facts

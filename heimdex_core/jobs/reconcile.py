@@ -70,9 +70,7 @@ def queue_stranded_videos(client: DBOSClient, work: LibraryWork, *, silent_s: fl
     for user_id, video_id in work.stranded_videos(silent_s):
         if _has_another(client, "", "ingest", video_id):
             continue
-        work.allow_again(video_id)
-        job = UnfinishedJob("ingest", work.job_of(user_id, video_id), video_id, (user_id, video_id))
-        if _queue(client, work, job):
+        if _queue_video(client, work, user_id, video_id):
             logger.warning("the video %s had no job and was queued again", video_id)
             queued += 1
     return queued
@@ -84,9 +82,7 @@ def queue_edited_videos(client: DBOSClient, work: LibraryWork) -> int:
     for user_id, video_id in work.edited_videos():
         if not work.begin_again(user_id, video_id):
             continue
-        work.allow_again(video_id)
-        job = UnfinishedJob("ingest", work.job_of(user_id, video_id), video_id, (user_id, video_id))
-        if _queue(client, work, job):
+        if _queue_video(client, work, user_id, video_id):
             logger.warning("the edits of video %s were not applied yet: it was queued", video_id)
             queued += 1
     return queued
@@ -105,6 +101,12 @@ def queue_lost_jobs(client: DBOSClient, work: LibraryWork) -> int:
     if queued:
         logger.warning("%d jobs were not in the queue any more and were queued again", queued)
     return queued
+
+
+def _queue_video(client: DBOSClient, work: LibraryWork, user_id: str, video_id: str) -> bool:
+    """Queue a video whose work may have been cancelled; False as for `_queue`."""
+    work.allow_again(video_id)
+    return _queue(client, work, UnfinishedJob("ingest", work.job_of(user_id, video_id), video_id, (user_id, video_id)))
 
 
 def _queue(client: DBOSClient, work: LibraryWork, job: UnfinishedJob) -> bool:

@@ -143,10 +143,10 @@ class TrayEdits:
         return self._step(author, since, key, undone=True)
 
     @checked
-    def clip_count(self, video_id: str) -> int:
-        """How many clips of a video are in the tray, also while the video is deleted."""
+    def clip_count(self, *video_ids: str) -> int:
+        """How many clips of these videos are in the tray, also while the videos are deleted."""
         clips = self._context.store.reels.tray(self._context.user_id).clips
-        return sum(clip.video_id == video_id for clip in clips)
+        return sum(clip.video_id in video_ids for clip in clips)
 
     def replace(self, clips: Sequence[ReelClip], title: str) -> Tray:
         """Make the tray equal to these clips, as one change; see Library.save_tray."""
