@@ -16,11 +16,13 @@ if str(ROOT) not in sys.path:
 
 from heimdex_core.settings import get_settings  # noqa: E402
 from ui import address  # noqa: E402
+from ui.server import late_reruns  # noqa: E402
 from ui.server.hosts import HostCheck  # noqa: E402
 from ui.server.index_page import IndexPage  # noqa: E402
 from ui.server.routes import lifespan, routes  # noqa: E402
 
 logging.getLogger("ui").setLevel(logging.INFO)
+late_reruns.install()
 
 app = st.App(
     ROOT / "ui" / "shell.py",

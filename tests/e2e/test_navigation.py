@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from heimdex_core.library import Library
 from heimdex_core.types import ReelClip
@@ -157,6 +160,50 @@ def test_the_video_of_a_hit_is_one_entry_and_back_leads_to_the_hits(page: Page) 
     expect(page).to_have_url(url)
     expect(query(page)).to_have_value("red")
     expect(cards(page).first).to_be_visible()
+
+
+def test_a_look_for_changes_while_its_page_is_left_does_not_bring_it_back(page: Page) -> None:
+    looks: list[bytes] = []
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        is_leaving = False
+
+        def send(message: str | bytes) -> None:
+            nonlocal is_leaving
+            assert isinstance(message, bytes)
+            server.send(message)
+            request = BackMsg.FromString(message).rerun_script
+            if request.is_auto_rerun:
+                looks.append(message)
+            is_leaving |= any(widget.id.endswith("hx_search_here") for widget in request.widget_states.widgets)
+
+        def receive(message: str | bytes) -> None:
+            nonlocal is_leaving
+            assert isinstance(message, bytes)
+            socket.send(message)
+            if is_leaving:  # looks at every moment until the next page has been drawn
+                server.send(looks[-1])
+                told = ForwardMsg.FromString(message)
+                is_leaving = not told.HasField("script_finished") or told.script_finished != told.FINISHED_SUCCESSFULLY
+
+        socket.on_message(send)
+        server.on_message(receive)
+
+    def wait_for_looks(count: int) -> None:
+        deadline = time.monotonic() + 30
+        while len(looks) < count:
+            assert time.monotonic() < deadline, f"only {len(looks)} looks"
+            page.wait_for_timeout(50)
+
+    page.route_web_socket(re.compile("_stcore/stream"), between)
+    open_page(page, f"/video?id={SUBTITLED}")
+    wait_for_looks(1)
+    page.get_by_role("button", name="Search in this video").click()
+    expect(query(page)).to_be_visible()
+    wait_for_looks(len(looks) + 2)  # of the page of the search: the first of them has been answered
+    settled(page)
+    expect(query(page)).to_be_visible()
 
 
 # --- links ---------------------------------------------------------------------------------------
