@@ -179,9 +179,12 @@ def draw() -> None:
         state.show_video(opened.get("id", ""), opened.get("scene"))
     try:
         resources.library().video(state.opened_video() or "")
-    except VideoNotFound:
-        draw_back()
-        raise
+    except VideoNotFound as error:
+        page.heading(t("nav.video"))
+        with st.container(key="hx-main"):
+            draw_back()
+            page.error_card(error.to_dict())
+        return
     st.fragment(video_page, run_every=UPDATE_EVERY_S if state.is_polling("video") else None)()
 
 

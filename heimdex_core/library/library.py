@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import Cancelled, InvalidValue, SceneNotFound, VideoNotFound
+from heimdex_core.errors import InvalidValue, SceneNotFound, VideoNotFound
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.progress import read_progress
 from heimdex_core.library import importing
@@ -339,15 +339,12 @@ class Library:
     @checked
     def delete(self, video_id: str) -> Video:
         """Hide a video everywhere; `restore` brings it back until it is cleaned up."""
-        video = self.video(video_id)
-        if video.state in (VideoState.VALIDATING, VideoState.PROCESSING):
-            self.cancel(video_id)
-        return self._store.delete_video(self.user_id, video_id)
+        return self.bulk.delete([video_id])[0]
 
     @checked
     def restore(self, video_id: str) -> Video:
         """Undo `delete`."""
-        return self._store.restore_video(self.user_id, video_id)
+        return self.bulk.restore([video_id])[0]
 
     @checked
     def rename(self, video_id: str, title: str) -> Video:
@@ -380,10 +377,7 @@ class Library:
 
         One that was being indexed again stays as it was.
         """
-        video = self.video(video_id)
-        self._context.cancel(
-            [(video_id, video.job_id)], lambda: self._store.mark_video_failed(self.user_id, video_id, Cancelled())
-        )
+        self.bulk.cancel([video_id])
 
     @checked
     def reindex_video(

@@ -295,16 +295,11 @@ class Store:
 
     def delete_video(self, user_id: str, video_id: str) -> Video:
         """Hide a video from everybody; until it is purged, `restore_video` undoes this. Raises VideoNotFound."""
-        check_uuid(video_id)
-        with self.catalog.transaction() as transaction:
-            videos.get(transaction, video_id, user_id)
-            return videos.set_state(transaction, video_id, VideoState.DELETED, {})
+        return self.bulk.delete(user_id, [video_id])[0]
 
     def restore_video(self, user_id: str, video_id: str) -> Video:
         """Undo a deletion; see videos.restore for the state that the video gets. Raises VideoNotFound."""
-        check_uuid(video_id)
-        with self.catalog.transaction() as transaction:
-            return videos.restore(transaction, user_id, video_id)
+        return self.bulk.restore(user_id, [video_id])[0]
 
     def purge_video(self, video_id: str) -> None:
         """Remove a video for good: its rows in the indexes, its folders, its record. May be repeated after a crash."""
