@@ -20,7 +20,7 @@ from ui.views.videos import not_ready_note
 DIAL_LABELS = ("heading", "exact", "balance", "presets", "advanced", "fusion", "spaces", "videos", "all", "only")
 
 # a note from the catalog is shown again for so long without asking: sliders draw the page several times a second
-NOTE_KEPT_S = 3.0
+NOTE_KEPT_S = 10.0
 
 
 # --- operations -----------------------------------------------------------------------------------

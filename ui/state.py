@@ -473,12 +473,17 @@ def set_polling(fragment: str, enabled: bool) -> None:
 
 
 def kept(name: str, for_s: float, find_out: Callable[[], str]) -> str:
-    """The text that `find_out` gave within the last `for_s` seconds in the same language, else what it gives now."""
-    found: dict[str, tuple[float, str, str]] = st.session_state.setdefault(_KEPT, {})
-    at, in_language, text = found.get(name, (float("-inf"), "", ""))
-    if time.monotonic() - at > for_s or in_language != language():
+    """The text that `find_out` gave within the last `for_s` seconds, else what it gives now.
+
+    It is found out anew, too, in another language and after a change of the videos.
+    """
+    found: dict[str, tuple[float, object, str]] = st.session_state.setdefault(_KEPT, {})
+    seen = seen_state()
+    of = (language(), seen and seen.videos)
+    at, before, text = found.get(name, (float("-inf"), None, ""))
+    if time.monotonic() - at > for_s or before != of:
         text = find_out()
-        found[name] = (time.monotonic(), language(), text)
+        found[name] = (time.monotonic(), of, text)
     return text
 
 
