@@ -213,8 +213,10 @@ def test_undo_and_redo_by_keys_and_buttons_and_after_a_reload(page: Page, opened
 def test_an_undo_on_the_heels_of_two_picks_takes_the_last_one_back(page: Page, opened: Library) -> None:
     put(opened, GREEN, RED)
     open_search(page)
+    shows(in_tray(page), [GREEN, RED])
     click_quickly(page, pick(page, YELLOW), pick(page, BLUE))
     page.keyboard.press(UNDO)
+    expect(page.locator(".st-key-hx-tray [data-act=redo]")).to_be_enabled()  # it has been taken back
     shows(in_tray(page), [GREEN, RED, YELLOW])
     settled(page)
     assert ids(opened) == [GREEN, RED, YELLOW]

@@ -229,7 +229,7 @@ class Outbox {
     const others = () => [...OUTBOXES].some((box) => box !== this && box.pending && box.host.isConnected);
     const began = performance.now();
     const attempt = async () => {
-      while (others() && performance.now() - began < 5000) await new Promise((resolve) => setTimeout(resolve, 30));
+      while (others() && performance.now() - began < 15000) await new Promise((resolve) => setTimeout(resolve, 30));
       act();
     };
     this.queue = (this.queue || Promise.resolve()).then(attempt);
