@@ -63,8 +63,7 @@ check: .venv/.test  ## style and types
 	.venv/bin/mypy
 
 # The tests of a module stay together: they share a library, a rendered file or a running app.
-# Three processes on two cores: the tests of the app wait for a browser most of the time.
-PARALLEL := -n 3 --dist loadscope --no-loadscope-reorder
+PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 test: .venv/.test system-tools check  ## style, types and the tests
 	@$(PY) -m pytest $(PARALLEL) -m 'not long'
 
