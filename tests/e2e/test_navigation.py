@@ -115,6 +115,8 @@ def test_back_and_forward_bring_back_query_hits_weights_and_selection(page: Page
     expect(page).not_to_have_url(re.compile("scene="))
     expect(query(page)).to_have_value("red")
     page.go_forward()
+    expect(page).to_have_url(re.compile("scene="))
+    settled(page)
     page.go_forward()
     expect(query(page)).to_have_value("blue")
     expect(cards(page).first).to_have_attribute("data-scene", blues[0])
