@@ -1,9 +1,9 @@
-"""What an open page asks for while it is being left does not bring it back.
+"""A request that a page sent while another one was being opened does not bring the earlier page back.
 
 Streamlit 1.67 runs a request of a fragment on the page that the browser showed when it was sent. If another page has
 been opened meanwhile, the browser is told that the earlier one is shown again: it drops the elements of the new one,
-and the next update of these fails ("Bad delta path index"). A fragment that looks for changes every two seconds asks
-at any moment, so this happens by itself.
+and the next update of these fails ("Bad delta path index"). The fragment that looks for changes every two seconds can
+send such a request at any moment. docs/decisions/app-late-reruns.md has the alternatives.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 
 
 def on_page_shown(request: RerunData, shown: str) -> RerunData:
-    """The request as it is to be run.
+    """The same request, but a request of fragments is run on the page that is shown.
 
     Args:
         request: of the browser. A request of fragments has a `fragment_id_queue`, any other draws the whole page.
@@ -28,7 +28,7 @@ def on_page_shown(request: RerunData, shown: str) -> RerunData:
 
 
 def install() -> None:
-    """Make the script runner of Streamlit do so."""
+    """Pass every request through `on_page_shown` before Streamlit runs it."""
     run = ScriptRunner._run_script  # noqa: SLF001 - there is no public place for it
 
     def run_on_page_shown(self: ScriptRunner, rerun_data: RerunData) -> None:
