@@ -160,7 +160,8 @@ def reachable() -> Iterator[None]:
 
 def quiet() -> None:
     """DBOS tells of every retry and launch; we keep its errors, but not that a cancelled job was cancelled, nor that
-    steps under way had nowhere to record their end when the file was lost: the worker says that, once."""
+    steps under way had nowhere to record their end when the file was lost, nor that its database cannot be opened: the
+    worker says these once, in a line."""
     log = logging.getLogger("dbos")
     log.setLevel(logging.ERROR)
     if _is_news not in log.filters:
@@ -169,7 +170,7 @@ def quiet() -> None:
 
 def _is_news(record: logging.LogRecord) -> bool:
     from dbos import error
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
     expected = (
         error.DBOSAwaitedWorkflowCancelledError,
@@ -179,4 +180,5 @@ def _is_news(record: logging.LogRecord) -> bool:
     )
     found = record.exc_info[1] if record.exc_info else None
     is_lost_file = isinstance(found, DBAPIError) and isinstance(found.orig, sqlite3.Error) and is_lost(found.orig)
-    return not (isinstance(found, expected) or is_lost_file)
+    is_launch = isinstance(found, SQLAlchemyError) and record.getMessage().startswith("DBOS failed to launch")
+    return not (isinstance(found, expected) or is_lost_file or is_launch)

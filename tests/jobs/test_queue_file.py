@@ -287,3 +287,22 @@ def test_a_stopped_process_that_has_it_locked_is_named(tmp_path: Path) -> None:
     assert bench.queue.status(job_id).state == JobState.QUEUED
     assert damaged_files(bench.library.path) == []
     bench.close()
+
+
+def test_a_file_that_cannot_be_opened_is_told_without_a_traceback(tmp_path: Path) -> None:
+    script = """
+import sys
+from dbos import DBOS
+from heimdex_core.jobs.config import quiet
+
+DBOS(config={"name": "heimdex", "system_database_url": sys.argv[1], "enable_otlp": False})
+quiet()
+try:
+    DBOS.launch()
+except Exception as error:
+    print(type(error).__name__)
+"""
+    command = [sys.executable, "-c", script, f"sqlite:///{tmp_path}/no/such/folder/x.db"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.split() == ["OperationalError"], "the worker says this one in a line"
+    assert "Traceback" not in done.stderr
