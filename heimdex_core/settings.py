@@ -13,6 +13,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 DetectorName = Literal["content", "adaptive", "threshold", "hash"]
 _HOST = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\*")
 
+VERSION = "0.1.0"
+"""Of this software."""
+
 
 class Settings(BaseSettings):
     """Values of the environment, checked; units are in the names."""
@@ -91,6 +94,9 @@ class Settings(BaseSettings):
     fusion: str = "minmax"
     rrf_k: int = Field(60, ge=1)
     channel_depth: int = Field(1000, ge=1)
+    keyframe_temperature: float = Field(
+        0.1, ge=0, description="how the keyframes of a scene are averaged: 0 only the best one, inf all alike"
+    )
     channel_timeout_s: float = Field(1.5, gt=0)
     max_query_chars: int = Field(1000, ge=1)
     result_limit: int = Field(20, ge=1)

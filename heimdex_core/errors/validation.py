@@ -104,12 +104,36 @@ class SubtitlesUnreadable(ValidationError):
     )
 
 
+class NotAnImage(ValidationError):
+    """The content of a file is not an image that can be searched with."""
+
+    code = "NOT_AN_IMAGE"
+    message_template = "{filename} cannot be used as an image: {reason}"
+    hint_template = "Use a JPEG, PNG or WebP file. The content of the file counts, not its name."
+
+
+class ImageTooLarge(ValidationError):
+    """An image has more pixels than are decoded."""
+
+    code = "IMAGE_TOO_LARGE"
+    message_template = "{filename} has more than {limit_megapixels} megapixels."
+    hint_template = "Reduce the image. For a search, 512 pixels on the longer side are enough."
+
+
 class InvalidQuery(ValidationError):
     """The text of a query is empty or too long."""
 
     code = "INVALID_QUERY"
     message_template = "The query has {length} characters; it must have {minimum} to {maximum}."
     hint_template = "Enter a word or a sentence that describes the scene."
+
+
+class InvalidFilter(ValidationError):
+    """A filter of a search that does not exist, or whose value cannot be used."""
+
+    code = "INVALID_FILTER"
+    message_template = "The filter {filter} cannot be used: {reason}"
+    hint_template = "docs/search.md has the filters and their values."
 
 
 class InvalidWeights(ValidationError):

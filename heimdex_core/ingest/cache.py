@@ -147,7 +147,7 @@ class StageCache:
         target = work.file(name)
         try:
             if space is not None:
-                work.save_vectors(name, sidecar.read_vectors(generation, space)[1])
+                work.save_vectors(name, sidecar.read_vector_rows(generation, space).vectors)
                 return
             source = self._beside.get(name, generation / name)
             if source.is_file():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
@@ -143,6 +144,19 @@ class EarlierResult:
         except (OSError, HeimdexError):
             return {}
         return dict(zip(rows, vectors, strict=True)) if len(scene_ids) == len(rows) else {}
+
+    def keyframe_vectors(self, space: Space) -> dict[int, Vectors]:
+        """As `vectors`, the (k, d) vectors of the scenes' keyframes."""
+        from heimdex_core.store import sidecar
+
+        rows = self.result["rows"]
+        try:
+            vectors = sidecar.read_vector_rows(self.folder, space).vectors
+        except (OSError, HeimdexError):
+            return {}
+        if len(vectors) != len(rows):
+            return {}
+        return {row: vectors[list(group)] for row, group in groupby(range(len(rows)), key=rows.__getitem__)}
 
 
 class StageLookup(Protocol):

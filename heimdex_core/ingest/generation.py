@@ -69,8 +69,9 @@ def _write(folder: Path, video_id: str, result: IngestResult, provenance: Json) 
     with disk_errors("a generation", folder):
         sidecar.write_scenes(folder, scenes)
         sidecar.write_words(folder, result.transcript, scenes)
-        for space, (rows, vectors) in result.vectors.items():
-            sidecar.write_vectors(folder, space, [scenes[n].scene_id for n in rows], vectors)
+        scene_ids = [scene.scene_id for scene in scenes]
+        for space, (looks, vectors) in result.vectors.items():
+            sidecar.write_vectors(folder, space, looks.named(scene_ids, vectors, result.pooling))
         (folder / "frames").mkdir()
         for frames in result.frames:
             for name in (*(keyframe.file for keyframe in frames.keyframes), frames.thumbnail):

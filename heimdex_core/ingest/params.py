@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from heimdex_core.errors import InvalidValue, UnknownName
 from heimdex_core.settings import DetectorName, Settings
-
-Pooling = Literal["mean", "max"]
+from heimdex_core.store.keyframe_vectors import Pooling
 
 
 @dataclass(frozen=True)

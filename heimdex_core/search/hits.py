@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from heimdex_core.search.channels.base import ChannelResult
 from heimdex_core.search.fusion.base import Fused, FusedScene
+from heimdex_core.search.keyframes import matched_keyframe
 from heimdex_core.search.matching import match_spans, matched_words
 from heimdex_core.search.plan import Plan
+from heimdex_core.search.strength import strengths
 from heimdex_core.store.view import View
 from heimdex_core.types import ChannelScore, ChannelState, Hit, Query, Scene
 
@@ -19,7 +22,15 @@ def matched_terms(results: Mapping[str, ChannelResult]) -> tuple[str, ...]:
 
 
 def page_of_hits(
-    view: View, query: Query, fused: Fused, results: Mapping[str, ChannelResult], user_id: str
+    view: View,
+    query: Query,
+    fused: Fused,
+    results: Mapping[str, ChannelResult],
+    user_id: str,
+    *,
+    weights: Mapping[str, float],
+    duplicates: Mapping[str, tuple[str, ...]],
+    followers: Mapping[str, str],
 ) -> tuple[tuple[Hit, ...], dict[str, Path]]:
     """(the hits on the query's page, the file of each hit's thumbnail by scene_id).
 
@@ -29,15 +40,19 @@ def page_of_hits(
         fused: the whole ranking.
         results: what each channel found, by its name in the search.
         user_id: whose videos are shown.
+        weights: that were asked for, by channel.
+        duplicates: the scenes folded under a scene, by its id.
+        followers: the scene that follows a scene, by its id.
     """
     wanted = fused.ranking[query.offset : query.offset + query.limit]
     if not wanted:
         return (), {}
     scenes = view.scenes_by_id([item.scene_id for item in wanted])
     titles = {video.video_id: video.title for video in view.visible_videos(user_id)}
-    ranks = {name: found.scenes.ranks() for name, found in results.items()}
-    scores = {name: dict(found.scenes.hits) for name, found in results.items()}
+    ranks = {name: found.scenes.ranks for name, found in results.items()}
+    scores = {name: found.scenes.scores for name, found in results.items()}
     terms = matched_terms(results)
+    close = strengths(results, weights, [item.scene_id for item in wanted])
     hits, thumbnails = [], {}
     for rank, item in enumerate(wanted, start=query.offset + 1):
         scene = scenes.get(item.scene_id)
@@ -45,7 +60,19 @@ def page_of_hits(
         if scene is None or scene.video_id not in titles:
             continue
         parts = {name: _channel_score(name, item, fused, scores, ranks) for name in results}
-        hits.append(_hit(scene, titles[scene.video_id], item.score, rank, parts, terms))
+        keyframe = matched_keyframe(scene, results, item)
+        hit = _hit(scene, titles[scene.video_id], item.score, rank, parts, terms)
+        hits.append(
+            replace(
+                hit,
+                strength=close[scene.scene_id],
+                is_close=close[scene.scene_id] != "weak",
+                keyframe_s=keyframe.time_s if keyframe else None,
+                keyframe=keyframe.file if keyframe else None,
+                duplicates=duplicates.get(scene.scene_id, ()),
+                then=followers.get(scene.scene_id),
+            )
+        )
         if scene.thumbnail:
             thumbnails[scene.scene_id] = view.frame_path(scene, scene.thumbnail)
     return tuple(hits), thumbnails

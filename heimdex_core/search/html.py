@@ -13,6 +13,7 @@ from pathlib import Path
 from heimdex_core.formatting import precise
 from heimdex_core.search.channels.base import REASONS
 from heimdex_core.search.matching import pieces
+from heimdex_core.search.notes import NOTES
 from heimdex_core.types import Hit, SearchResult
 
 CHANNEL_COLOURS = {"transcript": "#f5b35c", "vision": "#5fc8a6", "lexical": "#a58bfa"}
@@ -42,6 +43,9 @@ def _head(result: SearchResult) -> str:
         # models load once per process, which is no part of the time that a query takes
         f"{result.timing_ms.get('total', 0.0) - result.timing_ms.get('load', 0.0):.0f} ms",
         escape(result.fusion),
+        *(["nothing is close to the query"] if result.nothing_close and result.hits else []),
+        *(escape(f'"{other}" instead of "{word}"') for word, other in result.corrected.items()),
+        *(escape(NOTES.get(note, note)) for note in result.notes),
         *abstaining,
     ]
     return f'<p style="margin:4px 0 10px">{" &middot; ".join(facts)}</p>'

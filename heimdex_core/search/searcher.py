@@ -9,24 +9,36 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import unicodedata
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
-from heimdex_core.errors import HeimdexError, InvalidQuery, InvalidValue, SearchFailed, ViewOutdated
+from heimdex_core.errors import HeimdexError, SearchFailed, ViewOutdated
 from heimdex_core.search.channels import spec_of
 from heimdex_core.search.channels.base import Channel, ChannelRequest, ChannelResult
 from heimdex_core.search.channels.channel_set import ChannelSet
 from heimdex_core.search.channels.encoders import QueryModels
+from heimdex_core.search.duplicates import Collapsed, collapse
+from heimdex_core.search.examples import ResolvedExample, resolve
+from heimdex_core.search.facets import FACETS, count_choices
+from heimdex_core.search.filters import Selection, select
 from heimdex_core.search.fusion import fusion_method
+from heimdex_core.search.fusion.base import Fused, FusedScene, Fusion, ScoredScenes
 from heimdex_core.search.hits import channel_states, matched_terms, page_of_hits
 from heimdex_core.search.html import NotebookResult
+from heimdex_core.search.log_entry import log_entry
+from heimdex_core.search.modality import with_missing
+from heimdex_core.search.order import ordered, video_of
 from heimdex_core.search.plan import Plan, Slot, plan_of
+from heimdex_core.search.query_language import ParsedText
 from heimdex_core.search.runner import ChannelRunner, Timed
+from heimdex_core.search.sequence import follow
+from heimdex_core.search.strength import nothing_close
+from heimdex_core.search.understanding import Understood, understand
 from heimdex_core.settings import Settings, default_weights
-from heimdex_core.types import Json, Query, SearchResult, utc_now
+from heimdex_core.types import NO_FILTERS, Filters, Json, Query, SearchResult
 
 if TYPE_CHECKING:
     from heimdex_core.store.reader import Reader
@@ -39,8 +51,47 @@ BROKEN = ("failed", "timeout")
 
 _ATTEMPTS = 20
 """How often a search is started again because the library changed between taking the view and opening its files."""
+_CACHED_SELECTIONS = 16
+"""Sets of filtered scenes that are kept; one of a million scenes is a megabyte."""
+_CACHED_VIEWS = 3
+"""Views that are kept for the next pages of a search; each may hold indexes that nobody else needs any more."""
+_CACHED_OFFERS = 8
+"""Searches whose channels' results are kept as the fusion takes them."""
+_NOT_RUN = ChannelResult()
 _CACHED_SETS = 2
 """Model sets whose channels are kept: the active one, and the one before a switch or after it."""
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """How one search is done, whatever is looked for."""
+
+    view: View
+    user_id: str
+    plan: Plan
+    weights: Mapping[str, float]
+    method: Fusion
+    example: ResolvedExample | None
+    temperature: float
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """What the channels found, as the fusion takes it."""
+
+    results: Mapping[str, ChannelResult]
+    """What it was made of. They are held, so that no other object gets their identity, by which they are looked up."""
+    scenes: Mapping[str, ScoredScenes]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the channels found, and the ranking that was made of it."""
+
+    selection: Selection
+    results: Mapping[str, ChannelResult]
+    fused: Fused
+    timing_ms: dict[str, float]
 
 
 class Searcher:
@@ -68,9 +119,12 @@ class Searcher:
         self._log = log
         self._runner = ChannelRunner(timeout_s=settings.channel_timeout_s)
         self._lock = threading.Lock()
-        """Protects the two caches."""
+        """Protects the caches."""
         self._cache: LRUCache[Hashable, ChannelResult] = LRUCache(settings.search_cache_size)
         self._sets: LRUCache[int, ChannelSet] = LRUCache(_CACHED_SETS)
+        self._views: LRUCache[str | None, View] = LRUCache(_CACHED_VIEWS)
+        self._selections: LRUCache[Hashable, Selection] = LRUCache(_CACHED_SELECTIONS)
+        self._offers: LRUCache[Hashable, _Offer] = LRUCache(_CACHED_OFFERS)
 
     def search(self, query: Query, *, user_id: str) -> SearchResult:
         """One page of the scenes that match `query`, best first.
@@ -81,13 +135,13 @@ class Searcher:
         above 0 failed or timed out.
         """
         started = time.perf_counter()
-        text = self._checked_text(query)
         for attempts_left in reversed(range(_ATTEMPTS)):
-            view = self._reader.view()
+            view = self._view_for(query, user_id)
             try:
-                result = self._search_in(view, query, text, user_id, started)
+                result = self._search_in(view, query, user_id, started)
                 break
             except ViewOutdated:
+                query = replace(query, view_token=None)
                 if not attempts_left:
                     raise
         self._write_log(result, user_id)
@@ -113,61 +167,176 @@ class Searcher:
             except HeimdexError as error:
                 log.warning("the model of channel %s was not loaded: %s", slot.name, error)
 
-    def _search_in(self, view: View, query: Query, text: str, user_id: str, started: float) -> SearchResult:
+    def _view_for(self, query: Query, user_id: str) -> View:
+        """The view that the query names, if all of the user's videos are still as they are in it; else the present one.
+
+        Views that were searched are kept for a while, for the next pages.
+        """
+        view = self._reader.view()
+        with self._lock:
+            before = self._views.get(query.view_token)
+            self._views[view.token] = view
+        if before is None or before is view:
+            return view
+        now = {(video.video_id, video.generation) for video in view.visible_videos(user_id)}
+        is_same = all((video.video_id, video.generation) in now for video in before.visible_videos(user_id))
+        return before if is_same and before.set_id == view.set_id else view
+
+    def _search_in(self, view: View, query: Query, user_id: str, started: float) -> SearchResult:
+        asked = understand(query, view.visible_videos(user_id), max_chars=self._settings.max_query_chars)
         plan = plan_of(view.spaces, query.spaces)
         weights = plan.weights(query.weights if query.weights is not None else default_weights(self._settings))
         method = fusion_method(query.fusion or self._settings.fusion, rrf_k=self._settings.rrf_k)
-        videos = None if query.video_ids is None else tuple(sorted(set(query.video_ids)))
-        count = len(view.scene_ids(user_id, videos))
-        request = ChannelRequest(view, text, user_id, videos, self._settings.channel_depth, count)
-        results, timing_ms = self._run_channels(request, plan, weights)
-        _refuse_if_all_broken(results, weights)
-
-        fusing = time.perf_counter()
-        offered = {name: found.scenes for name, found in results.items()}
-        shared = plan.within_sides(weights, [name for name, scenes in offered.items() if scenes.hits])
-        fused = method.fuse(offered, shared)
-        timing_ms["fuse"] = _since(fusing)
-        hits, thumbnails = page_of_hits(view, query, fused, results, user_id)
+        example = resolve(view, query.example, asked.text.plain, user_id)
+        temperature = self._settings.keyframe_temperature
+        if query.keyframe_temperature is not None:
+            temperature = query.keyframe_temperature
+        setting = _Setting(view, user_id, plan, weights, method, example, temperature)
+        found = self._find(setting, asked.text, asked.all_filters(), is_listing=asked.is_listing)
+        fused, duplicates, followers = self._ranked(setting, query, asked, found)
+        hits, thumbnails = page_of_hits(
+            view,
+            query,
+            fused,
+            found.results,
+            user_id,
+            weights=weights,
+            duplicates=duplicates,
+            followers=followers,
+        )
+        facets = self._facets(setting, asked, found) if query.facets else {}
+        timing_ms = found.timing_ms
         timing_ms["total"] = _since(started)
-
         return NotebookResult(
             query=query,
             fusion=method.name,
             weights=weights,
             hits=hits,
             total=len(fused.ranking),
-            channels=channel_states(plan, results, weights, fused),
+            channels=channel_states(plan, found.results, weights, fused),
             timing_ms=timing_ms,
             cached=timing_ms.keys().isdisjoint(plan.names),
             set_id=view.set_id,
             spaces=plan.requested,
-            terms=matched_terms(results),
+            terms=matched_terms(found.results),
             thumbnails=thumbnails,
-            total_videos=len({item.scene_id.rsplit("_", 2)[0] for item in fused.ranking}),
+            total_videos=len({video_of(item.scene_id) for item in fused.ranking}),
+            nothing_close=not asked.is_listing and example is None and nothing_close(found.results, weights),
+            corrected=next((one.corrected for one in found.results.values() if one.corrected), {}),
+            facets=facets,
+            notes=asked.notes,
+            named_videos=asked.named_videos,
+            view_token=view.token,
         )
+
+    def _ranked(
+        self, setting: _Setting, query: Query, asked: Understood, found: _Found
+    ) -> tuple[Fused, Mapping[str, tuple[str, ...]], Mapping[str, str]]:
+        """(the scenes as they are shown, the scenes folded under a scene, the scene that follows a scene)."""
+        view, fused = setting.view, found.fused
+        followers: Mapping[str, str] = {}
+        if query.then is not None and asked.then is not None:
+            second = self._find(replace(setting, example=None), asked.then, asked.filters_of_then())
+            fused, followers = follow(fused, second.fused, view, query.then.within_s)
+        folds = query.collapse and not asked.is_listing
+        terms = matched_terms(found.results)
+        collapsed = _collapsed(fused, view, setting.plan, terms) if folds else Collapsed(fused.ranking)
+        ranking = ordered(
+            _with_named_videos(view, setting.user_id, collapsed, found.selection, asked),
+            view.visible_videos(setting.user_id),
+            sort=query.sort,
+            group_by_video=query.group_by_video,
+            first=asked.named_videos,
+        )
+        return replace(fused, ranking=ranking), collapsed.duplicates, followers
 
     # --- running the channels ---------------------------------------------------------------------
 
-    def _checked_text(self, query: Query) -> str:
-        """The query's text in NFC with single spaces."""
-        text = " ".join(unicodedata.normalize("NFC", query.text).split())
-        limit = self._settings.max_query_chars
-        if not 1 <= len(text) <= limit:
-            raise InvalidQuery(length=len(text), minimum=1, maximum=limit)
-        if query.limit < 1:
-            raise InvalidValue(name="limit", value=query.limit, reason="it must be at least 1")
-        if query.offset < 0:
-            raise InvalidValue(name="offset", value=query.offset, reason="it must not be negative")
-        return text
+    def _find(
+        self, setting: _Setting, text: ParsedText, filters: Sequence[Filters], *, is_listing: bool = False
+    ) -> _Found:
+        """Ask the channels about the scenes that pass the filters, and fuse their answers.
+
+        With `is_listing` no channel is asked: all these scenes are the ranking, with a score of 0.
+        """
+        view, user_id = setting.view, setting.user_id
+        filtering = time.perf_counter()
+        selection = self._select(setting, tuple(filters), text.excluded)
+        filter_ms = {"filter": _since(filtering)} if filters or text.excluded else {}
+        if is_listing:
+            results = dict.fromkeys(setting.plan.names, ChannelResult(reason="no_text"))
+            scenes = selection.scenes
+            listed = scenes if scenes is not None else view.scene_ids(user_id, selection.video_ids)
+            ranking = tuple(FusedScene(scene_id, 0.0, {}) for scene_id in listed)
+            return _Found(selection, results, Fused(ranking, dict.fromkeys(setting.plan.names, 0.0)), filter_ms)
+        request = ChannelRequest(
+            view,
+            text.plain,
+            user_id,
+            selection.video_ids,
+            self._settings.channel_depth,
+            selection.count,
+            scene_ids=selection.scenes,
+            lookup=text.lookup,
+            example=setting.example,
+            temperature=setting.temperature,
+        )
+        example_key = setting.example.key if setting.example is not None else None
+        about = (tuple(filters), text.excluded, example_key, setting.temperature)
+        results, timing_ms = self._run_channels(request, setting, about)
+        _refuse_if_all_broken(results, setting.weights)
+        fusing = time.perf_counter()
+        offered = self._offered(setting, results)
+        shared = setting.plan.within_sides(setting.weights, [name for name, scenes in offered.items() if scenes.hits])
+        fused = setting.method.fuse(offered, shared)
+        timing_ms["fuse"] = _since(fusing)
+        return _Found(selection, results, fused, timing_ms | filter_ms)
+
+    def _offered(self, setting: _Setting, results: Mapping[str, ChannelResult]) -> Mapping[str, ScoredScenes]:
+        """What the fusion takes. It is kept: while a slider is moved, only the weights change."""
+        key = (setting.view.token, *((name, id(found)) for name, found in results.items()))
+        with self._lock:
+            kept = self._offers.get(key)
+        if kept is None:
+            sides = {slot.name: slot.side for slot in setting.plan.slots}
+            kept = _Offer(results, with_missing(setting.view, results, sides))
+            with self._lock:
+                self._offers[key] = kept
+        return kept.scenes
+
+    def _select(self, setting: _Setting, filters: tuple[Filters, ...], excluded: tuple[str, ...]) -> Selection:
+        """The scenes to search; those of recent searches are kept, so that moving a slider does not filter again."""
+        key = (setting.view.token, setting.user_id, filters, excluded)
+        with self._lock:
+            found = self._selections.get(key)
+        if found is None:
+            found = select(setting.view, setting.user_id, filters, excluded)
+            with self._lock:
+                self._selections[key] = found
+        return found
+
+    def _facets(self, setting: _Setting, asked: Understood, found: _Found) -> dict[str, dict[str, int]]:
+        """How many found scenes each choice has. A filter does not count for its own choices: they widen the search."""
+        table = setting.view.scene_table(setting.user_id)
+        facets = {}
+        for facet in FACETS:
+            fused = found.fused
+            if getattr(asked.filters, facet) != getattr(NO_FILTERS, facet):
+                filters = asked.all_filters(without=facet)
+                fused = self._find(setting, asked.text, filters, is_listing=asked.is_listing).fused
+            facets[facet] = count_choices(table, (item.scene_id for item in fused.ranking), facet)
+        return facets
 
     def _run_channels(
-        self, request: ChannelRequest, plan: Plan, weights: Mapping[str, float]
+        self, request: ChannelRequest, setting: _Setting, about: Hashable
     ) -> tuple[dict[str, ChannelResult], dict[str, float]]:
-        """({channel: what it found}, milliseconds by channel that was run, "encode" and "load")."""
-        view = request.view
+        """({channel: what it found}, milliseconds by channel that was run, "encode" and "load").
+
+        `about` stands for the scenes, the example and the temperature of the request.
+        """
+        view, plan, weights = request.view, setting.plan, setting.weights
         # Everything that a result depends on. Weights and fusion are not part of it: changing them is cheap.
-        searched = (request.user_id, request.text, request.video_ids, request.depth, view.token)
+        searched = (request.user_id, request.text, request.lookup, about, request.depth, view.token)
         keys = {slot: (slot.kind, slot.spaces, *searched) for slot in plan.slots}
         with self._lock:
             known = {slot.name: found for slot, key in keys.items() if (found := self._cache.get(key)) is not None}
@@ -192,7 +361,7 @@ class Searcher:
         # Channels run in parallel, so the slowest encoder determines the waiting time.
         timing_ms["encode"] = max((timed.result.encode_ms for timed in ran.values()), default=0.0)
         timing_ms["load"] = loading_s * 1000
-        return {name: results.get(name, ChannelResult()) for name in plan.names}, timing_ms
+        return {name: results.get(name, _NOT_RUN) for name in plan.names}, timing_ms
 
     def _channels_of(self, view: View, plan: Plan) -> dict[Slot, Channel]:
         """The plan's channels, with the models of the view's set."""
@@ -207,31 +376,49 @@ class Searcher:
         """Append the search to the query log. A log that cannot be written does not make the search fail."""
         if self._log is None:
             return
-        row: Json = {
-            "at": utc_now().isoformat(),
-            "user_id": user_id,
-            "text": result.query.text,
-            "weights": dict(result.weights),
-            "fusion": result.fusion,
-            "set_id": result.set_id,
-            "spaces": list(result.spaces),
-            "video_ids": list(result.query.video_ids) if result.query.video_ids is not None else None,
-            "offset": result.query.offset,
-            "limit": result.query.limit,
-            "total": result.total,
-            "cached": result.cached,
-            "timing_ms": {name: round(value, 3) for name, value in result.timing_ms.items()},
-            "active": [name for name, state in result.channels.items() if state.active],
-            "abstaining": {name: state.reason for name, state in result.channels.items() if not state.active},
-        }
         try:
-            self._log(row)
+            self._log(log_entry(result, user_id))
         except (OSError, HeimdexError) as error:
             log.warning("the query log could not be written: %s", error)
 
 
 def _since(started: float) -> float:
     return (time.perf_counter() - started) * 1000
+
+
+def _collapsed(fused: Fused, view: View, plan: Plan, terms: Sequence[str]) -> Collapsed:
+    """The ranking with nearly identical scenes folded, by the vectors of the first space of pictures.
+
+    An index that cannot be read folds nothing: the channel that searches it says so.
+    """
+    space = next((slot.space for slot in plan.slots if slot.kind == "vision"), None)
+    said = [slot.name for slot in plan.slots if slot.side not in ("seen", "words")]
+    words = [slot.name for slot in plan.slots if slot.side == "words"]
+    try:
+        return collapse(fused, view, space, said=said, words=words, terms=terms)
+    except ViewOutdated:
+        raise
+    except HeimdexError as error:
+        log.warning("nearly identical scenes are not folded: %s", error)
+        return Collapsed(fused.ranking)
+
+
+def _with_named_videos(
+    view: View, user_id: str, collapsed: Collapsed, selection: Selection, asked: Understood
+) -> tuple[FusedScene, ...]:
+    """The ranking with those scenes of the named videos too that no channel found, last and with a score of 0."""
+    if not asked.named_videos or asked.is_listing:
+        return collapsed.ranking
+    known = {item.scene_id for item in collapsed.ranking}.union(*collapsed.duplicates.values())
+    chosen, scenes = selection.video_ids, selection.scenes
+    more = [
+        FusedScene(scene_id, 0.0, {})
+        for scene_id in view.scene_ids(user_id, asked.named_videos)
+        if scene_id not in known
+        and (chosen is None or video_of(scene_id) in chosen)
+        and (scenes is None or scene_id in scenes)
+    ]
+    return (*collapsed.ranking, *more)
 
 
 def _refuse_if_all_broken(results: Mapping[str, ChannelResult], weights: Mapping[str, float]) -> None:

@@ -146,5 +146,6 @@ def _change_video_id(folder: Path, spaces: Mapping[str, Space], video_id: str) -
         sidecar.write_words(folder, transcript, after)
     for space in spaces.values():
         if sidecar.vectors_path(folder, space.name).exists():
-            ids, array = sidecar.read_vectors(folder, space)
-            sidecar.write_vectors(folder, space, [new_ids[scene_id] for scene_id in ids], array)
+            rows = sidecar.read_vector_rows(folder, space)
+            renamed = rows._replace(scene_ids=[new_ids[scene_id] for scene_id in rows.scene_ids])
+            sidecar.write_vectors(folder, space, renamed)

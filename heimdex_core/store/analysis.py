@@ -1,7 +1,8 @@
 """How text becomes terms: the same way for the index, for queries and for highlighting matched words.
 
 English and other spaced scripts: lower case, Snowball's English stemmer on Latin words. Korean:
-overlapping pairs of syllables (a single syllable is a term). Chinese and Japanese: overlapping pairs of
+overlapping pairs of syllables (a single syllable is a term), and after them the morphemes, so that a noun is found
+whatever particle it has and a verb in all its forms. Chinese and Japanese: overlapping pairs of
 characters. Numbers are not split. Terms contain no white space, so a text can be indexed as its terms
 joined by spaces: their positions are kept, and phrases can be searched.
 """
@@ -15,6 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import snowballstemmer
+
+from heimdex_core.store.morphemes import MARK, has_hangul, morphemes
 
 VERSION = 1
 """Written into the index; an index of another version has to be rebuilt."""
@@ -54,8 +57,13 @@ def terms(text: str) -> list[str]:
 
 
 def for_index(text: str) -> str:
-    """The text as it is indexed: its terms with one space between them."""
-    return " ".join(terms(text))
+    """The text as it is indexed: its terms with one space between them, and its morphemes."""
+    return " ".join([*terms(text), *morpheme_terms(text)])
+
+
+def morpheme_terms(text: str) -> list[str]:
+    """The morphemes of the Korean words in a text, in order, as index terms."""
+    return [one.term for one in morphemes(_compose(text)[0])] if has_hangul(text) else []
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -70,6 +78,11 @@ def tokens(text: str) -> Iterator[Token]:
         else:
             term = run.lower() if match.lastgroup == "number" else _word(run)
             yield Token(term, starts[start], ends[match.end() - 1])
+
+
+def is_korean(text: str) -> bool:
+    """Whether all words of a text are in Hangul."""
+    return has_hangul(text) and all(has_hangul(term) for term in terms(text))
 
 
 def _compose(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
@@ -116,7 +129,10 @@ def _word(word: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
-    """Any of `words` may occur (the more, the better); each of `phrases` (terms in sequence) must occur."""
+    """Any of `words` may occur (the more, the better); each of `phrases` (terms in sequence) must occur.
+
+    `words` are index terms: those of a text, and then its morphemes.
+    """
 
     words: tuple[str, ...]
     phrases: tuple[tuple[str, ...], ...]
@@ -142,7 +158,8 @@ def parse_query(text: str) -> ParsedQuery:
     kept = [term for term in rest if term not in _STOP_TERMS]
     if not kept and not phrases:
         kept = rest
-    return ParsedQuery(words=tuple(dict.fromkeys(kept)), phrases=phrases)
+    words = dict.fromkeys([*kept, *morpheme_terms(_QUOTED.sub(" ", text))])
+    return ParsedQuery(words=tuple(words), phrases=phrases)
 
 
 _STOP_TERMS = frozenset(term for word in _STOP_WORDS.split() for term in (word, *terms(word)))
@@ -152,12 +169,20 @@ _STOP_TERMS = frozenset(term for word in _STOP_WORDS.split() for term in (word, 
 def match_spans(text: str, query_terms: Iterable[str]) -> list[tuple[int, int]]:
     """The parts [start, end) of `text` that match any of the terms, in order; overlapping ones are joined."""
     wanted = frozenset(query_terms)
+    found = [(token.start, token.end) for token in tokens(text) if token.text in wanted]
+    if any(MARK in term for term in wanted) and has_hangul(text):
+        found = sorted([*found, *_morpheme_spans(text, wanted)])
     spans: list[tuple[int, int]] = []
-    for token in tokens(text):
-        if token.text not in wanted:
-            continue
-        if spans and token.start < spans[-1][1]:
-            spans[-1] = (spans[-1][0], token.end)
+    for start, end in found:
+        if spans and start < spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
         else:
-            spans.append((token.start, token.end))
+            spans.append((start, end))
     return spans
+
+
+def _morpheme_spans(text: str, wanted: frozenset[str]) -> Iterator[tuple[int, int]]:
+    composed, starts, ends = _compose(text)
+    for one in morphemes(composed):
+        if one.term in wanted and one.start < one.end:
+            yield starts[one.start], ends[one.end - 1]

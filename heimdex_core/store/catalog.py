@@ -72,6 +72,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "alter table reels add column revision bigint",
         "alter table reels add column changes varchar",
     ),
+    (
+        "alter table judgements add column query_set varchar",
+        "alter table judgements add column judge varchar",
+        "alter table judgements add column reason varchar",
+        """create table query_sets (
+            user_id varchar, name varchar, guidelines varchar, queries varchar, updated_us bigint)""",
+    ),
 )
 """The statements of each version; those of one version run in one transaction."""
 

@@ -33,6 +33,7 @@ COPIED = (
     "reels",
     "preferences",
     "judgements",
+    "query_sets",
     "model_sets",
     "video_generations",
     "watched_folders",

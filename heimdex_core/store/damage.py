@@ -149,7 +149,7 @@ def generation_faults(folder: Path, spaces: Collection[Space]) -> list[str]:
     for space in sorted(spaces, key=lambda one: one.name):
         name = f"vectors/{space.name}.parquet"
         try:
-            faults += [f"{name}: {problem}" for problem in sidecar.check_vectors(folder, space)[2]]
+            faults += [f"{name}: {problem}" for problem in sidecar.check_vectors(folder, space)[1]]
         except (OSError, HeimdexError) as error:
             faults.append(_fault(name, error))
     if pictures and not (folder / "frames").is_dir():

@@ -190,7 +190,7 @@ def _check_generation(folder: Path, about: VideoDocument, spaces: Mapping[str, S
                 found = ", ".join(others)[:200] or "no vectors"
                 raise SpaceMismatch(space=space.name, expected=space.model, found=found)
             _require_plain(path, None)
-            check_size(path, sidecar.MAX_SCENES)
+            check_size(path, sidecar.MAX_VECTORS)
         _check_rows(folder, about, spaces.values())
         commit.check_generation(about.video_id, spaces, folder)
     except (InvalidFolder, SpaceMismatch):
@@ -211,9 +211,9 @@ def _check_rows(folder: Path, about: VideoDocument, spaces: Collection[Space]) -
     if about.info is not None and scenes.num_rows and ends.max() > about.info.duration_s + AFTER_THE_END_S:
         faults.append("scenes.parquet: there are scenes after the end of the video")
     for space in spaces:
-        _, vectors, vector_problems = sidecar.check_vectors(folder, space)
+        rows, vector_problems = sidecar.check_vectors(folder, space)
         faults += [f"{space.name}: {text}" for text in vector_problems]
-        if len(vectors) and np.linalg.norm(vectors, axis=1).max() > MAX_NORM:
+        if len(rows.vectors) and np.linalg.norm(rows.vectors, axis=1).max() > MAX_NORM:
             faults.append(f"{space.name}: there are vectors longer than 1")
     faults += list(picture_faults(folder / "frames", named_pictures(scenes)))
     if faults:

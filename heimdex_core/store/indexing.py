@@ -17,7 +17,8 @@ import numpy as np
 from heimdex_core.errors import HeimdexError
 from heimdex_core.store import damage, lexical, sets, sidecar, vectors, videos
 from heimdex_core.store.catalog import StoreContext
-from heimdex_core.store.vectors import Floats, Key
+from heimdex_core.store.keyframe_vectors import VectorRows
+from heimdex_core.store.vector_index import Key
 from heimdex_core.types import ModelSet, Scene, Space, WorkContext
 
 log = logging.getLogger(__name__)
@@ -194,12 +195,12 @@ class _Generations:
     problems: list[str]
 
     def vectors_of(self, space: Space) -> vectors.Load:
-        def load(key: Key) -> tuple[list[str], Floats] | None:
+        def load(key: Key) -> VectorRows | None:
             folder = self.context.paths.generation(*key)
             if folder.is_dir() and not sidecar.vectors_path(folder, space.name).exists():
                 self.problems.append(f"video {key[0]}: generation {key[1]} has no vectors of {space.name}")
-                return [], np.empty((0, space.dim), np.float32)
-            return self._read(key, lambda: sidecar.read_vectors(folder, space))
+                return VectorRows([], np.empty((0, space.dim), np.float32))
+            return self._read(key, lambda: sidecar.read_vector_rows(folder, space))
 
         return load
 

@@ -86,6 +86,8 @@ class LibraryPaths:
         """What can be made again at any time: the sprites of scenes (library/sprites.py)."""
         self.preferences_root = self.root / "preferences"
         """The folder of all users' published preferences (store/users.py)."""
+        self.evaluation_root = self.root / "evaluation"
+        """The folder of all users' runs and sweeps (store/runs.py)."""
         self.trays_root = self.root / "trays"
         """The folder of the published revisions of all users' trays (store/trays.py)."""
 
@@ -106,6 +108,7 @@ class LibraryPaths:
             self.uploads,
             self.preferences_root,
             self.trays_root,
+            self.evaluation_root,
             self.cache,
         )
 
@@ -116,6 +119,14 @@ class LibraryPaths:
     def tray(self, user_id: str) -> Path:
         """The published revision of a user's tray. Raises InvalidValue for a user_id that is not a folder name."""
         return self.trays_root / f"{check_user(user_id)}.json"
+
+    def runs(self, user_id: str) -> Path:
+        """The folder of a user's runs. Raises InvalidValue for a user_id that is not a folder name."""
+        return self.evaluation_root / check_user(user_id) / "runs"
+
+    def sweeps(self, user_id: str) -> Path:
+        """The folder of a user's sweeps. Raises InvalidValue for a user_id that is not a folder name."""
+        return self.evaluation_root / check_user(user_id) / "sweeps"
 
     # --- one video ---
 

@@ -11,7 +11,7 @@ import os
 import struct
 import uuid
 import zlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,15 +22,22 @@ from heimdex_core.errors import LibraryDamaged
 from heimdex_core.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, read_json, remove_tree, write_json
 from heimdex_core.store import analysis
 from heimdex_core.store.permissions import let_group_read
-from heimdex_core.store.vectors import Key
+from heimdex_core.store.scene_set import SceneSet
+from heimdex_core.store.vector_index import Key
 from heimdex_core.types import Scene
 
 FIELDS: Mapping[str, float] = {"transcript": 3.0, "title": 2.0, "tags": 4.0, "caption": 2.0, "on_screen_text": 2.0}
 """The searched fields and their weights: the BM25 score of a match is multiplied by it."""
 
-FORMAT = 2
-READABLE = (1, 2)
-"""Format 1 had no captions. It is searched as it is, and rebuilt by the next write."""
+EXCLUDING_FIELDS = ("transcript", "title", "tags")
+"""Where a scene must not have a word that is excluded: what is described or read off the screen is guessed."""
+
+MAX_LISTED_SCENES = 2000
+"""Up to so many ids a set of scenes is a condition of the query."""
+
+FORMAT = 3
+READABLE = (1, 2, 3)
+"""Format 1 had no captions, and 2 no morphemes. Both are searched as they are, and rebuilt by the next write."""
 _SEGMENT_PARTS = ("idx", "pos", "term", "store", "fast", "fieldnorm")
 HEAP_BYTES = 32_000_000
 """Memory of tantivy's writer."""
@@ -94,8 +101,11 @@ class LexicalIndex:
             if _read_manifest(folder) == manifest:
                 return opened
 
-    def search(self, text: str, *, k: int, allowed: Iterable[Key]) -> LexicalResult:
-        """The best scenes of the `allowed` generations, `k` at most. Quoted phrases must occur, other words may."""
+    def search(self, text: str, *, k: int, allowed: Iterable[Key], scene_ids: SceneSet | None = None) -> LexicalResult:
+        """The best scenes of the `allowed` generations, `k` at most. Quoted phrases must occur, other words may.
+
+        If `scene_ids` are given only these scenes are found.
+        """
         query = analysis.parse_query(text)
         names = [key_name(key) for key in allowed]
         if k <= 0 or not names or not query.terms:
@@ -105,16 +115,102 @@ class LexicalIndex:
         words = [(should, self._anywhere((word,))) for word in query.words]
         if words:
             clauses.append((should if clauses else must, tantivy.Query.boolean_query(words)))
-        visible = tantivy.Query.term_set_query(self._schema, "generation", names)
-        clauses.append((must, tantivy.Query.const_score_query(visible, 0.0)))
-        found = self._searcher.search(tantivy.Query.boolean_query(clauses), k, count=False).hits
-        hits = [(str(self._searcher.doc(address)["scene"][0]), float(score)) for score, address in found]
+        clauses.append(self._within("generation", names))
+        if scene_ids is not None and len(scene_ids) <= MAX_LISTED_SCENES:
+            clauses.append(self._within("scene", list(scene_ids)))
+            scene_ids = None
+        hits = self._best(tantivy.Query.boolean_query(clauses), k, scene_ids)
         return LexicalResult(sorted(hits, key=lambda hit: (-hit[1], hit[0])), query.terms)
 
-    def _anywhere(self, terms: tuple[str, ...]) -> tantivy.Query:
-        """A query for a term, or for terms in sequence, in any field with the field's weight."""
+    def coverage(
+        self,
+        words: Sequence[Sequence[tuple[str, ...]]],
+        *,
+        k: int,
+        allowed: Iterable[Key],
+        scene_ids: SceneSet | None = None,
+    ) -> dict[str, float]:
+        """Which share of `words` each scene of the `allowed` generations has, above 0 to 1; the `k` best of them.
+
+        Args:
+            words: each as the term sequences of which at least one must be in one field of the scene.
+            k: the number of results at most.
+            allowed: the generations to search in.
+            scene_ids: if given, only these scenes.
+        """
+        names = [key_name(key) for key in allowed]
+        if not words or not names:
+            return {}
+        should = tantivy.Occur.Should
+        written = [tantivy.Query.boolean_query([(should, self._anywhere(s)) for s in word]) for word in words]
+        counted = [(should, tantivy.Query.const_score_query(query, 1.0)) for query in written]
+        clauses = [(tantivy.Occur.Must, tantivy.Query.boolean_query(counted)), self._within("generation", names)]
+        if scene_ids is not None and len(scene_ids) <= MAX_LISTED_SCENES:
+            clauses.append(self._within("scene", list(scene_ids)))
+            scene_ids = None
+        best = self._best(tantivy.Query.boolean_query(clauses), k, scene_ids)
+        return {scene_id: count / len(words) for scene_id, count in best}
+
+    def with_phrase(self, text: str, *, allowed: Iterable[Key]) -> list[str]:
+        """Ids of the scenes of the `allowed` generations with the phrase `text` in one of EXCLUDING_FIELDS.
+
+        A Korean phrase is one of syllables or of morphemes, whatever particles stand between them.
+        """
+        terms = tuple(analysis.terms(text))
+        names = [key_name(key) for key in allowed]
+        if not terms or not names:
+            return []
+        ways = [terms]
+        if analysis.is_korean(text) and (morphemes := analysis.morpheme_terms(text)):
+            ways.append(tuple(morphemes))
+        any_way = [(tantivy.Occur.Should, self._anywhere(way, EXCLUDING_FIELDS)) for way in ways]
+        clauses = [(tantivy.Occur.Must, tantivy.Query.boolean_query(any_way)), self._within("generation", names)]
+        count = max(self._searcher.num_docs, 1)
+        return [scene_id for scene_id, _ in self._best(tantivy.Query.boolean_query(clauses), count, None)]
+
+    def with_similar_word(self, word: str, *, edits: int, k: int, allowed: Iterable[Key]) -> list[str]:
+        """Ids of up to `k` scenes with a term that is at most `edits` (0 to 2) edits away.
+
+        An edit inserts, removes or replaces a letter, or swaps two. A Levenshtein automaton searches the dictionary.
+        """
+        terms = analysis.terms(word)
+        names = [key_name(key) for key in allowed]
+        if len(terms) != 1 or not names:
+            return []
+        in_fields = [
+            (tantivy.Occur.Should, tantivy.Query.fuzzy_term_query(self._schema, name, terms[0], distance=edits))
+            for name in self._fields
+        ]
+        clauses = [(tantivy.Occur.Must, tantivy.Query.boolean_query(in_fields)), self._within("generation", names)]
+        return [scene_id for scene_id, _ in self._best(tantivy.Query.boolean_query(clauses), k, None)]
+
+    def _within(self, field: str, values: list[str]) -> tuple[tantivy.Occur, tantivy.Query]:
+        """The condition that a document has one of the values, which adds nothing to its score."""
+        query = tantivy.Query.term_set_query(self._schema, field, values)
+        return tantivy.Occur.Must, tantivy.Query.const_score_query(query, 0.0)
+
+    def _best(self, query: tantivy.Query, k: int, scene_ids: SceneSet | None) -> list[tuple[str, float]]:
+        """The `k` best scenes, of `scene_ids` if given, with their scores.
+
+        A large set is no condition of the query, which would have to look up each id: as many more scenes are asked
+        for as the set is a part of all, and more while those that are in it do not suffice.
+        """
+        wanted = k if scene_ids is None else int(k / max(scene_ids.share, 0.01)) + 1
+        while True:
+            found = self._searcher.search(query, wanted, count=False).hits
+            hits = [(str(self._searcher.doc(address)["scene"][0]), float(score)) for score, address in found]
+            if scene_ids is not None:
+                hits = [hit for hit in hits if hit[0] in scene_ids]
+            if len(hits) >= k or len(found) < wanted:
+                return hits[:k]
+            wanted *= 4
+
+    def _anywhere(self, terms: tuple[str, ...], only: Collection[str] = tuple(FIELDS)) -> tantivy.Query:
+        """A query for a term, or for terms in sequence, in any field (of `only`) with the field's weight."""
         in_fields = []
         for name, weight in self._fields.items():
+            if name not in only:
+                continue
             if len(terms) == 1:
                 query = tantivy.Query.term_query(self._schema, name, terms[0])
             else:

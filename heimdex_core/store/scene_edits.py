@@ -1,4 +1,4 @@
-"""Writing and listing the edits of a video's scenes (edits.py has the file).
+"""Writing and listing the edits of a video's scenes, transcript and tags (edits.py has the file).
 
 A journal is written inside a catalog transaction that also sends the video back to the stages: of two edits at once the
 second one finds the video being indexed, and is refused. After a crash between the two the journal is newer than the
@@ -14,6 +14,7 @@ from typing import get_args
 from heimdex_core import files
 from heimdex_core.errors import (
     EditsDamaged,
+    InvalidValue,
     LibraryDamaged,
     ScenesNotEditable,
     ScenesNotNeighbours,
@@ -25,7 +26,7 @@ from heimdex_core.files import read_json_object
 from heimdex_core.store import edits, sidecar, videos
 from heimdex_core.store.catalog import StoreContext
 from heimdex_core.store.edits import Journal
-from heimdex_core.types import EditState, Interval, SceneEdit, Video, VideoState
+from heimdex_core.types import Correction, EditState, Interval, SceneEdit, Video, VideoState
 
 _SAME_S = 0.0015
 """Times that name one boundary: scenes carry milliseconds."""
@@ -35,7 +36,7 @@ Change = Callable[[Journal, Sequence[Interval]], Journal]
 
 
 class SceneEditRecords:
-    """The edits of the scenes of one library's videos."""
+    """The edits of one library's videos."""
 
     def __init__(self, context: StoreContext) -> None:
         self._paths = context.paths
@@ -74,8 +75,22 @@ class SceneEditRecords:
 
         return self._change(user_id, video_id, change)
 
+    def correct(self, user_id: str, video_id: str, change: Callable[[Journal], Journal], *, end_s: float) -> Video:
+        """Note a correction that reaches to `end_s`; the video is being indexed from then on.
+
+        Raises VideoNotFound, ScenesNotEditable, InvalidValue beyond the end of the video, EditsDamaged, DiskFull.
+        """
+
+        def checked(journal: Journal, scenes: Sequence[Interval]) -> Journal:
+            last_s = scenes[-1].end_s if scenes else 0.0
+            if end_s > last_s + _SAME_S:
+                raise InvalidValue(name="end_s", value=end_s, reason=f"the video ends at {last_s} s")
+            return change(journal)
+
+        return self._change(user_id, video_id, checked)
+
     def undo(self, user_id: str, video_id: str, edit_id: str | None) -> Video:
-        """Take an edit out of the journal (None: the last one); the video is being indexed from then on.
+        """Take an edit out of the journal (None: the last one of scenes); the video is being indexed from then on.
 
         Raises VideoNotFound, ScenesNotEditable, EditNotFound, EditsDamaged, DiskFull.
         """
@@ -113,6 +128,20 @@ class SceneEditRecords:
         result = record.get("result")
         states = result.get("edits") if isinstance(result, dict) else None
         return [replace(edit, state=_state(states, edit.edit_id)) for edit in found]
+
+    def corrections(self, user_id: str, video_id: str) -> list[Correction]:
+        """The corrections of a video, oldest first; they wait until a generation has been made with all edits.
+
+        Raises VideoNotFound, EditsDamaged.
+        """
+        with self._catalog.transaction() as transaction:
+            video = videos.get(transaction, video_id, user_id)
+        journal = edits.read_journal(self._paths.video(video_id))
+        if not journal.corrections or video.generation is None:
+            return list(journal.corrections)
+        made = sidecar.read_provenance(self._paths.generation(video_id, video.generation)).get("edits")
+        state: EditState = "applied" if made == journal.digest else "waiting"
+        return [replace(correction, state=state) for correction in journal.corrections]
 
     def outdated(self) -> list[tuple[str, str]]:
         """(user_id, video_id) of indexed videos whose scenes are not those of their journal, though nothing failed."""

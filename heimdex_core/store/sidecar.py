@@ -1,17 +1,19 @@
 """A generation's files: scenes.parquet, words.parquet, vectors/<space>.parquet (float16), provenance.json.
 
-The metadata of every Parquet file names its kind and format version.
+The metadata of every Parquet file names its kind and format version. A file of vectors has one row a scene, or in
+format 2 one row for each keyframe.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +22,17 @@ import pyarrow.parquet as pq
 
 from heimdex_core.errors import InvalidValue, LibraryDamaged
 from heimdex_core.files import atomic_write, make_folder, read_json_object, write_json
+from heimdex_core.store.keyframe_vectors import Pooling, VectorRows, by_scene
 from heimdex_core.store.layout import check_space_name
 from heimdex_core.store.parquet import python_rows, read_table
-from heimdex_core.store.rows import SCENE_RULES, WORD_RULES, Rule, usable
+from heimdex_core.store.rows import FILE_NAME, SCENE_RULES, WORD_RULES, Rule, usable
 from heimdex_core.types import Json, Keyframe, Scene, Space, Transcript, Word, to_json
 
 log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
+KEYFRAMES_FORMAT = 2
+"""Of vectors with a row a keyframe: versions that expect a row a scene refuse them."""
 
 KEYFRAME_TYPE = pa.struct(
     [
@@ -82,6 +87,7 @@ WORDS_SCHEMA = pa.schema(
 
 
 MAX_SCENES = 200_000
+MAX_VECTORS = 1_000_000
 MAX_WORDS = 2_000_000
 """Of one video; a day of speech has some 200,000 words."""
 
@@ -276,67 +282,103 @@ def _segment_json(rows: list[Json]) -> Json:
 # --- vectors --------------------------------------------------------------------------------------
 
 
-def write_vectors(folder: Path, space: Space, scene_ids: Sequence[str], vectors: npt.ArrayLike) -> None:
-    """Write vectors/<space>.parquet: one row a scene, components as float16.
+def write_vectors(folder: Path, space: Space, rows: VectorRows | Sequence[str], vectors: npt.ArrayLike = ()) -> None:
+    """Write vectors/<space>.parquet, components as float16.
 
     Args:
         folder: a generation's folder.
         space: the space of the vectors.
-        scene_ids: n ids.
-        vectors: (n, d) with d = space.dim, finite.
+        rows: the rows, or n scene ids of which each has one vector.
+        vectors: (n, d) with d = space.dim, finite; where only ids are given.
 
     Raises InvalidValue, DiskFull.
     """
-    array = np.asarray(vectors, dtype=np.float32)
-    if array.size != len(scene_ids) * space.dim:
+    if not isinstance(rows, VectorRows):
+        rows = VectorRows(rows, np.asarray(vectors, dtype=np.float32))
+    array = np.asarray(rows.vectors, dtype=np.float32)
+    if array.size != len(rows.scene_ids) * space.dim:
         raise InvalidValue(name="vectors", value=str(array.shape), reason=f"{space.name} has {space.dim} dimensions")
     if not np.isfinite(array).all():
         raise InvalidValue(name="vectors", value=space.name, reason="every component must be finite")
     halves = pa.array(array.reshape(-1).astype(np.float16), pa.float16())
-    column = pa.FixedSizeListArray.from_arrays(halves, space.dim)
-    table = pa.table({"scene_id": pa.array(list(scene_ids), pa.string()), "vector": column})
-    _write(vectors_path(folder, space.name), table, {"space": json.dumps(to_json(space))})
+    columns = {
+        "scene_id": pa.array(list(rows.scene_ids), pa.string()),
+        "vector": pa.FixedSizeListArray.from_arrays(halves, space.dim),
+    }
+    metadata = {"space": json.dumps(to_json(space))}
+    if rows.keyframes is not None:
+        columns["keyframe"] = pa.array(list(rows.keyframes), pa.string())
+        metadata |= {"pooling": rows.pooling, "format": str(KEYFRAMES_FORMAT)}
+    _write(vectors_path(folder, space.name), pa.table(columns), metadata)
 
 
 def read_vectors(folder: Path, space: Space) -> tuple[list[str], npt.NDArray[np.float32]]:
-    """(n scene ids, (n, d) float32 vectors).
+    """(n scene ids, (n, d) float32 vectors), one of each scene; those of several keyframes are pooled.
 
     Vectors that are not finite are left out, and this is logged once. Raises FileNotFoundError, LibraryDamaged,
     SpaceMismatch for vectors of another model, revision or width.
     """
-    scene_ids, array, problems = check_vectors(folder, space)
+    scenes = by_scene(read_vector_rows(folder, space))
+    return scenes.scene_ids, scenes.vectors
+
+
+def read_vector_rows(folder: Path, space: Space) -> VectorRows:
+    """The vectors as they were written, also those of keyframes. See `read_vectors`."""
+    rows, problems = check_vectors(folder, space)
     _say_once(vectors_path(folder, space.name), problems)
-    return scene_ids, array
+    return rows
 
 
-def check_vectors(folder: Path, space: Space) -> tuple[list[str], npt.NDArray[np.float32], list[str]]:
-    """The vectors that can be used, as `read_vectors` returns them, and what is wrong with the others. Raises as it."""
+def check_vectors(folder: Path, space: Space) -> tuple[VectorRows, list[str]]:
+    """The vectors that can be used, and what is wrong with the others. Raises as `read_vectors`."""
     path = vectors_path(folder, space.name)
-    table = _read(path, MAX_SCENES)
+    table = _read(path, MAX_VECTORS, newest=KEYFRAMES_FORMAT)
+    metadata = table.schema.metadata or {}
     try:
-        found = Space(**json.loads((table.schema.metadata or {})[b"space"]))
+        found = Space(**json.loads(metadata[b"space"]))
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise LibraryDamaged(what=path.name, reason="it does not name its space") from error
     space.check(found)
+    has_keyframes = "keyframe" in table.column_names
+    pooling = metadata.get(b"pooling", b"mean").decode(errors="replace")
+    if pooling not in get_args(Pooling):
+        raise LibraryDamaged(what=path.name, reason=f"its pooling is {pooling[:20]!r}")
     try:
-        table = table.select(["scene_id", "vector"]).cast(vectors_schema(space.dim))
+        schema = vectors_schema(space.dim, with_keyframes=has_keyframes)
+        table = table.select(schema.names).cast(schema)
         table.validate(full=True)
         halves = table.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
         array = halves.astype(np.float32).reshape(table.num_rows, space.dim)
     except (KeyError, ValueError, pa.ArrowException) as error:
         raise LibraryDamaged(what=path.name, reason=str(error)[:200]) from error
-    good = np.isfinite(array).all(axis=1)
     scene_ids: list[str] = table.column("scene_id").to_pylist()
+    keyframes: list[str] | None = table.column("keyframe").to_pylist() if has_keyframes else None
+    if keyframes is not None and not _are_good_names(scene_ids, keyframes):
+        raise LibraryDamaged(what=path.name, reason="its keyframes are not those of one scene after the other")
+    good = np.isfinite(array).all(axis=1)
+    rows = VectorRows(scene_ids, array, keyframes, cast(Pooling, pooling))
     if good.all():
-        return scene_ids, array, []
-    kept = [scene_id for scene_id, is_good in zip(scene_ids, good, strict=True) if is_good]
-    return kept, array[good], [f"{len(good) - len(kept)} vectors are not finite"]
+        return rows, []
+    kept = np.flatnonzero(good)
+    names = None if keyframes is None else [keyframes[n] for n in kept]
+    rows = rows._replace(scene_ids=[scene_ids[n] for n in kept], vectors=array[good], keyframes=names)
+    return rows, [f"{len(good) - len(kept)} vectors are not finite"]
 
 
-def vectors_schema(dim: int) -> pa.Schema:
+def _are_good_names(scene_ids: Sequence[str], keyframes: Sequence[str]) -> bool:
+    """Whether the rows of each scene are together, and its keyframes are file names, each once."""
+    runs = sum(1 for _ in groupby(scene_ids))
+    is_grouped = runs == len(set(scene_ids)) and len(set(zip(scene_ids, keyframes, strict=True))) == len(keyframes)
+    return is_grouped and all(re.match(FILE_NAME, name) for name in keyframes)
+
+
+def vectors_schema(dim: int, *, with_keyframes: bool = False) -> pa.Schema:
     """The columns of a vectors file."""
     vector = pa.field("vector", pa.list_(pa.float16(), dim), nullable=False)
-    return pa.schema([pa.field("scene_id", pa.string(), nullable=False), vector])
+    columns = [pa.field("scene_id", pa.string(), nullable=False), vector]
+    if with_keyframes:
+        columns.append(pa.field("keyframe", pa.string(), nullable=False))
+    return pa.schema(columns)
 
 
 # --- provenance -----------------------------------------------------------------------------------
@@ -381,7 +423,7 @@ def _read_columns(path: Path, schema: pa.Schema, max_rows: int) -> pa.Table:
         raise LibraryDamaged(what=path.name, reason=str(error)[:200]) from error
 
 
-def _read(path: Path, max_rows: int) -> pa.Table:
+def _read(path: Path, max_rows: int, newest: int = FORMAT_VERSION) -> pa.Table:
     try:
         table = read_table(path, max_rows)
         found = int((table.schema.metadata or {}).get(b"format", b"0"))
@@ -389,8 +431,8 @@ def _read(path: Path, max_rows: int) -> pa.Table:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise LibraryDamaged(what=path.name, reason=str(error)[:200]) from error
-    if not 1 <= found <= FORMAT_VERSION:
-        raise LibraryDamaged(what=path.name, reason=f"it has format {found}; up to {FORMAT_VERSION} is known")
+    if not 1 <= found <= newest:
+        raise LibraryDamaged(what=path.name, reason=f"it has format {found}; up to {newest} is known")
     return table
 
 

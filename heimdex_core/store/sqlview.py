@@ -45,7 +45,7 @@ _CATALOG_TABLES = {
     "reels": """select reel_id, user_id, title, clips, make_timestamp(updated_us) as updated_at
         from reels where user_id = ?""",
     "preferences": "select user_id, key, value from preferences where user_id = ?",
-    "judgements": """select judgement_id, user_id, query, video_id, start_ms, end_ms, grade,
+    "judgements": """select judgement_id, user_id, query_set, query, video_id, start_ms, end_ms, grade, judge, reason,
         make_timestamp(created_us) as created_at from judgements where user_id = ?""",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from heimdex_core.files import (
 )
 from heimdex_core.settings import Settings, get_settings
 from heimdex_core.store import adopt as adopting
-from heimdex_core.store import commit, indexing, renaming, sets, users, videos
+from heimdex_core.store import commit, indexing, renaming, search_log, sets, users, videos
 from heimdex_core.store import repair as repairing
 from heimdex_core.store.bulk import BulkChanges
 from heimdex_core.store.catalog import Catalog, StoreContext
 from heimdex_core.store.commit import CommitTarget
 from heimdex_core.store.exports import ExportRecords
+from heimdex_core.store.judgements import JudgementRecords
 from heimdex_core.store.layout import LibraryPaths, check_uuid
 from heimdex_core.store.library_json import FORMAT_VERSION, LibraryManifest, read_manifest
 from heimdex_core.store.locks import index_lock
@@ -33,6 +34,7 @@ from heimdex_core.store.permissions import restrict
 from heimdex_core.store.reader import Reader
 from heimdex_core.store.reels import ReelRecords
 from heimdex_core.store.repair import RepairReport
+from heimdex_core.store.runs import RunRecords, SweepRecords
 from heimdex_core.store.scene_edits import SceneEditRecords
 from heimdex_core.store.sql_process import SqlLimits
 from heimdex_core.store.video_json import write_video_json
@@ -66,6 +68,9 @@ class Store:
         self.reels = ReelRecords(self.catalog)
         self.bulk = BulkChanges(self.catalog)
         self.watched = WatchedRecords(self.catalog)
+        self.judgements = JudgementRecords(self.paths, self.catalog)
+        self.runs = RunRecords(self.paths)
+        self.sweeps = SweepRecords(self.paths)
         self.scene_edits = SceneEditRecords(self.context)
         self.maintenance = Maintenance(self.context, self.sets)
         self._reader = Reader(self.paths, self.catalog, SqlLimits.of(settings))
@@ -409,11 +414,24 @@ class Store:
         """Append a line to the query log. Raises DiskFull."""
         append_json_line(self.paths.searches, entry)
 
+    def searches(self, user_id: str, *, limit: int = 200) -> list[dict[str, Any]]:
+        """A user's last searches, newest first; search_log.py has the fields."""
+        return search_log.read(self.paths.searches, user_id, limit)
+
     # --- preferences ---
 
     def preferences(self, user_id: str) -> dict[str, Any]:
         """A user's preferences by key. Read from the published file, so it never waits for a writer."""
         return users.read_preferences(self.paths, user_id)
+
+    def change_preference(self, user_id: str, key: str, change: Callable[[Any], Any]) -> None:
+        """Set one preference to what `change` makes of its value (None: it is not set), in one transaction.
+
+        Raises what `change` raises, InvalidValue for a value that is not JSON, DiskFull.
+        """
+        with self.catalog.transaction() as transaction:
+            value = users.preferences(transaction, user_id).get(key)
+            users.set_preference(transaction, user_id, key, change(value))
 
     def set_preference(self, user_id: str, key: str, value: Any) -> None:
         """Set one preference; None removes it. Raises InvalidValue for a value that is not JSON, DiskFull."""

@@ -1,17 +1,21 @@
 """The vector index of one space, in FAISS. Each write makes a new revision of its files.
 
-index/<space>/index-<revision>.faiss, rows-<revision>.parquet (scene_id, video_id and generation of each row) and
-manifest.json, whose rename switches to the new revision. The previous revision is kept for readers that are opening
+index/<space>/index-<revision>.faiss, rows-<revision>.parquet (scene_id, video_id, generation and keyframes of each row)
+and manifest.json, whose rename switches to the new revision. The previous revision is kept for readers that are opening
 it.
+
+The index has one row a scene. The vectors of scenes with several keyframes are in keyframes-<revision>.npy (float16),
+in the order of the rows; vector_index.py says what for.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from heimdex_core import files
-from heimdex_core.errors import InvalidValue, LibraryDamaged, UnknownName
+from heimdex_core.errors import LibraryDamaged, UnknownName
 from heimdex_core.files import (
     TEMPORARY_PREFIX,
     atomic_write,
@@ -31,137 +35,35 @@ from heimdex_core.files import (
     sha256_of,
     write_json,
 )
+from heimdex_core.store.keyframe_vectors import Floats, Numbers, VectorRows, by_scene
 from heimdex_core.store.parquet import read_table
+from heimdex_core.store.vector_index import Halves, Key, VectorIndex, load_faiss
 from heimdex_core.types import Space, to_json
 
 if TYPE_CHECKING:
     import faiss
 
-Key = tuple[str, int]
-"""(video_id, generation)"""
-
-Floats = npt.NDArray[np.float32]
-Load = Callable[[Key], "tuple[list[str], Floats] | None"]
-"""Returns the n scene ids and (n, d) vectors of a generation; None if it cannot be read."""
+Load = Callable[[Key], "VectorRows | tuple[list[str], Floats] | None"]
+"""Returns the rows of a generation (n scene ids and (n, d) vectors, and which keyframes these are); None if it cannot
+be read."""
 
 MANIFEST_FORMAT = 1
-THREADS = 1
-"""Threads of one search. Several searches run at the same time, and more threads on busy cores are slower."""
 
-_FILE = re.compile(r"(?:index|rows)-(\d+)\.(?:faiss|parquet)")
-
-
-def _faiss() -> Any:
-    import faiss
-
-    faiss.omp_set_num_threads(THREADS)  # OpenMP keeps it for each calling thread, so it is set each time
-    return faiss
+_FILE = re.compile(r"(?:index|rows|keyframes)-(\d+)\.(?:faiss|parquet|npy)")
+_SLAB_ROWS = 16_384
 
 
 def _flat(dim: int) -> faiss.Index:
-    return _faiss().IndexFlatIP(dim)
+    return load_faiss().IndexFlatIP(dim)
 
 
 def _half(dim: int) -> faiss.Index:
-    faiss = _faiss()
+    faiss = load_faiss()
     return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
 
 
 INDEX_TYPES: Mapping[str, Callable[[int], faiss.Index]] = {"SQfp16": _half, "Flat": _flat}
 """Constructors by type. All search exactly what they store, take an id selector, and keep the order of rows."""
-
-
-@dataclass(frozen=True)
-class VectorIndex:
-    """An opened revision. `keys[row_keys[i]]` is the generation of row i, `scene_ids[i]` its scene.
-
-    `keys` has also the generations without a row.
-    """
-
-    space: Space
-    revision: int
-    keys: tuple[Key, ...]
-    row_keys: npt.NDArray[np.int32]
-    scene_ids: tuple[str, ...]
-    index: Any
-    index_type: str
-
-    @cached_property
-    def _numbers(self) -> dict[Key, int]:
-        return {key: number for number, key in enumerate(self.keys)}
-
-    @cached_property
-    def _rows(self) -> dict[tuple[str, int], int]:
-        return {(s, int(k)): row for row, (s, k) in enumerate(zip(self.scene_ids, self.row_keys, strict=True))}
-
-    def __len__(self) -> int:
-        return len(self.scene_ids)
-
-    def search(
-        self,
-        vector: npt.ArrayLike,
-        *,
-        k: int,
-        allowed: Iterable[Key],
-        scene_ids: Collection[str] | None = None,
-        rows: npt.NDArray[np.bool_] | None = None,
-    ) -> list[tuple[str, float]]:
-        """The best scenes of the `allowed` generations.
-
-        Args:
-            vector: (d,) float.
-            k: the number of results at most.
-            allowed: the generations to search in.
-            scene_ids: if given, only these scenes are searched.
-            rows: (n,) if given, only these rows are searched.
-
-        Returns (scene_id, inner product), best first; equal scores are ordered by scene_id. Raises InvalidValue for a
-        vector of another width.
-        """
-        query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)
-        if query.shape[1] != self.space.dim:
-            raise InvalidValue(
-                name="vector", value=str(query.shape[1]), reason=f"{self.space.name} has {self.space.dim} dimensions"
-            )
-        mask = self.row_mask(allowed, scene_ids)
-        if rows is not None:
-            mask &= rows
-        count = min(k, int(mask.sum()))
-        if count <= 0:
-            return []
-        faiss = _faiss()
-        params = None
-        if not mask.all():
-            bits = np.packbits(mask, bitorder="little")
-            params = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
-        scores, rows = self.index.search(query, count, params=params)
-        hits = [(self.scene_ids[r], float(s)) for s, r in zip(scores[0], rows[0], strict=True) if r >= 0]
-        return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
-
-    def vector(self, scene_id: str, key: Key) -> Floats | None:
-        """The stored (d,) float32 vector of a scene in one generation; None if it has none."""
-        number = self._numbers.get(key)
-        row = None if number is None else self._rows.get((scene_id, number))
-        return None if row is None else np.asarray(self.index.reconstruct(row), dtype=np.float32)
-
-    def rows_outside(self, other: VectorIndex) -> npt.NDArray[np.bool_]:
-        """(n,) whether each row is of a scene that has no row in the `other` space's index, in the same generation."""
-        known = {(scene_id, other.keys[key]) for scene_id, key in zip(other.scene_ids, other.row_keys, strict=True)}
-        own = zip(self.scene_ids, self.row_keys, strict=True)
-        return np.array([(scene_id, self.keys[key]) not in known for scene_id, key in own], dtype=bool)
-
-    def row_mask(self, allowed: Iterable[Key], scene_ids: Collection[str] | None = None) -> npt.NDArray[np.bool_]:
-        """(n,) whether each row belongs to one of the `allowed` generations and, if given, to one of the scenes."""
-        wanted = np.zeros(len(self.keys), dtype=bool)
-        numbers = [n for n in (self._numbers.get(key) for key in allowed) if n is not None]
-        wanted[numbers] = True
-        mask = wanted[self.row_keys] if len(self) else np.zeros(0, dtype=bool)
-        if scene_ids is not None:
-            chosen = np.zeros(len(self), dtype=bool)
-            rows = self._rows
-            chosen[[rows[s, n] for s in scene_ids for n in numbers if (s, n) in rows]] = True
-            mask &= chosen
-        return mask
 
 
 # --- opening --------------------------------------------------------------------------------------
@@ -194,9 +96,14 @@ def check(folder: Path, space: Space) -> Collection[Key]:
     index, manifest = open_index(folder, space), read_manifest(folder)
     if index is None or manifest is None:
         return ()
-    wanted = manifest.get("sha256") if manifest["index_revision"] == index.revision else None
-    if wanted is not None and sha256_of(folder / f"index-{index.revision}.faiss") != wanted:
-        raise LibraryDamaged(what=f"the index of {space.name}", reason="its content is not what was written")
+    is_same = manifest["index_revision"] == index.revision
+    for name, key in (
+        (f"index-{index.revision}.faiss", "sha256"),
+        (_keyframes_file(index.revision), "keyframes_sha256"),
+    ):
+        wanted = manifest.get(key) if is_same else None
+        if wanted is not None and sha256_of(folder / name) != wanted:
+            raise LibraryDamaged(what=f"the index of {space.name}", reason=f"{name} is not what was written")
     return index.keys
 
 
@@ -214,17 +121,24 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def _open_revision(folder: Path, space: Space, manifest: Mapping[str, Any]) -> VectorIndex:
-    faiss = _faiss()
+    faiss = load_faiss()
     revision = int(manifest["index_revision"])
     try:
         table = read_table(folder / f"rows-{revision}.parquet")
         path = folder / f"index-{revision}.faiss"
         path.stat()  # FAISS raises RuntimeError for a missing file
         index = faiss.read_index(str(path))
+        keyframes: Halves = np.zeros((0, space.dim), np.float16)
+        if manifest.get("keyframe_count"):
+            keyframes = np.load(folder / _keyframes_file(revision), mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise
-    except (OSError, pa.ArrowException, RuntimeError) as error:
+    except (OSError, EOFError, ValueError, pa.ArrowException, RuntimeError) as error:
         raise LibraryDamaged(what=f"the index of {space.name}", reason=str(error)[-200:]) from error
+    names = _names(table)
+    starts = np.concatenate([[0], np.cumsum(_stored_counts(names))]).astype(np.int64)
+    if keyframes.shape != (starts[-1], space.dim) or keyframes.dtype != np.float16:
+        raise LibraryDamaged(what=f"the index of {space.name}", reason="its keyframes are not those of its rows")
     if not (index.ntotal == table.num_rows == manifest["count"]) or index.d != space.dim:
         raise LibraryDamaged(what=f"the index of {space.name}", reason="its row counts do not agree")
     keys = sorted((video_id, int(n)) for video_id, numbers in manifest["generations"].items() for n in numbers)
@@ -238,7 +152,33 @@ def _open_revision(folder: Path, space: Space, manifest: Mapping[str, Any]) -> V
         scene_ids=tuple(table.column("scene_id").to_pylist()),
         index=index,
         index_type=manifest["type"],
+        names=names,
+        starts=starts,
+        keyframes=keyframes,
     )
+
+
+def _keyframes_file(revision: int) -> str:
+    return f"keyframes-{revision}.npy"
+
+
+_NAMES_TYPE = pa.list_(pa.string())
+
+
+def _names(table: pa.Table) -> pa.Array:
+    """n lists of file names; null in the rows of indexes that versions before keyframes had vectors wrote."""
+    if "keyframes" not in table.column_names:
+        return pa.nulls(table.num_rows, _NAMES_TYPE)
+    column = table.column("keyframes").cast(_NAMES_TYPE).combine_chunks()
+    return column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+
+
+def _stored_counts(names: pa.Array) -> Numbers:
+    """(n,) how many keyframes of each row have a vector besides the row's own: all if there are several."""
+    # from the offsets, which are equal around a null: `to_numpy` would import pandas, half a second of a short search
+    offsets = np.frombuffer(names.buffers()[1], np.int32, count=len(names) + 1, offset=4 * names.offset)
+    counts = np.diff(offsets).astype(np.int64)
+    return np.where(counts > 1, counts, 0)
 
 
 # --- writing (under index.lock) -------------------------------------------------------------------
@@ -277,17 +217,29 @@ def sync(
     missing = sorted(set(wanted) - keep)
     if current is not None and not missing and keep == set(current.keys):
         return False
-    loaded = {key: content for key in missing if (content := load(key)) is not None}
-    index, rows = _build(space, kind, current, keep, loaded)
-    _publish(folder, space, kind, index, rows, keep | set(loaded))
+    loaded = {key: VectorRows(*content) for key in missing if (content := load(key)) is not None}
+    _publish(folder, space, kind, _build(space, kind, current, keep, loaded), keep | set(loaded))
     return True
 
 
+@dataclass(frozen=True)
+class _Content:
+    """What is written: the index, and of each of its rows where it is from and what its keyframes are called."""
+
+    index: Any
+    rows: list[tuple[str, str, int]]
+    names: list[list[str] | None]
+    keyframes: list[Callable[[], Iterator[Halves]]]
+    """Make the vectors of the keyframes, in the order of the rows."""
+
+
 def _build(
-    space: Space, kind: str, current: VectorIndex | None, keep: set[Key], loaded: Mapping[Key, tuple[list[str], Floats]]
-) -> tuple[Any, list[tuple[str, str, int]]]:
-    faiss = _faiss()
+    space: Space, kind: str, current: VectorIndex | None, keep: set[Key], loaded: Mapping[Key, VectorRows]
+) -> _Content:
+    faiss = load_faiss()
     rows: list[tuple[str, str, int]] = []
+    names: list[list[str] | None] = []
+    keyframes: list[Callable[[], Iterator[Halves]]] = []
     if current is None:
         if kind not in INDEX_TYPES:
             raise UnknownName(kind="index type", name=kind, known=", ".join(sorted(INDEX_TYPES)))
@@ -299,43 +251,62 @@ def _build(
             index.remove_ids(faiss.IDSelectorBitmap(np.packbits(~kept, bitorder="little")))
         numbered = zip(current.scene_ids, current.row_keys, kept, strict=True)
         rows = [(scene_id, *current.keys[number]) for scene_id, number, is_kept in numbered if is_kept]
-    for key, (scene_ids, vectors) in loaded.items():
-        if len(scene_ids):
-            index.add(np.ascontiguousarray(vectors, dtype=np.float32))
-            rows.extend((scene_id, *key) for scene_id in scene_ids)
-    return index, rows
+        names = current.names.filter(pa.array(kept)).to_pylist()
+        keyframes.append(partial(_kept_keyframes, current, kept))
+    for key, content in loaded.items():
+        scenes = by_scene(content)
+        if scenes.scene_ids:
+            index.add(np.ascontiguousarray(scenes.vectors, dtype=np.float32))
+            rows.extend((scene_id, *key) for scene_id in scenes.scene_ids)
+            names.extend(scenes.names)
+            several = [part for part, own in zip(scenes.rows, scenes.names, strict=True) if own and len(own) > 1]
+            keyframes.append(partial(_new_keyframes, content.vectors, several))
+    return _Content(index, rows, names, keyframes)
 
 
-def _publish(
-    folder: Path,
-    space: Space,
-    kind: str,
-    index: Any,
-    rows: list[tuple[str, str, int]],
-    keys: set[Key],
-) -> None:
-    faiss = _faiss()
+def _kept_keyframes(current: VectorIndex, kept: npt.NDArray[np.bool_]) -> Iterator[Halves]:
+    mask = np.repeat(kept, np.diff(current.starts))
+    for start in range(0, len(mask), _SLAB_ROWS):
+        slab = slice(start, start + _SLAB_ROWS)
+        yield current.keyframes[slab][mask[slab]]
+
+
+def _new_keyframes(vectors: Floats, parts: Iterable[slice]) -> Iterator[Halves]:
+    for part in parts:
+        yield vectors[part].astype(np.float16)
+
+
+def _publish(folder: Path, space: Space, kind: str, content: _Content, keys: set[Key]) -> None:
+    faiss = load_faiss()
     files.make_folder(folder, levels=3)
     used = [int(m.group(1)) for m in map(_FILE.fullmatch, (p.name for p in folder.iterdir())) if m]
     revision = max(used, default=0) + 1
-    written = [folder / f"index-{revision}.faiss", folder / f"rows-{revision}.parquet"]
+    own_files = (f"index-{revision}.faiss", f"rows-{revision}.parquet", _keyframes_file(revision))
+    written = [folder / name for name in own_files]
     try:
         with disk_errors(f"the index of {space.name}", folder), atomic_write(written[0]) as file:
             # Through a Python file: FAISS's own writer only prints a message if closing fails on a full disk.
-            sha256 = _write_index(faiss, index, file)
+            sha256 = _write_index(faiss, content.index, file)
         files.crash_point("index-written")
-        columns = list(zip(*rows, strict=True)) or [(), (), ()]
+        names = pa.array(content.names, _NAMES_TYPE)
+        count = int(_stored_counts(names).sum())
+        keyframes_sha256 = _write_keyframes(written[2], space, content, count) if count else None
+        columns = list(zip(*content.rows, strict=True)) or [(), (), ()]
         table = pa.table(
             {
                 "scene_id": pa.array(columns[0], pa.string()),
                 "video_id": pa.array(columns[1], pa.string()).dictionary_encode(),
                 "generation": pa.array(columns[2], pa.int32()),
+                "keyframes": names,
             }
         )
         with atomic_write(written[1]) as file:
             pq.write_table(table, file, compression="zstd")
         files.crash_point("rows-written")
-        write_json(folder / "manifest.json", _manifest(space, kind, revision, len(rows), keys, sha256))
+        about = _manifest(space, kind, revision, len(content.rows), keys, sha256)
+        if count:
+            about |= {"keyframe_count": count, "keyframes_sha256": keyframes_sha256}
+        write_json(folder / "manifest.json", about)
     except BaseException:
         # What failed may come after the rename of the manifest: then these files are in use.
         if (read_manifest(folder) or {}).get("index_revision") != revision:
@@ -360,6 +331,22 @@ def _write_index(faiss: Any, index: Any, file: Any) -> str:
         if is_disk_full(error):
             raise
         raise LibraryDamaged(what="a vector index", reason=str(error)[-200:]) from error
+    return digest.hexdigest()
+
+
+def _write_keyframes(path: Path, space: Space, content: _Content, count: int) -> str:
+    """Write the vectors of the keyframes as .npy; returns the SHA-256 of the file."""
+    header = io.BytesIO()
+    about = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False}
+    np.lib.format.write_array_header_1_0(header, {**about, "shape": (count, space.dim)})
+    digest = hashlib.sha256(header.getvalue())
+    with disk_errors(f"the index of {space.name}", path.parent), atomic_write(path) as file:
+        file.write(header.getvalue())
+        for make in content.keyframes:
+            for block in make():
+                data = block.tobytes()
+                digest.update(data)
+                file.write(data)
     return digest.hexdigest()
 
 

@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from heimdex_core.errors import HeimdexError, LibraryDamaged, SceneNotFound, VideoNotFound, ViewOutdated
 from heimdex_core.files import file_signature
 from heimdex_core.store import sets, sidecar, vectors
 from heimdex_core.store.analysis import parse_query
+from heimdex_core.store.keyframe_vectors import Floats, KeyframeMatch
 from heimdex_core.store.layout import LibraryPaths, check_file_name
 from heimdex_core.store.lexical import LexicalIndex, LexicalResult
+from heimdex_core.store.scene_set import SceneSet, SceneTable
 from heimdex_core.store.snapshot import Snapshot
 from heimdex_core.store.sqlview import SqlViews
-from heimdex_core.store.vectors import Floats, Key, VectorIndex
+from heimdex_core.store.vector_index import Key, VectorIndex
 from heimdex_core.types import Interval, Scene, Segment, Space, VisibleVideo, parse_scene_id
 
 if TYPE_CHECKING:
@@ -96,6 +100,10 @@ class View:
         self._indexes: dict[Path, Any] = {}
         """Those that this view has used, by folder."""
         self._outside: dict[tuple[str, str], npt.NDArray[np.bool_]] = {}
+        self._scene_tables: dict[str, SceneTable] = {}
+        """By user_id."""
+        self._table_rows: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
+        """By space and user_id."""
 
     @property
     def is_current(self) -> bool:
@@ -159,6 +167,15 @@ class View:
         query = f"select scene_id from scenes where {where}"  # noqa: S608 - read only, the user's own rows
         chosen = frozenset(self.sql(query, params, user_id=user_id)["scene_id"])
         return [scene_id for scene_id in scene_ids if scene_id in chosen]
+
+    def scene_table(self, user_id: str) -> SceneTable:
+        """The user's scenes as columns, made once."""
+        found = self._scene_tables.get(user_id)
+        if found is None:
+            videos = self.snapshot.of_user(user_id)
+            tables = [self.snapshot.loaded[video.video_id].table for video in videos]
+            found = self._scene_tables.setdefault(user_id, SceneTable.of(videos, tables))
+        return found
 
     def words(self, user_id: str, video_id: str) -> list[Segment]:
         """The transcript of a video: its segments, with word times where they are known.
@@ -250,7 +267,7 @@ class View:
             k: the number of results at most.
             user_id: whose scenes.
             video_ids: if given, only scenes of these videos.
-            scene_ids: if given, only these scenes.
+            scene_ids: if given, only these scenes; a SceneSet of `scene_table` is fast.
             outside: if given, only scenes that have no vector in this space.
 
         Returns (scene_id, inner product), best first. Raises SpaceMismatch, LibraryDamaged if the index is missing or
@@ -261,10 +278,62 @@ class View:
         if not keys:
             return []
         rows = None if outside is None else self._rows_outside(space, outside)
+        if isinstance(scene_ids, SceneSet):
+            chosen = self._rows_of(space, scene_ids, user_id)
+            rows, scene_ids = (chosen if rows is None else rows & chosen), None
         return self._vector_index(space).search(vector, k=k, allowed=keys, scene_ids=scene_ids, rows=rows)
 
-    def has_vectors_outside(self, space: Space, other: Space, *, user_id: str, video_ids: Ids = None) -> bool:
-        """Whether any of the user's scenes (of `video_ids`, if given) has a vector in `space` and none in `other`.
+    def keyframe_search(
+        self,
+        space: Space,
+        vector: npt.ArrayLike,
+        *,
+        k: int,
+        user_id: str,
+        video_ids: Ids = None,
+        scene_ids: Collection[str] | None = None,
+        temperature: float,
+    ) -> list[KeyframeMatch]:
+        """As `vector_search`, scored by the scenes' keyframes: softmax-weighted mean of their cosines.
+
+        Args:
+            space: the space to search in, one of the view's.
+            vector: (d,) float.
+            k: the number of results at most; they are the scenes that `vector_search` finds.
+            user_id: whose scenes.
+            video_ids: if given, only scenes of these videos.
+            scene_ids: if given, only these scenes; a SceneSet of `scene_table` is fast.
+            temperature: of the softmax, from 0 (the maximum) to infinity (the mean).
+
+        Raises SpaceMismatch, LibraryDamaged, ViewOutdated.
+        """
+        sets.check_space(self.spaces, space)
+        keys = self._keys(user_id, video_ids)
+        if not keys:
+            return []
+        rows = None
+        if isinstance(scene_ids, SceneSet):
+            rows, scene_ids = self._rows_of(space, scene_ids, user_id), None
+        index = self._vector_index(space)
+        return index.match(vector, k=k, allowed=keys, scene_ids=scene_ids, rows=rows, temperature=temperature)
+
+    def has_vectors_outside(
+        self,
+        space: Space,
+        other: Space,
+        *,
+        user_id: str,
+        video_ids: Ids = None,
+        scene_ids: SceneSet | None = None,
+    ) -> bool:
+        """Whether any of the user's scenes has a vector in `space` and none in `other`.
+
+        Args:
+            space: the space that has the vector.
+            other: the space that has none.
+            user_id: whose scenes.
+            video_ids: if given, only scenes of these videos.
+            scene_ids: if given, only these scenes.
 
         Raises SpaceMismatch, LibraryDamaged, ViewOutdated.
         """
@@ -272,6 +341,8 @@ class View:
         if not keys:
             return False
         rows = self._rows_outside(space, other)
+        if scene_ids is not None:
+            rows = rows & self._rows_of(space, scene_ids, user_id)
         return bool((rows & self._vector_index(space).row_mask(keys)).any())
 
     def vector(self, space: Space, scene_id: str) -> Floats | None:
@@ -285,15 +356,119 @@ class View:
         sets.check_space(self.spaces, space)
         return self._vector_index(space).vector(scene_id, (video.video_id, video.generation))
 
-    def lexical_search(self, text: str, *, k: int, user_id: str, video_ids: Ids = None) -> LexicalResult:
-        """The `k` best of the user's scenes by BM25; quoted phrases must occur. Raises LibraryDamaged, ViewOutdated."""
+    def vectors(self, space: Space, scene_ids: Iterable[str]) -> tuple[list[str], Floats]:
+        """(n scene ids, (n, d) their vectors as they are indexed) of those of the visible scenes that have one.
+
+        Raises SpaceMismatch, LibraryDamaged, ViewOutdated.
+        """
+        sets.check_space(self.spaces, space)
+        return self._vector_index(space).vectors(self._with_keys(scene_ids))
+
+    def sample_vectors(self, space: Space, count: int, *, outside: Space | None = None) -> Floats:
+        """The vectors (n, d) of some scenes of the library, `count` at most: always the same ones, evenly spread.
+
+        They stand for all of them in statistics. Which scenes they are is not told, and they may be anybody's.
+
+        Args:
+            space: the space of the vectors, one of the view's.
+            count: the number of scenes at most.
+            outside: if given, only scenes that have no vector in this space.
+
+        Raises SpaceMismatch, LibraryDamaged, ViewOutdated.
+        """
+        sets.check_space(self.spaces, space)
+        if not self.snapshot.loaded:
+            return np.zeros((0, space.dim), dtype=np.float32)
+        rows = None if outside is None else self._rows_outside(space, outside)
+        return self._vector_index(space).sample(count, rows)
+
+    def keyframe_vectors(self, space: Space, scene_ids: Iterable[str]) -> dict[str, Floats]:
+        """By scene: the (k, d) vectors of its keyframes, or the scene's own (1, d) where it has no others.
+
+        Raises SpaceMismatch, LibraryDamaged, ViewOutdated.
+        """
+        sets.check_space(self.spaces, space)
+        return self._vector_index(space).keyframe_vectors(self._with_keys(scene_ids))
+
+    def _with_keys(self, scene_ids: Iterable[str]) -> list[tuple[str, Key]]:
+        """The visible ones of these scenes with their generations."""
+        visible = self.snapshot.visible
+        named = [(scene_id, visible.get(scene_id.rsplit("_", 2)[0])) for scene_id in scene_ids]
+        return [(scene_id, (video.video_id, video.generation)) for scene_id, video in named if video is not None]
+
+    def lexical_search(
+        self, text: str, *, k: int, user_id: str, video_ids: Ids = None, scene_ids: SceneSet | None = None
+    ) -> LexicalResult:
+        """The user's scenes that fit `text` best by BM25.
+
+        Args:
+            text: words, of which any may occur, and quoted phrases, which must.
+            k: the number of results at most.
+            user_id: whose scenes.
+            video_ids: if given, only scenes of these videos.
+            scene_ids: if given, only these scenes.
+
+        Raises LibraryDamaged, ViewOutdated.
+        """
         keys = self._keys(user_id, video_ids)
         if not keys:
             return LexicalResult([], parse_query(text).terms)
-        return self._word_index().search(text, k=k, allowed=keys)
+        return self._word_index().search(text, k=k, allowed=keys, scene_ids=scene_ids)
+
+    def word_coverage(
+        self,
+        words: Sequence[Sequence[tuple[str, ...]]],
+        *,
+        k: int,
+        user_id: str,
+        video_ids: Ids = None,
+        scene_ids: SceneSet | None = None,
+    ) -> dict[str, float]:
+        """Which share of `words` each of the user's scenes has, above 0 to 1; the `k` best of them.
+
+        Args:
+            words: each as the sequences of index terms of which at least one must be in the scene.
+            k: the number of results at most.
+            user_id: whose scenes.
+            video_ids: if given, only scenes of these videos.
+            scene_ids: if given, only these scenes.
+
+        Raises LibraryDamaged, ViewOutdated.
+        """
+        keys = self._keys(user_id, video_ids)
+        if not keys:
+            return {}
+        return self._word_index().coverage(words, k=k, allowed=keys, scene_ids=scene_ids)
+
+    def scenes_with(self, text: str, *, user_id: str) -> list[str]:
+        """Ids of the user's scenes that have `text`, as a phrase, in transcript, title or tags.
+
+        Raises LibraryDamaged, ViewOutdated.
+        """
+        keys = self._keys(user_id, None)
+        return self._word_index().with_phrase(text, allowed=keys) if keys else []
+
+    def scenes_with_similar_word(self, word: str, *, edits: int, k: int, user_id: str) -> list[str]:
+        """Ids of up to `k` of the user's scenes with a term at most `edits` (0 to 2) edits from that of `word`.
+
+        Raises LibraryDamaged, ViewOutdated.
+        """
+        keys = self._keys(user_id, None)
+        return self._word_index().with_similar_word(word, edits=edits, k=k, allowed=keys) if keys else []
 
     def _keys(self, user_id: str, video_ids: Ids) -> list[Key]:
         return [(v.video_id, v.generation) for v in self.snapshot.of_user(user_id, video_ids)]
+
+    def _rows_of(self, space: Space, scenes: SceneSet, user_id: str) -> npt.NDArray[np.bool_]:
+        """(n,) whether each row of the index of `space` is of one of the scenes."""
+        rows = self._table_rows.get((space.name, user_id))
+        if rows is None:
+            ids = self.scene_table(user_id).table.column("scene_id").combine_chunks()
+            own = pa.array(self._vector_index(space).scene_ids, pa.string())
+            rows = pc.fill_null(pc.index_in(own, value_set=ids), -1).to_numpy(zero_copy_only=False).astype(np.int64)
+            rows = self._table_rows.setdefault((space.name, user_id), rows)
+        # a row of no scene of the user's takes the last value, which is False
+        return np.append(scenes.mask, False)[rows]
 
     def _rows_outside(self, space: Space, other: Space) -> npt.NDArray[np.bool_]:
         """(n,) whether each row of the index of `space` is of a scene without a vector in `other`."""

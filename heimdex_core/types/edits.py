@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 EditOp = Literal["split", "merge"]
+"""Of edits of the scenes themselves."""
 
 EditState = Literal["applied", "not_needed", "not_applied", "waiting"]
 """What became of an edit when the video was indexed last: applied; not needed, because the scenes were like that
@@ -25,3 +26,38 @@ class SceneEdit:
     made_at: datetime
     """In UTC."""
     state: EditState = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptEdit:
+    """What is really said in a stretch of the video. It names the stretch by its times, so that it holds for another
+    transcript as well: whatever that says there is replaced."""
+
+    edit_id: str
+    start_s: float
+    end_s: float
+    """[start_s, end_s) of the line, in seconds of the video."""
+    text: str
+    """"" where nothing is said."""
+    made_at: datetime
+    """In UTC."""
+    state: EditState = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class TagEdit:
+    """Tags that were added to the scene of a stretch of the video, and removed from it."""
+
+    edit_id: str
+    start_s: float
+    end_s: float
+    """[start_s, end_s) of the scene as it was then, in seconds of the video."""
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    made_at: datetime
+    """In UTC."""
+    state: EditState = "waiting"
+
+
+Correction = TranscriptEdit | TagEdit
+"""An edit of what is known about scenes, not of the scenes themselves."""

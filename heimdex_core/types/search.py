@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+from heimdex_core.errors import InvalidFilter
 from heimdex_core.types.library import Scene
 from heimdex_core.types.values import Json
 
@@ -14,18 +17,116 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+Sort = Literal["score", "time", "newest"]
+"""Best first; in the order of adding and of playing; the videos added last first, each with its best scenes first."""
+
+Strength = Literal["strong", "fair", "weak"]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which scenes are searched. A scene must pass every filter; the defaults let all scenes pass."""
+
+    video_ids: tuple[str, ...] | None = None
+    """Scenes of these videos; None for all."""
+    title: str = ""
+    """A part of the video's title, in any case."""
+    filename: str = ""
+    """A part of the name that the video's file had, in any case."""
+    added_from: date | None = None
+    """The first UTC day on which the video was added."""
+    added_to: date | None = None
+    """The last such day."""
+    min_s: float | None = None
+    """The least length of the scene, in seconds."""
+    max_s: float | None = None
+    """The greatest length of the scene, in seconds."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes of what is said, any of them; empty for all."""
+    has_speech: bool | None = None
+    """Whether the scene has a transcript."""
+    tags: tuple[str, ...] = ()
+    """Tags that the scene has, all of them, in any case."""
+    people: tuple[str, ...] = ()
+    """Names of people who are seen. No person is known to a library yet, so no scene passes."""
+
+    def __post_init__(self) -> None:
+        """Raise InvalidFilter for limits that are no numbers, negative, or the wrong way round."""
+        for name in ("video_ids", "languages", "tags", "people"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise InvalidFilter(filter=f"{name}={value}"[:80], reason="several values are needed, not one text")
+            if value is not None:
+                object.__setattr__(self, name, tuple(value))
+        for name, length in (("min_s", self.min_s), ("max_s", self.max_s)):
+            if length is not None and not (math.isfinite(length) and length >= 0):
+                raise InvalidFilter(filter=f"{name}={length}", reason="a length is a number of seconds, 0 or more")
+        if self.min_s is not None and self.max_s is not None and self.min_s > self.max_s:
+            limits = f"min_s={self.min_s:g} max_s={self.max_s:g}"
+            raise InvalidFilter(filter=limits, reason="the least length is above the greatest")
+        if self.added_from is not None and self.added_to is not None and self.added_from > self.added_to:
+            days = f"added_from={self.added_from} added_to={self.added_to}"
+            raise InvalidFilter(filter=days, reason="the first day is after the last")
+
+    def __bool__(self) -> bool:
+        """Whether anything is filtered."""
+        return self != NO_FILTERS
+
+
+NO_FILTERS = Filters()
+
+
+@dataclass(frozen=True)
+class Example:
+    """What a search is given instead of a text, or beside it."""
+
+    scene_ids: tuple[str, ...] = ()
+    """Scenes to find similar ones to."""
+    less_like: tuple[str, ...] = ()
+    """Scenes that the found ones should not be similar to."""
+    image: Path | None = None
+    """The file of a picture."""
+    box: tuple[float, float, float, float] | None = None
+    """The part of the picture: left, top, right and bottom as parts of its width and height, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Then:
+    """What has to follow a found scene in the same video."""
+
+    text: str
+    within_s: float
+    """The longest time from the end of the first scene to the beginning of the second, in seconds."""
+
+
 @dataclass(frozen=True)
 class Query:
     """A search. `weights` None means the person's saved ones, else the defaults."""
 
-    text: str
+    text: str = ""
     weights: Mapping[str, float] | None = None
     fusion: str | None = None
     video_ids: tuple[str, ...] | None = None
+    """The same as `filters.video_ids`; where both are given a video must be in both."""
     limit: int = 20
     offset: int = 0
     spaces: tuple[str, ...] = ()
     """Spaces that take the place of their kind's first one, by name or by the part after the stroke."""
+    filters: Filters = NO_FILTERS
+    sort: Sort = "score"
+    group_by_video: bool = False
+    """Whether the hits of a video stand together, the video with the first hit first."""
+    example: Example | None = None
+    then: Then | None = None
+    collapse: bool = True
+    """Whether nearly identical scenes are folded under the best of them."""
+    facets: bool = False
+    """Whether the choices of the filters are counted."""
+    view_token: str | None = None
+    """SearchResult.view_token of the first page, so that the next pages neither repeat nor skip a scene while videos
+    are added. Where videos were changed or removed since, the library is searched as it is now."""
+    keyframe_temperature: float | None = None
+    """How the keyframes of a scene are averaged, 0 (the best one counts) or more; None as in the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +171,18 @@ class Hit:
     """Words of the transcript, title, tags or on-screen text that matched the query, as written there."""
     transcript_spans: tuple[tuple[int, int], ...] = ()
     """[start, end) character positions in the scene's transcript of the words that matched."""
+    strength: Strength | None = None
+    """How far the best channel's score stands out from those of other queries; None where no channel can tell."""
+    is_close: bool = True
+    """Whether any channel found the scene close to the query; True where no channel can tell."""
+    keyframe_s: float | None = None
+    """The time in the video of the keyframe that matched, in seconds; None where no picture was compared."""
+    keyframe: str | None = None
+    """The file name of that keyframe in the frames folder."""
+    duplicates: tuple[str, ...] = ()
+    """Ids of nearly identical scenes that are folded under this hit, best first."""
+    then: str | None = None
+    """The id of the scene that follows, where the query asked for one."""
 
     @property
     def scene_id(self) -> str:
@@ -103,6 +216,19 @@ class SearchResult:
     thumbnails: Mapping[str, Path] = field(default_factory=dict, repr=False)
     """Picture of each hit on this page, by scene_id."""
     total_videos: int = 0
+    nothing_close: bool = False
+    """Whether no channel found anything close to the query; the hits are the nearest all the same."""
+    corrected: Mapping[str, str] = field(default_factory=dict)
+    """Words that occur nowhere, and the similar word that the lexical channel looked up instead, by the word."""
+    facets: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Found scenes by choice of "video_ids", "languages", "has_speech" ("true", "false") and "tags", most first. The
+    filter of the same name is left out of its own counts. Empty unless Query.facets is set."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about the search: codes of search.notes.NOTES."""
+    view_token: str = ""
+    """Names the state of the library that was searched (Query.view_token)."""
+    named_videos: tuple[str, ...] = ()
+    """Ids of videos whose file name the query has; their scenes come first."""
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from heimdex_core.ingest import corrections
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.stages import (
     audio,
@@ -18,13 +19,14 @@ from heimdex_core.ingest.stages import (
     scenes,
     tags,
     text_embedding,
-    transcript,
     vision_embedding,
 )
 from heimdex_core.ingest.stages.keyframes import SceneFrames
 from heimdex_core.ingest.stages.scenes import SceneSpan
 from heimdex_core.ingest.stages.text_embedding import SceneWords
+from heimdex_core.ingest.stages.vision_embedding import SceneLooks
 from heimdex_core.models.base import Vectors
+from heimdex_core.store.keyframe_vectors import Pooling
 from heimdex_core.types import MediaInfo, Space, Transcript, WorkContext
 
 
@@ -40,8 +42,10 @@ class IngestResult:
     tags: Sequence[Sequence[str]]
     captions: Sequence[str] | None
     """None where nothing describes pictures."""
-    vectors: Mapping[Space, tuple[Sequence[int], Vectors]]
-    """By space: (scene indexes, (n, d) vectors)."""
+    vectors: Mapping[Space, tuple[SceneLooks, Vectors]]
+    """By space: (what the rows belong to, (n, d) vectors)."""
+    pooling: Pooling
+    """How the vectors of keyframes become one of the scene."""
     frames_folder: Path
     preview: Path | None
     notes: Sequence[str]
@@ -50,7 +54,8 @@ class IngestResult:
 
 def collect(context: StageContext) -> IngestResult:
     """The results of all stages together."""
-    info, said, words = context.result(probe.SPEC), context.result(transcript.SPEC), context.result(text_embedding.SPEC)
+    info, words = context.result(probe.SPEC), context.result(text_embedding.SPEC)
+    said, spans = text_embedding.transcript_of(context), context.result(scenes.SPEC)
     looks, found_preview = context.result(vision_embedding.SPEC), context.result(preview.SPEC)
     sound, found_picture = context.result(audio.SPEC), context.result(picture.SPEC)
     frames = context.result(keyframes.SPEC)
@@ -59,9 +64,9 @@ def collect(context: StageContext) -> IngestResult:
     notes += [f"scenes_without_picture:{without_picture}"] if without_picture else []
     notes += [*scenes.notes_of(context), *found_preview.notes]
     spaces = context.models.spaces
-    vectors: dict[Space, tuple[Sequence[int], Vectors]] = {
-        spaces["text"]: (words.rows, context.vectors(text_embedding.FILE)),
-        spaces["vision"]: (looks.rows, context.vectors(vision_embedding.FILE)),
+    vectors: dict[Space, tuple[SceneLooks, Vectors]] = {
+        spaces["text"]: (SceneLooks(words.rows), context.vectors(text_embedding.FILE)),
+        spaces["vision"]: (looks, context.vectors(vision_embedding.FILE)),
     }
     for role, space in context.extra_spaces.items():
         rows = context.result(extra_embedding.space_spec(context, role))
@@ -70,12 +75,13 @@ def collect(context: StageContext) -> IngestResult:
     return IngestResult(
         info=info,
         transcript=said,
-        spans=context.result(scenes.SPEC),
+        spans=spans,
         frames=frames,
         words=words,
-        tags=context.result(tags.SPEC),
+        tags=corrections.corrected_tags(context.result(tags.SPEC), spans, context.edits.tag_edits),
         captions=context.result(captions.SPEC) if has_captions else None,
         vectors=vectors,
+        pooling=context.params.vision_pooling,
         frames_folder=context.work.path / keyframes.FOLDER,
         preview=context.work.file(found_preview.file) if found_preview.file else None,
         notes=list(dict.fromkeys(notes)),
@@ -94,6 +100,7 @@ SPEC: StageSpec[int] = StageSpec(
     parse=lambda data: int(data["generation"]),
     label={"en": "Storing", "ko": "저장"},
     needs_all=True,
+    own_params=lambda context: corrections.tag_inputs(context.edits),
     reads_files_of=(
         keyframes.SPEC,
         vision_embedding.SPEC,

@@ -5,13 +5,16 @@ Each space has a record of its own, so that adding another space does not make t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
+from heimdex_core.ingest import corrections
 from heimdex_core.ingest.context import PRIMARY_ROLES, StageContext, StageOutput, StageSpec, part_of
 from heimdex_core.ingest.stages import audio, captions, keyframes, scenes, text_embedding, transcript, vision_embedding
+from heimdex_core.ingest.stages.vision_embedding import SceneLooks
 from heimdex_core.ingest.work_folder import StageRecord
 from heimdex_core.models.base import ImageTextEncoder, TextEncoder
-from heimdex_core.types import Json, Space, WorkContext
+from heimdex_core.types import Json, Space, WorkContext, to_json
 
 VERSION = 1
 
@@ -26,7 +29,7 @@ def file_name(space: Space) -> str:
     return f"{record_name(space)}.npy"
 
 
-def space_spec(context: StageContext, role: str) -> StageSpec[tuple[int, ...]]:
+def space_spec(context: StageContext, role: str) -> StageSpec[SceneLooks]:
     """The record of one extra space, which never depends on the other extra spaces."""
     space = context.extra_spaces[role]
     needs: tuple[StageSpec[Any], ...] = (captions.SPEC,)
@@ -35,13 +38,15 @@ def space_spec(context: StageContext, role: str) -> StageSpec[tuple[int, ...]]:
     if role != "caption":
         like = vision_embedding if space.kind == "vision" else text_embedding
         needs, params, own_params = like.SPEC.needs, like.PARAMS, {"version": like.VERSION}
-    return StageSpec(
+        if like is text_embedding:
+            own_params |= corrections.transcript_inputs(context.edits)
+    spec = StageSpec(
         name=record_name(space),
         recorded_as="extra_embedding",
         version=VERSION,
         branch="end",
         run=lambda context, work: _embed_space(context, role, work),
-        parse=lambda data: tuple(data["rows"]),
+        parse=SceneLooks.from_json,
         label=SPEC.label,
         needs=needs,
         params=params,
@@ -49,6 +54,10 @@ def space_spec(context: StageContext, role: str) -> StageSpec[tuple[int, ...]]:
         model=lambda context: context.space_model(role),
         vector_files=lambda context: {file_name(space): space},
     )
+    if space.kind != "vision":
+        return spec
+    before = replace(spec, own_params=lambda context: {"version": vision_embedding.BEFORE_KEYFRAMES})
+    return replace(spec, earlier=before)
 
 
 def _embed_space(context: StageContext, role: str, work: WorkContext) -> StageOutput:
@@ -58,18 +67,19 @@ def _embed_space(context: StageContext, role: str, work: WorkContext) -> StageOu
     if role == "caption":
         lines = context.result(captions.SPEC)
         rows, vectors = text_embedding.embed_texts(lines, lines, cast(TextEncoder, model), 0.0, work)
+        looks = SceneLooks(tuple(rows))
     elif space.kind == "vision":
         spec, encoder = space_spec(context, role), cast(ImageTextEncoder, model)
         looks, vectors = vision_embedding.embed_changed(context, spec, space, encoder, work)
-        rows = looks.rows
     else:
-        spans, said, sound = context.result(scenes.SPEC), context.result(transcript.SPEC), context.result(audio.SPEC)
+        spans, sound = context.result(scenes.SPEC), context.result(audio.SPEC)
+        said = text_embedding.transcript_of(context)
         known = text_embedding.known_vectors(context, space_spec(context, role), space)
         reader = cast(TextEncoder, model)
         words, vectors = text_embedding.embed_words(spans, said, sound, reader, context.params, work, known=known)
-        rows = words.rows
+        looks = SceneLooks(words.rows)
     context.work.save_vectors(file_name(space), vectors)
-    return StageOutput({"rows": list(rows)}, (file_name(space),))
+    return StageOutput(to_json(looks), (file_name(space),))
 
 
 def run(context: StageContext, work: WorkContext) -> StageOutput:
@@ -88,7 +98,7 @@ def _is_whole(context: StageContext, spec: StageSpec[Any]) -> bool:
     return record is not None and record.has_files
 
 
-def _specs(context: StageContext) -> dict[str, StageSpec[tuple[int, ...]]]:
+def _specs(context: StageContext) -> dict[str, StageSpec[SceneLooks]]:
     return {role: space_spec(context, role) for role in context.extra_spaces}
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.stages import keyframes, vision_embedding
+from heimdex_core.store.keyframe_vectors import by_scene
 from heimdex_core.types import WorkContext
 
 
 def run(context: StageContext, work: WorkContext) -> StageOutput:
     """Tags of each scene, most certain first."""
-    model, rows = context.models.vision(), context.result(vision_embedding.SPEC).rows
-    tags: list[list[str]] = [[] for _ in context.result(keyframes.SPEC)]
-    for done, (row, vector) in enumerate(zip(rows, context.vectors(vision_embedding.FILE), strict=True), start=1):
-        tags[row] = list(dict.fromkeys(model.tags(vector)))
+    model, looks = context.models.vision(), context.result(vision_embedding.SPEC)
+    numbers = [str(n) for n in range(len(context.result(keyframes.SPEC)))]
+    tags: list[list[str]] = [[] for _ in numbers]
+    rows = looks.named(numbers, context.vectors(vision_embedding.FILE), context.params.vision_pooling)
+    scenes = by_scene(rows)
+    for done, (number, vector) in enumerate(zip(scenes.scene_ids, scenes.vectors, strict=True), start=1):
+        tags[int(number)] = list(dict.fromkeys(model.tags(vector)))
         if done % 32 == 0:
             work.check()
-            work.report(done, len(rows))
+            work.report(done, len(scenes.scene_ids))
     return StageOutput({"scenes": tags})
 
 

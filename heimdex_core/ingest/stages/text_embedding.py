@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from heimdex_core.ingest import scene_text
+from heimdex_core.ingest import corrections, scene_text
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.stages import audio, scenes, transcript
@@ -90,12 +90,17 @@ def _texts(spans: Sequence[SceneSpan], said: Transcript, params: IngestParams) -
     return texts, wanted
 
 
+def transcript_of(context: StageContext) -> Transcript:
+    """What is said, with the corrections by hand."""
+    return corrections.corrected(context.result(transcript.SPEC), context.edits.transcript_edits)
+
+
 def known_vectors(context: StageContext, spec: StageSpec[Any], space: Space) -> Known:
     """The vectors of an earlier generation that differs in its scenes only."""
     earlier = context.cache.earlier(spec, scenes.SPEC)
     if earlier is None:
         return {}
-    texts, wanted = _texts(scenes.SPEC.parse(earlier.other), context.result(transcript.SPEC), context.params)
+    texts, wanted = _texts(scenes.SPEC.parse(earlier.other), transcript_of(context), context.params)
     return {(texts[n], wanted[n]): vector for n, vector in earlier.vectors(space).items()}
 
 
@@ -171,7 +176,7 @@ def _speech(sound: Sound, said: Transcript) -> list[Interval]:
 
 
 def run(context: StageContext, work: WorkContext) -> StageOutput:
-    spans, said, sound = context.result(scenes.SPEC), context.result(transcript.SPEC), context.result(audio.SPEC)
+    spans, said, sound = context.result(scenes.SPEC), transcript_of(context), context.result(audio.SPEC)
     models = context.models
     second = cast(TextEncoder, models.encoder(MULTILINGUAL)) if MULTILINGUAL in models.spaces else None
     known = known_vectors(context, SPEC, models.spaces["text"])
@@ -190,7 +195,10 @@ SPEC: StageSpec[SceneWords] = StageSpec(
     needs=(audio.SPEC, transcript.SPEC, scenes.SPEC),
     params=PARAMS,
     # nothing for sets with one text model: their results of before hold
-    own_params=lambda context: {"second": True} if MULTILINGUAL in context.models.spaces else {},
+    own_params=lambda context: {
+        **({"second": True} if MULTILINGUAL in context.models.spaces else {}),
+        **corrections.transcript_inputs(context.edits),
+    },
     model=lambda context: context.space_model("text"),
     vector_files=lambda context: {FILE: context.models.spaces["text"]},
     unit="items",

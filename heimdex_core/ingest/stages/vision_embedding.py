@@ -1,9 +1,12 @@
-"""Stage `vision_embedding`: what each scene looks like, as one vector pooled from its keyframes."""
+"""Stage `vision_embedding`: what each scene looks like, as one vector a keyframe.
+
+Version 1 pooled them into one vector a scene. Its results hold until somebody asks for a video to be indexed again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,55 +14,49 @@ from typing import Any
 import numpy as np
 
 from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
-from heimdex_core.ingest.params import Pooling
 from heimdex_core.ingest.prefetch import image_batches
 from heimdex_core.ingest.stages import keyframes
 from heimdex_core.ingest.stages.keyframes import SceneFrames
 from heimdex_core.models.base import ImageTextEncoder, Vectors
+from heimdex_core.store.keyframe_vectors import Pooling, VectorRows
 from heimdex_core.types import Json, Space, WorkContext, to_json
 
-VERSION = 1
+VERSION = 2
+BEFORE_KEYFRAMES = 1
 PARAMS = ("vision_pooling",)
 FILE = "vision.npy"
 
 
 @dataclass(frozen=True)
 class SceneLooks:
-    """`rows` are the scenes (by index) that the rows of the vectors belong to; `notes` are the model's."""
+    """`rows` are the scenes (by index) that the rows of the vectors belong to; `notes` are the model's.
+
+    `files` are the keyframes of the rows, in frames/; None where each scene has one vector.
+    """
 
     rows: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] | None = None
 
     @staticmethod
     def from_json(data: Json) -> SceneLooks:
-        return SceneLooks(tuple(data["rows"]), tuple(data.get("notes", ())))
+        files = data.get("files")
+        return SceneLooks(tuple(data["rows"]), tuple(data.get("notes", ())), None if files is None else tuple(files))
+
+    def named(self, scenes: Sequence[str], vectors: Vectors, pooling: Pooling) -> VectorRows:
+        """The rows under the names of the scenes, `scenes` by index."""
+        return VectorRows([scenes[row] for row in self.rows], vectors, self.files, pooling)
 
 
 def embed_frames(
-    scenes: Sequence[SceneFrames], frames: Path, model: ImageTextEncoder, pooling: Pooling, context: WorkContext
+    scenes: Sequence[SceneFrames], frames: Path, model: ImageTextEncoder, context: WorkContext
 ) -> tuple[SceneLooks, Vectors]:
-    """The (n, d) unit vectors of the scenes that have keyframes; images are read and encoded in batches."""
-    owners = [n for n, scene in enumerate(scenes) for _ in scene.keyframes]
-    names = [keyframe.file for scene in scenes for keyframe in scene.keyframes]
+    """The (n, d) unit vectors of the scenes' keyframes; images are read and encoded in batches."""
+    owners = tuple(n for n, scene in enumerate(scenes) for _ in scene.keyframes)
+    names = tuple(keyframe.file for scene in scenes for keyframe in scene.keyframes)
     parts = [np.zeros((0, model.space.dim), dtype=np.float32)]
     parts += [model.encode_images(images) for images in image_batches(frames, names, context)]
-    each = np.concatenate(parts)
-    rows: list[int] = []
-    pooled: list[Vectors] = []
-    for n, group in groupby(range(len(owners)), key=owners.__getitem__):
-        vector = pool(each[list(group)], pooling)
-        if vector is not None:
-            rows.append(n)
-            pooled.append(vector)
-    vectors = np.stack(pooled) if pooled else np.zeros((0, model.space.dim), dtype=np.float32)
-    return SceneLooks(tuple(rows), tuple(getattr(model, "notes", ()))), vectors
-
-
-def pool(vectors: Vectors, pooling: Pooling) -> Vectors | None:
-    """(k, d) to (d,), of length 1; None where nothing is left (opposite vectors cancel out)."""
-    whole = vectors.mean(axis=0) if pooling == "mean" else vectors.max(axis=0)
-    norm = float(np.linalg.norm(whole))
-    return np.asarray(whole / norm, dtype=np.float32) if norm > 1e-6 else None
+    return SceneLooks(owners, tuple(getattr(model, "notes", ())), names), np.concatenate(parts)
 
 
 def embed_changed(
@@ -69,22 +66,24 @@ def embed_changed(
     frames = context.result(keyframes.SPEC)
     known = _known_vectors(context, spec, space)
     new = [SceneFrames() if n in known else one for n, one in enumerate(frames)]
-    folder, pooling = context.work.path / keyframes.FOLDER, context.params.vision_pooling
-    found, vectors = embed_frames(new, folder, model, pooling, work)
-    each = {**known, **dict(zip(found.rows, vectors, strict=True))}
-    rows = tuple(sorted(each))
-    stacked = np.stack([each[row] for row in rows]) if rows else vectors
-    return SceneLooks(rows, found.notes), np.asarray(stacked, dtype=np.float32)
+    found, vectors = embed_frames(new, context.work.path / keyframes.FOLDER, model, work)
+    if not known:
+        return found, vectors
+    by_scene = groupby(range(len(found.rows)), key=found.rows.__getitem__)
+    each = {**known, **{n: vectors[list(group)] for n, group in by_scene}}
+    rows = tuple(n for n in sorted(each) for _ in each[n])
+    names = tuple(keyframe.file for n in sorted(each) for keyframe in frames[n].keyframes)
+    return SceneLooks(rows, found.notes, names), np.concatenate([each[n] for n in sorted(each)])
 
 
-def _known_vectors(context: StageContext, spec: StageSpec[Any], space: Space) -> dict[int, Vectors]:
-    """By index of the scene: the (d,) vectors of an earlier generation that still hold."""
+def _known_vectors(context: StageContext, spec: StageSpec[Any], space: Space) -> Mapping[int, Vectors]:
+    """By index of the scene: the (k, d) vectors of an earlier generation that still hold, one a keyframe."""
     found = keyframes.unchanged(context, spec)
     if found is None:
         return {}
     earlier, then = found
-    before = earlier.vectors(space)
-    return {n: before[old] for n, old in then.items() if old in before}
+    before, frames = earlier.keyframe_vectors(space), context.result(keyframes.SPEC)
+    return {n: before[old] for n, old in then.items() if len(before.get(old, ())) == len(frames[n].keyframes)}
 
 
 def run(context: StageContext, work: WorkContext) -> StageOutput:
@@ -93,7 +92,7 @@ def run(context: StageContext, work: WorkContext) -> StageOutput:
     return StageOutput(to_json(found), (FILE,))
 
 
-SPEC: StageSpec[SceneLooks] = StageSpec(
+_SPEC: StageSpec[SceneLooks] = StageSpec(
     name="vision_embedding",
     version=VERSION,
     branch="picture",
@@ -108,3 +107,4 @@ SPEC: StageSpec[SceneLooks] = StageSpec(
     unit="items",
     weight=4.0,
 )
+SPEC = replace(_SPEC, earlier=replace(_SPEC, version=BEFORE_KEYFRAMES))

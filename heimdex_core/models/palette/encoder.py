@@ -59,6 +59,11 @@ class Palette:
         reason = None if vector is not None else "no_known_words"
         return QueryVector(vector, reason, query.used_words, query.unknown_words)
 
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """The vectors (n, DIM) of descriptions; rows of zeros for those that ask for nothing."""
+        found = [self.encode_query(text).vector for text in texts]
+        return np.array([np.zeros(DIM, np.float32) if vector is None else vector for vector in found])
+
     def tags(self, vector: Vectors) -> tuple[str, ...]:
         """English names of what the image with this vector (DIM,) shows, most certain first, at most MOST_TAGS."""
         return self._tagger.tags(vector)

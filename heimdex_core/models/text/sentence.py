@@ -97,6 +97,10 @@ class SentenceEncoder(LazyEncoder[Weights, "SentenceTransformer"]):
         query = self._coverage.query(text)
         return query if query.reason else replace(query, vector=self._encode([text], self._prompts[0])[0])
 
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """The vectors (n, d) of queries, with rows of zeros for texts that it does not understand."""
+        return self._encode(texts, self._prompts[0])
+
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         """The mean of each text's pieces, weighted by their tokens."""
         readable = [row for row, text in enumerate(texts) if self.understands(text)]

@@ -140,6 +140,11 @@ class OpenClip(LazyEncoder[Files, "_Side"]):
         known = " ".join(query.used_words) if query.unknown_words else text.strip()
         return replace(query, vector=self._encode_texts([known])[0])
 
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """The vectors (n, d) of queries; rows of zeros for those that it does not understand."""
+        found = [self.encode_query(text).vector for text in texts]
+        return np.array([np.zeros(self.space.dim, np.float32) if vector is None else vector for vector in found])
+
     def tags(self, vector: Vectors) -> tuple[str, ...]:
         """English names of what the image with this vector (d,) shows, most certain first, at most MOST_TAGS."""
         with self._lock:

@@ -14,8 +14,11 @@ docs/decisions/search-two-text-models.md has the measurements.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -23,54 +26,6 @@ import numpy as np
 from heimdex_core.models.base import Vectors
 from heimdex_core.models.text.coverage import HANGUL, LATIN, share_of
 from heimdex_core.types import Space
-
-BACKGROUND_QUERIES: Mapping[str, tuple[str, ...]] = {
-    "en": (
-        "a child blowing out candles on a cake",
-        "how to tie a necktie",
-        "the price of petrol is going up again",
-        "two people dancing in the rain",
-        "an interview with a firefighter",
-        "unboxing a new camera",
-        "directions to the nearest hospital",
-        "a poem about the sea",
-        "why the sky is blue",
-        "planting trees in the city",
-        "a lawyer explains the new law",
-        "how the heart pumps blood",
-        "someone laughs and says goodbye",
-        "the mayor opens a bridge",
-        "learning to ride a bicycle",
-        "a horse runs across a field",
-        "what to wear to a wedding",
-        "the first satellite in orbit",
-        "making a paper boat",
-        "a quarrel between neighbours",
-    ),
-    "ko": (
-        "생일 케이크 촛불을 끄는 아이",
-        "넥타이 매는 방법",
-        "기름값이 또 올랐다는 소식",
-        "비 속에서 춤추는 두 사람",
-        "소방관과 나눈 대화",
-        "새 카메라 상자를 여는 장면",
-        "가까운 병원 가는 길",
-        "바다에 대한 시",
-        "하늘이 파란 이유",
-        "도시에 나무 심기",
-        "변호사가 설명하는 새 법",
-        "심장이 피를 보내는 원리",
-        "웃으면서 작별 인사를 하는 사람",
-        "시장이 다리 개통식에 참석",
-        "자전거를 처음 배우는 날",
-        "들판을 달리는 말",
-        "결혼식에 입고 갈 옷",
-        "처음으로 쏘아 올린 인공위성",
-        "종이배 접기",
-        "이웃 사이의 다툼",
-    ),
-}
-"""By language. A query is compared with background queries of its own language."""
 
 DEVIATIONS: Mapping[str, float] = {
     "text/all-MiniLM-L6-v2": 0.079,
@@ -82,6 +37,15 @@ depends on the languages of query and scene (benchmarks/bilingual.py)."""
 THRESHOLD = 2.5
 """The z that a scene must exceed to count as found: 98 of 100 unrelated scenes do not."""
 
+LANGUAGES = ("en", "ko")
+"""Those with background queries, which are in background_queries/. A query is compared with those of its language."""
+MIN_QUERIES = 8
+"""Of fewer background queries nothing is estimated."""
+
+_FOLDER = Path(__file__).parents[1] / "background_queries"
+_MOST_FOR_IMAGE_MODELS = 24
+"""Queries that a model for images encodes: on a CPU each of them takes a tenth of a second and more."""
+_QUICK = frozenset({"vision/palette"})
 _MOSTLY = 0.5
 
 
@@ -93,6 +57,36 @@ class Encoder(Protocol):
         ...
 
 
+@lru_cache
+def background_queries(language: str | None) -> tuple[str, ...]:
+    """The background queries of a language of LANGUAGES, of all of them for any other one."""
+    if language not in LANGUAGES:
+        return tuple(text for some in LANGUAGES for text in background_queries(some))
+    lines = (_FOLDER / f"{language}.txt").read_text("utf-8").splitlines()
+    return tuple(line for line in lines if line)
+
+
+def background_vectors(space: Space, encoder: object, language: str | None) -> Vectors | None:
+    """The vectors (n, d) of the background queries of a language that the model understands.
+
+    Args:
+        space: the encoder's.
+        encoder: loaded.
+        language: one of LANGUAGES; None for all of them.
+
+    None for an encoder that cannot encode many queries at once, and where it understands fewer than MIN_QUERIES.
+    """
+    encode = getattr(encoder, "encode_queries", None)
+    if encode is None:
+        return None
+    texts = background_queries(language)
+    if space.kind == "vision" and space.name not in _QUICK:
+        texts = texts[:: math.ceil(len(texts) / _MOST_FOR_IMAGE_MODELS)]
+    vectors: Vectors = encode(texts)
+    vectors = vectors[vectors.any(axis=1)]
+    return vectors if len(vectors) >= MIN_QUERIES else None
+
+
 @dataclass(frozen=True)
 class NullDistribution:
     """What background queries of one language get in one space."""
@@ -101,6 +95,8 @@ class NullDistribution:
     """(d,) the mean of their vectors; its cosine with a scene is the scene's mean score."""
     deviation: float
     """Standard deviation of their scores around a scene's mean, as cosine."""
+    queries: Vectors
+    """(n, d) their vectors, standardised."""
 
     def standardised(self, query: Vectors) -> Vectors:
         """A vector (d,) whose inner product with a scene's vector is the scene's z."""
@@ -112,9 +108,10 @@ def null_distribution(space: Space, encoder: Encoder, language: str | None) -> N
 
     Raises KeyError for a space without a measured deviation.
     """
-    texts = BACKGROUND_QUERIES.get(language or "") or [text for some in BACKGROUND_QUERIES.values() for text in some]
-    vectors = encoder.encode_queries(texts)
-    return NullDistribution(vectors[vectors.any(axis=1)].mean(axis=0), DEVIATIONS[space.name])
+    vectors = encoder.encode_queries(background_queries(language))
+    vectors = vectors[vectors.any(axis=1)]
+    mean, deviation = vectors.mean(axis=0), DEVIATIONS[space.name]
+    return NullDistribution(mean, deviation, (vectors - mean) / np.float32(deviation))
 
 
 def language_of(text: str) -> str | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from heimdex_core.search.closeness import Closeness
 from heimdex_core.search.fusion.base import ScoredScenes
 from heimdex_core.types import Json
 
 if TYPE_CHECKING:
+    from heimdex_core.search.examples import ResolvedExample
+    from heimdex_core.store.scene_set import SceneSet
     from heimdex_core.store.view import View
 
 REASONS: dict[str, str] = {
@@ -17,6 +20,7 @@ REASONS: dict[str, str] = {
     "language": "this language is not supported",
     "no_transcript": "no transcript to search",
     "no_terms": "no words to look up",
+    "no_text": "nothing to look for",
     "stop_words": "the query has only very common words, which are looked up in quotation marks only",
     "no_matches": "no matching scene",
     "flat": "the same score for every scene",
@@ -34,14 +38,22 @@ class ChannelRequest:
     view: View
     """The state of the library that is searched, the same one for all channels."""
     text: str
-    """The query in NFC, without surplus white space; never empty."""
+    """The query in NFC for models: without operators and surplus white space. Empty only beside an example."""
     user_id: str
     video_ids: tuple[str, ...] | None
     """The only videos to search; None for all of the user's videos."""
     depth: int
     """The most scenes that a channel may return."""
     scene_count: int
-    """How many scenes are searched."""
+    """How many scenes are searched, after filters and excluded words."""
+    scene_ids: SceneSet | None = None
+    """The only scenes to search, without those that have an excluded word; None for all of the videos."""
+    lookup: str = ""
+    """What is looked up word by word: the query with its quoted phrases, but without filters and excluded words."""
+    example: ResolvedExample | None = None
+    """The scenes and the picture to find similar scenes to."""
+    temperature: float = 0.0
+    """How the keyframes of a scene are averaged (search/keyframes.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +69,24 @@ class ChannelResult:
     """The words of the query that the model used, where it reports them."""
     terms: tuple[str, ...] = ()
     """The index terms that were looked up (lexical channel only)."""
+    corrected: Mapping[str, str] = field(default_factory=dict)
+    """Words that occur nowhere, with the similar word that was looked up instead (lexical channel only)."""
+    keyframes: Mapping[str, str | None] = field(default_factory=dict)
+    """By scene: the file name of the keyframe that matched best, where pictures were compared; None where the vectors
+    are those of whole scenes."""
     encode_ms: float = 0.0
     """Time spent encoding the query, in milliseconds."""
     error: Json | None = None
     """HeimdexError.to_dict() of the error that occurred, if it was one."""
+    closeness: Closeness | None = None
+    """From which score on a scene is close to the query; None where that is not known."""
+
+    @property
+    def is_close(self) -> bool | None:
+        """Whether any of the scenes is close; None where that is not known."""
+        if not self.scenes.hits:
+            return False
+        return None if self.closeness is None else self.closeness.has_close(self.scenes)
 
 
 class Channel(Protocol):

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 from cachetools import LRUCache
 
-from heimdex_core.models.base import QueryVector, Vectors
+from heimdex_core.models.base import Image, ImageTextEncoder, QueryVector, Vectors
 from heimdex_core.types import Space
 
 _CACHED_QUERIES = 16
@@ -63,6 +63,7 @@ class SharedEncoder:
         self._loading = threading.RLock()
         self._made: QueryEncoder | None = None
         self._encoder: QueryEncoder | None = None
+        self._reads_images = False
         self._lock = threading.Lock()
         self._vectors: LRUCache[str, Future[QueryVector]] = LRUCache(_CACHED_QUERIES)
 
@@ -74,6 +75,17 @@ class SharedEncoder:
     def understands(self, text: str) -> bool:
         """Whether the model, which must be a text encoder, can read a text. Loads no weights."""
         return cast(TextQueryEncoder, self._make()).understands(text)
+
+    @property
+    def reads_images(self) -> bool:
+        """Whether the model can encode an image without loading anything."""
+        return self._reads_images
+
+    def encode_image(self, image: Image) -> Vectors:
+        """The (d,) vector of an RGB image of any size; the model must be an image encoder. Loads it."""
+        vectors = cast(ImageTextEncoder, self._make()).encode_images([image])
+        self._reads_images = True
+        return vectors[0]
 
     def _make(self) -> QueryEncoder:
         """The encoder, whether it is loaded or not."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from heimdex_core.search.channels.base import ChannelRequest, ChannelResult, ChannelSpec
+from heimdex_core.search.closeness import Closeness
+from heimdex_core.search.coverage import CLOSE_SHARE, STRONG_SHARE, content_words
 from heimdex_core.search.fusion.base import ScoredScenes
+from heimdex_core.search.spelling import corrected, corrections
+from heimdex_core.store import morphemes
 from heimdex_core.store.analysis import parse_query
 
 
@@ -14,27 +18,56 @@ class LexicalChannel:
         self.name = name
 
     def is_ready(self, request: ChannelRequest) -> bool:
-        """Always: the index is opened by the view."""
-        return True
+        """Whether the words can be analysed: for Korean ones a model has to be loaded."""
+        return morphemes.is_ready(request.lookup or request.text)
 
     def prepare(self, request: ChannelRequest) -> None:
-        """Nothing to load."""
+        """Load what Korean words need."""
+        if not self.is_ready(request):
+            morphemes.load()
 
     def search(self, request: ChannelRequest) -> ChannelResult:
         """The scenes with the query's words; abstains where the query has no word to look up."""
         if request.scene_count == 0:
             return ChannelResult(reason="no_matches")
-        if parse_query(request.text).has_only_stop_words:
+        lookup = request.lookup or request.text
+        if parse_query(lookup).has_only_stop_words:
             return ChannelResult(reason="stop_words")
+        words = corrections(request.view, lookup, request.user_id)
         found = request.view.lexical_search(
-            request.text, k=request.depth, user_id=request.user_id, video_ids=request.video_ids
+            corrected(lookup, words),
+            k=request.depth,
+            user_id=request.user_id,
+            video_ids=request.video_ids,
+            scene_ids=request.scene_ids,
         )
         if not found.terms:
             return ChannelResult(reason="no_terms")
         hits = tuple((scene_id, float(score)) for scene_id, score in found.hits)
         # BM25 gives a scene without any of the words a score of 0, so a single match is not a flat result.
-        scenes = ScoredScenes(hits, base=0.0, unoffered=max(request.scene_count - len(hits), 0))
-        return ChannelResult(scenes, reason=None if hits else "no_matches", terms=tuple(found.terms))
+        scenes = ScoredScenes(hits, base=0.0, unoffered=max(request.scene_count - len(hits), 0), lowest=0.0)
+        return ChannelResult(
+            scenes,
+            reason=None if hits else "no_matches",
+            terms=tuple(found.terms),
+            corrected=words,
+            closeness=_closeness(request, lookup),
+        )
+
+
+def _closeness(request: ChannelRequest, lookup: str) -> Closeness | None:
+    """By the share of the content words that a scene has; words that were looked up instead of others do not count."""
+    words = content_words(lookup)
+    if not words or request.example is not None:
+        return None
+    shares = request.view.word_coverage(
+        words,
+        k=request.depth,
+        user_id=request.user_id,
+        video_ids=request.video_ids,
+        scene_ids=request.scene_ids,
+    )
+    return Closeness(CLOSE_SHARE, STRONG_SHARE, shares)
 
 
 SPEC = ChannelSpec(

@@ -9,13 +9,14 @@ distributions of the spaces (background.py).
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
+import numpy as np
+
 from heimdex_core.errors import HeimdexError, ViewOutdated
-from heimdex_core.models.base import QueryVector
+from heimdex_core.search.calibration import Tail, closeness_of
 from heimdex_core.search.channels.background import (
     THRESHOLD,
     NullDistribution,
@@ -24,8 +25,17 @@ from heimdex_core.search.channels.background import (
 )
 from heimdex_core.search.channels.base import ChannelRequest, ChannelResult
 from heimdex_core.search.channels.encoders import SharedEncoder, TextQueryEncoder
+from heimdex_core.search.channels.limits import SAMPLE, Scores, Tails
+from heimdex_core.search.channels.query_vectors import RequestVector, vector_of
+from heimdex_core.search.closeness import Closeness
 from heimdex_core.search.fusion.base import ScoredScenes
 from heimdex_core.types import Space
+
+MEASURED = Tail(centre=-0.1, scale=1.14)
+"""The tail of z in both spaces and languages, as 4,000 scenes had it (evaluation/closeness.py). It is that of smaller
+libraries too, whose own few scenes would not say enough."""
+ENOUGH_SCENES = 1000
+"""From so many scenes on a library has a tail of its own."""
 
 Abstain = Callable[[ChannelRequest], str | None]
 Scored = list[tuple[str, float]]
@@ -61,6 +71,7 @@ class RoutedChannel:
         self._first = first
         self._second = second
         self._abstain = abstain
+        self._tails = Tails()
 
     def is_ready(self, request: ChannelRequest) -> bool:
         """Whether the encoders that this request needs are loaded."""
@@ -85,12 +96,9 @@ class RoutedChannel:
         self.prepare(request)
         language = language_of(request.text)
         nearest: Scored = []
-        queries: list[QueryVector] = []
-        encode_ms = 0.0
+        queries: list[RequestVector] = []
         for part, outside in self._parts(request):
-            started = time.perf_counter()
-            query = part.encoder.encode(request.text)
-            encode_ms += (time.perf_counter() - started) * 1000
+            query = vector_of(request, part.space, part.encoder)
             queries.append(query)
             if query.vector is not None:
                 nearest += request.view.vector_search(
@@ -99,14 +107,39 @@ class RoutedChannel:
                     k=request.depth,
                     user_id=request.user_id,
                     video_ids=request.video_ids,
+                    scene_ids=request.scene_ids,
                     outside=outside,
                 )
         if all(query.vector is None for query in queries):
-            detail = ", ".join(queries[-1].unknown_words)
-            return ChannelResult(reason=queries[-1].reason or "no_known_words", detail=detail, encode_ms=encode_ms)
-        scenes = _found(nearest, request.depth)
+            return queries[-1].abstention()
+        hidden = request.example.hidden if request.example is not None else frozenset()
+        scenes = _found([hit for hit in nearest if hit[0] not in hidden], request.depth)
         used = tuple(dict.fromkeys(word for query in queries for word in query.used_words))
-        return ChannelResult(scenes, None if scenes.hits else "no_matches", used_words=used, encode_ms=encode_ms)
+        return ChannelResult(
+            scenes,
+            None if scenes.hits else "no_matches",
+            used_words=used,
+            encode_ms=sum(query.encode_ms for query in queries),
+            closeness=self._closeness(request, language),
+        )
+
+    def _closeness(self, request: ChannelRequest, language: str | None) -> Closeness | None:
+        """The limits in z, by one tail for both spaces; None for a query with an example, which was not measured."""
+        if request.example is not None:
+            return None
+        parts = self._parts(request)
+
+        def scores() -> Scores | None:
+            of_parts = [
+                request.view.sample_vectors(part.space, SAMPLE, outside=outside) @ part.null(language).queries.T
+                for part, outside in parts
+            ]
+            if sum(map(len, of_parts)) < ENOUGH_SCENES:
+                return None
+            return np.concatenate([found.ravel() for found in of_parts])
+
+        key = request.view.token, language, tuple(part.space.name for part, _ in parts)
+        return closeness_of(self._tails.get(key, scores) or MEASURED, request.scene_count, THRESHOLD)
 
     def _parts(self, request: ChannelRequest) -> list[tuple[RoutedSpace, Space | None]]:
         """The spaces to search; with the second element only the scenes that have no vector in that space."""
@@ -116,7 +149,9 @@ class RoutedChannel:
             return [(self._second, None)]
         parts: list[tuple[RoutedSpace, Space | None]] = [(self._first, None)]
         first, second = self._first.space, self._second.space
-        if request.view.has_vectors_outside(second, first, user_id=request.user_id, video_ids=request.video_ids):
+        if request.view.has_vectors_outside(
+            second, first, user_id=request.user_id, video_ids=request.video_ids, scene_ids=request.scene_ids
+        ):
             parts.append((self._second, first))
         return parts
 
@@ -126,5 +161,5 @@ def _found(nearest: Scored, depth: int) -> ScoredScenes:
     best = sorted(nearest, key=lambda hit: (-hit[1], hit[0]))[:depth]
     kept = tuple((scene_id, float(z)) for scene_id, z in best if z > THRESHOLD)
     if len(kept) < len(best):
-        return ScoredScenes(kept, base=THRESHOLD, unoffered=len(best) - len(kept))
-    return ScoredScenes(kept)
+        return ScoredScenes(kept, base=THRESHOLD, unoffered=len(best) - len(kept), lowest=THRESHOLD)
+    return ScoredScenes(kept, lowest=THRESHOLD)

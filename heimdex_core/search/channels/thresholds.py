@@ -2,8 +2,9 @@
 
 A nearest neighbour always exists, so without a threshold a dense channel would return scenes that have nothing
 to do with the query. The values were measured as docs/decisions/search-thresholds.md describes. A model without
-a value has the threshold 0, because opposite directions are never evidence; its scores are compared with the
-median score, which is taken as that of a scene that has nothing to do with the query.
+a value has the threshold 0, because opposite directions are never evidence, and none where hubs are damped (limits.py),
+which moves the 0. Its scores are compared with the median score, which is taken as that of a scene that has nothing to
+do with the query.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ THRESHOLDS: dict[str, float] = {
 }
 """Cosine similarity by the name of the space."""
 
+NAMED_PROPERTIES = frozenset({"vision/palette"})
+"""Spaces whose axes are named properties: whether a scene is close is a question of whether the model knows at least
+half of the query's words, and of the threshold; their scores have no common tail."""
+
 MIN_SCENES_FOR_BACKGROUND = 8
 """With fewer scenes, the median does not estimate the background score well enough."""
 
@@ -30,22 +35,25 @@ def threshold_of(space: Space) -> float | None:
     return THRESHOLDS.get(f"{space.kind}/{space.name.partition('/')[2]}")
 
 
-def above_threshold(space: Space, nearest: list[tuple[str, float]]) -> ScoredScenes:
+def above_threshold(space: Space, nearest: list[tuple[str, float]], *, is_damped: bool = False) -> ScoredScenes:
     """The scenes that a dense channel returns.
 
     Args:
         space: the space that was searched.
         nearest: (scene_id, cosine similarity) of the nearest scenes, in any order.
+        is_damped: whether the scores are cosines with the damped vector of the query.
     """
     measured = threshold_of(space)
     threshold = 0.0 if measured is None else measured
-    kept = tuple((scene_id, float(score)) for scene_id, score in nearest if score > threshold)
+    kept = tuple((scene_id, float(score)) for scene_id, score in nearest if is_damped or score > threshold)
+    lowest = None if is_damped else threshold
     background_score = None
     if measured is None and len(nearest) >= MIN_SCENES_FOR_BACKGROUND and kept:
-        middle = max(median(score for _, score in nearest), threshold)
+        middle = median(score for _, score in nearest)
+        middle = middle if lowest is None else max(middle, lowest)
         # Where half of the scenes score as high as the best one, the median is no background score.
         background_score = middle if middle < max(score for _, score in kept) else None
     if len(kept) < len(nearest):
         # The scenes below are known to score at most the threshold, so the fusion counts them with it.
-        return ScoredScenes(kept, base=threshold, unoffered=len(nearest) - len(kept), background_score=background_score)
-    return ScoredScenes(kept, background_score=background_score)
+        return ScoredScenes(kept, threshold, len(nearest) - len(kept), background_score, lowest=lowest)
+    return ScoredScenes(kept, background_score=background_score, lowest=lowest)

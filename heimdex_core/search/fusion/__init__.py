@@ -6,13 +6,21 @@ To add a method, write one file with its class and its FusionSpec and add the sp
 from __future__ import annotations
 
 from heimdex_core.errors import UnknownName
-from heimdex_core.search.fusion import minmax, rrf, weighted_rrf, zscore
+from heimdex_core.search.fusion import combmnz, combsum, convex, minmax, rrf, weighted_rrf, zscore
 from heimdex_core.search.fusion.base import Fusion, FusionParams, FusionSpec, ScoredScenes
 from heimdex_core.settings import get_settings
 
 __all__ = ["METHODS", "ScoredScenes", "fusion_method", "fusion_names"]
 
-METHODS: tuple[FusionSpec, ...] = (minmax.SPEC, rrf.SPEC, weighted_rrf.SPEC, zscore.SPEC)
+METHODS: tuple[FusionSpec, ...] = (
+    minmax.SPEC,
+    rrf.SPEC,
+    weighted_rrf.SPEC,
+    zscore.SPEC,
+    combsum.SPEC,
+    combmnz.SPEC,
+    convex.SPEC,
+)
 
 
 def fusion_names() -> tuple[str, ...]:

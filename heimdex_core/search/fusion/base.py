@@ -7,14 +7,21 @@ and no store, and returns the same ranking every time. Ties are ordered by the b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+_LAST = 1 << 62
+"""Behind every rank."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ScoredScenes:
-    """The scenes that one channel found, with their scores, and what is known about the scenes that it left out."""
+    """The scenes that one channel found, with their scores, and what is known about the scenes that it left out.
+
+    What is computed from it is kept, because a search is fused again at every change of a weight.
+    """
 
     hits: tuple[tuple[str, float], ...]
     """(scene_id, score), in any order; a higher score is better, and each id occurs once."""
@@ -26,8 +33,30 @@ class ScoredScenes:
     background_score: float | None = None
     """The score of a scene that has nothing to do with the query, where that is not the lowest one. Scenes that score
     less keep their place in the ranking and contribute 0."""
+    lowest: float | None = None
+    """The lowest score that the channel gives to any scene of any query: 0 for BM25, the threshold of a dense channel.
+    None if it has none."""
+    missing: frozenset[str] = frozenset()
+    """Scenes of other channels that this one has nothing of, such as scenes without speech. They were not examined."""
+    close_at: float | None = None
+    """The score from which a scene is close to the query, which is where certainty begins; None if it is not known."""
+    strong_at: float | None = None
+    """The score from which it certainly is; at least `close_at`."""
 
-    @property
+    def certainty(self, score: float) -> float:
+        """How certain the channel is of a scene with this score: 0 up to `close_at`, 1 from `strong_at` on."""
+        if self.close_at is None or self.strong_at is None or score < self.close_at:
+            return 0.0
+        if score >= self.strong_at:
+            return 1.0
+        return (score - self.close_at) / (self.strong_at - self.close_at)
+
+    @cached_property
+    def scores(self) -> Mapping[str, float]:
+        """{scene_id: score}."""
+        return dict(self.hits)
+
+    @cached_property
     def low(self) -> float:
         """The score that contributes 0: the background score, else the lowest score that the channel gave."""
         if self.background_score is not None:
@@ -35,18 +64,25 @@ class ScoredScenes:
         lowest = min(score for _, score in self.hits)
         return lowest if self.base is None or self.unoffered == 0 else min(lowest, self.base)
 
-    @property
+    @cached_property
+    def above_low(self) -> Mapping[str, float]:
+        """{scene_id: score - low}, at least 0."""
+        low = self.low
+        return {scene_id: max(score - low, 0.0) for scene_id, score in self.hits}
+
+    @cached_property
     def high(self) -> float:
         """The highest score. There must be at least one hit."""
         return max(score for _, score in self.hits)
 
-    @property
+    @cached_property
     def is_flat(self) -> bool:
         """Whether every scene has the same score, so that the channel cannot rank them."""
-        spread = self.high - self.low
-        return spread <= 1e-9 * max(1.0, abs(self.high), abs(self.low))
+        low, high = self.low, self.high
+        return high - low <= 1e-9 * max(1.0, abs(high), abs(low))
 
-    def ranks(self) -> dict[str, int]:
+    @cached_property
+    def ranks(self) -> Mapping[str, int]:
         """{scene_id: rank}, best first from 1; equal scores share the better rank (1, 2, 2, 4).
 
         Otherwise the order of the ids would count as evidence.
@@ -61,8 +97,7 @@ class ScoredScenes:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One channel's part in the fused score of a scene."""
 
     normalised: float
@@ -71,8 +106,26 @@ class Part:
     """What the channel adds to the fused score; never negative."""
 
 
-@dataclass(frozen=True, slots=True)
-class FusedScene:
+class PartsOf(Mapping[str, Part]):
+    """The parts of one scene by channel, looked up when they are asked for: most scenes are on no page."""
+
+    __slots__ = ("_by_channel", "_scene_id")
+
+    def __init__(self, scene_id: str, by_channel: Mapping[str, Mapping[str, Part]]) -> None:
+        self._scene_id = scene_id
+        self._by_channel = by_channel
+
+    def __getitem__(self, channel: str) -> Part:
+        return self._by_channel[channel][self._scene_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return (channel for channel, by_scene in self._by_channel.items() if self._scene_id in by_scene)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class FusedScene(NamedTuple):
     """A scene in the fused ranking."""
 
     scene_id: str
@@ -141,25 +194,33 @@ def share_out(weights: Mapping[str, float], names: Collection[str]) -> dict[str,
     return {name: value / total if name in names else 0.0 for name, value in weights.items()}
 
 
-def ranking(channels: Mapping[str, ScoredScenes], parts: Mapping[str, Mapping[str, Part]]) -> tuple[FusedScene, ...]:
+def ranking(
+    channels: Mapping[str, ScoredScenes],
+    parts: Mapping[str, Mapping[str, Part]],
+    shares: Mapping[str, float] | None = None,
+) -> tuple[FusedScene, ...]:
     """The fused ranking.
 
     Args:
         channels: all channels that take part, those that were left out as flat included: scenes that only they
             found come last with a score of 0 instead of being dropped.
         parts: {channel: {scene_id: Part}} of the channels that contribute.
+        shares: the weights of the channels, which sum to 1. If given, scenes that a channel has nothing of are not
+            punished for it when another one is certain of them (`without_missing`).
     """
+    if shares is not None and any(channels[name].missing for name in parts):
+        parts = without_missing(channels, parts, shares)
     best_rank: dict[str, int] = {}
     for scored in channels.values():
-        for scene_id, rank in scored.ranks().items():
-            best_rank[scene_id] = min(rank, best_rank.get(scene_id, rank))
-    fused = []
-    for scene_id in best_rank:
-        own = {name: by_scene[scene_id] for name, by_scene in parts.items() if scene_id in by_scene}
-        # fsum is exactly rounded, so the score does not depend on the order of the channels.
-        fused.append(FusedScene(scene_id, math.fsum(part.contribution for part in own.values()), own))
-    fused.sort(key=lambda item: (-item.score, best_rank[item.scene_id], item.scene_id))
-    return tuple(fused)
+        for scene_id, rank in scored.ranks.items():
+            if rank < best_rank.get(scene_id, _LAST):
+                best_rank[scene_id] = rank
+    scores = dict.fromkeys(best_rank, 0.0)
+    for name in sorted(parts):  # in one order, so that the rounding does not depend on that of the channels
+        for scene_id, contribution in _contributions(parts[name]):
+            scores[scene_id] += contribution
+    ordered = sorted([(-score, best_rank[scene_id], scene_id) for scene_id, score in scores.items()])
+    return tuple([FusedScene(scene_id, -score, PartsOf(scene_id, parts)) for score, _, scene_id in ordered])
 
 
 def fuse_scaled(
@@ -171,17 +232,88 @@ def fuse_scaled(
     that a channel found counts as 1.
     """
     offered = taking_part(channels, weights)
+    parts, shares, left = scaled_parts(offered, weights, scale)
+    return Fused(ranking(offered, parts, shares), shares, left)
+
+
+def scaled_parts(
+    offered: Mapping[str, ScoredScenes], weights: Mapping[str, float], scale: Callable[[ScoredScenes], float]
+) -> tuple[dict[str, Mapping[str, Part]], dict[str, float], dict[str, str]]:
+    """(the parts of a weighted sum of (score - low) / scale, the weights in the end, the channels left out as flat).
+
+    `offered` are the channels that take part.
+    """
     # Where all are flat, the only evidence is which scenes were found.
     ranked = {name: scored for name, scored in offered.items() if not scored.is_flat} or offered
     left = {name: "flat" for name in offered if name not in ranked}
     shares = share_out(weights, ranked)
-    parts = {name: _scaled(scored, shares[name], scale) for name, scored in ranked.items()}
-    return Fused(ranking(offered, parts), shares, left)
+    return {name: _scaled(scored, shares[name], scale) for name, scored in ranked.items()}, shares, left
 
 
-def _scaled(scored: ScoredScenes, weight: float, scale: Callable[[ScoredScenes], float]) -> dict[str, Part]:
+def without_missing(
+    channels: Mapping[str, ScoredScenes], parts: Mapping[str, Mapping[str, Part]], shares: Mapping[str, float]
+) -> dict[str, dict[str, Part]]:
+    """The parts of all channels, where scenes that a channel has nothing of are not punished for it.
+
+    A sum takes what is missing for a score of 0: a scene in which nobody speaks could at most get the weight of what is
+    seen. So if another channel is certain of such a scene, the weights of the channels that have nothing of it go to
+    those that have: their contributions are multiplied by
+
+        1 + certainty * (1 / (1 - weights of the channels that have nothing) - 1)
+
+    which is a weighted mean over what the scene has where the certainty is 1, and the plain sum where it is 0. This is
+    the renormalisation by which Gower's coefficient (Biometrics 1971) treats missing values.
+    """
+    result = {name: dict(by_scene) for name, by_scene in parts.items()}
+    for scene_id in frozenset().union(*(channels[name].missing for name in parts)):
+        found = [name for name in parts if scene_id in parts[name]]
+        absent = [name for name in parts if name not in found and scene_id in channels[name].missing]
+        certainty = max((channels[name].certainty(channels[name].scores[scene_id]) for name in found), default=0.0)
+        lost = math.fsum(shares[name] for name in absent)
+        if certainty > 0 and 0 < lost < 1:
+            factor = 1 + certainty * (1 / (1 - lost) - 1)
+            for name in found:
+                part = parts[name][scene_id]
+                result[name][scene_id] = Part(part.normalised, part.contribution * factor)
+    return result
+
+
+class _Scaled(Mapping[str, Part]):
+    """The parts of a channel whose scores are scaled, made when they are asked for: only the weights change often."""
+
+    __slots__ = ("_unit", "_values", "_weight")
+
+    def __init__(self, values: Mapping[str, float], unit: float, weight: float) -> None:
+        self._values = values
+        self._unit = unit
+        self._weight = weight
+
+    def __getitem__(self, scene_id: str) -> Part:
+        value = self._values[scene_id] / self._unit
+        return Part(value, self._weight * value)
+
+    def __contains__(self, scene_id: object) -> bool:
+        return scene_id in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def contributions(self) -> Iterator[tuple[str, float]]:
+        """(scene_id, contribution) of all scenes."""
+        unit, weight = self._unit, self._weight
+        return ((scene_id, weight * (value / unit)) for scene_id, value in self._values.items())
+
+
+def _contributions(by_scene: Mapping[str, Part]) -> Iterator[tuple[str, float]]:
+    if isinstance(by_scene, _Scaled):
+        return by_scene.contributions()
+    return ((scene_id, part.contribution) for scene_id, part in by_scene.items())
+
+
+def _scaled(scored: ScoredScenes, weight: float, scale: Callable[[ScoredScenes], float]) -> Mapping[str, Part]:
     if scored.is_flat:
         return {scene_id: Part(1.0, weight) for scene_id, _ in scored.hits}
-    low, unit = scored.low, scale(scored)
-    normalised = {scene_id: max(score - low, 0.0) / unit for scene_id, score in scored.hits}
-    return {scene_id: Part(value, weight * value) for scene_id, value in normalised.items()}
+    return _Scaled(scored.above_low, scale(scored), weight)

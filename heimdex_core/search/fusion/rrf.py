@@ -33,13 +33,13 @@ class ReciprocalRank:
         offered = taking_part(channels, weights)
         shares = share_out(dict.fromkeys(weights, 1.0), offered)
         parts = {name: reciprocal_ranks(scored, self.k, 1.0) for name, scored in offered.items()}
-        return Fused(ranking(offered, parts), shares)
+        return Fused(ranking(offered, parts, shares), shares)
 
 
 def reciprocal_ranks(scored: ScoredScenes, k: int, weight: float) -> dict[str, Part]:
     """{scene_id: Part} with 1 / (k + rank) as the normalised score and weight times that as the contribution."""
     found = {}
-    for scene_id, rank in scored.ranks().items():
+    for scene_id, rank in scored.ranks.items():
         normalised = 1.0 / (k + rank)
         found[scene_id] = Part(normalised, weight * normalised)
     return found

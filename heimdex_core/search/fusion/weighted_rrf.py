@@ -32,7 +32,7 @@ class WeightedReciprocalRank:
         offered = taking_part(channels, weights)
         shares = share_out(weights, offered)
         parts = {name: reciprocal_ranks(scored, self.k, shares[name]) for name, scored in offered.items()}
-        return Fused(ranking(offered, parts), shares)
+        return Fused(ranking(offered, parts, shares), shares)
 
 
 SPEC = FusionSpec(WeightedReciprocalRank.name, lambda params: WeightedReciprocalRank(params.rrf_k))

@@ -1,0 +1,101 @@
+"""Which scenes a search is about, found before any channel runs.
+
+Every channel searches exactly the scenes that pass, so filtering is not a matter of what is cut off a list of results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heimdex_core.store.scene_set import Mask, SceneSet, SceneTable
+from heimdex_core.types import NO_FILTERS, Filters, VisibleVideo
+
+if TYPE_CHECKING:
+    from heimdex_core.store.view import View
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The scenes that are searched."""
+
+    video_ids: tuple[str, ...] | None
+    """Their videos, sorted; None for all of the user's."""
+    scenes: SceneSet | None
+    """The scenes; None for all of those videos."""
+    count: int
+    """How many scenes they are."""
+
+
+def select(view: View, user_id: str, filters: Sequence[Filters], excluded: Sequence[str] = ()) -> Selection:
+    """The user's scenes that pass all filters and have none of the excluded words.
+
+    Args:
+        view: what is searched.
+        user_id: whose scenes.
+        filters: a scene has to pass each of them.
+        excluded: words and phrases that must not be in a scene's transcript, its tags or its video's title.
+
+    Raises LibraryDamaged where words are excluded and the lexical index cannot be read, ViewOutdated.
+    """
+    wanted = [one for one in filters if one]
+    video_ids = _videos(view.visible_videos(user_id), wanted)
+    if not excluded and not any(_is_about_scenes(one) for one in wanted):
+        return Selection(video_ids, None, len(view.scene_ids(user_id, video_ids)))
+    table = view.scene_table(user_id)
+    mask = np.ones(len(table), dtype=bool)
+    if video_ids is not None:
+        chosen = np.array([video.video_id in frozenset(video_ids) for video in table.videos], dtype=bool)
+        mask &= chosen[table.video_numbers] if len(table.videos) else mask
+    for one in wanted:
+        mask &= _passing(table, one)
+    for text in excluded:
+        mask &= ~table.of_scenes(view.scenes_with(text, user_id=user_id))
+    scenes = SceneSet(table, mask)
+    return Selection(video_ids, scenes, len(scenes))
+
+
+def _is_about_scenes(filters: Filters) -> bool:
+    """Whether it divides the scenes of one video."""
+    return replace(filters, **{name: getattr(NO_FILTERS, name) for name in _ABOUT_VIDEOS}) != NO_FILTERS
+
+
+_ABOUT_VIDEOS = ("video_ids", "title", "filename", "added_from", "added_to")
+
+
+def _videos(videos: Sequence[VisibleVideo], filters: Sequence[Filters]) -> tuple[str, ...] | None:
+    if not any(getattr(one, name) != getattr(NO_FILTERS, name) for one in filters for name in _ABOUT_VIDEOS):
+        return None
+    return tuple(sorted(video.video_id for video in videos if all(_fits(video, one) for one in filters)))
+
+
+def _fits(video: VisibleVideo, filters: Filters) -> bool:
+    day = video.created_at.date() if video.created_at is not None else None
+    return (
+        (filters.video_ids is None or video.video_id in filters.video_ids)
+        and filters.title.casefold() in video.title.casefold()
+        and filters.filename.casefold() in video.filename.casefold()
+        and (filters.added_from is None or (day is not None and day >= filters.added_from))
+        and (filters.added_to is None or (day is not None and day <= filters.added_to))
+    )
+
+
+def _passing(table: SceneTable, filters: Filters) -> Mask:
+    """(n,) whether each scene passes what is about scenes."""
+    mask = np.ones(len(table), dtype=bool)
+    if filters.min_s is not None:
+        mask &= table.durations_s >= filters.min_s
+    if filters.max_s is not None:
+        mask &= table.durations_s <= filters.max_s
+    if filters.languages:
+        mask &= table.in_language(filters.languages)
+    if filters.has_speech is not None:
+        mask &= table.has_speech == filters.has_speech
+    for tag in filters.tags:
+        mask &= table.with_tag(tag)
+    if filters.people:
+        mask &= False  # nobody is known yet
+    return mask

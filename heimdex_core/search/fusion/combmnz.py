@@ -1,0 +1,43 @@
+"""CombMNZ (Fox & Shaw, "Combination of Multiple Searches", TREC-2, 1994): CombSUM times the channels that agree.
+
+    score = number of channels with a score above 0 for the scene * sum of the scaled scores
+
+It prefers scenes that several channels found. As in combsum.py, scores are scaled to [0, 1], every channel with a
+weight above 0 counts the same, and the sum is divided by the number of channels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from heimdex_core.search.fusion.base import (
+    Fused,
+    FusionSpec,
+    Part,
+    ScoredScenes,
+    ranking,
+    scaled_parts,
+    taking_part,
+)
+
+
+class CombMnz:
+    """Sum of scores scaled to [0, 1], times the number of channels that contribute to it."""
+
+    name = "combmnz"
+
+    def fuse(self, channels: Mapping[str, ScoredScenes], weights: Mapping[str, float]) -> Fused:
+        """See Fusion.fuse. Weights only decide which channels take part."""
+        offered = taking_part(channels, weights)
+        equal = {name: float(name in offered) for name in weights}
+        parts, shares, left = scaled_parts(offered, equal, lambda scored: scored.high - scored.low)
+        agreeing = Counter(s for by_scene in parts.values() for s, part in by_scene.items() if part.normalised > 0)
+        multiplied = {
+            name: {s: Part(part.normalised, part.contribution * agreeing[s]) for s, part in by_scene.items()}
+            for name, by_scene in parts.items()
+        }
+        return Fused(ranking(offered, multiplied, shares), shares, left)
+
+
+SPEC = FusionSpec(CombMnz.name, lambda params: CombMnz())

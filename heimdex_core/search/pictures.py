@@ -1,0 +1,69 @@
+"""Pictures that people search with. They come from anywhere, so only three formats are read, and no large ones."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from heimdex_core.errors import FileUnreadable, ImageTooLarge, InvalidValue, NotAnImage
+from heimdex_core.models.base import Image
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_MEGAPIXELS = 80
+"""Below the size for which Pillow itself warns of a decompression bomb."""
+SIDE_PX = 512
+"""Longer pictures are reduced to it, as the candidates for keyframes are (HEIMDEX_CANDIDATE_SIDE_PX)."""
+LEAST_SIDE_PX = 8
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom as parts of the picture's width and height, 0 to 1."""
+
+
+def read_picture(path: Path, box: Box | None = None) -> Image:
+    """The picture in a file as RGB, (height, width, 3) uint8, upright and at most SIDE_PX long; `box` is cut out of it.
+
+    Raises FileUnreadable, NotAnImage, ImageTooLarge, InvalidValue for a box that cannot be used.
+    """
+    from PIL import Image as Pillow
+    from PIL import ImageOps
+
+    if not path.is_file():
+        reason = "there is no such file" if not path.exists() else "it is not a file"
+        raise FileUnreadable(filename=path.name, reason=reason)
+    try:
+        with Pillow.open(path, formats=FORMATS) as file:
+            if file.width * file.height > MAX_MEGAPIXELS * 1_000_000:
+                raise ImageTooLarge(filename=path.name, limit_megapixels=MAX_MEGAPIXELS)
+            upright = ImageOps.exif_transpose(file)
+            part = upright if box is None else upright.crop(_pixels(box, upright.width, upright.height))
+            opaque = part.convert("RGBA") if "transparency" in part.info or part.mode in ("RGBA", "LA", "PA") else part
+            if opaque is not part:
+                opaque = Pillow.alpha_composite(Pillow.new("RGBA", part.size, "white"), opaque)
+            picture = opaque.convert("RGB")
+            picture.thumbnail((SIDE_PX, SIDE_PX), Pillow.Resampling.LANCZOS, reducing_gap=2.0)
+            return np.asarray(picture, dtype=np.uint8)
+    except Pillow.DecompressionBombError as error:
+        raise ImageTooLarge(filename=path.name, limit_megapixels=MAX_MEGAPIXELS) from error
+    except PermissionError as error:
+        raise FileUnreadable(filename=path.name, reason=str(error.strerror)) from error
+    except (OSError, ValueError, SyntaxError) as error:  # Pillow's readers raise any of them for damaged files
+        reason = "it is none of these formats" if isinstance(error, Pillow.UnidentifiedImageError) else str(error)
+        raise NotAnImage(filename=path.name, reason=reason[:200]) from error
+
+
+def _pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """The box in pixels, at least LEAST_SIDE_PX on each side. Raises InvalidValue."""
+    shown = ",".join(str(value)[:8] for value in box)
+    if len(box) != 4 or not all(math.isfinite(value) for value in box):
+        raise InvalidValue(name="box", value=shown, reason="four numbers from 0 to 1 are needed")
+    left, top, right, bottom = box
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise InvalidValue(
+            name="box", value=shown, reason="left, top, right and bottom must be from 0 to 1 and in order"
+        )
+    pixels = (math.floor(left * width), math.floor(top * height), math.ceil(right * width), math.ceil(bottom * height))
+    if min(pixels[2] - pixels[0], pixels[3] - pixels[1]) < LEAST_SIDE_PX:
+        raise InvalidValue(name="box", value=shown, reason=f"it must be at least {LEAST_SIDE_PX} pixels wide and high")
+    return pixels

@@ -1,0 +1,91 @@
+"""The query language: words, "quoted phrases", -excluded words, and filters such as title:harbour.
+
+    red car "on the bridge" -boat -"rough sea" title:harbour file:tape_3 lang:ko person:Anna
+
+Everything that is no operator is text, so any text is a query and none is refused for its form. What a text says
+without its operators is what models receive.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from heimdex_core.store import analysis
+from heimdex_core.types import Filters
+
+_QUOTE_MARKS = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u300c\u300d\u300e\u300f\uff02", '"'))
+"""Quotation marks as word processors and Korean and Japanese keyboards type them."""
+
+_TOKEN = re.compile(
+    r"""(?<!\S)(?P<field>title|file|lang|person):(?:"(?P<quoted_value>[^"]+)"|(?P<value>[^\s"]+))
+      | (?<!\S)[-\u2212\uff0d](?:"(?P<excluded_phrase>[^"]*)"|(?P<excluded>[^\W_][^\s"]*))
+      | "(?P<phrase>[^"]*)"
+      | (?P<text>[^\s"]+)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedText:
+    """A query in its parts."""
+
+    plain: str
+    """The text without operators, for models."""
+    lookup: str
+    """The same with its phrases in straight quotation marks, for the lexical channel."""
+    excluded: tuple[str, ...] = ()
+    """Words and phrases that a scene must not have, as they were typed."""
+    filters: tuple[Filters, ...] = ()
+    """What title:, file:, lang: and person: ask for; a scene has to pass all of them."""
+    is_unclosed: bool = False
+    """Whether there is a quotation mark without a second one, which is left out."""
+
+
+def normalise(text: str) -> str:
+    """The text in NFC with single spaces; its length is what the limit of a query's length is about."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def parse(text: str) -> ParsedText:
+    """Divide a query into what is looked for, what is excluded, and filters."""
+    text = normalise(text).translate(_QUOTE_MARKS)
+    is_unclosed = text.count('"') % 2 == 1
+    if is_unclosed:
+        before, _, after = text.rpartition('"')
+        text = f"{before} {after}"
+    plain: list[str] = []
+    lookup: list[str] = []
+    excluded: list[str] = []
+    values: dict[str, list[str]] = {}
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup or "text"
+        value = match[kind].strip()
+        if kind in ("value", "quoted_value"):
+            values.setdefault(match["field"].lower(), []).append(value)
+        elif kind in ("excluded", "excluded_phrase"):
+            excluded.append(value)
+        elif value:
+            plain.append(value)
+            lookup.append(f'"{value}"' if kind == "phrase" else value)
+    return ParsedText(
+        plain=" ".join(plain),
+        lookup=" ".join(lookup),
+        excluded=tuple(dict.fromkeys(value for value in excluded if analysis.terms(value))),
+        filters=_filters(values),
+        is_unclosed=is_unclosed,
+    )
+
+
+def _filters(values: dict[str, list[str]]) -> tuple[Filters, ...]:
+    """One filter for each value, except that any of several languages will do."""
+    codes = [code.lower().partition("-")[0] for value in values.get("lang", ()) for code in value.split(",")]
+    languages = tuple(dict.fromkeys(filter(None, codes)))
+    return (
+        *(Filters(title=value) for value in values.get("title", ())),
+        *(Filters(filename=value) for value in values.get("file", ())),
+        *(Filters(people=(value,)) for value in values.get("person", ())),
+        *([Filters(languages=languages)] if languages else []),
+    )
