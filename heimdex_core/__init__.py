@@ -11,13 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import HeimdexError
-from heimdex_core.settings import Settings
+from heimdex_core.settings import VERSION, Settings
 from heimdex_core.types import Export, Hit, Query, ReelClip, Scene, Segment, Video, VideoState, Word
 
 if TYPE_CHECKING:
     from heimdex_core.library import Library
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Export",

@@ -8,11 +8,14 @@ from typing import Any
 from heimdex_core.errors import printable
 from heimdex_core.types import (
     ChannelState,
+    Correction,
+    EvaluationRun,
     Export,
     FolderReport,
     Hit,
     Json,
     MediaInfo,
+    RunComparison,
     Scene,
     SceneEdit,
     SearchResult,
@@ -99,15 +102,41 @@ def scene_edit(found: SceneEdit) -> Json:
     return row
 
 
+def correction(found: Correction) -> Json:
+    """The shape of a correction: the fields of TranscriptEdit or TagEdit, and `op`, "transcript" or "tags"."""
+    row: Json = to_json(found)
+    return {"edit_id": row.pop("edit_id"), "op": "transcript" if "text" in row else "tags", **row}
+
+
 def search_result(found: SearchResult) -> Json:
     """The shape of a page of hits."""
     return {
         "query": found.query.text,
         "fusion": found.fusion,
+        "total": found.total,
+        "nothing_close": found.nothing_close,
+        "corrected": dict(found.corrected),
+        "notes": list(found.notes),
         "hits": [_hit(hit) for hit in found.hits],
         "channels": {name: _channel(state) for name, state in found.channels.items()},
         "timing_ms": {name: round(value, 3) for name, value in found.timing_ms.items()},
     }
+
+
+def evaluation_run(found: EvaluationRun) -> Json:
+    """The shape of a run. `queries` has the value of each measure for each query that was scored."""
+    return {
+        "run_id": found.run_id,
+        "name": found.name,
+        "measures": {name: to_json(summary) for name, summary in found.measures.items()},
+        "queries": {query_id: dict(values) for query_id, values in found.per_query.items()},
+    }
+
+
+def run_comparison(found: RunComparison) -> Json:
+    """The shape of a comparison: by measure, the second run's mean minus the first one's."""
+    names = ("delta", "low", "high", "p", "p_corrected")
+    return {measure: {name: getattr(delta, name) for name in names} for measure, delta in found.measures.items()}
 
 
 def watched_folder(found: FolderReport) -> Json:
@@ -145,6 +174,10 @@ def _hit(hit: Hit) -> Json:
         "start_s": hit.scene.start_s,
         "end_s": hit.scene.end_s,
         "score": hit.score,
+        "strength": hit.strength,
+        "keyframe_s": hit.keyframe_s,
+        "duplicates": list(hit.duplicates),
+        "then": hit.then,
         "transcript": hit.scene.transcript,
         "channels": {
             name: {

@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from heimdex_core import schemas
+from heimdex_core.cli import evaluation as cli_evaluation
+from heimdex_core.cli import examples as cli_examples
 from heimdex_core.cli import models as cli_models
 from heimdex_core.cli import opened
 from heimdex_core.cli import reindex as cli_reindex
 from heimdex_core.cli import scenes as cli_scenes
 from heimdex_core.cli import watched as cli_watched
 from heimdex_core.cli.output import Printer, progress_bar, unexpected_error, usage_error
-from heimdex_core.errors import HeimdexError, InvalidWeights
+from heimdex_core.cli.weights import parse_weights
+from heimdex_core.errors import HeimdexError
 from heimdex_core.search.channels import channel_names
+from heimdex_core.search.filter_text import FILTER_NAMES, parse_filters
 from heimdex_core.search.fusion import fusion_names
+from heimdex_core.search.understanding import SORTS
 
 if TYPE_CHECKING:
     from heimdex_core.library import Library
@@ -75,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli_scenes.add_arguments(scenes)
 
     search = command("search", "find scenes by what is said and seen", run_search)
-    search.add_argument("text", metavar="TEXT")
+    search.add_argument("text", metavar="TEXT", nargs="?", default="")
     search.add_argument(
         "--weight",
         action="append",
@@ -85,6 +90,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     search.add_argument("--fusion", metavar="NAME", help=f"fusion method: {', '.join(fusion_names())}")
     search.add_argument("--video", action="append", metavar="ID", help="search only this video (repeatable)")
+    search.add_argument(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"search only some scenes (repeatable): {', '.join(FILTER_NAMES)}",
+    )
+    search.add_argument("--sort", choices=SORTS, default="score", help="order of the hits (default: score)")
+    search.add_argument("--group-by-video", action="store_true", help="keep the hits of a video together")
+    cli_examples.add_arguments(search)
     search.add_argument(
         "--space",
         action="append",
@@ -122,6 +137,8 @@ def build_parser() -> argparse.ArgumentParser:
     cli_reindex.add_arguments(reindexing)
     models = command("models", "list, download and check models", cli_models.run_models)
     cli_models.add_arguments(models, shared)
+    evaluation = command("eval", "judge, measure and tune searches", cli_evaluation.run_evaluation)
+    cli_evaluation.add_arguments(evaluation, shared)
     command("clean-up", "remove deleted videos, expired exports and abandoned work", run_clean_up)
     worker = command("worker", "run queued jobs until stopped", run_worker)
     worker.add_argument("--parent-fd", type=int, default=None, help=argparse.SUPPRESS)
@@ -200,32 +217,28 @@ def run_videos(args: argparse.Namespace, out: Printer) -> int:
 
 def run_search(args: argparse.Namespace, out: Printer) -> int:
     """Search and print the hits."""
-    weights = parse_weights(args.weight)
+    weights, filters = parse_weights(args.weight), parse_filters(args.filter)
+    example = cli_examples.example_of(args)
+    if not args.text and not filters and example is None:
+        raise UsageError("search needs a text, an example or a --filter")
     with opened(args) as lib:
         for video_id in args.video or ():
             lib.video(video_id)
         result = lib.search(
-            args.text, weights=weights, fusion=args.fusion, videos=args.video, spaces=args.space, limit=args.limit
+            args.text,
+            weights=weights,
+            fusion=args.fusion,
+            filters=filters,
+            sort=args.sort,
+            group_by_video=args.group_by_video,
+            example=example,
+            then=cli_examples.then_of(args),
+            videos=args.video,
+            spaces=args.space,
+            limit=args.limit,
         )
         out.search(result)
     return EXIT_OK
-
-
-def parse_weights(pairs: Sequence[str]) -> dict[str, float] | None:
-    """{"vision": 1.0} from ["vision=1"]; channels that are not named get 0. None if no weight is given.
-
-    Raises InvalidWeights for a pair that is not CHANNEL=NUMBER.
-    """
-    weights: dict[str, float] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        try:
-            weights[name.strip()] = float(value) if equals else float("nan")
-        except ValueError:
-            weights[name.strip()] = float("nan")
-        if weights[name.strip()] != weights[name.strip()]:
-            raise InvalidWeights(weights=pair, reason="write CHANNEL=NUMBER, for example vision=0.7")
-    return weights or None
 
 
 def run_reel(args: argparse.Namespace, out: Printer) -> int:

@@ -16,6 +16,7 @@ from heimdex_core import schemas
 from heimdex_core.errors import HeimdexError, clip_text
 from heimdex_core.formatting import precise
 from heimdex_core.search.channels.base import REASONS
+from heimdex_core.search.notes import NOTES
 from heimdex_core.types import ChannelState, Export, Json, SearchResult, StageProgress, to_json
 
 
@@ -92,10 +93,14 @@ class Printer:
             parts = " ".join(f"{name} {part.contribution:.2f}" for name, part in hit.channels.items() if part.rank)
             place = f"{precise(hit.scene.start_s)}-{precise(hit.scene.end_s)}"
             text = f"  {hit.scene.transcript[:80]}" if hit.scene.transcript else ""
+            parts += f"  and {len(hit.duplicates)} nearly identical" if hit.duplicates else ""
+            parts += f"  then {hit.then}" if hit.then else ""
             self._line(f"{hit.score:5.2f}  {hit.video_title}  {place}{text}\n       {hit.scene_id}  {parts}")
         if not result.hits:
             self._line("No matching scenes.")
-        self._line("; ".join(abstaining))
+        elif result.nothing_close:
+            self._line("Nothing here is close to the query.")
+        self._line("; ".join([*_corrections(result), *(NOTES[note] for note in result.notes), *abstaining]))
 
     def export(self, export: Export, out: Path) -> None:
         """Print a rendered export; `out` is the file that was written for it."""
@@ -128,6 +133,11 @@ class Printer:
         lines += [_model_text(model) for model in report["models"]]
         lines += [f"problem: {_row_text(problem)}" for problem in report["problems"]]
         self.document(report, text="\n".join(lines if report["problems"] else [*lines, "No problems."]))
+
+
+def _corrections(result: SearchResult) -> list[str]:
+    """Which words were looked up instead of words that occur nowhere."""
+    return [f'no scene has "{word}", "{other}" was looked up' for word, other in result.corrected.items()]
 
 
 def _why_not_active(name: str, state: ChannelState) -> str:

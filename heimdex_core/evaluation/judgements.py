@@ -61,8 +61,8 @@ class VideoScenes:
     scenes: tuple[Scene, ...]
 
 
-Qrels = dict[str, dict[str, int]]
-"""Relevance judgements: {query_id: {scene_id: grade}}."""
+Qrels = Mapping[str, Mapping[str, float]]
+"""Relevance judgements: {query_id: {scene_id: grade}}; the average of several judges need not be an integer."""
 
 
 def read_queries(path: Path) -> tuple[JudgedQuery, ...]:
@@ -112,8 +112,8 @@ def qrels_of(queries: Iterable[JudgedQuery], videos: Iterable[VideoScenes]) -> Q
     return {query.query_id: _grades(query, by_name) for query in queries}
 
 
-def _grades(query: JudgedQuery, by_name: Mapping[str, list[VideoScenes]]) -> dict[str, int]:
-    grades: dict[str, int] = {}
+def _grades(query: JudgedQuery, by_name: Mapping[str, list[VideoScenes]]) -> dict[str, float]:
+    grades: dict[str, float] = {}
     for judged in query.relevant:
         matches = [
             scene.scene_id

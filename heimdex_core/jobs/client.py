@@ -41,7 +41,7 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """Where a job stands. `subject` is the video or export it is for; `error` as HeimdexError.to_dict gives it."""
+    """Where a job stands. `subject` is the video, export or sweep it is for; `error` is from HeimdexError.to_dict."""
 
     job_id: str
     kind: str
@@ -57,7 +57,12 @@ class JobStatus:
     @property
     def subject_kind(self) -> JobKind | None:
         """What the job is for, where that has a state of its own."""
-        kinds: dict[str, JobKind] = {"ingest": "ingest", "export": "export", "migration": "migration"}
+        kinds: dict[str, JobKind] = {
+            "ingest": "ingest",
+            "export": "export",
+            "migration": "migration",
+            "sweep": "sweep",
+        }
         return kinds.get(self.kind)
 
 
@@ -102,6 +107,10 @@ class JobQueue:
     def enqueue_migration(self, set_id: int) -> str:
         """Have the library moved to a model set; one migration at a time."""
         return self._enqueue("migration", "library", set_id)
+
+    def enqueue_sweep(self, sweep_id: str) -> str:
+        """Have a sweep made, or gone on with."""
+        return self._enqueue("sweep", sweep_id, self._library.user_id, sweep_id)
 
     def _enqueue(self, workflow: str, subject: str, *args: str | int) -> str:
         job_id = self._connection.ask(lambda client: enqueue(client, workflow, subject, *args))
@@ -210,7 +219,7 @@ def describe(workflow: WorkflowStatus) -> JobStatus:
         job_id=workflow.workflow_id,
         kind=workflow.name,
         state=state,
-        subject=str(args[1]) if workflow.name in ("ingest", "export") and len(args) > 1 else None,
+        subject=str(args[1]) if workflow.name in ("ingest", "export", "sweep") and len(args) > 1 else None,
         attempts=workflow.recovery_attempts or 0,
         created_at=_moment(workflow.created_at),
         completed_at=_moment(workflow.completed_at),

@@ -36,6 +36,7 @@ QUEUE_OF = {
     "clean-up": "maintenance",
     # Its own: moving a large library to other models takes hours, and new videos should not wait for it.
     "migration": "migration",
+    "sweep": "sweep",
 }
 """The queue of each workflow."""
 QUEUES = tuple(dict.fromkeys(QUEUE_OF.values()))

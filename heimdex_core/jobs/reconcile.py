@@ -45,7 +45,11 @@ def end_given_up_jobs(client: DBOSClient, work: LibraryWork) -> int:
     if not waited_for:
         return 0
     workflows = client.list_workflows(
-        status=_GIVEN_UP, name=["ingest", "export", "migration"], sort_desc=True, limit=_LOOK_BACK, load_output=False
+        status=_GIVEN_UP,
+        name=["ingest", "export", "migration", "sweep"],
+        sort_desc=True,
+        limit=_LOOK_BACK,
+        load_output=False,
     )
     for workflow in workflows:
         job = describe(workflow)

@@ -14,13 +14,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from heimdex_core.errors import Cancelled, HeimdexError, LibraryBusy, VideoNotFound
+from heimdex_core.errors import Cancelled, HeimdexError, LibraryBusy, UnknownName, VideoNotFound
 from heimdex_core.ingest import execution, stages
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.jobs.crash_guard import CrashGuard, StageAttempt, WorkerStopping
 from heimdex_core.jobs.worker_slot import cancel_mark
 from heimdex_core.library import Library
 from heimdex_core.library.migration import ModelMigration
+from heimdex_core.library.sweeps import SweepWork
 from heimdex_core.types import Json
 
 logger = logging.getLogger(__name__)
@@ -176,6 +177,32 @@ class Tasks:
     def _migration(self, job_id: str, set_id: int) -> ModelMigration:
         stop_asked = self._stop_asked(job_id, MIGRATION)
         return self.library.model_sets.migration(set_id, job_id=job_id, is_cancelled=stop_asked)
+
+    # --- sweeps -----------------------------------------------------------------------------------
+
+    def pending_queries(self, attempt: StageAttempt, user_id: str) -> Json:
+        """{"pending": [number of a query, ...]} or {"error"}."""
+        return self.attempt(
+            attempt, lambda: {"pending": self._sweep(attempt.job_id, user_id, attempt.subject).pending()}
+        )
+
+    def try_query(self, attempt: StageAttempt, user_id: str, number: int) -> Json:
+        """Try all settings of a sweep with one query."""
+        # The guard counts crashes by stage, and a sweep has as many steps of this name as queries.
+        numbered = replace(attempt, stage=f"{attempt.stage}-{number}")
+        return self.attempt(numbered, lambda: self._sweep(attempt.job_id, user_id, attempt.subject).try_query(number))
+
+    def finish_sweep(self, job_id: str, user_id: str, sweep_id: str, error: HeimdexError | None) -> None:
+        """The last step of a sweep job."""
+        try:
+            self._sweep(job_id, user_id, sweep_id).finish(error)
+        except UnknownName:
+            logger.info("the sweep %s is gone; its job %s ends", sweep_id, job_id)
+        self.guard.forget(job_id)
+
+    def _sweep(self, job_id: str, user_id: str, sweep_id: str) -> SweepWork:
+        evaluation = self.library.as_user(user_id).evaluation
+        return evaluation.sweep_work(sweep_id, job_id=job_id, is_cancelled=self._stop_asked(job_id, sweep_id))
 
     # --- what every step shares -------------------------------------------------------------------
 

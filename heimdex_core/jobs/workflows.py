@@ -4,6 +4,7 @@ changing those is a new APP_VERSION.
     ingest      the plan of ingest/execution.py; the branches are children, started in a fixed order
     export      render, never tried again by itself
     migration   the plan of library/migration.py: a step for each video, then the switch
+    sweep       the plan of library/sweeps.py: a step for each query
     reindex     the indexes from the sidecars
     clean-up    hourly
 
@@ -23,6 +24,7 @@ from heimdex_core.jobs.config import POLL_S
 from heimdex_core.jobs.crash_guard import StageAttempt
 from heimdex_core.jobs.tasks import CLEAN_UP, MIGRATION, REINDEX, Tasks
 from heimdex_core.library import migration as migrations
+from heimdex_core.library import sweeps
 from heimdex_core.library.migration import OwnedVideo
 from heimdex_core.types import Json
 
@@ -158,6 +160,45 @@ class _MigrationSteps:
 def migration(set_id: int) -> Json:
     """Every video indexed for the set, then the switch. The result is {} or {"error"}."""
     return _result(migrations.run_plan(_MigrationSteps(set_id)))
+
+
+# --- sweeps ---------------------------------------------------------------------------------------
+
+
+class _SweepSteps:
+    """Runs the steps of a sweep in the current workflow; a sweeps.SweepRunner."""
+
+    def __init__(self, user_id: str, sweep_id: str) -> None:
+        self._user_id = user_id
+        self._sweep_id = sweep_id
+
+    def pending(self) -> list[int]:
+        result = self._step("pending", lambda attempt: tasks().pending_queries(attempt, self._user_id))
+        return [int(number) for number in result["pending"]]
+
+    def try_query(self, number: int) -> None:
+        self._step("query", lambda attempt: tasks().try_query(attempt, self._user_id, number))
+
+    def finish(self, error: HeimdexError | None) -> None:
+        job_id = str(DBOS.workflow_id)
+        run_step(
+            self._sweep_id,
+            "finish",
+            lambda attempt: tasks().finish_sweep(job_id, self._user_id, self._sweep_id, error),
+        )
+
+    def _step(self, name: str, work: Callable[[StageAttempt], Json | None]) -> Json:
+        result = run_step(self._sweep_id, name, work)
+        error = _error(result)
+        if error is not None:
+            raise error
+        return result
+
+
+@DBOS.workflow(name="sweep")
+def sweep(user_id: str, sweep_id: str) -> Json:
+    """All queries of a sweep tried with all settings. The result is {} or {"error"}."""
+    return _result(sweeps.run_plan(_SweepSteps(user_id, sweep_id)))
 
 
 # --- the others -----------------------------------------------------------------------------------

@@ -8,41 +8,41 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heimdex_core.errors import InvalidValue, SceneNotFound, VideoNotFound
-from heimdex_core.ingest.params import IngestParams
-from heimdex_core.ingest.progress import read_progress
-from heimdex_core.library import importing
-from heimdex_core.library.arguments import AnyPath, Count, Names, OnePath, checked
-from heimdex_core.library.bulk import BulkOperations
+from heimdex_core.library.arguments import AnyPath, Count, Names, checked
 from heimdex_core.library.context import LibraryContext, OnProgress, WorkQueue, open_context, require_usable_path
+from heimdex_core.library.corrections import Corrections
 from heimdex_core.library.diagnostics import examine
+from heimdex_core.library.evaluation import Evaluation
 from heimdex_core.library.exports import Exports
+from heimdex_core.library.library_videos import LibraryVideos
 from heimdex_core.library.maintenance import clean_up
 from heimdex_core.library.model_sets import LibraryModelSets
+from heimdex_core.library.scene_details import SceneDetails
 from heimdex_core.library.scene_edits import SceneEdits
+from heimdex_core.library.searches import Searches
 from heimdex_core.library.sprites import Sprites
 from heimdex_core.library.tray import TrayEdits
 from heimdex_core.library.watching import WatchedFolders
-from heimdex_core.library.work import LibraryWork
 from heimdex_core.models.registry import Models, Purpose
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import Settings, get_settings
 from heimdex_core.store import Store
 from heimdex_core.store.published import PublishedState, read_published_state
-from heimdex_core.store.view import View
 from heimdex_core.types import (
+    DEFAULT_QUERY_SET,
+    NO_FILTERS,
+    EvaluationRun,
+    Example,
     Export,
+    Filters,
     Query,
     ReelClip,
-    Scene,
+    SceneJudgement,
     SearchResult,
-    Segment,
+    Sort,
     Space,
-    StageProgress,
+    Then,
     Tray,
-    Video,
-    VideoState,
-    VisibleVideo,
     WorkContext,
     to_json,
 )
@@ -51,14 +51,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Library:
+class Library(LibraryVideos):
     """A folder of videos and what is known about them, as one person sees it.
 
     Attributes:
         bulk: operations on several videos.
+        corrections: the transcript and the tags, corrected by hand.
+        evaluation: query sets and judgements, runs, sweeps, and the settings that searches use by default.
         exports: what was rendered (`reel` makes one).
         model_sets: the models that the library is indexed with, and moving to others.
+        scene_details: how scenes were made, and which look the same.
         scene_edits: splits and merges of scenes by hand.
+        searches: saved searches, recent ones, and pictures to search by.
         sprites: frames of scenes for pages that show them one by one, made when they are asked for.
         tray_edits: changes of the tray, with undo and redo.
         watched: folders whose new videos the worker adds.
@@ -67,18 +71,17 @@ class Library:
 
     def __init__(self, context: LibraryContext) -> None:
         """Use `open` or `as_user`."""
-        self.settings = context.settings
-        self.user_id = context.user_id
-        self.bulk = BulkOperations(context)
+        super().__init__(context)
+        self.evaluation = Evaluation(context)
         self.exports = Exports(context)
         self.model_sets = LibraryModelSets(context)
         self.sprites = Sprites(context)
         self.tray_edits = TrayEdits(context)
-        self.work = LibraryWork(context)
         self.scene_edits = SceneEdits(context, self.work)
+        self.searches = Searches(context)
+        self.scene_details = SceneDetails(context)
+        self.corrections = Corrections(context, self.work)
         self.watched = WatchedFolders(context, self.work)
-        self._context = context
-        self._store = context.store
         self._searcher = Searcher(self._store.reader(), context.models.of, self.settings, log=self._store.log_search)
 
     @classmethod
@@ -181,262 +184,69 @@ class Library:
         """The models in use, not loaded."""
         return self._context.models.active()
 
-    # --- adding videos ----------------------------------------------------------------------------
-
-    @checked
-    def add(
-        self,
-        path: AnyPath,
-        *,
-        title: str | None = None,
-        description: str = "",
-        subtitles: AnyPath | None = None,
-        language: str | None = None,
-        audio_track: int | None = None,
-        queue: bool = False,
-        progress: OnProgress | None = None,
-    ) -> Video:
-        """Copy a video file into the library and index it. The same bytes give the video that is there already.
-
-        Args:
-            path: the file; it is only read.
-            title: default the file's name without its extension; at most HEIMDEX_MAX_TITLE_CHARS are kept.
-            subtitles: a subtitle file in any of the formats of docs/subtitles.md; default the one beside the video.
-            language: of the speech, an ISO 639-1 code or "auto"; default HEIMDEX_LANGUAGE.
-            audio_track: the number of the sound track to use, from 1; default chosen by flags, titles and loudness.
-                Kept with the video; where the file does not have it, the video has a note.
-            queue: leave the work to the worker and return at once.
-            progress: called with StageProgress at most four times a second.
-
-        Raises a ValidationError for a file that cannot be used, and then leaves nothing behind; DiskFull, Cancelled,
-        JobsUnavailable, StageFailed.
-        """
-        given = Path(subtitles).expanduser() if subtitles is not None else None
-        if audio_track is not None:
-            IngestParams.from_settings(self.settings, audio_track=audio_track)  # refuses what cannot be
-        incoming = importing.read_file(self._store, self.settings, Path(path).expanduser(), given, language)
-        incoming = replace(incoming, title=title, description=description, language=language, audio_track=audio_track)
-        return self.work.import_file(incoming, queue=queue, progress=progress)
-
-    @checked
-    def add_upload(
-        self,
-        part: OnePath,
-        filename: str,
-        *,
-        title: str | None = None,
-        description: str = "",
-        subtitles: Mapping[str, OnePath] | None = None,
-        language: str | None = None,
-        queue: bool = True,
-        progress: OnProgress | None = None,
-    ) -> Video:
-        """Take over `part`, a complete file in `uploads_folder`; it is moved or removed. Otherwise as `add`.
-
-        `subtitles` are files by the names that people know them by; the one that fits best is used.
-        """
-        try:
-            incoming = importing.read_upload(self.settings, part, filename, subtitles, language)
-            incoming = replace(incoming, title=title, description=description, language=language)
-            return self.work.import_file(incoming, queue=queue, progress=progress)
-        finally:
-            if not part.is_dir():
-                part.unlink(missing_ok=True)
-
-    @checked
-    def add_known(self, sha256: str) -> Video | None:
-        """Add a file by the SHA-256 of its bytes, if the person's library has it and nothing has to be done with it.
-
-        A deleted video is restored. None means that the file itself is needed.
-        """
-        return importing.find_known(self._store, self.user_id, sha256)
-
-    @checked
-    def may_have_file(self, filename: str, size_bytes: int) -> bool:
-        """Whether the person has, or had, a video of a file of this name and size."""
-        return importing.may_have_file(self.videos(include_deleted=True), filename, size_bytes)
-
-    @checked
-    def adopt(self, folder: AnyPath) -> Video:
-        """Take a folder videos/<video_id> copied from another library into this one.
-
-        Everything in the folder is checked first. Raises InvalidFolder, SpaceMismatch where it was indexed with other
-        models, FileTooLarge, DiskFull.
-        """
-        limits = {"max_file_bytes": self.settings.max_file_bytes, "max_title_chars": self.settings.max_title_chars}
-        return self._store.adopt(Path(folder).expanduser(), self.user_id, **limits)
-
-    # --- videos and scenes ------------------------------------------------------------------------
-
-    @checked
-    def videos(self, *, include_deleted: bool = False, limit: Count | None = None, offset: Count = 0) -> list[Video]:
-        """The person's videos, newest first."""
-        return self._store.videos(self.user_id, include_deleted=include_deleted, limit=limit, offset=offset)
-
-    @checked
-    def video(self, video_id: str) -> Video:
-        """One video; VideoNotFound if it is not this person's."""
-        return self._store.video(self.user_id, video_id)
-
-    @checked
-    def count_unfinished(self, *, timeout_s: float | None = None) -> int:
-        """How many of the person's videos have never been indexed and are being worked on, or wait for it.
-
-        `timeout_s` is how long another process that uses the catalog is awaited; None is HEIMDEX_LOCK_TIMEOUT_S.
-        Raises LibraryBusy.
-        """
-        return self._store.count_never_indexed(self.user_id, timeout_s)
-
-    def searchable_videos(self) -> list[VisibleVideo]:
-        """The person's indexed videos, newest first, as a search sees them; asks no writer."""
-        return self._view().visible_videos(self.user_id)
-
-    @checked
-    def scenes(self, video_id: str) -> list[Scene]:
-        """The scenes of an indexed video in order; empty while it is not indexed. Raises VideoNotFound."""
-        self.video(video_id)
-        return self._view().scenes(self.user_id, video_id)
-
-    @checked
-    def scene(self, scene_id: str) -> Scene:
-        """A scene by its id; after a re-index the one that overlaps it most (IoU at least .5). Raises SceneNotFound."""
-        return self._view().scene(self.user_id, scene_id)
-
-    @checked
-    def words(self, video_id: str) -> list[Segment]:
-        """What is said in an indexed video, line by line, with word times where known. Raises VideoNotFound."""
-        return self._store.reader().ask(lambda view: view.words(self.user_id, video_id))
-
-    @checked
-    def frame_path(self, scene: Scene, name: str | None = None) -> Path | None:
-        """The file of a keyframe (Keyframe.file), or of the thumbnail when no name is given.
-
-        Raises SceneNotFound for a scene of another person, InvalidValue for a name with a folder.
-        """
-        view = self._view()
-        if not view.snapshot.of_user(self.user_id, (scene.video_id,)):
-            raise SceneNotFound(scene_id=scene.scene_id)
-        wanted = name or scene.thumbnail
-        return view.frame_path(scene, wanted) if wanted else None
-
-    @checked
-    def playable_path(self, video: Video) -> Path | None:
-        """The file that a browser can play of a video: its preview, else the source; None when it has gone.
-
-        Raises VideoNotFound for a video of another person.
-        """
-        if video.user_id != self.user_id:
-            raise VideoNotFound(video_id=video.video_id)
-        paths = self._store.paths
-        return paths.preview(video.video_id) if video.has_preview else paths.source(video.video_id, missing_ok=True)
-
-    @checked
-    def progress(self, video_id: str) -> StageProgress | None:
-        """Where the work on a video stands; None while nobody has begun. Raises VideoNotFound."""
-        self._store.check_owner(self.user_id, video_id)
-        return read_progress(self._store.paths.work(video_id) / "progress.json")
-
-    @checked
-    def delete(self, video_id: str) -> Video:
-        """Hide a video everywhere; `restore` brings it back until it is cleaned up."""
-        return self.bulk.delete([video_id])[0]
-
-    @checked
-    def restore(self, video_id: str) -> Video:
-        """Undo `delete`."""
-        return self.bulk.restore([video_id])[0]
-
-    @checked
-    def rename(self, video_id: str, title: str) -> Video:
-        """Give a video another title, which is found by searches from then on.
-
-        Args:
-            video_id: of one of the person's videos.
-            title: 1 to HEIMDEX_MAX_TITLE_CHARS characters; spaces around it are dropped.
-
-        Raises VideoNotFound, InvalidValue, LibraryBusy.
-        """
-        title, limit = title.strip(), self.settings.max_title_chars
-        if not 1 <= len(title) <= limit:
-            raise InvalidValue(name="title", value=title[:80], reason=f"1 to {limit} characters are needed")
-        return self._store.rename_video(self.user_id, video_id, title)
-
-    @checked
-    def retry(self, video_id: str, *, queue: bool = False, progress: OnProgress | None = None) -> Video:
-        """Index a failed video again, or an indexed one whose last re-index failed; finished stages are kept."""
-        video = self.video(video_id)
-        is_indexed = video.state == VideoState.INDEXED
-        self._store.set_state(video_id, VideoState.PROCESSING if is_indexed else VideoState.VALIDATING)
-        if video.state in (VideoState.INDEXED, VideoState.FAILED):
-            self.work.forget_progress(video_id)
-        return self.work.start_ingest(video, queue=queue, progress=progress)
-
-    @checked
-    def cancel(self, video_id: str) -> None:
-        """Stop the work on a video; it becomes failed with CANCELLED and can be retried.
-
-        One that was being indexed again stays as it was.
-        """
-        self.bulk.cancel([video_id])
-
-    @checked
-    def reindex_video(
-        self,
-        video_id: str,
-        *,
-        language: str | None = None,
-        params: Mapping[str, Any] | None = None,
-        queue: bool = False,
-        progress: OnProgress | None = None,
-    ) -> Video:
-        """Index one video again; it stays searchable meanwhile.
-
-        Only stages whose inputs changed are run, and those that an earlier version of the software did differently.
-
-        Args:
-            language: of its speech, an ISO 639-1 code, or "auto" to detect it. Kept with the video.
-            params: by the names of IngestParams, for example {"min_scene_s": 2.0}; None as a value takes the
-                general setting again. Kept with the video.
-            queue: leave the work to the worker.
-
-        Raises VideoNotFound, UnknownName, InvalidValue.
-        """
-        return self.work.reindex(video_id, language=language, params=params, queue=queue, progress=progress)
-
     # --- search -----------------------------------------------------------------------------------
 
     @checked
     def search(
         self,
-        text: str,
+        text: str = "",
         *,
         weights: Mapping[str, Any] | None = None,
         fusion: str | None = None,
+        filters: Filters | None = None,
+        sort: Sort = "score",
+        group_by_video: bool = False,
+        example: Example | None = None,
+        then: Then | None = None,
         videos: Names | None = None,
         spaces: Names = (),
+        collapse: bool = True,
+        facets: bool = False,
+        view_token: str | None = None,
         limit: Count | None = None,
         offset: Count = 0,
     ) -> SearchResult:
         """The scenes that fit `text`, best first, each with its reasons. Never waits for a writer.
 
         Args:
-            text: 1 to HEIMDEX_MAX_QUERY_CHARS characters, English or Korean; "quoted phrases" must occur.
-            weights: by channel (transcript, vision, lexical), 0 to 1 each; default the person's saved ones.
-            fusion: "minmax", "rrf", "weighted_rrf" or "zscore"; default HEIMDEX_FUSION.
+            text: up to HEIMDEX_MAX_QUERY_CHARS characters in the query language of docs/search.md. It may be empty
+                where there is an example, or where filters say which scenes are to be listed.
+            weights: by channel (transcript, vision, lexical), 0 to 1 each; default those of `evaluation.defaults`.
+            fusion: one of search.fusion.fusion_names(); default that of `evaluation.defaults`.
+            filters: which scenes to search, besides what the text says about it.
+            sort: "score", best first; "time", in the order of adding and of playing; "newest", the videos that were
+                added last first.
+            group_by_video: keep the scenes of a video together.
+            example: scenes or a picture to find similar scenes to, beside the text or without one.
+            then: what has to follow in the same video.
             videos: ids of the only videos to search.
             spaces: names of spaces to search instead of their kind's first one, as in ["bge-m3"]; two of a kind
                 are compared side by side, each a channel under its own name.
+            collapse: fold nearly identical scenes under the best of them.
+            facets: count the choices of the filters (SearchResult.facets).
+            view_token: that of the first page's result, for pages that fit together while videos are added.
             limit: hits at most; default HEIMDEX_RESULT_LIMIT.
             offset: hits to leave out at the beginning.
 
-        Raises InvalidQuery, InvalidWeights, InvalidValue, UnknownName; SearchFailed where no channel could answer.
+        Raises InvalidQuery, InvalidFilter, InvalidWeights, InvalidValue, UnknownName; SearchFailed where no channel
+        could answer.
         """
+        defaults = self.evaluation.defaults()
         query = Query(
             text=text,
-            weights=weights if weights is not None else self.preferences().get("weights") or None,
-            fusion=fusion,
+            weights=defaults.weights if weights is None else weights,
+            fusion=fusion or defaults.fusion,
+            keyframe_temperature=defaults.temperature,
             video_ids=tuple(videos) if videos is not None else None,
+            filters=filters or NO_FILTERS,
+            sort=sort,
+            group_by_video=group_by_video,
+            example=example,
+            then=then,
             spaces=tuple(spaces),
+            collapse=collapse,
+            facets=facets,
+            view_token=view_token,
             limit=self.settings.result_limit if limit is None else limit,
             offset=offset,
         )
@@ -457,8 +267,63 @@ class Library:
         """One reading statement over copies of the person's rows; `show tables` lists the tables. Raises InvalidSql."""
         return self._store.reader().ask(lambda view: view.sql(query, params, user_id=self.user_id))
 
-    def _view(self) -> View:
-        return self._store.reader().view()
+    # --- evaluation -------------------------------------------------------------------------------
+
+    def judge(
+        self,
+        text: str,
+        scene_id: str,
+        grade: int,
+        *,
+        reason: str = "",
+        query_set: str = DEFAULT_QUERY_SET,
+        judge: str | None = None,
+    ) -> SceneJudgement:
+        """Say how well a scene fits a query. The same judge's earlier grade of that scene and query is replaced.
+
+        Args:
+            text: the query; added to the query set if it is new there.
+            scene_id: of one of the person's scenes. What is kept is its interval of the video, by which it is found
+                again after a re-index.
+            grade: 0 (not relevant) to 3 (exactly what was asked for).
+            reason: free text.
+            query_set: created if there is none of that name.
+            judge: who judges; default the person.
+
+        Raises SceneNotFound, InvalidValue.
+        """
+        return self.evaluation.judge(text, scene_id, grade, reason=reason, query_set=query_set, judge=judge)
+
+    def evaluate(
+        self,
+        query_set: str | None = None,
+        *,
+        weights: Mapping[str, Any] | None = None,
+        fusion: str | None = None,
+        spaces: Sequence[str] = (),
+        filters: Filters | None = None,
+        temperature: float | None = None,
+        name: str | None = None,
+    ) -> EvaluationRun:
+        """Search for every query of a set, score what was found by the judgements, and keep it as a run.
+
+        Args:
+            query_set: default the library's own set that has relevant judgements, else the sample's.
+            weights, fusion, spaces, filters: as for `search`.
+            temperature: of the softmax over the keyframes of a scene; default HEIMDEX_KEYFRAME_TEMPERATURE.
+            name: of the run; default a number.
+
+        Raises NoJudgements, UnknownName, InvalidWeights, SearchFailed.
+        """
+        return self.evaluation.evaluate(
+            query_set,
+            weights=weights,
+            fusion=fusion,
+            spaces=spaces,
+            filters=filters,
+            temperature=temperature,
+            name=name,
+        )
 
     # --- reels ------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from heimdex_core.errors import ExportNotFound, HeimdexError, JobsUnavailable, V
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.work_folder import WorkFolder
+from heimdex_core.library import sweeps
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.importing import IncomingFile, register
 from heimdex_core.library.migration import mark_migration_failed, read_migration_status, replace_migration_job
@@ -22,8 +23,8 @@ from heimdex_core.store.locks import video_lock
 from heimdex_core.store.store import UNFINISHED_VIDEO
 from heimdex_core.types import ExportState, Video, VideoState
 
-JobKind = Literal["ingest", "export", "migration"]
-"""What a job is for: a video, an export, or the library as a whole."""
+JobKind = Literal["ingest", "export", "migration", "sweep"]
+"""What a job is for: a video, an export, the library as a whole, or a sweep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class UnfinishedJob:
     kind: JobKind
     job_id: str | None
     subject: str | None
-    """The id of the video or export; None for work on the library as a whole."""
+    """The id of the video, export or sweep; None for work on the library as a whole."""
     args: tuple[str | int, ...]
     """Of its workflow."""
 
@@ -178,6 +179,8 @@ class LibraryWork:
             self._store.set_job(subject, job_id)
         elif kind == "export":
             self._store.exports.update(subject, job_id=job_id)
+        elif kind == "sweep":
+            sweeps.replace_job(self._store, subject, None, job_id)
 
     def job_of(self, user_id: str, video_id: str) -> str | None:
         """The job that a video names; None without one, and for a video that is gone."""
@@ -192,10 +195,12 @@ class LibraryWork:
             return self._store.replace_job(subject, old, new)
         if kind == "export":
             return self._store.exports.replace_job(subject, old, new)
+        if kind == "sweep":
+            return sweeps.replace_job(self._store, subject, old, new)
         return replace_migration_job(self._store.paths, old, new)
 
     def unfinished_jobs(self) -> list[UnfinishedJob]:
-        """The jobs that the library waits for: of videos, of exports and of a move to other models."""
+        """The jobs that the library waits for: of videos, exports, sweeps and of a move to other models."""
         found = [
             UnfinishedJob("ingest", row["job_id"], row["video_id"], (row["user_id"], row["video_id"]))
             for row in self._store.unfinished_jobs()
@@ -205,13 +210,19 @@ class LibraryWork:
             UnfinishedJob("export", row["job_id"], row["export_id"], (row["user_id"], row["export_id"]))
             for row in self._store.exports.unfinished_jobs()
         ]
+        found += [
+            UnfinishedJob("sweep", job_id, sweep_id, (user_id, sweep_id))
+            for user_id, sweep_id, job_id in sweeps.unfinished(self._store)
+        ]
         move = read_migration_status(self._store.paths)
         if move is not None and move.job_id is not None and move.state in ("waiting", "running", "interrupted"):
             found.append(UnfinishedJob("migration", move.job_id, None, (move.set_id,)))
         return found
 
     def is_waiting_for(self, kind: JobKind, user_id: str, subject: str, job_id: str) -> bool:
-        """Whether a video or export still waits for this job, and not for another one."""
+        """Whether a video, export or sweep still waits for this job, and not for another one."""
+        if kind == "sweep":
+            return (user_id, subject, job_id) in sweeps.unfinished(self._store)
         try:
             if kind == "export":
                 export = self._store.exports.get(user_id, subject)
@@ -234,6 +245,8 @@ class LibraryWork:
             return mark_migration_failed(self._store.paths, job_id, error)
         if kind == "export":
             return self._store.exports.mark_failed(user_id, subject, error)
+        if kind == "sweep":
+            return sweeps.mark(self._store, user_id, subject, job_id, error)
         return self._store.mark_video_failed(user_id, subject, error)
 
     def mark_all_failed(self, user_id: str, video_ids: Sequence[str], error: HeimdexError) -> None:

@@ -1,0 +1,263 @@
+"""What Library does with videos: adds them, finds them, and keeps them indexed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from heimdex_core.errors import InvalidValue, SceneNotFound, VideoNotFound
+from heimdex_core.ingest.params import IngestParams
+from heimdex_core.ingest.progress import read_progress
+from heimdex_core.library import importing
+from heimdex_core.library.arguments import AnyPath, Count, OnePath, checked
+from heimdex_core.library.bulk import BulkOperations
+from heimdex_core.library.context import LibraryContext, OnProgress
+from heimdex_core.library.work import LibraryWork
+from heimdex_core.store.view import View
+from heimdex_core.types import (
+    Scene,
+    Segment,
+    StageProgress,
+    Video,
+    VideoState,
+    VisibleVideo,
+)
+
+
+class LibraryVideos:
+    """Part of Library."""
+
+    def __init__(self, context: LibraryContext) -> None:
+        self.settings = context.settings
+        self.user_id = context.user_id
+        self.bulk = BulkOperations(context)
+        self.work = LibraryWork(context)
+        self._context = context
+        self._store = context.store
+
+    # --- adding videos ----------------------------------------------------------------------------
+
+    @checked
+    def add(
+        self,
+        path: AnyPath,
+        *,
+        title: str | None = None,
+        description: str = "",
+        subtitles: AnyPath | None = None,
+        language: str | None = None,
+        audio_track: int | None = None,
+        queue: bool = False,
+        progress: OnProgress | None = None,
+    ) -> Video:
+        """Copy a video file into the library and index it. The same bytes give the video that is there already.
+
+        Args:
+            path: the file; it is only read.
+            title: default the file's name without its extension; at most HEIMDEX_MAX_TITLE_CHARS are kept.
+            subtitles: a subtitle file in any of the formats of docs/subtitles.md; default the one beside the video.
+            language: of the speech, an ISO 639-1 code or "auto"; default HEIMDEX_LANGUAGE.
+            audio_track: the number of the sound track to use, from 1; default chosen by flags, titles and loudness.
+                Kept with the video; where the file does not have it, the video has a note.
+            queue: leave the work to the worker and return at once.
+            progress: called with StageProgress at most four times a second.
+
+        Raises a ValidationError for a file that cannot be used, and then leaves nothing behind; DiskFull, Cancelled,
+        JobsUnavailable, StageFailed.
+        """
+        given = Path(subtitles).expanduser() if subtitles is not None else None
+        if audio_track is not None:
+            IngestParams.from_settings(self.settings, audio_track=audio_track)  # refuses what cannot be
+        incoming = importing.read_file(self._store, self.settings, Path(path).expanduser(), given, language)
+        incoming = replace(incoming, title=title, description=description, language=language, audio_track=audio_track)
+        return self.work.import_file(incoming, queue=queue, progress=progress)
+
+    @checked
+    def add_upload(
+        self,
+        part: OnePath,
+        filename: str,
+        *,
+        title: str | None = None,
+        description: str = "",
+        subtitles: Mapping[str, OnePath] | None = None,
+        language: str | None = None,
+        queue: bool = True,
+        progress: OnProgress | None = None,
+    ) -> Video:
+        """Take over `part`, a complete file in `uploads_folder`; it is moved or removed. Otherwise as `add`.
+
+        `subtitles` are files by the names that people know them by; the one that fits best is used.
+        """
+        try:
+            incoming = importing.read_upload(self.settings, part, filename, subtitles, language)
+            incoming = replace(incoming, title=title, description=description, language=language)
+            return self.work.import_file(incoming, queue=queue, progress=progress)
+        finally:
+            if not part.is_dir():
+                part.unlink(missing_ok=True)
+
+    @checked
+    def add_known(self, sha256: str) -> Video | None:
+        """Add a file by the SHA-256 of its bytes, if the person's library has it and nothing has to be done with it.
+
+        A deleted video is restored. None means that the file itself is needed.
+        """
+        return importing.find_known(self._store, self.user_id, sha256)
+
+    @checked
+    def may_have_file(self, filename: str, size_bytes: int) -> bool:
+        """Whether the person has, or had, a video of a file of this name and size."""
+        return importing.may_have_file(self.videos(include_deleted=True), filename, size_bytes)
+
+    @checked
+    def adopt(self, folder: AnyPath) -> Video:
+        """Take a folder videos/<video_id> copied from another library into this one.
+
+        Everything in the folder is checked first. Raises InvalidFolder, SpaceMismatch where it was indexed with other
+        models, FileTooLarge, DiskFull.
+        """
+        limits = {"max_file_bytes": self.settings.max_file_bytes, "max_title_chars": self.settings.max_title_chars}
+        return self._store.adopt(Path(folder).expanduser(), self.user_id, **limits)
+
+    # --- videos and scenes ------------------------------------------------------------------------
+
+    @checked
+    def videos(self, *, include_deleted: bool = False, limit: Count | None = None, offset: Count = 0) -> list[Video]:
+        """The person's videos, newest first."""
+        return self._store.videos(self.user_id, include_deleted=include_deleted, limit=limit, offset=offset)
+
+    @checked
+    def video(self, video_id: str) -> Video:
+        """One video; VideoNotFound if it is not this person's."""
+        return self._store.video(self.user_id, video_id)
+
+    @checked
+    def count_unfinished(self, *, timeout_s: float | None = None) -> int:
+        """How many of the person's videos have never been indexed and are being worked on, or wait for it.
+
+        `timeout_s` is how long another process that uses the catalog is awaited; None is HEIMDEX_LOCK_TIMEOUT_S.
+        Raises LibraryBusy.
+        """
+        return self._store.count_never_indexed(self.user_id, timeout_s)
+
+    def searchable_videos(self) -> list[VisibleVideo]:
+        """The person's indexed videos, newest first, as a search sees them; asks no writer."""
+        return self._view().visible_videos(self.user_id)
+
+    @checked
+    def scenes(self, video_id: str) -> list[Scene]:
+        """The scenes of an indexed video in order; empty while it is not indexed. Raises VideoNotFound."""
+        self.video(video_id)
+        return self._view().scenes(self.user_id, video_id)
+
+    @checked
+    def scene(self, scene_id: str) -> Scene:
+        """A scene by its id; after a re-index the one that overlaps it most (IoU at least .5). Raises SceneNotFound."""
+        return self._view().scene(self.user_id, scene_id)
+
+    @checked
+    def words(self, video_id: str) -> list[Segment]:
+        """What is said in an indexed video, line by line, with word times where known. Raises VideoNotFound."""
+        return self._store.reader().ask(lambda view: view.words(self.user_id, video_id))
+
+    @checked
+    def frame_path(self, scene: Scene, name: str | None = None) -> Path | None:
+        """The file of a keyframe (Keyframe.file), or of the thumbnail when no name is given.
+
+        Raises SceneNotFound for a scene of another person, InvalidValue for a name with a folder.
+        """
+        view = self._view()
+        if not view.snapshot.of_user(self.user_id, (scene.video_id,)):
+            raise SceneNotFound(scene_id=scene.scene_id)
+        wanted = name or scene.thumbnail
+        return view.frame_path(scene, wanted) if wanted else None
+
+    @checked
+    def playable_path(self, video: Video) -> Path | None:
+        """The file that a browser can play of a video: its preview, else the source; None when it has gone.
+
+        Raises VideoNotFound for a video of another person.
+        """
+        if video.user_id != self.user_id:
+            raise VideoNotFound(video_id=video.video_id)
+        paths = self._store.paths
+        return paths.preview(video.video_id) if video.has_preview else paths.source(video.video_id, missing_ok=True)
+
+    @checked
+    def progress(self, video_id: str) -> StageProgress | None:
+        """Where the work on a video stands; None while nobody has begun. Raises VideoNotFound."""
+        self._store.check_owner(self.user_id, video_id)
+        return read_progress(self._store.paths.work(video_id) / "progress.json")
+
+    @checked
+    def delete(self, video_id: str) -> Video:
+        """Hide a video everywhere; `restore` brings it back until it is cleaned up."""
+        return self.bulk.delete([video_id])[0]
+
+    @checked
+    def restore(self, video_id: str) -> Video:
+        """Undo `delete`."""
+        return self.bulk.restore([video_id])[0]
+
+    @checked
+    def rename(self, video_id: str, title: str) -> Video:
+        """Give a video another title, which is found by searches from then on.
+
+        Args:
+            video_id: of one of the person's videos.
+            title: 1 to HEIMDEX_MAX_TITLE_CHARS characters; spaces around it are dropped.
+
+        Raises VideoNotFound, InvalidValue, LibraryBusy.
+        """
+        title, limit = title.strip(), self.settings.max_title_chars
+        if not 1 <= len(title) <= limit:
+            raise InvalidValue(name="title", value=title[:80], reason=f"1 to {limit} characters are needed")
+        return self._store.rename_video(self.user_id, video_id, title)
+
+    @checked
+    def retry(self, video_id: str, *, queue: bool = False, progress: OnProgress | None = None) -> Video:
+        """Index a failed video again, or an indexed one whose last re-index failed; finished stages are kept."""
+        video = self.video(video_id)
+        is_indexed = video.state == VideoState.INDEXED
+        self._store.set_state(video_id, VideoState.PROCESSING if is_indexed else VideoState.VALIDATING)
+        if video.state in (VideoState.INDEXED, VideoState.FAILED):
+            self.work.forget_progress(video_id)
+        return self.work.start_ingest(video, queue=queue, progress=progress)
+
+    @checked
+    def cancel(self, video_id: str) -> None:
+        """Stop the work on a video; it becomes failed with CANCELLED and can be retried.
+
+        One that was being indexed again stays as it was.
+        """
+        self.bulk.cancel([video_id])
+
+    @checked
+    def reindex_video(
+        self,
+        video_id: str,
+        *,
+        language: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        queue: bool = False,
+        progress: OnProgress | None = None,
+    ) -> Video:
+        """Index one video again; it stays searchable meanwhile.
+
+        Only stages whose inputs changed are run, and those that an earlier version of the software did differently.
+
+        Args:
+            language: of its speech, an ISO 639-1 code, or "auto" to detect it. Kept with the video.
+            params: by the names of IngestParams, for example {"min_scene_s": 2.0}; None as a value takes the
+                general setting again. Kept with the video.
+            queue: leave the work to the worker.
+
+        Raises VideoNotFound, UnknownName, InvalidValue.
+        """
+        return self.work.reindex(video_id, language=language, params=params, queue=queue, progress=progress)
+
+    def _view(self) -> View:
+        return self._store.reader().view()
