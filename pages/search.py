@@ -1,73 +1,44 @@
-"""Search: the query, the dial on the left, the scenes in the middle, the player on the right."""
+"""Search: the query, dial and filters on the left, the scenes in the middle, the player on the right."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
-from heimdex_core.errors import SceneNotFound, StorageError
+from heimdex_core.errors import FileUnreadable, HeimdexError, SceneNotFound, StorageError
 from heimdex_core.library import Library
-from heimdex_core.settings import PRESETS, default_weights
-from heimdex_core.types import Scene, SearchResult, VisibleVideo
-from ui import address, media, page, resources, scene_panel, search_address, state, tray
-from ui.components import dial, empty_page, grid
+from heimdex_core.types import Example, Hit, Scene, SearchResult, Then, VisibleVideo
+from ui import (
+    address,
+    judging,
+    media,
+    page,
+    resources,
+    scene_panel,
+    search_address,
+    search_dial,
+    search_filters,
+    state,
+    tray,
+)
+from ui.components import chips_row, empty_page, filters_panel, grid
 from ui.i18n import t
+from ui.views import filters as filter_views
 from ui.views import scenes as views
 from ui.views import search as search_views
+from ui.views import searches as search_list
 from ui.views.videos import not_ready_note
-
-DIAL_LABELS = ("heading", "exact", "balance", "presets", "advanced", "fusion", "spaces", "videos", "all", "only")
 
 # a note from the catalog is shown again for so long without asking: sliders draw the page several times a second
 NOTE_KEPT_S = 10.0
+MOST_UNFOLDED = 60
+RECENT_SHOWN = 6
 
 
 # --- operations -----------------------------------------------------------------------------------
-
-
-def set_weights(value: Any) -> None:
-    """Search with the weights of the dial while it is being moved: {channel: weight from 0 to 1}."""
-    state.update_search(weights={name: min(max(float(value[name]), 0.0), 1.0) for name in views.CHANNELS})
-
-
-def save_weights(value: Any) -> None:
-    """Search with the weights of the dial and save them, when it has been released."""
-    set_weights(value)
-    resources.library().set_preference("weights", dict(state.search().weights or {}))
-
-
-def set_fusion(value: Any) -> None:
-    if value in search_address.FUSIONS:
-        state.update_search(fusion=str(value))
-
-
-def set_space(value: Any) -> None:
-    """Search a space or not: {"name", "on"}. At least one of each kind stays.
-
-    A kind of which only the primary space is chosen is left out: the search then uses that space by default, and the
-    channel keeps its plain name.
-    """
-    name, wanted = str(value["name"]), bool(value["on"])
-    spaces: list[str] = []
-    for of_kind, searched in views.space_choices(resources.library(), state.search().spaces).values():
-        names = [space.name for space in of_kind]
-        now = (searched | {name} if wanted else searched - {name}) if name in names else searched
-        chosen = [space for space in names if space in (now or searched)]
-        spaces += chosen if chosen != names[:1] else []
-    state.update_search(spaces=tuple(spaces))
-
-
-def show_video(value: Any) -> None:
-    """Search a video or not: {"id", "on"}; only one: {"only": id}; all: {"all": true}."""
-    hidden = state.search().hidden_videos
-    if value.get("all"):
-        hidden = frozenset()
-    elif "only" in value:
-        hidden = frozenset(video.video_id for video in media.visible_videos(resources.library())) - {str(value["only"])}
-    else:
-        hidden = hidden - {str(value["id"])} if value["on"] else hidden | {str(value["id"])}
-    state.update_search(hidden_videos=hidden)
 
 
 def turn_page(value: Any) -> None:
@@ -77,66 +48,6 @@ def turn_page(value: Any) -> None:
 
 def submit_query() -> None:
     state.update_search(query=state.typed_query(), selected=None)
-
-
-# --- the dial -------------------------------------------------------------------------------------
-
-
-def current_weights(library: Library) -> dict[str, float]:
-    """The weights of this page, else the saved ones, else the defaults."""
-    weights = state.search().weights
-    if weights is None:
-        weights = library.preferences().get("weights") or default_weights(library.settings)
-        state.update_search(weights=dict(weights), page=state.search().page)
-    return {name: float(weights.get(name, 0.0)) for name in views.CHANNELS}
-
-
-def draw_dial(library: Library, videos: list[VisibleVideo], note: str) -> None:
-    search = state.search()
-    dial(
-        "hx_dial",
-        {
-            "weights": current_weights(library),
-            "presets": [{"label": t(f"preset.{name}"), "weights": weights} for name, weights in PRESETS.items()],
-            "fusion": search.fusion or library.settings.fusion,
-            "fusions": [
-                {"name": name, "label": t(f"fusion.{name}"), "title": t(f"fusion.{name}.title")}
-                for name in search_address.FUSIONS
-            ],
-            "spaces": [
-                {
-                    "kind": kind,
-                    "label": t(f"channel.{kind}"),
-                    "choices": [
-                        {"name": space.name, "label": space.name.partition("/")[2], "on": space.name in chosen}
-                        for space in of_kind
-                    ],
-                }
-                for kind, (of_kind, chosen) in views.space_choices(library, search.spaces).items()
-            ],
-            "videos": [
-                {
-                    "id": video.video_id,
-                    "title": video.title,
-                    "only": t("dial.only_this", title=video.title),
-                    "count": video.scene_count,
-                    "on": video.video_id not in search.hidden_videos,
-                }
-                for video in videos
-            ],
-            "note": note,
-            "is_empty": not search.query,
-            "labels": {name: t(f"dial.{name}") for name in DIAL_LABELS}
-            | {f"channel_{name}": t(f"channel.{name}") for name in views.CHANNELS},
-        },
-        {
-            "set_weights": set_weights,
-            "save_weights": save_weights,
-            "set_fusion": set_fusion,
-            "set_space": set_space,
-            "show_video": show_video,
-        },
-    )
 
 
 # --- the results ----------------------------------------------------------------------------------
@@ -151,19 +62,34 @@ def find(library: Library, shown: list[str], *, all_shown: bool) -> SearchResult
         all_shown: whether these are all videos.
     """
     search = state.search()
-    if not search.query or not shown:
+    if not search.is_asked or not shown:
         return None
     limit = library.settings.result_limit
     # after a switch to other models, chosen spaces may not exist any more
     existing = {space.name for space in library.spaces().values()}
+    example = None
+    if search.has_example:
+        picture = library.searches.picture(search.image) if search.image else None
+        if search.image and picture is None:
+            raise FileUnreadable(filename=f"{search.image}.jpg", reason="this picture is not kept any more")
+        example = Example(scene_ids=search.liked, less_like=search.disliked, image=picture)
+    elif search.disliked and search.query:
+        example = Example(less_like=search.disliked)
 
     def at(page_number: int) -> SearchResult:
         return library.search(
             search.query,
             spaces=[name for name in search.spaces if name in existing],
-            weights=current_weights(library),
-            fusion=search.fusion,
+            weights=search_dial.current_weights(library),
+            fusion=search_dial.current_fusion(library),
             videos=None if all_shown else shown,
+            filters=search.filters,
+            sort=search.sort,
+            group_by_video=search.grouped,
+            example=example,
+            then=Then(search.then, search.within_s) if search.then else None,
+            facets=True,
+            view_token=search.view_token if page_number else None,
             limit=limit,
             offset=page_number * limit,
         )
@@ -173,6 +99,7 @@ def find(library: Library, shown: list[str], *, all_shown: bool) -> SearchResult
         last = (found.total - 1) // limit
         state.update_search(page=last)
         found = at(last)
+    state.update_search(view_token=found.view_token)
     return found
 
 
@@ -182,26 +109,78 @@ def draw_grid(library: Library, result: SearchResult, selected: str | None) -> N
     except StorageError as error:  # the tray is in the catalog, which searching does without
         page.error_card(error.to_dict())
         picked = frozenset()
+    search = state.search()
+    grades = judging.grades(library, search.query)
+
+    def cards_of(hit: Hit) -> list[dict[str, Any]]:
+        rated = "liked" if hit.scene_id in search.liked else "disliked" if hit.scene_id in search.disliked else None
+        is_open = hit.scene_id in search.unfolded
+        shown = views.card(
+            library,
+            hit.scene,
+            hit.video_title,
+            picked=hit.scene_id in picked,
+            terms=result.terms,
+            hit=hit,
+            judged=views.Judged(grades.get(hit.scene_id), rated, by_text=bool(search.query)),
+            unfolded=is_open,
+        )
+        return [shown, *(folded_cards(library, hit, picked) if is_open else [])]
+
     grid(
         "hx_grid",
         {
             "status": views.status(result),
-            "cards": [
-                views.card(
-                    library,
-                    hit.scene,
-                    hit.video_title,
-                    picked=hit.scene_id in picked,
-                    terms=result.terms,
-                    hit=hit,
-                )
-                for hit in result.hits
-            ],
+            "query": search.query,
+            "cards": [card for hit in result.hits for card in cards_of(hit)],
             "selected": selected,
             "pager": search_views.pager(result, state.search().page, library.settings.result_limit),
             "labels": search_views.grid_labels(),
         },
-        {"select": scene_panel.select, "pick": tray.pick, "page": turn_page, "renew": lambda _: None},
+        {
+            "select": scene_panel.select,
+            "pick": tray.pick,
+            "page": turn_page,
+            "renew": lambda _: None,
+            "judge": judging.judge,
+            "rate": search_filters.rate,
+            "like": search_filters.like,
+            "unfold": search_filters.unfold,
+        },
+    )
+
+
+def folded_cards(library: Library, hit: Hit, picked: Collection[str]) -> list[dict[str, Any]]:
+    """The cards of the scenes that look the same as a hit, except of those that have gone meanwhile."""
+    found = []
+    for scene_id in hit.duplicates[:MOST_UNFOLDED]:
+        try:
+            scene = library.scene(scene_id)
+            title = media.video_of(library, scene.video_id).title
+        except HeimdexError:
+            continue
+        found.append({**views.card(library, scene, title, picked=scene.scene_id in picked), "folded": True})
+    return found
+
+
+def draw_chips(library: Library, result: SearchResult | None) -> None:
+    chips_row(
+        "hx_chips",
+        filter_views.chips(library, state.search(), result),
+        {
+            "remove": search_filters.remove,
+            "clear": search_filters.clear,
+            "picture": search_filters.by_picture,
+            "save": search_filters.save,
+        },
+    )
+
+
+def draw_filters(result: SearchResult | None) -> None:
+    filters_panel(
+        "hx_filters",
+        filter_views.panel(state.search(), result.facets if result is not None else {}),
+        {"set": search_filters.set_one, "clear": search_filters.clear},
     )
 
 
@@ -210,7 +189,7 @@ def draw_empty(library: Library, result: SearchResult | None, videos: list[Visib
     to_library = {"text": t("search.open_library"), "href": address.url("library")}
     if not videos:
         _draw_empty(t("search.no_videos"), note or t("search.no_videos_hint"), link=to_library)
-    elif result is None and not state.search().query:
+    elif result is None and not state.search().is_asked:
         examples = search_views.examples(library, videos)
         _draw_empty(t("search.start"), t("search.start_hint"), examples=examples, link=to_library)
     elif result is None:
@@ -219,7 +198,10 @@ def draw_empty(library: Library, result: SearchResult | None, videos: list[Visib
         channels = [(name, channel) for name, channel in result.channels.items() if views.is_reported(channel)]
         reasons = [views.abstention_text(name, channel) for name, channel in channels]
         sentences = [f"{reason[:1].upper()}{reason[1:]}." for reason in reasons]
-        _draw_empty(t("search.nothing"), " ".join([*sentences, t("search.nothing_hint")]))
+        asked, why = result.query.text, {channel.reason for _, channel in channels}
+        looked = "no_matches" in why and "stop_words" not in why
+        title = t("search.nothing_close", query=asked) if asked and looked else t("search.nothing")
+        _draw_empty(title, " ".join([*sentences, t("search.nothing_hint")]))
 
 
 def _draw_empty(
@@ -227,7 +209,27 @@ def _draw_empty(
 ) -> None:
     links = [{"text": example, "href": address.url("search", q=example)} for example in examples or []]
     labels = {"examples": t("search.examples")}
-    empty_page("hx_empty", {"title": title, "text": text, "examples": links, "link": link, "labels": labels})
+    groups = recent_groups() if examples is not None else []
+    data = {"title": title, "text": text, "examples": links, "groups": groups, "link": link, "labels": labels}
+    empty_page("hx_empty", data)
+
+
+def recent_groups() -> list[dict[str, Any]]:
+    """The saved searches and the last ones as links, for a page without a search."""
+    library = resources.library()
+    saved = library.searches.saved()[:RECENT_SHOWN]
+    texts = search_list.recent_texts(library, RECENT_SHOWN)
+    groups = [
+        {
+            "label": t("searches.saved"),
+            "links": [{"text": one.name, "href": search_list.saved_url(one)} for one in saved],
+        },
+        {
+            "label": t("searches.recent"),
+            "links": [{"text": text, "href": address.url("search", q=text)} for text in texts],
+        },
+    ]
+    return [group for group in groups if group["links"]]
 
 
 def selected_scene(library: Library, result: SearchResult | None) -> Scene | None:
@@ -239,6 +241,11 @@ def selected_scene(library: Library, result: SearchResult | None) -> Scene | Non
         except SceneNotFound:
             state.update_search(selected=None)
     return result.hits[0].scene if result and result.hits else None
+
+
+@page.error_boundary
+def _draw_problem(error: HeimdexError) -> None:
+    raise error
 
 
 @st.fragment
@@ -260,17 +267,30 @@ def workspace() -> None:
                 max_chars=library.settings.max_query_chars,
             )
         left, middle, right = st.columns([1, 3, 1.5], gap=None)
-        with left, st.container(key="hx-left"):
-            draw_dial(library, videos, note)
+        with left:
+            side = st.container(key="hx-left")
+        with side:
+            search_dial.draw(library, videos, note)
         result, scene = None, None
         with middle, st.container(key="hx-middle"):
+            chips_place = st.container(key="hx-chips")
             page.show_flash()
             shown = [video.video_id for video in videos if video.video_id not in state.search().hidden_videos]
             # visible only if it takes long: the first search loads the models
+            problem = None
             with st.spinner(t("search.searching")):
-                result = find(library, shown, all_shown=len(shown) == len(videos))
+                try:
+                    result = find(library, shown, all_shown=len(shown) == len(videos))
+                except HeimdexError as error:
+                    problem = error  # the filters and the chips, which may be the reason, have to be there all the same
+            with chips_place:
+                draw_chips(library, result)
+            with side:
+                draw_filters(result)
             scene = selected_scene(library, result)
-            if result is not None and result.hits:
+            if problem is not None:
+                _draw_problem(problem)
+            elif result is not None and result.hits:
                 draw_grid(library, result, scene.scene_id if scene else None)
             else:
                 draw_empty(library, result, videos, note)
@@ -279,7 +299,9 @@ def workspace() -> None:
                 hit = next((hit for hit in result.hits if hit.scene_id == scene.scene_id), None) if result else None
                 page.error_boundary(scene_panel.draw)(library, scene, key="hx_panel", hit=hit, result=result)
     ids = [video.video_id for video in videos]
-    address.show(*search_address.params(state.search(), current_weights(library), library.settings.fusion, ids))
+    weights, fusion = search_dial.current_weights(library), search_dial.current_fusion(library)
+    shown_search = replace(state.search(), fusion=fusion)
+    address.show(*search_address.params(shown_search, weights, library.settings.fusion, ids))
     tray.draw(library, open_scene=scene_panel.open_scene)
 
 
@@ -288,7 +310,8 @@ def draw() -> None:
     if params is not None:
         library = resources.library()
         ids = [video.video_id for video in media.visible_videos(library)]
-        search_address.restore(params, ids, max_query_chars=library.settings.max_query_chars)
+        settings = library.settings
+        search_address.restore(params, ids, fusion=settings.fusion, max_query_chars=settings.max_query_chars)
     state.seed_query(state.search().query)
     page.heading(t("nav.search"))
     workspace()

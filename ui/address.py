@@ -18,9 +18,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from ui import state
 from ui.state import Address
 
-NAMES = ("home", "library", "search", "reel", "settings")
+NAMES = ("home", "library", "search", "reel", "evaluate", "settings")
 """The pages in the order of the navigation."""
-HIDDEN = ("video",)
+HIDDEN = ("video", "scene", "searches")
 """Pages that are opened from other pages and by their address."""
 MARKER = "hx"
 """The parameter with "push:<page>" or "replace:<page>". A change for a page that is not shown any more is dropped."""

@@ -33,6 +33,12 @@ _SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "move": ("Shift+N", "Shift+P"),
         "remove": ("Backspace",),
     },
+    "judging": {
+        "grade": ("0", "3"),
+        "step": ("←", "→"),
+        "skip": ("S",),
+        "note": ("N",),
+    },
     "page": {
         "query": ("/",),
         "undo": ("Ctrl+Z",),

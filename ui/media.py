@@ -6,6 +6,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Any
 
+from heimdex_core import formatting as fmt
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
 from heimdex_core.types import Export, Keyframe, Scene, Video, VisibleVideo
@@ -21,6 +22,17 @@ def frame_url(library: Library, scene: Scene, keyframe: Keyframe | None = None) 
         return _sprite_url(library, scene, "still")
     path = library.frame_path(scene, keyframe.file if keyframe else None)
     return resources.links().file_url(path, library.user_id) if path else None
+
+
+def hit_url(library: Library, scene: Scene, file: str | None) -> str | None:
+    """URL of the keyframe of that name, else of the thumbnail."""
+    keyframe = next((one for one in scene.keyframes if one.file == file), None)
+    return frame_url(library, scene, keyframe) if keyframe is not None else frame_url(library, scene)
+
+
+def start_text(scene: Scene) -> str:
+    """Where a scene begins in its video, to a tenth of a second."""
+    return fmt.precise(scene.start_s)
 
 
 def sprite(library: Library, scene: Scene) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from heimdex_core.library import Library
 from heimdex_core.types import Hit, Scene, SearchResult
-from ui import media, resources, state, tray
+from ui import media, resources, search_filters, state, tray
 from ui.components import player
 from ui.views import scenes as views
 
@@ -44,6 +44,29 @@ def open_video(value: Any) -> None:
     """Go to the page of a video from one of its scenes."""
     video_id = resources.library().video(str(value)).video_id
     state.open_video(video_id, scene_id=state.search().selected, back_to="search")
+
+
+def open_scene_page(value: Any) -> None:
+    """Go to the page of a scene: {"id": scene_id}."""
+    state.open_scene(str(value["id"]))
+
+
+def like(value: Any) -> None:
+    """Search for scenes like one: {"id": scene_id}, on whatever page it is."""
+    search_filters.like(value)
+    state.request_page("search", **_address())
+
+
+def by_part(value: Any) -> None:
+    """Search by a part of the picture: {"data": base64}, on whatever page it is."""
+    search_filters.by_part(value)
+    state.request_page("search", **_address())
+
+
+def _address() -> dict[str, str | None]:
+    """What the address of the search page has to name, or the page would be as it was before."""
+    search = state.search()
+    return {"like": ",".join(search.liked), "image": search.image}
 
 
 def draw(
@@ -89,6 +112,9 @@ def draw(
         "pick": tray.pick,
         "step": step,
         "keep": keep,
+        "like": search_filters.like if result is not None else like,
+        "picture": search_filters.by_part if result is not None else by_part,
+        "open_scene": open_scene_page,
         "renew": lambda _: None,
     }
     if on_open_video is None:

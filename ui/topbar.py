@@ -18,7 +18,7 @@ UPDATE_EVERY_S = 2.0
 PATIENCE_S = 0.2  # for the catalog: this bar is on every page, which must not wait for what it tells
 _LATEST = 20
 # the page that is marked in the navigation while one outside of it is shown
-_PARENT = {"video": "library"}
+_PARENT = {"video": "library", "scene": "search", "searches": "search"}
 
 
 def draw(shown: str) -> None:

@@ -33,6 +33,7 @@ SPEECH_LANGUAGES = ("auto", "en", "ko", "ja", "zh", "es", "fr", "de")
 _SHOWS_REASON = frozenset(
     {
         "FOLDER_NOT_WATCHABLE",
+        "INVALID_FILTER",
         "INVALID_SQL",
         "INVALID_VALUE",
         "INVALID_WEIGHTS",

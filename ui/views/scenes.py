@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +11,17 @@ from heimdex_core import formatting as fmt
 from heimdex_core.library import Library
 from heimdex_core.search.channels import kind_of
 from heimdex_core.search.matching import pieces
-from heimdex_core.types import ChannelScore, ChannelState, Hit, Scene, SearchResult, Segment, Space, Video
+from heimdex_core.types import (
+    ChannelScore,
+    ChannelState,
+    Hit,
+    Scene,
+    SearchResult,
+    Segment,
+    Space,
+    Video,
+    parse_scene_id,
+)
 from ui import media, state
 from ui.i18n import describe_error, number, t, t_or, tn
 from ui.views import evidence
@@ -31,6 +42,8 @@ def card(
     picked: bool,
     terms: Sequence[str] = (),
     hit: Hit | None = None,
+    judged: Judged | None = None,
+    unfolded: bool = False,
 ) -> dict[str, Any]:
     """One card of the grid.
 
@@ -40,29 +53,72 @@ def card(
         title: of the video.
         picked: whether the scene is in the tray.
         terms: index terms of the query, to be marked in title and transcript.
-        hit: the scene as a hit of a search; adds the rank and the contribution of each channel.
+        hit: the scene as a hit of a search; adds the rank, the contribution of each channel and how close it is.
+        judged: what the person said about the hit; None where cards cannot be judged.
+        unfolded: whether the scenes that look the same are shown, too.
     """
     start = fmt.precise(scene.start_s)
     name = {"title": title, "time": start}
     return {
         "id": scene.scene_id,
-        "thumbnail": media.frame_url(library, scene),
+        "thumbnail": media.hit_url(library, scene, hit.keyframe if hit else None),
         "sprite": media.sprite(library, scene),
         "start": scene.start_s,
         "end": scene.end_s,
         "time": f"{start} · {seconds(scene.duration_s)}",
         "rank": f"#{hit.rank}" if hit else "",
-        "score": t("explanation.score", score=f"{hit.score:.3f}") if hit else "",
+        "score": scores(hit) if hit else "",
+        "strength": {"name": hit.strength, "label": t(f"strength.{hit.strength}")} if hit and hit.strength else None,
+        "dim": hit is not None and not hit.is_close,
+        "alike": _alike(len(hit.duplicates), unfolded) if hit and hit.duplicates else None,
+        "tools": {"grades": judged.by_text} if judged else None,
+        "grade": judged.grade if judged else None,
+        "rated": judged.rated if judged else None,
         "title": evidence.title(title, terms),
         "text": evidence.said(scene, terms),
         "silent": not scene.transcript,
-        "also": evidence.elsewhere(scene, terms),
+        "also": [*(_then(hit.then) if hit and hit.then else []), *evidence.elsewhere(scene, terms)],
         "parts": shares(hit.channels) if hit else [],
         "picked": picked,
+        "name": f"{title}, {start}",
         "label": t("scene.play_label", **name),
         "pick_label": t("scene.pick_label", **name),
         "unpick_label": t("scene.unpick_label", **name),
     }
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a person said about a scene."""
+
+    grade: int | None
+    """0 to 3; None where it was not judged."""
+    rated: str | None
+    """"liked", "disliked" or None."""
+    by_text: bool = True
+    """Whether it can be graded: only what a text was searched for has grades."""
+
+
+def _alike(count: int, unfolded: bool) -> dict[str, Any]:
+    title = tn("scene.alike_title", count)
+    return {"label": t("scene.alike", n=number(count)), "title": title, "on": unfolded}
+
+
+def _then(scene_id: str) -> list[dict[str, Any]]:
+    """Where the scene is that follows, as the query wants it."""
+    start_ms = parse_scene_id(scene_id)[1]
+    return [{"label": t("scene.then"), "text": [[fmt.precise(start_ms / 1000), False]]}]
+
+
+def scores(hit: Hit) -> str:
+    """The fused score of a hit, and what each channel gave it, a line each."""
+    lines = [t("explanation.score", score=f"{hit.score:.3f}")]
+    lines += [
+        t("explanation.channel_score", channel=channel_label(name), score=f"{score.score:.3f}", rank=score.rank)
+        for name, score in hit.channels.items()
+        if score.score is not None
+    ]
+    return "\n".join(lines)
 
 
 def seconds(duration_s: float) -> str:
@@ -133,14 +189,19 @@ def status(result: SearchResult) -> dict[str, Any]:
     mark = "\0"  # the place of the number differs between languages
     scenes, videos = tn("search.scenes", result.total), tn("search.in_videos", result.total_videos)
     before, count, after = t("search.found", scenes=mark + scenes + mark, videos=videos).split(mark)
+    if result.nothing_close:
+        asked = result.query.text
+        far = t("search.nothing_close", query=asked) if asked else t("search.nothing_close_short")
+        before, count, after = f"{far} {t('search.nearest')}", "", ""
     ms = round(result.timing_ms.get("total", 0.0))
     notes = [abstention_text(name, channel) for name, channel in result.channels.items() if is_reported(channel)]
     if notes and any(channel.active for channel in result.channels.values()):
         notes.append(t("search.weight_shared"))
     return {
         "found": [piece for piece in ((before, False), (count, True), (after, False)) if piece[0]],
+        "far": result.nothing_close,
         "took": t("search.took", ms=t("unit.ms", n=number(max(ms, 1)))),
-        "notes": " · ".join(notes),
+        "notes": "" if result.nothing_close else " · ".join(notes),
     }
 
 
@@ -263,7 +324,7 @@ def panel(
         "actions": _panel_actions(scene, neighbours, is_picked=scene.scene_id in picked),
         "explanation": explanation,
         "lines": lines,
-        "labels": player_labels(video),
+        "labels": player_labels(video) | {name: t(f"player.{name}") for name in ("region", "region_hint")},
     }
 
 
@@ -292,5 +353,7 @@ def _panel_actions(scene: Scene, neighbours: tuple[str | None, str | None], *, i
             "title": t("player.next"),
             "disabled": after is None,
         },
+        {"name": "like", "value": {"id": scene.scene_id}, "label": t("player.like")},
+        {"name": "open_scene", "value": {"id": scene.scene_id}, "label": t("player.open_scene")},
         {"name": "open_video", "value": scene.video_id, "label": t("player.open_video")},
     ]

@@ -10,6 +10,7 @@ from typing import Any
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
 from heimdex_core.types import SearchResult, VisibleVideo
+from ui import judging
 from ui.i18n import number, t
 
 _SAID, _SEEN = 2, 2
@@ -20,7 +21,8 @@ _VIDEOS_READ = 4
 
 def grid_labels() -> dict[str, str]:
     """The texts of the grid of scenes."""
-    return {name: t(f"grid.{name}") for name in ("views", "grid", "list", "chosen", "add", "clear")}
+    own = ("views", "grid", "list", "chosen", "add", "clear", "like", "dislike", "more_like")
+    return {name: t(f"grid.{name}") for name in own} | judging.labels()
 
 
 def pager(result: SearchResult, page: int, limit: int) -> dict[str, Any] | None:

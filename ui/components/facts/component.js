@@ -1,4 +1,4 @@
-// Panels of facts: a heading, rows of label and value, a note and a button.
+// Panels of facts: a heading, rows of label, value and where the value is from, a note and a button.
 
 class Facts extends Redrawn {
   draw(data) {
@@ -19,7 +19,8 @@ class Facts extends Redrawn {
 }
 
 function facts(rows) {
-  return h("dl", null, rows.map(([label, value]) => h("div", { class: "fact" }, h("dt", null, label), h("dd", null, value))));
+  return h("dl", null, rows.map(([label, value, source]) => h("div", { class: "fact" }, h("dt", null, label),
+    h("dd", null, value, source ? h("div", { class: "source" }, source) : ""))));
 }
 
 export default function (component) {

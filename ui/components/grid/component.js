@@ -1,5 +1,6 @@
 // Cards of scenes, as a grid or a list. Keys: n and p select the next and the previous card, Enter plays it, a adds it to
-// the tray. Shift and Ctrl mark several; a then adds them all. scrub.js shows a scene while the pointer moves over it.
+// the tray. Shift and Ctrl mark several; a then adds them all. On the cards of a search 0 to 3 judge (tools.js). scrub.js
+// shows a scene while the pointer moves over it.
 
 const VIEW_KEY = "heimdex-results";
 
@@ -30,11 +31,15 @@ class Grid {
       if (!wanted.has(id)) { card.scrub.stop(); card.el.remove(); this.cards.delete(id); }
     }
     const picks = new Map(this.out.waiting("pick").map((pick) => [pick.id, pick.picked]));
+    const grades = new Map(this.out.waiting("judge").map((one) => [one.id, one.grade]));
+    const rates = new Map(this.out.waiting("rate").map((one) => [one.id, one.name]));
+    const own = (map, id, value) => (map.has(id) ? map.get(id) : value);
     // Cards are reused and moved, so that a new order shows at once and no thumbnail is loaded again.
     data.cards.forEach((values, at) => {
       let card = this.cards.get(values.id);
       if (!card) { card = this.make(values.id); this.cards.set(values.id, card); }
-      this.fill(card, { ...values, picked: picks.has(values.id) ? picks.get(values.id) : values.picked });
+      const { id } = values;
+      this.fill(card, { ...values, picked: own(picks, id, values.picked), grade: own(grades, id, values.grade), rated: own(rates, id, values.rated) });
       if (this.list.children[at] !== card.el) this.list.insertBefore(card.el, this.list.children[at] || null);
     });
     this.choose([...this.chosen].filter((id) => wanted.has(id)));
@@ -73,10 +78,19 @@ class Grid {
     card.text = h("div", { class: "text" });
     card.also = h("div", { class: "also" });
     card.bar = h("div", { class: "bar" });
+    card.strength = h("span", { class: "strength" });
+    card.alike = h("button", { class: "badge alike", type: "button", hidden: true });
+    card.alike.onclick = (event) => { event.stopPropagation(); this.out.send("unfold", { id, on: !card.values.alike.on }, (earlier) => earlier.id === id); };
+    card.tools = new CardTools(id, {
+      judge: (of, grade) => this.judge(of, grade),
+      rate: (of, name) => { this.out.send("rate", { id: of, name }, (earlier) => earlier.id === of); this.update(this.data); },
+      like: (of) => this.out.send("like", { id: of }, true),
+    });
     card.open = this.openButton(id);
     const thumbnail = h("div", { class: "thumbnail" }, card.image, card.time, card.rank);
     card.el = h("article", { class: "card", role: "listitem", data: { scene: id } },
-      thumbnail, h("div", { class: "body" }, card.title, card.text, card.also, card.bar), card.open, card.pick);
+      thumbnail, h("div", { class: "body" }, h("div", { class: "head-line" }, card.title, card.strength), card.text, card.also, card.bar, card.tools.el),
+      card.open, card.alike, card.pick);
     card.scrub = new Scrub(card.el, thumbnail, card.time, () => this.brokenImage(card, card.values.sprite.url));
     return card;
   }
@@ -124,6 +138,20 @@ class Grid {
     card.bar.replaceChildren(...values.parts.map((part) =>
       h("span", { class: part.name, style: { flexGrow: String(part.share) }, title: part.title })));
     card.bar.hidden = !values.parts.length;
+    card.el.classList.toggle("dim", Boolean(values.dim));
+    card.el.classList.toggle("folded", Boolean(values.folded));
+    const { strength, alike } = values;
+    card.strength.className = `strength ${strength ? strength.name : ""}`;
+    card.strength.textContent = strength ? strength.label : "";
+    card.strength.title = values.score || "";
+    card.alike.hidden = !alike;
+    if (alike) {
+      card.alike.textContent = alike.label;
+      card.alike.title = alike.title;
+      card.alike.setAttribute("aria-label", `${alike.title} (${values.name})`);
+      card.alike.setAttribute("aria-expanded", String(alike.on));
+    }
+    card.tools.paint(values, this.data.labels);
     this.paintPick(card, values.picked);
   }
 
@@ -162,6 +190,20 @@ class Grid {
   setPicked(card, picked) {
     this.paintPick(card, picked);
     this.out.send("pick", { id: card.id, picked }, (earlier) => earlier.id === card.id);
+  }
+
+  // `text` is what the cards were found for: a late judgement must not go to what is typed meanwhile.
+  judge(id, grade) {
+    const card = this.cards.get(id);
+    if (!card || !card.values.tools || this.data.query === undefined || !this.data.query) return;
+    this.out.send("judge", { id, grade, text: this.data.query }, (earlier) => earlier.id === id);
+    this.update(this.data);
+  }
+
+  // The same key again takes the judgement back.
+  judgeSelected(grade) {
+    const card = this.cards.get(this.selected);
+    if (card) this.judge(card.id, card.values.grade === grade ? null : grade);
   }
 
   // Add all of them to the tray; if they all are in it already, take them out.
@@ -231,6 +273,7 @@ class Grid {
       a: () => this.pickAll(this.chosen.size ? [...this.chosen] : [this.selected]),
       Enter: () => this.selected && this.cards.has(this.selected) && this.select(this.selected, true),
       Escape: () => this.choose([]),
+      ...Object.fromEntries([0, 1, 2, 3].map((grade) => [String(grade), this.data.query ? () => this.judgeSelected(grade) : null])),
     }[key];
     if (!act || (key === "Escape" && !this.chosen.size)) return;
     event.preventDefault();

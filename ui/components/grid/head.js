@@ -35,7 +35,7 @@ class GridHead {
 
   status(status) {
     if (!status) return [];
-    const found = h("span", { class: "hx-status", title: status.took, role: "status" },
+    const found = h("span", { class: status.far ? "hx-status far" : "hx-status", title: status.took, role: "status" },
       ...status.found.map(([text, strong]) => (strong ? h("b", null, text) : text)));
     if (!status.notes) return [found];
     // one line; all of it on demand, over the cards

@@ -1,6 +1,7 @@
 // Plays a scene from its start to its end, or the clips of a reel one after the other. Below the video: buttons, why the
-// scene was found, and the transcript (details.js, transcript.js). track.js has the position, shuttle.js the keys, and
-// dock.js what is different on narrow screens.
+// scene was found, and the transcript (details.js, transcript.js). track.js has the position, hover.js the pictures above
+// it, region.js the box that can be drawn on the picture, shuttle.js the keys, and dock.js what is different on narrow
+// screens.
 
 class Player {
   constructor(host, out) {
@@ -14,13 +15,15 @@ class Player {
     this.time = h("span", { class: "time" });
     this.speed = h("span", { class: "speed", hidden: true });
     this.track = new Track((share) => this.jump(share));
+    this.hover = new Hover(this.track);
     this.big = h("button", { class: "big", type: "button" }, icon("play", true));
     this.mute = h("button", { class: "tool", type: "button" });
     this.full = h("button", { class: "tool", type: "button" }, icon("full"));
     this.help = h("button", { class: "tool help", type: "button" }, "?");
     this.message = h("div", { class: "message", hidden: true });
-    this.stage = h("div", { class: "stage" }, this.video, this.big,
-      h("div", { class: "tools" }, this.help, this.mute, this.full), this.time, this.speed, this.track.el, this.message);
+    this.stage = h("div", { class: "stage" }, this.video, this.big, this.time, this.speed, this.track.el, this.message);
+    this.region = new Region(this.stage, this.video, (data) => this.out.send("picture", { data }, true));
+    this.stage.append(h("div", { class: "tools" }, this.help, this.region.button, this.mute, this.full));
     this.details = new Details(out);
     this.transcript = new Transcript((time) => { this.seekFree(time); if (this.video.paused) this.play(); });
     this.dock = new Dock(this.stage, this.video);
@@ -91,6 +94,7 @@ class Player {
       return;
     }
     this.host.firstChild.hidden = false;
+    this.host.classList.toggle("big", Boolean(data.big));
     const identity = data.reel ? "reel" : data.clips[0].id;
     if (identity !== this.identity) {
       this.identity = identity;
@@ -293,6 +297,7 @@ class Player {
       // beyond the scene, the end of the video is the one that lies ahead
       this.time.textContent = `${timecode(now)} — ${timecode(now <= this.clip.end ? this.clip.end : whole)}`;
       this.track.paint(this.clip.start, this.clip.end, now, whole);
+      this.hover.set(this.data.sprites || null, whole);
     }
     this.transcript.follow(now);
     // the reel editor trims to the playhead, the timeline of a video shows it
@@ -348,6 +353,7 @@ class Player {
     this.video.setAttribute("aria-label", l.video);
     this.track.el.setAttribute("aria-label", l.position);
     this.dock.label(l.close);
+    this.region.label(l);
     this.paintMute();
     this.paintPlaying();
   }
@@ -376,6 +382,7 @@ class Player {
     for (const [name, listener] of Object.entries(this.listeners)) document.removeEventListener(name, listener);
     this.shuttle.stop();
     this.dock.destroy();
+    this.region.destroy();
     if (this.frame) cancelAnimationFrame(this.frame);
     this.video.pause();
     this.video.removeAttribute("src");

@@ -1,0 +1,48 @@
+// Rows of scenes as pictures that lead to their pages. Keys: n and p go to the next and the previous scene, a adds the
+// scene of the page to the tray.
+
+class Strips extends Redrawn {
+  constructor(host, out) {
+    super(host, out);
+    this.onKey = (event) => this.press(event);
+    document.addEventListener("keydown", this.onKey);
+  }
+
+  draw(data) {
+    this.data = data;
+    const focused = focusedIn(this.host);
+    this.host.replaceChildren(...data.sections.map((section) => h("section", { class: section.name },
+      h("h2", { class: "caps" }, section.heading),
+      section.items.length
+        ? h("ul", null, ...section.items.map((item) => h("li", null, this.item(item))))
+        : h("p", { class: "muted" }, section.empty))));
+    focusAgain(this.host, focused);
+  }
+
+  item(item) {
+    return h("a", { class: item.current ? "item current" : "item", href: item.href, onclick: follow, "aria-label": item.label, "aria-current": item.current ? "true" : null, data: { act: item.href } },
+      h("div", { class: "picture" }, item.image ? h("img", { src: item.image, alt: "", loading: "lazy" }) : "", h("span", { class: "badge" }, item.time)),
+      h("div", { class: "title" }, item.title), item.text ? h("div", { class: "said muted" }, item.text) : "");
+  }
+
+  press(event) {
+    if (isTyping(event) || event.defaultPrevented || !this.data) return;
+    const key = keyOf(event);
+    const href = { n: this.data.next, p: this.data.previous }[key];
+    if (key === "a") {
+      event.preventDefault();
+      this.out.send("pick", { id: this.data.id, picked: !this.data.picked }, true);
+    } else if (href) {
+      event.preventDefault();
+      go(href);
+    }
+  }
+
+  destroy() {
+    document.removeEventListener("keydown", this.onKey);
+  }
+}
+
+export default function (component) {
+  return mount(component, Strips);
+}
