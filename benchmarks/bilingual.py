@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from heimdex_core.models.text.minilm import MiniLM
 from heimdex_core.models.text.use import UniversalSentenceEncoder
-from heimdex_core.search.channels.background import BACKGROUND_QUERIES, THRESHOLD, NullDistribution, null_distribution
+from heimdex_core.search.channels.background import THRESHOLD, NullDistribution, background_queries, null_distribution
 from heimdex_core.search.channels.base import ChannelRequest
 from heimdex_core.search.channels.encoders import QueryEncoder, SharedEncoder
 from heimdex_core.search.channels.routed import RoutedChannel, RoutedSpace
@@ -57,6 +57,12 @@ class Passages:
         if outside is not None:
             rows = rows & ~self._has[outside.name]
         return [(str(row), float(scores[row])) for row in np.argsort(-scores) if rows[row]][:k]
+
+    token = "passages"  # noqa: S105
+
+    def sample_vectors(self, space: Space, count: int, *, outside: Space | None = None) -> Floats:
+        rows = self._has[space.name] if outside is None else self._has[space.name] & ~self._has[outside.name]
+        return self._vectors[space.name][rows][:count]
 
     def has_vectors_outside(self, space: Space, other: Space, **of: Any) -> bool:
         return bool((self._has[space.name] & ~self._has[other.name]).any())
@@ -152,7 +158,7 @@ def nulls(vectors: dict[str, Floats], languages: npt.NDArray[np.str_], queries: 
     print("\nStandard deviation of the cosine with background queries around a passage's mean; z above the threshold:")
     for model in MODELS:
         for ql, pl in DIRECTIONS:
-            asked = model.encode_queries(BACKGROUND_QUERIES[ql])
+            asked = model.encode_queries(background_queries(ql))
             if not asked.any() or not vectors[model.space.name][languages == pl].any():
                 continue
             passages = vectors[model.space.name][languages == pl]

@@ -121,6 +121,9 @@ class _NoWorker:
     def enqueue_migration(self, set_id: int) -> str:
         return f"job-{set_id}"
 
+    def enqueue_sweep(self, sweep_id: str) -> str:
+        return f"job-{sweep_id}"
+
     def cancel(self, *job_ids: str) -> None:
         """Nothing runs."""
 

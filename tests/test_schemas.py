@@ -106,11 +106,11 @@ def differences(shape: Any, value: Any, where: str = "") -> list[str]:
 
 def test_the_document_is_read_as_it_is_written() -> None:
     assert documented("search") == {
-        "query": None,
-        "fusion": None,
+        **dict.fromkeys(("query", "fusion", "total", "nothing_close", "corrected", "notes")),
         "hits": [
             {
-                **dict.fromkeys(("scene_id", "video_id", "start_s", "end_s", "score", "transcript")),
+                **dict.fromkeys(("scene_id", "video_id", "start_s", "end_s", "score", "strength", "keyframe_s")),
+                **dict.fromkeys(("duplicates", "then", "transcript")),
                 "channels": {"name": dict.fromkeys(("score", "rank", "weight", "contribution"))},
             }
         ],

@@ -17,10 +17,12 @@ from typing import Any
 
 import av
 import pytest
+from PIL import Image
 
-from heimdex_core.cli.main import main, parse_weights
+from heimdex_core.cli.main import main
 from heimdex_core.cli.reindex import parse_params
 from heimdex_core.cli.scenes import parse_time
+from heimdex_core.cli.weights import parse_weights
 from heimdex_core.errors import InvalidValue, InvalidWeights
 from heimdex_core.library import Library
 from heimdex_core.types import Video, VideoState, utc_now
@@ -125,6 +127,35 @@ def test_scenes_are_merged_in_any_order_and_any_edit_is_undone(indexed: dict[str
     assert (status, [(scene["start_s"], scene["end_s"]) for scene in undone]) == (0, [(0.0, second["end_s"])])
 
 
+@pytest.mark.long
+def test_words_and_tags_are_corrected_and_that_is_undone(indexed: dict[str, Any], run: Run) -> None:
+    video_id = indexed["video_id"]
+    first = run("scenes", video_id)[1][0]
+    status, scenes = run("scenes", video_id, "--say", "0", str(first["end_s"]), "what a zebra says")
+    assert (status, scenes[0]["transcript"]) == (0, "what a zebra says")
+    assert run("search", "zebra")[1]["hits"][0]["scene_id"] == first["scene_id"]
+    status, scenes = run("scenes", video_id, "--tag", first["scene_id"], "savanna")
+    assert (status, scenes[0]["tags"]) == (0, ["savanna", *first["tags"]])
+    edits = run("scenes", video_id, "--edits")[1]
+    assert [(one["op"], one["start_s"], one["state"]) for one in edits] == [
+        ("transcript", 0.0, "applied"),
+        ("tags", first["start_s"], "applied"),
+    ]
+    for words, code in (
+        (("--say", "5", "4", "x"), "INVALID_VALUE"),
+        (("--say", "a", "4", "x"), "INVALID_VALUE"),
+        (("--say", "0", "99999", "x"), "INVALID_VALUE"),
+        (("--tag", first["scene_id"]), "INVALID_VALUE"),
+        (("--untag", first["scene_id"], " "), "INVALID_VALUE"),
+    ):
+        status, failed = run("scenes", video_id, *words)
+        assert (status, failed["error"]["code"]) == (1, code)
+    for one in edits:
+        assert run("scenes", video_id, "--undo", one["edit_id"])[0] == 0
+    assert run("scenes", video_id)[1][0]["tags"] == first["tags"]
+    assert run("scenes", video_id)[1][0]["transcript"] == first["transcript"]
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"), [("83.5", 83.5), ("1:23.5", 83.5), ("01:02:03", 3723.0), ("0", 0.0), (" 7 ", 7.0)]
 )
@@ -173,6 +204,29 @@ def test_a_video_from_scenes_to_reel(indexed: dict[str, Any], run: Run, tmp_path
         assert float(stream.duration * stream.time_base) == pytest.approx(7.0, abs=2 / float(stream.average_rate))
 
 
+def test_searching_by_example(indexed: dict[str, Any], run: Run, tmp_path: Path) -> None:
+    red, blue = (scene["scene_id"] for scene in run("scenes", indexed["video_id"])[1])
+    picture = tmp_path / "blue.png"
+    Image.new("RGB", (320, 180), (0, 0, 255)).save(picture)
+    status, found = run("search", "--image", picture, "--box", "0,0,.5,1")
+    assert (status, found["hits"][0]["scene_id"], found["nothing_close"]) == (0, blue, False)
+    assert 3.0 <= found["hits"][0]["keyframe_s"] < 7.0
+    status, found = run("search", "--like", red)
+    assert (status, red in [hit["scene_id"] for hit in found["hits"]]) == (0, False)
+    status, found = run("search", "bread", "--then", "harbour", "--within", "1")
+    assert (status, [(hit["scene_id"], hit["then"]) for hit in found["hits"]]) == (0, [(red, blue)])
+    picture.write_text("no picture")
+    for words, code in (
+        (("--image", picture), "NOT_AN_IMAGE"),
+        (("--image", tmp_path / "none.png"), "FILE_UNREADABLE"),
+        (("--like", f"{MISSING_ID}_0_2000"), "SCENE_NOT_FOUND"),
+        (("--like", red, "--box", "1,2"), "INVALID_VALUE"),
+        (("bread", "--then", "harbour", "--within", "-1"), "INVALID_VALUE"),
+    ):
+        status, failed = run("search", *words)
+        assert (status, failed["error"]["code"]) == (1, code)
+
+
 def test_searching(indexed: dict[str, Any], run: Run) -> None:
     first, second = (scene["scene_id"] for scene in run("scenes", indexed["video_id"])[1])
     status, found = run("search", "the boat leaves the harbour", "--weight", "lexical=1", "--limit", "1")
@@ -189,6 +243,18 @@ def test_searching(indexed: dict[str, Any], run: Run) -> None:
     status, named = run("search", "bread", "--space", "all-MiniLM-L6-v2", "--weight", "text/all-MiniLM-L6-v2=1")
     assert (status, list(named["channels"])) == (0, ["text/all-MiniLM-L6-v2", "vision", "lexical"])
     assert named["hits"][0]["scene_id"] == first
+
+    ids = [[hit["scene_id"] for hit in run("search", *words)[1]["hits"]] for words in (
+        ["", "--filter", "max-s=3.5"],
+        ["", "--filter", "speech=yes", "--sort", "time", "--group-by-video"],
+        [" -harbour"],
+        ["title:nothing"],
+    )]  # fmt: skip
+    assert ids == [[first], [first, second], [first], []]
+    status, similar = run("search", "harbuor", "--weight", "lexical=1")
+    assert (similar["corrected"], similar["total"]) == ({"harbuor": "harbour"}, 1)
+    assert {"nothing_close", "notes"} <= similar.keys()
+    assert {"strength", "keyframe_s", "duplicates"} <= similar["hits"][0].keys()
 
 
 def test_delete_restore_reindex_and_doctor(indexed: dict[str, Any], run: Run) -> None:
@@ -313,6 +379,9 @@ def test_limits_are_settings_and_are_named(
         (["search", "a", "--weight", "smell=1"], "UNKNOWN_NAME"),
         (["search", "a", "--weight", "vision=x"], "INVALID_WEIGHTS"),
         (["search", "a", "--weight", "vision=0"], "INVALID_WEIGHTS"),
+        (["search", "a", "--filter", "colour=red"], "INVALID_FILTER"),
+        (["search", "a", "--filter", "min-s=nan"], "INVALID_FILTER"),
+        (["search", "a" * 1001], "INVALID_QUERY"),
         (["search", "a", "--fusion", "magic"], "UNKNOWN_NAME"),
         (["search", "a", "--space", "bge-m4"], "UNKNOWN_NAME"),
         (["search", "a", "--video", MISSING_ID], "VIDEO_NOT_FOUND"),
@@ -370,6 +439,7 @@ def test_text_without_json(indexed: dict[str, Any], tmp_path: Path, capfd: pytes
     assert hits[0].startswith(" 1.00  말하기 🎬  0:03.0-0:07.0  The boat leaves the harbour")
     assert len(hits) == 2, "channels of weight 0 are not mentioned"
     assert text("search", "zeppelin", "--weight", "lexical=1") == "No matching scenes.\nlexical: no matching scene\n"
+    assert 'no scene has "harbuor", "harbour" was looked up' in text("search", "harbuor", "--weight", "lexical=1")
     assert text("delete", indexed["video_id"]).startswith("deleted ")
     assert text("videos") == "No videos yet. Add one with `add FILE`.\n"
 

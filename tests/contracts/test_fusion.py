@@ -117,5 +117,5 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
     assert caught.value.details == {
         "kind": "fusion",
         "name": "borda",
-        "known": "minmax, rrf, weighted_rrf, zscore",
+        "known": "minmax, rrf, weighted_rrf, zscore, combsum, combmnz, convex",
     }

@@ -9,7 +9,8 @@ import pytest
 
 from heimdex_core.errors import InvalidValue, SpaceMismatch, UnknownName
 from heimdex_core.store import vectors
-from heimdex_core.store.vectors import Floats, Key, VectorIndex
+from heimdex_core.store.keyframe_vectors import Floats
+from heimdex_core.store.vector_index import Key, VectorIndex
 from heimdex_core.types import Space
 
 SPACE = Space("text/made-up", "text", "made-up", "1", 8)

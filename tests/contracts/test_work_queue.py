@@ -24,6 +24,7 @@ ENQUEUE: dict[str, Callable[[WorkQueue, str], str]] = {
     "export": lambda queue, subject: queue.enqueue_reel(subject),
     "reindex": lambda queue, subject: queue.enqueue_reindex(),
     "migration": lambda queue, subject: queue.enqueue_migration(1),
+    "sweep": lambda queue, subject: queue.enqueue_sweep(subject),
 }
 
 

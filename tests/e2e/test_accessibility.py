@@ -27,7 +27,13 @@ PAGES = {
     "library": "article.video[data-state=indexed] img",
     "search?q=red": "article.card img",
     f"video?id={SUBTITLED}": "article.card img",
+    f"scene?id={SUBTITLED}_0_1000": ".item.current img",
+    "searches": ".st-key-hx-searches h2",
     "reel": "article.clip",
+    "evaluate": "tr[data-query]",
+    "evaluate?view=judge": ".judging .grade",
+    "evaluate?view=runs": "tr[data-run]",
+    "evaluate?view=sweeps": ".start",
     "settings": ".panel",
 }
 """The pages, and what is there when they are drawn."""
@@ -65,6 +71,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Library.open(root) as opened:
         clips = [ReelClip(SUBTITLED, 0.0, 1.0, 0.0, 1.0), ReelClip(SPOKEN, 0.0, 1.0, 0.0, 1.0)]
         opened.save_tray(clips, title="Autumn")
+        opened.judge("red", opened.scenes(SPOKEN)[0].scene_id, 3)
+        opened.evaluate("default", name="first")
     return root
 
 
@@ -182,7 +190,7 @@ def empty_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_axe_finds_nothing_serious_in_an_empty_library(still: Page, empty_address: str) -> None:
-    for path in ("", "library", "search", "reel", "settings", "video?id=none"):
+    for path in ("", "library", "search", "reel", "evaluate", "settings", "video?id=none"):
         still.goto(f"{empty_address}/{path}")
         expect(still.get_by_role("heading", level=1).first).to_be_attached(timeout=60_000)
         expect(still.locator('[data-test-script-state="notRunning"]')).to_be_attached()

@@ -17,7 +17,8 @@ from tests.e2e.conftest import Shot
 from tests.support.drawn_video import make_drawn_video
 from tests.support.fake_hub import FakeHub, Repo, fake_hub
 
-pytestmark = pytest.mark.browser
+# one long story, of which each test needs the one before; tests/library/test_migration.py has its parts
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 SMALL = Path(__file__).resolve().parents[1] / "models_small"
 WORKING_MS = 180_000

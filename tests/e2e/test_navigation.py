@@ -24,6 +24,7 @@ PAGES = {
     "library": "Library",
     "search": "Search",
     "reel": "Reel",
+    "evaluate": "Evaluate",
     "settings": "Settings",
     f"video?id={SUBTITLED}": "subtitled",
 }

@@ -27,6 +27,8 @@ LINES = [
     *((18.0 + n, 19.0 + n, f"one more line, number {n + 1}") for n in range(18)),
 ]
 """Of four scenes of six seconds and one of twelve."""
+FAR = "number theory of prime fields"
+"""A query to which nothing of the walk is close."""
 EVERYWHERE = "sky lighthouse harvest number"
 """A query with a word of each scene of the walk."""
 
@@ -186,7 +188,7 @@ def test_what_plays_goes_on_while_the_results_change(page: Page) -> None:
     settled(page)
     assert page.evaluate("window.paused") is None
     page.locator("details.advanced summary").click()
-    page.get_by_role("button", name="rank").click()
+    page.get_by_role("button", name="rank", exact=True).click()
     page.locator("label.check", has_text="fade in").click()
     settled(page)
     assert page.evaluate("window.paused") is None
@@ -274,7 +276,7 @@ def test_what_matches_can_be_seen(page: Page) -> None:
     )
     line = page.locator(".line", has_text="lighthouse")
     expect(line).to_be_in_viewport()
-    box = page.locator(".box")
+    box = page.locator(".box:visible")
     assert line.evaluate(
         "(e) => e.offsetTop >= e.parentElement.scrollTop"
         " && e.offsetTop + e.offsetHeight <= e.parentElement.scrollTop + e.parentElement.clientHeight"
@@ -327,6 +329,161 @@ def test_the_thumbnail_of_a_scene_that_fades_in_is_not_black(page: Page) -> None
     assert brightness > 100
 
 
+# --- filters, judgements, examples ----------------------------------------------------------------
+
+
+def test_a_filtered_search_opens_in_another_browser(page: Page, chromium: Browser, address: str, shot: Shot) -> None:
+    open_search(page, EVERYWHERE)
+    assert cards(page).count() > 2
+    page.get_by_label("At most (s)").fill("8")
+    page.keyboard.press("Enter")
+    expect(card(page, 24)).to_have_count(0)  # of twelve seconds
+    page.get_by_role("button", name="in order of time").click()
+    expect(page.locator(".st-key-hx-chips .chip")).to_have_text("At most (s): 8")
+    settled(page)
+    expect(page).to_have_url(re.compile(r"max=8(&|$).*sort=time|sort=time.*max=8"))
+    order = cards(page).evaluate_all("all => all.map(card => card.dataset.scene)")
+    starts = [int(scene.split("_")[1]) for scene in order if scene.split("_")[0] == order[0].split("_")[0]]
+    assert starts == sorted(starts)
+    shot(page, "search-filtered")
+    other = chromium.new_context(base_url=address, viewport={"width": 1280, "height": 800}).new_page()
+    other.goto(page.url)
+    expect(cards(other)).to_have_count(len(order), timeout=60_000)
+    assert cards(other).evaluate_all("all => all.map(card => card.dataset.scene)") == order
+    expect(other.get_by_role("spinbutton", name="At most (s)")).to_have_value("8")
+    expect(other.get_by_role("button", name="in order of time")).to_have_attribute("aria-pressed", "true")
+    other.context.close()
+    page.get_by_role("button", name="Remove: At most (s): 8").click()
+    expect(card(page, 24)).to_have_count(1)
+    expect(page).not_to_have_url(re.compile("max=8"))
+
+
+def test_hits_are_judged_with_the_keys(page: Page) -> None:
+    open_search(page, "lighthouse")
+    page.keyboard.press("n")
+    judged = page.locator("article.card.selected")
+    scene = judged.get_attribute("data-scene")
+    page.keyboard.press("3")
+    grade = page.locator(f'article.card[data-scene="{scene}"] .small[data-act="grade 3"]')
+    expect(grade).to_have_attribute("aria-pressed", "true")
+    settled(page)
+    page.reload()
+    expect(grade).to_have_attribute("aria-pressed", "true", timeout=60_000)
+    # in the field of the query it is a digit, and once more on the card it takes the judgement back
+    page.get_by_placeholder(re.compile("Describe a scene")).press("2")
+    expect(grade).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Escape")
+    grade.click()
+    expect(grade).to_have_attribute("aria-pressed", "false")
+
+
+@pytest.mark.long
+def test_a_search_is_saved_and_found_again(page: Page, shot: Shot) -> None:
+    open_search(page, "harvest")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_label("Name of the search").fill("autumn work")
+    page.keyboard.press("Enter")
+    settled(page)
+    page.get_by_role("link", name="Searches", exact=True).click()
+    saved = page.get_by_role("link", name="autumn work harvest")
+    expect(saved).to_be_visible()
+    expect(page.locator("tbody tr").first).to_contain_text("harvest")
+    shot(page, "searches")
+    saved.click()
+    expect(page.get_by_placeholder(re.compile("Describe a scene"))).to_have_value("harvest")
+    expect(card(page, 12)).to_be_visible()
+
+
+def test_where_nothing_is_close_it_says_so_and_shows_the_nearest(page: Page, shot: Shot) -> None:
+    page.goto(f"/search?q={FAR}")
+    expect(page.get_by_text(f"Nothing here is close to “{FAR}”.")).to_be_visible(timeout=60_000)
+    assert cards(page).count() == page.locator("article.card.dim").count() > 0
+    expect(cards(page).first.locator(".strength")).to_have_text("weak")
+    shot(page, "search-far")
+    open_search(page, "lighthouse")
+    expect(cards(page).first.locator(".strength")).to_have_text("strong")
+    expect(page.locator("article.card:not(.dim)").first).to_be_visible()
+    expect(page.get_by_text("Nothing here is close")).to_have_count(0)
+
+
+def test_more_like_this_searches_by_the_scene(page: Page) -> None:
+    open_search(page, "lighthouse")
+    scene = card(page, 6)
+    scene.hover()
+    scene.locator('[data-act="like"]').click()
+    expect(page.locator(".st-key-hx-chips .chip")).to_contain_text("Like a walk, 0:06.0")
+    expect(card(page, 6)).to_have_count(0)  # it is not offered again
+    expect(cards(page).first).to_be_visible()
+    expect(page).to_have_url(re.compile(r"like=.*_6000_12000"))
+
+
+@pytest.mark.long
+def test_a_box_on_the_paused_picture_is_searched_by(page: Page) -> None:
+    open_search(page, "harvest")
+    page.locator(".stage").hover()
+    page.get_by_role("button", name="Search by a part of the picture").click()
+    box = page.locator(".stage .region").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 60, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 140, steps=3)
+    page.mouse.up()
+    expect(page.locator(".st-key-hx-chips .chip")).to_have_text("Like a picture")
+    expect(card(page, 12)).to_be_visible()  # the blue one
+
+
+# --- the page of a scene --------------------------------------------------------------------------
+
+
+@pytest.mark.long
+def test_a_line_and_a_tag_are_corrected_on_the_page_of_the_scene(page: Page, shot: Shot) -> None:
+    open_search(page, "harvest")
+    page.get_by_role("button", name="Details").click()
+    line = page.locator(".st-key-hx-right .line.inside")
+    expect(line).to_contain_text("the harvest begins in autumn", timeout=60_000)
+    expect(page).to_have_url(re.compile(r"/scene\?id=.*_12000_18000"))
+    shot(page, "scene")
+    line.hover()
+    line.get_by_role("button", name="Correct the line at 0:12").click()
+    page.locator("textarea").fill("the zebra begins in autumn")
+    page.keyboard.press("Enter")
+    expect(page.locator(".st-key-hx-right .line.inside")).to_contain_text("the zebra begins", timeout=60_000)
+    add = page.get_by_placeholder("Add a tag")
+    expect(add).to_be_enabled(timeout=60_000)
+    add.fill("savanna")
+    page.keyboard.press("Enter")
+    expect(page.locator(".tag", has_text="savanna")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("2 corrections")).to_be_visible()
+    open_search(page, "zebra")
+    expect(cards(page).first).to_have_attribute("data-scene", re.compile("_12000_18000"))
+    open_search(page, "savanna")
+    expect(card(page, 12)).to_be_visible()
+
+
+@pytest.mark.long
+def test_a_scene_is_played_stepped_through_and_seen_along_the_track(page: Page) -> None:
+    open_search(page, "lighthouse")
+    page.get_by_role("button", name="Details").click()
+    expect(page.locator(".item.current")).to_be_visible(timeout=60_000)
+    wait_for_video(page, "v.readyState === 4 && Math.abs(v.currentTime - 6) < 0.1")
+    page.keyboard.press(" ")
+    wait_for_video(page, "!v.paused")
+    slowly(page)
+    page.keyboard.press(" ")
+    track = page.locator(".track").bounding_box()
+    assert track is not None
+    page.mouse.move(track["x"] + track["width"] * 0.95, track["y"] + 10)
+    expect(page.locator(".hover .picture")).to_be_visible()  # from the sprite of the last scene
+    page.keyboard.press("n")
+    expect(page).to_have_url(re.compile(r"_12000_18000"))
+    wait_for_video(page, "Math.abs(v.currentTime - 12) < 0.1")
+    page.keyboard.press("a")
+    expect(page.locator(".st-key-hx-tray")).to_contain_text("1 scene")
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"_6000_12000"))
+
+
 # --- the page -------------------------------------------------------------------------------------
 
 
@@ -352,8 +509,10 @@ def test_an_empty_page_begins_in_the_query_and_has_examples(page: Page, shot: Sh
 
 def test_buttons_are_named_with_their_scene(page: Page) -> None:
     open_search(page, "lighthouse blue")
-    names = page.locator("article.card button").evaluate_all("all => all.map(e => e.getAttribute('aria-label'))")
-    assert len(names) == len(set(names)) == 2 * cards(page).count()
+    buttons = page.locator("article.card button:not([hidden])")
+    names = buttons.evaluate_all("all => all.map(e => e.getAttribute('aria-label'))")
+    # play, add, four grades, more and less of this kind, more like this
+    assert len(names) == len(set(names)) == 9 * cards(page).count()
     expect(page.get_by_role("button", name="Add a walk from 0:06.0 to the tray")).to_be_visible()
 
 

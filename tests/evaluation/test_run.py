@@ -33,19 +33,19 @@ def test_scenes_begin_at_the_cuts(library):
 def test_each_channel_alone_finds_its_kind_of_query(library, kind, channel):
     scores = run.score(library, of_kind(kind), {channel: 1.0}, None)
     # The right scene is first, or sometimes second.
-    assert scores.mean["RR"] >= 0.7
+    assert scores.mean["MRR"] >= 0.7
 
 
 def test_all_channels_together_rank_nearly_every_scene_first(library):
     scores = run.score(library, read_queries(run.SAMPLE_QUERIES), None, None)
     assert scores.mean["nDCG@10"] >= 0.85
-    assert scores.mean["R@10"] >= 0.95
+    assert scores.mean["recall@10"] >= 0.95
 
 
 def test_the_script_prints_a_table(library, capsys):
     assert run.main(["--library", str(library.path), "--weights", "lexical=1", "--fusion", "rrf"]) == 0
     printed = capsys.readouterr().out
-    assert printed.splitlines()[0].split() == ["nDCG@10", "RR", "R@10", "P@5", "AP"]
+    assert printed.splitlines()[0].split() == ["nDCG@10", "MRR", "recall@10", "precision@5", "MAP"]
     assert "words-1    1.000" in printed
     assert "\nmean " in printed
     assert "weak (nDCG@10 below 0.5): " in printed  # the lexical channel finds nothing that is only seen

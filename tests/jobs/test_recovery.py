@@ -125,6 +125,7 @@ def test_jobs_of_another_version_are_queued_again_and_done(bench: Bench) -> None
     assert bench.begun(cancelled.video_id) == []
 
 
+@pytest.mark.long  # tests/jobs/test_crash_guard.py has the count
 def test_a_job_that_keeps_killing_its_worker_fails_at_the_third_crash(bench: Bench) -> None:
     bench.order("kill-picture", 99)
     video, harmless = bench.video(), bench.video()
@@ -196,6 +197,7 @@ def test_a_second_worker_is_refused_with_the_pid_of_the_first(bench: Bench) -> N
     assert first.poll() is None
 
 
+@pytest.mark.long
 def test_work_of_a_slot_that_is_gone_is_taken_over(bench: Bench) -> None:
     """A container that was killed and came back under another host name."""
     held = bench.order("hold-picture")
@@ -231,6 +233,7 @@ time.sleep(120)
 """
 
 
+@pytest.mark.long
 def test_a_killed_app_takes_its_worker_along_and_the_next_app_goes_on(bench: Bench) -> None:
     held = bench.order("hold-picture")
     video = bench.video()

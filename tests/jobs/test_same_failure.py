@@ -80,8 +80,8 @@ def fail_there(bench: Bench, file: Path, fault: str, *, cancel: bool) -> Video:
     ("fault", "code", "lost"),
     [
         ("full disk", "DISK_FULL", "picture"),
-        ("broken recogniser", "MODEL_BROKEN", "transcript"),
-        ("cancelled", "CANCELLED", "keyframes"),
+        pytest.param("broken recogniser", "MODEL_BROKEN", "transcript", marks=pytest.mark.long),
+        pytest.param("cancelled", "CANCELLED", "keyframes", marks=pytest.mark.long),
     ],
 )
 def test_it_leaves_the_same_here_and_in_the_worker(

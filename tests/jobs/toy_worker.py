@@ -30,7 +30,8 @@ from heimdex_core.ingest.execution import StageOutcome
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.jobs import worker
 from heimdex_core.library.exports import Exports
-from heimdex_core.types import Export, ExportState, VideoState, WorkContext
+from heimdex_core.library.running import EvaluationSearch
+from heimdex_core.types import Export, ExportState, Ranking, RunSettings, VideoState, WorkContext
 
 
 def toy_run_stage(self: IngestRun, name: str) -> StageOutcome:
@@ -77,6 +78,13 @@ def toy_render(self: Exports, export_id: str, *, is_cancelled: Callable[[], bool
     return store.exports.update(export_id, state=ExportState.COMPLETED)
 
 
+def toy_ranking(self: EvaluationSearch, text: str, settings: RunSettings, depth: int | None = None) -> Ranking:
+    """Stands in for EvaluationSearch.ranking: with temperature n scene n of three comes first."""
+    act(self._context.store.paths.root / "toy", "sweep", text.replace(" ", "-"), WorkContext())
+    first = int(settings.temperature or 0)
+    return tuple((f"scene-{number}", -float(number)) for number in (first, *({0, 1, 2} - {first})))
+
+
 def late_watch(self: worker._Worker) -> None:
     """Stands in for _Worker._watch: what happens after its last look at the queue can be arranged."""
     watch(self)
@@ -93,6 +101,7 @@ def main() -> int:
     mock.patch.object(worker._Worker, "_watch", late_watch).start()
     mock.patch.object(IngestRun, "run_stage", toy_run_stage).start()
     mock.patch.object(Exports, "render", toy_render).start()
+    mock.patch.object(EvaluationSearch, "ranking", toy_ranking).start()
     worker.SLEEP_AFTER_S = float(os.environ.get("TOY_SLEEP_AFTER_S", worker.SLEEP_AFTER_S))
     worker.LOOK_ANYWAY_S = float(os.environ.get("TOY_LOOK_ANYWAY_S", worker.LOOK_ANYWAY_S))
     logging.basicConfig(level=logging.WARNING)

@@ -167,6 +167,9 @@ class Queue:
     def enqueue_migration(self, set_id: int) -> str:
         return "job"
 
+    def enqueue_sweep(self, sweep_id: str) -> str:
+        return "job"
+
     def cancel(self, *job_ids: str) -> None:
         self.cancelled += job_ids
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
 from heimdex_core.models.base import QueryVector
 from heimdex_core.store import analysis
+from heimdex_core.store.keyframe_vectors import KeyframeMatch
 from heimdex_core.types import Scene, Space, make_scene_id
 
 TEXT = Space("text/fake", "text", "fake", "1", 2)
@@ -71,12 +73,21 @@ class FakeVideo:
     video_id: str
     title: str
     generation: int = 1
+    filename: str = ""
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class FakeLexical:
     hits: list[tuple[str, float]]
     terms: tuple[str, ...]
+
+
+class Cosines(dict[str, dict[str, float]]):
+    """Cosine similarities by space; called as View.vectors it has no vectors, so that no scenes look the same."""
+
+    def __call__(self, space, scene_ids):
+        return [], np.zeros((0, space.dim), np.float32)
 
 
 class FakeReader:
@@ -91,7 +102,7 @@ class FakeReader:
         self.owner = owner
         self.token = "1"  # noqa: S105
         self.spaces = {"text": TEXT, "vision": VISION}
-        self.vectors: dict[str, dict[str, float]] = {TEXT.name: {}, VISION.name: {}}
+        self.vectors = Cosines({TEXT.name: {}, VISION.name: {}})
         self.frames = Path("/nowhere")
         self.lock = threading.Lock()
 
@@ -117,12 +128,18 @@ class FakeReader:
     def has_transcripts(self, user_id, video_ids=None):
         return any(s.transcript for s in self._seen(user_id, video_ids))
 
-    def vector_search(self, space, vector, *, k, user_id, video_ids=None):
+    def vector_search(self, space, vector, *, k, user_id, video_ids=None, scene_ids=None):
         ids = set(self.scene_ids(user_id, video_ids))
         found = [(i, s) for i, s in self.vectors[space.name].items() if i in ids]
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
 
-    def lexical_search(self, text, *, k, user_id, video_ids=None):
+    def scenes_with_similar_word(self, word, *, edits, k, user_id):
+        return []
+
+    def keyframe_search(self, space, vector, *, temperature, **limits):
+        return [KeyframeMatch(i, score, None) for i, score in self.vector_search(space, vector, **limits)]
+
+    def lexical_search(self, text, *, k, user_id, video_ids=None, scene_ids=None):
         terms = analysis.parse_query(text).terms
         found = []
         for s in self._seen(user_id, video_ids):
@@ -130,6 +147,14 @@ class FakeReader:
             if count:
                 found.append((s.scene_id, float(count)))
         return FakeLexical(sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k], terms)
+
+    def word_coverage(self, words, *, k, user_id, video_ids=None, scene_ids=None):
+        known = {s.scene_id: {(t,) for t in analysis.terms(s.transcript)} for s in self._seen(user_id, video_ids)}
+        shares = {i: sum(any(s in own for s in word) for word in words) / len(words) for i, own in known.items()}
+        return {i: share for i, share in shares.items() if share}
+
+    def sample_vectors(self, space, count, *, outside=None):
+        return np.zeros((0, space.dim), np.float32)
 
     def frame_path(self, scene, name):
         return self.frames / name

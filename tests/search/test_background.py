@@ -33,7 +33,7 @@ def deviation(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_score_is_the_distance_from_the_mean_score_in_standard_deviations() -> None:
-    null = NullDistribution(np.array([0.3, 0.1], np.float32), 0.2)
+    null = NullDistribution(np.array([0.3, 0.1], np.float32), 0.2, np.zeros((0, 2), np.float32))
     query, scene = np.array([0.6, 0.8], np.float32), np.array([0.8, 0.6], np.float32)
     # cosine .96; background queries get .3 * .8 + .1 * .6 = .30 from this scene
     assert null.standardised(query) @ scene == pytest.approx((0.96 - 0.30) / 0.2)
@@ -42,7 +42,7 @@ def test_a_score_is_the_distance_from_the_mean_score_in_standard_deviations() ->
 def test_the_mean_is_that_of_the_background_queries_in_the_language() -> None:
     encoder = Alternating()
     null = null_distribution(SPACE, encoder, "en")
-    assert tuple(encoder.asked) == background.BACKGROUND_QUERIES["en"]
+    assert tuple(encoder.asked) == background.background_queries("en")
     assert np.allclose(null.mean, [0.5, 0.5])
     assert null.deviation == 0.2
 
@@ -50,7 +50,7 @@ def test_the_mean_is_that_of_the_background_queries_in_the_language() -> None:
 def test_without_own_background_queries_all_count_that_the_model_reads() -> None:
     encoder = Alternating()
     null = null_distribution(SPACE, encoder, None)
-    assert len(encoder.asked) == sum(map(len, background.BACKGROUND_QUERIES.values()))
+    assert encoder.asked == [*background.background_queries("en"), *background.background_queries("ko")]
     assert np.allclose(null.mean, [0.5, 0.5])
 
 
@@ -70,7 +70,35 @@ def test_the_language_of_a_query_is_told_by_its_script(text: str, language: str 
     assert language_of(text) == language
 
 
-def test_background_queries_are_of_their_language_and_differ() -> None:
-    for language, texts in background.BACKGROUND_QUERIES.items():
-        assert len(set(texts)) == len(texts) >= 20
-        assert {language_of(text) for text in texts} == {language}
+@pytest.mark.parametrize("language", background.LANGUAGES)
+def test_background_queries_are_of_their_language_and_differ(language: str) -> None:
+    texts = background.background_queries(language)
+    assert len(set(texts)) == len(texts) >= 150
+    assert {language_of(text) for text in texts} == {language}
+
+
+def test_standardised_background_queries_score_a_scene_by_their_deviations_from_the_mean() -> None:
+    # half of the queries have a cosine of 1 with the scene and half of 0: (1 - .5) / .2 and (0 - .5) / .2
+    null = null_distribution(SPACE, Alternating(), "en")
+    scores = null.queries @ np.array([1.0, 0.0], np.float32)
+    assert scores[:4] == pytest.approx([2.5, -2.5, 2.5, -2.5])
+
+
+def test_a_model_that_understands_too_few_background_queries_has_none() -> None:
+    class Rare:
+        def encode_queries(self, texts: Sequence[str]) -> Vectors:
+            return np.array([[1.0, 0.0]] * 7 + [[0.0, 0.0]] * (len(texts) - 7), np.float32)
+
+    assert background.background_vectors(SPACE, Rare(), "en") is None
+    assert background.background_vectors(SPACE, object(), "en") is None
+    vectors = background.background_vectors(SPACE, Alternating(), "en")
+    assert vectors is not None
+    assert vectors.shape == (len(background.background_queries("en")), 2)
+
+
+def test_a_model_for_images_encodes_a_part_of_the_background_queries() -> None:
+    encoder = Alternating()
+    vectors = background.background_vectors(Space("vision/made-up", "vision", "made-up", "1", 2), encoder, "ko")
+    assert vectors is None  # it does not read Korean
+    assert 20 <= len(encoder.asked) <= 24
+    assert len(set(encoder.asked)) == len(encoder.asked)

@@ -1,10 +1,11 @@
 """The fusion methods against numbers worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from heimdex_core.search.fusion import ScoredScenes, fusion_method
+from heimdex_core.search.fusion import ScoredScenes, fusion_method, fusion_names
 
 
 def scored(**scores: float) -> ScoredScenes:
@@ -126,3 +127,64 @@ def test_ties_go_to_the_better_rank_before_the_id():
     )
     assert [item.scene_id for item in fused.ranking] == ["n", "z", "a", "m"]
     assert [item.score for item in fused.ranking] == pytest.approx([0.5, 0.5, 0.5, 0.0])
+
+
+TWO = {"transcript": scored(a=0.6, b=0.4, c=0.2), "lexical": scored(b=10.0, d=4.0, c=2.0)}
+"""Scaled: transcript a 1, b .5, c 0; lexical b 1, d .25, c 0."""
+
+
+def test_combsum_by_hand():
+    fused = fusion_method("combsum").fuse(TWO, {"transcript": 0.9, "lexical": 0.1})
+    # the weights do not count; sums 1, 1.5, 0 and .25, divided by two channels
+    assert as_scores(fused) == pytest.approx({"b": 0.75, "a": 0.5, "d": 0.125, "c": 0.0})
+    assert fused.weights == {"transcript": 0.5, "lexical": 0.5}
+
+
+def test_combmnz_by_hand():
+    fused = fusion_method("combmnz").fuse(TWO, {"transcript": 0.9, "lexical": 0.1})
+    # b is found by two channels, a and d by one; c scores 0 in both
+    assert as_scores(fused) == pytest.approx({"b": 2 * 0.75, "a": 0.5, "d": 0.125, "c": 0.0})
+    assert fused.ranking[0].parts["lexical"].normalised == pytest.approx(1.0)
+    assert fused.ranking[0].parts["lexical"].contribution == pytest.approx(1.0)
+
+
+def test_combmnz_moves_up_what_several_channels_found():
+    # sums: a 1, b .55 + .4 = .95; with CombMNZ b counts twice
+    channels = {"vision": scored(a=1.0, b=0.55, c=0.0), "lexical": scored(d=1.0, b=0.4, c=0.0)}
+    assert fusion_method("combsum").fuse(channels, {"vision": 1, "lexical": 1}).ranking[0].scene_id == "a"
+    assert fusion_method("combmnz").fuse(channels, {"vision": 1, "lexical": 1}).ranking[0].scene_id == "b"
+
+
+def test_convex_scales_from_the_lowest_possible_score():
+    channels = {
+        "vision": ScoredScenes((("a", 0.45), ("b", 0.25)), lowest=0.05),
+        "lexical": ScoredScenes((("b", 10.0), ("d", 4.0)), lowest=0.0),
+    }
+    fused = fusion_method("convex").fuse(channels, {"vision": 0.5, "lexical": 0.5})
+    # vision: a 1, b .5 (min-max: 0); lexical: b 1, d .4 (min-max: 0)
+    assert as_scores(fused) == pytest.approx({"b": 0.75, "a": 0.5, "d": 0.2})
+
+
+@pytest.mark.parametrize(("score", "factor"), [(0.9, 2.5), (0.5, 1.75), (0.15, 1.0)])
+def test_a_scene_without_speech_is_not_punished_when_another_channel_is_certain(score, factor):
+    vision = ScoredScenes((("a", score), ("b", 0.5), ("c", 0.1)), base=0.1, unoffered=1, close_at=0.2, strong_at=0.8)
+    transcript = ScoredScenes((("b", 1.0), ("c", 0.0)), missing=frozenset("a"))
+    weights = {"transcript": 0.6, "vision": 0.4}
+    plain = fusion_method("minmax").fuse(
+        {"transcript": replace(transcript, missing=frozenset()), "vision": vision}, weights
+    )
+    fused = fusion_method("minmax").fuse({"transcript": transcript, "vision": vision}, weights)
+    # certainty 1, 1/2 and 0; the transcript's .6 are lost: up to 1 / (1 - .6) = 2.5
+    assert as_scores(fused)["a"] == pytest.approx(as_scores(plain)["a"] * factor)
+    assert {k: v for k, v in as_scores(fused).items() if k != "a"} == {
+        k: v for k, v in as_scores(plain).items() if k != "a"
+    }
+
+
+def test_a_channel_of_weight_zero_is_not_missed():
+    vision = ScoredScenes((("a", 0.9), ("b", 0.1)), close_at=0.2, strong_at=0.8)
+    channels = {"transcript": ScoredScenes((("b", 1.0),), missing=frozenset("a")), "vision": vision}
+    for name in fusion_names():
+        fused = fusion_method(name).fuse(channels, {"transcript": 0.0, "vision": 1.0})
+        alone = fusion_method(name).fuse({"vision": vision}, {"vision": 1.0})
+        assert as_scores(fused) == as_scores(alone)

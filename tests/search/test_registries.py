@@ -27,8 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library of three videos with one scene each, of 2, 5 and 3 seconds."""
     root = tmp_path_factory.mktemp("toys") / "library"
     store = Store.create(root, profile="offline", models=profile_choice("offline").to_dict(), spaces=SPACES)
-    for name, length_s in (("short", 2.0), ("long", 5.0), ("medium", 3.0)):
-        commit(store, register(store, name), [f"the {name} one"], length_s=length_s)
+    for n, (name, length_s) in enumerate((("short", 2.0), ("long", 5.0), ("medium", 3.0))):
+        commit(store, register(store, name), [f"the {name} one"], length_s=length_s, axis_of=n)
     store.close()
     return root
 
@@ -103,10 +103,10 @@ def test_a_fusion_method_takes_one_file_and_one_line(folder: Path, capfd: pytest
     document = run(folder, capfd, "the long one", "--weight", "lexical=1", "--fusion", "borda")
     assert document["fusion"] == "borda"
     assert [hit["score"] for hit in document["hits"]] == [3.0, 2.0, 2.0]
-    assert "minmax, rrf, weighted_rrf, zscore, borda" in search_help(capfd)
+    assert "minmax, rrf, weighted_rrf, zscore, combsum, combmnz, convex, borda" in search_help(capfd)
 
 
 def test_without_its_line_the_fusion_method_is_unknown(folder: Path) -> None:
     with Library.open(folder, create=False) as lib, pytest.raises(UnknownName) as caught:
         lib.search("anything", weights={"lexical": 1.0}, fusion="borda")
-    assert caught.value.details["known"] == "minmax, rrf, weighted_rrf, zscore"
+    assert caught.value.details["known"] == "minmax, rrf, weighted_rrf, zscore, combsum, combmnz, convex"

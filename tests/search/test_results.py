@@ -16,12 +16,17 @@ from tests.search.fakes import scene
 def test_the_json_document(bench):
     result = bench.searcher().search(Query("bread", limit=1), user_id="local")
     document = json.loads(json.dumps(schemas.search_result(result)))
-    assert set(document) == {"query", "fusion", "hits", "channels", "timing_ms"}
+    assert set(document) == {
+        *("query", "fusion", "total", "nothing_close", "corrected", "notes", "hits", "channels", "timing_ms"),
+    }
     assert document["query"] == "bread"
     assert document["fusion"] == "minmax"
     assert document["channels"]["vision"] == {"active": True, "reason": None, "space": "vision/fake"}
     (hit,) = document["hits"]
-    assert set(hit) == {"scene_id", "video_id", "start_s", "end_s", "score", "transcript", "channels"}
+    assert set(hit) == {
+        *("scene_id", "video_id", "start_s", "end_s", "score", "strength", "keyframe_s", "duplicates", "then"),
+        *("transcript", "channels"),
+    }
     assert set(hit["channels"]["lexical"]) == {"score", "rank", "weight", "contribution"}
 
 

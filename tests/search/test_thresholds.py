@@ -46,6 +46,12 @@ def test_the_best_score_is_no_background_score() -> None:
 
 
 def test_opposite_directions_are_no_evidence() -> None:
-    scenes = above_threshold(E5, [(f"s{i}", 0.4 - 0.1 * i) for i in range(9)])  # .4 to -.4
+    around_zero = [(f"s{i}", 0.4 - 0.1 * i) for i in range(9)]  # .4 to -.4
+    scenes = above_threshold(E5, around_zero)
     assert len(scenes.hits) == 4
-    assert (scenes.base, scenes.background_score) == (0.0, 0.0)
+    assert (scenes.base, scenes.background_score, scenes.lowest) == (0.0, 0.0, 0.0)
+    # damping moves the 0
+    scenes = above_threshold(E5, [(name, score - 0.15) for name, score in around_zero], is_damped=True)
+    assert len(scenes.hits) == 9
+    assert (scenes.base, scenes.lowest) == (None, None)
+    assert scenes.background_score == pytest.approx(-0.15)

@@ -200,3 +200,13 @@ def test_a_search_in_a_fresh_process_imports_nothing_heavy(mixed: Path) -> None:
     command = [sys.executable, "-c", SCRIPT, str(mixed), "a ferry in the harbour", "고양이가 아플 때"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout.splitlines() == [f"None {ENGLISH[0]}", f"None {KOREAN[0]}", "[]"], done.stderr
+
+
+def test_a_small_library_has_the_measured_tail_for_the_number_of_its_scenes(
+    in_mixed: Callable[..., SearchResult],
+) -> None:
+    result = in_mixed("the ferry leaves the harbour at seven")
+    assert not result.nothing_close
+    assert result[0].scene.transcript == ENGLISH[0]
+    assert result[0].strength == "strong"
+    assert in_mixed("quantum computers and prime numbers").nothing_close

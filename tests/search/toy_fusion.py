@@ -26,7 +26,7 @@ class Borda:
         shares = share_out(weights, offered)
         parts = {}
         for name, scored in offered.items():
-            points = {scene_id: float(len(scored.hits) - rank + 1) for scene_id, rank in scored.ranks().items()}
+            points = {scene_id: float(len(scored.hits) - rank + 1) for scene_id, rank in scored.ranks.items()}
             parts[name] = {scene_id: Part(value, shares[name] * value) for scene_id, value in points.items()}
         return Fused(ranking(offered, parts), shares)
 

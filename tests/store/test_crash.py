@@ -66,6 +66,7 @@ def test_commit_killed_anywhere(tmp_path: Path) -> None:
     assert set(states) == {"stale", "fresh"}
 
 
+@pytest.mark.long
 def test_purge_killed_anywhere(tmp_path: Path) -> None:
     store = new_store(tmp_path / "library")
     video = add(store, "first", OLD_TEXTS)

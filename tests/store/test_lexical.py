@@ -10,7 +10,7 @@ from heimdex_core import files
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store import lexical
 from heimdex_core.store.lexical import FIELDS, LexicalIndex
-from heimdex_core.store.vectors import Key
+from heimdex_core.store.vector_index import Key
 from heimdex_core.types import Scene
 from tests.store.making import make_scenes
 
@@ -159,3 +159,17 @@ def test_an_index_of_a_later_format_is_refused_and_rebuilt(tmp_path: Path, monke
     with pytest.raises(LibraryDamaged):
         LexicalIndex.open(folder)
     assert ids(build(folder, [A]), "red", [A]) != []
+
+
+def test_coverage_is_the_share_of_words_that_a_scene_has_in_any_field(tmp_path: Path) -> None:
+    index = build(tmp_path, [A, B])
+    words = [(("red",),), (("car",),), (("exit",), ("blue", "boat")), (("harbour",),)]
+    assert index.coverage(words, k=10, allowed=[A, B]) == {
+        "a_0_2000": 0.75,  # red, car, and the title
+        "a_2000_4000": 0.75,
+        "b_2000_4000": 0.25,  # the tag
+        "b_4000_6000": 0.5,  # both on the screen
+    }
+    assert index.coverage(words, k=1, allowed=[B]) == {"b_4000_6000": 0.5}
+    assert index.coverage([(("blue", "boat"), ("absent",))], k=10, allowed=[A, B]) == {}
+    assert index.coverage([], k=10, allowed=[A]) == index.coverage(words, k=10, allowed=[]) == {}

@@ -17,8 +17,11 @@ from pydantic import ValidationError
 
 from heimdex_core.cli.main import UsageError, build_parser
 from heimdex_core.library import Library
+from heimdex_core.library.corrections import Corrections
+from heimdex_core.library.evaluation import Evaluation
 from heimdex_core.library.exports import Exports
 from heimdex_core.library.model_sets import LibraryModelSets
+from heimdex_core.library.searches import Searches
 from heimdex_core.library.watching import WatchedFolders
 from heimdex_core.library.work import LibraryWork
 from heimdex_core.settings import Settings
@@ -288,7 +291,15 @@ def named_pages(source: str) -> set[str]:
 
 # --- Python examples ------------------------------------------------------------------------------
 
-PARTS = {"exports": Exports, "model_sets": LibraryModelSets, "watched": WatchedFolders, "work": LibraryWork}
+PARTS = {
+    "corrections": Corrections,
+    "evaluation": Evaluation,
+    "exports": Exports,
+    "model_sets": LibraryModelSets,
+    "searches": Searches,
+    "watched": WatchedFolders,
+    "work": LibraryWork,
+}
 """The attributes of a Library that have methods of their own."""
 VALUES = ("settings", "user_id")
 """Attributes that __init__ sets."""

@@ -36,8 +36,9 @@ from heimdex_core.models.profiles import ALL_KINDS, PROFILES
 from heimdex_core.models.profiles import REASONS as PROFILE_REASONS
 from heimdex_core.search.channels import CHANNELS
 from heimdex_core.search.channels.base import REASONS
+from heimdex_core.search.notes import NOTES
 from heimdex_core.settings import PRESETS, DetectorName
-from heimdex_core.types import ExportState, VideoState
+from heimdex_core.types import ExportState, Sort, Strength, VideoState
 from heimdex_core.types.edits import EditState
 from tests.ui.test_notes import codes as note_codes
 from ui.i18n import (
@@ -149,8 +150,8 @@ def test_the_labels_of_stages_and_channels_are_those_of_the_core(language: str) 
 
 WHAT = (
     "catalog_of_the_library", "export", "folder", "index", "index_of", "job_database_of_the_library", "lexical_index",
-    "library", "model_of", "move_to_other_models", "search_index", "sprite", "tables", "transcript_of_video",
-    "vector_index", "video", "work_folder", "workers_slot_of_this_library",
+    "library", "model_of", "move_to_other_models", "picture", "run", "search_index", "sprite", "tables",
+    "transcript_of_video", "vector_index", "video", "work_folder", "workers_slot_of_this_library",
 )  # fmt: skip
 """What the core's errors are about, where that is neither a file nor a folder."""
 
@@ -172,9 +173,12 @@ CORE_NAMES = {
     "problem.": PROBLEMS,
     "profile.": PROFILES,
     "profile.reason.": PROFILE_REASONS,
+    "search_note.": NOTES,
     "speech.": SPEECH_LANGUAGES,
     "stage.": [*(spec.name for spec in stages.SPECS), "render"],
+    "sort.": get_args(Sort),
     "state.": [str(state) for state in VideoState],
+    "strength.": get_args(Strength),
     "what.": WHAT,
     "why.": UNUSABLE,
     "worker.": {*get_args(SupervisorState), *get_args(WorkerState)},
@@ -183,10 +187,13 @@ CORE_NAMES = {
 
 
 NAMES_OF_PAGES = {
+    "chips.": ["liked", "disliked"],
     "edits.state.": set(get_args(EditState)) - {"applied"},
+    "filter.": ["speech.true", "speech.false"],
     "fusion.": [*FUSIONS, *(f"{name}.title" for name in FUSIONS)],
     "library.show.": FILTERS,
     "library.sort.": SORTS,
+    "scene_facts.": ["vector_text", "vector_vision"],
     "settings.theme.": [name.lower() for name in ("System", "Light", "Dark")],
 }
 """Other names that have a text, and are defined in another module than the one that shows the text."""

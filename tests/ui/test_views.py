@@ -16,6 +16,7 @@ from heimdex_core.store.analysis import parse_query
 from heimdex_core.types import (
     ChannelScore,
     ChannelState,
+    Hit,
     Query,
     Scene,
     SearchResult,
@@ -27,7 +28,7 @@ from heimdex_core.types import (
 from tests.store.making import SPACES, commit, register
 from ui.components import base
 from ui.i18n import describe_error, translate
-from ui.views.scenes import abstention_text, card, explanation, lines_around, player_labels, shares, status
+from ui.views.scenes import Judged, abstention_text, card, explanation, lines_around, player_labels, shares, status
 
 
 @pytest.fixture(autouse=True)
@@ -49,8 +50,10 @@ def test_the_terms_of_a_search_mark_the_cards(tmp_path: Path) -> None:
         drawn = [card(lib, hit.scene, hit.video_title, picked=False, terms=result.terms, hit=hit) for hit in result]
     assert drawn[0]["text"] == [("two ", False), ("boats", True), (" <b>leave</b>", False)]
     assert drawn[0]["title"] == [("하늘", True), (" ", False), ("boats", True)]
-    # the best of any list has the score 1, so the card shows the rank; the score is in its tooltip
-    assert [(one["rank"], one["score"]) for one in drawn[:1]] == [("#1", "score 1.000")]
+    # the best of any list has the score 1, so the card shows the rank; the scores are in its tooltip
+    assert drawn[0]["rank"] == "#1"
+    fused, lexical = drawn[0]["score"].splitlines()
+    assert (fused, lexical[:10], lexical[-4:]) == ("score 1.000", "keywords: ", "(#1)")
     assert drawn[1]["text"] == [("the sky", False)]
 
 
@@ -167,9 +170,41 @@ def test_the_status_counts_the_videos_with_hits_in_the_order_of_the_language(
     result = SearchResult(Query("x"), "minmax", {}, (), 2, channels, {"total": 12.4}, False, total_videos=1)
     assert status(result) == {
         "found": found,
+        "far": False,
         "took": took,
         "notes": f"{reason} · {translate(language, 'search.weight_shared')}",
     }
+
+
+def test_where_nothing_is_close_the_status_says_so_instead_of_a_count() -> None:
+    result = SearchResult(Query("a whale"), "minmax", {}, (), 2, {}, {}, False, nothing_close=True)
+    assert status(result)["found"] == [("Nothing here is close to “a whale”. These are the nearest scenes.", False)]
+
+
+def hit(scene: Scene, **more: Any) -> Hit:
+    return Hit(scene, "Film", 0.5, 3, {"vision": ChannelScore(0.25, 2, 0.5, 0.5, 0.25)}, **more)
+
+
+def test_a_card_says_how_close_its_scene_is_and_how_many_look_the_same() -> None:
+    library: Any = None
+    scene = Scene("v_0_2500", "v", 0, 0.0, 2.5)
+    weak = card(library, scene, "Film", picked=False, hit=hit(scene, strength="weak", is_close=False))
+    assert (weak["dim"], weak["strength"], weak["alike"]) == (True, {"name": "weak", "label": "weak"}, None)
+    assert weak["score"] == "score 0.500\nseen: 0.250 (#2)"
+    many = card(library, scene, "Film", picked=False, hit=hit(scene, duplicates=("v_1_2",) * 23), unfolded=True)
+    assert (many["dim"], many["strength"]) == (False, None)
+    assert (many["alike"]["label"], many["alike"]["on"]) == ("+23 alike", True)
+    followed = card(library, scene, "Film", picked=False, hit=hit(scene, then="v_83500_90000"))
+    assert followed["also"] == [{"label": "then at", "text": [["1:23.5", False]]}]
+
+
+def test_only_what_a_text_found_has_grades() -> None:
+    library: Any = None
+    scene = Scene("v_0_2500", "v", 0, 0.0, 2.5)
+    assert card(library, scene, "Film", picked=False)["tools"] is None
+    by_example = card(library, scene, "Film", picked=False, judged=Judged(None, "liked", by_text=False))
+    assert (by_example["tools"], by_example["rated"]) == ({"grades": False}, "liked")
+    assert card(library, scene, "Film", picked=False, judged=Judged(0, None))["grade"] == 0
 
 
 def at(*starts_s: float) -> list[Segment]:
