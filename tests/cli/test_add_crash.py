@@ -41,6 +41,7 @@ def add(library: Path, files: list[Path], capfd: pytest.CaptureFixture[str]) -> 
     return status, json.loads(capfd.readouterr().out)
 
 
+@pytest.mark.long
 def test_a_crash_in_a_stage(
     library: Path, files: list[Path], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

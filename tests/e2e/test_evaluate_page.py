@@ -108,6 +108,7 @@ def test_a_set_is_made_and_judged_with_keys_alone(page: Page, library: Path) -> 
     expect(time).to_have_text(skipped)  # the first one without a grade
 
 
+@pytest.mark.long
 def test_keys_that_come_fast_judge_one_scene_each(page: Page, library: Path) -> None:
     open_view(page, "set=colours&view=judge&as=ann", ".judging .grade")
     expect(page.get_by_label("Judging as")).to_have_value("ann")
@@ -121,6 +122,7 @@ def test_keys_that_come_fast_judge_one_scene_each(page: Page, library: Path) -> 
     assert len({(one.query, one.scene_id) for one in found}) == 5
 
 
+@pytest.mark.long
 def test_two_runs_are_compared_down_to_their_scenes(page: Page) -> None:
     open_view(page, "set=colours&view=runs", "tr[data-run]")
     row = {name: page.locator("tr[data-run]", has=page.get_by_text(name, exact=True)) for name in ("said", "seen")}
@@ -148,6 +150,7 @@ def test_two_runs_are_compared_down_to_their_scenes(page: Page) -> None:
     expect(sides).to_have_count(2)
 
 
+@pytest.mark.long
 def test_runs_are_made_on_the_page(page: Page) -> None:
     open_view(page, "set=colours&view=runs", "tr[data-run]")
     before = page.locator("tr[data-run]").count()
@@ -158,6 +161,7 @@ def test_runs_are_made_on_the_page(page: Page) -> None:
     expect(page.locator("button.delta")).to_have_count(len(COLOURS))
 
 
+@pytest.mark.long
 def test_judgements_come_from_a_file(page: Page, library: Path, tmp_path: Path) -> None:
     with Library.open(library) as opened:
         video = opened.videos()[0].video_id
@@ -179,6 +183,7 @@ def test_judgements_come_from_a_file(page: Page, library: Path, tmp_path: Path) 
     expect(page.locator("tr[data-query=green] td").first).to_have_text("1")
 
 
+@pytest.mark.long
 def test_it_fits_a_phone(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     for path, landmark in (

@@ -124,6 +124,7 @@ def test_back_and_forward_bring_back_query_hits_weights_and_selection(page: Page
     assert scenes(page) == blues
 
 
+@pytest.mark.long
 def test_each_page_is_one_entry_and_the_search_link_keeps_the_last_search(page: Page) -> None:
     open_page(page, "/search")
     search(page, "yellow")

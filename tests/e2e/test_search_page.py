@@ -105,7 +105,7 @@ CLICKED: dict[str, Callable[[Page], Locator]] = {
 
 
 @pytest.mark.parametrize(
-    "clicked", [pytest.param(name, marks=[] if name in ("a card", "a box") else [pytest.mark.long]) for name in CLICKED]
+    "clicked", [pytest.param(name, marks=[] if name in ("a card",) else [pytest.mark.long]) for name in CLICKED]
 )
 def test_space_pauses_whatever_was_clicked_before(page: Page, clicked: str) -> None:
     open_search(page, EVERYWHERE)
@@ -407,6 +407,7 @@ def test_where_nothing_is_close_it_says_so_and_shows_the_nearest(page: Page, sho
     expect(page.get_by_text("Nothing here is close")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_more_like_this_searches_by_the_scene(page: Page) -> None:
     open_search(page, "lighthouse")
     scene = card(page, 6)

@@ -225,6 +225,7 @@ def test_an_undo_on_the_heels_of_two_picks_takes_the_last_one_back(page: Page, o
 # --- in the reel editor ---------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_reel_is_edited_by_keys_alone_and_by_quick_clicks(page: Page, opened: Library) -> None:
     put(opened, *ALL)
     rows = open_reel(page, ALL)

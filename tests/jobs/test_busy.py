@@ -26,6 +26,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.close()
 
 
+@pytest.mark.long
 def test_a_job_goes_on_when_the_stopped_process_does(bench: Bench) -> None:
     held = bench.order("hold-probe")
     bench.start()

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 
 def process(folder: Path, *args: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.jobs.recovering", str(folder), *args]
@@ -28,6 +30,7 @@ def statuses(folder: Path) -> dict[str, tuple[str, str]]:
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
+@pytest.mark.long
 def test_it_resumes_the_workflows_of_the_named_executor_after_their_last_step(tmp_path: Path) -> None:
     kill_in_second_step(tmp_path, "gone", "job-of-gone")
     kill_in_second_step(tmp_path, "away", "job-of-away")

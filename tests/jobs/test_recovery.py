@@ -98,6 +98,7 @@ def steps(bench: Bench, workflow_id: str) -> list[str]:
     return sorted(row[0] for row in rows if row[0] in {*STAGES, "finish"})
 
 
+@pytest.mark.long
 def test_jobs_of_another_version_are_queued_again_and_done(bench: Bench) -> None:
     held = bench.order("hold-picture")
     waiting, begun, cancelled, other = (bench.video() for _ in range(4))

@@ -76,12 +76,13 @@ def fail_there(bench: Bench, file: Path, fault: str, *, cancel: bool) -> Video:
     return video
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("fault", "code", "lost"),
     [
         ("full disk", "DISK_FULL", "picture"),
-        pytest.param("broken recogniser", "MODEL_BROKEN", "transcript", marks=pytest.mark.long),
-        pytest.param("cancelled", "CANCELLED", "keyframes", marks=pytest.mark.long),
+        ("broken recogniser", "MODEL_BROKEN", "transcript"),
+        ("cancelled", "CANCELLED", "keyframes"),
     ],
 )
 def test_it_leaves_the_same_here_and_in_the_worker(

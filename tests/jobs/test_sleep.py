@@ -45,6 +45,7 @@ def test_a_new_job_wakes_the_worker(bench: Bench) -> None:
         assert fall_asleep(bench) == first, "the same process goes back to sleep"
 
 
+@pytest.mark.long
 def test_a_job_that_wakes_nobody_is_found(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.start(TOY_SLEEP_AFTER_S="1", TOY_LOOK_ANYWAY_S="0.5")
     fall_asleep(bench)
@@ -52,6 +53,7 @@ def test_a_job_that_wakes_nobody_is_found(bench: Bench, monkeypatch: pytest.Monk
     assert bench.ended(bench.enqueue(bench.video())).state == JobState.SUCCEEDED
 
 
+@pytest.mark.long
 def test_it_stays_awake_while_a_cancelled_job_is_still_in_a_stage(bench: Bench) -> None:
     """The queue has no job any more, but the stage reports its end to DBOS."""
     deaf = bench.order("deaf-probe")
@@ -74,6 +76,7 @@ def test_it_stays_awake_while_a_cancelled_job_is_still_in_a_stage(bench: Bench) 
     fall_asleep(bench)
 
 
+@pytest.mark.long
 def test_a_job_taken_after_the_last_look_at_the_queue_is_begun_again(
     bench: Bench, capfd: pytest.CaptureFixture[str]
 ) -> None:

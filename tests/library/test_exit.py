@@ -32,6 +32,7 @@ library.reindex()
 """
 
 
+@pytest.mark.long
 def test_a_script_ends_without_close(tmp_path: Path) -> None:
     library = frozen_library(tmp_path / "library")
     script = tmp_path / "script.py"

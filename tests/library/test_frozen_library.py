@@ -115,6 +115,7 @@ def test_it_moves_to_the_models_of_today_and_back(library: Library) -> None:
     assert library.video(SPOKEN).transcript_rough
 
 
+@pytest.mark.long
 def test_a_worker_does_the_old_job_and_goes_on_from_its_work_folder(tmp_path: Path) -> None:
     root = frozen_library(tmp_path / "library")
     with Library.open(root, settings=Settings(profile="offline")) as library:

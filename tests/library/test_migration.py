@@ -99,6 +99,7 @@ def test_undone_everything_is_as_it_was(library: Library) -> None:
     assert (again.state, again.set_id) == ("done", 2)
 
 
+@pytest.mark.long
 def test_undoing_takes_in_what_came_meanwhile(library: Library, tmp_path: Path) -> None:
     library.model_sets.move_to(vision=VISION)
     later = tmp_path / "later.mp4"

@@ -104,6 +104,7 @@ def test_a_new_family_is_known_everywhere() -> None:
 
 
 @pytest.mark.usefixtures("toy")
+@pytest.mark.long
 def test_a_library_can_be_moved_to_a_new_family(tmp_path: Path) -> None:
     paths = {"dad": tmp_path / "first.mp4", "a cab": tmp_path / "second.mp4"}
     for line, path in paths.items():

@@ -56,6 +56,7 @@ def files(root: Path) -> set[str]:
     return {str(p.relative_to(root)) for p in root.rglob("*") if "index/" not in str(p)}
 
 
+@pytest.mark.long
 def test_commit_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = new_store(tmp_path / "library")
     video_id = add(store, "one", ("stale words",)).video_id

@@ -235,6 +235,7 @@ def test_a_folder_with_generations_of_two_sets_is_adopted_by_a_library_of_either
     assert shown(elsewhere, video.video_id) == (1, OLD, TEXT.name)
 
 
+@pytest.mark.long
 def test_switch_killed_anywhere(store: Store, tmp_path: Path) -> None:
     video, other = add(store, "first", OLD), add(store, "second", OLD)
     made = other_set(store)
@@ -257,6 +258,7 @@ def test_switch_killed_anywhere(store: Store, tmp_path: Path) -> None:
     assert set(states) == {1, 2}
 
 
+@pytest.mark.long
 def test_drop_killed_anywhere(store: Store, tmp_path: Path) -> None:
     video = add(store, "first", OLD)
     made = other_set(store)
