@@ -90,7 +90,7 @@ def test_a_file_that_is_no_video_is_refused_with_the_reason(
     page: Page, media: dict[str, Path], library: Path, shot: Shot
 ) -> None:
     open_page(page, "/library")
-    page.locator("input[type=file]").set_input_files([media["text"]])
+    page.locator("input[type=file][multiple]").set_input_files([media["text"]])
     problem = page.get_by_role("alert")
     expect(problem).to_contain_text("is not a video file.", timeout=30_000)
     expect(problem).to_contain_text("<img src=x onerror=alert(1)>.mp4")
@@ -104,7 +104,9 @@ def test_a_file_that_is_no_video_is_refused_with_the_reason(
 
 def test_videos_are_uploaded_and_become_indexed(page: Page, media: dict[str, Path], library: Path, shot: Shot) -> None:
     open_page(page, "/library")
-    page.locator("input[type=file]").set_input_files([media["clip"], media["signs"], media["subtitles"], media["avi"]])
+    page.locator("input[type=file][multiple]").set_input_files(
+        [media["clip"], media["signs"], media["subtitles"], media["avi"]]
+    )
     for name in ("지난 가을", "old camera"):
         expect(row(page, name)).to_be_visible(timeout=60_000)
     # The progress is shown while a stage runs.
@@ -126,7 +128,7 @@ def test_a_failed_video_shows_the_reason_and_can_be_retried(
     page: Page, media: dict[str, Path], library: Path, shot: Shot
 ) -> None:
     open_page(page, "/library")
-    page.locator("input[type=file]").set_input_files([media["lying"]])
+    page.locator("input[type=file][multiple]").set_input_files([media["lying"]])
     broken = row(page, "holiday_final(2)")
     message = "The header of holiday_final(2).mp4 claims 1 min 40 s, but the file contains 5 s."
     expect(broken).to_contain_text(message, timeout=INDEXING_MS)

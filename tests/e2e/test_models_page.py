@@ -76,7 +76,7 @@ def test_an_upload_has_a_title_and_a_language(page: Page, video: Path, shot: Sho
     page.get_by_label("Title", exact=True).fill("Shapes & <b>colours</b>")
     page.get_by_label("Spoken language").select_option(label="Korean")
     shot(page, "upload-details")
-    page.locator("input[type=file]").set_input_files([video])
+    page.locator("input[type=file][multiple]").set_input_files([video])
     row = page.locator("article.video", has_text="Shapes & <b>colours</b>")
     expect(row).to_contain_text("ready", timeout=WORKING_MS)
     expect(row).to_contain_text("2 scenes")

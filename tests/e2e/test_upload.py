@@ -205,7 +205,7 @@ def test_an_upload_goes_on_across_pages_and_a_reload(page: Page, clip: Path, lib
     network.limit_uploads(BYTES_PER_S)
     # twice at once, and again: it is one upload
     for _ in range(2):
-        page.locator("input[type=file]").set_input_files([clip])
+        page.locator("input[type=file][multiple]").set_input_files([clip])
     expect(upload_row(page)).to_have_count(1)
     expect(upload_row(page)).to_contain_text("already in this list")
     wait_for_percent(upload_row(page), 5)
@@ -228,7 +228,7 @@ def test_an_upload_goes_on_across_pages_and_a_reload(page: Page, clip: Path, lib
     expect(stopped).to_contain_text("Choose the same file again to continue.", timeout=60_000)
     expect(page.locator("article.video")).to_have_count(5)
     shot(page, "upload-stopped")
-    page.locator("input[type=file]").set_input_files([clip])
+    page.locator("input[type=file][multiple]").set_input_files([clip])
     expect(upload_row(page)).to_contain_text("uploading from where it stopped")
     expect(stopped).to_have_count(0)
     network.limit_uploads(-1)
@@ -256,7 +256,7 @@ def test_a_file_that_is_in_the_library_is_not_sent_again(page: Page, clip: Path)
     page.on("request", note)
     open_page(page, "/library")
     expect(page.locator("article.video")).to_have_count(6)
-    page.locator("input[type=file]").set_input_files([clip])
+    page.locator("input[type=file][multiple]").set_input_files([clip])
     known = upload_row(page)
     expect(known).to_contain_text("Already in the library: 지난 여름 🌊 바다", timeout=60_000)
     assert parts == ["open", "open"]
@@ -272,7 +272,7 @@ def test_an_interrupted_upload_can_be_discarded(page: Page, clip: Path, library:
     open_page(page, "/library")
     expect(page.locator(".zone")).to_be_visible()
     Network(page).limit_uploads(BYTES_PER_S)
-    page.locator("input[type=file]").set_input_files([other])
+    page.locator("input[type=file][multiple]").set_input_files([other])
     wait_for_percent(page.locator('.job[data-upload="other.mp4"]'), 5)
     page.on("dialog", lambda dialog: dialog.accept())
     page.reload()
@@ -281,6 +281,19 @@ def test_an_interrupted_upload_can_be_discarded(page: Page, clip: Path, library:
     stopped.get_by_role("button", name="Discard").click()
     expect(stopped).to_have_count(0)
     assert list((library / "uploads").iterdir()) == []
+
+
+@pytest.mark.long
+def test_a_folder_is_chosen_with_the_folders_in_it(page: Page, clip: Path, tmp_path: Path) -> None:
+    chosen = tmp_path / "여행 2026"
+    (chosen / "둘째 날").mkdir(parents=True)
+    (chosen / "notes.txt").write_text("no video")
+    with (chosen / "둘째 날" / "산책.mp4").open("wb") as file:
+        file.write(clip.read_bytes() + b"\0\0\0\x08free")  # another file than the clip, whatever is there already
+    open_page(page, "/library")
+    page.locator("input[webkitdirectory]").set_input_files(chosen)
+    expect(page.get_by_text("were left out: 1")).to_be_visible()
+    expect(row(page, "산책")).to_have_count(1, timeout=60_000)
 
 
 def test_the_log_has_no_errors(app_log: Path) -> None:

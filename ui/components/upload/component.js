@@ -31,7 +31,7 @@ class Upload {
     this.rows = new Map();
     this.input = h("input", { type: "file", multiple: true, hidden: true, accept: ACCEPT });
     this.input.onchange = () => { this.add([...this.input.files], false); this.input.value = ""; };
-    this.folder = h("input", { type: "file", webkitdirectory: true });
+    this.folder = h("input", { type: "file", webkitdirectory: true, hidden: true });
     this.folder.onchange = () => { this.add([...this.folder.files], true); this.folder.value = ""; };
     this.strong = h("span", { class: "strong" });
     this.choose = h("button", { class: "choose", type: "button" });
@@ -54,7 +54,7 @@ class Upload {
     this.more = h("details", { class: "more" }, this.summary, h("div", { class: "fields" },
       h("label", null, this.captions.title, this.title), h("label", null, this.captions.language, this.language),
       h("label", { class: "long" }, this.captions.description, this.description)));
-    host.append(this.input, this.zone, this.more, this.note, this.overall, this.list, this.stopped, this.welcome, this.said);
+    host.append(this.input, this.folder, this.zone, this.more, this.note, this.overall, this.list, this.stopped, this.welcome, this.said);
     this.wire();
   }
 
