@@ -15,7 +15,7 @@ from heimdex_core.ingest.execution import StageOutcome
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.pipeline import IngestRun, ModelsOf
 from heimdex_core.media.images import read_image
-from heimdex_core.store import Store
+from heimdex_core.store import Store, sidecar
 from heimdex_core.types import Json, ModelSet, Scene, StageProgress, Video, WorkContext
 from tests.support import media
 from tests.support.ingest import USER, SmallModels, settings
@@ -26,6 +26,9 @@ STAGES = tuple(spec.name for spec in stages.SPECS)
 PLAIN = tuple(spec.name for spec in stages.specs_for(SmallModels()))
 """What a video goes through with models that neither describe pictures nor have extra spaces."""
 OPTIONAL = tuple(name for name in STAGES if name not in PLAIN)
+
+LINES = [(0.2, 1.8, "a bad cab"), (2.2, 4.8, "dead beef"), (5.2, 6.4, "face facade")]
+"""What is said in the video of the fixture `indexed`."""
 
 
 def replace_stage(monkeypatch: pytest.MonkeyPatch, name: str, run: Run) -> Run:
@@ -103,3 +106,12 @@ def three_colours(tmp_path: Path, *, tone_hz: float | None = None) -> Path:
 def ran_of(entries: list[dict]) -> list[str]:
     """The stages that were not skipped, in their order."""
     return [entry["stage"] for entry in entries if not entry["skipped"]]
+
+
+def anew(store: Store, video: Video, params: IngestParams | None = None) -> tuple[Video, set[str]]:
+    """Index the video again; (the video, the stages that ran for its new generation)."""
+    given = store.video(USER, video.video_id)
+    again = run_of(store, given, params=params).run()
+    if again.generation == given.generation:
+        return again, set()
+    return again, set(ran_of(sidecar.read_provenance(generation_of(store, again))["stages"]))

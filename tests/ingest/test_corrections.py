@@ -16,9 +16,8 @@ from heimdex_core.ingest.scene_edits import SceneSpan
 from heimdex_core.store import Store, edits, sidecar
 from heimdex_core.store.edits import Journal
 from heimdex_core.types import Segment, Transcript, Video, VideoState, Word
-from tests.ingest.running import generation_of, ran_of, run_of, scenes_of
-from tests.support import media
-from tests.support.ingest import USER, new_store, place_video
+from tests.ingest.running import LINES, anew, generation_of, scenes_of
+from tests.support.ingest import USER
 
 HEARD = Segment(
     10.0,
@@ -151,21 +150,6 @@ def test_a_journal_with_a_wrong_correction_is_refused(tmp_path: Path, wrong: dic
 # --- whole runs -----------------------------------------------------------------------------------
 
 
-LINES = [(0.2, 1.8, "a bad cab"), (2.2, 4.8, "dead beef"), (5.2, 6.4, "face facade")]
-
-
-@pytest.fixture(scope="module")
-def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Red for 2 s, blue for 3 s and white for 1.6 s, each with a line."""
-    folder = tmp_path_factory.mktemp("indexed")
-    path = media.colour_clips(folder / "a.mp4", [("red", 2.0), ("blue", 3.0), ("white", 1.6)])
-    path.with_suffix(".srt").write_text(media.srt(LINES), encoding="utf-8")
-    store = new_store(folder / "library")
-    run_of(store, place_video(store, path, subtitles=path.with_suffix(".srt"))).run()
-    store.close()
-    return folder / "library"
-
-
 @pytest.fixture
 def store(indexed: Path, tmp_path: Path) -> Iterator[Store]:
     made = Store.open(shutil.copytree(indexed, tmp_path / "library"))
@@ -176,14 +160,6 @@ def store(indexed: Path, tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def video(store: Store) -> Video:
     return store.videos(USER)[0]
-
-
-def anew(store: Store, video: Video) -> tuple[Video, set[str]]:
-    given = store.video(USER, video.video_id)
-    again = run_of(store, given).run()
-    if again.generation == given.generation:
-        return again, set()
-    return again, set(ran_of(sidecar.read_provenance(generation_of(store, again))["stages"]))
 
 
 def correct(store: Store, video: Video, text: str) -> None:

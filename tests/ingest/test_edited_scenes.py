@@ -15,24 +15,10 @@ from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.media.images import read_image
 from heimdex_core.store import Store, sidecar
 from heimdex_core.types import Scene, Video, VideoState
-from tests.ingest.running import generation_of, ran_of, run_of, scenes_of, thumbnail_of
-from tests.support import media
-from tests.support.ingest import USER, SmallModels, new_store, place_video, settings
+from tests.ingest.running import anew, generation_of, scenes_of, thumbnail_of
+from tests.support.ingest import USER, SmallModels, settings
 
 AFTER_AN_EDIT = {"scenes", "keyframes", "vision_embedding", "tags", "text_embedding"}
-LINES = [(0.2, 1.8, "a bad cab"), (2.2, 4.8, "dead beef"), (5.2, 6.4, "face facade")]
-
-
-@pytest.fixture(scope="module")
-def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Red for 2 s, blue for 3 s and white for 1.6 s, each with a line."""
-    folder = tmp_path_factory.mktemp("indexed")
-    path = media.colour_clips(folder / "a.mp4", [("red", 2.0), ("blue", 3.0), ("white", 1.6)])
-    path.with_suffix(".srt").write_text(media.srt(LINES), encoding="utf-8")
-    store = new_store(folder / "library")
-    run_of(store, place_video(store, path, subtitles=path.with_suffix(".srt"))).run()
-    store.close()
-    return folder / "library"
 
 
 @pytest.fixture
@@ -45,15 +31,6 @@ def store(indexed: Path, tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def video(store: Store) -> Video:
     return store.videos(USER)[0]
-
-
-def anew(store: Store, video: Video, params: IngestParams | None = None) -> tuple[Video, set[str]]:
-    """Index the video again; (the video, the stages that ran for its new generation)."""
-    given = store.video(USER, video.video_id)
-    again = run_of(store, given, params=params).run()
-    if again.generation == given.generation:
-        return again, set()
-    return again, set(ran_of(sidecar.read_provenance(generation_of(store, again))["stages"]))
 
 
 def times(store: Store, video: Video) -> list[tuple[float, float]]:
