@@ -68,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser, shared: argparse.ArgumentPars
         "--filter", action="append", default=[], metavar="NAME=VALUE", help="as for search (repeatable)"
     )
     running.add_argument("--temperature", type=float, metavar="T", help="how the keyframes of a scene are averaged")
+    running.add_argument("--model-set", type=int, metavar="N", help="models of the library that are not in use")
 
     comparing = action("compare", "compare two runs")
     comparing.add_argument("first", metavar="NAME", help="name or id of a run")
@@ -86,6 +87,9 @@ def add_arguments(parser: argparse.ArgumentParser, shared: argparse.ArgumentPars
         "--temperature", action="append", type=float, default=[], metavar="T", help="to try (repeatable)"
     )
     sweeping.add_argument("--space", action="append", default=[], metavar="NAME,...", help="spaces to try (repeatable)")
+    sweeping.add_argument(
+        "--model-set", action="append", type=int, default=[], metavar="N", help="model sets to try (repeatable)"
+    )
     sweeping.add_argument("--budget", type=int, metavar="N", help="try N of the combinations, chosen at random")
     sweeping.add_argument("--measure", default="nDCG@10", metavar="NAME", help="what to choose by (default: nDCG@10)")
     sweeping.add_argument("--queue", action="store_true", help="let the worker do it")
@@ -156,6 +160,7 @@ def _run(args: argparse.Namespace, out: Printer) -> None:
             spaces=args.space,
             filters=parse_filters(args.filter),
             temperature=args.temperature,
+            model_set=args.model_set,
             name=args.name,
         )
     out.document(schemas.evaluation_run(run), text="\n".join(_run_lines(run)))
@@ -212,6 +217,7 @@ def _new_sweep(lib: Library, args: argparse.Namespace, show: Callable[[int, int]
         fusions=args.fusion,
         temperatures=args.temperature,
         spaces=[tuple(one.split(",")) for one in args.space],
+        model_sets=args.model_set,
         budget=args.budget,
         measure=args.measure,
         name=args.name,

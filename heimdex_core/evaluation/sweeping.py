@@ -38,6 +38,9 @@ _MOST_WORDS = 0.5
 
 _TIE = 1e-9
 
+Models = tuple[int | None, Sequence[str]]
+"""(the number of a model set, names of its spaces), as in RunSettings."""
+
 
 def default_grid() -> tuple[dict[str, float], ...]:
     """The weights of the dial: said against seen in 11 steps, by the weight of exact words from 0 to 0.5 in 6."""
@@ -56,7 +59,7 @@ def combinations(
     weights: Sequence[Mapping[str, float]],
     fusions: Sequence[str],
     temperatures: Sequence[float],
-    spaces: Sequence[Sequence[str]],
+    models: Sequence[Models],
     budget: int | None,
 ) -> tuple[RunSettings, ...]:
     """The settings of a sweep: the baseline, then all combinations, or `budget` of them drawn with a fixed seed.
@@ -66,12 +69,19 @@ def combinations(
     JMLR 13 (2012), 281-305). Raises InvalidValue for a budget below 1 and for too many settings.
     """
     tried = [
-        replace(baseline, weights=dict(weight), fusion=fusion, temperature=temperature, spaces=tuple(names))
-        for weight, fusion, temperature, names in product(
+        replace(
+            baseline,
+            weights=dict(weight),
+            fusion=fusion,
+            temperature=temperature,
+            spaces=tuple(spaces),
+            model_set=model_set,
+        )
+        for weight, fusion, temperature, (model_set, spaces) in product(
             weights or (baseline.weights,),
             fusions or (baseline.fusion,),
             temperatures or (baseline.temperature,),
-            spaces or (baseline.spaces,),
+            models or ((baseline.model_set, baseline.spaces),),
         )
     ]
     if budget is not None and budget < 1:

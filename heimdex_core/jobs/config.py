@@ -159,10 +159,15 @@ def reachable() -> Iterator[None]:
         raise JobsUnavailable(reason=(str(error).strip() or type(error).__name__).splitlines()[0]) from error
 
 
+def has_ended(error: BaseException | None) -> bool:
+    """Whether an error is what a thread of DBOS meets once the worker has ended DBOS; there is no type for it."""
+    return any(text in str(error) for text in ("before DBOS was launched", "cannot schedule new futures after"))
+
+
 def quiet() -> None:
     """DBOS tells of every retry and launch; we keep its errors, but not that a cancelled job was cancelled, nor that
-    steps under way had nowhere to record their end when the file was lost, nor that its database cannot be opened: the
-    worker says these once, in a line."""
+    steps under way had nowhere to record their end when the file was lost or the worker went to sleep, nor that its
+    database cannot be opened: the worker says these once, in a line."""
     log = logging.getLogger("dbos")
     log.setLevel(logging.ERROR)
     if _is_news not in log.filters:
@@ -182,4 +187,4 @@ def _is_news(record: logging.LogRecord) -> bool:
     found = record.exc_info[1] if record.exc_info else None
     is_lost_file = isinstance(found, DBAPIError) and isinstance(found.orig, sqlite3.Error) and is_lost(found.orig)
     is_launch = isinstance(found, SQLAlchemyError) and record.getMessage().startswith("DBOS failed to launch")
-    return not (isinstance(found, expected) or is_lost_file or is_launch)
+    return not (isinstance(found, expected) or is_lost_file or is_launch or has_ended(found))

@@ -15,13 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import wraps
+from typing import ParamSpec
 
 from dbos import DBOS, SetWorkflowID, StepOptions
+from dbos import error as dbos_errors
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.ingest import execution
-from heimdex_core.jobs.config import POLL_S
-from heimdex_core.jobs.crash_guard import StageAttempt
+from heimdex_core.jobs.config import POLL_S, has_ended
+from heimdex_core.jobs.crash_guard import StageAttempt, WorkerStopping
 from heimdex_core.jobs.tasks import CLEAN_UP, MIGRATION, REINDEX, Tasks
 from heimdex_core.library import migration as migrations
 from heimdex_core.library import sweeps
@@ -41,6 +44,27 @@ def tasks() -> Tasks:
     if _bound is None:
         raise RuntimeError("no tasks are bound: workflows run in a worker only")
     return _bound
+
+
+P = ParamSpec("P")
+
+
+def workflow(name: str) -> Callable[[Callable[P, Json]], Callable[P, Json]]:
+    """DBOS.workflow for a function that is left, not failed, where the worker ends DBOS under it."""
+
+    def wrap(run: Callable[P, Json]) -> Callable[P, Json]:
+        @wraps(run)
+        def left_when_dbos_ends(*args: P.args, **kwargs: P.kwargs) -> Json:
+            try:
+                return run(*args, **kwargs)
+            except (dbos_errors.DBOSException, RuntimeError) as error:
+                if has_ended(error):  # DBOS may still record it as the job's outcome, as its database closes last
+                    raise WorkerStopping from error
+                raise
+
+        return DBOS.workflow(name=name)(left_when_dbos_ends)
+
+    return wrap
 
 
 def run_step(subject: str, name: str, work: Callable[[StageAttempt], Json | None], *, once: bool = False) -> Json:
@@ -114,13 +138,13 @@ class _IngestSteps:
         )
 
 
-@DBOS.workflow(name="ingest")
+@workflow("ingest")
 def ingest(user_id: str, video_id: str) -> Json:
     """One video from probe to commit. The result is {} or {"error"}."""
     return _result(execution.run_plan(_IngestSteps(str(DBOS.workflow_id), user_id, video_id)))
 
 
-@DBOS.workflow(name="ingest-branch")
+@workflow("ingest-branch")
 def ingest_branch(job_id: str, user_id: str, video_id: str, stages: list[str]) -> Json:
     """Some stages of a video one after the other, beside another branch."""
     return _result(_IngestSteps(job_id, user_id, video_id).sequence(stages))
@@ -156,7 +180,7 @@ class _MigrationSteps:
         return result
 
 
-@DBOS.workflow(name=MIGRATION)
+@workflow(MIGRATION)
 def migration(set_id: int) -> Json:
     """Every video indexed for the set, then the switch. The result is {} or {"error"}."""
     return _result(migrations.run_plan(_MigrationSteps(set_id)))
@@ -195,7 +219,7 @@ class _SweepSteps:
         return result
 
 
-@DBOS.workflow(name="sweep")
+@workflow("sweep")
 def sweep(user_id: str, sweep_id: str) -> Json:
     """All queries of a sweep tried with all settings. The result is {} or {"error"}."""
     return _result(sweeps.run_plan(_SweepSteps(user_id, sweep_id)))
@@ -204,7 +228,7 @@ def sweep(user_id: str, sweep_id: str) -> Json:
 # --- the others -----------------------------------------------------------------------------------
 
 
-@DBOS.workflow(name="export")
+@workflow("export")
 def export(user_id: str, export_id: str) -> Json:
     """One export rendered. The result is {} or {"error"}."""
     job_id = str(DBOS.workflow_id)
@@ -214,13 +238,13 @@ def export(user_id: str, export_id: str) -> Json:
     return _result(error)
 
 
-@DBOS.workflow(name=REINDEX)
+@workflow(REINDEX)
 def reindex() -> Json:
     """All indexes built again from the videos' own files; the counts or {"error"}."""
     return run_step(REINDEX, REINDEX, lambda attempt: tasks().attempt(attempt, tasks().library.reindex))
 
 
-@DBOS.workflow(name=CLEAN_UP)
+@workflow(CLEAN_UP)
 def clean_up() -> Json:
     """What is past its time is removed; the counts by kind or {"error"}."""
     return run_step(CLEAN_UP, CLEAN_UP, lambda attempt: tasks().attempt(attempt, tasks().library.clean_up))

@@ -168,9 +168,10 @@ class Evaluation(EvaluationSweeps):
                 does not have stays as it is.
             scope: "me", or "library" for everybody who has not chosen their own.
 
-        Raises InvalidWeights, UnknownName; InvalidValue for settings of another type, and for an imported run.
+        Raises InvalidWeights, UnknownName; InvalidValue for settings of another type, for an imported run, and for
+        settings with other models than a search uses by default.
         """
-        values = _default_values(settings)
+        values = _default_values(settings, self._context.store.sets.active().set_id)
         now = self._defaults.read()
         self._search.check(
             RunSettings(values.get("weights", now.weights), values.get("fusion", now.fusion), depth=DEPTH)
@@ -183,12 +184,16 @@ class Evaluation(EvaluationSweeps):
         return self._defaults.undo(scope)
 
 
-def _default_values(settings: Any) -> Json:
+def _default_values(settings: Any, active_set: int) -> Json:
     if isinstance(settings, EvaluationRun | SweepScore):
         if isinstance(settings, EvaluationRun) and settings.provenance is None:
             raise InvalidValue(name="settings", value=settings.name, reason="an imported run has none")
         settings = settings.settings
     if isinstance(settings, RunSettings):
+        if settings.model_set not in (None, active_set) or settings.spaces:
+            models = ", ".join(settings.spaces) or f"model set {settings.model_set}"
+            reason = "a search does not use these models by default; move the library to them first, under Settings"
+            raise InvalidValue(name="settings", value=models, reason=reason)
         settings = {
             "weights": settings.weights,
             "fusion": settings.fusion,

@@ -66,6 +66,7 @@ class EvaluationRuns(Judging):
         spaces: Sequence[str] = (),
         filters: Filters | None = None,
         temperature: float | None = None,
+        model_set: int | None = None,
         name: str | None = None,
     ) -> EvaluationRun:
         """Search for every query of a set and keep the run; see Library.evaluate."""
@@ -77,6 +78,7 @@ class EvaluationRuns(Judging):
             temperature=defaults.temperature if temperature is None else temperature,
             filters=tuple(filter_pairs(filters)) if filters else (),
             depth=DEPTH,
+            model_set=model_set,
         )
         return self._evaluate(self._sets.load(query_set), settings, name)
 
@@ -92,7 +94,7 @@ class EvaluationRuns(Judging):
         if not judged.queries:  # with queries it may be scored later: what runs find is pooled, to be judged
             judged.require_scored()
         rankings = {query.query_id: self._search.ranking(query.text, settings) for query in judged.queries}
-        return self._keep(judged, settings, rankings, name, self._search.provenance(judged))
+        return self._keep(judged, settings, rankings, name, self._search.provenance(judged, settings.model_set))
 
     def _keep(
         self,

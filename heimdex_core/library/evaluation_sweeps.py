@@ -35,6 +35,7 @@ class EvaluationSweeps(EvaluationRuns):
         fusions: Sequence[str] = (),
         temperatures: Sequence[float] = (),
         spaces: Sequence[Sequence[str]] = (),
+        model_sets: Sequence[int] = (),
         budget: Count | None = None,
         measure: str = MAIN_METRIC,
         name: str | None = None,
@@ -46,14 +47,16 @@ class EvaluationSweeps(EvaluationRuns):
         Args:
             query_set: see the class.
             weights: by channel, as for Library.search; None tries `default_grid`.
-            fusions, temperatures, spaces: what else is tried, in all combinations; nothing named means the defaults.
+            fusions, temperatures, spaces, model_sets: what else is tried, in all combinations; nothing named means the
+                defaults. A set is tried with those of the spaces that it has.
             budget: try only so many of the combinations, drawn with a fixed seed.
             measure: by which settings are chosen; a name of METRICS, or of ir-measures.
             name: default a number.
             queue: leave the work to the worker and return at once.
             progress: called with (queries done, all queries).
 
-        Raises NoJudgements, TooFewQueries, InvalidWeights, UnknownName, InvalidValue before anything is tried.
+        Raises NoJudgements, TooFewQueries, InvalidWeights, UnknownName, InvalidValue, and MoveIncomplete for a model
+        set that lacks videos, before anything is tried.
         """
         defaults = self._defaults.read()
         baseline = RunSettings(dict(defaults.weights), defaults.fusion, temperature=defaults.temperature, depth=DEPTH)
@@ -62,7 +65,7 @@ class EvaluationSweeps(EvaluationRuns):
             weights=self.default_grid() if weights is None else weights,
             fusions=fusions,
             temperatures=temperatures,
-            spaces=spaces,
+            models=self._search.models(spaces, model_sets),
             budget=budget,
         )
         for settings in tried:

@@ -303,6 +303,7 @@ class Library(LibraryVideos):
         spaces: Sequence[str] = (),
         filters: Filters | None = None,
         temperature: float | None = None,
+        model_set: int | None = None,
         name: str | None = None,
     ) -> EvaluationRun:
         """Search for every query of a set, score what was found by the judgements, and keep it as a run.
@@ -311,9 +312,10 @@ class Library(LibraryVideos):
             query_set: default the library's own set that has relevant judgements, else the sample's.
             weights, fusion, spaces, filters: as for `search`.
             temperature: of the softmax over the keyframes of a scene; default HEIMDEX_KEYFRAME_TEMPERATURE.
+            model_set: the number of a set of `model_sets.all()` that has all videos; default the one in use.
             name: of the run; default a number.
 
-        Raises NoJudgements, UnknownName, InvalidWeights, SearchFailed.
+        Raises NoJudgements, UnknownName, InvalidWeights, MoveIncomplete, SearchFailed.
         """
         return self.evaluation.evaluate(
             query_set,
@@ -322,6 +324,7 @@ class Library(LibraryVideos):
             spaces=spaces,
             filters=filters,
             temperature=temperature,
+            model_set=model_set,
             name=name,
         )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from heimdex_core import search
-from heimdex_core.errors import SearchFailed
+from heimdex_core.errors import MoveIncomplete, SearchFailed, UnknownName
 from heimdex_core.evaluation.judged_set import JudgedSet
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.search.filter_text import parse_filters
@@ -15,7 +17,8 @@ from heimdex_core.search.fusion import fusion_method
 from heimdex_core.search.plan import plan_of
 from heimdex_core.search.searcher import BROKEN, Searcher
 from heimdex_core.settings import VERSION
-from heimdex_core.types import Provenance, Query, Ranking, RunSettings
+from heimdex_core.store.reader import Reader, SetReader
+from heimdex_core.types import Provenance, Query, Ranking, RunSettings, Space
 
 CHANNEL_TIMEOUT_S = 60.0
 """A person waits for a search; an evaluation must not depend on how busy the machine is."""
@@ -27,8 +30,9 @@ class EvaluationSearch:
 
     def __init__(self, context: LibraryContext) -> None:
         self._context = context
-        settings = context.settings.model_copy(update={"channel_timeout_s": CHANNEL_TIMEOUT_S})
-        self._searcher = Searcher(context.store.reader(), context.models.of, settings)
+        self._lock = threading.Lock()
+        self._searchers: dict[int | None, Searcher] = {}
+        """By model set; each keeps the models that it has loaded, as a comparison of sets uses them in turn."""
 
     @property
     def library_revision(self) -> int:
@@ -36,10 +40,53 @@ class EvaluationSearch:
         return self._context.store.reader().view().snapshot.revision
 
     def check(self, settings: RunSettings) -> None:
-        """Raise InvalidWeights, UnknownName, InvalidFilter or InvalidValue if a search cannot use these settings."""
-        plan_of(self._context.store.reader().view().spaces, settings.spaces).weights(settings.weights)
+        """Raise InvalidWeights, UnknownName, InvalidFilter or InvalidValue if a search cannot use these settings.
+
+        Raises MoveIncomplete if the model set that they name lacks videos.
+        """
+        plan_of(self._spaces_of(settings.model_set), settings.spaces).weights(settings.weights)
         fusion_method(settings.fusion, rrf_k=self._context.settings.rrf_k)
         parse_filters(settings.filters)
+
+    def models(
+        self, spaces: Sequence[Sequence[str]], model_sets: Sequence[int]
+    ) -> list[tuple[int | None, tuple[str, ...]]]:
+        """(model set, spaces) of all combinations that exist: spaces belong to a set. Raises UnknownName."""
+        by_set = {set_id: self._spaces_of(set_id) for set_id in model_sets or (None,)}
+        found = []
+        for names in spaces or ((),):
+            errors: list[UnknownName] = []
+            for set_id, known in by_set.items():
+                try:
+                    plan_of(known, names)
+                except UnknownName as error:
+                    errors.append(error)
+                else:
+                    found.append((set_id, tuple(names)))
+            if len(errors) == len(by_set):
+                raise errors[0]
+        return found
+
+    def _spaces_of(self, set_id: int | None) -> Mapping[str, Space]:
+        sets = self._context.store.sets
+        if set_id is None or set_id == sets.active().set_id:
+            return self._context.store.reader().view().spaces
+        named = sets.get(set_id)
+        pending = sets.pending(set_id)
+        if pending.missing:
+            raise MoveIncomplete(missing=len(pending.missing), total=pending.total, profile=named.profile)
+        return named.spaces
+
+    def _reader(self, set_id: int | None) -> Reader | SetReader:
+        reader = self._context.store.reader()
+        return reader if set_id is None else reader.of_set(set_id)
+
+    def _searcher(self, set_id: int | None) -> Searcher:
+        with self._lock:
+            if set_id not in self._searchers:
+                settings = self._context.settings.model_copy(update={"channel_timeout_s": CHANNEL_TIMEOUT_S})
+                self._searchers[set_id] = Searcher(self._reader(set_id), self._context.models.of, settings)
+            return self._searchers[set_id]
 
     def ranking(self, text: str, settings: RunSettings, depth: int | None = None) -> Ranking:
         """The first scenes for a query. Raises SearchFailed if a channel that counts does not answer, InvalidQuery."""
@@ -54,7 +101,7 @@ class EvaluationSearch:
             keyframe_temperature=settings.temperature,
         )
         for _ in range(_ATTEMPTS):
-            result = self._searcher.search(query, user_id=self._context.user_id)
+            result = self._searcher(settings.model_set).search(query, user_id=self._context.user_id)
             broken = {
                 name: state
                 for name, state in result.channels.items()
@@ -66,9 +113,9 @@ class EvaluationSearch:
             reasons="; ".join(f"{name}: {state.reason} ({state.detail})" for name, state in broken.items())
         )
 
-    def provenance(self, judged: JudgedSet) -> Provenance:
-        """What a run of now is made with."""
-        view = self._context.store.reader().view()
+    def provenance(self, judged: JudgedSet, set_id: int | None = None) -> Provenance:
+        """What a run of now is made with; `set_id` None is the model set in use."""
+        view = self._reader(set_id).view()
         model_set = view.snapshot.model_set
         return Provenance(
             code_version=VERSION,

@@ -41,7 +41,7 @@ from heimdex_core.settings import Settings, default_weights
 from heimdex_core.types import NO_FILTERS, Filters, Json, Query, SearchResult
 
 if TYPE_CHECKING:
-    from heimdex_core.store.reader import Reader
+    from heimdex_core.store.reader import Reader, SetReader
     from heimdex_core.store.view import View
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Searcher:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: Reader | SetReader,
         models_of: Callable[[int], QueryModels],
         settings: Settings,
         *,
@@ -108,7 +108,7 @@ class Searcher:
         """Nothing is opened or loaded before the first search.
 
         Args:
-            reader: gives the current view of the library.
+            reader: gives the current view of the library, or of one of its model sets.
             models_of: gives the models of a set by its id; they load at their first use.
             settings: limits, the default weights and the default fusion.
             log: called with one JSON object per search; None for no log.

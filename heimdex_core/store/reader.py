@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from heimdex_core.errors import ViewOutdated
 from heimdex_core.files import file_signature
-from heimdex_core.store import snapshot
+from heimdex_core.store import sets, snapshot
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.sql_process import SqlLimits
@@ -25,6 +25,7 @@ class Reader:
     def __init__(self, paths: LibraryPaths, catalog: Catalog, sql_limits: SqlLimits | None = None) -> None:
         """`sql_limits` None takes those of the environment's settings."""
         self.paths = paths
+        self._catalog = catalog
         self._lock = threading.RLock()
         self._view: View | None = None
         self._opened = OpenedIndexes()
@@ -84,9 +85,56 @@ class Reader:
                 continue
         return question(self.view())
 
+    def of_set(self, set_id: int) -> SetReader:
+        """A reader of the visible videos as one model set has indexed them. Nothing is read yet."""
+        return SetReader(set_id, self, self._catalog, self._tables)
+
     def close(self) -> None:
         """Release indexes and tables. The reader can be used again."""
         with self._lock:
             self._view = None
             self._opened.keep_only(())
             self._tables.close()
+
+
+class SetReader:
+    """Keeps the view of a model set that need not be the active one. Unlike Reader it may wait for a writer.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self, set_id: int, reader: Reader, catalog: Catalog, tables: SqlViews) -> None:
+        self._set_id = set_id
+        self._reader = reader
+        self._catalog = catalog
+        self._tables = tables
+        self._opened = OpenedIndexes()
+        self._lock = threading.Lock()
+        self._view: View | None = None
+
+    def view(self) -> View:
+        """The set as it is now; the same object until something changes. The library's own view for the active set.
+
+        Raises UnknownModelSet for a set that does not exist or was dropped; what `Reader.view` raises.
+        """
+        present = self._reader.view()
+        if present.set_id == self._set_id:
+            return present
+        with self._lock:
+            held = self._view
+            is_held = held is not None and self._signature(present, held.snapshot.model_set) == held.signature
+            if held is None or not is_held:
+                held = self._view = self._take(present)
+            return held
+
+    def _take(self, present: View) -> View:
+        with self._catalog.transaction() as transaction:
+            model_set = sets.get(transaction, self._set_id)
+            generations = {row.video_id: row.generation for row in sets.generations(transaction, set_id=self._set_id)}
+        shot = snapshot.of_set(self._reader.paths, present.snapshot, model_set, generations)
+        signature = self._signature(present, model_set)
+        return View(self._reader.paths, shot, signature, self._opened, self._tables)
+
+    def _signature(self, present: View, model_set: ModelSet) -> tuple[Any, ...]:
+        manifests = [folder / "manifest.json" for folder in self._reader.paths.index_folders(model_set)]
+        return (present.signature[0], *(file_signature(path) for path in manifests))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pyarrow as pa
@@ -87,6 +87,34 @@ def take(paths: LibraryPaths, before: Snapshot | None) -> Snapshot:
         loaded, problems = _load(paths, shown, known)
         if not problems or visible.read_revision(paths.visible) == revision:
             break
+    return _snapshot(revision, shown, loaded, problems, model_set)
+
+
+def of_set(paths: LibraryPaths, present: Snapshot, model_set: ModelSet, generations: Mapping[str, int]) -> Snapshot:
+    """The videos of `present` in another model set; those without a generation there are left out.
+
+    Args:
+        paths: of the library.
+        present: what is visible.
+        model_set: a set that is not the active one.
+        generations: by video_id, those of the set.
+    """
+    shown = {
+        video_id: replace(video, generation=generations[video_id])
+        for video_id, video in present.visible.items()
+        if video_id in generations
+    }
+    loaded, problems = _load(paths, shown, {})
+    return _snapshot(present.revision, shown, loaded, problems, model_set)
+
+
+def _snapshot(
+    revision: int,
+    shown: dict[str, VisibleVideo],
+    loaded: dict[str, LoadedVideo],
+    problems: list[str],
+    model_set: ModelSet,
+) -> Snapshot:
     for problem in problems:
         log.warning("a video is left out: %s", problem)
     owners: dict[str, list[VisibleVideo]] = {}

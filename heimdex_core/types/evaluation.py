@@ -178,6 +178,8 @@ class RunSettings:
     """As NAME=VALUE, as in the option --filter of the command line."""
     depth: int = 100
     """Hits that were kept for each query."""
+    model_set: int | None = None
+    """The number of a model set of the library; None is the one in use."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def test_too_few_queries_are_refused():
 def test_all_combinations_after_the_baseline():
     found = combinations(
         BASELINE, weights=[{"lexical": 1.0}, {"vision": 1.0}], fusions=["rrf", "minmax"], temperatures=[0.1],
-        spaces=[], budget=None,
+        models=[], budget=None,
     )  # fmt: skip
     assert found[0] == BASELINE
     assert [(dict(one.weights), one.fusion, one.temperature) for one in found[1:]] == [
@@ -74,10 +74,21 @@ def test_all_combinations_after_the_baseline():
     ]
 
 
+def test_models_are_tried_in_all_combinations_with_the_rest():
+    models = [(None, ()), (2, ("vision/b",))]
+    found = combinations(BASELINE, weights=[], fusions=["rrf"], temperatures=[0.0, 1.0], models=models, budget=None)
+    assert [(one.temperature, one.model_set, one.spaces) for one in found[1:]] == [
+        (0.0, None, ()),
+        (0.0, 2, ("vision/b",)),
+        (1.0, None, ()),
+        (1.0, 2, ("vision/b",)),
+    ]
+
+
 def test_a_budget_draws_the_same_settings_each_time():
     def drawn(budget: int) -> tuple[RunSettings, ...]:
         return combinations(
-            BASELINE, weights=default_grid(), fusions=["rrf", "minmax"], temperatures=[], spaces=[], budget=budget
+            BASELINE, weights=default_grid(), fusions=["rrf", "minmax"], temperatures=[], models=[], budget=budget
         )
 
     assert drawn(10) == drawn(10)
@@ -91,7 +102,7 @@ def test_a_budget_draws_the_same_settings_each_time():
 def test_too_many_settings_are_refused():
     with pytest.raises(InvalidValue, match="budget"):
         combinations(
-            BASELINE, weights=[], fusions=[], temperatures=list(range(MAX_SETTINGS + 1)), spaces=[], budget=None
+            BASELINE, weights=[], fusions=[], temperatures=list(range(MAX_SETTINGS + 1)), models=[], budget=None
         )
 
 

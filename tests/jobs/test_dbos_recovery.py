@@ -1,4 +1,4 @@
-"""What `reconcile.recover` relies on in DBOS; the function that it calls there is private and may change."""
+"""What `reconcile.recover` and `workflows.workflow` rely on in DBOS; what they use there may change."""
 
 from __future__ import annotations
 
@@ -43,3 +43,59 @@ def test_it_resumes_the_workflows_of_the_named_executor_after_their_last_step(tm
     assert statuses(tmp_path) == {"job-of-gone": ("SUCCESS", "here"), "job-of-away": ("PENDING", "away")}
     steps = (tmp_path / "steps").read_text().splitlines()
     assert steps == ["job-of-gone first", "job-of-away first", "job-of-gone second"]
+
+
+ENDED_UNDER_A_JOB = """
+import sys, threading, time
+from dbos import DBOS, SetWorkflowID
+from heimdex_core.jobs.config import quiet
+from heimdex_core.jobs.workflows import workflow
+
+begun, may_go_on, tries = threading.Event(), threading.Event(), []
+
+@workflow("child")
+def child():
+    return {"of": "child"}
+
+@workflow("parent")
+def parent():
+    tries.append(1)
+    begun.set()
+    may_go_on.wait()
+    return DBOS.start_workflow(child).get_result()
+
+def launch():
+    made = DBOS(config={"name": "heimdex", "system_database_url": sys.argv[1], "enable_otlp": False})
+    quiet()
+    DBOS.launch()
+    return made
+
+first = launch()
+with SetWorkflowID("job"):
+    DBOS.start_workflow(parent)
+begun.wait()
+executor = first._executor_field
+
+def go_on_between():
+    # the threads are gone for new work, and the database is still there
+    while first._executor_field is not None:
+        time.sleep(0.01)
+    may_go_on.set()
+    executor.shutdown(wait=True)
+
+between = threading.Thread(target=go_on_between)
+between.start()
+first._background_threads.append(between)
+DBOS.destroy()
+launch()
+print(DBOS.retrieve_workflow("job").get_result(), len(tries))
+DBOS.destroy()
+"""
+
+
+def test_a_job_under_which_the_worker_ends_dbos_is_taken_up_again(tmp_path: Path) -> None:
+    """As when a job begins in the moment in which the worker goes to sleep."""
+    command = [sys.executable, "-c", ENDED_UNDER_A_JOB, f"sqlite:///{tmp_path}/jobs.sqlite"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.splitlines()[-1:] == ["{'of': 'child'} 2"], done.stderr
+    assert "Traceback" not in done.stderr

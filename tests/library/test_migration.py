@@ -119,6 +119,47 @@ def test_old_models_are_dropped_when_asked(library: Library) -> None:
         library.model_sets.undo()
 
 
+def test_models_that_are_not_in_use_are_evaluated_and_swept(library: Library) -> None:
+    scenes = library.search("green", weights={"vision": 1})
+    for query in ("green triangle", "a red circle", "green", "red", "something green", "green above red"):
+        library.judge(query, scenes.hits[0].scene.scene_id, 3)
+    before = library.evaluate(weights={"vision": 1})
+    library.model_sets.move_to(vision=VISION)
+    now, old = library.evaluate(weights={"vision": 1}), library.evaluate(weights={"vision": 1}, model_set=1)
+    assert old.rankings == before.rankings != now.rankings
+    assert old.provenance and now.provenance and before.provenance
+    assert (old.provenance.model_set, now.provenance.model_set) == (1, 2)
+    assert old.provenance.models == before.provenance.models != now.provenance.models
+    assert library.evaluation.rerun(old.run_id).rankings == before.rankings
+
+    vision = library.model_sets.active().spaces["vision"].name
+    sweep = library.evaluation.sweep(weights=[{"vision": 1}], spaces=[(), [vision]], model_sets=[1, 2])
+    tried = [(one.model_set, one.spaces) for one in sweep.settings[1:]]
+    assert tried == [(1, ()), (2, ()), (2, (vision,))]
+    assert sweep.state == "done"
+    by_set = {one.settings.model_set: one for one in sweep.scores if not one.settings.spaces}
+    with pytest.raises(InvalidValue, match="model set 1"):
+        library.evaluation.make_default(by_set[1])
+    with pytest.raises(InvalidValue, match=vision):
+        library.evaluation.make_default(sweep.settings[3])
+    assert library.evaluation.make_default(by_set[2]).weights == {"vision": 1}
+
+    library.model_sets.drop_old()
+    with pytest.raises(UnknownName, match="model set"):
+        library.evaluation.rerun(old.run_id)
+
+
+def test_models_that_lack_a_video_are_not_evaluated(library: Library, tmp_path: Path) -> None:
+    library.judge("blue star", library.search("captain").hits[0].scene.scene_id, 3)
+    library.model_sets.move_to(vision=VISION)
+    make_drawn_video(tmp_path / "other.mp4", (("red circle", None, 3.0),))
+    library.add(tmp_path / "other.mp4")
+    with pytest.raises(MoveIncomplete, match="1 of 2 videos"):
+        library.evaluate(model_set=1)
+    with pytest.raises(UnknownName, match="model set.*3"):
+        library.evaluation.sweep(model_sets=[2, 3])
+
+
 def test_two_spaces_of_one_kind_are_two_channels(library: Library) -> None:
     library.model_sets.move_to(add_spaces=[f"vision={VISION}"])
     assert set(stages_run(library, 2)) == {"extra_embedding"}

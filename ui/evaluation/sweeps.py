@@ -122,6 +122,7 @@ def compare_runs(sweep: Sweep) -> Callable[[Any], None]:
                 fusion=one.settings.fusion,
                 spaces=one.settings.spaces,
                 temperature=one.settings.temperature,
+                model_set=one.settings.model_set,
                 name=name,
             )
             for one, name in zip((baseline, chosen), names, strict=True)
