@@ -27,6 +27,13 @@ class EvaluationSweeps(EvaluationRuns):
         return sweeping.default_grid()
 
     @checked
+    def models_to_try(
+        self, spaces: Sequence[Sequence[str]] = (), model_sets: Sequence[int] = ()
+    ) -> list[tuple[int | None, tuple[str, ...]]]:
+        """The (model set, spaces) that a sweep tries for these arguments. Raises UnknownName, MoveIncomplete."""
+        return self._search.models(spaces, model_sets)
+
+    @checked
     def sweep(
         self,
         query_set: str | None = None,
@@ -65,7 +72,7 @@ class EvaluationSweeps(EvaluationRuns):
             weights=self.default_grid() if weights is None else weights,
             fusions=fusions,
             temperatures=temperatures,
-            models=self._search.models(spaces, model_sets),
+            models=self.models_to_try(spaces, model_sets),
             budget=budget,
         )
         for settings in tried:

@@ -147,7 +147,8 @@ def test_a_worker_goes_on_with_a_new_file(bench: Bench, damage: str, capfd: pyte
         bench.wait_for_state(video, VideoState.INDEXED)
     assert bench.ended(job_id).state == JobState.SUCCEEDED
     assert worker.poll() is None, "it is the same process"
-    assert "Traceback" not in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "Traceback" not in said, said
 
 
 @pytest.mark.long

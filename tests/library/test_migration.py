@@ -127,7 +127,9 @@ def test_models_that_are_not_in_use_are_evaluated_and_swept(library: Library) ->
     library.model_sets.move_to(vision=VISION)
     now, old = library.evaluate(weights={"vision": 1}), library.evaluate(weights={"vision": 1}, model_set=1)
     assert old.rankings == before.rankings != now.rankings
-    assert old.provenance and now.provenance and before.provenance
+    assert old.provenance is not None
+    assert now.provenance is not None
+    assert before.provenance is not None
     assert (old.provenance.model_set, now.provenance.model_set) == (1, 2)
     assert old.provenance.models == before.provenance.models != now.provenance.models
     assert library.evaluation.rerun(old.run_id).rankings == before.rankings

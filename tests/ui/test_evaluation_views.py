@@ -190,8 +190,8 @@ def test_the_place_of_weights_on_the_dial() -> None:
 
 
 def test_the_heat_map_has_a_cell_for_each_setting_of_one_fusion() -> None:
-    assert sweeps.planes(sweep()) == [("minmax", None, ())]  # one setting of rank fusion is no map
-    found = sweeps.map_of(sweep(), ("minmax", None, ()))
+    assert sweeps.planes(sweep()) == [("minmax", None, (), None)]  # one setting of rank fusion is no map
+    found = sweeps.map_of(sweep(), ("minmax", None, (), None))
     # the baseline, at 44 and 20, is not a setting of the grid
     assert (found.columns, found.rows) == ((0, 50, 100), (0, 20))
     drawn = sweeps.heatmap(found, "nDCG@10", None)
@@ -207,7 +207,7 @@ def test_the_heat_map_has_a_cell_for_each_setting_of_one_fusion() -> None:
 
 
 def test_a_cell_is_its_setting() -> None:
-    found = sweeps.map_of(sweep(), ("minmax", None, ()))
+    found = sweeps.map_of(sweep(), ("minmax", None, (), None))
     numbers = [[(one := found.at(x, y)) and one.number for x in range(3)] for y in range(2)]
     assert numbers == [[1, None, 2], [None, 3, None]]
     assert found.at(9, 0) is None
@@ -216,7 +216,7 @@ def test_a_cell_is_its_setting() -> None:
 
 def test_equal_settings_have_one_colour() -> None:
     same = tuple(replace(one, tuning=0.5) for one in SCORES[:4])
-    drawn = sweeps.heatmap(sweeps.map_of(sweep(same), ("minmax", None, ())), "nDCG@10", None)
+    drawn = sweeps.heatmap(sweeps.map_of(sweep(same), ("minmax", None, (), None)), "nDCG@10", None)
     assert {cell["share"] for row in drawn["cells"] for cell in row if cell} == {0.5}
 
 

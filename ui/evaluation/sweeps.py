@@ -17,8 +17,8 @@ from ui.components import evaluation_part
 from ui.evaluation import url
 from ui.i18n import t, t_or, tn
 from ui.views import evaluation as run_views
+from ui.views import models, scenes, work
 from ui.views import sweeps as views
-from ui.views import work
 
 UPDATE_EVERY_S = 1.0
 UNFINISHED = ("waiting", "running")
@@ -27,6 +27,7 @@ BUDGETS = (None, 20, 40, 100, 200)
 TEMPERATURES = (0.0, 0.02, 0.1, 1.0)
 """Of the softmax over a scene's keyframes: from the best one alone to hardly more than their mean."""
 _FUSIONS, _MEASURE, _BUDGET, _TEMPERATURES = "hx_sweep_fusions", "hx_sweep_measure", "hx_sweep_budget", "hx_sweep_t"
+_SPACES, _SETS = "hx_sweep_spaces", "hx_sweep_sets"
 
 
 # --- operations -----------------------------------------------------------------------------------
@@ -37,12 +38,15 @@ def start(query_set: str) -> None:
 
     The inputs are read here: the arguments of a button are those of the last complete run of the page.
     """
-    measure = state.widget_value(_MEASURE)
+    measure, library = state.widget_value(_MEASURE), resources.library()
     try:
-        sweep = resources.library().evaluation.sweep(
+        spaces, sets = _models_tried(library, state.widget_value(_SPACES), state.widget_value(_SETS))
+        sweep = library.evaluation.sweep(
             query_set,
             fusions=tuple(state.widget_value(_FUSIONS) or ()),
             temperatures=TEMPERATURES if state.widget_value(_TEMPERATURES) else (),
+            spaces=spaces,
+            model_sets=sets,
             budget=state.widget_value(_BUDGET),
             measure=str(measure or "nDCG@10"),
             queue=True,
@@ -186,7 +190,8 @@ def _draw_sweep(sweep_id: str, *, was_running: bool) -> None:
         return
     number = state.evaluation().cell
     chosen = setting(sweep, number if number is not None else sweep.outcome.winner.number) or sweep.outcome.winner
-    evaluation_part("hx_figures", views.figures(sweep, _actions(sweep, chosen), chosen), _handlers(sweep))
+    note = "" if _is_in_use(chosen) else t("evaluate.not_in_use")
+    evaluation_part("hx_figures", views.figures(sweep, _actions(sweep, chosen), chosen, note), _handlers(sweep))
     _draw_map(sweep, chosen, number)
 
 
@@ -213,11 +218,20 @@ def _actions(sweep: Sweep, chosen: SweepScore) -> list[dict[str, Any]]:
     """What can be done with a setting: make it the default, or look at it query by query."""
     outcome = sweep.outcome
     is_better = outcome is not None and outcome.verdict == "better" and chosen.number == outcome.winner.number
+    compare = [{"name": "compare", "value": chosen.number, "text": t("evaluate.compare_with_default")}]
+    if not _is_in_use(chosen):
+        return compare
     return [
         {"name": "for_me", "value": chosen.number, "text": t("evaluate.default_me"), "primary": is_better},
         {"name": "for_library", "value": chosen.number, "text": t("evaluate.default_library")},
-        {"name": "compare", "value": chosen.number, "text": t("evaluate.compare_with_default")},
+        *compare,
     ]
+
+
+def _is_in_use(chosen: SweepScore) -> bool:
+    """Whether a search uses the models of a setting by default; only such a setting can become the default."""
+    active = resources.library().model_sets.active().set_id
+    return not chosen.settings.spaces and chosen.settings.model_set in (None, active)
 
 
 def _handlers(sweep: Sweep) -> dict[str, Callable[[Any], None]]:
@@ -283,7 +297,9 @@ def _draw_form(library: Library, chosen: QuerySet) -> None:
         )  # fmt: skip
         st.selectbox(t("evaluate.measure"), list(run_views.MEASURES), key=_MEASURE)
         temperatures = st.checkbox(t("evaluate.temperatures"), key=_TEMPERATURES, help=t("evaluate.temperatures_help"))
-        count = settings_count(library, len(fusions), with_temperatures=temperatures)
+        spaces, sets = _draw_models(library)
+        tried = library.evaluation.models_to_try(*_models_tried(library, spaces, sets))
+        count = settings_count(library, len(fusions), with_temperatures=temperatures) * len(tried)
         st.selectbox(
             t("evaluate.budget"), [None, *(budget for budget in BUDGETS if budget and budget < count)], key=_BUDGET,
             format_func=lambda n: t("evaluate.some_settings" if n else "evaluate.all_settings", n=n or count),
@@ -292,6 +308,35 @@ def _draw_form(library: Library, chosen: QuerySet) -> None:
             t("evaluate.start_sweep"), type="primary", key="hx_sweep_start", on_click=start, args=(chosen.name,),
             disabled=not chosen.queries,
         )  # fmt: skip
+
+
+def _draw_models(library: Library) -> tuple[list[str], list[int]]:
+    """Draw the spaces and model sets that can be tried beside those in use, if there are any; the chosen ones."""
+    spaces: list[str] = []
+    sets: list[int] = []
+    others = [space.name for of_kind, _ in scenes.space_choices(library, ()).values() for space in of_kind[1:]]
+    if others:
+        spaces = st.pills(
+            t("evaluate.try_spaces"), others, selection_mode="multi", key=_SPACES,
+            format_func=lambda name: name.partition("/")[2],
+        )  # fmt: skip
+    # a library that was never moved has one set, and asking for all may wait for a writer
+    known = library.model_sets.all() if library.model_sets.status() is not None else []
+    labels = {one.set_id: models.set_label(one) for one in known if not one.is_active}
+    if labels:
+        sets = st.pills(
+            t("evaluate.try_sets"), list(labels), selection_mode="multi", key=_SETS, help=t("evaluate.try_sets_help"),
+            format_func=lambda set_id: t("evaluate.model_set_of", n=set_id, models=labels[set_id]),
+        )  # fmt: skip
+    return spaces, sets
+
+
+def _models_tried(
+    library: Library, spaces: Sequence[str] | None, sets: Sequence[int] | None
+) -> tuple[list[tuple[str, ...]], list[int]]:
+    """The arguments `spaces` and `model_sets` of a sweep that tries these beside what is in use."""
+    active = library.model_sets.active().set_id
+    return [(), *((name,) for name in spaces or ())], [active, *sets] if sets else []
 
 
 def settings_count(library: Library, fusions: int, *, with_temperatures: bool) -> int:

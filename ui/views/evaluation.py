@@ -82,10 +82,16 @@ def settings_text(settings: RunSettings) -> str:
     parts = [weights_text(settings.weights), t("evaluate.combined_by", fusion=fusion_label(settings.fusion))]
     if settings.temperature is not None:
         parts.append(t("evaluate.temperature", value=f"{settings.temperature:g}"))
-    parts += [space.partition("/")[2] or space for space in settings.spaces]
+    parts += models_text(settings.spaces, settings.model_set)
     if settings.filters:
         parts.append(t("evaluate.filtered"))
     return " · ".join(part for part in parts if part)
+
+
+def models_text(spaces: Sequence[str], model_set: int | None) -> list[str]:
+    """The models of a setting: a set of the library, and spaces that are searched instead of the first ones."""
+    named = [] if model_set is None else [t("evaluate.model_set", n=model_set)]
+    return named + [space.partition("/")[2] or space for space in spaces]
 
 
 def weight_choices(now: Mapping[str, float]) -> dict[str, dict[str, float]]:

@@ -8,23 +8,23 @@ from typing import Any
 
 from heimdex_core.types import RunSettings, Sweep, SweepOutcome, SweepScore
 from ui.i18n import t
-from ui.views.evaluation import fusion_label, interval, p_value, score, settings_text, signed
+from ui.views.evaluation import fusion_label, interval, models_text, p_value, score, settings_text, signed
 
-Plane = tuple[str, float | None, tuple[str, ...]]
-"""What is the same throughout a heat map: fusion, temperature, spaces."""
+Plane = tuple[str, float | None, tuple[str, ...], int | None]
+"""What is the same throughout a heat map: fusion, temperature, spaces, model set."""
 Point = tuple[int, int]
 """(seen, exact words) in per cent: a place on the dial."""
 
 
 def plane_of(settings: RunSettings) -> Plane:
     """The heat map that a setting belongs to."""
-    return settings.fusion, settings.temperature, settings.spaces
+    return settings.fusion, settings.temperature, settings.spaces, settings.model_set
 
 
 def plane_label(plane: Plane) -> str:
     """What a heat map is of."""
-    fusion, temperature, spaces = plane
-    parts = [fusion_label(fusion), *(space.partition("/")[2] or space for space in spaces)]
+    fusion, temperature, spaces, model_set = plane
+    parts = [fusion_label(fusion), *models_text(spaces, model_set)]
     if temperature is not None:
         parts.append(t("evaluate.temperature", value=f"{temperature:g}"))
     return " · ".join(parts)
@@ -122,13 +122,16 @@ def _cell(one: SweepScore | None, low: float, high: float) -> dict[str, Any] | N
 # --- figures --------------------------------------------------------------------------------------
 
 
-def figures(sweep: Sweep, actions: Sequence[Mapping[str, Any]], chosen: SweepScore | None = None) -> dict[str, Any]:
+def figures(
+    sweep: Sweep, actions: Sequence[Mapping[str, Any]], chosen: SweepScore | None = None, note: str = ""
+) -> dict[str, Any]:
     """What a sweep that is done found: measured on the held-out queries only.
 
     Args:
         sweep: with an outcome.
         actions: buttons below, [{"name", "value", "text", "primary"}].
         chosen: the setting that they are for; None for the best one.
+        note: what else is to be said about it.
     """
     outcome = sweep.outcome
     if outcome is None:
@@ -139,7 +142,7 @@ def figures(sweep: Sweep, actions: Sequence[Mapping[str, Any]], chosen: SweepSco
         "heading": t("evaluate.outcome", name=sweep.name),
         "verdict": {"text": _verdict(outcome), "tone": tones[outcome.verdict]},
         "cards": _cards(sweep, outcome),
-        "settings": _about(outcome, chosen or outcome.winner),
+        "settings": " ".join(filter(None, [_about(outcome, chosen or outcome.winner), note])),
         "actions": list(actions),
         "more": [
             t("evaluate.how"),
