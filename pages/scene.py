@@ -189,9 +189,12 @@ def draw() -> None:
         state.show_scene(opened.get("id", ""))
     try:
         _scene()
-    except SceneNotFound:
-        draw_back()
-        raise
+    except SceneNotFound as error:
+        page.heading(t("nav.scene"))
+        with st.container(key="hx-main"):
+            draw_back()
+            page.error_card(error.to_dict())
+        return
     st.fragment(scene_page, run_every=UPDATE_EVERY_S if state.is_polling("scene") else None)()
 
 

@@ -75,8 +75,7 @@ class EvaluationSweeps(EvaluationRuns):
             models=self.models_to_try(spaces, model_sets),
             budget=budget,
         )
-        for settings in tried:
-            self._search.check(settings)
+        self._search.check(*tried)
         evaluate({}, {}, (measure,))  # refuses an unknown one
         judged = self._sets.load(query_set)
         taken = [one.name for one in self.sweeps()]

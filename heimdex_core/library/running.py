@@ -39,14 +39,16 @@ class EvaluationSearch:
         """Of what is visible; it grows with every change of videos."""
         return self._context.store.reader().view().snapshot.revision
 
-    def check(self, settings: RunSettings) -> None:
+    def check(self, *settings: RunSettings) -> None:
         """Raise InvalidWeights, UnknownName, InvalidFilter or InvalidValue if a search cannot use these settings.
 
-        Raises MoveIncomplete if the model set that they name lacks videos.
+        Raises MoveIncomplete if a model set that they name lacks videos.
         """
-        plan_of(self._spaces_of(settings.model_set), settings.spaces).weights(settings.weights)
-        fusion_method(settings.fusion, rrf_k=self._context.settings.rrf_k)
-        parse_filters(settings.filters)
+        spaces = {set_id: self._spaces_of(set_id) for set_id in dict.fromkeys(one.model_set for one in settings)}
+        for one in settings:
+            plan_of(spaces[one.model_set], one.spaces).weights(one.weights)
+            fusion_method(one.fusion, rrf_k=self._context.settings.rrf_k)
+            parse_filters(one.filters)
 
     def models(
         self, spaces: Sequence[Sequence[str]], model_sets: Sequence[int]

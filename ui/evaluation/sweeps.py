@@ -22,8 +22,8 @@ from ui.views import sweeps as views
 
 UPDATE_EVERY_S = 1.0
 UNFINISHED = ("waiting", "running")
-BUDGETS = (None, 20, 40, 100, 200)
-"""How many settings are tried at most; None tries all of them."""
+BUDGETS = (0, 20, 40, 100, 200)
+"""How many settings are tried at most; 0 tries all of them."""
 TEMPERATURES = (0.0, 0.02, 0.1, 1.0)
 """Of the softmax over a scene's keyframes: from the best one alone to hardly more than their mean."""
 _FUSIONS, _MEASURE, _BUDGET, _TEMPERATURES = "hx_sweep_fusions", "hx_sweep_measure", "hx_sweep_budget", "hx_sweep_t"
@@ -47,7 +47,7 @@ def start(query_set: str) -> None:
             temperatures=TEMPERATURES if state.widget_value(_TEMPERATURES) else (),
             spaces=spaces,
             model_sets=sets,
-            budget=state.widget_value(_BUDGET),
+            budget=state.widget_value(_BUDGET) or None,
             measure=str(measure or "nDCG@10"),
             queue=True,
         )
@@ -301,7 +301,7 @@ def _draw_form(library: Library, chosen: QuerySet) -> None:
         tried = library.evaluation.models_to_try(*_models_tried(library, spaces, sets))
         count = settings_count(library, len(fusions), with_temperatures=temperatures) * len(tried)
         st.selectbox(
-            t("evaluate.budget"), [None, *(budget for budget in BUDGETS if budget and budget < count)], key=_BUDGET,
+            t("evaluate.budget"), [budget for budget in BUDGETS if budget < count], key=_BUDGET,
             format_func=lambda n: t("evaluate.some_settings" if n else "evaluate.all_settings", n=n or count),
         )  # fmt: skip
         st.button(

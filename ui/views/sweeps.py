@@ -142,7 +142,7 @@ def figures(
         "heading": t("evaluate.outcome", name=sweep.name),
         "verdict": {"text": _verdict(outcome), "tone": tones[outcome.verdict]},
         "cards": _cards(sweep, outcome),
-        "settings": " ".join(filter(None, [_about(outcome, chosen or outcome.winner), note])),
+        "settings": ". ".join(filter(None, [_about(outcome, chosen or outcome.winner), note])),
         "actions": list(actions),
         "more": [
             t("evaluate.how"),
