@@ -140,7 +140,7 @@ def _draw_queries(chosen: QuerySet, judgements: Sequence[SceneJudgement], *, is_
         "hx_queries",
         {
             "part": "queries",
-            "heading": t("evaluate.queries_of", name=chosen.name, n=number(len(chosen.queries))),
+            "heading": tn("evaluate.queries_of", len(chosen.queries), name=chosen.name),
             "columns": [t("evaluate.query"), t("evaluate.judged"), t("evaluate.relevant")],
             "rows": [
                 {

@@ -7,7 +7,7 @@ from typing import Any
 
 from heimdex_core.settings import PRESETS
 from heimdex_core.types import EvaluationRun, MeasureSummary, RunComparison, RunSettings, SceneJudgement
-from ui.i18n import t, t_or
+from ui.i18n import t, t_or, tn
 
 MEASURES = {"nDCG@10": "ndcg", "MRR": "mrr", "recall@10": "recall", "precision@5": "precision", "MAP": "map"}
 """The measures by name, each with the end of the key of its explanation."""
@@ -130,7 +130,7 @@ def runs_table(runs: Sequence[EvaluationRun], first: str | None, second: str | N
             {
                 "id": run.run_id,
                 "name": run.name,
-                "about": t("evaluate.run_about", settings=settings_text(run.settings), queries=len(run.per_query)),
+                "about": tn("evaluate.run_about", len(run.per_query), settings=settings_text(run.settings)),
                 "side": "a" if run.run_id == first else "b" if run.run_id == second else "",
                 "choose_a": t("evaluate.choose_a", name=run.name),
                 "choose_b": t("evaluate.choose_b", name=run.name),
