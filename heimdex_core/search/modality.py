@@ -19,11 +19,14 @@ OF_SPEECH = frozenset({"said", "words"})
 """The sides of channels that a scene without speech has nothing for, unless its title, tags or description match."""
 
 
-def with_missing(view: View, results: Mapping[str, ChannelResult], sides: Mapping[str, str]) -> dict[str, ScoredScenes]:
+def with_missing(
+    view: View, user_id: str, results: Mapping[str, ChannelResult], sides: Mapping[str, str]
+) -> dict[str, ScoredScenes]:
     """What the channels found, for the fusion: with the scenes that they have nothing of, and with their limits.
 
     Args:
         view: the view that was searched.
+        user_id: whose scenes.
         results: what each channel found, by its name in the search.
         sides: the side of each channel (ChannelSpec.side).
     """
@@ -34,7 +37,9 @@ def with_missing(view: View, results: Mapping[str, ChannelResult], sides: Mappin
         for scene_id, score in result.scenes.hits
         if result.closeness.strength(scene_id, score) != "weak"
     }
-    silent = frozenset(scene_id for scene_id, scene in view.scenes_by_id(certain).items() if not scene.transcript)
+    table = view.scene_table(user_id)
+    rows = {scene_id: row for scene_id in certain if (row := table.positions.get(scene_id)) is not None}
+    silent = frozenset(scene_id for scene_id, row in rows.items() if not table.has_speech[row])
     return {name: _completed(result, silent, sides.get(name, "")) for name, result in results.items()}
 
 

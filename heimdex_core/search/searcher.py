@@ -299,7 +299,7 @@ class Searcher:
             kept = self._offers.get(key)
         if kept is None:
             sides = {slot.name: slot.side for slot in setting.plan.slots}
-            kept = _Offer(results, with_missing(setting.view, results, sides))
+            kept = _Offer(results, with_missing(setting.view, setting.user_id, results, sides))
             with self._lock:
                 self._offers[key] = kept
         return kept.scenes

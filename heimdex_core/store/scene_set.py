@@ -19,8 +19,7 @@ from heimdex_core.types import VisibleVideo
 
 Mask = npt.NDArray[np.bool_]
 
-COLUMNS = ("scene_id", "start_s", "end_s", "transcript", "language", "tags")
-_NOTHING = pa.schema(
+SCHEMA = pa.schema(
     [
         ("scene_id", pa.string()),
         ("start_s", pa.float64()),
@@ -38,16 +37,17 @@ class SceneTable:
 
     videos: Sequence[VisibleVideo]
     table: pa.Table
-    """(n,) rows with COLUMNS."""
+    """(n,) rows with the columns of SCHEMA."""
     lengths: Sequence[int]
     """How many rows each of the videos has."""
 
     @classmethod
     def of(cls, videos: Sequence[VisibleVideo], tables: Sequence[pa.Table]) -> SceneTable:
         """Join the tables of the videos; nothing is copied."""
-        chosen = (table.select(COLUMNS).replace_schema_metadata(None) for table in tables)
-        parts = [part if part.schema.equals(_NOTHING) else part.cast(_NOTHING) for part in chosen]
-        joined = pa.concat_tables([_NOTHING.empty_table(), *parts])
+        chosen = (table.select(SCHEMA.names).replace_schema_metadata(None) for table in tables)
+        parts = [part if part.schema.equals(SCHEMA) else part.cast(SCHEMA) for part in chosen]
+        # not `empty_table`, which would import pandas
+        joined = pa.concat_tables([pa.Table.from_batches([], SCHEMA), *parts])
         return cls(videos, joined, [len(table) for table in tables])
 
     def __len__(self) -> int:
@@ -88,8 +88,9 @@ class SceneTable:
     @cached_property
     def has_speech(self) -> Mask:
         """(n,) whether each scene has a transcript that is not blank."""
-        blank = pc.utf8_length(pc.utf8_trim_whitespace(self.table.column("transcript")))
-        return np.asarray(blank.fill_null(0).to_numpy(zero_copy_only=False) > 0)
+        lengths = pc.utf8_length(pc.utf8_trim_whitespace(self.table.column("transcript")))
+        # by way of a list, as `to_numpy` would import pandas; every first search of a process needs this
+        return np.fromiter(map(bool, lengths.to_pylist()), dtype=bool, count=len(self))
 
     def in_language(self, codes: Iterable[str]) -> Mask:
         """(n,) whether each scene's language is one of these codes."""

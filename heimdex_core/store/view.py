@@ -143,8 +143,9 @@ class View:
         found: dict[str, Scene] = {}
         for scene_id in scene_ids:
             video = self.snapshot.loaded.get(scene_id.rsplit("_", 2)[0])
-            if video is not None and scene_id in video.scenes:
-                found[scene_id] = video.scenes[scene_id]
+            scene = video.scene(scene_id) if video is not None else None
+            if scene is not None:
+                found[scene_id] = scene
         return found
 
     def scene_ids(

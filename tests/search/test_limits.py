@@ -164,7 +164,7 @@ def test_scenes_without_speech_are_missing_where_another_channel_calls_them_clos
         "vision": ChannelResult(seen, closeness=Closeness(0.3, 0.7)),
         "lexical": ChannelResult(words),
     }
-    found = with_missing(view, results, {"transcript": "said", "vision": "seen", "lexical": "words"})
+    found = with_missing(view, "local", results, {"transcript": "said", "vision": "seen", "lexical": "words"})
     assert found["transcript"].missing == found["lexical"].missing == {silent.scene_id}
     assert (found["vision"].close_at, found["vision"].strong_at) == (0.3, 0.7)
     assert found["vision"].missing == frozenset()
@@ -177,5 +177,5 @@ def test_a_channel_without_limits_is_certain_of_nothing() -> None:
     silent = scene("v", 0)
     view: Any = FakeReader([silent])
     results = {"transcript": ChannelResult(), "vision": ChannelResult(ScoredScenes(((silent.scene_id, 0.9),)))}
-    found = with_missing(view, results, {"transcript": "said", "vision": "seen"})
+    found = with_missing(view, "local", results, {"transcript": "said", "vision": "seen"})
     assert found == {"transcript": ScoredScenes(()), "vision": results["vision"].scenes}
