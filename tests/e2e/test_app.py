@@ -158,6 +158,7 @@ def test_a_hit_plays_at_its_moment_and_stops_at_its_end(page: Page, shot: Shot) 
     assert state["time"] == pytest.approx(9.0, abs=0.3)
 
 
+@pytest.mark.long
 def test_an_avi_plays_at_its_moment_through_its_preview(page: Page) -> None:
     open_page(page, "/search")
     search(page, "white")
@@ -169,6 +170,7 @@ def test_an_avi_plays_at_its_moment_through_its_preview(page: Page) -> None:
     assert state["time"] == pytest.approx(6.0, abs=0.3)
 
 
+@pytest.mark.long
 def test_an_expired_link_is_renewed_at_the_current_time(page: Page) -> None:
     open_page(page, "/search")
     search(page, "the harvest in autumn")
@@ -372,6 +374,7 @@ def test_korean_is_chosen_and_remembered(page: Page, shot: Shot) -> None:
     expect(page.get_by_role("link", name="Library", exact=True)).to_be_visible()
 
 
+@pytest.mark.long
 def test_every_page_fits_its_window(page: Page, shot: Shot) -> None:
     for path in ("", "library", "search?q=harvest+blue", "reel", "settings"):
         name = path.partition("?")[0]

@@ -166,6 +166,7 @@ def test_the_video_of_a_hit_is_one_entry_and_back_leads_to_the_hits(page: Page) 
     expect(cards(page).first).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_look_for_changes_while_its_page_is_left_does_not_bring_it_back(page: Page) -> None:
     looks: list[bytes] = []
 

@@ -173,6 +173,7 @@ def test_the_question_mark_lists_all_keys(page: Page, shot: Shot) -> None:
     wait_for_video(page, "!v.paused")
 
 
+@pytest.mark.long
 def test_what_plays_goes_on_while_the_results_change(page: Page) -> None:
     """The best hit, which nobody has selected: presets, fusion and boxes put others in its place."""
     open_search(page, "lighthouse red&w=45-35-20")

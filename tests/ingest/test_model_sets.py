@@ -62,6 +62,7 @@ def test_a_failure_there_is_none_of_the_video(tmp_path: Path, store: Store, monk
     assert [stage for stage, skipped in outcomes.items() if not skipped] == ["tags", "commit"]
 
 
+@pytest.mark.long
 def test_the_active_set_changes_in_the_middle_and_the_run_goes_on_with_the_new_models(tmp_path: Path, store: Store):
     first = indexed(store, tmp_path / "a.mp4")
     models = SmallModels(vision="2")

@@ -95,6 +95,7 @@ def test_a_job_taken_after_the_last_look_at_the_queue_is_begun_again(
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.long
 def test_a_sleeping_worker_stops_in_order(bench: Bench) -> None:
     bench.start(TOY_SLEEP_AFTER_S="1", TOY_LOOK_ANYWAY_S=NEVER)
     fall_asleep(bench)

@@ -34,6 +34,7 @@ def new_sweep(bench: Bench) -> str:
     )
 
 
+@pytest.mark.long
 def test_a_killed_worker_loses_no_query_and_changes_no_number(bench: Bench):
     evaluation = bench.library.evaluation
     sweep = evaluation.resume_sweep(new_sweep(bench), queue=True)

@@ -87,6 +87,7 @@ def test_indexed_again_no_stage_is_run(library: Library, video_id: str) -> None:
 NEW_RECOGNISER = "recogniser_replaced:tiny.en"
 
 
+@pytest.mark.long
 def test_new_speech_is_recognised_by_the_present_model_and_that_is_noted(library: Library, tmp_path: Path) -> None:
     """The recogniser that the library is pinned to is gone. What it recognised stays as it is."""
     before = library.video(SPOKEN)

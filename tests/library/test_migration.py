@@ -151,6 +151,7 @@ def test_models_that_are_not_in_use_are_evaluated_and_swept(library: Library) ->
         library.evaluation.rerun(old.run_id)
 
 
+@pytest.mark.long
 def test_models_that_lack_a_video_are_not_evaluated(library: Library, tmp_path: Path) -> None:
     library.judge("blue star", library.search("captain").hits[0].scene.scene_id, 3)
     library.model_sets.move_to(vision=VISION)
@@ -239,6 +240,7 @@ def test_a_video_that_cannot_be_indexed_stops_the_switch_and_nothing_else(librar
 # --- one video anew -------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_scene_parameters_of_one_video(library: Library) -> None:
     video = library.videos()[0]
     assert len(library.scenes(video.video_id)) == 3

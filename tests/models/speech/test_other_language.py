@@ -50,6 +50,7 @@ def test_korean_does_not_become_english(model: Whisper, tmp_path: Path, voice: s
     assert 0.5 * (end_s - start_s) <= int(seconds) <= end_s - start_s + 1, "what made no words at all is not counted"
 
 
+@pytest.mark.long
 def test_the_english_beside_it_is_kept(model: Whisper, tmp_path: Path) -> None:
     path, times = said(tmp_path, ("en-us", ENGLISH), ("ko", KOREAN), ("en-us+f3", ENGLISH))
     found = model.transcribe(path, language="auto", context=WorkContext())
