@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser, shared: argparse.ArgumentPars
         "--filter", action="append", default=[], metavar="NAME=VALUE", help="as for search (repeatable)"
     )
     running.add_argument("--temperature", type=float, metavar="T", help="how the keyframes of a scene are averaged")
-    running.add_argument("--model-set", type=int, metavar="N", help="models of the library that are not in use")
+    running.add_argument("--model-set", type=int, metavar="N", help="number of a model set (default: the one in use)")
 
     comparing = action("compare", "compare two runs")
     comparing.add_argument("first", metavar="NAME", help="name or id of a run")

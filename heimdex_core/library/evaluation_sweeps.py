@@ -30,7 +30,7 @@ class EvaluationSweeps(EvaluationRuns):
     def models_to_try(
         self, spaces: Sequence[Sequence[str]] = (), model_sets: Sequence[int] = ()
     ) -> list[tuple[int | None, tuple[str, ...]]]:
-        """The (model set, spaces) that a sweep tries for these arguments. Raises UnknownName, MoveIncomplete."""
+        """The (model set, spaces) that a sweep tries for these arguments. Raises UnknownName."""
         return self._search.models(spaces, model_sets)
 
     @checked

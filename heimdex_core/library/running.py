@@ -45,6 +45,8 @@ class EvaluationSearch:
         Raises MoveIncomplete if a model set that they name lacks videos.
         """
         spaces = {set_id: self._spaces_of(set_id) for set_id in dict.fromkeys(one.model_set for one in settings)}
+        for set_id in spaces:
+            self._require_all_videos(set_id)
         for one in settings:
             plan_of(spaces[one.model_set], one.spaces).weights(one.weights)
             fusion_method(one.fusion, rrf_k=self._context.settings.rrf_k)
@@ -70,14 +72,18 @@ class EvaluationSearch:
         return found
 
     def _spaces_of(self, set_id: int | None) -> Mapping[str, Space]:
+        if set_id is None:
+            return self._context.store.reader().view().spaces
+        return self._context.store.sets.get(set_id).spaces
+
+    def _require_all_videos(self, set_id: int | None) -> None:
         sets = self._context.store.sets
         if set_id is None or set_id == sets.active().set_id:
-            return self._context.store.reader().view().spaces
-        named = sets.get(set_id)
+            return
         pending = sets.pending(set_id)
         if pending.missing:
-            raise MoveIncomplete(missing=len(pending.missing), total=pending.total, profile=named.profile)
-        return named.spaces
+            profile = sets.get(set_id).profile
+            raise MoveIncomplete(missing=len(pending.missing), total=pending.total, profile=profile)
 
     def _reader(self, set_id: int | None) -> Reader | SetReader:
         reader = self._context.store.reader()

@@ -89,9 +89,7 @@ def is_damage(error: BaseException | None) -> bool:
 
 def is_lost(error: BaseException | None) -> bool:
     """Whether an error of sqlite3 is what a worker meets whose file was damaged, deleted or replaced."""
-    # a WAL that the next file's first user took over is read as an I/O error by those who held it
-    codes = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR)
-    return is_damage(error) or _code(error) in codes or "no such table" in str(error)
+    return is_damage(error) or _code(error) == sqlite3.SQLITE_READONLY or "no such table" in str(error)
 
 
 def _code(error: BaseException | None) -> int:
