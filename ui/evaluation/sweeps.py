@@ -300,10 +300,13 @@ def _draw_form(library: Library, chosen: QuerySet) -> None:
         spaces, sets = _draw_models(library)
         tried = library.evaluation.models_to_try(*_models_tried(library, spaces, sets))
         count = settings_count(library, len(fusions), with_temperatures=temperatures) * len(tried)
-        st.selectbox(
-            t("evaluate.budget"), [budget for budget in BUDGETS if budget < count], key=_BUDGET,
-            format_func=lambda n: t("evaluate.some_settings" if n else "evaluate.all_settings", n=n or count),
+        # the same options always: a browser that still has those of before would send one that is gone
+        budget = st.selectbox(
+            t("evaluate.budget"), BUDGETS, key=_BUDGET,
+            format_func=lambda n: t("evaluate.some_settings" if n else "evaluate.all_settings", n=n),
         )  # fmt: skip
+        note = tn("evaluate.settings", min(budget or count, count))
+        st.html(f'<p class="hx-note">{html.escape(note)}</p>')
         st.button(
             t("evaluate.start_sweep"), type="primary", key="hx_sweep_start", on_click=start, args=(chosen.name,),
             disabled=not chosen.queries,
