@@ -114,6 +114,13 @@ class Settings(BaseSettings):
     render_crf: int = Field(20, ge=0, le=51)
     export_ttl_s: int = Field(24 * 3600, gt=0)
 
+    # shorts
+    short_max_s: float = Field(180.0, gt=0, description="the longest short")
+    short_warn_s: float = Field(170.0, gt=0, description="from which length on a short is said to be long")
+    short_daily_limit: int = Field(10, ge=0, description="shorts of one user in 24 hours; 0 for no limit")
+    short_preset: str = Field("slow", description="speed for libx264; slower makes smaller files")
+    short_max_fps: float = Field(30.0, gt=0, description="quicker sources keep every second frame, or every third")
+
     # work
     jobs_url: str | None = Field(None, description="Postgres URL; SQLite in the library when unset")
     stage_retries: int = Field(2, ge=0)

@@ -15,6 +15,7 @@ same code and details in the person's language, so details must be JSON values.
 
 from heimdex_core.errors.access import (
     EditNotFound,
+    ExportExpired,
     ExportNotFound,
     HostRefused,
     LinkExpired,
@@ -38,7 +39,7 @@ from heimdex_core.errors.base import (
     printable,
 )
 from heimdex_core.errors.evaluation import NoJudgements, TooFewQueries
-from heimdex_core.errors.limit import SqlMemory, SqlTimeout
+from heimdex_core.errors.limit import ExportLimitExceeded, SceneTooLong, SqlMemory, SqlTimeout
 from heimdex_core.errors.model import (
     DeviceUnavailable,
     DownloadDamaged,
@@ -75,8 +76,11 @@ from heimdex_core.errors.processing import (
     NotResponding,
     RenderCheckFailed,
     RenderFailed,
+    RenderInterrupted,
     RenderTimeout,
     SearchFailed,
+    SourceChanged,
+    SourceMissing,
     StageFailed,
     WorkerLost,
 )
@@ -145,6 +149,8 @@ __all__ = [
     "EditNotFound",
     "EditsDamaged",
     "EmptyFile",
+    "ExportExpired",
+    "ExportLimitExceeded",
     "ExportNotFound",
     "FileTooLarge",
     "FileUnreadable",
@@ -197,11 +203,15 @@ __all__ = [
     "ReelNotFound",
     "RenderCheckFailed",
     "RenderFailed",
+    "RenderInterrupted",
     "RenderTimeout",
     "SceneNotFound",
+    "SceneTooLong",
     "ScenesNotEditable",
     "ScenesNotNeighbours",
     "SearchFailed",
+    "SourceChanged",
+    "SourceMissing",
     "SpaceMismatch",
     "SplitOutside",
     "SplitTooShort",

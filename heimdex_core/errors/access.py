@@ -22,11 +22,19 @@ class SceneNotFound(AccessError):
 
 
 class ExportNotFound(AccessError):
-    """There is no export with this id, or its file has expired."""
+    """There is no export with this id, or it has no file yet."""
 
     code = "EXPORT_NOT_FOUND"
     message_template = "There is no export {export_id}."
-    hint_template = "It may have expired. Render it again."
+    hint_template = "`python -m heimdex_core exports` lists the exports."
+
+
+class ExportExpired(AccessError):
+    """The file of an export is past its time, or was removed by hand. Its record is kept."""
+
+    code = "EXPORT_EXPIRED"
+    message_template = "The file of this export has expired or was removed."
+    hint_template = "Make the export again; what it was made with is still known."
 
 
 class EditNotFound(AccessError):

@@ -19,3 +19,27 @@ class SqlMemory(LimitError):
     code = "SQL_MEMORY"
     message_template = "The query, its result or the tables need more memory than allowed ({limit_bytes} bytes)."
     hint_template = "Select fewer rows or columns, or increase HEIMDEX_SQL_MEMORY_BYTES."
+
+
+class SceneTooLong(LimitError):
+    """A short would be longer than the limit."""
+
+    code = "SCENE_TOO_LONG"
+    message_template = "The short would last {scene_duration_s} s; the limit is {max_duration_s} s."
+    hint_template = "Trim it: choose where it begins and where it ends."
+
+
+class ExportLimitExceeded(LimitError):
+    """A person has made as many shorts in the last 24 hours as the settings allow.
+
+    `asked` is how many were asked for together, `allowed` how many of these would still fit.
+    """
+
+    code = "EXPORT_LIMIT_EXCEEDED"
+    message_template = (
+        "{current_count} of {limit} shorts of the last 24 hours are used. {asked} more were asked for, {allowed} would"
+        " be possible; none was made."
+    )
+    hint_template = (
+        "The next one is possible in {hours_until_reset} hours. HEIMDEX_SHORT_DAILY_LIMIT changes the limit (0: none)."
+    )

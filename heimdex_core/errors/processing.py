@@ -45,6 +45,35 @@ class RenderTimeout(ProcessingError):
     hint_template = "Make the reel shorter, or increase HEIMDEX_RENDER_TIMEOUT_S."
 
 
+class RenderInterrupted(ProcessingError):
+    """The process that rendered an export ended before the export was finished."""
+
+    code = "RENDER_INTERRUPTED"
+    message_template = "The program that rendered this ended before it was finished."
+    hint_template = "No half-made file is left. Make the export again."
+
+
+class SourceMissing(ProcessingError):
+    """The file of a video is not in the library any more."""
+
+    code = "SOURCE_MISSING"
+    message_template = "The file of {title} is missing."
+    hint_template = (
+        "Find the file again with `python -m heimdex_core relink {video_id} FILE_OR_FOLDER`, or add the video again."
+    )
+
+
+class SourceChanged(ProcessingError):
+    """The file of a video is another one than when the video was added."""
+
+    code = "SOURCE_CHANGED"
+    message_template = "The file of {title} has changed since the video was added."
+    hint_template = (
+        "Put the original file back with `python -m heimdex_core relink {video_id} FILE_OR_FOLDER`, or add the changed"
+        " file as a video of its own."
+    )
+
+
 class SearchFailed(ProcessingError):
     """Every channel of a search failed."""
 

@@ -56,8 +56,8 @@ def ffmpeg_path() -> str:
         raise RenderFailed(reason=f"no ffmpeg was found ({error})") from error
 
 
-def run_ffmpeg(args: Sequence[str], *, total_s: float, context: WorkContext, timeout_s: float | None) -> None:
-    """Run ffmpeg until it ends; on an error, too, the process is gone when the call returns.
+def run_ffmpeg(args: Sequence[str], *, total_s: float, context: WorkContext, timeout_s: float | None) -> list[str]:
+    """Run ffmpeg until it ends, and return the last lines that it logged; on an error, too, the process is gone then.
 
     Args:
         args: the arguments; the last one is the output, which is overwritten.
@@ -81,6 +81,7 @@ def run_ffmpeg(args: Sequence[str], *, total_s: float, context: WorkContext, tim
     if code != 0:
         raise _explain(code, list(tail), Path(args[-1]))
     context.report(total_s, total_s)
+    return list(tail)
 
 
 @contextmanager

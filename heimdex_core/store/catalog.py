@@ -79,6 +79,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """create table query_sets (
             user_id varchar, name varchar, guidelines varchar, queries varchar, updated_us bigint)""",
     ),
+    (
+        "alter table exports add column loudness_lufs double",
+        "alter table exports add column true_peak_dbtp double",
+    ),
 )
 """The statements of each version; those of one version run in one transaction."""
 

@@ -39,7 +39,8 @@ _CATALOG_TABLES = {
         make_timestamp(created_us) as created_at, make_timestamp(updated_us) as updated_at
         from videos where user_id = ?""",
     "exports": """select export_id, user_id, kind, title, state, clips, params, error, path, size_bytes,
-        measured_duration_s, width, height, job_id, make_timestamp(created_us) as created_at,
+        measured_duration_s, width, height, loudness_lufs, true_peak_dbtp, job_id,
+        make_timestamp(created_us) as created_at,
         make_timestamp(completed_us) as completed_at, make_timestamp(expires_us) as expires_at
         from exports where user_id = ?""",
     "reels": """select reel_id, user_id, title, clips, make_timestamp(updated_us) as updated_at

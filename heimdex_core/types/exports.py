@@ -81,3 +81,31 @@ class Export:
     job_id: str | None = None
     left_out: tuple[Json, ...] = ()
     """The clips that a completed export does not contain because they failed, as in ClipsFailed."""
+    loudness_lufs: float | None = None
+    """Integrated loudness, measured in the file (EBU R 128); None for silence."""
+    true_peak_dbtp: float | None = None
+    """Highest true peak, measured in the file; None for digital silence."""
+
+    @property
+    def scene_id(self) -> str | None:
+        """The scene that a short was made of; None for other kinds."""
+        return self._param("scene_id")
+
+    @property
+    def strategy(self) -> str | None:
+        """How pictures of another shape were put into the frame: one of export.crop.STRATEGIES."""
+        return self._param("strategy")
+
+    @property
+    def quality(self) -> str | None:
+        """The preset of a short: one of export.quality.QUALITIES."""
+        return self._param("quality")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Codes of what is to be known of the file, such as "sound_silent"."""
+        return tuple(self.params.get("notes") or ())
+
+    def _param(self, name: str) -> str | None:
+        value = self.params.get(name)
+        return str(value) if value is not None else None

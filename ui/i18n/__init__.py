@@ -47,6 +47,8 @@ _PROFILES = ("profile", "asked", "pinned")
 """Details that name a profile: a label in messages, the name itself in hints, whose commands need it."""
 _POSITIONS = ("at_s", "start_s", "end_s")
 """Details that are positions in a video, in seconds. Others that end in _s are lengths of time."""
+_NEAR_A_LIMIT = ("scene_duration_s", "max_duration_s")
+"""Lengths in seconds that may differ by less than a tenth."""
 _UNITS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 _LOG = logging.getLogger(__name__)
 
@@ -236,6 +238,8 @@ def _format_detail(name: str, value: Any, language: str) -> Any:
         return fmt.limit_size(value) if name.startswith("limit") else fmt.size(value)
     if name in _POSITIONS:
         return fmt.precise(value)
+    if name in _NEAR_A_LIMIT:
+        return translate(language, "unit.seconds", n=f"{value:.2f}".rstrip("0").rstrip("."))
     if name.endswith("_s") or name == "seconds":
         return duration(value, parts=3, language=language)
     return value

@@ -11,6 +11,7 @@ from heimdex_core.errors import HeimdexError
 from ui.i18n import describe_error
 
 _STATUS_BY_CODE = {
+    "EXPORT_EXPIRED": 410,
     "LINK_EXPIRED": 410,
     "LINK_INVALID": 403,
     "ORIGIN_REFUSED": 403,
