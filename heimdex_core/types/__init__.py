@@ -4,6 +4,7 @@ Times are seconds as float, counted from the start of the file as a player shows
 stream starts at 0). Intervals are half open, [start_s, end_s). Timestamps are timezone-aware UTC.
 """
 
+from heimdex_core.types.captions import Cue, CueWord
 from heimdex_core.types.edits import Correction, EditOp, EditState, SceneEdit, TagEdit, TranscriptEdit
 from heimdex_core.types.evaluation import (
     DEFAULT_QUERY_SET,
@@ -122,6 +123,8 @@ __all__ = [
     "ChannelScore",
     "ChannelState",
     "Correction",
+    "Cue",
+    "CueWord",
     "EditOp",
     "EditState",
     "Example",

@@ -1,0 +1,21 @@
+"""Captions: cues from word times (cues.py), corrected by hand (correction.py), laid out (layout.py) and written as an
+ASS file (ass.py) that media/burning.py draws. styles.py has the registries of styles and positions."""
+
+from heimdex_core.export.captions.ass import write_captions
+from heimdex_core.export.captions.correction import correct_cue
+from heimdex_core.export.captions.cues import make_cues
+from heimdex_core.export.captions.srt import cues_to_srt
+from heimdex_core.export.captions.styles import POSITIONS, STYLES, caption_position, caption_style
+from heimdex_core.export.captions.words import spoken_words
+
+__all__ = [
+    "POSITIONS",
+    "STYLES",
+    "caption_position",
+    "caption_style",
+    "correct_cue",
+    "cues_to_srt",
+    "make_cues",
+    "spoken_words",
+    "write_captions",
+]
