@@ -200,7 +200,7 @@ def workspace() -> None:
     page.switch_if_requested()
     library = resources.library()
     clips = clips_with_scenes(library)
-    ids = [clip.scene_id for clip, _, _ in clips]
+    ids = [clip.clip_id for clip, _, _ in clips]
     selected = state.search().selected
     selected = selected if selected in ids else (ids[0] if ids else None)
     address.show({"export": state.shown_export()}, {"scene": selected})

@@ -32,11 +32,17 @@ def test_other_text_is_no_scene_id(text: str) -> None:
         parse_scene_id(text)
 
 
-def test_a_clip_lies_inside_its_scene() -> None:
-    assert ReelClip("v", 1.5, 2.0, 1.0, 3.0).duration_s == 0.5
-    for start_s, end_s in ((0.5, 2.0), (1.5, 3.5), (2.0, 2.0)):
+def test_a_clip_may_reach_beyond_its_scene_and_is_named_after_it() -> None:
+    assert ReelClip("v", 0.5, 3.5, 1.0, 3.0).duration_s == 3.0
+    assert ReelClip("v", 0.5, 3.5, 1.0, 3.0).clip_id == "v_1000_3000"
+    assert ReelClip("v", 0.5, 3.5, 1.0, 3.0, copy=2).clip_id == "v_1000_3000#2"
+    nan, inf = float("nan"), float("inf")
+    for start_s, end_s in ((-0.5, 2.0), (2.0, 2.0), (2.0, 1.0), (nan, 2.0), (0.0, nan), (0.0, inf)):
         with pytest.raises(InvalidValue):
             ReelClip("v", start_s, end_s, 1.0, 3.0)
+    for scene_start_s, scene_end_s, copy in ((3.0, 1.0, 0), (-1.0, 1.0, 0), (1.0, 3.0, -1)):
+        with pytest.raises(InvalidValue):
+            ReelClip("v", 0.0, 1.0, scene_start_s, scene_end_s, copy)
 
 
 def test_a_mismatch_of_spaces_names_the_other_space() -> None:

@@ -67,21 +67,21 @@ def pick(value: Any) -> None:
     if value["picked"]:
         _change(edits.add, str(value["id"]), value=value)
     else:
-        _change(edits.remove, [str(value["id"])], value=value)
+        _change(edits.remove_scene, str(value["id"]), value=value)
 
 
 def remove(value: Any) -> None:
-    """Remove clips: {"ids": [scene_id]}."""
+    """Remove clips: {"ids": [clip_id]}."""
     _change(resources.library().tray_edits.remove, [str(one) for one in value["ids"]], value=value)
 
 
 def clear(value: Any) -> None:
-    """Remove the clips that the page shows, and the title: {"ids": [scene_id]}."""
+    """Remove the clips that the page shows, and the title: {"ids": [clip_id]}."""
     _change(resources.library().tray_edits.clear, [str(one) for one in value["ids"]], value=value)
 
 
 def move(value: Any) -> None:
-    """Move a clip between two others: {"id", "after", "before"}, ids of scenes or None at either end."""
+    """Move a clip between two others: {"id", "after", "before"}, clip_ids or None at either end."""
     places = {name: str(value[name]) if value.get(name) else None for name in ("after", "before")}
     _change(resources.library().tray_edits.move, str(value["id"]), value=value, **places)
 
@@ -220,7 +220,8 @@ def _clip_data(library: Library, clip: ReelClip) -> dict[str, Any]:
     scene = scene_of(library, clip)
     name = clip_name(library, clip)
     data = {
-        "id": clip.scene_id,
+        "id": clip.clip_id,
+        "scene": clip.scene_id,
         "thumbnail": media.frame_url(library, scene) if scene else None,
         "duration": fmt.clock(round(clip.duration_s)),
         "label": t("tray.clip_label", clip=name),

@@ -19,6 +19,7 @@ PROBLEMS = {
     "clip_file_damaged": "the file of its video is damaged and cannot be opened.",
     "clip_scene_gone": "its scene no longer exists.",
     "clip_outside_scene": "its scene has changed, and the clip lies outside it.",
+    "clip_outside_video": "the video is shorter than it was, and ends before the clip.",
     "clip_undecodable": "the file is damaged there, and no picture can be decoded.",
     "clip_render_error": "ffmpeg cannot render it ({detail}).",
     "tray_clip_removed": "the clip was removed there.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from heimdex_core.errors import ClipsFailed, InvalidReel, InvalidValue, SceneNotFound
@@ -35,10 +36,11 @@ def plan_export(
     find_video: Callable[[str], Video | None] = lambda video_id: None,
     skip_failed: bool = False,
 ) -> Export:
-    """The record of an export that can be rendered: its clips lie inside scenes that exist.
+    """The record of an export that can be rendered: its clips are parts of videos, and come from scenes that exist.
 
-    Each clip is trimmed to its scene as it is now; a scene that moved when its video was indexed again is found by its
-    overlap. The parameters of the rendering are decided here and stored with the record.
+    What lies behind the end of a video is cut off. A scene that moved when its video was indexed again is found by its
+    overlap; the clip keeps its times, or is the whole scene as it is now if it was given by its id. Clips that have the
+    same clip_id get copies of their own. The parameters of the rendering are decided here and stored with the record.
 
     Args:
         view: the library's current view.
@@ -52,7 +54,7 @@ def plan_export(
         skip_failed: leave out clips that fail, here or when they are rendered, instead of refusing the export.
 
     Raises InvalidReel for a wrong number of clips or a wrong title; ClipsFailed for clips whose scene does not exist
-    (any more), or outside their scene; SceneNotFound for what is no scene id.
+    (any more), or outside their video; SceneNotFound for what is no scene id.
     """
     title = title.strip()
     if not clips:
@@ -79,18 +81,45 @@ def plan_export(
     )
 
 
-def clip_of(scene: Scene, start_s: float | None = None, end_s: float | None = None) -> ReelClip:
-    """A clip of a scene: the part of [start_s, end_s) that lies in it.
+def clip_of(
+    scene: Scene, start_s: float | None = None, end_s: float | None = None, *, video_end_s: float | None = None
+) -> ReelClip:
+    """A clip from a scene: [start_s, end_s), which may reach beyond the scene, as far as it lies in the video.
 
-    `start_s` and `end_s` are seconds of the video; None means the start or the end of the scene. Raises InvalidValue
-    if nothing of the interval lies in the scene.
+    `start_s` and `end_s` are seconds of the video; None means the start or the end of the scene. `video_end_s` is
+    where the video ends, None if that is not known. Raises InvalidValue if nothing of the interval lies in the video.
     """
-    start_s = max(scene.start_s, scene.start_s if start_s is None else start_s)
-    end_s = min(scene.end_s, scene.end_s if end_s is None else end_s)
-    if end_s - start_s < MIN_CLIP_S:
-        where = f"it lies outside its scene, {scene.start_s:.3f} to {scene.end_s:.3f} s"
-        raise InvalidValue(name="clip", value=f"{start_s:.3f} to {end_s:.3f} s", reason=where)
+    start_s = scene.start_s if start_s is None else start_s
+    end_s = scene.end_s if end_s is None else end_s
+    if video_end_s is not None:
+        video_end_s = max(video_end_s, scene.end_s)
+    start_s, end_s = within_video(start_s, end_s, video_end_s)
     return ReelClip(scene.video_id, start_s, end_s, scene.start_s, scene.end_s)
+
+
+def within_video(start_s: float, end_s: float, video_end_s: float | None) -> tuple[float, float]:
+    """The part of [start_s, end_s) that lies in a video, whose end may be unknown (None).
+
+    Raises InvalidValue if that is less than a millisecond.
+    """
+    inside_start_s, inside_end_s = max(start_s, 0.0), end_s if video_end_s is None else min(end_s, video_end_s)
+    if inside_end_s - inside_start_s < MIN_CLIP_S:
+        video = "" if video_end_s is None else f", 0 to {video_end_s:.3f} s"
+        reason = f"it lies outside its video{video}" if start_s < end_s else "it must start before it ends"
+        raise InvalidValue(name="clip", value=f"{start_s:.3f} to {end_s:.3f} s", reason=reason)
+    return inside_start_s, inside_end_s
+
+
+def distinct(clips: Sequence[ReelClip]) -> tuple[ReelClip, ...]:
+    """The same clips, each with a clip_id of its own: a further clip of the same id becomes another copy."""
+    seen: set[str] = set()
+    found = []
+    for clip in clips:
+        while clip.clip_id in seen:
+            clip = replace(clip, copy=clip.copy + 1)
+        seen.add(clip.clip_id)
+        found.append(clip)
+    return tuple(found)
 
 
 def _plan_clips(
@@ -99,21 +128,24 @@ def _plan_clips(
     """(all clips, as they are planned or, where that fails, as they were given; those that fail)."""
     planned: list[ReelClip] = []
     failed: list[Json] = []
+    videos: dict[str, Video | None] = {}
     for number, given in enumerate(clips, 1):
         clip = _whole_scene(given) if isinstance(given, str) else given
+        video = videos.get(clip.video_id)
+        if clip.video_id not in videos:
+            video = videos[clip.video_id] = find_video(clip.video_id)
         try:
             scene = view.scene(user_id, clip.scene_id)
-            whole = isinstance(given, str)
-            planned.append(clip_of(scene) if whole else clip_of(scene, clip.start_s, clip.end_s))
+            times = (None, None) if isinstance(given, str) else (clip.start_s, clip.end_s)
+            video_end_s = video.info.duration_s if video and video.info else None
+            clip = replace(clip_of(scene, *times, video_end_s=video_end_s), copy=clip.copy)
         except SceneNotFound:
-            failed.append(gone_clip(number, clip, find_video(clip.video_id)))
-            planned.append(clip)
+            failed.append(gone_clip(number, clip, video))
         except InvalidValue:
-            video = find_video(clip.video_id)
             title = video.title if video else None
-            failed.append(failed_clip(number, clip, "clip_outside_scene", title=title))
-            planned.append(clip)
-    return tuple(planned), failed
+            failed.append(failed_clip(number, clip, "clip_outside_video", title=title))
+        planned.append(clip)
+    return distinct(planned), failed
 
 
 def _whole_scene(scene_id: str) -> ReelClip:

@@ -344,7 +344,7 @@ class Library(LibraryVideos):
         """Render one MP4 of clips or scene ids, in their order.
 
         Args:
-            clips: 1 to HEIMDEX_MAX_REEL_SCENES; a clip is cut to its scene as it is now.
+            clips: 1 to HEIMDEX_MAX_REEL_SCENES; a clip ends with its video.
             title: at most HEIMDEX_MAX_TITLE_CHARS characters.
             out: also copy the file there.
             skip_failed: leave out clips that cannot be rendered; `left_out` of the export names them.
@@ -363,10 +363,11 @@ class Library(LibraryVideos):
 
     @checked
     def save_tray(self, clips: Sequence[ReelClip], *, title: str = "") -> Tray:
-        """Replace the tray; a clip of the same scene is kept once."""
-        unique = {clip.scene_id: clip for clip in reversed(clips)}
-        ordered = [clip for clip in clips if unique.get(clip.scene_id) is clip]
-        return self.tray_edits.replace(ordered, title)
+        """Replace the tray; of clips with the same clip_id, the first is kept."""
+        unique: dict[str, ReelClip] = {}
+        for clip in clips:
+            unique.setdefault(clip.clip_id, clip)
+        return self.tray_edits.replace(list(unique.values()), title)
 
     def published_state(self) -> PublishedState:
         """What other programs and open pages may have changed; equal until they do. Never waits for a writer."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from heimdex_core.errors import InvalidReel
-from heimdex_core.export.plan import clip_of
+from heimdex_core.errors import InvalidReel, TrayConflict
+from heimdex_core.export.plan import clip_of, within_video
 from heimdex_core.library.arguments import Count, Names, checked
 from heimdex_core.library.context import LibraryContext
-from heimdex_core.library.tray_history import Edit, difference, make_change, step
+from heimdex_core.library.tray_history import Edit, difference, make_change, next_copy, step
 from heimdex_core.store.transaction import to_us
 from heimdex_core.types import (
     InsertClips,
@@ -20,8 +21,11 @@ from heimdex_core.types import (
     Tray,
     TrayOperation,
     TrimClip,
+    VisibleVideo,
     utc_now,
 )
+
+Operations = tuple[TrayOperation, ...]
 
 
 class TrayEdits:
@@ -52,29 +56,76 @@ class TrayEdits:
     ) -> Tray:
         """Add a clip, or a whole scene by its id, at the end; nothing where its scene is in the tray already.
 
-        Raises SceneNotFound, InvalidReel where the tray is full.
+        `duplicate` adds a further clip of a scene. Raises SceneNotFound, InvalidReel where the tray is full.
         """
         if isinstance(clip, str):
             clip = clip_of(self._context.store.reader().view().scene(self._context.user_id, clip))
-        return self._change((InsertClips((PlacedClip(clip),)),), made_on, author, since, key)
+        added = replace(clip, copy=0)
+
+        def operations(tray: Tray) -> Operations:
+            is_new = all(one.scene_id != added.scene_id for one in tray.clips)
+            return (InsertClips((PlacedClip(added),)),) if is_new else ()
+
+        return self._change(operations, made_on, author, since, key)
 
     @checked
-    def remove(
+    def duplicate(
         self,
-        scene_ids: Names,
+        clip_id: str,
         *,
         made_on: Count | None = None,
         author: str = "",
         since: Count | None = None,
         key: str = "",
     ) -> Tray:
-        """Remove the clips of these scenes; those that are not in the tray are ignored."""
-        return self._change((RemoveClips(tuple(scene_ids)),), made_on, author, since, key)
+        """Put a further clip of the same scene and times behind a clip.
+
+        Raises TrayConflict if the clip has been removed, InvalidReel where the tray is full.
+        """
+
+        def operations(tray: Tray) -> Operations:
+            clip = next((clip for clip in tray.clips if clip.clip_id == clip_id), None)
+            if clip is None:
+                raise TrayConflict(problem="tray_clip_removed")
+            copy = replace(clip, copy=next_copy(tray, clip.scene_id))
+            return (InsertClips((PlacedClip(copy, after=clip_id),)),)
+
+        return self._change(operations, made_on, author, since, key)
+
+    @checked
+    def remove(
+        self,
+        clip_ids: Names,
+        *,
+        made_on: Count | None = None,
+        author: str = "",
+        since: Count | None = None,
+        key: str = "",
+    ) -> Tray:
+        """Remove these clips; those that are not in the tray are ignored."""
+        return self._change((RemoveClips(tuple(clip_ids)),), made_on, author, since, key)
+
+    @checked
+    def remove_scene(
+        self,
+        scene_id: str,
+        *,
+        made_on: Count | None = None,
+        author: str = "",
+        since: Count | None = None,
+        key: str = "",
+    ) -> Tray:
+        """Remove all clips of a scene."""
+
+        def operations(tray: Tray) -> Operations:
+            return (RemoveClips(tuple(clip.clip_id for clip in tray.clips if clip.scene_id == scene_id)),)
+
+        return self._change(operations, made_on, author, since, key)
 
     @checked
     def move(
         self,
-        scene_id: str,
+        clip_id: str,
         *,
         after: str | None = None,
         before: str | None = None,
@@ -88,12 +139,12 @@ class TrayEdits:
         Where neither is in the tray, it becomes the first clip if `after` is None, else the last one. Raises
         TrayConflict if the clip itself has been removed.
         """
-        return self._change((MoveClip(scene_id, after, before),), made_on, author, since, key)
+        return self._change((MoveClip(clip_id, after, before),), made_on, author, since, key)
 
     @checked
     def trim(
         self,
-        scene_id: str,
+        clip_id: str,
         start_s: float,
         end_s: float,
         *,
@@ -102,11 +153,18 @@ class TrayEdits:
         since: Count | None = None,
         key: str = "",
     ) -> Tray:
-        """Use [start_s, end_s) of a clip's scene, in seconds of the video.
+        """Let a clip be [start_s, end_s), in seconds of the video; what lies outside the video is cut off.
 
-        Raises InvalidValue if nothing of it lies in the scene, TrayConflict.
+        Raises InvalidValue if nothing of it lies in the video, TrayConflict.
         """
-        return self._change((TrimClip(scene_id, start_s, end_s),), made_on, author, since, key)
+        ends = {video.video_id: video.duration_s for video in self._visible_videos()}
+
+        def operations(tray: Tray) -> Operations:
+            videos = [clip.video_id for clip in tray.clips if clip.clip_id == clip_id]
+            video_end_s = ends.get(videos[0]) if videos else None
+            return (TrimClip(clip_id, *within_video(start_s, end_s, video_end_s)),)
+
+        return self._change(operations, made_on, author, since, key)
 
     @checked
     def rename(
@@ -119,18 +177,21 @@ class TrayEdits:
     @checked
     def clear(
         self,
-        scene_ids: Names | None = None,
+        clip_ids: Names | None = None,
         *,
         made_on: Count | None = None,
         author: str = "",
         since: Count | None = None,
         key: str = "",
     ) -> Tray:
-        """Remove all clips and the title. With `scene_ids` only these: what was added elsewhere meanwhile stays."""
-        if scene_ids is None:
-            scene_ids = tuple(clip.scene_id for clip in self._context.store.reels.tray(self._context.user_id).clips)
+        """Remove all clips and the title. With `clip_ids` only these: what was added elsewhere meanwhile stays."""
+
+        def operations(tray: Tray) -> Operations:
+            gone = [clip.clip_id for clip in tray.clips] if clip_ids is None else clip_ids
+            return RemoveClips(tuple(gone)), SetTitle("")
+
         # a title that somebody else has given meanwhile does not keep the clips in
-        return self._change((RemoveClips(tuple(scene_ids)), SetTitle("")), None, author, since, key)
+        return self._change(operations, None, author, since, key)
 
     @checked
     def undo(self, *, author: str = "", since: Count | None = None, key: str = "") -> Tray:
@@ -157,13 +218,24 @@ class TrayEdits:
 
         return self._context.store.reels.change_tray(self._context.user_id, changed)
 
+    def _visible_videos(self) -> list[VisibleVideo]:
+        return self._context.store.reader().view().visible_videos(self._context.user_id)
+
     def _change(
-        self, operations: tuple[TrayOperation, ...], made_on: int | None, author: str, since: int | None, key: str
+        self,
+        operations: Operations | Callable[[Tray], Operations],
+        made_on: int | None,
+        author: str,
+        since: int | None,
+        key: str,
     ) -> Tray:
-        edit = Edit(operations, author, since, made_on, key, _now_us())
-        return self._context.store.reels.change_tray(
-            self._context.user_id, lambda tray: self._not_too_long(tray, make_change(tray, edit))
-        )
+        def changed(tray: Tray) -> Tray:
+            if tray.has_handled(key):
+                return tray
+            wanted = operations(tray) if callable(operations) else operations
+            return self._not_too_long(tray, make_change(tray, Edit(wanted, author, since, made_on, key, _now_us())))
+
+        return self._context.store.reels.change_tray(self._context.user_id, changed)
 
     def _step(self, author: str, since: int | None, key: str, *, undone: bool) -> Tray:
         def stepped(tray: Tray) -> Tray:

@@ -82,16 +82,16 @@ def make_change(tray: Tray, edit: Edit) -> Tray:
 
 
 def _refuse_conflicts(tray: Tray, edit: Edit) -> None:
-    present = {clip.scene_id for clip in tray.clips}
+    present = {clip.clip_id for clip in tray.clips}
     for operation in edit.operations:
         if isinstance(operation, InsertClips):
-            present |= {placed.clip.scene_id for placed in operation.clips}
-        if isinstance(operation, MoveClip | TrimClip) and operation.scene_id not in present:
+            present |= {placed.clip.clip_id for placed in operation.clips}
+        if isinstance(operation, MoveClip | TrimClip) and operation.clip_id not in present:
             raise TrayConflict(problem="tray_clip_removed")
         if edit.made_on is None:
             continue
         if isinstance(operation, TrimClip):
-            if _changed_elsewhere(tray, f"trim:{operation.scene_id}", edit.author, edit.made_on):
+            if _changed_elsewhere(tray, f"trim:{operation.clip_id}", edit.author, edit.made_on):
                 raise TrayConflict(problem="tray_clip_trimmed")
         elif (
             isinstance(operation, SetTitle)
@@ -179,43 +179,42 @@ def apply_all(
 
 
 def _insert(clips: Clips, operation: InsertClips) -> tuple[Clips, TrayOperation | None]:
-    present = {clip.scene_id for clip in clips}
+    present = {clip.clip_id for clip in clips}
     added = []
     for placed in operation.clips:
-        scene_id = placed.clip.scene_id
-        if scene_id not in present:
-            present.add(scene_id)
-            added.append(scene_id)
+        clip_id = placed.clip.clip_id
+        if clip_id not in present:
+            present.add(clip_id)
+            added.append(clip_id)
             clips = _place(clips, placed)
     return clips, RemoveClips(tuple(added)) if added else None
 
 
 def _remove(clips: Clips, operation: RemoveClips) -> tuple[Clips, TrayOperation | None]:
-    wanted = set(operation.scene_ids)
-    kept = tuple(clip for clip in clips if clip.scene_id not in wanted)
-    gone = tuple(placed for placed in places(clips) if placed.clip.scene_id in wanted)
+    wanted = set(operation.clip_ids)
+    kept = tuple(clip for clip in clips if clip.clip_id not in wanted)
+    gone = tuple(placed for placed in places(clips) if placed.clip.clip_id in wanted)
     return kept, InsertClips(gone) if gone else None
 
 
 def _move(clips: Clips, operation: MoveClip) -> tuple[Clips, TrayOperation | None]:
-    found = next((placed for placed in places(clips) if placed.clip.scene_id == operation.scene_id), None)
+    found = next((placed for placed in places(clips) if placed.clip.clip_id == operation.clip_id), None)
     if found is None:
         return clips, None
     others = tuple(clip for clip in clips if clip is not found.clip)
     moved = _place(others, PlacedClip(found.clip, operation.after, operation.before))
-    return moved, MoveClip(operation.scene_id, found.after, found.before) if moved != clips else None
+    return moved, MoveClip(operation.clip_id, found.after, found.before) if moved != clips else None
 
 
 def _trim(clips: Clips, operation: TrimClip) -> tuple[Clips, TrayOperation | None]:
-    at = next((at for at, clip in enumerate(clips) if clip.scene_id == operation.scene_id), None)
+    at = next((at for at, clip in enumerate(clips) if clip.clip_id == operation.clip_id), None)
     if at is None:
         return clips, None
     clip = clips[at]
-    start_s, end_s = max(operation.start_s, clip.scene_start_s), min(operation.end_s, clip.scene_end_s)
-    trimmed = replace(clip, start_s=start_s, end_s=end_s)  # refuses what lies outside its scene
+    trimmed = replace(clip, start_s=max(operation.start_s, 0.0), end_s=operation.end_s)
     if trimmed == clip:
         return clips, None
-    return (*clips[:at], trimmed, *clips[at + 1 :]), TrimClip(clip.scene_id, clip.start_s, clip.end_s)
+    return (*clips[:at], trimmed, *clips[at + 1 :]), TrimClip(clip.clip_id, clip.start_s, clip.end_s)
 
 
 _APPLY: dict[type, Callable[..., tuple[Clips, TrayOperation | None]]] = {
@@ -228,13 +227,20 @@ _APPLY: dict[type, Callable[..., tuple[Clips, TrayOperation | None]]] = {
 
 def places(clips: Clips) -> list[PlacedClip]:
     """Each clip with its neighbours."""
-    ids: list[str | None] = [None, *(clip.scene_id for clip in clips), None]
+    ids: list[str | None] = [None, *(clip.clip_id for clip in clips), None]
     return [PlacedClip(clip, ids[at], ids[at + 2]) for at, clip in enumerate(clips)]
+
+
+def next_copy(tray: Tray, scene_id: str) -> int:
+    """A number for a further clip of a scene that no clip of the tray has, nor one that undoing can bring back."""
+    kept = (one for change in tray.changes for one in change.reversal if isinstance(one, InsertClips))
+    clips = [*tray.clips, *(placed.clip for operation in kept for placed in operation.clips)]
+    return max((clip.copy + 1 for clip in clips if clip.scene_id == scene_id), default=0)
 
 
 def _place(clips: Clips, placed: PlacedClip) -> Clips:
     """The clips with one more, beside a neighbour; if both of its neighbours are gone, it is the first or the last."""
-    ids = [clip.scene_id for clip in clips]
+    ids = [clip.clip_id for clip in clips]
     if placed.after in ids:
         at = ids.index(placed.after) + 1
     elif placed.before in ids:
@@ -248,34 +254,34 @@ def _touched(operation: TrayOperation) -> frozenset[str]:
     if isinstance(operation, SetTitle):
         return frozenset({"title"})
     if isinstance(operation, MoveClip):
-        return frozenset({f"place:{operation.scene_id}"})
+        return frozenset({f"place:{operation.clip_id}"})
     if isinstance(operation, TrimClip):
-        return frozenset({f"trim:{operation.scene_id}"})
+        return frozenset({f"trim:{operation.clip_id}"})
     ids = (
-        operation.scene_ids
+        operation.clip_ids
         if isinstance(operation, RemoveClips)
-        else [placed.clip.scene_id for placed in operation.clips]
+        else [placed.clip.clip_id for placed in operation.clips]
     )
-    return frozenset(f"{what}:{scene_id}" for scene_id in ids for what in ("clip", "place", "trim"))
+    return frozenset(f"{what}:{clip_id}" for clip_id in ids for what in ("clip", "place", "trim"))
 
 
 def difference(title: str, clips: Clips, wanted_title: str, wanted: Clips) -> tuple[TrayOperation, ...]:
     """The operations that turn one tray into another."""
-    wanted_ids = [clip.scene_id for clip in wanted]
+    wanted_ids = [clip.clip_id for clip in wanted]
     operations: list[TrayOperation] = []
-    gone = tuple(clip.scene_id for clip in clips if clip.scene_id not in wanted_ids)
+    gone = tuple(clip.clip_id for clip in clips if clip.clip_id not in wanted_ids)
     if gone:
         operations.append(RemoveClips(gone))
-    present = {clip.scene_id: clip for clip in clips}
+    present = {clip.clip_id: clip for clip in clips}
     for placed in places(wanted):
-        clip, before = placed.clip, present.get(placed.clip.scene_id)
+        clip, before = placed.clip, present.get(placed.clip.clip_id)
         if before is None:
             operations.append(InsertClips((placed,)))
         elif before != clip:
-            operations.append(TrimClip(clip.scene_id, clip.start_s, clip.end_s))
+            operations.append(TrimClip(clip.clip_id, clip.start_s, clip.end_s))
     _, now, _ = apply_all(title, clips, operations)
     for placed in places(wanted):
-        move = MoveClip(placed.clip.scene_id, placed.after, placed.before)
+        move = MoveClip(placed.clip.clip_id, placed.after, placed.before)
         moved, undo = _move(now, move)
         if undo is not None:
             operations.append(move)

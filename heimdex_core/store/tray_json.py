@@ -27,6 +27,8 @@ _KINDS: dict[str, type[TrayOperation]] = {
     "title": SetTitle,
 }
 _NAMES = {cls: name for name, cls in _KINDS.items()}
+_FORMER_NAMES = {"scene_id": "clip_id", "scene_ids": "clip_ids"}
+"""Fields as they were called while a scene could be in a tray only once, and those that they are now."""
 
 
 def encode_changes(changes: Sequence[TrayChange]) -> str:
@@ -58,11 +60,11 @@ def _encode(operation: TrayOperation) -> dict[str, Any]:
 
 
 def _decode(fields: dict[str, Any]) -> TrayOperation:
-    given = dict(fields)
+    given = {_FORMER_NAMES.get(name, name): value for name, value in fields.items()}
     kind = _KINDS[given.pop("do")]
     if kind is InsertClips:
         clips = tuple(PlacedClip(**{**placed, "clip": ReelClip(**placed["clip"])}) for placed in given["clips"])
         return InsertClips(clips)
     if kind is RemoveClips:
-        return RemoveClips(tuple(given["scene_ids"]))
+        return RemoveClips(tuple(given["clip_ids"]))
     return kind(**given)

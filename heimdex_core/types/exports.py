@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -21,21 +22,29 @@ class ExportState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReelClip:
-    """A piece of a reel: the scene it came from by identity, and what of it is used."""
+    """A piece of a reel: [start_s, end_s) of a video, and the identity of the scene that it came from.
+
+    It may reach beyond that scene. Its video ends somewhere, too, which a plan and the operations of a reel look at.
+    """
 
     video_id: str
     start_s: float
+    """In seconds of the video, as everything here; 0 or later."""
     end_s: float
     scene_start_s: float
     scene_end_s: float
+    copy: int = 0
+    """Tells the clips of one scene in one reel apart: 0 for the first, a number of its own for each further one."""
 
     def __post_init__(self) -> None:
-        if not (self.scene_start_s <= self.start_s < self.end_s <= self.scene_end_s + 1e-6):
-            raise InvalidValue(
-                name="clip",
-                value=f"{self.start_s:.3f} to {self.end_s:.3f} s",
-                reason=f"it must lie inside its scene, {self.scene_start_s:.3f} to {self.scene_end_s:.3f} s",
-            )
+        value = f"{self.start_s:.3f} to {self.end_s:.3f} s"
+        if not (0 <= self.start_s < self.end_s and math.isfinite(self.end_s)):
+            raise InvalidValue(name="clip", value=value, reason="it must start at 0 s or later, and end after that")
+        if not 0 <= self.scene_start_s < self.scene_end_s:
+            scene = f"{self.scene_start_s:.3f} to {self.scene_end_s:.3f} s"
+            raise InvalidValue(name="clip", value=value, reason=f"{scene} cannot be its scene")
+        if self.copy < 0:
+            raise InvalidValue(name="copy", value=str(self.copy), reason="it must be 0 or more")
 
     @property
     def duration_s(self) -> float:
@@ -44,6 +53,11 @@ class ReelClip:
     @property
     def scene_id(self) -> str:
         return make_scene_id(self.video_id, self.scene_start_s, self.scene_end_s)
+
+    @property
+    def clip_id(self) -> str:
+        """What names the clip in its reel: the scene_id, and "#" with the number of the copy for further ones."""
+        return f"{self.scene_id}#{self.copy}" if self.copy else self.scene_id
 
 
 @dataclass(frozen=True, slots=True)

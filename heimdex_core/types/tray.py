@@ -15,30 +15,30 @@ class PlacedClip:
 
     clip: ReelClip
     after: str | None = None
-    """scene_id of the clip before it; None if it was the first."""
+    """clip_id of the clip before it; None if it was the first."""
     before: str | None = None
-    """scene_id of the clip behind it; None if it was the last."""
+    """clip_id of the clip behind it; None if it was the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class InsertClips:
-    """Put clips in; one whose scene is in the tray already stays as it is."""
+    """Put clips in; one whose clip_id is in the tray already stays as it is."""
 
     clips: tuple[PlacedClip, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveClips:
-    """Take clips out; a scene that is not in the tray is ignored."""
+    """Take clips out; one that is not in the tray is ignored."""
 
-    scene_ids: tuple[str, ...]
+    clip_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class MoveClip:
     """Move a clip between two others: behind `after`, or else before `before`."""
 
-    scene_id: str
+    clip_id: str
     after: str | None = None
     """None to make it the first clip."""
     before: str | None = None
@@ -47,9 +47,9 @@ class MoveClip:
 
 @dataclass(frozen=True, slots=True)
 class TrimClip:
-    """Use [start_s, end_s) of a clip's scene, in seconds of the video; what lies outside the scene is cut off."""
+    """Let a clip be [start_s, end_s), in seconds of its video; it may reach beyond its scene."""
 
-    scene_id: str
+    clip_id: str
     start_s: float
     end_s: float
 
@@ -80,7 +80,7 @@ class TrayChange:
     reversal: tuple[TrayOperation, ...]
     """What undoes it; of an undone change, what makes it again."""
     touched: frozenset[str]
-    """What it changed: "clip:<scene_id>", "place:<scene_id>", "trim:<scene_id>", "title"."""
+    """What it changed: "clip:<clip_id>", "place:<clip_id>", "trim:<clip_id>", "title"."""
     is_undone: bool = False
     changed_us: int = 0
     """When, in microseconds since 1970 UTC."""

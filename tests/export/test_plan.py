@@ -6,7 +6,19 @@ from heimdex_core.errors import ClipsFailed, InvalidReel, InvalidValue, SceneNot
 from heimdex_core.export import export_kind
 from heimdex_core.export.plan import clip_of, plan_export
 from heimdex_core.settings import Settings
-from heimdex_core.types import Export, ExportState, Interval, ReelClip, Scene, make_scene_id, parse_scene_id
+from heimdex_core.types import (
+    Export,
+    ExportState,
+    Interval,
+    MediaInfo,
+    ReelClip,
+    Scene,
+    Video,
+    VideoState,
+    make_scene_id,
+    parse_scene_id,
+    utc_now,
+)
 
 VIDEO = "0a6c2c3e-6f5b-4f6e-9a55-2f4f0d3a1b11"
 SETTINGS = Settings(_env_file=None)
@@ -35,8 +47,22 @@ VIEW = FakeView(scene(0.0, 4.0), scene(4.0, 10.0))
 FIRST, SECOND = (s.scene_id for s in VIEW.scenes)
 
 
-def plan(clips: list[ReelClip | str], *, title: str = "", user: str = "ann", view: FakeView = VIEW) -> Export:
-    return plan_export(view, user, clips, kind=export_kind("reel"), title=title, settings=SETTINGS)
+def plan(
+    clips: list[ReelClip | str],
+    *,
+    title: str = "",
+    user: str = "ann",
+    view: FakeView = VIEW,
+    video: Video | None = None,
+) -> Export:
+    return plan_export(
+        view, user, clips, kind=export_kind("reel"), title=title, settings=SETTINGS, find_video=lambda video_id: video
+    )
+
+
+def video_of(duration_s: float) -> Video:
+    info = MediaInfo("mp4", 1, None, duration_s, 0.0, 0, "h264", None, None, 320, 180, 320, 180, 0, 25.0, 1, False, 0.0)
+    return Video(VIDEO, "ann", "0" * 64, "Talk", "talk.mp4", VideoState.INDEXED, utc_now(), utc_now(), info=info)
 
 
 def test_scenes_whole_and_in_the_order_given() -> None:
@@ -52,16 +78,25 @@ def test_trims_are_kept() -> None:
     assert made.clips[0].duration_s == 1.5
 
 
-def test_a_clip_is_cut_to_its_scene_as_it_is_now() -> None:
+def test_a_clip_keeps_its_times_when_its_scene_has_moved() -> None:
     """The scene was [4, 10) and is [5, 9) since: IoU 4/6."""
     made = plan([ReelClip(VIDEO, 4.5, 10.0, 4.0, 10.0)], view=FakeView(scene(5.0, 9.0)))
     clip = made.clips[0]
-    assert (clip.start_s, clip.end_s, clip.scene_start_s, clip.scene_end_s) == (5.0, 9.0, 5.0, 9.0)
+    assert (clip.start_s, clip.end_s, clip.scene_start_s, clip.scene_end_s) == (4.5, 10.0, 5.0, 9.0)
 
 
-def test_a_clip_outside_its_scene_is_refused() -> None:
-    with pytest.raises(ClipsFailed, match="Clip 2 .*outside"):
-        plan([FIRST, ReelClip(VIDEO, 4.0, 5.0, 4.0, 10.0)], view=FakeView(scene(0.0, 4.0), scene(5.0, 10.0)))
+def test_a_clip_ends_with_its_video() -> None:
+    made = plan([ReelClip(VIDEO, 3.0, 60.0, 4.0, 10.0)], video=video_of(12.5))
+    assert (made.clips[0].start_s, made.clips[0].end_s) == (3.0, 12.5)
+
+
+def test_a_clip_outside_its_video_is_refused() -> None:
+    with pytest.raises(ClipsFailed, match="Clip 2 .*shorter than it was"):
+        plan([FIRST, ReelClip(VIDEO, 12.5, 15.0, 4.0, 10.0)], video=video_of(12.5))
+
+
+def test_a_scene_that_ends_a_little_behind_the_measured_end_is_whole() -> None:
+    assert plan([SECOND], video=video_of(9.98)).clips[0].end_s == 10.0
 
 
 @pytest.mark.parametrize("count", [0, 51])
@@ -71,7 +106,14 @@ def test_one_to_fifty_scenes(count: int) -> None:
 
 
 def test_fifty_scenes_are_fine() -> None:
-    assert len(plan([FIRST] * 50).clips) == 50
+    made = plan([FIRST] * 50)
+    assert [clip.duration_s for clip in made.clips] == [4.0] * 50
+    assert [clip.clip_id for clip in made.clips] == [FIRST, *(f"{FIRST}#{n}" for n in range(1, 50))]
+
+
+def test_copies_keep_their_numbers() -> None:
+    clips = [ReelClip(VIDEO, 0.0, 4.0, 0.0, 4.0, copy=copy) for copy in (2, 0, 2)]
+    assert [clip.copy for clip in plan([*clips]).clips] == [2, 0, 3]
 
 
 def test_titles() -> None:
@@ -95,17 +137,17 @@ def test_what_is_no_scene_id(scene_id: str) -> None:
 
 @pytest.mark.parametrize(
     ("start_s", "end_s", "expected"),
-    [(None, None, (4.0, 10.0)), (0.0, 99.0, (4.0, 10.0)), (5.0, None, (5.0, 10.0)), (None, 5.0, (4.0, 5.0))],
+    [(None, None, (4.0, 10.0)), (-1.0, 99.0, (0.0, 11.0)), (5.0, None, (5.0, 10.0)), (None, 5.0, (4.0, 5.0))],
 )
 def test_clip_of(start_s: float | None, end_s: float | None, expected: tuple[float, float]) -> None:
-    clip = clip_of(scene(4.0, 10.0), start_s, end_s)
+    clip = clip_of(scene(4.0, 10.0), start_s, end_s, video_end_s=11.0)
     assert (clip.start_s, clip.end_s) == expected
 
 
-@pytest.mark.parametrize(("start_s", "end_s"), [(10.0, 12.0), (0.0, 4.0), (6.0, 5.0)])
-def test_an_interval_outside_the_scene_is_refused(start_s: float, end_s: float) -> None:
+@pytest.mark.parametrize(("start_s", "end_s"), [(11.0, 12.0), (-2.0, 0.0), (6.0, 5.0)])
+def test_an_interval_outside_the_video_is_refused(start_s: float, end_s: float) -> None:
     with pytest.raises(InvalidValue):
-        clip_of(scene(4.0, 10.0), start_s, end_s)
+        clip_of(scene(4.0, 10.0), start_s, end_s, video_end_s=11.0)
 
 
 def test_the_record_of_a_new_reel() -> None:

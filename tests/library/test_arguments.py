@@ -94,6 +94,8 @@ METHODS = [
     method("sprites", "path", "no-such-scene", "sprite"),
     method("tray_edits", "add", SCENE, made_on=1, author="a", since=0, key="k"),
     method("tray_edits", "remove", [SCENE], made_on=1, author="a", since=0, key="k"),
+    method("tray_edits", "remove_scene", SCENE, made_on=1, author="a", since=0, key="k"),
+    method("tray_edits", "duplicate", SCENE, made_on=1, author="a", since=0, key="k"),
     method("tray_edits", "move", SCENE, after=SCENE, before=SCENE, made_on=1, author="a", since=0, key="k"),
     method("tray_edits", "trim", SCENE, 0.0, 1.0, made_on=1, author="a", since=0, key="k"),
     method("tray_edits", "rename", "t", made_on=1, author="a", since=0, key="k"),

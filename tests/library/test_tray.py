@@ -91,7 +91,7 @@ def test_what_is_so_already_changes_nothing(store: Store, edits: TrayEdits) -> N
     edits.add(clip(1, 2.0))
     edits.remove([scene(9)])
     edits.move(scene(3), after=scene(2))
-    edits.trim(scene(1), 0.0, 99.0)
+    edits.trim(scene(1), 10.0, 20.0)
     edits.rename(" Mine ")
     assert store.reels.tray("local") == seen
 
@@ -139,7 +139,7 @@ def test_ones_own_changes_are_never_in_the_way(store: Store, edits: TrayEdits) -
 
 
 def test_values_that_are_no_trim_are_refused(edits: TrayEdits) -> None:
-    for start, end in ((15.0, 12.0), (50.0, 60.0)):
+    for start, end in ((15.0, 12.0), (-5.0, 0.0)):
         with pytest.raises(InvalidValue):
             edits.trim(scene(1), start, end)
 
@@ -166,6 +166,67 @@ def test_no_pick_of_two_threads_is_lost(store: Store, edits: TrayEdits) -> None:
     for thread in threads:
         thread.join()
     assert sorted(numbers(store.reels.tray("local"))) == [1, 2, 3, *range(10, 15), *range(20, 25)]
+
+
+# --- clips beyond their scene, and scenes several times --------------------------------------------
+
+
+def test_a_clip_grows_beyond_its_scene_to_both_ends_of_the_video(edits: TrayEdits) -> None:
+    tray = edits.trim(scene(1), -3.0, 45.0)
+    grown = tray.clips[0]
+    assert (grown.start_s, grown.end_s) == (0.0, 45.0)
+    assert grown.clip_id == scene(1), "it is still the clip of the scene that it came from"
+    assert edits.undo().clips[0] == clip(1)
+
+
+def test_a_duplicate_is_a_clip_of_its_own(edits: TrayEdits) -> None:
+    edits.trim(scene(2), 21.0, 25.0)
+    edits.duplicate(scene(2))
+    tray = edits.duplicate(scene(2))
+    assert [one.clip_id for one in tray.clips] == [scene(1), scene(2), f"{scene(2)}#2", f"{scene(2)}#1", scene(3)]
+    edits.trim(f"{scene(2)}#1", 25.0, 29.0)
+    tray = edits.move(f"{scene(2)}#1", after=None, before=scene(1))
+    assert [(one.start_s, one.end_s) for one in tray.clips[:4]] == [(25, 29), (10, 20), (21, 25), (21, 25)]
+    assert numbers(edits.remove([scene(2)])) == [2, 1, 2, 3]
+    assert numbers(edits.add(scene_clip := clip(2))) == [2, 1, 2, 3], "its scene is in the tray"
+    assert numbers(edits.remove_scene(scene_clip.scene_id)) == [1, 3]
+    assert numbers(edits.undo()) == [2, 1, 2, 3]
+
+
+def test_the_number_of_a_removed_copy_is_not_given_to_another_clip(store: Store, edits: TrayEdits) -> None:
+    """Or undoing the removal would find the number taken, and bring nothing back."""
+    since = store.reels.tray("local").revision
+    edits.duplicate(scene(1), author="a")
+    edits.remove([f"{scene(1)}#1"], author="a")
+    edits.duplicate(scene(1), author="b")
+    tray = edits.undo(author="a", since=since)
+    assert sorted(one.copy for one in tray.clips if one.scene_id == scene(1)) == [0, 1, 2]
+
+
+def test_a_duplicate_of_a_removed_clip_or_in_a_full_tray_is_refused(store: Store, edits: TrayEdits) -> None:
+    with pytest.raises(TrayConflict):
+        edits.duplicate(scene(7))
+    with pytest.raises(InvalidReel):
+        edits_of(store, max_reel_scenes=3).duplicate(scene(1))
+
+
+def test_a_history_from_before_there_were_copies_still_reads() -> None:
+    old_clip = {"video_id": "v", "start_s": 0.0, "end_s": 1.0, "scene_start_s": 0.0, "scene_end_s": 1.0}
+    reversal = [
+        {"do": "trim", "scene_id": "x", "start_s": 1.0, "end_s": 2.0},
+        {"do": "move", "scene_id": "x", "after": None, "before": "y"},
+        {"do": "remove", "scene_ids": ["x", "y"]},
+        {"do": "insert", "clips": [{"clip": old_clip, "after": "x", "before": None}]},
+    ]
+    row = {"revision": 3, "author": "a", "touched": ["trim:x"], "reversal": reversal}
+    (change,) = decode_changes(json.dumps([row]))
+    placed = PlacedClip(ReelClip("v", 0.0, 1.0, 0.0, 1.0), "x")
+    assert change.reversal == (
+        TrimClip("x", 1.0, 2.0),
+        MoveClip("x", None, "y"),
+        RemoveClips(("x", "y")),
+        InsertClips((placed,)),
+    )
 
 
 # --- undo and redo --------------------------------------------------------------------------------
@@ -379,7 +440,7 @@ def test_of_two_pages_with_the_same_scenes_no_pick_is_lost(mine: list[Any], othe
         if isinstance(operation, InsertClips):
             expected |= {placed.clip.scene_id for placed in operation.clips}
         elif isinstance(operation, RemoveClips):
-            expected -= set(operation.scene_ids)
+            expected -= set(operation.clip_ids)
         assert set(by_scene(tray)) == expected
 
 

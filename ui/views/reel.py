@@ -23,15 +23,15 @@ def rows(library: Library, clips: Sequence[ClipWithScene]) -> list[dict[str, Any
     """The rows of the editor. Times are seconds of the video."""
     return [
         {
-            "id": clip.scene_id,
+            "id": clip.clip_id,
             "title": tray.video_title(library, clip),
             "label": tray.clip_name(library, clip),
             "thumbnail": media.frame_url(library, scene) if scene else None,
             "frames": _frames(library, scene) if scene else [],
             "start": clip.start_s,
             "end": clip.end_s,
-            "scene_start": clip.scene_start_s,
-            "scene_end": clip.scene_end_s,
+            "scene_start": min(clip.scene_start_s, clip.start_s),
+            "scene_end": max(clip.scene_end_s, clip.end_s),
             "unavailable": "" if scene else tray.unavailable_reason(library, clip),
         }
         for clip, scene, _ in clips
@@ -46,7 +46,7 @@ def sequence(library: Library, clips: Sequence[ClipWithScene]) -> list[dict[str,
     """The clips for the player, which plays those that can be used one after the other."""
     return [
         {
-            "id": clip.scene_id,
+            "id": clip.clip_id,
             "media": f"{video.video_id}/{video.generation}",
             "src": media.video_url(library, video),
             "poster": media.frame_url(library, scene),

@@ -51,7 +51,7 @@ class Tray {
     const open = h("button", { class: "open", type: "button", "aria-label": clip.label, title: clip.label,
       disabled: Boolean(clip.unavailable), data: { act: `open ${clip.id}` } },
     clip.unavailable ? icon("gone") : image, h("span", { class: "badge" }, clip.duration));
-    open.onclick = () => this.out.send("open", clip.id, true);
+    open.onclick = () => this.out.send("open", clip.scene, true);
     const remove = h("button", { class: "remove", type: "button", "aria-label": clip.remove_label, title: clip.remove_label,
       data: { act: `remove ${clip.id}` } }, icon("close"));
     remove.onclick = (event) => this.remove(clip.id, !event.detail);
