@@ -8,6 +8,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,8 @@ from heimdex_core.types import WorkContext
 _POLL_S = 0.2
 _TAIL_LINES = 60
 _MAX_LINE_CHARS = 400
+# Linux takes arguments of up to 128 KiB (MAX_ARG_STRLEN).
+_MAX_ARGUMENT_BYTES = 100_000
 
 # A process that is killed (kill -9) can no longer stop its child, so the kernel has to: PDEATHSIG.
 # It is set by a small program that then becomes ffmpeg, because preexec_fn may deadlock in a process
@@ -68,9 +71,14 @@ def run_ffmpeg(args: Sequence[str], *, total_s: float, context: WorkContext, tim
     Raises Cancelled, RenderTimeout, DiskFull, or RenderFailed with the message of ffmpeg that names the cause.
     """
     context.check()
+    with _readable(args) as command:
+        _run(_command(command), Path(args[-1]), total_s=total_s, context=context, timeout_s=timeout_s)
+
+
+def _run(command: list[str], out: Path, *, total_s: float, context: WorkContext, timeout_s: float | None) -> None:
     # In a session of its own the whole group can be killed, and Ctrl-C reaches only this process, which then stops it.
     process = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
-        _command(args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
     try:
@@ -79,9 +87,22 @@ def run_ffmpeg(args: Sequence[str], *, total_s: float, context: WorkContext, tim
     finally:
         _end(process)
     if code != 0:
-        raise _explain(code, list(tail), Path(args[-1]))
+        raise _explain(code, list(tail), out)
     context.report(total_s, total_s)
     return list(tail)
+
+
+@contextmanager
+def _readable(args: Sequence[str]) -> Iterator[list[str]]:
+    """The arguments, with one that is longer than the system takes in a file that ffmpeg reads it from."""
+    args = list(args)
+    with tempfile.TemporaryDirectory(prefix="heimdex-") as folder:
+        for n, value in enumerate(args):
+            if len(value.encode()) > _MAX_ARGUMENT_BYTES:
+                file = Path(folder) / f"{n}.txt"
+                file.write_text(value, encoding="utf-8")
+                args[n - 1], args[n] = f"-/{args[n - 1].removeprefix('-')}", str(file)
+        yield args
 
 
 @contextmanager

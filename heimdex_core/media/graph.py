@@ -12,18 +12,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from heimdex_core.errors import InvalidValue
-from heimdex_core.media.colour import (
-    ALPHA_DECODERS,
-    Filter,
-    Scale,
-    deinterlace_filters,
-    filters_text,
-    picture_filters,
-    tag_filters,
-)
+from heimdex_core.media.colour import ALPHA_DECODERS
 from heimdex_core.media.containers import VIDEO_FORMATS, read_structure
-from heimdex_core.media.decode import Orientation
+from heimdex_core.media.framing import Framing, Timeline
 from heimdex_core.media.limits import most_pixels
+from heimdex_core.media.picture import framed_chain, picture_chain
 from heimdex_core.media.treatment import treatment_of
 from heimdex_core.types import AudioTrack, MediaInfo
 
@@ -42,7 +35,6 @@ _FADE_S = 0.008
 _PREROLL_S = 0.25
 # The decoders of 50 inputs may be open at once, and each of their threads holds frames.
 _DECODER_THREADS = 2
-_YUV420P = {"pix_fmts": "yuv420p", "out_color_matrix": "bt709", "out_range": "limited"}
 _NTSC = (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001))
 
 
@@ -59,6 +51,8 @@ class RenderClip:
     """None for silence."""
     sound_file: Path | None = None
     """A file with the sound of just this clip, which is used in place of `audio_track`."""
+    framing: Framing | None = None
+    """How the picture is put into a frame of another shape; None to fit it on black."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.start_s < self.end_s:
@@ -125,7 +119,7 @@ def input_args(path: Path, info: MediaInfo, start_s: float) -> list[str]:
         *("-max_pixels", str(most_pixels())),
         # A change of size or format in mid-stream would otherwise rebuild the whole graph of all clips.
         *("-reinit_filter", "0"),
-        # frames are turned by `picture_chain`, after they were deinterlaced and have one size
+        # frames are turned by media/picture.py, after they were deinterlaced and have one size
         "-noautorotate",
         *_alpha_decoder(path, info),
         *(seek if can_seek else []),
@@ -159,7 +153,7 @@ def reel_graph(clips: Sequence[RenderClip], target: RenderFormat, *, frames_befo
     done = frames_before
     for n, clip in enumerate(clips):
         count = clip_frames(clip.duration_s, target.fps)
-        parts.append(f"[{n}:{clip.info.video_stream_index}]{_video_chain(clip, count, target)}[v{n}]")
+        parts.append(f"[{n}:{clip.info.video_stream_index}]{_video_chain(clip, count, target, str(n))}[v{n}]")
         # from the running total, so that the rounding errors of the clips do not add up
         samples = _samples(done + count, target.fps) - _samples(done, target.fps)
         track = clip.audio_track
@@ -186,41 +180,6 @@ def video_encoder(target: RenderFormat) -> list[str]:
     ]
 
 
-def picture_chain(path: Path, info: MediaInfo, width: int, height: int, timing: str, *, fill: bool = False) -> str:
-    """Filters from decoded frames to 4:2:0 BT.709 frames of this size, upright and with square pixels.
-
-    Args:
-        path, info: the file.
-        width, height: even numbers of pixels. Each frame keeps its shape and is centred on black.
-        timing: filters for the time of frames; they come behind those that need neighbouring fields.
-        fill: the size has the shape of the picture, but for rounding.
-    """
-    treatment = treatment_of(path, info)
-    turned = Orientation.of(info)
-    # of coded frames, before they are turned
-    size = (height, width) if turned.transpose else (width, height)
-    aspect = Fraction(info.height, info.width) if turned.transpose else Fraction(info.width, info.height)
-    fields = deinterlace_filters(treatment)
-    if fields:
-        pixel = aspect * Fraction(info.coded_height, info.coded_width)
-        coded = Scale(
-            info.coded_width, info.coded_height, fit=True, usual_aspect=float(aspect), pixel_aspect=float(pixel)
-        )
-        same = {"sar": f"{pixel.numerator}/{pixel.denominator}", "max": "1000000"}
-        fields = [*tag_filters(treatment), ("scale", coded.options), *coded.padding, ("setsar", same), *fields]
-    scale = Scale(*size, fit=True, step=2, usual_aspect=float(aspect) if fill else 0.0)
-    shown = [*picture_filters(treatment, scale, _YUV420P), *_turning(turned), ("setsar", {"sar": "1"})]
-    return ",".join(part for part in (filters_text(fields), timing, filters_text(shown)) if part)
-
-
-def _turning(orientation: Orientation) -> list[Filter]:
-    # the display matrix would be written into the output and turn it again
-    filters: list[Filter] = [("sidedata", {"mode": "delete", "type": "DISPLAYMATRIX"})]
-    filters += [("transpose", {"dir": "cclock_flip"})] if orientation.transpose else []
-    filters += [("hflip", {})] if orientation.mirror_x else []
-    return filters + ([("vflip", {})] if orientation.mirror_y else [])
-
-
 def _alpha_decoder(path: Path, info: MediaInfo) -> list[str]:
     """Input options for the transparency that WebM stores beside the picture; libav's own decoders drop it."""
     decoder = ALPHA_DECODERS.get(info.video_codec)
@@ -229,11 +188,15 @@ def _alpha_decoder(path: Path, info: MediaInfo) -> list[str]:
     return [f"-c:{info.video_stream_index}", decoder]
 
 
-def _video_chain(clip: RenderClip, frames: int, target: RenderFormat) -> str:
+def _video_chain(clip: RenderClip, frames: int, target: RenderFormat, label: str) -> str:
     """Exactly `frames` frames of the target size. Each is held until the next, and the last one to the end."""
     # start_time=0: the frame shown at 0 began at or before it; video that starts late is shown from 0 on
     timing = f"fps={target.fps}:start_time=0,tpad=stop_mode=clone:stop=-1,trim=end_frame={frames}"
-    shown = picture_chain(clip.path, clip.info, target.width, target.height, timing)
+    picture = (clip.path, clip.info, target.width, target.height, timing)
+    if clip.framing is None:
+        shown = picture_chain(*picture)
+    else:
+        shown = framed_chain(*picture, clip.framing, Timeline(clip.start_s, target.fps), label)
     return f"{rebase_video(clip.info, clip.start_s)},{shown}"
 
 

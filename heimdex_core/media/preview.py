@@ -27,12 +27,12 @@ from heimdex_core.media.graph import (
     RenderFormat,
     exact_fps,
     input_args,
-    picture_chain,
     rebase_audio,
     rebase_video,
     video_encoder,
 )
 from heimdex_core.media.joined import copied_info, copy_with_one_clock
+from heimdex_core.media.picture import picture_chain
 from heimdex_core.types import AudioTrack, MediaInfo, PictureTreatment, WorkContext
 
 PreviewPlan = Literal["none", "remux", "transcode"]
