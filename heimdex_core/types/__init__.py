@@ -5,6 +5,7 @@ stream starts at 0). Intervals are half open, [start_s, end_s). Timestamps are t
 """
 
 from heimdex_core.types.captions import Cue, CueWord
+from heimdex_core.types.crop import CropKeyframe, CropPath
 from heimdex_core.types.edits import Correction, EditOp, EditState, SceneEdit, TagEdit, TranscriptEdit
 from heimdex_core.types.evaluation import (
     DEFAULT_QUERY_SET,
@@ -123,6 +124,8 @@ __all__ = [
     "ChannelScore",
     "ChannelState",
     "Correction",
+    "CropKeyframe",
+    "CropPath",
     "Cue",
     "CueWord",
     "EditOp",
