@@ -15,6 +15,7 @@ from heimdex_core.types import Export, ExportState
 from ui import address, media, page, resources, scene_panel, state, tray
 from ui.components import exports_panel, player, reel_editor
 from ui.i18n import describe_error, t
+from ui.views import exports as export_views
 from ui.views import reel as views
 from ui.views.scenes import player_labels
 
@@ -35,7 +36,7 @@ def select(value: Any) -> None:
 def render(value: Any) -> None:
     """Render the reel, unless a render is running: a second click is not a second file."""
     library = resources.library()
-    if any(export.state in views.RUNNING for export in library.exports.list(limit=HISTORY)):
+    if any(export.state in export_views.RUNNING for export in library.exports.list(limit=HISTORY)):
         return
     title = tray.title(library)
     state.set_error(SECTION, None)
@@ -132,10 +133,10 @@ def draw_player(library: Library, clips: list[views.ClipWithScene], selected: st
 def draw_exports(library: Library, *, can_render: bool) -> bool:
     """Draw the render button, its progress and the last exports. True while one is being rendered."""
     exports = library.exports.list(limit=HISTORY)
-    followed = state.followed_export() or next((e.export_id for e in exports if e.state in views.RUNNING), None)
+    followed = state.followed_export() or next((e.export_id for e in exports if e.state in export_views.RUNNING), None)
     state.follow_export(followed)
     current = next((e for e in exports if e.export_id == followed), None)
-    running = current if current and current.state in views.RUNNING else None
+    running = current if current and current.state in export_views.RUNNING else None
     actions: list[dict[str, Any]] = [
         {"name": "render", "label": t("reel.render"), "primary": True, "disabled": bool(running) or not can_render}
     ]
@@ -144,14 +145,14 @@ def draw_exports(library: Library, *, can_render: bool) -> bool:
     refused = state.error_in(SECTION)
     error = refused or _failure(current)
     failed = current if current and not refused else None
-    skip = views.skip_label(error, len(failed.clips if failed else tray.clips(library)))
+    skip = export_views.skip_label(error, len(failed.clips if failed else tray.clips(library)))
     if skip and not running:
         actions.append({"name": "skip", "label": skip, "value": failed.export_id if failed else None})
     settings = library.settings
     exports_panel(
         "hx_exports",
         {
-            "progress": views.progress_card(library.exports.progress(running.export_id)) if running else None,
+            "progress": export_views.progress_card(library.exports.progress(running.export_id)) if running else None,
             "error": _error_texts(error),
             "notice": views.render_notice(settings),
             "actions": actions,

@@ -21,7 +21,7 @@ def remove(value: Any) -> None:
 @page.error_boundary
 def searches() -> None:
     with st.container(key="hx-searches"):
-        st.html(f'<h1 class="hx-title">{t("nav.searches")}</h1>')
+        page.title(t("nav.searches"))
         page.show_flash()
         searches_table("hx_searches", views.page(resources.library()), {"remove": remove})
 

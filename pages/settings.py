@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-
 import streamlit as st
 
 from heimdex_core.library import Library
@@ -60,7 +58,7 @@ def draw_facts() -> None:
 
 def draw() -> None:
     with st.container(key="hx-settings"):
-        st.html(f'<h1 class="hx-title">{html.escape(t("nav.settings"))}</h1>')
+        page.title(t("nav.settings"))
         draw_appearance()
         page.show_flash()
         page.error_boundary(models_panel.draw)(resources.library())

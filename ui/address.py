@@ -18,7 +18,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from ui import state
 from ui.state import Address
 
-NAMES = ("home", "library", "search", "reel", "evaluate", "settings")
+NAMES = ("home", "library", "search", "reel", "exports", "evaluate", "settings")
 """The pages in the order of the navigation."""
 HIDDEN = ("video", "scene", "searches")
 """Pages that are opened from other pages and by their address."""

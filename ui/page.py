@@ -58,6 +58,11 @@ def heading(text: str) -> None:
     st.html(f'<h1 class="hx-vh">{html.escape(text)}</h1>')
 
 
+def title(text: str) -> None:
+    """The visible heading of a page."""
+    st.html(f'<h1 class="hx-title">{html.escape(text)}</h1>')
+
+
 def show(draw: Callable[[], None]) -> None:
     """Run a page. Every file of pages/ ends with this."""
     switch_if_requested()

@@ -12,11 +12,12 @@ from heimdex_core.types import ExportState
 from ui import address, page, resources, state
 from ui.components import topbar
 from ui.i18n import LANGUAGES, profile_label, t
-from ui.views.reel import RUNNING
+from ui.views.exports import RUNNING, name_of
 
 UPDATE_EVERY_S = 2.0
 PATIENCE_S = 0.2  # for the catalog: this bar is on every page, which must not wait for what it tells
 _LATEST = 20
+_SHOW_RENDERS = ("reel", "exports")
 # the page that is marked in the navigation while one outside of it is shown
 _PARENT = {"video": "library", "scene": "search", "searches": "search"}
 
@@ -93,13 +94,13 @@ def _dismiss(_: object) -> None:
 
 
 def _watch_render(shown: str) -> state.RenderWatch:
-    """Choose the render whose end is told. The page of the reel shows it itself."""
+    """Choose the render whose end is told. The pages of the reel and of the exports show it themselves."""
     watch, followed = state.render_watch(), state.followed_export()
     if watch is None:
         watch = state.update_render_watch(awaited=followed or _running_render())
     elif followed and followed != watch.told:
         watch = state.update_render_watch(awaited=followed)
-    return state.update_render_watch(finished=None) if shown == "reel" else watch
+    return state.update_render_watch(finished=None) if shown in _SHOW_RENDERS else watch
 
 
 def _running_render() -> str | None:
@@ -120,7 +121,7 @@ def _is_finished(export_id: str, shown: str) -> bool:
     export = next((one for one in newest if one.export_id == export_id), None)
     if export is not None and export.state in RUNNING:
         return False
-    state.update_render_watch(awaited=None, told=export_id, finished=export if shown != "reel" else None)
+    state.update_render_watch(awaited=None, told=export_id, finished=None if shown in _SHOW_RENDERS else export)
     return True
 
 
@@ -133,7 +134,7 @@ def _notice() -> dict[str, Any] | None:
     is_done = export.state is ExportState.COMPLETED
     return {
         "kind": "done" if is_done else "failed",
-        "text": t("notice.rendered" if is_done else "notice.render_failed", title=export.title or t("reel.untitled")),
+        "text": t("notice.rendered" if is_done else "notice.render_failed", title=name_of(export)),
         "action": t("notice.watch" if is_done else "notice.show"),
-        "href": address.url("reel", export=export.export_id if is_done else None),
+        "href": address.url("exports", export=export.export_id if is_done else None),
     }

@@ -189,6 +189,8 @@ CORE_NAMES = {
 NAMES_OF_PAGES = {
     "chips.": ["liked", "disliked"],
     "edits.state.": set(get_args(EditState)) - {"applied"},
+    "exports.kind.": ["short", "reel"],
+    "exports.untitled.": ["short", "reel"],
     "filter.": ["speech.true", "speech.false"],
     "fusion.": [*FUSIONS, *(f"{name}.title" for name in FUSIONS)],
     "library.show.": FILTERS,

@@ -19,7 +19,7 @@ from heimdex_core.types import (
     utc_now,
 )
 from ui.i18n import describe_error
-from ui.views.reel import left_out_text, skip_label
+from ui.views.exports import left_out_text, skip_label
 from ui.views.watching import REFUSED_SHOWN, folder_card
 
 FOLDER = WatchedFolder("f", "local", "/media/카메라", "/", utc_now())

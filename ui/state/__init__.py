@@ -13,6 +13,7 @@ from ui.state.evaluation_state import (
     take_import_report,
     update_evaluation,
 )
+from ui.state.export_state import export_kind, export_pages, show_export_kind, show_more_exports
 from ui.state.messages import (
     confirming,
     deleted_videos,
@@ -106,6 +107,8 @@ __all__ = [
     "deleted_videos",
     "error_in",
     "evaluation",
+    "export_kind",
+    "export_pages",
     "flash",
     "follow_export",
     "followed_export",
@@ -152,7 +155,9 @@ __all__ = [
     "set_tray",
     "set_widget_value",
     "show_export",
+    "show_export_kind",
     "show_form",
+    "show_more_exports",
     "show_more_videos",
     "show_scene",
     "show_video",

@@ -102,12 +102,12 @@ def shown_form() -> str | None:
 
 
 def show_export(export_id: str | None) -> None:
-    """Choose the export that the reel page plays; None for the clips of the reel."""
+    """Choose the export in the player; None for none, on the reel page for the clips of the reel."""
     st.session_state[_EXPORT] = export_id
 
 
 def shown_export() -> str | None:
-    """The export that the reel page plays."""
+    """The export in the player."""
     found: str | None = st.session_state.get(_EXPORT)
     return found
 

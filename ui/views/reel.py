@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from heimdex_core import formatting as fmt
-from heimdex_core.errors import ClipsFailed
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
-from heimdex_core.types import Export, ExportState, ReelClip, Scene, StageProgress, Video, utc_now
+from heimdex_core.types import Export, ExportState, ReelClip, Scene, Video, utc_now
 from ui import media, state, tray
-from ui.i18n import clip_text, describe_error, duration, t, t_or, time_left, tn
+from ui.i18n import describe_error, duration, t
+from ui.views.exports import RUNNING, export_facts, keep_action, left_out_text, skip_label
 
-RUNNING = frozenset({ExportState.PENDING, ExportState.PROCESSING})
 ClipWithScene = tuple[ReelClip, Scene | None, Video | None]
 """A clip with its scene and its video; None for both if the clip cannot be used at present."""
 
@@ -64,18 +62,6 @@ def rendered_clip(export: Export, url: str) -> list[dict[str, Any]]:
     return [{**clip, "end": export.measured_duration_s or 0.0}]
 
 
-def progress_card(progress: StageProgress | None) -> dict[str, Any]:
-    """Title, text and bar of a running export; None means that it waits in the queue."""
-    if progress is None:
-        return {"title": t("progress.waiting"), "text": "", "fraction": 0.0}
-    fraction = progress.overall or progress.fraction
-    parts = [f"{round(100 * fraction)}%"]
-    if progress.eta_s is not None:
-        parts.append(time_left(progress.eta_s))
-    title = t_or(f"stage.{progress.stage}", progress.stage)
-    return {"title": title, "text": "".join(f" · {part}" for part in parts), "fraction": fraction}
-
-
 def render_notice(settings: Settings) -> str:
     """What will be rendered, and how long its file stays."""
     file_format = t("reel.format", height=settings.reel_height_px, fps=f"{settings.reel_fps:g}")
@@ -98,7 +84,7 @@ def history(
                 "id": export.export_id,
                 "state": str(export.state),
                 "title": export.title or t("reel.untitled"),
-                "meta": " · ".join(export_facts(export, has_file=urls is not None)),
+                "meta": " · ".join(_facts(export, has_file=urls is not None)),
                 "watch": t("reel.watch") if urls else "",
                 "url": urls[1] if urls else None,
                 "filename": media.export_file_name(export),
@@ -112,49 +98,19 @@ def history(
     return items
 
 
-def skip_label(error: Mapping[str, Any] | None, clip_count: int) -> str:
-    """The button to render a reel without the clips that it failed because of; "" if that is not possible."""
-    if error is None or error.get("code") != ClipsFailed.code:
-        return ""
-    failed = len(error.get("details", {}).get("clips", ()))
-    return tn("reel.skip_failed", failed) if failed < clip_count else ""
-
-
-def left_out_text(export: Export) -> str:
-    """Which clips a finished export does not contain, and why; "" if it contains all."""
-    if export.state is not ExportState.COMPLETED or not export.left_out:
-        return ""
-    clips = " ".join(clip_text(clip, state.language()) for clip in export.left_out)
-    return t("reel.left_out", clips=clips)
-
-
-def export_facts(export: Export, *, has_file: bool) -> list[str]:
-    """The state of an export, or the facts about its file."""
+def _facts(export: Export, *, has_file: bool) -> list[str]:
     if export.state in RUNNING:
         return [t(f"export.{export.state}")]
-    if export.state is not ExportState.COMPLETED:
-        message = describe_error(export.error, state.language())[0] if export.error else ""
-        return [part for part in (t(f"export.{export.state}"), message) if part]
-    parts = [fmt.clock(export.measured_duration_s or 0.0)]
-    if export.width and export.height:
-        parts.append(f"{export.width}×{export.height}")
-    if export.size_bytes:
-        parts.append(fmt.size(export.size_bytes))
-    parts.append(expiry(export.expires_at) if has_file else t("export.expired"))
-    return parts
+    facts = export_facts(export, has_file=has_file)
+    if export.error:
+        facts.append(describe_error(export.error, state.language())[0])
+    if has_file and export.expires_at is not None:
+        facts.append(expiry(export.expires_at))
+    return facts
 
 
-def keep_action(export: Export) -> dict[str, Any]:
-    """The button that keeps the file of a completed export, or lets it be deleted after all."""
-    is_kept = export.expires_at is None
-    label = t("export.do_not_keep") if is_kept else t("export.keep")
-    return {"name": "keep", "label": label, "value": {"id": export.export_id, "keep": not is_kept}}
-
-
-def expiry(expires_at: datetime | None) -> str:
+def expiry(expires_at: datetime) -> str:
     """When the file of a completed export is deleted."""
-    if expires_at is None:
-        return t("export.kept")
     left_s = (expires_at - utc_now()).total_seconds()
     if left_s <= 0:
         return t("export.expired")
