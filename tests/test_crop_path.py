@@ -25,10 +25,12 @@ def test_a_place_at_a_moment(time_s: float, place: tuple[float, float]) -> None:
     assert PATH.at(time_s) == pytest.approx(place)
 
 
-@pytest.mark.parametrize("change", [{"time_s": -1.0}, {"time_s": float("nan")}, {"x": 1.01}, {"y": float("nan")}])
-def test_a_keyframe_lies_in_the_picture(change: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    ("time_s", "x", "y"), [(-1.0, 0.5, 0.5), (float("nan"), 0.5, 0.5), (0.0, 1.01, 0.5), (0.0, 0.5, float("nan"))]
+)
+def test_a_keyframe_lies_in_the_picture(time_s: float, x: float, y: float) -> None:
     with pytest.raises(InvalidValue):
-        CropKeyframe(**{"time_s": 0.0, "x": 0.5, "y": 0.5, **change})
+        CropKeyframe(time_s, x, y)
 
 
 @pytest.mark.parametrize("times_s", [[], [1.0, 1.0], [2.0, 1.0]])

@@ -72,10 +72,10 @@ def run_ffmpeg(args: Sequence[str], *, total_s: float, context: WorkContext, tim
     """
     context.check()
     with _readable(args) as command:
-        _run(_command(command), Path(args[-1]), total_s=total_s, context=context, timeout_s=timeout_s)
+        return _run(_command(command), Path(args[-1]), total_s=total_s, context=context, timeout_s=timeout_s)
 
 
-def _run(command: list[str], out: Path, *, total_s: float, context: WorkContext, timeout_s: float | None) -> None:
+def _run(command: list[str], out: Path, *, total_s: float, context: WorkContext, timeout_s: float | None) -> list[str]:
     # In a session of its own the whole group can be killed, and Ctrl-C reaches only this process, which then stops it.
     process = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
