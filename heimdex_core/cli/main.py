@@ -15,6 +15,7 @@ from heimdex_core.cli import evaluation as cli_evaluation
 from heimdex_core.cli import examples as cli_examples
 from heimdex_core.cli import models as cli_models
 from heimdex_core.cli import opened
+from heimdex_core.cli import reel as cli_reel
 from heimdex_core.cli import reindex as cli_reindex
 from heimdex_core.cli import scenes as cli_scenes
 from heimdex_core.cli import watched as cli_watched
@@ -109,11 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     search.add_argument("--limit", type=_positive, default=None, metavar="N", help="the most hits to print")
 
-    reel = command("reel", "render scenes into one MP4 file", run_reel)
-    reel.add_argument("scene_ids", nargs="+", metavar="SCENE_ID")
-    reel.add_argument("--out", required=True, metavar="FILE", help="the file to write")
-    reel.add_argument("--title", default="", help="title of the reel")
-    reel.add_argument("--skip-failed", action="store_true", help="leave out clips that cannot be rendered")
+    cli_reel.add_arguments(command("reel", "render scenes into one MP4 file", cli_reel.run_reel))
 
     for name, help_text, run in (
         ("delete", "hide videos; restore undoes this until clean-up removes them", run_delete),
@@ -238,16 +235,6 @@ def run_search(args: argparse.Namespace, out: Printer) -> int:
             limit=args.limit,
         )
         out.search(result)
-    return EXIT_OK
-
-
-def run_reel(args: argparse.Namespace, out: Printer) -> int:
-    """Render scenes into one file."""
-    with opened(args) as lib, progress_bar("reel") as progress:
-        export = lib.reel(
-            args.scene_ids, title=args.title, out=args.out, skip_failed=args.skip_failed, progress=progress
-        )
-    out.export(export, Path(args.out).expanduser().resolve())
     return EXIT_OK
 
 

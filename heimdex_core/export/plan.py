@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from heimdex_core.errors import ClipsFailed, InvalidReel, InvalidValue, SceneNotFound
 from heimdex_core.export.clips import failed_clip, gone_clip
@@ -35,6 +35,7 @@ def plan_export(
     settings: Settings,
     find_video: Callable[[str], Video | None] = lambda video_id: None,
     skip_failed: bool = False,
+    params: Mapping[str, Any] | None = None,
 ) -> Export:
     """The record of an export that can be rendered: its clips are parts of videos, and come from scenes that exist.
 
@@ -52,6 +53,7 @@ def plan_export(
         settings: the limits, and the parameters of the kind.
         find_video: the user's video of an id, deleted ones included; names the clips that fail.
         skip_failed: leave out clips that fail, here or when they are rendered, instead of refusing the export.
+        params: parameters that replace those of the kind.
 
     Raises InvalidReel for a wrong number of clips or a wrong title; ClipsFailed for clips whose scene does not exist
     (any more), or outside their video; SceneNotFound for what is no scene id.
@@ -76,7 +78,7 @@ def plan_export(
         state=ExportState.PENDING,
         clips=planned,
         created_at=utc_now(),
-        params={**kind.params(settings), **({"skip_failed": True} if skip_failed else {})},
+        params={**kind.params(settings), **(params or {}), **({"skip_failed": True} if skip_failed else {})},
         left_out=tuple(failed),
     )
 

@@ -1,4 +1,4 @@
-"""The export kind "reel": clips one after the other in a 16:9 frame."""
+"""The export kind "reel": clips one after the other in one frame."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from pathlib import Path
 
 from heimdex_core.export.check import check_render
 from heimdex_core.export.kind import ExportKind
-from heimdex_core.media.render import RenderClip, RenderMeasure, measure, render_reel, wide_size
+from heimdex_core.media.render import RenderClip, RenderMeasure, measure, render_reel
 from heimdex_core.settings import Settings
-from heimdex_core.types import Json, WorkContext
+from heimdex_core.types import Json, ReelOptions, WorkContext, frame_size
 
 
 def params(settings: Settings) -> Json:
-    """height_px, fps, crf (libx264, 0 to 51) and preset (libx264)."""
+    """The defaults of ReelOptions; fps, crf (libx264, 0 to 51) and preset (libx264)."""
     return {
+        **ReelOptions().params,
         "height_px": settings.reel_height_px,
         "fps": settings.reel_fps,
         "crf": settings.render_crf,
@@ -26,7 +27,7 @@ def write(
     clips: Sequence[RenderClip], out: Path, params: Json, timeout_s: float | None, context: WorkContext
 ) -> RenderMeasure:
     """See ExportKind.write."""
-    width, height = wide_size(int(params["height_px"]))
+    width, height = frame_size(str(params["aspect"]), int(params["height_px"]))
     fps = float(params["fps"])
     crf, preset = int(params["crf"]), str(params["preset"])
     render_reel(

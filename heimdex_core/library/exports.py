@@ -15,7 +15,7 @@ from heimdex_core.export.render import render
 from heimdex_core.library.arguments import Count, checked
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.importing import copy_and_hash
-from heimdex_core.types import Export, ExportState, ReelClip, StageProgress, utc_now
+from heimdex_core.types import Export, ExportState, ReelClip, ReelOptions, StageProgress, utc_now
 
 
 class Exports:
@@ -30,6 +30,7 @@ class Exports:
         clips: Sequence[ReelClip | str],
         *,
         title: str,
+        options: ReelOptions,
         out: str | Path | None,
         skip_failed: bool,
         queue: bool,
@@ -46,6 +47,7 @@ class Exports:
             settings=context.settings,
             find_video=lambda video_id: find_video(context.store, context.user_id, video_id),
             skip_failed=skip_failed,
+            params=options.params,
         )
         export = self._records.create(planned)
         if queue:
@@ -68,7 +70,13 @@ class Exports:
         """Render the clips of a failed export again, without those that cannot be rendered."""
         failed = self.get(export_id)
         return self.make_reel(
-            failed.clips, title=failed.title, out=None, skip_failed=True, queue=queue, progress=progress
+            failed.clips,
+            title=failed.title,
+            options=ReelOptions.from_params(failed.params),
+            out=None,
+            skip_failed=True,
+            queue=queue,
+            progress=progress,
         )
 
     @checked

@@ -37,6 +37,7 @@ from heimdex_core.types import (
     Filters,
     Query,
     ReelClip,
+    ReelOptions,
     SceneJudgement,
     SearchResult,
     Sort,
@@ -336,16 +337,32 @@ class Library(LibraryVideos):
         clips: Sequence[ReelClip | str],
         *,
         title: str = "",
+        mode: str = "exact",
+        aspect: str = "16:9",
+        height_px: int | None = None,
+        strategy: str | None = None,
+        crossfade_s: float = 0.0,
+        title_card: bool = False,
+        lower_thirds: bool = False,
+        captions: str | None = None,
+        position: str = "safe",
         out: AnyPath | None = None,
         skip_failed: bool = False,
         queue: bool = False,
         progress: OnProgress | None = None,
     ) -> Export:
-        """Render one MP4 of clips or scene ids, in their order.
+        """Render one MP4 of clips or scene ids, in their order. What is left out is as `ReelOptions` has it.
 
         Args:
             clips: 1 to HEIMDEX_MAX_REEL_SCENES; a clip ends with its video.
             title: at most HEIMDEX_MAX_TITLE_CHARS characters.
+            mode: "exact", or "fast" to copy what can be copied; `notes` of the export say where that was impossible.
+            aspect: "16:9", "9:16" or "1:1".
+            height_px: the shorter side of the picture, 360 to 1080; None for HEIMDEX_REEL_HEIGHT_PX.
+            strategy: how pictures of another shape are put into the frame; None shows all of each on black.
+            crossfade_s: how long clips fade into each other, in seconds.
+            title_card, lower_thirds: show the title of the reel at its beginning, and of each video at its clip's.
+            captions, position: the style and the place of captions; None for none.
             out: also copy the file there.
             skip_failed: leave out clips that cannot be rendered; `left_out` of the export names them.
             queue: leave the rendering to the worker.
@@ -353,8 +370,19 @@ class Library(LibraryVideos):
         Raises ClipsFailed, which names the clips that cannot be rendered; InvalidReel, SceneNotFound, RenderFailed,
         RenderCheckFailed, RenderTimeout, DiskFull.
         """
+        options = ReelOptions(
+            mode=mode,
+            aspect=aspect,
+            height_px=height_px,
+            strategy=strategy,
+            crossfade_s=crossfade_s,
+            title_card=title_card,
+            lower_thirds=lower_thirds,
+            captions=captions,
+            position=position,
+        )
         return self.exports.make_reel(
-            clips, title=title, out=out, skip_failed=skip_failed, queue=queue, progress=progress
+            clips, title=title, options=options, out=out, skip_failed=skip_failed, queue=queue, progress=progress
         )
 
     def tray(self) -> Tray:

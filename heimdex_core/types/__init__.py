@@ -60,6 +60,7 @@ from heimdex_core.types.media import (
     VideoTrack,
     Word,
 )
+from heimdex_core.types.reel_options import ASPECTS, MODES, ReelOptions, frame_size
 from heimdex_core.types.search import (
     NO_FILTERS,
     ChannelScore,
@@ -97,6 +98,7 @@ from heimdex_core.types.watching import (
 from heimdex_core.types.work import ReportProgress, StageProgress, WorkContext
 
 __all__ = [
+    "ASPECTS",
     "DEFAULT_QUERY_SET",
     "MAX_GRADE",
     "Agreement",
@@ -140,6 +142,7 @@ __all__ = [
     "Interval",
     "Json",
     "Keyframe",
+    "MODES",
     "MULTILINGUAL",
     "MediaInfo",
     "PictureTreatment",
@@ -150,6 +153,7 @@ __all__ = [
     "Query",
     "Reel",
     "ReelClip",
+    "ReelOptions",
     "RemoveClips",
     "ReportProgress",
     "Scene",
@@ -185,6 +189,7 @@ __all__ = [
     "WatchedFolder",
     "Word",
     "WorkContext",
+    "frame_size",
     "make_scene_id",
     "tidy_query",
     "parse_scene_id",

@@ -12,11 +12,13 @@ from heimdex_core.types import (
     Interval,
     MediaInfo,
     ReelClip,
+    ReelOptions,
     Scene,
     Video,
     VideoState,
     make_scene_id,
     parse_scene_id,
+    to_json,
     utc_now,
 )
 
@@ -154,6 +156,11 @@ def test_the_record_of_a_new_reel() -> None:
     export = plan([FIRST], title="T")
     assert (export.user_id, export.kind, export.title, export.state) == ("ann", "reel", "T", ExportState.PENDING)
     assert [clip.scene_id for clip in export.clips] == [FIRST]
-    assert export.params == {"height_px": 720, "fps": 30.0, "crf": 20, "preset": "veryfast"}
+    assert export.params == {
+        **to_json(ReelOptions(height_px=720)),
+        "fps": 30.0,
+        "crf": 20,
+        "preset": "veryfast",
+    }
     assert export.path is None
     assert export.export_id != plan([FIRST], title="T").export_id

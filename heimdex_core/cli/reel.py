@@ -1,0 +1,58 @@
+"""The command `reel`: render scenes into one file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from heimdex_core.cli import opened
+from heimdex_core.cli.output import Printer, progress_bar
+from heimdex_core.types import ASPECTS, MODES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `reel`."""
+    parser.add_argument("scene_ids", nargs="+", metavar="SCENE_ID")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the file to write")
+    parser.add_argument("--title", default="", help="title of the reel")
+    parser.add_argument(
+        "--mode", choices=MODES, default="exact", help="exact encodes everything again, fast copies what can be copied"
+    )
+    parser.add_argument("--aspect", choices=tuple(ASPECTS), default="16:9", help="shape of the picture (default: 16:9)")
+    parser.add_argument(
+        "--height", type=int, metavar="PX", help="shorter side of the picture, 360 to 1080 (default: 720, as in 720p)"
+    )
+    parser.add_argument(
+        "--strategy", metavar="NAME", help="how pictures of another shape are put into the frame (default: on black)"
+    )
+    parser.add_argument(
+        "--crossfade", type=float, default=0.0, metavar="S", help="seconds that clips fade into each other (default: 0)"
+    )
+    parser.add_argument("--title-card", action="store_true", help="begin with the title on black")
+    parser.add_argument("--lower-thirds", action="store_true", help="show the title of each video at its clip")
+    parser.add_argument("--captions", metavar="STYLE", help="burn in what is said, in this style")
+    parser.add_argument("--position", default="safe", metavar="NAME", help="where captions are (default: safe)")
+    parser.add_argument("--skip-failed", action="store_true", help="leave out clips that cannot be rendered")
+
+
+def run_reel(args: argparse.Namespace, out: Printer) -> int:
+    """Render scenes into one file."""
+    with opened(args) as lib, progress_bar("reel") as progress:
+        export = lib.reel(
+            args.scene_ids,
+            title=args.title,
+            mode=args.mode,
+            aspect=args.aspect,
+            height_px=args.height,
+            strategy=args.strategy,
+            crossfade_s=args.crossfade,
+            title_card=args.title_card,
+            lower_thirds=args.lower_thirds,
+            captions=args.captions,
+            position=args.position,
+            out=args.out,
+            skip_failed=args.skip_failed,
+            progress=progress,
+        )
+    out.export(export, Path(args.out).expanduser().resolve())
+    return 0
