@@ -54,7 +54,7 @@ def write_captions(
 
     Raises UnknownName.
     """
-    look, place, fonts = caption_style(style), caption_position(position), Fonts()
+    look, place, fonts = caption_style(style), caption_position(position), Fonts(cue.text for cue in cues)
     area = TextArea.of(width, height, look.beyond_em)
     lines: list[str] = []
     for cue in cues:

@@ -20,6 +20,7 @@ _FOLDER = Path(__file__).parent / "fonts"
 # libass draws outlines only
 _COLOURED = ("CBDT", "sbix", "COLR", "SVG ")
 _EMOJI_PARTS = re.compile("[\ufe0e\ufe0f\u200d\U0001f3fb-\U0001f3ff]")
+_WORDS = re.compile(r"\s+|\S+")
 _FULL_NAME, _FAMILY = 4, 1
 
 
@@ -49,25 +50,30 @@ Run = tuple[Face, str]
 class Fonts:
     """Chooses the font of each character; remembers which fonts were used and what none could draw."""
 
-    def __init__(self, folder: Path = _FOLDER) -> None:
+    def __init__(self, texts: Iterable[str] = (), folder: Path = _FOLDER) -> None:
+        """`texts` are what will be drawn: a font that has all their letters comes first."""
         faces = [face for name in BUNDLED if (face := read_face(folder / name)) is not None]
         self.font_missing = len(faces) < len(BUNDLED)
-        self._faces = faces
+        letters = {ord(c) for text in texts for c in unicodedata.normalize("NFC", text) if c.isalpha()}
+        self._faces = sorted(faces, key=lambda face: not letters <= face.characters)
         self.used: dict[Face, None] = {}
         self.left_out: dict[str, None] = {}
 
     def runs(self, text: str) -> list[Run]:
         """`text` in parts of one font each, without what no font can draw."""
         found: list[Run] = []
-        for cluster in clusters(text):
-            drawn, face = self._face_of(cluster, found[-1][0] if found else None)
-            if face is None:
-                continue
-            self.used[face] = None
-            if found and found[-1][0] is face:
-                found[-1] = (face, found[-1][1] + drawn)
-            else:
-                found.append((face, drawn))
+        for word in _WORDS.findall(unicodedata.normalize("NFC", text)):
+            letters = {ord(c) for c in word if c.isalpha()}
+            whole = next((face for face in self._faces if letters and letters <= face.characters), None)
+            for cluster in clusters(word):
+                drawn, face = self._face_of(cluster, whole or (found[-1][0] if found else None))
+                if face is None:
+                    continue
+                self.used[face] = None
+                if found and found[-1][0] is face:
+                    found[-1] = (face, found[-1][1] + drawn)
+                else:
+                    found.append((face, drawn))
         return found
 
     def drawable(self, text: str) -> str:
@@ -85,9 +91,12 @@ class Fonts:
             shutil.copyfile(face.path, folder / face.path.name)
 
     def _face_of(self, cluster: str, current: Face | None) -> tuple[str, Face | None]:
-        """What of a cluster is drawn, and with which font; None if none has it."""
-        # punctuation and spaces stay in the font of what they stand beside, which keeps Arabic in one run
-        first = [current] if current and not cluster[0].isalnum() else []
+        """What of a cluster is drawn, and with which font; None if none has it.
+
+        A word is drawn with one font where one has its letters; what stands beside it stays in that font, which also
+        keeps Arabic in one run.
+        """
+        first = [current] if current else []
         # without the parts that only colour an emoji or join several
         for wanted in dict.fromkeys((cluster, _EMOJI_PARTS.sub("", cluster), cluster[0])):
             for face in [*first, *self._faces]:

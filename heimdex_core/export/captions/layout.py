@@ -105,7 +105,7 @@ def _best_break(words: Line, size: _Size, *, must_fit: bool) -> int | None:
             continue
         uneven = abs(above - below) / (above + below)
         # an upper line that is the shorter one hides less of the picture
-        cost = break_cost(words[at - 1].text, words[at].text) + 3 * uneven + (0.1 if above > below else 0.0)
+        cost = break_cost(words[at - 1].text, words[at].text) + 2 * uneven + (0.1 if above > below else 0.0)
         if best is None or cost < best[0]:
             best = (cost, at)
     return best[1] if best else None
