@@ -61,14 +61,16 @@ def write_captions(
         if cue.end_s > offset_s:
             for laid in lay_out(cue, fonts, area):
                 lines += _events(laid, look, fonts, area, offset_s)
-    head = _SCRIPT_INFO.format(width=width, height=height) + _style_line(look, place, area, width, height)
+    head = _SCRIPT_INFO.format(width=width, height=height) + _style_line(look, place, area, fonts, width, height)
     out.write_text(head + _EVENTS + "".join(lines), encoding="utf-8")
     folder = out.with_name(f"{out.name}.fonts")
     fonts.write(folder)
     return CaptionLayer(out, folder, "".join(fonts.left_out), fonts.font_missing)
 
 
-def _style_line(look: CaptionStyle, place: CaptionPosition, area: TextArea, width: int, height: int) -> str:
+def _style_line(
+    look: CaptionStyle, place: CaptionPosition, area: TextArea, fonts: Fonts, width: int, height: int
+) -> str:
     beyond_px = look.beyond_em * area.em_px
     side = round(width * MARGIN_SHARE + beyond_px)
     below = round(height * place.bottom_share + beyond_px)
@@ -82,7 +84,8 @@ def _style_line(look: CaptionStyle, place: CaptionPosition, area: TextArea, widt
         border = ["1", f"{look.outline_em * area.em_px:.1f}", f"{look.shadow_em * area.em_px:.1f}"]
     alignment = "2" if place.vertical == "bottom" else "5"
     # encoding -1: the base direction is that of the text
-    fields = ["Caption", "sans-serif", f"{area.em_px:.1f}", *colours, "0,0,0,0,100,100,0,0", *border]
+    family = next((face.family for face in fonts.used), "sans-serif")
+    fields = ["Caption", family, f"{area.em_px:.1f}", *colours, "-1,0,0,0,100,100,0,0", *border]
     return "Style: " + ",".join([*fields, alignment, str(side), str(side), str(below), "-1"]) + "\n"
 
 

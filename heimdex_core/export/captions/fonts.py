@@ -22,6 +22,7 @@ _COLOURED = ("CBDT", "sbix", "COLR", "SVG ")
 _EMOJI_PARTS = re.compile("[\ufe0e\ufe0f\u200d\U0001f3fb-\U0001f3ff]")
 _WORDS = re.compile(r"\s+|\S+")
 _FULL_NAME, _FAMILY = 4, 1
+_HANGUL = ord("가")
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +151,8 @@ def _face(font: Any, path: Path, index: int) -> Face:
     height = metrics.usWinAscent + metrics.usWinDescent or font["hhea"].ascent - font["hhea"].descent
     family = font["name"].getDebugName(_FAMILY) or font["name"].getDebugName(_FULL_NAME)
     characters = frozenset(font.getBestCmap())
+    if _HANGUL in characters:  # Korean fonts have a won sign in place of the backslash
+        characters -= {ord("\\")}
     return Face(path, index, str(family), int(metrics.usWeightClass), height / units, characters)
 
 
