@@ -108,6 +108,8 @@ class Settings(BaseSettings):
     max_title_chars: int = Field(200, ge=1)
     reel_height_px: int = Field(720, ge=360, le=1080)
     reel_fps: float = Field(30.0, gt=0)
+    pause_min_s: float = Field(0.8, gt=0, description="a longer silence in speech can be cut out")
+    pause_kept_s: float = Field(0.15, ge=0, description="what is left of it beside each word")
     render_timeout_s: float = Field(600.0, gt=0)
     # measured on 720p: 2.5 x quicker than medium at the same CRF, SSIM .990 instead of .994, a smaller file
     render_preset: str = "veryfast"

@@ -14,9 +14,10 @@ from heimdex_core.library.corrections import Corrections
 from heimdex_core.library.diagnostics import examine
 from heimdex_core.library.evaluation import Evaluation
 from heimdex_core.library.exports import Exports
-from heimdex_core.library.library_videos import LibraryVideos
+from heimdex_core.library.library_clips import LibraryClips
 from heimdex_core.library.maintenance import clean_up
 from heimdex_core.library.model_sets import LibraryModelSets
+from heimdex_core.library.reels import Reels
 from heimdex_core.library.scene_details import SceneDetails
 from heimdex_core.library.scene_edits import SceneEdits
 from heimdex_core.library.searches import Searches
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Library(LibraryVideos):
+class Library(LibraryClips):
     """A folder of videos and what is known about them, as one person sees it.
 
     Attributes:
@@ -60,6 +61,7 @@ class Library(LibraryVideos):
         corrections: the transcript and the tags, corrected by hand.
         evaluation: query sets and judgements, runs, sweeps, and the settings that searches use by default.
         exports: what was rendered (`reel` makes one).
+        reels: named reels beside the tray.
         model_sets: the models that the library is indexed with, and moving to others.
         scene_details: how scenes were made, and which look the same.
         scene_edits: splits and merges of scenes by hand.
@@ -77,6 +79,7 @@ class Library(LibraryVideos):
         self.exports = Exports(context)
         self.model_sets = LibraryModelSets(context)
         self.sprites = Sprites(context)
+        self.reels = Reels(context)
         self.tray_edits = TrayEdits(context)
         self.scene_edits = SceneEdits(context, self.work)
         self.searches = Searches(context)

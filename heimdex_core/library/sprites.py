@@ -104,7 +104,7 @@ def limit(root: Path, most_bytes: int, *, keep: Path) -> int:
     `keep` is not removed: it is about to be sent.
     """
     found = []
-    for path in root.rglob("*.webp"):
+    for path in (*root.rglob("*.webp"), *root.rglob("*.json")):
         with suppress(OSError):
             about = path.stat()
             found.append((about.st_mtime, about.st_size, path))

@@ -11,6 +11,7 @@ from heimdex_core.library.arguments import Count, Names, checked
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.library.tray_history import Edit, difference, make_change, next_copy, step
 from heimdex_core.store.transaction import to_us
+from heimdex_core.store.trays import TRAY
 from heimdex_core.types import (
     InsertClips,
     MoveClip,
@@ -29,7 +30,7 @@ Operations = tuple[TrayOperation, ...]
 
 
 class TrayEdits:
-    """Changes of one person's tray, with undo and redo. Safe to share between threads.
+    """Changes of one person's tray, or of a named reel, with undo and redo. Safe to share between threads.
 
     All methods return the tray after the change. They take
 
@@ -41,8 +42,9 @@ class TrayEdits:
         key: names the change, so that it is made once, however often it is sent; "" for none.
     """
 
-    def __init__(self, context: LibraryContext) -> None:
+    def __init__(self, context: LibraryContext, reel_id: str = TRAY) -> None:
         self._context = context
+        self._reel_id = reel_id
 
     @checked
     def add(
@@ -206,7 +208,7 @@ class TrayEdits:
     @checked
     def clip_count(self, *video_ids: str) -> int:
         """How many clips of these videos are in the tray, also while the videos are deleted."""
-        clips = self._context.store.reels.tray(self._context.user_id).clips
+        clips = self._context.store.reels.edited(self._context.user_id, self._reel_id).clips
         return sum(clip.video_id in video_ids for clip in clips)
 
     def replace(self, clips: Sequence[ReelClip], title: str) -> Tray:
@@ -216,7 +218,7 @@ class TrayEdits:
             operations = difference(tray.title, tray.clips, title, tuple(clips))
             return make_change(tray, Edit(operations, now_us=_now_us()))
 
-        return self._context.store.reels.change_tray(self._context.user_id, changed)
+        return self._context.store.reels.change(self._context.user_id, self._reel_id, changed)
 
     def _visible_videos(self) -> list[VisibleVideo]:
         return self._context.store.reader().view().visible_videos(self._context.user_id)
@@ -235,13 +237,13 @@ class TrayEdits:
             wanted = operations(tray) if callable(operations) else operations
             return self._not_too_long(tray, make_change(tray, Edit(wanted, author, since, made_on, key, _now_us())))
 
-        return self._context.store.reels.change_tray(self._context.user_id, changed)
+        return self._context.store.reels.change(self._context.user_id, self._reel_id, changed)
 
     def _step(self, author: str, since: int | None, key: str, *, undone: bool) -> Tray:
         def stepped(tray: Tray) -> Tray:
             return self._not_too_long(tray, step(tray, author, since, undone=undone, key=key, now_us=_now_us()))
 
-        return self._context.store.reels.change_tray(self._context.user_id, stepped)
+        return self._context.store.reels.change(self._context.user_id, self._reel_id, stepped)
 
     def _not_too_long(self, before: Tray, after: Tray) -> Tray:
         settings = self._context.settings

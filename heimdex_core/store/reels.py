@@ -56,26 +56,37 @@ class ReelRecords:
 
     def tray(self, user_id: str) -> Tray:
         """The user's tray; an empty one if nothing was saved yet."""
+        return self.edited(user_id, TRAY)
+
+    def edited(self, user_id: str, reel_id: str) -> Tray:
+        """A reel with the history of its changes. Raises ReelNotFound."""
         with self._catalog.transaction() as transaction:
-            return _tray(transaction, user_id)
+            return _edited(transaction, user_id, reel_id)
 
     def change_tray(self, user_id: str, change: Callable[[Tray], Tray]) -> Tray:
-        """Change the user's tray in one transaction; what `change` raises leaves it as it was.
+        """Change the user's tray; see `change`."""
+        return self.change(user_id, TRAY, change)
+
+    def change(self, user_id: str, reel_id: str, change: Callable[[Tray], Tray]) -> Tray:
+        """Change the tray or a named reel in one transaction; what `change` raises leaves it as it was.
 
         Args:
-            user_id: whose tray.
-            change: gives the tray as it shall be from the tray as it is; the same object if nothing changes.
+            user_id: whose reel.
+            reel_id: which reel.
+            change: gives the reel as it shall be from the reel as it is; the same object if nothing changes.
+
+        Raises ReelNotFound.
         """
         check_user(user_id)
         with self._catalog.transaction() as transaction:
-            before = _tray(transaction, user_id)
+            before = _edited(transaction, user_id, reel_id)
             after = change(before)
             if after is before:
                 return before
             after = replace(after, updated_at=utc_now())
-            transaction.run("delete from reels where reel_id = ? and user_id = ?", [TRAY, user_id])
+            transaction.run("delete from reels where reel_id = ? and user_id = ?", [reel_id, user_id])
             row: Row = {
-                "reel_id": TRAY,
+                "reel_id": reel_id,
                 "user_id": user_id,
                 "title": after.title,
                 "clips": encode_clips(after.clips),
@@ -84,14 +95,17 @@ class ReelRecords:
                 "changes": encode_changes(after.changes),
             }
             transaction.insert("reels", row)
-            transaction.changed_trays.add(user_id)
+            if reel_id == TRAY:
+                transaction.changed_trays.add(user_id)
             return after
 
 
-def _tray(transaction: Transaction, user_id: str) -> Tray:
-    rows = _rows(transaction, user_id, TRAY)
-    if not rows:
+def _edited(transaction: Transaction, user_id: str, reel_id: str) -> Tray:
+    rows = _rows(transaction, user_id, reel_id)
+    if not rows and reel_id == TRAY:
         return Tray(TRAY, user_id, "", (), utc_now())
+    if not rows:
+        raise ReelNotFound(reel_id=reel_id)
     reel = {name: getattr(_reel(rows[0]), name) for name in Reel.__dataclass_fields__}
     return Tray(**reel, revision=rows[0]["revision"] or 0, changes=decode_changes(rows[0]["changes"]))
 

@@ -60,6 +60,7 @@ from heimdex_core.types.media import (
     VideoTrack,
     Word,
 )
+from heimdex_core.types.pauses import Pause
 from heimdex_core.types.reel_options import ASPECTS, MODES, ReelOptions, frame_size
 from heimdex_core.types.search import (
     NO_FILTERS,
@@ -146,6 +147,7 @@ __all__ = [
     "MULTILINGUAL",
     "MediaInfo",
     "PictureTreatment",
+    "Pause",
     "PlacedClip",
     "ModelSet",
     "MoveClip",

@@ -90,7 +90,7 @@ class TrayChange:
 
 @dataclass(frozen=True, slots=True)
 class Tray(Reel):
-    """A user's tray at one moment."""
+    """A reel at one moment, with the history of its changes: a user's tray, or a named reel."""
 
     revision: int = 0
     """Increases with every change."""

@@ -103,6 +103,20 @@ METHODS = [
     method("tray_edits", "undo", author="a", since=0, key="k"),
     method("tray_edits", "redo", author="a", since=0, key="k"),
     method("tray_edits", "clip_count", SPOKEN),
+    method("reels", "get", "none"),
+    method("reels", "find", "none"),
+    method("reels", "create", "t", [SCENE]),
+    method("reels", "save", None),
+    method("reels", "rename", "none", "t"),
+    method("reels", "duplicate", "none", "t"),
+    method("reels", "delete", "none"),
+    method("reels", "edits", "none"),
+    method("reels", "open", "none", keep_as="t"),
+    method("", "spoken_words", SPOKEN, 0.0, 1.0),
+    method("", "snap", SPOKEN, 0.0, 1.0, "word"),
+    method("", "pauses", [SCENE], min_silence_s=0.8),
+    method("", "without_pauses", [SCENE], keep=("none",), min_silence_s=0.8),
+    method("", "waveform", SPOKEN, 0.0, 1.0, 4),
     method("exports", "get", SPOKEN),
     method("exports", "keep", SPOKEN, keep=True),
     method("exports", "list", limit=2, timeout_s=1.0),
@@ -255,7 +269,7 @@ def test_every_public_method_is_checked(library: Library) -> None:
 
 
 PARTS = (
-    *("exports", "watched", "model_sets", "tray_edits", "bulk", "sprites", "scene_edits"),
+    *("exports", "reels", "watched", "model_sets", "tray_edits", "bulk", "sprites", "scene_edits"),
     *("evaluation", "corrections", "searches", "scene_details"),
 )
 NOT_FOR_CALLERS = {
