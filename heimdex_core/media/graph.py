@@ -171,6 +171,42 @@ def reel_graph(clips: Sequence[RenderClip], target: RenderFormat, *, frames_befo
     return ";".join(parts)
 
 
+def picture_graph(clips: Sequence[RenderClip], target: RenderFormat, *, title: int = 0, crossfade: int = 0) -> str:
+    """The filter graph of the picture of a reel, with the output [joined]; clip n is input n.
+
+    Args:
+        clips: at least one.
+        target: size and rate of the reel.
+        title: how many black frames it begins with, for a title to be drawn on.
+        crossfade: for how many frames each clip, or the title, fades into the next one.
+    """
+    parts, lengths = [], [title] if title else []
+    if title:
+        size = f"{target.width}x{target.height}"
+        parts.append(f"color=black:s={size}:r={target.fps},format=yuv420p,trim=end_frame={title}[v0]")
+    for n, clip in enumerate(clips):
+        count = clip_frames(clip.duration_s, target.fps)
+        chain = _video_chain(clip, count, target, str(n))
+        parts.append(f"[{n}:{clip.info.video_stream_index}]{chain}[v{len(lengths)}]")
+        lengths.append(count)
+    # the filters number the frames again, because they round times to microseconds; that is exact
+    renumber = f"setpts=N/({target.fps}*TB),fps={target.fps}"
+    if not crossfade:
+        inputs = "".join(f"[v{n}]" for n in range(len(lengths)))
+        return ";".join([*parts, f"{inputs}concat=n={len(lengths)}:v=1:a=0,{renumber}[joined]"])
+    last, begins = "[v0]", 0
+    for n in range(1, len(lengths)):
+        begins += lengths[n - 1] - crossfade
+        fade = f"xfade=duration={_seconds(crossfade, target)}:offset={_seconds(begins, target)}"
+        parts.append(f"{last}[v{n}]{fade},{renumber}[x{n}]")
+        last = f"[x{n}]"
+    return ";".join([*parts, f"{last}{renumber}[joined]"])
+
+
+def _seconds(frames: int, target: RenderFormat) -> str:
+    return f"{float(frames / target.fps):.6f}"
+
+
 def video_encoder(target: RenderFormat) -> list[str]:
     """Options for H.264 that every browser plays, every frame at its exact time."""
     return [

@@ -7,17 +7,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
 
 from heimdex_core.errors import InvalidValue, RenderFailed, RenderTimeout
+from heimdex_core.media.arrangement import Arrangement
 from heimdex_core.media.audio import choose_audio
 from heimdex_core.media.decoded_sound import with_decoded_sound
 from heimdex_core.media.ffmpeg import removed_on_failure, run_ffmpeg
 from heimdex_core.media.graph import (
-    AUDIO_ENCODER,
     KEEP_TIMES,
     MP4,
     RenderClip,
@@ -25,11 +25,13 @@ from heimdex_core.media.graph import (
     clip_frames,
     exact_fps,
     input_args,
-    reel_graph,
+    picture_graph,
     video_encoder,
     wide_size,
 )
 from heimdex_core.media.joined import with_one_clock
+from heimdex_core.media.loudness import Loudness
+from heimdex_core.media.reel_sound import make_sound
 from heimdex_core.types import WorkContext
 
 __all__ = ["RenderClip", "RenderMeasure", "choose_audio", "measure", "render_reel", "wide_size"]
@@ -39,6 +41,17 @@ __all__ = ["RenderClip", "RenderMeasure", "choose_audio", "measure", "render_ree
 _FRAMES_PER_INPUT = 8
 _MAX_DECODED_BYTES = 1_300_000_000
 _NAMED_INPUT = re.compile(r"Cannot determine format of input (\d+):")
+
+
+@dataclass(frozen=True)
+class ReelResult:
+    """How clips were rendered."""
+
+    arrangement: Arrangement
+    loudness: Loudness | None
+    """Measured in the encoded sound; None where it was not evened."""
+    notes: tuple[str, ...] = ()
+    """Codes of what is to be known of the file."""
 
 
 def render_reel(
@@ -52,11 +65,15 @@ def render_reel(
     preset: str,
     timeout_s: float | None,
     context: WorkContext,
-) -> None:
+    crossfade_s: float = 0.0,
+    title_s: float = 0.0,
+    even: bool = False,
+    draw: Callable[[Arrangement], str] | None = None,
+) -> ReelResult:
     """Render clips one after the other into an MP4: H.264 yuv420p with its index in front, AAC 44.1 kHz stereo.
 
     Args:
-        clips: at least one; each is fitted into the frame and centred on black.
+        clips: at least one; `framing` says how each is put into the frame.
         out: the file to write; removed on failure.
         width, height: even numbers of pixels.
         fps: constant frame rate, frames per second; 29.97 stands for 30000/1001.
@@ -64,34 +81,99 @@ def render_reel(
         preset: speed for libx264, "ultrafast" to "veryslow".
         timeout_s: limit of the whole rendering in seconds; None for no limit.
         context: receives progress in seconds of the reel.
+        crossfade_s: how long clips fade into each other, in seconds.
+        title_s: how long the reel is black at its beginning, in seconds.
+        even: whether to bring the clips to one loudness (see media/reel_sound.py).
+        draw: gives the filters that draw on the joined picture; "" for none.
 
     Raises InvalidValue, RenderFailed, RenderTimeout, DiskFull, Cancelled.
     """
     if not clips:
         raise InvalidValue(name="clips", value="0", reason="there must be at least one")
     target = RenderFormat(width, height, exact_fps(fps), crf, preset)
-    with removed_on_failure(out), tempfile.TemporaryDirectory(dir=out.parent, prefix=".sound-") as folder:
-        clips = with_one_clock(with_decoded_sound(clips, Path(folder), context), Path(folder), context)
+    with removed_on_failure(out), tempfile.TemporaryDirectory(dir=out.parent, prefix=".parts-") as folder:
+        reel = Arrangement.of(clips, target.fps, crossfade_s=crossfade_s, title_s=title_s)
+        ready = with_one_clock(with_decoded_sound(reel.clips, Path(folder), context), Path(folder), context)
+        reel = replace(reel, clips=tuple(ready))
+        run = LimitedRun(timeout_s, context)
+        sound = make_sound(reel, Path(folder), run.silently, context, even=even)
+        _render(reel, out, target, sound.path, draw(reel) if draw else "", Path(folder), run)
+    return ReelResult(reel, sound.loudness, sound.notes)
+
+
+class LimitedRun:
+    """Runs ffmpeg several times within one time limit."""
+
+    def __init__(self, timeout_s: float | None, context: WorkContext) -> None:
+        self._timeout_s, self._context = timeout_s, context
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+
+    def __call__(self, args: list[str], length_s: float, *, before_s: float = 0.0, total_s: float = 0.0) -> None:
+        """Run it, and report the progress of an output of `length_s` that begins at `before_s` of `total_s`."""
+        total_s = total_s or length_s
+        self._run(args, length_s, lambda done, _: self._context.report(before_s + done, total_s))
+
+    def silently(self, args: list[str], length_s: float) -> None:
+        """Run it without reporting progress."""
+        self._run(args, length_s, lambda done, total: None)
+
+    def _run(self, args: list[str], length_s: float, report: Callable[[float, float], None]) -> None:
+        left_s = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        part = WorkContext(report=report, is_cancelled=self._context.is_cancelled)
         try:
-            _render(clips, out, target, timeout_s, context)
-        except RenderFailed as error:
-            is_heard = any(clip.audio_track is not None and clip.sound_file is None for clip in clips)
-            if not is_heard or "undecodable" in error.details:
-                raise
-            # a track that changes or breaks where ffmpeg's filters cannot follow fails the whole graph
-            _render(with_decoded_sound(clips, Path(folder), context, every=True), out, target, timeout_s, context)
+            run_ffmpeg(args, total_s=length_s, context=part, timeout_s=left_s)
+        except RenderTimeout as error:
+            raise RenderTimeout(limit_s=self._timeout_s) from error  # not what was left of it
 
 
 def _render(
-    clips: Sequence[RenderClip], out: Path, target: RenderFormat, timeout_s: float | None, context: WorkContext
+    reel: Arrangement, out: Path, target: RenderFormat, sound: Path, drawing: str, folder: Path, run: LimitedRun
 ) -> None:
-    groups = fitting_groups(clips)
-    if len(groups) > 1:
-        _render_groups(groups, out, target, timeout_s, context)
+    """Render the picture and put the sound beside it."""
+    # clips that fade into each other are in one graph
+    groups = [list(reel.clips)] if reel.crossfade else fitting_groups(reel.clips)
+    if len(groups) == 1:
+        args = _picture_args(reel.clips, target, drawing, title=reel.title, crossfade=reel.crossfade)
+        beside = ["-i", str(sound), *args[0], "-map", f"{len(reel.clips)}:a", "-c:a", "copy", *MP4, str(out)]
+        with _naming_the_clip(0):
+            run([*args[1], *beside], reel.duration_s)
         return
-    args = [*_graph_args(clips, target), *AUDIO_ENCODER, *MP4, str(out)]
-    with _naming_the_clip(0):
-        run_ffmpeg(args, total_s=_length_s(clips, target), context=context, timeout_s=timeout_s)
+    frames, number, lines = 0, 0, ["ffconcat version 1.0"]
+    for n, group in enumerate(groups):
+        title = 0 if n else reel.title
+        count = title + sum(clip_frames(clip.duration_s, target.fps) for clip in group)
+        output, inputs = _picture_args(group, target, drawing, title=title, frames_before=frames)
+        length_s, before_s = float(count / target.fps), float(frames / target.fps)
+        with _naming_the_clip(number):
+            part = folder / f"{n}.mov"
+            run([*inputs, *output, "-f", "mov", str(part)], length_s, before_s=before_s, total_s=reel.duration_s)
+        lines += [f"file {n}.mov", f"duration {length_s:.6f}"]
+        frames, number = frames + count, number + len(group)
+    script = folder / "parts.ffconcat"
+    script.write_text("\n".join(lines) + "\n", encoding="ascii")
+    joined = ["-f", "concat", "-i", str(script), "-i", str(sound), "-map", "0:v", "-map", "1:a", "-c", "copy"]
+    run.silently([*joined, "-video_track_timescale", str(target.fps.numerator * 512), *MP4, str(out)], reel.duration_s)
+
+
+def _picture_args(
+    clips: Sequence[RenderClip],
+    target: RenderFormat,
+    drawing: str,
+    *,
+    title: int = 0,
+    crossfade: int = 0,
+    frames_before: int = 0,
+) -> tuple[list[str], list[str]]:
+    """(graph and video encoder, inputs); the sound may be a further input between them."""
+    inputs: list[str] = [KEEP_TIMES]
+    for clip in clips:
+        inputs += ["-an", *input_args(clip.path, clip.info, clip.start_s)]
+    before_s = float(frames_before / target.fps)
+    # what is drawn goes by the time of the reel
+    drawn = f"setpts=PTS+{before_s:.6f}/TB,{drawing},setpts=PTS-{before_s:.6f}/TB,format=yuv420p" if drawing else "null"
+    graph = picture_graph(clips, target, title=title, crossfade=crossfade)
+    graph += f";[joined]{drawn},setpts=N/({target.fps}*TB)[video]"
+    return ["-filter_complex", graph, "-map", "[video]", *video_encoder(target)], inputs
 
 
 def fitting_groups(clips: Sequence[RenderClip], max_bytes: int = _MAX_DECODED_BYTES) -> list[list[RenderClip]]:
@@ -116,58 +198,6 @@ def _frame_bytes(clip: RenderClip) -> int:
     return clip.info.coded_width * clip.info.coded_height * bits // 8
 
 
-def _graph_args(clips: Sequence[RenderClip], target: RenderFormat, *, frames_before: int = 0) -> list[str]:
-    """Inputs, graph and video encoder; the caller adds the audio encoder and the output."""
-    args: list[str] = [KEEP_TIMES]
-    for clip in clips:
-        args += input_args(clip.path, clip.info, clip.start_s)
-    for file in (clip.sound_file for clip in clips if clip.sound_file is not None):
-        args += ["-i", str(file)]
-    graph = reel_graph(clips, target, frames_before=frames_before)
-    return [*args, "-filter_complex", graph, "-map", "[video]", "-map", "[audio]", *video_encoder(target)]
-
-
-def _render_groups(
-    groups: Sequence[Sequence[RenderClip]],
-    out: Path,
-    target: RenderFormat,
-    timeout_s: float | None,
-    context: WorkContext,
-) -> None:
-    """Render each group with its final video and uncompressed audio; then join them, copying the video."""
-    deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    total_s = sum(_length_s(group, target) for group in groups)
-    frames, number, lines = 0, 0, ["ffconcat version 1.0"]
-
-    def run(args: list[str], length_s: float, part: WorkContext) -> None:
-        left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
-        try:
-            run_ffmpeg(args, total_s=length_s, context=part, timeout_s=left_s)
-        except RenderTimeout as error:
-            raise RenderTimeout(limit_s=timeout_s) from error  # not what was left of it
-
-    def report_from(before_s: float) -> Callable[[float, float], None]:
-        return lambda done, total: context.report(before_s + done, total_s)
-
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".parts-") as folder:
-        for n, group in enumerate(groups):
-            before_s = float(frames / target.fps)
-            part = WorkContext(report=report_from(before_s), is_cancelled=context.is_cancelled)
-            args = [*_graph_args(group, target, frames_before=frames), "-c:a", "pcm_s16le", "-f", "mov"]
-            path = Path(folder) / f"{n}.mov"
-            with _naming_the_clip(number):
-                run([*args, str(path)], _length_s(group, target), part)
-            lines += [f"file {n}.mov", f"duration {_length_s(group, target):.6f}"]
-            frames, number = frames + _frames(group, target), number + len(group)
-        script = Path(folder) / "parts.ffconcat"
-        script.write_text("\n".join(lines) + "\n", encoding="ascii")
-        join = ["-f", "concat", "-i", str(script), "-map", "0:v", "-map", "0:a", "-c:v", "copy"]
-        join += ["-video_track_timescale", str(target.fps.numerator * 512), *AUDIO_ENCODER, *MP4, str(out)]
-        silent = WorkContext(report=lambda done, total: None, is_cancelled=context.is_cancelled)
-        run(join, total_s, silent)
-    context.report(total_s, total_s)
-
-
 @contextmanager
 def _naming_the_clip(clips_before: int) -> Iterator[None]:
     """Name the clip in the error where ffmpeg names one of its inputs."""
@@ -179,14 +209,6 @@ def _naming_the_clip(clips_before: int) -> Iterator[None]:
             raise
         number = clips_before + int(found[1]) + 1
         raise RenderFailed(reason=f"no frame of clip {number} can be decoded", undecodable=number) from error
-
-
-def _frames(clips: Sequence[RenderClip], target: RenderFormat) -> int:
-    return sum(clip_frames(clip.duration_s, target.fps) for clip in clips)
-
-
-def _length_s(clips: Sequence[RenderClip], target: RenderFormat) -> float:
-    return float(_frames(clips, target) / target.fps)
 
 
 # --- measuring ------------------------------------------------------------------------------------
