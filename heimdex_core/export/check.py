@@ -13,7 +13,13 @@ _ROUNDING_S = 0.001
 
 
 def check_render(
-    measured: RenderMeasure, clip_durations_s: Sequence[float], *, fps: float, width: int, height: int
+    measured: RenderMeasure,
+    clip_durations_s: Sequence[float],
+    *,
+    fps: float,
+    width: int,
+    height: int,
+    extra_s: float = 0.0,
 ) -> None:
     """Check that the file is H.264 and AAC, has the planned size and duration, and that sound and picture are in sync.
 
@@ -24,6 +30,7 @@ def check_render(
         clip_durations_s: the planned duration of each clip, in seconds.
         fps: the planned frame rate.
         width, height: the planned size in pixels.
+        extra_s: by how many seconds the whole is longer than its clips: titles; negative for crossfades.
 
     Raises RenderCheckFailed.
     """
@@ -32,7 +39,7 @@ def check_render(
         raise RenderCheckFailed(reason=f"it is {', '.join(str(part) for part in kind)} instead of h264, yuv420p, aac")
     if (measured.width, measured.height) != (width, height):
         raise RenderCheckFailed(reason=f"it is {measured.width}x{measured.height} instead of {width}x{height}")
-    planned_s = sum(clip_durations_s)
+    planned_s = sum(clip_durations_s) + extra_s
     if abs(measured.video_duration_s - planned_s) > len(clip_durations_s) / fps + _ROUNDING_S:
         raise RenderCheckFailed(reason=f"it lasts {measured.video_duration_s:.3f} s instead of {planned_s:.3f} s")
     apart_s = measured.audio_duration_s + measured.av_offset_s - measured.video_duration_s

@@ -15,6 +15,7 @@ from heimdex_core.errors import (
     ValidationError,
     VideoNotFound,
 )
+from heimdex_core.export.reel_plan import stored_cues
 from heimdex_core.formatting import precise
 from heimdex_core.media.render import RenderClip, choose_audio, measure, render_reel
 from heimdex_core.store import Store
@@ -68,7 +69,15 @@ def open_clips(store: Store, export: Export) -> tuple[dict[int, RenderClip], lis
         except LibraryDamaged:
             failed.append(failed_clip(number, clip, "clip_file_missing", title=video.title))
             continue
-        found[number] = RenderClip(path, video.info, clip.start_s, clip.end_s, choose_audio(video.info))
+        found[number] = RenderClip(
+            path,
+            video.info,
+            clip.start_s,
+            clip.end_s,
+            choose_audio(video.info),
+            title=video.title,
+            cues=stored_cues(export.params, number),
+        )
     return found, failed
 
 

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from heimdex_core.export.captions import write_captions
 from heimdex_core.export.check import check_render
+from heimdex_core.export.crop import framing_of
 from heimdex_core.export.kind import ExportKind
+from heimdex_core.media.arrangement import Arrangement
+from heimdex_core.media.burning import caption_filter
+from heimdex_core.media.graph import exact_fps
 from heimdex_core.media.render import RenderClip, RenderMeasure, measure, render_reel
 from heimdex_core.settings import Settings
-from heimdex_core.types import Json, ReelOptions, WorkContext, frame_size
+from heimdex_core.types import Cue, Json, ReelOptions, WorkContext, frame_size
+
+TITLE_S = 3.0
+LOWER_THIRD_S = 4.0
+_TITLE_CHARS = 80
+_SPACE_S = 0.3
+"""How long after its clip begins a lower third comes."""
 
 
 def params(settings: Settings) -> Json:
@@ -27,15 +39,93 @@ def write(
     clips: Sequence[RenderClip], out: Path, params: Json, timeout_s: float | None, context: WorkContext
 ) -> RenderMeasure:
     """See ExportKind.write."""
-    width, height = frame_size(str(params["aspect"]), int(params["height_px"]))
+    options = ReelOptions.from_params({**params, "height_px": None})
+    width, height = frame_size(options.aspect, int(params["height_px"]))
     fps = float(params["fps"])
-    crf, preset = int(params["crf"]), str(params["preset"])
-    render_reel(
-        clips, out, width=width, height=height, fps=fps, crf=crf, preset=preset, timeout_s=timeout_s, context=context
+    if options.strategy is not None:
+        framing = framing_of(options.strategy)
+        clips = [replace(clip, framing=framing) for clip in clips]
+    title_s = TITLE_S if options.title_card else 0.0
+    planned = Arrangement.of(clips, exact_fps(fps), crossfade_s=options.crossfade_s, title_s=title_s)
+    joins = len(planned.clips) - (0 if planned.title else 1)
+    durations_s = [clip.duration_s for clip in clips]
+    extra_s = float((planned.title - joins * planned.crossfade) / planned.fps)
+    layers = _Texts(options, str(params.get("title", "")), out.parent, width, height)
+    made = render_reel(
+        clips,
+        out,
+        width=width,
+        height=height,
+        fps=fps,
+        crf=int(params["crf"]),
+        preset=str(params["preset"]),
+        timeout_s=timeout_s,
+        context=context,
+        crossfade_s=options.crossfade_s,
+        title_s=title_s,
+        even=True,
+        draw=layers.filters,
     )
     measured = measure(out)
-    check_render(measured, [clip.duration_s for clip in clips], fps=fps, width=width, height=height)
-    return measured
+    check_render(measured, durations_s, fps=fps, width=width, height=height, extra_s=extra_s)
+    if made.loudness is None:
+        return measured
+    found = made.loudness
+    return replace(measured, loudness_lufs=found.integrated_lufs, true_peak_dbtp=found.true_peak_dbtp, notes=made.notes)
+
+
+class _Texts:
+    """What is drawn on a reel."""
+
+    def __init__(self, options: ReelOptions, title: str, folder: Path, width: int, height: int) -> None:
+        self._options, self._title, self._folder = options, title, folder
+        self._size = {"width": width, "height": height}
+
+    def filters(self, reel: Arrangement) -> str:
+        """The filters that draw it: titles first, captions last; "" for none."""
+        found = []
+        if reel.title and self._title:
+            shown_s = float((reel.title - reel.crossfade) / reel.fps)
+            cue = Cue(0.0, max(shown_s, 0.1), _shortened(self._title))
+            found.append(self._layer("title.ass", [cue], "plain", "middle"))
+        if self._options.lower_thirds:
+            place = "safe" if self._options.captions and self._options.position == "low" else "low"
+            found.append(self._layer("lower.ass", _lower_thirds(reel), "boxed", place))
+        if self._options.captions:
+            cues = [cue for cue in _in_reel_time(reel) if cue.text]
+            found.append(self._layer("captions.ass", cues, self._options.captions, self._options.position))
+        return ",".join(found)
+
+    def _layer(self, name: str, cues: Sequence[Cue], style: str, position: str) -> str:
+        return caption_filter(write_captions(cues, self._folder / name, **self._size, style=style, position=position))
+
+
+def _in_reel_time(reel: Arrangement) -> list[Cue]:
+    found: list[Cue] = []
+    for clip, start in zip(reel.clips, reel.starts, strict=True):
+        begins_s = float(start / reel.fps)
+        for cue in clip.cues:
+            moved = cue.moved(begins_s - clip.start_s)
+            # captions of clips that fade into each other do not overlap
+            if found and found[-1].end_s > moved.start_s:
+                found[-1] = replace(found[-1], end_s=max(found[-1].start_s + 0.01, moved.start_s))
+            found.append(moved)
+    return found
+
+
+def _lower_thirds(reel: Arrangement) -> list[Cue]:
+    found = []
+    for clip, start, length in zip(reel.clips, reel.starts, reel.lengths, strict=True):
+        begins_s = float((start + reel.crossfade) / reel.fps)
+        ends_s = float((start + length - reel.crossfade) / reel.fps)
+        begins_s = min(begins_s + _SPACE_S, ends_s)
+        if clip.title and ends_s - begins_s > _SPACE_S:
+            found.append(Cue(begins_s, min(begins_s + LOWER_THIRD_S, ends_s), _shortened(clip.title, 40)))
+    return found
+
+
+def _shortened(text: str, most: int = _TITLE_CHARS) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 KIND = ExportKind("reel", params, write)

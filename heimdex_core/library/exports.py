@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 from heimdex_core.errors import Cancelled, ExportNotFound, HeimdexError
@@ -11,6 +12,7 @@ from heimdex_core.export import export_kind
 from heimdex_core.export.clips import find_video
 from heimdex_core.export.plan import plan_export
 from heimdex_core.export.progress import export_context, read_export_progress
+from heimdex_core.export.reel_plan import check_names, with_texts
 from heimdex_core.export.render import render
 from heimdex_core.library.arguments import Count, checked
 from heimdex_core.library.context import LibraryContext, OnProgress
@@ -38,8 +40,10 @@ class Exports:
     ) -> Export:
         """Plan and render a reel; see Library.reel."""
         context = self._context
+        check_names(options)
+        reader = context.store.reader()
         planned = plan_export(
-            context.store.reader().view(),
+            reader.view(),
             context.user_id,
             clips,
             kind=export_kind("reel"),
@@ -49,7 +53,8 @@ class Exports:
             skip_failed=skip_failed,
             params=options.params,
         )
-        export = self._records.create(planned)
+        words = cache(lambda video_id: reader.ask(lambda view: view.words(context.user_id, video_id)))
+        export = self._records.create(with_texts(planned, options, words))
         if queue:
             try:
                 job_id = context.require_queue().enqueue_reel(export.export_id)

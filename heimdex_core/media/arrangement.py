@@ -69,7 +69,7 @@ def _joined(clips: Sequence[RenderClip]) -> list[RenderClip]:
     for clip in clips:
         last = found[-1] if found else None
         if last is not None and _continues(last, clip):
-            found[-1] = replace(last, end_s=clip.end_s)
+            found[-1] = replace(last, end_s=clip.end_s, cues=last.cues + clip.cues)
         else:
             found.append(clip)
     return found

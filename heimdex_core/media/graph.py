@@ -18,7 +18,7 @@ from heimdex_core.media.framing import Framing, Timeline
 from heimdex_core.media.limits import most_pixels
 from heimdex_core.media.picture import framed_chain, picture_chain
 from heimdex_core.media.treatment import treatment_of
-from heimdex_core.types import AudioTrack, MediaInfo
+from heimdex_core.types import AudioTrack, Cue, MediaInfo
 
 SAMPLE_RATE_HZ = 44_100
 """The rate of the audio in rendered files."""
@@ -53,6 +53,10 @@ class RenderClip:
     """A file with the sound of just this clip, which is used in place of `audio_track`."""
     framing: Framing | None = None
     """How the picture is put into a frame of another shape; None to fit it on black."""
+    title: str = ""
+    """Of its video, for what is drawn on the reel."""
+    cues: tuple[Cue, ...] = ()
+    """Its captions, in player time."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.start_s < self.end_s:

@@ -232,6 +232,11 @@ class RenderMeasure:
     size_bytes: int
     av_offset_s: float
     """How much later the audio starts than the video; negative if it starts earlier."""
+    loudness_lufs: float | None = None
+    """Integrated loudness (EBU R 128) where it was measured; None for silence, too."""
+    true_peak_dbtp: float | None = None
+    notes: tuple[str, ...] = ()
+    """Codes of what is to be known of the file."""
 
 
 def measure(path: Path) -> RenderMeasure:
