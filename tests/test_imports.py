@@ -27,7 +27,7 @@ CORE_MAY_IMPORT = {
     "store": BASE,
     "ingest": BASE | {"media", "models", "store"},
     "search": BASE | {"models", "store", "schemas"},
-    "export": BASE | {"media", "store"},
+    "export": BASE | {"media", "models", "store"},
     "evaluation": BASE | {"models", "store", "search"},
     "library": BASE | STAGES | {"schemas"},
     "jobs": BASE | STAGES | {"library"},

@@ -157,6 +157,29 @@ class Captioner(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face in an image. Places and sizes are shares of the image's width and height; it may reach over the edge."""
+
+    x: float
+    """The left edge."""
+    y: float
+    """The upper edge."""
+    width: float
+    height: float
+    score: float
+    """0 to 1."""
+
+
+@runtime_checkable
+class FaceDetector(Protocol):
+    """Finds faces in images."""
+
+    def detect(self, image: npt.NDArray[np.uint8]) -> list[Face]:
+        """The faces in an RGB image, (height, width, 3) uint8."""
+        ...
+
+
 # --- adapters -------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from heimdex_core.errors import ModelBroken, UnknownName, WeightsMissing
 from heimdex_core.models.base import Loadable
+from heimdex_core.models.faces import yunet
 from heimdex_core.models.family import (
     LICENCE_UNKNOWN,
     HubFiles,
@@ -37,6 +38,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
     whisper.FAMILY,
     openclip.FAMILY,
     captioner.FAMILY,
+    yunet.FAMILY,
     sentence.FAMILY,
     replaced.FAMILY,
     minilm.FAMILY,
