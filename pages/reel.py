@@ -16,6 +16,7 @@ from ui import address, media, page, resources, scene_panel, state, tray
 from ui.components import exports_panel, player, reel_editor
 from ui.i18n import describe_error, t
 from ui.views import exports as export_views
+from ui.views import opened_clip
 from ui.views import reel as views
 from ui.views.scenes import player_labels
 
@@ -23,8 +24,9 @@ HISTORY = 8  # how many exports are listed
 UPDATE_EVERY_S = 1.0
 SECTION = "reel"  # of ui.state.set_error: clips that cannot be rendered
 EDITOR_LABELS = (
-    "untitled", "title", "clips_one", "clips_other", "saved", "saving", "drag", "up", "down", "remove",
-    "trim_start", "trim_end", "show", "of", "action_on", "moved", "not_available",
+    "untitled", "title", "clips_one", "clips_other", "saved", "saving", "drag", "up", "down", "duplicate", "remove",
+    "trim_start", "trim_end", "show", "of", "action_on", "moved", "not_available", "beyond", "play_clip", "trim_in",
+    "trim_out", "whole_scene", "words", "cut_to_words", "words_hint", "no_words", "reels",
 )  # fmt: skip
 
 
@@ -93,6 +95,11 @@ def draw_editor(library: Library, clips: list[views.ClipWithScene], selected: st
             "max_title": library.settings.max_title_chars,
             "clips": views.rows(library, clips),
             "selected": selected,
+            "opened": draw_opened(library, clips, selected),
+            "can_duplicate": True,
+            "reels": [],
+            "reel": "",
+            "reel_actions": [],
             "labels": {name: t(f"reel.{name}") for name in EDITOR_LABELS},
             **tray.history_buttons(library),
         },
@@ -100,6 +107,7 @@ def draw_editor(library: Library, clips: list[views.ClipWithScene], selected: st
             "move": tray.move,
             "trim": tray.trim,
             "remove": tray.remove,
+            "duplicate": tray.duplicate,
             "title": tray.rename,
             "undo": tray.undo,
             "redo": tray.redo,
@@ -107,6 +115,14 @@ def draw_editor(library: Library, clips: list[views.ClipWithScene], selected: st
             "renew": lambda _: None,
         },
     )
+
+
+def draw_opened(library: Library, clips: list[views.ClipWithScene], selected: str | None) -> dict[str, Any] | None:
+    """The chosen clip; None if it cannot be used at present."""
+    for clip, _, video in clips:
+        if clip.scene_id == selected and video is not None:
+            return {**opened_clip.opened(library, clip, video), "actions": []}
+    return None
 
 
 def draw_player(library: Library, clips: list[views.ClipWithScene], selected: str | None) -> None:

@@ -1,28 +1,28 @@
-// The editor of the reel: its title, and its clips as rows that can be moved, trimmed on a filmstrip and removed, by
-// pointer and by keys.
-
-const SHORTEST = 0.2;
-const FILM_FRAMES = 8;
+// The editor of the reel: which reel it is (menu.js), its title, its clips as rows (storyboard.js), and the chosen one
+// opened below, to be trimmed (trimmer.js).
 
 class Reel {
   constructor(host, out) {
     this.host = host;
     this.out = out;
     this.clips = [];
-    this.rows = new Map();
     this.title = h("input", { class: "title", type: "text" });
     this.title.onchange = () => { this.out.send("title", { title: this.title.value }, true); this.paintSummary(); };
     this.title.onkeydown = (event) => { if (event.key === "Enter") this.title.blur(); };
     this.summary = h("span", { class: "summary" });
     this.tools = h("span", { class: "history-tools" });
-    this.list = h("div", { class: "list", role: "list" });
+    this.menu = new ReelMenu(out);
+    this.storyboard = new Storyboard(this);
+    this.trimmer = new Trimmer(this);
     this.said = h("div", { class: "hx-vh", role: "status" });
-    host.append(h("div", { class: "head" }, this.title, this.summary, this.tools), this.list, this.said);
+    host.append(this.menu.el, h("div", { class: "head" }, this.title, this.summary, this.tools), this.storyboard.el, this.trimmer.el, this.said);
     this.history = new History(out, () => this.data.history);
     this.onKey = (event) => this.key(event);
     this.onPlayhead = (event) => this.follow(event.detail);
     document.addEventListener("keydown", this.onKey);
     document.addEventListener("hx-playhead", this.onPlayhead);
+    this.resized = new ResizeObserver(() => this.data && this.trimmer.paint());
+    this.resized.observe(host);
   }
 
   update(data) {
@@ -33,6 +33,7 @@ class Reel {
     this.host.classList.toggle("none", !data.clips.length && !data.title && !this.out.pending);
     const isWriting = this.host.getRootNode().activeElement === this.title || this.out.waiting("title").length;
     if (!isWriting) this.title.value = data.title;
+    this.menu.paint(data);
     const tools = JSON.stringify(data.history);
     if (tools !== this.toolsKey) {
       this.toolsKey = tools;
@@ -68,19 +69,15 @@ class Reel {
   // --- drawing ----------------------------------------------------------------------------------
 
   paint() {
-    const root = this.host.getRootNode();
-    const focused = root.activeElement;
-    const wanted = new Set(this.clips.map((clip) => clip.id));
-    for (const [id, row] of this.rows) if (!wanted.has(id)) { row.el.remove(); this.rows.delete(id); }
-    this.clips.forEach((clip, at) => {
-      let row = this.rows.get(clip.id);
-      if (!row) { row = this.make(clip.id); this.rows.set(clip.id, row); }
-      this.fill(row, clip, at);
-      if (this.list.children[at] !== row.el) this.list.insertBefore(row.el, this.list.children[at] || null);
-    });
-    // a row that is moved loses the focus
-    if (focused && focused !== root.activeElement && this.host.contains(focused)) focused.focus({ preventScroll: true });
+    this.storyboard.paint();
+    this.paintSelected();
     this.paintSummary();
+  }
+
+  paintSelected() {
+    this.storyboard.paintSelected();
+    this.trimmer.paint();
+    this.trimmer.paintHead(this.playhead);
   }
 
   paintSummary() {
@@ -93,153 +90,8 @@ class Reel {
     this.summary.textContent = parts.filter(Boolean).join(" · ");
   }
 
-  make(id) {
-    const row = { id };
-    row.grip = h("button", { class: "grip", type: "button" }, icon("grip"));
-    row.grip.onpointerdown = (event) => this.drag(event, id);
-    row.grip.onkeydown = (event) => {
-      const step = { ArrowUp: -1, ArrowDown: 1, Home: -Infinity, End: Infinity }[event.key];
-      if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      event.stopPropagation();
-      this.shift(id, step);
-    };
-    row.image = h("img", { alt: "", draggable: "false" });
-    row.image.onerror = () => { if (row.failed !== row.src) { row.failed = row.src; this.out.send("renew", null, true); } };
-    row.name = h("span", { class: "name" });
-    row.range = h("span", { class: "range mono" });
-    row.frames = h("div", { class: "frames" });
-    row.left = h("div", { class: "shade left" });
-    row.right = h("div", { class: "shade right" });
-    row.window = h("div", { class: "window" });
-    row.from = this.handle(id, "start");
-    row.to = this.handle(id, "end");
-    row.film = h("div", { class: "film" }, row.frames, row.left, row.right, row.window, row.from, row.to);
-    row.reason = h("div", { class: "reason" });
-    row.length = h("span", { class: "length mono" });
-    row.whole = h("span", { class: "whole" });
-    const button = (name, act) => {
-      const b = h("button", { class: "tool", type: "button", data: { act: name } }, icon(name));
-      b.onclick = (event) => { event.stopPropagation(); act(!event.detail); };
-      return b;
-    };
-    row.up = button("up", (byKey) => this.shift(id, -1, byKey));
-    row.down = button("down", (byKey) => this.shift(id, 1, byKey));
-    row.remove = button("close", (byKey) => this.drop(id, byKey));
-    row.gone = h("span", { class: "gone" }, icon("gone"));
-    row.thumbnail = h("button", { class: "thumbnail", type: "button" }, row.image, row.gone);
-    row.thumbnail.onclick = (event) => { event.stopPropagation(); this.select(id, true); };
-    row.el = h("article", { class: "clip", role: "listitem", data: { scene: id } },
-      row.grip, row.thumbnail,
-      h("div", { class: "middle" }, h("div", { class: "words" }, row.name, " ", row.range), row.film, row.reason),
-      h("div", { class: "times" }, row.length, row.whole),
-      h("div", { class: "tools" }, row.up, row.down, row.remove));
-    row.el.onclick = () => this.select(id, false);
-    return row;
-  }
-
-  fill(row, clip, at) {
-    const l = this.data.labels;
-    const gone = Boolean(clip.unavailable);
-    if (row.src !== clip.thumbnail) {
-      row.src = clip.thumbnail;
-      if (clip.thumbnail) row.image.src = clip.thumbnail; else row.image.removeAttribute("src");
-    }
-    row.image.hidden = gone;
-    row.gone.hidden = !gone;
-    row.thumbnail.disabled = gone;
-    row.film.hidden = gone;
-    row.reason.hidden = !gone;
-    row.reason.textContent = clip.unavailable;
-    row.el.classList.toggle("unavailable", gone);
-    this.fillFilm(row, clip);
-    row.name.textContent = clip.title;
-    row.range.textContent = `${precise(clip.start)} – ${precise(clip.end)}`;
-    row.length.textContent = precise(clip.end - clip.start);
-    row.whole.textContent = fillText(l.of, { whole: precise(clip.scene_end - clip.scene_start) });
-    this.fillLabels(row, clip);
-    const span = clip.scene_end - clip.scene_start || 1;
-    const from = ((clip.start - clip.scene_start) / span) * 100;
-    const to = ((clip.end - clip.scene_start) / span) * 100;
-    row.left.style.width = `${from}%`;
-    row.right.style.left = `${to}%`;
-    Object.assign(row.window.style, { left: `${from}%`, width: `${to - from}%` });
-    row.from.style.left = `${from}%`;
-    row.to.style.left = `${to}%`;
-    for (const [handle, value] of [[row.from, clip.start], [row.to, clip.end]]) {
-      handle.setAttribute("aria-valuemin", clip.scene_start.toFixed(2));
-      handle.setAttribute("aria-valuemax", clip.scene_end.toFixed(2));
-      handle.setAttribute("aria-valuenow", value.toFixed(2));
-      handle.setAttribute("aria-valuetext", precise(value));
-    }
-    row.up.disabled = at === 0;
-    row.down.disabled = at === this.clips.length - 1;
-    this.paintSelected(row);
-  }
-
-  paintSelected(row) {
-    const on = row.id === this.selected;
-    row.el.classList.toggle("selected", on);
-    row.el.setAttribute("aria-current", String(on));
-  }
-
-  fillLabels(row, clip) {
-    const l = this.data.labels;
-    const key = JSON.stringify([clip.label, l]);
-    if (row.labelsKey === key) return;
-    row.labelsKey = key;
-    row.thumbnail.setAttribute("aria-label", fillText(l.show, { clip: clip.label }));
-    const named = [[row.grip, l.drag], [row.from, l.trim_start], [row.to, l.trim_end], [row.up, l.up], [row.down, l.down], [row.remove, l.remove]];
-    for (const [element, action] of named) {
-      element.setAttribute("aria-label", fillText(l.action_on, { action, clip: clip.label }));
-      element.title = action;
-    }
-  }
-
-  fillFilm(row, clip) {
-    const key = JSON.stringify(clip.frames);
-    if (row.filmKey === key) return;
-    row.filmKey = key;
-    const span = clip.scene_end - clip.scene_start;
-    row.frames.replaceChildren(...Array.from({ length: clip.frames.length ? FILM_FRAMES : 0 }, (_, i) => {
-      const time = clip.scene_start + ((i + 0.5) / FILM_FRAMES) * span;
-      const near = clip.frames.reduce((best, frame) => (Math.abs(frame.time - time) < Math.abs(best.time - time) ? frame : best));
-      return h("img", { src: near.src, alt: "", draggable: "false" });
-    }));
-  }
-
-  // --- trimming ---------------------------------------------------------------------------------
-
-  handle(id, edge) {
-    const el = h("div", { class: `handle ${edge}`, role: "slider", tabindex: "0", "aria-orientation": "horizontal" });
-    el.onpointerdown = (event) => {
-      event.preventDefault();
-      event.stopPropagation();
-      if (id !== this.selected) this.select(id, false);
-      this.busy = true;
-      const { version } = this.out; // what arrives while the handle is held is not seen
-      const box = this.rows.get(id).film.getBoundingClientRect();
-      const move = (e) => {
-        const clip = this.find(id);
-        const share = clamp((e.clientX - box.left) / box.width, 0, 1);
-        this.trim(id, edge, clip.scene_start + share * (clip.scene_end - clip.scene_start));
-      };
-      this.whilePressed(move, () => this.sendTrim(id, version));
-    };
-    el.onfocus = () => { if (id !== this.selected) this.select(id, false); };
-    el.onclick = (event) => event.stopPropagation();
-    el.onkeydown = (event) => {
-      const step = { ArrowLeft: -0.1, ArrowDown: -0.1, ArrowRight: 0.1, ArrowUp: 0.1, PageDown: -1, PageUp: 1, Home: -Infinity, End: Infinity }[event.key];
-      if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      event.stopPropagation();
-      this.trim(id, edge, this.find(id)[edge] + step);
-      this.sendTrim(id);
-    };
-    return el;
-  }
-
   whilePressed(move, done) {
+    this.busy = true;
     const stop = () => {
       document.removeEventListener("pointermove", move);
       document.removeEventListener("pointerup", stop);
@@ -257,17 +109,6 @@ class Reel {
     return this.clips.find((clip) => clip.id === id);
   }
 
-  trim(id, edge, time) {
-    const clip = this.find(id);
-    const shortest = Math.min(SHORTEST, clip.scene_end - clip.scene_start);
-    if (edge === "start") clip.start = clamp(time, clip.scene_start, clip.end - shortest);
-    else clip.end = clamp(time, clip.start + shortest, clip.scene_end);
-    this.paint();
-    // the player shows the frame at the edge
-    const shown = edge === "start" ? clip.start : Math.max(clip.start, clip.end - 0.05);
-    document.dispatchEvent(new CustomEvent("hx-show-frame", { detail: { id, time: shown } }));
-  }
-
   sendTrim(id, version = this.out.version) {
     const { start, end } = this.find(id);
     this.out.send("trim", { id, start, end, version }, (earlier) => earlier.id === id);
@@ -278,9 +119,9 @@ class Reel {
   follow(playhead) {
     const before = this.playhead;
     this.playhead = playhead;
+    this.trimmer.paintHead(playhead);
     if (!playhead.playing || (before && before.playing && before.id === playhead.id) || !this.find(playhead.id)) return;
-    this.selected = playhead.id;
-    for (const row of this.rows.values()) this.paintSelected(row);
+    if (playhead.id !== this.selected) this.select(playhead.id, false);
   }
 
   trimToPlayhead(edge) {
@@ -288,9 +129,8 @@ class Reel {
     const id = playhead && playhead.playing ? playhead.id : this.selected;
     const clip = this.find(id);
     if (!clip || clip.unavailable || !playhead || playhead.id !== id) return;
-    const shortest = Math.min(SHORTEST, clip.scene_end - clip.scene_start);
-    if (edge === "start") clip.start = clamp(playhead.time, clip.scene_start, clip.end - shortest);
-    else clip.end = clamp(playhead.time, clip.start + shortest, clip.scene_end);
+    if (edge === "start") clip.start = clamp(playhead.time, 0, clip.end - SHORTEST);
+    else clip.end = Math.max(clip.start + SHORTEST, playhead.time);
     this.paint();
     this.sendTrim(id);
   }
@@ -299,7 +139,7 @@ class Reel {
 
   select(id, play) {
     this.selected = id;
-    for (const row of this.rows.values()) this.paintSelected(row);
+    this.paintSelected();
     this.out.send("select", { id, play }, true);
   }
 
@@ -311,8 +151,8 @@ class Reel {
     this.clips.splice(to, 0, this.clips.splice(at, 1)[0]);
     this.sendMove(id);
     this.paint();
-    const row = this.rows.get(id);
-    row.el.scrollIntoView({ block: "nearest" });
+    const row = this.storyboard.rows.get(id);
+    this.storyboard.show(id, false);
     // a button that is disabled at the end of the list gives the focus to the other one
     const { activeElement } = this.host.getRootNode();
     if (byKey && activeElement === row.up && row.up.disabled) row.down.focus();
@@ -335,32 +175,11 @@ class Reel {
     if (this.selected === id) this.selected = next ? next.id : null;
     this.out.send("remove", { ids: [id] });
     this.paint();
-    if (byKey && next) this.rows.get(next.id).remove.focus({ preventScroll: true });
+    if (byKey && next) this.storyboard.rows.get(next.id).remove.focus({ preventScroll: true });
   }
 
-  drag(event, id) {
-    event.preventDefault();
-    event.stopPropagation();
-    const { el } = this.rows.get(id);
-    this.busy = true;
-    el.classList.add("dragging");
-    const order = () => this.clips.map((clip) => clip.id).join();
-    const before = order();
-    const move = (e) => {
-      const others = [...this.list.children].filter((child) => child !== el);
-      const to = others.filter((child) => {
-        const box = child.getBoundingClientRect();
-        return e.clientY > box.top + box.height / 2;
-      }).length;
-      const at = this.clips.findIndex((clip) => clip.id === id);
-      if (to === at) return;
-      this.clips.splice(to, 0, this.clips.splice(at, 1)[0]);
-      this.paint();
-    };
-    this.whilePressed(move, () => {
-      el.classList.remove("dragging");
-      if (order() !== before) this.sendMove(id);
-    });
+  duplicate(id) {
+    if (this.data.can_duplicate) this.out.send("duplicate", { id });
   }
 
   move(step) {
@@ -368,7 +187,7 @@ class Reel {
     const next = this.clips[clamp(at + step, 0, this.clips.length - 1)];
     if (!next || next.id === this.selected) return;
     this.select(next.id, false);
-    this.rows.get(next.id).el.scrollIntoView({ block: "nearest", behavior: reducedMotion() ? "auto" : "smooth" });
+    this.storyboard.show(next.id, true);
   }
 
   key(event) {
@@ -379,6 +198,7 @@ class Reel {
       p: () => (event.shiftKey ? this.shift(this.selected, -1) : this.move(-1)),
       "[": () => this.trimToPlayhead("start"),
       "]": () => this.trimToPlayhead("end"),
+      d: () => this.selected && this.duplicate(this.selected),
       Backspace: () => this.drop(this.selected, false),
       Delete: () => this.drop(this.selected, false),
       Enter: () => this.selected && this.select(this.selected, true),
@@ -390,6 +210,7 @@ class Reel {
 
   destroy() {
     this.history.close();
+    this.resized.disconnect();
     document.removeEventListener("keydown", this.onKey);
     document.removeEventListener("hx-playhead", this.onPlayhead);
   }
