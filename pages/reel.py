@@ -120,7 +120,7 @@ def draw_editor(library: Library, clips: list[views.ClipWithScene], selected: st
 def draw_opened(library: Library, clips: list[views.ClipWithScene], selected: str | None) -> dict[str, Any] | None:
     """The chosen clip; None if it cannot be used at present."""
     for clip, _, video in clips:
-        if clip.scene_id == selected and video is not None:
+        if clip.clip_id == selected and video is not None:
             return {**opened_clip.opened(library, clip, video), "actions": []}
     return None
 

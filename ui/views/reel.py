@@ -28,8 +28,8 @@ def rows(library: Library, clips: Sequence[ClipWithScene]) -> list[dict[str, Any
             "frames": _frames(library, scene) if scene else [],
             "start": clip.start_s,
             "end": clip.end_s,
-            "scene_start": min(clip.scene_start_s, clip.start_s),
-            "scene_end": max(clip.scene_end_s, clip.end_s),
+            "scene_start": clip.scene_start_s,
+            "scene_end": clip.scene_end_s,
             "unavailable": "" if scene else tray.unavailable_reason(library, clip),
         }
         for clip, scene, _ in clips
