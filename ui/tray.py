@@ -86,6 +86,11 @@ def move(value: Any) -> None:
     _change(resources.library().tray_edits.move, str(value["id"]), value=value, **places)
 
 
+def duplicate(value: Any) -> None:
+    """Put a copy of a clip behind it: {"id"}."""
+    _change(resources.library().tray_edits.duplicate, str(value["id"]), value=value)
+
+
 def trim(value: Any) -> None:
     """Trim a clip: {"id", "start", "end"}, in seconds of the video."""
     edits = resources.library().tray_edits

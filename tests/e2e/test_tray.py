@@ -119,13 +119,22 @@ def click_quickly(page: Page, *targets: Locator, apart_ms: int = 50) -> None:
         page.wait_for_timeout(apart_ms)
 
 
+def open_clip(page: Page, scene_id: str) -> None:
+    """Choose a clip, which opens it below the rows."""
+    row(page, scene_id).locator(".times").click()
+    expect(page.locator(f'.trimmer[data-clip="{scene_id}"]:not([data-waiting])')).to_be_visible()
+    settled(page)
+
+
 def grab_end(page: Page, scene_id: str, share: float) -> None:
-    """Take the handle at the end of a clip and drag it to a share of the film, without letting go."""
-    film = row(page, scene_id).locator(".film").bounding_box()
-    assert film is not None
-    page.mouse.move(film["x"] + film["width"] - 1, film["y"] + film["height"] / 2)
+    """Take the handle at the end of a clip and drag it to a share of its scene, without letting go."""
+    open_clip(page, scene_id)
+    scene, end = page.locator(".trimmer .scene").bounding_box(), page.locator(".trimmer .handle.end").bounding_box()
+    assert scene is not None
+    assert end is not None
+    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + end["height"] / 2)
     page.mouse.down()
-    page.mouse.move(film["x"] + film["width"] * share, film["y"] + film["height"] / 2, steps=4)
+    page.mouse.move(scene["x"] + scene["width"] * share, end["y"] + end["height"] / 2, steps=4)
 
 
 # --- on the search page ---------------------------------------------------------------------------
@@ -240,10 +249,11 @@ def test_the_reel_is_edited_by_keys_alone_and_by_quick_clicks(page: Page, opened
     page.keyboard.press("Home")
     shows(rows, ALL)
 
-    end = row(page, YELLOW).locator(".handle.end")
+    open_clip(page, YELLOW)
+    end = page.locator(".trimmer .handle.end")
     end.focus()
     for _ in range(3):
-        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("ArrowLeft")  # by a frame
     expect(end).to_be_focused()
     assert end.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
     settled(page)

@@ -49,6 +49,7 @@ class Trimmer {
     this.el.hidden = !clip || Boolean(clip.unavailable);
     if (this.el.hidden) return;
     this.el.toggleAttribute("data-waiting", !opened);
+    this.el.dataset.clip = clip.id;
     this.name.textContent = clip.label;
     this.times.textContent = `${exact(clip.start)} – ${exact(clip.end)} · ${exact(clip.end - clip.start)}`;
     this.paintGrown(clip, l);
