@@ -8,6 +8,7 @@ from pathlib import Path
 from heimdex_core.cli import opened
 from heimdex_core.cli.output import Printer, progress_bar
 from heimdex_core.types import ASPECTS, MODES
+from heimdex_core.types.timelines import TIMELINE_FORMATS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,11 +33,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lower-thirds", action="store_true", help="show the title of each video at its clip")
     parser.add_argument("--captions", metavar="STYLE", help="burn in what is said, in this style")
     parser.add_argument("--position", default="safe", metavar="NAME", help="where captions are (default: safe)")
+    parser.add_argument(
+        "--timeline",
+        choices=TIMELINE_FORMATS,
+        help="write the edit for editing programs to FILE, instead of rendering; only --title applies to it",
+    )
     parser.add_argument("--skip-failed", action="store_true", help="leave out clips that cannot be rendered")
 
 
 def run_reel(args: argparse.Namespace, out: Printer) -> int:
-    """Render scenes into one file."""
+    """Render scenes into one file, or write their timeline."""
+    if args.timeline is not None:
+        with opened(args) as lib:
+            lib.timeline(args.scene_ids, args.timeline, title=args.title, out=args.out)
+        path = Path(args.out).expanduser().resolve()
+        out.document({"timeline": args.timeline, "clips": len(args.scene_ids), "out": str(path)}, text=str(path))
+        return 0
     with opened(args) as lib, progress_bar("reel") as progress:
         export = lib.reel(
             args.scene_ids,

@@ -22,6 +22,7 @@ from heimdex_core.library.scene_details import SceneDetails
 from heimdex_core.library.scene_edits import SceneEdits
 from heimdex_core.library.searches import Searches
 from heimdex_core.library.sprites import Sprites
+from heimdex_core.library.timelines import timeline_text
 from heimdex_core.library.tray import TrayEdits
 from heimdex_core.library.watching import WatchedFolders
 from heimdex_core.models.registry import Models, Purpose
@@ -333,6 +334,31 @@ class Library(LibraryClips):
         )
 
     # --- reels ------------------------------------------------------------------------------------
+
+    @checked
+    def timeline(
+        self,
+        clips: Sequence[ReelClip | str],
+        format: str,
+        *,
+        title: str = "",
+        fps: float | None = None,
+        out: AnyPath | None = None,
+    ) -> str:
+        """The edit of a reel for editing programs, as text; its files stay where they are in the library.
+
+        Args:
+            clips: clips or scene ids, in their order; 1 to HEIMDEX_MAX_REEL_SCENES.
+            format: "otio" (OpenTimelineIO), "edl" (CMX 3600), "fcpxml", "csv", or "srt" (what is said).
+            title: at most HEIMDEX_MAX_TITLE_CHARS characters.
+            fps: frames per second of the timeline: 23.976, 24, 25, 29.97, 30, 48, 50, 59.94 or 60; None for the rate
+                that most of it has.
+            out: also write it there, as UTF-8.
+
+        Raises UnknownName, InvalidValue, InvalidReel, SceneNotFound, ClipsFailed, DiskFull, DecoderFailed.
+        """
+        path = None if out is None else Path(out).expanduser()
+        return timeline_text(self._context, clips, format, title=title, fps=fps, out=path)
 
     @checked
     def reel(

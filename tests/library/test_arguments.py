@@ -74,6 +74,7 @@ METHODS = [
     method("", "search", "boat", weights={"lexical": 1.0}, fusion="rrf", videos=[SPOKEN], spaces=(), limit=3, offset=0),
     method("", "sql", "select * from scenes where video_id = ?", [SPOKEN]),
     method("", "reel", [SCENE], title="t", out="out.mp4", skip_failed=False, queue=True),
+    method("", "timeline", [SCENE], "csv", title="t", fps=25.0, out="out.csv"),
     method("", "save_tray", [], title="t"),
     method("", "set_preference", "key", 1),
     method("", "as_user", "somebody"),
