@@ -192,6 +192,13 @@ def test_a_video_from_scenes_to_reel(indexed: dict[str, Any], run: Run, tmp_path
     assert [s["transcript"] for s in scenes] == ["Fresh bread from the bakery", "The boat leaves the harbour"]
     assert all(Path(s["thumbnail"]).is_file() for s in scenes)
 
+    edit = tmp_path / "reel.edl"
+    status, written = run("reel", scenes[1]["scene_id"], "--timeline", "edl", "--title", "모음", "--out", edit)
+    assert (status, written) == (0, {"timeline": "edl", "clips": 1, "out": str(edit)})
+    assert "* FROM CLIP NAME: 말하기 🎬.mp4" in edit.read_text(encoding="utf-8")
+    assert run("reel", scenes[1]["scene_id"], "--timeline", "srt", "--out", tmp_path / "reel.srt")[0] == 0
+    assert "The boat leaves the harbour" in (tmp_path / "reel.srt").read_text(encoding="utf-8").replace("\n", " ")
+
     out = tmp_path / "reel.mp4"
     status, export = run("reel", scenes[1]["scene_id"], scenes[0]["scene_id"], "--out", out)
     assert (status, export["state"], export["width"], export["height"]) == (0, "completed", 1280, 720)
