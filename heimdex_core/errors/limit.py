@@ -41,5 +41,6 @@ class ExportLimitExceeded(LimitError):
         " be possible; none was made."
     )
     hint_template = (
-        "The next one is possible in {hours_until_reset} hours. HEIMDEX_SHORT_DAILY_LIMIT changes the limit (0: none)."
+        "The oldest of them stops counting in {hours_until_reset} hours. HEIMDEX_SHORT_DAILY_LIMIT changes the limit"
+        " (0: none)."
     )

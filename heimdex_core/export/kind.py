@@ -24,3 +24,5 @@ class ExportKind:
     params: Callable[[Settings], Json]
     """The default parameters. They are stored with each export when it is planned."""
     write: WriteFile
+    of_one_scene: bool = False
+    """Whether it has one clip: what is wrong with it is then said of its video, not of a clip among others."""

@@ -11,6 +11,7 @@ from heimdex_core.export import export_kind
 from heimdex_core.export.clips import failed_clip, find_failing, find_video, open_clips
 from heimdex_core.export.kind import ExportKind
 from heimdex_core.export.progress import work_folder
+from heimdex_core.export.source import require_source
 from heimdex_core.files import disk_errors, fsync_file, fsync_folder, make_folder, remove_tree, require_free_space
 from heimdex_core.media.render import RenderClip, RenderMeasure
 from heimdex_core.settings import Settings
@@ -19,6 +20,8 @@ from heimdex_core.types import Export, ExportState, Json, WorkContext, utc_now
 
 # 720p at CRF 20 seldom needs more (about 6 Mbit/s).
 _BYTES_PER_S = 800_000
+_LEAST_USABLE = timedelta(hours=1)
+"""How long a file can be used at least, even if it was waited for until after its expiry."""
 
 
 def render(store: Store, export: Export, *, settings: Settings, context: WorkContext) -> Export:
@@ -87,6 +90,8 @@ def _write(
 ) -> tuple[RenderMeasure, list[Json]]:
     """Write the file of all clips, or with skip_failed of those that can be rendered. Raises ClipsFailed."""
     skip = bool(params.get("skip_failed"))
+    if kind.of_one_scene:
+        require_source(store.paths, store.video(export.user_id, export.clips[0].video_id))
     clips, failed = open_clips(store, export)
     _check_failed(clips, failed, skip)
 
@@ -96,6 +101,8 @@ def _write(
     try:
         measured = write()
     except (RenderFailed, RenderCheckFailed, ValidationError):
+        if kind.of_one_scene:
+            raise
         failing = find_failing(
             clips,
             part.parent,
@@ -136,7 +143,10 @@ def _complete(
             width=measured.width,
             height=measured.height,
             completed_at=now,
-            expires_at=now + timedelta(seconds=settings.export_ttl_s),
+            expires_at=max(export.created_at + timedelta(seconds=settings.export_ttl_s), now + _LEAST_USABLE),
+            loudness_lufs=measured.loudness_lufs,
+            true_peak_dbtp=measured.true_peak_dbtp,
+            params={**export.params, "notes": [*export.notes, *measured.notes]} if measured.notes else export.params,
             left_out=tuple(left_out),
             error=None,
         )

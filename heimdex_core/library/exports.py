@@ -10,6 +10,7 @@ from pathlib import Path
 from heimdex_core.errors import Cancelled, ExportNotFound, HeimdexError
 from heimdex_core.export import export_kind
 from heimdex_core.export.clips import find_video
+from heimdex_core.export.interrupted import end_interrupted, render_lock
 from heimdex_core.export.plan import plan_export
 from heimdex_core.export.progress import export_context, read_export_progress
 from heimdex_core.export.reel_plan import check_names, with_texts
@@ -17,7 +18,8 @@ from heimdex_core.export.render import render
 from heimdex_core.library.arguments import Count, checked
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.importing import copy_and_hash
-from heimdex_core.types import Export, ExportState, ReelClip, ReelOptions, StageProgress, utc_now
+from heimdex_core.store.exports import UNFINISHED
+from heimdex_core.types import Export, ReelClip, ReelOptions, StageProgress, utc_now
 
 
 class Exports:
@@ -55,12 +57,16 @@ class Exports:
         )
         words = cache(lambda video_id: reader.ask(lambda view: view.words(context.user_id, video_id)))
         export = self._records.create(with_texts(planned, options, words))
+        return self.start(export, out=out, queue=queue, progress=progress)
+
+    def start(self, export: Export, *, out: str | Path | None, queue: bool, progress: OnProgress | None) -> Export:
+        """Render a new export here, or leave that to the worker with `queue`; `out` is where its file is copied to."""
         if queue:
             try:
-                job_id = context.require_queue().enqueue_reel(export.export_id)
+                job_id = self._context.require_queue().enqueue_reel(export.export_id)
             except HeimdexError as error:
                 # Nobody would ever render it: it must not wait as pending.
-                self._records.update(export.export_id, state=ExportState.FAILED, error=error.to_dict())
+                self._records.mark_failed(export.user_id, export.export_id, error)
                 raise
             return self._records.update(export.export_id, job_id=job_id)
         export = self.render(export.export_id, progress=progress)
@@ -94,10 +100,12 @@ class Exports:
         the error.
         """
         store = self._context.store
-        export = self.get(export_id)
         is_cancelled = is_cancelled or store.paths.cancel_marker(export_id).exists
-        work = export_context(store.paths, export, progress, is_cancelled)
-        return render(store, export, settings=self._context.settings, context=work)
+        # held while it is rendered, so that others can tell whether somebody still works on it
+        with render_lock(store.paths, self.get(export_id).export_id).hold():
+            export = self.get(export_id)
+            work = export_context(store.paths, export, progress, is_cancelled)
+            return render(store, export, settings=self._context.settings, context=work)
 
     @checked
     def get(self, export_id: str) -> Export:
@@ -108,13 +116,19 @@ class Exports:
     def list(self, limit: Count | None = None, *, timeout_s: float | None = None) -> list[Export]:
         """The person's exports, newest first, also those whose file has gone.
 
-        `timeout_s` is how long another process that uses the catalog is awaited; None is HEIMDEX_LOCK_TIMEOUT_S.
+        Those whose rendering was killed are ended with RENDER_INTERRUPTED. `timeout_s` is how long another process
+        that uses the catalog is awaited; None is HEIMDEX_LOCK_TIMEOUT_S.
         """
+        found = self._records.of_user(self._context.user_id, limit=limit, timeout_s=timeout_s)
+        if not any(export.state in UNFINISHED and export.job_id is None for export in found):
+            return found
+        if not end_interrupted(self._context.store, self._context.user_id):
+            return found
         return self._records.of_user(self._context.user_id, limit=limit, timeout_s=timeout_s)
 
     @checked
     def file(self, export: Export) -> Path:
-        """The rendered file; ExportNotFound when it has expired, or is another person's."""
+        """The rendered file; ExportExpired when it has expired, ExportNotFound when it is another person's."""
         if export.user_id != self._context.user_id:
             raise ExportNotFound(export_id=export.export_id)
         return self._records.file(export)
@@ -123,7 +137,7 @@ class Exports:
     def keep(self, export_id: str, *, keep: bool = True) -> Export:
         """Keep the file of an export until further notice, or let it expire again after HEIMDEX_EXPORT_TTL_S.
 
-        Raises ExportNotFound if the file has expired already, or it is not this person's.
+        Raises ExportExpired if the file has expired already, ExportNotFound if it is not this person's.
         """
         expires_at = None if keep else utc_now() + timedelta(seconds=self._context.settings.export_ttl_s)
         return self._records.set_expiry(self._context.user_id, export_id, expires_at)
@@ -132,6 +146,13 @@ class Exports:
     def progress(self, export_id: str) -> StageProgress | None:
         """Where a render stands; None while nothing runs. ExportNotFound if it is not this person's."""
         return read_export_progress(self._context.store.paths, self.get(export_id).export_id)
+
+    @checked
+    def remove(self, export_id: str) -> Export:
+        """Remove the file of an export now; its record stays. One that is not finished is cancelled."""
+        if self.get(export_id).state in UNFINISHED:
+            self.cancel(export_id)
+        return self._records.remove_file(self._context.user_id, export_id, utc_now())
 
     @checked
     def cancel(self, export_id: str) -> None:

@@ -21,6 +21,7 @@ from heimdex_core.library.reels import Reels
 from heimdex_core.library.scene_details import SceneDetails
 from heimdex_core.library.scene_edits import SceneEdits
 from heimdex_core.library.searches import Searches
+from heimdex_core.library.shorts import Shorts
 from heimdex_core.library.sprites import Sprites
 from heimdex_core.library.timelines import timeline_text
 from heimdex_core.library.tray import TrayEdits
@@ -33,6 +34,8 @@ from heimdex_core.store.published import PublishedState, read_published_state
 from heimdex_core.types import (
     DEFAULT_QUERY_SET,
     NO_FILTERS,
+    CropPath,
+    Cue,
     EvaluationRun,
     Example,
     Export,
@@ -42,6 +45,7 @@ from heimdex_core.types import (
     ReelOptions,
     SceneJudgement,
     SearchResult,
+    ShortRequest,
     Sort,
     Space,
     Then,
@@ -67,6 +71,7 @@ class Library(LibraryClips):
         scene_details: how scenes were made, and which look the same.
         scene_edits: splits and merges of scenes by hand.
         searches: saved searches, recent ones, and pictures to search by.
+        shorts: previews, captions and the daily allowance of shorts, and several at once (`short` makes one).
         sprites: frames of scenes for pages that show them one by one, made when they are asked for.
         tray_edits: changes of the tray, with undo and redo.
         watched: folders whose new videos the worker adds.
@@ -79,6 +84,7 @@ class Library(LibraryClips):
         self.evaluation = Evaluation(context)
         self.exports = Exports(context)
         self.model_sets = LibraryModelSets(context)
+        self.shorts = Shorts(context, self.exports)
         self.sprites = Sprites(context)
         self.reels = Reels(context)
         self.tray_edits = TrayEdits(context)
@@ -332,6 +338,60 @@ class Library(LibraryClips):
             model_set=model_set,
             name=name,
         )
+
+    # --- shorts -----------------------------------------------------------------------------------
+
+    @checked
+    def short(
+        self,
+        scene_id: str,
+        *,
+        strategy: str = "center_crop",
+        quality: str = "medium",
+        trim: tuple[float, float] | None = None,
+        captions: str | None = None,
+        position: str = "safe",
+        cues: Sequence[Cue] | None = None,
+        crop_path: CropPath | None = None,
+        snap: str | None = None,
+        title: str = "",
+        out: AnyPath | None = None,
+        queue: bool = False,
+        progress: OnProgress | None = None,
+    ) -> Export:
+        """Render one scene into a 9:16 MP4 of 1080x1920 pixels, with its sound at -14 LUFS.
+
+        Args:
+            scene_id: of a scene of the person's indexed videos.
+            strategy: how its picture is put into the frame: one of export.crop.STRATEGIES.
+            quality: one of export.quality.QUALITIES.
+            trim: [start, end) in seconds of the video, also beyond the scene; default the whole scene.
+            captions: the style of captions (export.captions.STYLES); None for none.
+            position: where captions stand (export.captions.POSITIONS).
+            cues: captions as corrected by hand (`shorts.cues` makes them); default those of the transcript.
+            crop_path: where smart_crop crops.
+            snap: move in and out to the ends of what is said: "word" or "sentence".
+            title: default the video's; at most HEIMDEX_MAX_TITLE_CHARS characters.
+            out: also copy the file there.
+            queue: leave the rendering to the worker.
+
+        Raises SceneNotFound, SceneTooLong, ExportLimitExceeded, SourceMissing, SourceChanged, InvalidValue,
+        UnknownName; RenderFailed, RenderCheckFailed, RenderTimeout, DiskFull, Cancelled. It is never tried again by
+        itself.
+        """
+        request = ShortRequest(
+            scene_id,
+            strategy=strategy,
+            quality=quality,
+            trim=trim,
+            captions=captions,
+            position=position,
+            cues=tuple(cues) if cues is not None else None,
+            crop_path=crop_path,
+            snap=snap,
+            title=title,
+        )
+        return self.shorts.make(request, out=out, queue=queue, progress=progress)
 
     # --- reels ------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ SAMPLE_RATE_HZ = 44_100
 """The rate of the audio in rendered files."""
 KEEP_TIMES = "-copyts"
 """Makes ffmpeg keep the container's own times, which `rebase_video` and `rebase_audio` expect."""
-AUDIO_ENCODER = ("-c:a", "aac", "-b:a", "192k", "-ar", str(SAMPLE_RATE_HZ), "-ac", "2")
+AUDIO_BITRATE_BPS = 192_000
 MP4 = ("-map_metadata", "-1", "-map_chapters", "-1", "-movflags", "+faststart", "-f", "mp4")
 """Writes MP4 without the sources' tags and with the index in front."""
 
@@ -87,6 +87,14 @@ class RenderFormat:
             raise InvalidValue(name="size", value=f"{self.width}x{self.height}", reason="both sides must be even")
         if self.fps <= 0:
             raise InvalidValue(name="fps", value=str(self.fps), reason="it must be above 0")
+
+
+def audio_encoder(bitrate_bps: int = AUDIO_BITRATE_BPS) -> tuple[str, ...]:
+    """Options for AAC, stereo, at SAMPLE_RATE_HZ and so many bits per second."""
+    return ("-c:a", "aac", "-b:a", str(bitrate_bps), "-ar", str(SAMPLE_RATE_HZ), "-ac", "2")
+
+
+AUDIO_ENCODER = audio_encoder()
 
 
 def exact_fps(fps: float) -> Fraction:

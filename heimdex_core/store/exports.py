@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.errors import Cancelled, ExportNotFound, HeimdexError, InvalidValue
+from heimdex_core.errors import (
+    Cancelled,
+    ExportExpired,
+    ExportLimitExceeded,
+    ExportNotFound,
+    HeimdexError,
+    InvalidValue,
+)
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths, check_user, check_uuid
 from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
-from heimdex_core.types import Export, ExportState, ReelClip, to_json
+from heimdex_core.types import Export, ExportState, Json, ReelClip, to_json, utc_now
 
 _FIXED = frozenset({"export_id", "user_id", "kind", "clips", "created_at"})
 _CHANGEABLE = frozenset(Export.__dataclass_fields__) - _FIXED
+
+WINDOW = timedelta(hours=24)
+"""Exports that were made in the last 24 hours count towards a limit."""
+MAX_ERROR_CHARS = 500
+"""Of the message of an error that is kept with an export."""
 
 UNFINISHED = (ExportState.PENDING, ExportState.PROCESSING)
 """The states of exports that wait for a worker or are being rendered."""
@@ -29,14 +43,37 @@ class ExportRecords:
 
     def create(self, export: Export) -> Export:
         """Insert a record. Raises InvalidValue if its id is taken or malformed."""
-        check_uuid(export.export_id, "export_id")
-        check_user(export.user_id)
+        return self.create_all([export])[0]
+
+    def create_all(self, exports: Sequence[Export], *, limit: int = 0) -> list[Export]:
+        """Insert records of one user and kind, all or none. They are counted and inserted in one transaction.
+
+        Args:
+            exports: made at the same moment.
+            limit: how many of this kind the user may make in WINDOW; 0 for no limit.
+
+        Raises ExportLimitExceeded if they would be too many, InvalidValue if an id is taken or malformed.
+        """
+        for export in exports:
+            check_uuid(export.export_id, "export_id")
+            check_user(export.user_id)
         with self._catalog.transaction() as transaction:
-            if transaction.rows("select 1 from exports where export_id = ?", [export.export_id]):
-                raise InvalidValue(name="export_id", value=export.export_id, reason="an export with this id exists")
-            fields = {name: getattr(export, name) for name in Export.__dataclass_fields__}
-            transaction.insert("exports", _encode(fields))
-            return _get(transaction, export.export_id)
+            if limit and exports:
+                first = exports[0]
+                counted = _counted(transaction, first.user_id, first.kind, first.created_at)
+                if len(counted) + len(exports) > limit:
+                    raise _limit_exceeded(counted, len(exports), limit, first.created_at)
+            for export in exports:
+                if transaction.rows("select 1 from exports where export_id = ?", [export.export_id]):
+                    raise InvalidValue(name="export_id", value=export.export_id, reason="an export with this id exists")
+                fields = {name: getattr(export, name) for name in Export.__dataclass_fields__}
+                transaction.insert("exports", _encode(fields))
+            return [_get(transaction, export.export_id) for export in exports]
+
+    def counted(self, user_id: str, kind: str, now: datetime) -> list[datetime]:
+        """When the exports of a kind were made that count towards a limit at `now`, oldest first."""
+        with self._catalog.transaction() as transaction:
+            return _counted(transaction, user_id, kind, now)
 
     def update(self, export_id: str, *, unless_cancelled: bool = False, **changes: Any) -> Export:
         """Change fields of Export by name.
@@ -94,11 +131,25 @@ class ExportRecords:
         return [_export(row) for row in rows]
 
     def file(self, export: Export) -> Path:
-        """The rendered file. Raises ExportNotFound if it has been removed or is not rendered yet."""
-        path = self._paths.inside(export.path) if export.path else None
-        if path is None or not path.is_file():
+        """The rendered file. Raises ExportExpired from its expiry on and once it is removed, ExportNotFound before it
+        is rendered."""
+        if export.path is None and export.state is not ExportState.COMPLETED:
             raise ExportNotFound(export_id=export.export_id)
+        path = self._paths.inside(export.path) if export.path else None
+        is_past = export.expires_at is not None and export.expires_at <= utc_now()
+        if path is None or is_past or not path.is_file():
+            raise ExportExpired(export_id=export.export_id)
         return path
+
+    def remove_file(self, user_id: str, export_id: str, now: datetime) -> Export:
+        """Remove the file of a user's export and keep the record, as if it had expired. Raises ExportNotFound."""
+        with self._catalog.transaction() as transaction:
+            export = _get(transaction, export_id, user_id)
+            if export.path is not None:
+                self._paths.inside(export.path).unlink(missing_ok=True)
+            if export.state is ExportState.COMPLETED:
+                transaction.update("exports", _encode({"path": None, "expires_at": now}), {"export_id": export_id})
+            return _get(transaction, export_id)
 
     def mark_failed(self, user_id: str, export_id: str, error: HeimdexError) -> bool:
         """End an unfinished export with `error`; False if it is unknown, another user's or finished already.
@@ -110,11 +161,21 @@ class ExportRecords:
             with self._catalog.transaction() as transaction:
                 if _get(transaction, export_id, user_id).state not in UNFINISHED:
                     return False
-                changes = _encode({"state": state, "error": error.to_dict()})
+                changes = _encode({"state": state, "error": _stored_error(error)})
                 transaction.update("exports", changes, {"export_id": export_id})
         except ExportNotFound:
             return False
         return True
+
+    def without_job(self, user_id: str | None = None) -> list[Export]:
+        """Unfinished exports that no job works on, of all users if `user_id` is None."""
+        with self._catalog.transaction() as transaction:
+            rows = transaction.rows(
+                """select * from exports where state in ('pending', 'processing') and job_id is null
+                   and (? is null or user_id = ?)""",
+                [user_id, user_id],
+            )
+        return [_export(row) for row in rows]
 
     def set_expiry(self, user_id: str, export_id: str, expires_at: datetime | None) -> Export:
         """Set when the file of a user's export is removed; None keeps it. Raises ExportNotFound if it has gone."""
@@ -133,6 +194,41 @@ class ExportRecords:
                 self._paths.inside(row["path"]).unlink(missing_ok=True)
                 transaction.update("exports", {"path": None}, {"export_id": row["export_id"]})
         return len(rows)
+
+
+def _counted(transaction: Transaction, user_id: str, kind: str, now: datetime) -> list[datetime]:
+    """When those were made that count, oldest first. What failed or was cancelled does not count."""
+    rows = transaction.rows(
+        """select created_us from exports where user_id = ? and kind = ? and created_us > ?
+           and state not in ('failed', 'cancelled') order by created_us""",
+        [user_id, kind, to_us(now - WINDOW)],
+    )
+    found = (from_us(row["created_us"]) for row in rows)
+    return [moment for moment in found if moment is not None]
+
+
+def _limit_exceeded(counted: Sequence[datetime], asked: int, limit: int, now: datetime) -> ExportLimitExceeded:
+    wait = counted[0] + WINDOW - now if counted else timedelta(0)
+    return ExportLimitExceeded(
+        current_count=len(counted),
+        limit=limit,
+        hours_until_reset=math.ceil(wait / timedelta(hours=1) * 10) / 10,
+        asked=asked,
+        allowed=max(0, limit - len(counted)),
+    )
+
+
+def _stored_error(error: HeimdexError) -> Json:
+    """An error as it is kept: its message is cut, and so are the texts that it was filled from."""
+    stored = error.to_dict()
+    stored["message"] = _cut(stored["message"])
+    stored["details"] = {name: _cut(value) for name, value in stored["details"].items()}
+    return stored
+
+
+def _cut(value: Any) -> Any:
+    is_long = isinstance(value, str) and len(value) > MAX_ERROR_CHARS
+    return value[: MAX_ERROR_CHARS - 3] + "..." if is_long else value
 
 
 def _get(transaction: Transaction, export_id: str, user_id: str | None = None) -> Export:

@@ -75,6 +75,7 @@ from heimdex_core.types.search import (
     Strength,
     Then,
 )
+from heimdex_core.types.shorts import ShortAllowance, ShortRequest
 from heimdex_core.types.tray import (
     InsertClips,
     MoveClip,
@@ -163,6 +164,8 @@ __all__ = [
     "SearchResult",
     "Segment",
     "SetTitle",
+    "ShortAllowance",
+    "ShortRequest",
     "Sort",
     "Space",
     "StageProgress",

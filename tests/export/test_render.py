@@ -95,7 +95,7 @@ def test_a_reel_is_rendered_and_recorded(store: Store, export: Export) -> None:
     assert (done.width, done.height) == (640, 360)
     assert done.error is None
     assert done.completed_at is not None
-    assert done.expires_at == done.completed_at + timedelta(hours=24)
+    assert done.expires_at == export.created_at + timedelta(hours=24)
     assert before <= done.completed_at <= utc_now()
     assert files(store) == [path.name]
 

@@ -73,6 +73,7 @@ METHODS = [
     method("", "reindex_video", "no-such-video", language="en", params={"min_scene_s": 2.0}),
     method("", "search", "boat", weights={"lexical": 1.0}, fusion="rrf", videos=[SPOKEN], spaces=(), limit=3, offset=0),
     method("", "sql", "select * from scenes where video_id = ?", [SPOKEN]),
+    method("", "short", SCENE, strategy="letterbox", quality="high", trim=None, snap=None, title="t", queue=True),
     method("", "reel", [SCENE], title="t", out="out.mp4", skip_failed=False, queue=True),
     method("", "timeline", [SCENE], "csv", title="t", fps=25.0, out="out.csv"),
     method("", "save_tray", [], title="t"),
@@ -124,6 +125,11 @@ METHODS = [
     method("exports", "file", None),
     method("exports", "progress", SPOKEN),
     method("exports", "cancel", SPOKEN),
+    method("exports", "remove", SPOKEN),
+    method("shorts", "make_all", [], queue=True),
+    method("shorts", "cues", SCENE, 0.0, 2.0),
+    method("shorts", "preview", SCENE, "letterbox", 0.5),
+    method("shorts", "request_of", SPOKEN),
     method("exports", "without_failed", SPOKEN, queue=True),
     method("watched", "add", "folder"),
     method("watched", "stop", "folder"),
@@ -270,7 +276,7 @@ def test_every_public_method_is_checked(library: Library) -> None:
 
 
 PARTS = (
-    *("exports", "reels", "watched", "model_sets", "tray_edits", "bulk", "sprites", "scene_edits"),
+    *("exports", "reels", "shorts", "watched", "model_sets", "tray_edits", "bulk", "sprites", "scene_edits"),
     *("evaluation", "corrections", "searches", "scene_details"),
 )
 NOT_FOR_CALLERS = {
@@ -278,7 +284,9 @@ NOT_FOR_CALLERS = {
     "sweep_work",
     "frame_count",
     "needs_still",
+    "make",
     "make_reel",
+    "start",
     "replace",
     "render",
     "watch",

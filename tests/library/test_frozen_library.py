@@ -70,7 +70,7 @@ def test_everything_of_the_person_is_there(library: Library) -> None:
     assert (library.tray().title, len(library.tray().clips)) == ("Frozen tray", 2)
     (export,) = library.exports.list()
     assert export.title == "Frozen reel"
-    assert library.exports.file(export).is_file()
+    assert (library.path / str(export.path)).is_file()
     assert library.doctor()["problems"] == []
 
 

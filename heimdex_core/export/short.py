@@ -1,0 +1,89 @@
+"""The export kind "short": one scene in a 9:16 frame, with normalised sound and perhaps captions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from heimdex_core.errors import RenderCheckFailed
+from heimdex_core.export.captions import write_captions
+from heimdex_core.export.check import check_render
+from heimdex_core.export.crop import framing_of
+from heimdex_core.export.kind import ExportKind
+from heimdex_core.export.quality import quality
+from heimdex_core.media.burning import caption_filter
+from heimdex_core.media.graph import RenderFormat, exact_fps
+from heimdex_core.media.loudness import MAX_TRUE_PEAK_DBTP
+from heimdex_core.media.render import RenderClip, RenderMeasure, measure
+from heimdex_core.media.short import ShortFormat, fps_of, render_short
+from heimdex_core.settings import Settings
+from heimdex_core.types import Json, ShortRequest, WorkContext
+
+WIDTH, HEIGHT = 1080, 1920
+NOTE_LETTERS_LEFT_OUT = "caption_letters_left_out"
+NOTE_FONT_MISSING = "caption_font_missing"
+
+
+def params(settings: Settings) -> Json:
+    """strategy, quality, preset (libx264), max_fps, width_px and height_px."""
+    return {
+        "strategy": "center_crop",
+        "quality": "medium",
+        "preset": settings.short_preset,
+        "max_fps": settings.short_max_fps,
+        "width_px": WIDTH,
+        "height_px": HEIGHT,
+    }
+
+
+def write(
+    clips: Sequence[RenderClip], out: Path, params: Json, timeout_s: float | None, context: WorkContext
+) -> RenderMeasure:
+    """See ExportKind.write. `params` also has the fields of the ShortRequest."""
+    [clip] = clips
+    width, height = int(params["width_px"]), int(params["height_px"])
+    request = ShortRequest.from_json(params)
+    clip = replace(clip, framing=framing_of(request.strategy, request.crop_path))
+    chosen = quality(request.quality)
+    fps = fps_of(clip.info, float(params["max_fps"]))
+    target = ShortFormat(
+        RenderFormat(width, height, exact_fps(fps), chosen.crf, str(params["preset"])),
+        chosen.audio_bps,
+        chosen.max_bytes(clip.duration_s),
+    )
+    last_filter, notes = _captions(request, out, clip.start_s, width, height)
+    made = render_short(clip, out, target, last_filter=last_filter, timeout_s=timeout_s, context=context)
+    measured = measure(out)
+    check_render(measured, [clip.duration_s], fps=fps, width=width, height=height)
+    if measured.size_bytes > target.max_bytes:
+        raise RenderCheckFailed(reason=f"it has {measured.size_bytes} bytes, and may have {target.max_bytes}")
+    peak = made.loudness.true_peak_dbtp
+    if peak is not None and peak > MAX_TRUE_PEAK_DBTP:
+        raise RenderCheckFailed(reason=f"its true peak is {peak} dBTP, and may be {MAX_TRUE_PEAK_DBTP}")
+    return replace(
+        measured,
+        loudness_lufs=made.loudness.integrated_lufs,
+        true_peak_dbtp=peak,
+        notes=(*made.notes, *notes),
+    )
+
+
+def _captions(request: ShortRequest, out: Path, start_s: float, width: int, height: int) -> tuple[str, list[str]]:
+    """(the filter that draws the captions, notes); "" where there are none."""
+    if not request.captions or not request.cues:
+        return "", []
+    layer = write_captions(
+        request.cues,
+        out.with_name("captions.ass"),
+        width=width,
+        height=height,
+        style=request.captions,
+        position=request.position,
+        offset_s=start_s,
+    )
+    notes = [NOTE_LETTERS_LEFT_OUT] if layer.left_out else []
+    return caption_filter(layer), notes + ([NOTE_FONT_MISSING] if layer.font_missing else [])
+
+
+KIND = ExportKind("short", params, write, of_one_scene=True)

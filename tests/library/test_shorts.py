@@ -1,0 +1,250 @@
+"""Shorts: what is refused before anything is rendered, what is rendered, and how it ends."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import heimdex_core.library.exports as library_exports
+import heimdex_core.library.shorts as library_shorts
+import heimdex_core.store.exports as store_exports
+from heimdex_core.errors import (
+    ExportExpired,
+    ExportLimitExceeded,
+    InvalidValue,
+    RenderInterrupted,
+    SceneNotFound,
+    SceneTooLong,
+    SourceChanged,
+    SourceMissing,
+    UnknownName,
+)
+from heimdex_core.export.interrupted import render_lock
+from heimdex_core.export.progress import work_folder
+from heimdex_core.library import Library
+from heimdex_core.media.render import measure
+from heimdex_core.settings import Settings
+from heimdex_core.types import CropKeyframe, CropPath, Cue, Export, ExportState, ShortRequest, utc_now
+from tests.support import media
+
+SETTINGS = Settings(_env_file=None, min_free_bytes=0, profile="offline", short_preset="ultrafast", short_daily_limit=3)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library with one video of 3 s: red, then blue."""
+    root = tmp_path_factory.mktemp("shorts")
+    film = root / "film.mp4"
+    media.colour_clips(film, [("red", 1.5), ("blue", 1.5)], tone_hz=440)
+    with Library.open(root / "library", settings=SETTINGS) as made:
+        made.add(film)
+    return root / "library"
+
+
+@pytest.fixture
+def lib(template: Path, tmp_path: Path) -> Iterator[Library]:
+    # with the times of the files: a later one looks like a change of the source
+    with Library.open(shutil.copytree(template, tmp_path / "library"), settings=SETTINGS) as opened:
+        yield opened
+
+
+@pytest.fixture
+def scene_id(lib: Library) -> str:
+    return lib.scenes(lib.videos()[0].video_id)[0].scene_id
+
+
+class Clock:
+    """The time of everything that makes, counts and expires exports."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.now = utc_now()
+        for module in (library_shorts, library_exports, store_exports):
+            patch.setattr(module, "utc_now", lambda: self.now)
+
+    def move(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+def record(lib: Library, scene_id: str, state: ExportState = ExportState.COMPLETED) -> Export:
+    """A short that is only recorded."""
+    shorts = lib.shorts
+    [export] = shorts._planned([ShortRequest(scene_id)], queue=False)
+    return lib._store.exports.update(export.export_id, state=state)
+
+
+# --- rendering ------------------------------------------------------------------------------------
+
+
+def test_a_short_is_made_with_captions_beyond_its_scene(lib: Library, scene_id: str, tmp_path: Path) -> None:
+    cue = Cue(0.5, 2.0, "Hello there")
+    out = tmp_path / "short.mp4"
+    made = lib.short(scene_id, trim=(0.5, 2.5), captions="plain", cues=[cue], out=out)
+    assert (made.state, made.kind, made.strategy, made.quality) == (
+        ExportState.COMPLETED, "short", "center_crop", "medium"
+    )  # fmt: skip
+    assert (made.width, made.height, made.measured_duration_s) == (1080, 1920, pytest.approx(2.0, abs=0.04))
+    assert made.loudness_lufs == pytest.approx(-14.0, abs=1.0)
+    assert made.true_peak_dbtp is not None
+    assert made.true_peak_dbtp <= -1.0
+    assert made.expires_at == made.created_at + timedelta(hours=24)
+    found = measure(out)
+    assert (found.video_codec, found.pixel_format, found.audio_codec) == ("h264", "yuv420p", "aac")
+    head = out.read_bytes()[:4096]
+    assert b"moov" in head  # the index is in front
+    asked = lib.shorts.request_of(made.export_id)
+    assert (asked.cues, asked.trim, asked.captions) == ((cue,), (0.5, 2.5), "plain")
+
+
+def test_a_preview_is_a_small_picture(lib: Library, scene_id: str) -> None:
+    path = CropPath((CropKeyframe(0.0, 0.2),))
+    for name, crop_path in (("center_crop", None), ("letterbox", None), ("blur_pad", None), ("smart_crop", path)):
+        assert lib.shorts.preview(scene_id, name, 0.5, crop_path)[:2] == b"\xff\xd8"
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_made_is_refused_before_it_is_recorded(lib: Library, scene_id: str) -> None:
+    video_id = lib.videos()[0].video_id
+    refused = (
+        (SceneNotFound, {"scene_id": f"{uuid.uuid4()}_0_1000"}),
+        (SceneNotFound, {"scene_id": f"{video_id}_90000_99000"}),
+        (UnknownName, {"quality": "best"}),
+        (UnknownName, {"strategy": "zoom"}),
+        (UnknownName, {"captions": "neon"}),
+        (InvalidValue, {"trim": (2.0, 1.0)}),
+        (InvalidValue, {"trim": (1.0, 99.0)}),
+        (InvalidValue, {"crop_path": CropPath((CropKeyframe(0.0, 0.5),))}),
+        (InvalidValue, {"captions": "plain", "cues": [Cue(0.0, 1.0, "a"), Cue(0.5, 1.5, "b")]}),
+        (InvalidValue, {"title": "two\nlines"}),
+    )
+    for error, changes in refused:
+        arguments = {"scene_id": scene_id, **changes}
+        with pytest.raises(error):
+            lib.short(**arguments)  # type: ignore[arg-type]
+    assert lib.exports.list() == []
+
+
+def test_a_scene_is_too_long_by_hundredths(lib: Library, scene_id: str) -> None:
+    with Library.open(lib.path, settings=SETTINGS.model_copy(update={"short_max_s": 1.0})) as strict:
+        with pytest.raises(SceneTooLong) as refused:
+            strict.short(scene_id, trim=(0.0, 1.04))
+        assert refused.value.details == {"scene_duration_s": 1.04, "max_duration_s": 1.0}
+        strict.shorts._planned([ShortRequest(scene_id, trim=(0.0, 1.0))], queue=False)
+
+
+def test_a_source_that_is_gone_or_changed_is_named(lib: Library, scene_id: str) -> None:
+    source = lib._store.paths.source(lib.videos()[0].video_id)
+    content = source.read_bytes()
+    later = source.stat().st_mtime + 3600
+    source.write_bytes(content[:-1] + b"?")
+    os.utime(source, (later, later))
+    with pytest.raises(SourceChanged):
+        lib.short(scene_id)
+    source.write_bytes(content + b"more")
+    with pytest.raises(SourceChanged):
+        lib.short(scene_id)
+    source.write_bytes(content)
+    os.utime(source, (later, later))
+    lib.shorts._planned([ShortRequest(scene_id)], queue=False)  # written again, with the same bytes
+    source.unlink()
+    with pytest.raises(SourceMissing):
+        lib.short(scene_id)
+
+
+# --- the daily limit ------------------------------------------------------------------------------
+
+
+def test_the_limit_is_that_of_any_24_hours(lib: Library, scene_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    record(lib, scene_id)
+    first_at = clock.now
+    clock.move(hours=10)
+    record(lib, scene_id)
+    record(lib, scene_id, ExportState.FAILED)  # does not count
+    clock.move(hours=2.55)
+    third = record(lib, scene_id)
+    allowance = lib.shorts.allowance()
+    assert (allowance.limit, allowance.used, allowance.remaining) == (3, 3, 0)
+    assert allowance.resets_at == first_at + timedelta(hours=24)
+    with pytest.raises(ExportLimitExceeded) as refused:
+        lib.short(scene_id)
+    # 24 - 12.55 hours, rounded up
+    assert refused.value.details == {
+        "current_count": 3, "limit": 3, "hours_until_reset": 11.5, "asked": 1, "allowed": 0,
+    }  # fmt: skip
+    clock.move(hours=11.45)  # 24 hours after the first one, to the second
+    assert lib.shorts.allowance().remaining == 1
+    with pytest.raises(ExportLimitExceeded) as batch:
+        lib.shorts.make_all([ShortRequest(scene_id), ShortRequest(scene_id)], queue=False)
+    assert (batch.value.details["asked"], batch.value.details["allowed"]) == (2, 1)
+    assert len(lib.exports.list()) == 4
+    lib.exports.remove(third.export_id)
+    assert lib.shorts.allowance().used == 2  # what is removed was made all the same
+
+
+def test_no_limit(lib: Library, scene_id: str) -> None:
+    with Library.open(lib.path, settings=SETTINGS.model_copy(update={"short_daily_limit": 0})) as free:
+        for _ in range(4):
+            record(free, scene_id)
+        assert free.shorts.allowance().remaining is None
+
+
+# --- what becomes of it ---------------------------------------------------------------------------
+
+
+def test_a_file_expires_and_its_record_stays(lib: Library, scene_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    export = record(lib, scene_id)
+    file = lib._store.paths.export(export.user_id, export.export_id)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"video")
+    done = lib._store.exports.update(export.export_id, path=file, expires_at=clock.now + timedelta(hours=1))
+    assert lib.exports.file(done) == file
+    clock.move(hours=1)
+    with pytest.raises(ExportExpired):  # although it has not been removed yet
+        lib.exports.file(done)
+    assert lib._store.exports.remove_expired_files(clock.now) == 1
+    assert not file.exists()
+    assert lib.exports.get(export.export_id).state is ExportState.COMPLETED
+
+
+def test_a_file_is_removed_by_hand(lib: Library, scene_id: str) -> None:
+    export = record(lib, scene_id)
+    file = lib._store.paths.export(export.user_id, export.export_id)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"video")
+    lib._store.exports.update(export.export_id, path=file)
+    removed = lib.exports.remove(export.export_id)
+    assert not file.exists()
+    assert removed.path is None
+    with pytest.raises(ExportExpired):
+        lib.exports.file(removed)
+
+
+def test_a_render_that_was_killed_is_ended(lib: Library, scene_id: str) -> None:
+    export = record(lib, scene_id, ExportState.PROCESSING)
+    half_made = work_folder(lib._store.paths, export.export_id) / "render.mp4"
+    half_made.parent.mkdir(parents=True)
+    half_made.write_bytes(b"half")
+    with render_lock(lib._store.paths, export.export_id).hold():
+        assert lib.exports.list()[0].state is ExportState.PROCESSING  # somebody renders it
+    [ended] = lib.exports.list()
+    assert ended.state is ExportState.FAILED
+    assert ended.error is not None
+    assert ended.error["code"] == RenderInterrupted.code
+    assert not half_made.parent.exists()
+
+
+def test_an_error_is_kept_with_500_characters(lib: Library, scene_id: str) -> None:
+    export = record(lib, scene_id, ExportState.PROCESSING)
+    from heimdex_core.errors import RenderFailed
+
+    lib._store.exports.mark_failed("local", export.export_id, RenderFailed(reason="x" * 2000))
+    error = lib.exports.get(export.export_id).error
+    assert error is not None
+    assert len(error["message"]) == 500
