@@ -6,14 +6,15 @@ import math
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
-from heimdex_core.errors import InvalidValue, SceneTooLong, UnknownName
+from heimdex_core.errors import InvalidValue, SceneTooLong
 from heimdex_core.export.captions import caption_position, caption_style, make_cues
 from heimdex_core.export.crop import strategy
 from heimdex_core.export.plan import SceneLookup, clip_of
 from heimdex_core.export.quality import quality
 from heimdex_core.export.short import KIND
-from heimdex_core.export.snapping import snap
+from heimdex_core.export.snapping import SnapTo, snap
 from heimdex_core.settings import Settings
 from heimdex_core.types import Export, ExportState, ReelClip, ShortRequest, Video, Word, to_json
 
@@ -65,7 +66,9 @@ def plan_short(
     )
 
 
-def short_clip(view: SceneLookup, video: Video, request: ShortRequest, settings: Settings) -> ReelClip:
+def short_clip(
+    view: SceneLookup, video: Video, request: ShortRequest, words: Sequence[Word], settings: Settings
+) -> ReelClip:
     """The stretch of the video that is used: the scene, or the trim, snapped if that was asked for.
 
     Raises SceneNotFound, SceneTooLong, InvalidValue.
@@ -76,8 +79,8 @@ def short_clip(view: SceneLookup, video: Video, request: ShortRequest, settings:
     if request.trim is not None and end_s > last_s + _ROUNDING_S:
         value = f"{start_s:.3f} to {end_s:.3f} s"
         raise InvalidValue(name="trim", value=value, reason=f"it must lie in its video, 0 to {last_s:.3f} s")
-    if request.snap == "word" or request.snap == "sentence":
-        start_s, end_s = snap(words, start_s, end_s, request.snap)
+    if request.snap is not None:
+        start_s, end_s = snap(words, start_s, end_s, cast(SnapTo, request.snap))
     clip = clip_of(scene, start_s, end_s, video_end_s=last_s)
     if clip.duration_s > settings.short_max_s + 1e-9:
         # rounded up: 180.004 s must not read as the limit of 180 s
@@ -88,8 +91,6 @@ def short_clip(view: SceneLookup, video: Video, request: ShortRequest, settings:
 
 def _check_names(request: ShortRequest) -> None:
     quality(request.quality)
-    if request.snap not in (None, "word", "sentence"):
-        raise UnknownName(kind="unit to snap to", name=request.snap, known="word, sentence")
     if request.captions is not None:
         caption_style(request.captions)
     caption_position(request.position)
