@@ -44,5 +44,6 @@ def with_texts(export: Export, options: ReelOptions, words_of: Callable[[str], S
 
 
 def stored_cues(params: Json, number: int) -> tuple[Cue, ...]:
-    """The captions of the clip of that number, in player time of its source."""
-    return tuple(Cue.from_json(cue) for cue in params.get("cues", {}).get(str(number), ()))
+    """The captions of the clip of that number, in player time of its source; none of other kinds than reels."""
+    cues = params.get("cues")
+    return tuple(Cue.from_json(cue) for cue in cues.get(str(number), ())) if isinstance(cues, dict) else ()
