@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from heimdex_core.errors import ClipsFailed
+from heimdex_core.errors import ClipsFailed, InvalidValue
 from heimdex_core.export import export_kind
 from heimdex_core.export.clips import find_video, open_clips
 from heimdex_core.export.plan import plan_export
@@ -30,8 +30,12 @@ def timeline_text(
     """See Library.timeline."""
     text = write_timeline(_timeline(context, clips, title, fps), name)
     if out is not None:
-        with atomic_write(out) as file:
-            file.write(text.encode("utf-8"))
+        try:
+            with atomic_write(out) as file:
+                file.write(text.encode("utf-8"))
+        except (OSError, ValueError) as error:  # a folder, one that is not there, a null character
+            reason = f"it cannot be written ({getattr(error, 'strerror', None) or error})"
+            raise InvalidValue(name="out", value=str(out), reason=reason) from error
     return text
 
 
