@@ -17,7 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="FILE", help="the file to write")
     parser.add_argument("--title", default="", help="title of the reel")
     parser.add_argument(
-        "--mode", choices=MODES, default="exact", help="exact encodes everything again, fast copies what can be copied"
+        "--mode",
+        choices=MODES,
+        default="exact",
+        help="exact encodes everything again; fast does so too for now, and notes it",
     )
     parser.add_argument("--aspect", choices=tuple(ASPECTS), default="16:9", help="shape of the picture (default: 16:9)")
     parser.add_argument(
@@ -38,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=TIMELINE_FORMATS,
         help="write the edit for editing programs to FILE, instead of rendering; only --title applies to it",
     )
+    parser.add_argument("--remove-silence", action="store_true", help="cut out filler words and long silences")
+    parser.add_argument("--keep", action="append", default=[], metavar="ID", help="keep this pause (repeatable)")
     parser.add_argument("--skip-failed", action="store_true", help="leave out clips that cannot be rendered")
 
 
@@ -62,6 +67,8 @@ def run_reel(args: argparse.Namespace, out: Printer) -> int:
             lower_thirds=args.lower_thirds,
             captions=args.captions,
             position=args.position,
+            remove_silence=args.remove_silence,
+            keep=args.keep,
             out=args.out,
             skip_failed=args.skip_failed,
             progress=progress,

@@ -8,17 +8,22 @@ from pathlib import Path
 
 from heimdex_core.export.captions import write_captions
 from heimdex_core.export.check import check_render
-from heimdex_core.export.crop import framing_of
+from heimdex_core.export.crop import framing_of, strategy
+from heimdex_core.export.crop.smart import plan_crop
 from heimdex_core.export.kind import ExportKind
 from heimdex_core.media.arrangement import Arrangement
 from heimdex_core.media.burning import caption_filter
+from heimdex_core.media.child import ChildLimits
 from heimdex_core.media.graph import exact_fps
+from heimdex_core.media.loudness import Loudness
 from heimdex_core.media.render import RenderClip, RenderMeasure, measure, render_reel
-from heimdex_core.settings import Settings
+from heimdex_core.settings import Settings, get_settings
 from heimdex_core.types import Cue, Json, ReelOptions, WorkContext, frame_size
 
 TITLE_S = 3.0
 LOWER_THIRD_S = 4.0
+NOTE_EXACT = "rendered_exactly"
+"""Nothing was copied, although that was asked for."""
 _TITLE_CHARS = 80
 _SPACE_S = 0.3
 """How long after its clip begins a lower third comes."""
@@ -43,8 +48,7 @@ def write(
     width, height = frame_size(options.aspect, int(params["height_px"]))
     fps = float(params["fps"])
     if options.strategy is not None:
-        framing = framing_of(options.strategy)
-        clips = [replace(clip, framing=framing) for clip in clips]
+        clips = [_framed(clip, options.strategy, width, height, context) for clip in clips]
     title_s = TITLE_S if options.title_card else 0.0
     planned = Arrangement.of(clips, exact_fps(fps), crossfade_s=options.crossfade_s, title_s=title_s)
     joins = len(planned.clips) - (0 if planned.title else 1)
@@ -66,12 +70,22 @@ def write(
         even=True,
         draw=layers.filters,
     )
+    notes = [NOTE_EXACT] if options.mode == "fast" else []
     measured = measure(out)
     check_render(measured, durations_s, fps=fps, width=width, height=height, extra_s=extra_s)
-    if made.loudness is None:
-        return measured
-    found = made.loudness
-    return replace(measured, loudness_lufs=found.integrated_lufs, true_peak_dbtp=found.true_peak_dbtp, notes=made.notes)
+    found = made.loudness or Loudness(None, None)
+    return replace(
+        measured, loudness_lufs=found.integrated_lufs, true_peak_dbtp=found.true_peak_dbtp, notes=(*made.notes, *notes)
+    )
+
+
+def _framed(clip: RenderClip, name: str, width: int, height: int, context: WorkContext) -> RenderClip:
+    path = None
+    if strategy(name).follows:
+        limits, quiet = ChildLimits.of(get_settings()), WorkContext(is_cancelled=context.is_cancelled)
+        times = (clip.start_s, clip.end_s)
+        path = plan_crop(clip.path, clip.info, *times, width=width, height=height, limits=limits, context=quiet)
+    return replace(clip, framing=framing_of(name, path))
 
 
 class _Texts:

@@ -435,6 +435,8 @@ class Library(LibraryClips):
         lower_thirds: bool = False,
         captions: str | None = None,
         position: str = "safe",
+        remove_silence: bool = False,
+        keep: Names = (),
         out: AnyPath | None = None,
         skip_failed: bool = False,
         queue: bool = False,
@@ -445,13 +447,14 @@ class Library(LibraryClips):
         Args:
             clips: 1 to HEIMDEX_MAX_REEL_SCENES; a clip ends with its video.
             title: at most HEIMDEX_MAX_TITLE_CHARS characters.
-            mode: "exact", or "fast" to copy what can be copied; `notes` of the export say where that was impossible.
+            mode: "exact"; "fast" is rendered exactly for now, and `notes` of the export say so ("rendered_exactly").
             aspect: "16:9", "9:16" or "1:1".
             height_px: the shorter side of the picture, 360 to 1080; None for HEIMDEX_REEL_HEIGHT_PX.
             strategy: how pictures of another shape are put into the frame; None shows all of each on black.
             crossfade_s: how long clips fade into each other, in seconds.
             title_card, lower_thirds: show the title of the reel at its beginning, and of each video at its clip's.
             captions, position: the style and the place of captions; None for none.
+            remove_silence: cut out filler words and long silences, but those whose ids `keep` has (see `pauses`).
             out: also copy the file there.
             skip_failed: leave out clips that cannot be rendered; `left_out` of the export names them.
             queue: leave the rendering to the worker.
@@ -470,6 +473,8 @@ class Library(LibraryClips):
             captions=captions,
             position=position,
         )
+        if remove_silence:
+            clips = self.without_pauses(clips, keep=keep)
         return self.exports.make_reel(
             clips, title=title, options=options, out=out, skip_failed=skip_failed, queue=queue, progress=progress
         )

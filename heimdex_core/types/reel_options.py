@@ -21,7 +21,7 @@ class ReelOptions:
     """How a reel is rendered. Raises InvalidValue or UnknownName for what cannot be used."""
 
     mode: str = "exact"
-    """"exact" encodes everything again, in one graph; "fast" copies the frames that can be copied."""
+    """"exact" encodes everything again, in one graph; "fast" is to copy frames, and is rendered exactly for now."""
     aspect: str = "16:9"
     """A name of ASPECTS."""
     height_px: int | None = None
