@@ -15,6 +15,8 @@ from heimdex_core.types import (
     Hit,
     Json,
     MediaInfo,
+    Pause,
+    Reel,
     RunComparison,
     Scene,
     SceneEdit,
@@ -154,6 +156,22 @@ def watched_folder(found: FolderReport) -> Json:
         "next_files": [to_json(file) for file in status.next_files] if status else [],
         "refused": [{"path": file.path, "error": error(file.error)} for file in found.refused],
     }
+
+
+def reel(found: Reel) -> Json:
+    """The shape of a reel: its clips with the id and the scene of each, and how long all of them are."""
+    return {
+        "reel_id": found.reel_id,
+        "title": found.title,
+        "duration_s": round(sum(clip.duration_s for clip in found.clips), 3),
+        "updated_at": found.updated_at.isoformat(),
+        "clips": [{"clip_id": clip.clip_id, "scene_id": clip.scene_id, **to_json(clip)} for clip in found.clips],
+    }
+
+
+def pause(found: Pause) -> Json:
+    """The shape of a pause: its id, and the fields of Pause."""
+    return {"pause_id": found.pause_id, **to_json(found), "duration_s": round(found.duration_s, 3)}
 
 
 def export(found: Export, out: Path) -> Json:

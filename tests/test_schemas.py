@@ -176,7 +176,7 @@ SHAPES: dict[str, tuple[str, Any]] = {
         "watched",
         [schemas.watched_folder(watched(looked=True)), schemas.watched_folder(watched(looked=False))],
     ),
-    "reel": ("reel SCENE_ID", schemas.export(export(), Path("/out/reel.mp4"))),
+    "reel": ("reel SCENE_ID... --out", schemas.export(export(), Path("/out/reel.mp4"))),
 }
 
 

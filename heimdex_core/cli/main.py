@@ -16,6 +16,7 @@ from heimdex_core.cli import examples as cli_examples
 from heimdex_core.cli import models as cli_models
 from heimdex_core.cli import opened
 from heimdex_core.cli import reel as cli_reel
+from heimdex_core.cli import reels as cli_reels
 from heimdex_core.cli import reindex as cli_reindex
 from heimdex_core.cli import scenes as cli_scenes
 from heimdex_core.cli import watched as cli_watched
@@ -111,6 +112,10 @@ def build_parser() -> argparse.ArgumentParser:
     search.add_argument("--limit", type=_positive, default=None, metavar="N", help="the most hits to print")
 
     cli_reel.add_arguments(command("reel", "render scenes into one MP4 file", cli_reel.run_reel))
+    reels = command("reels", "list, show and change named reels", cli_reels.run_reels)
+    cli_reels.add_arguments(reels, shared)
+    pauses = command("pauses", "list the filler words and long silences in scenes", cli_reels.run_pauses)
+    cli_reels.add_pauses_arguments(pauses)
 
     for name, help_text, run in (
         ("delete", "hide videos; restore undoes this until clean-up removes them", run_delete),

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heimdex_core.cli import opened
 from heimdex_core.cli.output import Printer, progress_bar
+from heimdex_core.errors import InvalidValue
 from heimdex_core.types import ASPECTS, MODES
 from heimdex_core.types.timelines import TIMELINE_FORMATS
+
+if TYPE_CHECKING:
+    from heimdex_core.library import Library
+    from heimdex_core.types import ReelClip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `reel`."""
-    parser.add_argument("scene_ids", nargs="+", metavar="SCENE_ID")
+    parser.add_argument("scene_ids", nargs="*", metavar="SCENE_ID")
+    parser.add_argument("--reel", metavar="REEL", help="render this named reel instead, by its id or title")
     parser.add_argument("--out", required=True, metavar="FILE", help="the file to write")
     parser.add_argument("--title", default="", help="title of the reel")
     parser.add_argument(
@@ -50,14 +58,16 @@ def run_reel(args: argparse.Namespace, out: Printer) -> int:
     """Render scenes into one file, or write their timeline."""
     if args.timeline is not None:
         with opened(args) as lib:
-            lib.timeline(args.scene_ids, args.timeline, title=args.title, out=args.out)
+            clips, title = _wanted(lib, args)
+            lib.timeline(clips, args.timeline, title=title, out=args.out)
         path = Path(args.out).expanduser().resolve()
-        out.document({"timeline": args.timeline, "clips": len(args.scene_ids), "out": str(path)}, text=str(path))
+        out.document({"timeline": args.timeline, "clips": len(clips), "out": str(path)}, text=str(path))
         return 0
     with opened(args) as lib, progress_bar("reel") as progress:
+        clips, title = _wanted(lib, args)
         export = lib.reel(
-            args.scene_ids,
-            title=args.title,
+            clips,
+            title=title,
             mode=args.mode,
             aspect=args.aspect,
             height_px=args.height,
@@ -75,3 +85,13 @@ def run_reel(args: argparse.Namespace, out: Printer) -> int:
         )
     out.export(export, Path(args.out).expanduser().resolve())
     return 0
+
+
+def _wanted(lib: Library, args: argparse.Namespace) -> tuple[Sequence[ReelClip | str], str]:
+    """The clips and the title: of a named reel, or as the arguments give them."""
+    if not args.reel:
+        return args.scene_ids, args.title
+    if args.scene_ids:
+        raise InvalidValue(name="reel", value=args.reel, reason="give a reel or scenes, not both")
+    named = lib.reels.find(args.reel)
+    return named.clips, args.title or named.title

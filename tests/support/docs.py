@@ -21,7 +21,9 @@ from heimdex_core.library.corrections import Corrections
 from heimdex_core.library.evaluation import Evaluation
 from heimdex_core.library.exports import Exports
 from heimdex_core.library.model_sets import LibraryModelSets
+from heimdex_core.library.reels import Reels
 from heimdex_core.library.searches import Searches
+from heimdex_core.library.tray import TrayEdits
 from heimdex_core.library.watching import WatchedFolders
 from heimdex_core.library.work import LibraryWork
 from heimdex_core.settings import Settings
@@ -292,6 +294,8 @@ def named_pages(source: str) -> set[str]:
 # --- Python examples ------------------------------------------------------------------------------
 
 PARTS = {
+    "reels": Reels,
+    "tray_edits": TrayEdits,
     "corrections": Corrections,
     "evaluation": Evaluation,
     "exports": Exports,
