@@ -174,9 +174,13 @@ def pause(found: Pause) -> Json:
     return {"pause_id": found.pause_id, **to_json(found), "duration_s": round(found.duration_s, 3)}
 
 
-def export(found: Export, out: Path) -> Json:
-    """The shape of an export: the fields of Export, and the path of the file that was written as `out`."""
-    return {**to_json(found), "out": str(out)}
+def export(found: Export, out: Path | None) -> Json:
+    """The shape of an export: the fields of Export, strategy, quality and scene_id, and as `out` the path of its file.
+
+    `out` is null where there is no file.
+    """
+    asked = {"scene_id": found.scene_id, "strategy": found.strategy, "quality": found.quality}
+    return {**to_json(found), **asked, "out": str(out) if out is not None else None}
 
 
 def _channel(state: ChannelState) -> Json:

@@ -19,6 +19,7 @@ from heimdex_core.cli import reel as cli_reel
 from heimdex_core.cli import reels as cli_reels
 from heimdex_core.cli import reindex as cli_reindex
 from heimdex_core.cli import scenes as cli_scenes
+from heimdex_core.cli import shorts as cli_shorts
 from heimdex_core.cli import watched as cli_watched
 from heimdex_core.cli.output import Printer, progress_bar, unexpected_error, usage_error
 from heimdex_core.cli.weights import parse_weights
@@ -111,6 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     search.add_argument("--limit", type=_positive, default=None, metavar="N", help="the most hits to print")
 
+    cli_shorts.add_short_arguments(command("short", "render a scene into a 9:16 MP4 file", cli_shorts.run_short))
     cli_reel.add_arguments(command("reel", "render scenes into one MP4 file", cli_reel.run_reel))
     reels = command("reels", "list, show and change named reels", cli_reels.run_reels)
     cli_reels.add_arguments(reels, shared)
@@ -141,6 +143,8 @@ def build_parser() -> argparse.ArgumentParser:
     cli_models.add_arguments(models, shared)
     evaluation = command("eval", "judge, measure and tune searches", cli_evaluation.run_evaluation)
     cli_evaluation.add_arguments(evaluation, shared)
+    exports = command("exports", "list exports, cancel them or remove their files", cli_shorts.run_exports)
+    cli_shorts.add_exports_arguments(exports)
     command("clean-up", "remove deleted videos, expired exports and abandoned work", run_clean_up)
     worker = command("worker", "run queued jobs until stopped", run_worker)
     worker.add_argument("--parent-fd", type=int, default=None, help=argparse.SUPPRESS)

@@ -58,9 +58,7 @@ class SourceMissing(ProcessingError):
 
     code = "SOURCE_MISSING"
     message_template = "The file of {title} is missing."
-    hint_template = (
-        "Find the file again with `python -m heimdex_core relink {video_id} FILE_OR_FOLDER`, or add the video again."
-    )
+    hint_template = "Add the file again: its video is found by its content, and the file is put back."
 
 
 class SourceChanged(ProcessingError):
@@ -68,10 +66,7 @@ class SourceChanged(ProcessingError):
 
     code = "SOURCE_CHANGED"
     message_template = "The file of {title} has changed since the video was added."
-    hint_template = (
-        "Put the original file back with `python -m heimdex_core relink {video_id} FILE_OR_FOLDER`, or add the changed"
-        " file as a video of its own."
-    )
+    hint_template = "Add the original file again to put it back, or add the changed file as a video of its own."
 
 
 class SearchFailed(ProcessingError):

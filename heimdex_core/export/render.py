@@ -45,6 +45,8 @@ def render(store: Store, export: Export, *, settings: Settings, context: WorkCon
     store.exports.update(export.export_id, unless_cancelled=True, state=ExportState.PROCESSING, error=None)
     work = work_folder(store.paths, export.export_id)
     try:
+        kind = export_kind(export.kind)
+        export = kind.prepare(store, export, settings, context) if kind.prepare else export
         measured, left_out = _render_file(store, export, target, work, settings, context)
         return _complete(store, export, target, measured, left_out, settings)
     except HeimdexError as error:

@@ -6,19 +6,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from heimdex_core.errors import RenderCheckFailed
+from heimdex_core.errors import RenderCheckFailed, SourceMissing
 from heimdex_core.export.captions import write_captions
 from heimdex_core.export.check import check_render
-from heimdex_core.export.crop import framing_of
+from heimdex_core.export.crop import framing_of, strategy
+from heimdex_core.export.crop.smart import plan_crop
 from heimdex_core.export.kind import ExportKind
 from heimdex_core.export.quality import quality
+from heimdex_core.export.source import require_source
 from heimdex_core.media.burning import caption_filter
+from heimdex_core.media.child import ChildLimits
 from heimdex_core.media.graph import RenderFormat, exact_fps
 from heimdex_core.media.loudness import MAX_TRUE_PEAK_DBTP
 from heimdex_core.media.render import RenderClip, RenderMeasure, measure
 from heimdex_core.media.short import ShortFormat, fps_of, render_short
+from heimdex_core.models.faces.yunet import model_file
 from heimdex_core.settings import Settings
-from heimdex_core.types import Json, ShortRequest, WorkContext
+from heimdex_core.store import Store
+from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.types import CropPath, Export, Json, ShortRequest, Video, WorkContext, to_json
 
 WIDTH, HEIGHT = 1080, 1920
 NOTE_LETTERS_LEFT_OUT = "caption_letters_left_out"
@@ -35,6 +41,43 @@ def params(settings: Settings) -> Json:
         "width_px": WIDTH,
         "height_px": HEIGHT,
     }
+
+
+def prepare(store: Store, export: Export, settings: Settings, context: WorkContext) -> Export:
+    """See ExportKind.prepare: the crop path of a strategy that follows something, where none was given."""
+    request = ShortRequest.from_json(export.params)
+    if request.crop_path is not None or not strategy(request.strategy).follows:
+        return export
+    [clip] = export.clips
+    video = store.video(export.user_id, clip.video_id)
+    quiet = WorkContext(is_cancelled=context.is_cancelled)  # the progress is that of the rendering
+    path = crop_path_of(store.paths, video, clip.start_s, clip.end_s, settings=settings, context=quiet)
+    return store.exports.update(
+        export.export_id, unless_cancelled=True, params={**export.params, "crop_path": to_json(path)}
+    )
+
+
+def crop_path_of(
+    paths: LibraryPaths, video: Video, start_s: float, end_s: float, *, settings: Settings, context: WorkContext
+) -> CropPath:
+    """Where smart_crop crops in [start_s, end_s) of a video, in seconds of the video.
+
+    Raises SourceMissing, SourceChanged, and what `plan_crop` raises.
+    """
+    source = require_source(paths, video)
+    if video.info is None:
+        raise SourceMissing(title=video.title, video_id=video.video_id)
+    return plan_crop(
+        source,
+        video.info,
+        start_s,
+        end_s,
+        width=WIDTH,
+        height=HEIGHT,
+        faces=model_file(settings.models_dir),
+        limits=ChildLimits.of(settings),
+        context=context,
+    )
 
 
 def write(
@@ -86,4 +129,4 @@ def _captions(request: ShortRequest, out: Path, start_s: float, width: int, heig
     return caption_filter(layer), notes + ([NOTE_FONT_MISSING] if layer.font_missing else [])
 
 
-KIND = ExportKind("short", params, write, of_one_scene=True)
+KIND = ExportKind("short", params, write, prepare=prepare, of_one_scene=True)

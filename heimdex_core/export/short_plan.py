@@ -96,8 +96,7 @@ def _check_names(request: ShortRequest) -> None:
     caption_position(request.position)
     if request.crop_path is not None and not strategy(request.strategy).follows:
         raise InvalidValue(name="crop_path", value=request.strategy, reason="only smart_crop follows one")
-    if request.crop_path is None and strategy(request.strategy).follows:
-        raise InvalidValue(name="crop_path", value="none", reason="smart_crop needs one")
+    strategy(request.strategy)
     for before, after in zip(request.cues or (), (request.cues or ())[1:], strict=False):
         if after.start_s < before.end_s - _ROUNDING_S:
             value = f"{after.start_s:.3f} s"

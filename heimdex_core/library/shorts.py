@@ -9,10 +9,11 @@ from pathlib import Path
 from heimdex_core.errors import HeimdexError, InvalidValue
 from heimdex_core.export.captions import make_cues, spoken_words
 from heimdex_core.export.crop import framing_of
-from heimdex_core.export.short import HEIGHT, KIND, WIDTH
+from heimdex_core.export.crop.files import read_crop_path
+from heimdex_core.export.short import HEIGHT, KIND, WIDTH, crop_path_of
 from heimdex_core.export.short_plan import plan_short
 from heimdex_core.export.source import require_source
-from heimdex_core.library.arguments import checked
+from heimdex_core.library.arguments import AnyPath, checked
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.exports import Exports
 from heimdex_core.media.render import RenderClip
@@ -87,6 +88,27 @@ class Shorts:
         language = scene.language or self._video(scene).language
         words = self._words(scene.video_id, start_s, end_s)
         return make_cues(words, start_s=start_s, end_s=end_s, language=None if language == "auto" else language)
+
+    @checked
+    def plan_crop(self, scene_id: str, start_s: float, end_s: float) -> CropPath:
+        """Where smart_crop crops in [start_s, end_s) of a scene's video; it takes about as long as decoding that.
+
+        Raises SceneNotFound, InvalidValue, SourceMissing, SourceChanged, UndecodableVideo.
+        """
+        video = self._video(self._scene(scene_id))
+        last_s = video.info.duration_s if video.info is not None else 0.0
+        settings = self._context.settings
+        if not 0 <= start_s < end_s <= last_s + 0.001 or end_s - start_s > settings.short_max_s:
+            value = f"{start_s:.3f} to {end_s:.3f} s"
+            reason = f"it must lie in its video, and have at most {settings.short_max_s} s"
+            raise InvalidValue(name="stretch", value=value, reason=reason)
+        paths, context = self._context.store.paths, WorkContext()
+        return crop_path_of(paths, video, start_s, end_s, settings=settings, context=context)
+
+    @checked
+    def read_crop_path(self, file: AnyPath) -> CropPath:
+        """A crop path from a .json or .csv file. Raises FileUnreadable, InvalidValue."""
+        return read_crop_path(Path(file).expanduser())
 
     @checked
     def preview(self, scene_id: str, strategy: str, at_s: float, crop_path: CropPath | None = None) -> bytes:

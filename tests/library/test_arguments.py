@@ -128,6 +128,8 @@ METHODS = [
     method("exports", "remove", SPOKEN),
     method("shorts", "make_all", [], queue=True),
     method("shorts", "cues", SCENE, 0.0, 2.0),
+    method("shorts", "plan_crop", SCENE, 0.0, 2.0),
+    method("shorts", "read_crop_path", "path.json"),
     method("shorts", "preview", SCENE, "letterbox", 0.5),
     method("shorts", "request_of", SPOKEN),
     method("exports", "without_failed", SPOKEN, queue=True),

@@ -248,3 +248,10 @@ def test_an_error_is_kept_with_500_characters(lib: Library, scene_id: str) -> No
     error = lib.exports.get(export.export_id).error
     assert error is not None
     assert len(error["message"]) == 500
+
+
+def test_a_smart_crop_is_planned_and_kept(lib: Library, scene_id: str) -> None:
+    made = lib.short(scene_id, strategy="smart_crop", trim=(0.0, 1.0))
+    assert made.state is ExportState.COMPLETED
+    path = lib.shorts.request_of(made.export_id).crop_path
+    assert path == lib.shorts.plan_crop(scene_id, 0.0, 1.0)

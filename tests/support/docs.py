@@ -23,6 +23,7 @@ from heimdex_core.library.exports import Exports
 from heimdex_core.library.model_sets import LibraryModelSets
 from heimdex_core.library.reels import Reels
 from heimdex_core.library.searches import Searches
+from heimdex_core.library.shorts import Shorts
 from heimdex_core.library.tray import TrayEdits
 from heimdex_core.library.watching import WatchedFolders
 from heimdex_core.library.work import LibraryWork
@@ -299,6 +300,7 @@ PARTS = {
     "corrections": Corrections,
     "evaluation": Evaluation,
     "exports": Exports,
+    "shorts": Shorts,
     "model_sets": LibraryModelSets,
     "searches": Searches,
     "watched": WatchedFolders,
