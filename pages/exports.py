@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -15,6 +16,7 @@ from ui import address, media, page, resources, state
 from ui.components import export_list, player
 from ui.i18n import t
 from ui.views import exports as views
+from ui.views import short as short_views
 from ui.views.reel import rendered_clip
 from ui.views.scenes import player_labels
 
@@ -48,7 +50,16 @@ def skip(value: Any) -> None:
 def again(value: Any) -> None:
     library = resources.library()
     export = library.exports.get(str(value))
+    if export.kind == "short":
+        # with what was chosen and corrected for it
+        state.request_page("short", export=export.export_id)
+        state.request_rerun()
+        return
     state.follow_export(library.reel(export.clips, title=export.title, queue=True).export_id)
+
+
+def remove(value: Any) -> None:
+    resources.library().exports.remove(str(value))
 
 
 def show_kind(value: Any) -> None:
@@ -63,6 +74,7 @@ HANDLERS = {
     "cancel": cancel,
     "skip": skip,
     "again": again,
+    "remove": remove,
     "kind": show_kind,
     "more": lambda _: state.show_more_exports(),
     "renew": lambda _: None,
@@ -73,6 +85,8 @@ HANDLERS = {
 def list_fragment() -> None:
     library = resources.library()
     page.show_flash()
+    if left := short_views.remaining(library.shorts.allowance()):
+        st.html(f'<div class="hx-status">{html.escape(left)}</div>')
     shown = state.export_pages() * PAGE_SIZE
     exports = library.exports.list(limit=shown + 1)
     _show_followed(exports)

@@ -110,6 +110,7 @@ def draw_player(library: Library, scene: Scene, scenes: list[Scene], video: Vide
             "step": step,
             "like": scene_panel.like,
             "picture": scene_panel.by_part,
+            "short": scene_panel.make_short,
             "open_video": open_video,
             "renew": lambda _: None,
         },

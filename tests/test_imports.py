@@ -35,10 +35,10 @@ CORE_MAY_IMPORT = {
     "__main__": {"cli"},
     "__init__": BASE | {"library"},
 }
-# ui takes the names of stages, channels and models from their registries
+# ui takes the names of stages, channels, models, strategies and styles from their registries
 APP_MAY_IMPORT = {
     "pages": {"types", "errors", "settings", "formatting", "library"},
-    "ui": BASE | {"library", "jobs", "schemas", "ingest", "search", "models"},
+    "ui": BASE | {"library", "jobs", "schemas", "ingest", "search", "models", "export"},
     "app": {"settings", "library"},
 }
 ABOVE_LIBRARY = ("heimdex_core/jobs", "heimdex_core/cli", "ui", "pages", "app.py", "evaluation")

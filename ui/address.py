@@ -20,7 +20,7 @@ from ui.state import Address
 
 NAMES = ("home", "library", "search", "reel", "exports", "evaluate", "settings")
 """The pages in the order of the navigation."""
-HIDDEN = ("video", "scene", "searches")
+HIDDEN = ("video", "scene", "short", "searches")
 """Pages that are opened from other pages and by their address."""
 MARKER = "hx"
 """The parameter with "push:<page>" or "replace:<page>". A change for a page that is not shown any more is dropped."""

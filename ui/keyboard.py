@@ -33,6 +33,10 @@ _SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "move": ("Shift+N", "Shift+P"),
         "remove": ("Backspace",),
     },
+    "short": {
+        "trim": ("I", "O"),
+        "keyframe": ("Q",),
+    },
     "judging": {
         "grade": ("0", "3"),
         "step": ("←", "→"),

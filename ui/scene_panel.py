@@ -51,6 +51,11 @@ def open_scene_page(value: Any) -> None:
     state.open_scene(str(value["id"]))
 
 
+def make_short(value: Any) -> None:
+    """Go to the editor of a short: {"id": scene_id}."""
+    state.open_short(str(value["id"]))
+
+
 def like(value: Any) -> None:
     """Search for scenes like one: {"id": scene_id}, on whatever page it is."""
     search_filters.like(value)
@@ -114,6 +119,7 @@ def draw(
         "keep": keep,
         "like": search_filters.like if result is not None else like,
         "picture": search_filters.by_part if result is not None else by_part,
+        "short": make_short,
         "open_scene": open_scene_page,
         "renew": lambda _: None,
     }

@@ -19,7 +19,7 @@ PATIENCE_S = 0.2  # for the catalog: this bar is on every page, which must not w
 _LATEST = 20
 _SHOW_RENDERS = ("reel", "exports")
 # the page that is marked in the navigation while one outside of it is shown
-_PARENT = {"video": "library", "scene": "search", "searches": "search"}
+_PARENT = {"video": "library", "scene": "search", "short": "search", "searches": "search"}
 
 
 def draw(shown: str) -> None:

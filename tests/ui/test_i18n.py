@@ -28,6 +28,9 @@ from heimdex_core.errors import (
     VideoTooLong,
     error_classes,
 )
+from heimdex_core.export.captions import POSITIONS, STYLES
+from heimdex_core.export.crop import STRATEGIES
+from heimdex_core.export.quality import QUALITIES
 from heimdex_core.ingest import stages
 from heimdex_core.jobs.status import WorkerState
 from heimdex_core.jobs.supervisor import SupervisorState
@@ -151,7 +154,8 @@ def test_the_labels_of_stages_and_channels_are_those_of_the_core(language: str) 
 WHAT = (
     "catalog_of_the_library", "export", "folder", "index", "index_of", "job_database_of_the_library", "lexical_index",
     "library", "model_of", "move_to_other_models", "picture", "run", "search_index", "sprite", "tables",
-    "transcript_of_video", "vector_index", "video", "work_folder", "workers_slot_of_this_library",
+    "transcript_of_video", "vector_index", "video", "waveform", "work_folder",
+    "workers_slot_of_this_library",
 )  # fmt: skip
 """What the core's errors are about, where that is neither a file nor a folder."""
 
@@ -191,6 +195,10 @@ NAMES_OF_PAGES = {
     "edits.state.": set(get_args(EditState)) - {"applied"},
     "exports.kind.": ["short", "reel"],
     "exports.untitled.": ["short", "reel"],
+    "short.captions.": STYLES,
+    "short.position.": POSITIONS,
+    "short.quality.": QUALITIES,
+    "short.strategy.": STRATEGIES,
     "filter.": ["speech.true", "speech.false"],
     "fusion.": [*FUSIONS, *(f"{name}.title" for name in FUSIONS)],
     "library.show.": FILTERS,

@@ -44,6 +44,19 @@ class FileLink:
     download_name: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ShortFrame:
+    """What the token of a picture of a short contains."""
+
+    scene_id: str
+    strategy: str
+    at_s: float
+    """Seconds of the video."""
+    place: tuple[float, float] | None
+    """x and y of the middle of the crop, 0 to 1; None where the strategy has none."""
+    user_id: str
+
+
 def load_secret(configured: str | None, library_root: Path) -> str:
     """The signing key: `configured`, else the key file of the library, which is created once with mode 0600.
 
@@ -93,6 +106,7 @@ class Links:
         # separate salts, so that a token of one kind is invalid as another
         self._files = URLSafeSerializer(secret, salt="heimdex.file")
         self._sprites = URLSafeSerializer(secret, salt="heimdex.sprite")
+        self._short_frames = URLSafeSerializer(secret, salt="heimdex.short_frame")
         self._uploads = URLSafeSerializer(secret, salt="heimdex.upload")
         self._parts = URLSafeSerializer(secret, salt="heimdex.part")
 
@@ -173,6 +187,22 @@ class Links:
         if kind not in SPRITE_KINDS:
             raise LinkInvalid()
         return str(claim.get("s", "")), kind, str(claim.get("u", ""))
+
+    # --- pictures of shorts -----------------------------------------------------------------------
+
+    def short_frame_url(self, frame: ShortFrame) -> str:
+        """A URL for a picture of a short, valid for one to two periods from now. It is made when it is asked for."""
+        claim = {"s": frame.scene_id, "k": frame.strategy, "t": frame.at_s, "p": frame.place, "u": frame.user_id}
+        return f"/short-frames/{self._short_frames.dumps({**claim, 'e': self._expiry(self._file_ttl_s)})}"
+
+    def open_short_frame(self, token: str) -> ShortFrame:
+        """What the token of a picture contains. Raises LinkInvalid, LinkExpired."""
+        claim = self._read(self._short_frames, token)
+        try:
+            place = (float(claim["p"][0]), float(claim["p"][1])) if claim["p"] else None
+            return ShortFrame(str(claim["s"]), str(claim["k"]), float(claim["t"]), place, str(claim["u"]))
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise LinkInvalid() from error
 
     # --- uploads ----------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from ui.server.files import FileServer
 from ui.server.health import HealthServer
 from ui.server.links import Links
 from ui.server.responses import error_response
+from ui.server.short_frames import ShortFrameServer
 from ui.server.sprites import SpriteServer
 from ui.server.upload import UploadServer
 
@@ -50,6 +51,19 @@ def _sprites(links: Links) -> SpriteServer:
     return SpriteServer(links, resources.library_for)
 
 
+async def serve_short_frame(request: Request) -> Response:
+    try:
+        links = await to_thread.run_sync(resources.links)
+    except HeimdexError as error:
+        return error_response(error)
+    return await _short_frames(links).serve(request)
+
+
+@lru_cache(maxsize=1)
+def _short_frames(links: Links) -> ShortFrameServer:
+    return ShortFrameServer(links, resources.library_for)
+
+
 async def receive_upload(request: Request) -> Response:
     try:
         links = await to_thread.run_sync(resources.links)
@@ -75,6 +89,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/files/{token}", serve_file, methods=["GET", "HEAD"]),
         Route("/sprites/{token}", serve_sprite, methods=["GET", "HEAD"]),
+        Route("/short-frames/{token}", serve_short_frame, methods=["GET", "HEAD"]),
         Route("/upload", receive_upload, methods=["POST"]),
         Route("/health/live", live),
         Route("/health/ready", ready),

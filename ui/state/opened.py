@@ -41,6 +41,11 @@ def open_scene(scene_id: str) -> None:
     request_page("scene", id=scene_id)
 
 
+def open_short(scene_id: str) -> None:
+    """Go to the editor of a short of a scene."""
+    request_page("short", scene=scene_id)
+
+
 def show_scene(scene_id: str) -> None:
     """Show a scene on its page, which is open."""
     st.session_state[_SCENE] = scene_id

@@ -18,7 +18,9 @@ KINDS = ("short", "reel")
 LABELS = ("more", "sure", "deleted_in", "list")
 
 
-def page(library: Library, exports: Sequence[Export], *, kind: str | None, shown: str | None, more: bool) -> Any:
+def page(
+    library: Library, exports: Sequence[Export], *, kind: str | None, shown: str | None, more: bool
+) -> dict[str, Any]:
     """The data of the list.
 
     Args:
@@ -102,6 +104,8 @@ def _actions(export: Export, *, has_file: bool) -> list[dict[str, Any]]:
         actions.append({"name": "watch", "label": t("exports.watch"), "value": export.export_id, "primary": True})
         actions.append(keep_action(export))
     actions.append({"name": "again", "label": t("exports.again"), "value": export.export_id})
+    if has_file:
+        actions.append({"name": "remove", "label": t("exports.remove"), "value": export.export_id, "sure": True})
     return actions
 
 
@@ -142,6 +146,8 @@ def export_facts(export: Export, *, has_file: bool) -> list[str]:
         parts.append(f"{export.width}×{export.height}")
     if export.size_bytes:
         parts.append(fmt.size(export.size_bytes))
+    if export.loudness_lufs is not None:
+        parts.append(t("exports.loudness", value=f"{export.loudness_lufs:.1f}".replace("-", "\N{MINUS SIGN}")))
     if not has_file:
         parts.append(t("export.expired"))
     elif export.expires_at is None:

@@ -354,6 +354,7 @@ def _panel_actions(scene: Scene, neighbours: tuple[str | None, str | None], *, i
             "disabled": after is None,
         },
         {"name": "like", "value": {"id": scene.scene_id}, "label": t("player.like")},
+        {"name": "short", "value": {"id": scene.scene_id}, "label": t("player.short")},
         {"name": "open_scene", "value": {"id": scene.scene_id}, "label": t("player.open_scene")},
         {"name": "open_video", "value": scene.video_id, "label": t("player.open_video")},
     ]
