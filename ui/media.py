@@ -105,4 +105,8 @@ def export_urls(library: Library, export: Export) -> tuple[str, str] | None:
         return None
     links = resources.links()
     name = export_file_name(export)
-    return links.file_url(path, library.user_id), links.file_url(path, library.user_id, download_name=name)
+    until = export.expires_at
+    return (
+        links.file_url(path, library.user_id, usable_until=until),
+        links.file_url(path, library.user_id, download_name=name, usable_until=until),
+    )

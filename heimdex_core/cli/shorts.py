@@ -10,7 +10,8 @@ from heimdex_core import schemas
 from heimdex_core.cli import opened
 from heimdex_core.cli.output import Printer, progress_bar
 from heimdex_core.errors import FileUnreadable, InvalidValue
-from heimdex_core.types import Cue
+from heimdex_core.formatting import precise
+from heimdex_core.types import Cue, Export, ExportState
 
 
 def add_short_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,8 +71,16 @@ def run_exports(args: argparse.Namespace, out: Printer) -> int:
             elif args.action == "remove":
                 lib.exports.remove(export.export_id)
         shown = [lib.exports.get(export.export_id) for export in found] if args.export_ids else lib.exports.list()
-        out.document([schemas.export(export, lib.path / export.path if export.path else None) for export in shown])
+        rows = [schemas.export(export, lib.path / export.path if export.path else None) for export in shown]
+    out.document(rows, text="\n".join(map(_line, shown)) or "No exports yet.")
     return 0
+
+
+def _line(export: Export) -> str:
+    length = precise(export.measured_duration_s) if export.measured_duration_s is not None else "-"
+    why = f"  {export.error['message']} {export.error['hint']}" if export.error else ""
+    file = "" if export.path or export.state is not ExportState.COMPLETED else "  (file removed)"
+    return f"{export.state:10} {export.kind:5} {export.export_id}  {length:>8}  {export.title}{file}{why}"
 
 
 def _times(text: str) -> tuple[float, float]:

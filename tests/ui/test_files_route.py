@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,23 @@ def test_an_expired_link_gives_410(client: TestClient, url: str, clock: Clock) -
     answer = client.get(url)
     assert (answer.status_code, answer.json()["error"]["code"]) == (410, "LINK_EXPIRED")
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_an_export_gives_410_from_its_expiry_on_and_once_it_is_removed(
+    client: TestClient, links: Links, tmp_path: Path, clock: Clock
+) -> None:
+    export = tmp_path / "exports" / "mina" / "short.mp4"
+    export.parent.mkdir(parents=True)
+    export.write_bytes(CONTENT)
+    url = links.file_url(export, "mina", usable_until=datetime.fromtimestamp(600, UTC))
+    clock.at = 599.0
+    assert client.get(url).content == CONTENT
+    clock.at = 600.0
+    answer = client.get(url)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "EXPORT_EXPIRED")
+    kept = links.file_url(export, "mina")
+    export.unlink()
+    assert client.get(kept).json()["error"]["code"] == "EXPORT_EXPIRED"
 
 
 def test_an_invalid_link_gives_403(client: TestClient) -> None:

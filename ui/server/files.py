@@ -8,7 +8,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from heimdex_core.errors import HeimdexError, LinkInvalid
+from heimdex_core.errors import ExportExpired, HeimdexError, LinkInvalid
 from ui.server.links import Links
 from ui.server.responses import error_response
 
@@ -32,13 +32,16 @@ class FileServer:
         self._links = links
 
     async def serve(self, request: Request) -> Response:
-        """The file of a token, or a range of it: 200 or 206; 410 for an expired link, 403 for an invalid one, 404."""
+        """The file of a token, or a range of it: 200 or 206; 410 for an expired link or export, 403 for an invalid link,
+        404."""
         try:
             link = self._links.open_file(request.path_params["token"])
         except HeimdexError as error:
             return error_response(error, **{"Cache-Control": "no-store"})
         if not _is_file(link.path):
             _LOG.info("the file of a link does not exist any more: %s", link.path.name)
+            if self._links.is_export(link.path):
+                return error_response(ExportExpired(), **{"Cache-Control": "no-store"})
             response = error_response(LinkInvalid(), **{"Cache-Control": "no-store"})
             response.status_code = 404
             return response

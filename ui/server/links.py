@@ -11,12 +11,13 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from heimdex_core.errors import LinkExpired, LinkInvalid
+from heimdex_core.errors import ExportExpired, LinkExpired, LinkInvalid
 
 KEY_FILE = ".secret"
 
@@ -112,13 +113,16 @@ class Links:
 
     # --- files ------------------------------------------------------------------------------------
 
-    def file_url(self, path: Path, user_id: str, *, download_name: str | None = None) -> str:
+    def file_url(
+        self, path: Path, user_id: str, *, download_name: str | None = None, usable_until: datetime | None = None
+    ) -> str:
         """A URL for a file, valid for one to two periods from now.
 
         Args:
             path: absolute, or relative to the library folder.
             user_id: for whom the link is.
             download_name: makes browsers save the file under this name.
+            usable_until: when the file, an export, expires; None if it does not.
 
         Raises LinkInvalid for a path outside the library or a type of file that is not served.
         """
@@ -129,13 +133,17 @@ class Links:
             raise LinkInvalid() from error
         self._check_servable(relative)
         claim: dict[str, Any] = {"p": relative.as_posix(), "u": user_id, "e": self._expiry(self._file_ttl_s)}
+        if usable_until is not None:
+            claim["x"] = int(usable_until.timestamp())
         if download_name:
             claim["d"] = _encodable(download_name)
         return f"/files/{self._files.dumps(claim)}"
 
     def open_file(self, token: str) -> FileLink:
-        """The content of a file token. Raises LinkInvalid, LinkExpired."""
+        """The content of a file token. Raises LinkInvalid, LinkExpired, ExportExpired."""
         claim = self._read(self._files, token)
+        if isinstance(claim.get("x"), int) and self._now() >= claim["x"]:
+            raise ExportExpired()
         try:
             relative = PurePosixPath(str(claim["p"]))
             user_id = str(claim["u"])
@@ -146,6 +154,10 @@ class Links:
         self._check_servable(path.relative_to(self._root))
         download_name = claim.get("d")
         return FileLink(path, user_id, content_type, str(download_name) if download_name else None)
+
+    def is_export(self, path: Path) -> bool:
+        """Whether a file is that of an export, which is removed when it expires."""
+        return path.is_relative_to(self._root / "exports")
 
     def _resolved(self, relative: PurePosixPath) -> Path:
         """The file itself: a symbolic link is followed inside the folder of its video or of its user's exports only.
