@@ -32,7 +32,7 @@ class FileServer:
         self._links = links
 
     async def serve(self, request: Request) -> Response:
-        """The file of a token, or a range of it: 200 or 206; 410 for an expired link or export, 403 for an invalid link,
+        """The file of a token, or a range of it: 200 or 206; 410 for an expired link or export, 403 for an invalid one,
         404."""
         try:
             link = self._links.open_file(request.path_params["token"])
