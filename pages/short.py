@@ -62,6 +62,13 @@ def crop(value: Any) -> None:
     _change(replace(_request(), crop_path=path, strategy="smart_crop" if path else _request().strategy))
 
 
+def plan(value: Any) -> None:
+    """Work out where the crop follows the subject, so that it can be seen and changed."""
+    request, scene = _request(), _scene()
+    path = resources.library().shorts.plan_crop(scene.scene_id, *short_edits.range_of(request, scene))
+    _change(replace(request, crop_path=path, strategy="smart_crop"))
+
+
 def cue(value: Any) -> None:
     """Correct a caption: {"start", "text"}."""
     _change(short_edits.corrected(resources.library(), _request(), _scene(), float(value["start"]), str(value["text"])))
@@ -113,6 +120,7 @@ HANDLERS = {
     "set": choose,
     "trim": trim,
     "crop": crop,
+    "plan": plan,
     "cue": cue,
     "make": make,
     "batch": make_batch,

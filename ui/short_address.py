@@ -40,7 +40,7 @@ def request_of(params: Mapping[str, str]) -> ShortRequest:
         base["trim"] = (float(start), float(end))
     except ValueError:
         pass
-    for data in ({**base, **_unpack(params.get("edit", ""))}, base):
+    for data in ({**base, **_unpack(params.get("edit", ""))}, base, {**base, "trim": None}):
         try:
             return ShortRequest.from_json(data)
         except (HeimdexError, AttributeError, KeyError, TypeError, ValueError):

@@ -30,6 +30,8 @@ PAGES = {
     f"scene?id={SUBTITLED}_0_1000": ".item.current img",
     "searches": ".st-key-hx-searches h2",
     "reel": "article.clip",
+    "exports": "li.export .countdown",
+    f"short?scene={SUBTITLED}_0_1000&captions=karaoke&strategy=smart_crop": ".shot img",
     "evaluate": "tr[data-query]",
     "evaluate?view=judge": ".judging .grade",
     "evaluate?view=runs": "tr[data-run]",
@@ -190,7 +192,7 @@ def empty_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_axe_finds_nothing_serious_in_an_empty_library(still: Page, empty_address: str) -> None:
-    for path in ("", "library", "search", "reel", "evaluate", "settings", "video?id=none"):
+    for path in ("", "library", "search", "reel", "exports", "short", "evaluate", "settings", "video?id=none"):
         still.goto(f"{empty_address}/{path}")
         expect(still.get_by_role("heading", level=1).first).to_be_attached(timeout=60_000)
         expect(still.locator('[data-test-script-state="notRunning"]')).to_be_attached()

@@ -373,7 +373,7 @@ def test_a_finished_render_is_told_on_another_page(page: Page, shot: Shot) -> No
     expect(notice).to_be_visible(timeout=RENDERING_MS)
     shot(page, "rendered-elsewhere")
     notice.get_by_role("link", name="Watch").click()
-    expect(page).to_have_url(re.compile(r"/reel\?.*export="))
+    expect(page).to_have_url(re.compile(r"/exports\?.*export="))
     expect(notice).to_be_hidden()
     page.get_by_role("link", name="Library", exact=True).click()
     expect(page.locator("article.video").first).to_be_visible()

@@ -23,9 +23,9 @@ FRAMES = 12
 SNAPS = ("", "word", "sentence")
 _LABELS = (
     *("title", "strategy", "captions", "position", "snap", "quality", "preview", "zones", "length", "too_long"),
-    *("near_limit", "crop", "keyframes", "path", "no_path", "add_keyframe", "keyframe_added", "keyframe", "reset"),
-    *("keyframe_cut", "keyframe_keys", "play", "pause", "film", "in", "out", "words", "no_words", "first_word"),
-    *("last_word", "cues", "cue", "no_cues"),
+    *("near_limit", "crop", "keyframes", "path", "path_one", "no_path", "plan", "planning", "add_keyframe"),
+    *("keyframe_added", "keyframe", "reset", "keyframe_cut", "keyframe_keys", "play", "pause", "film", "in", "out"),
+    *("words", "no_words", "first_word", "last_word", "cues", "cue", "no_cues"),
 )
 
 

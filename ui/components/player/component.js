@@ -95,6 +95,7 @@ class Player {
     }
     this.host.firstChild.hidden = false;
     this.host.classList.toggle("big", Boolean(data.big));
+    this.host.classList.toggle("portrait", Boolean(data.portrait));
     const identity = data.reel ? "reel" : data.clips[0].id;
     if (identity !== this.identity) {
       this.identity = identity;

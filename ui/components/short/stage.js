@@ -52,6 +52,7 @@ class Stage {
   paint() {
     const { data, draft } = this.editor;
     const l = data.labels;
+    const planning = this.editor.out.waiting("plan").length > 0;
     this.el.firstChild.textContent = data.media.title;
     this.picture.style.aspectRatio = `${data.media.width} / ${data.media.height}`;
     this.picture.style.maxWidth = `calc(46dvh * ${data.media.width / data.media.height})`;
@@ -60,7 +61,7 @@ class Stage {
     const hasBox = draft.strategy === "center_crop" || draft.strategy === "smart_crop";
     for (const part of [this.box, this.before, this.behind]) part.hidden = !hasBox;
     this.keys.hidden = !this.follows;
-    this.about.textContent = this.follows ? (draft.crop ? fillText(l.path, { n: draft.crop.length }) : data.planning ? l.planning : l.no_path) : "";
+    this.about.textContent = this.follows ? (draft.crop ? fillText(draft.crop.length === 1 ? l.path_one : l.path, { n: draft.crop.length }) : planning ? l.planning : l.no_path) : "";
     const button = (name, label, act, disabled) => {
       const b = h("button", { class: "btn", type: "button", disabled, data: { act: name } }, label);
       b.onclick = act;
@@ -68,7 +69,7 @@ class Stage {
     };
     this.tools.replaceChildren(
       hasBox ? button("keyframe", l.add_keyframe, () => this.addKeyframe()) : "",
-      data.can_plan && this.follows ? button("plan", l.plan, () => this.editor.out.send("plan", null, true), data.planning) : "",
+      this.follows ? button("plan", l.plan, () => { this.editor.out.send("plan", null, true); this.paint(); }, planning) : "",
       draft.crop ? button("reset", l.reset, () => this.editor.sendCrop(null)) : "");
     this.paintKeys();
     this.paintPlaying();

@@ -1,0 +1,148 @@
+"""From a scene to a short in a real browser, and the page of the exports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from heimdex_core.library import Library
+from tests.e2e import driver
+from tests.e2e.conftest import Shot
+from tests.support.frozen import SUBTITLED, WAITING, frozen_library
+
+pytestmark = pytest.mark.browser
+
+SCENE = f"{SUBTITLED}_0_1000"
+LIMIT = 3
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = frozen_library(tmp_path_factory.mktemp("library") / "library")
+    with Library.open(root) as found:
+        found.delete(WAITING)
+        found.set_preference("language", "en")
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(library: Path, app_log: Path) -> Iterator[str]:
+    small = {"HEIMDEX_SHORT_PRESET": "ultrafast", "HEIMDEX_SHORT_DAILY_LIMIT": str(LIMIT)}
+    with driver.running_app(library, app_log, **small) as url:
+        yield url
+
+
+def settled(page: Page) -> None:
+    expect(page.locator(".hx[data-pending]")).to_have_count(0)
+
+
+def open_editor(page: Page, **params: str) -> None:
+    query = "&".join(f"{name}={value}" for name, value in params.items())
+    page.goto(f"/short?scene={SCENE}&{query}")
+    expect(page.get_by_role("button", name="Make the short")).to_be_visible(timeout=60_000)
+
+
+def test_a_scene_becomes_a_short_with_corrected_captions_and_crop(
+    page: Page, library: Path, tmp_path: Path, shot: Shot
+) -> None:
+    page.goto(f"/scene?id={SCENE}")
+    page.get_by_role("button", name="Make a short").click(timeout=60_000)
+    page.get_by_role("button", name="Word by word").click()
+    caption = page.get_by_role("textbox", name=re.compile("Caption at"))
+    expect(caption).to_have_count(1)
+    caption.fill("my own words")
+    caption.press("Enter")
+    crop = page.get_by_role("slider", name="Position of the crop")
+    box = crop.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 20, steps=3)
+    page.mouse.up()
+    expect(page.get_by_role("slider", name=re.compile("Keyframe at"))).to_have_count(1)
+    # the scene ends at 1 s; the short reaches beyond it
+    page.get_by_role("slider", name="Out").press("Shift+ArrowRight")
+    settled(page)
+    page.reload()
+    expect(page.get_by_role("textbox", name=re.compile("Caption at")).first).to_have_value("my own words")
+    expect(page.get_by_role("slider", name=re.compile("Keyframe at"))).to_have_count(1)
+    shot(page, "short")
+    page.get_by_role("button", name="Make the short").click()
+    made = page.locator("li.export").first
+    expect(made).to_have_attribute("data-state", "completed", timeout=120_000)
+    expect(made.locator(".countdown")).to_have_text(re.compile(r"deleted in 2[34]:\d\d:\d\d"))
+    expect(page.locator(".hx-status")).to_contain_text(f"{LIMIT - 1} of {LIMIT} shorts left")
+    with page.expect_download() as download:
+        made.get_by_role("link", name=re.compile("Download")).click()
+    file = tmp_path / "short.mp4"
+    download.value.save_as(file)
+    shot(page, "exports")
+    with av.open(str(file)) as opened:
+        assert (opened.streams.video[0].width, opened.streams.video[0].height) == (1080, 1920)
+    with Library.open(library, purpose="query") as found:
+        request = found.shorts.request_of(found.exports.list(limit=1)[0].export_id)
+    assert request.cues
+    assert request.cues[0].text == "my own words"
+    assert request.crop_path
+    assert request.crop_path.keyframes[0].x > 0.5
+    assert request.trim
+    assert request.trim[1] > 1.0
+
+
+@pytest.mark.long
+def test_a_short_is_made_again_as_it_was_and_its_file_is_removed(page: Page) -> None:
+    page.goto("/exports")
+    made = page.locator("li.export").first
+    made.get_by_role("button", name=re.compile("Make again")).click(timeout=60_000)
+    expect(page.get_by_role("textbox", name=re.compile("Caption at")).first).to_have_value("my own words")
+    page.get_by_role("link", name="Exports").click()
+    made.get_by_role("button", name=re.compile("Remove file")).click()
+    made.get_by_role("button", name=re.compile("Yes, remove it")).click()
+    expect(made).to_contain_text("file removed")
+    expect(made.get_by_role("link", name=re.compile("Download"))).to_have_count(0)
+
+
+@pytest.mark.long
+def test_what_the_day_does_not_allow_is_refused_with_the_time_to_wait(page: Page, library: Path) -> None:
+    with Library.open(library, purpose="query") as found:
+        used = found.shorts.allowance().used
+    for n in range(used, LIMIT):
+        open_editor(page)
+        page.get_by_role("button", name="Make the short").click()
+        expect(page.locator("li.export").first).to_have_attribute("data-state", "completed", timeout=120_000)
+        expect(page.locator(".hx-status")).to_contain_text(f"{LIMIT - n - 1} of {LIMIT}")
+    open_editor(page)
+    expect(page.get_by_role("button", name="Make the short")).to_be_disabled()
+    expect(
+        page.get_by_text(re.compile(rf"0 of {LIMIT} shorts left today · the next is free in 2[34] h"))
+    ).to_be_visible()
+
+
+@pytest.mark.long
+def test_a_batch_that_does_not_fit_is_refused_whole(page: Page, library: Path) -> None:
+    with Library.open(library, purpose="query") as found:
+        found.save_tray([])
+        for scene in [one for video in found.videos() for one in found.scenes(video.video_id)]:
+            found.tray_edits.add(scene.scene_id)
+        made = len(found.exports.list())
+    open_editor(page)
+    page.get_by_role("button", name=re.compile("Make shorts of the 4 scenes")).click()
+    expect(page.get_by_role("alert")).to_contain_text("4 more were asked for")
+    with Library.open(library, purpose="query") as found:
+        assert len(found.exports.list()) == made
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", ["/exports", f"/short?scene={SCENE}&captions=boxed&strategy=smart_crop"])
+def test_the_pages_show_within_a_phone(chromium: Browser, address: str, path: str) -> None:
+    context = chromium.new_context(base_url=address, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(path)
+    expect(page.locator("li.export, .shot img").first).to_be_visible(timeout=60_000)
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    context.close()
