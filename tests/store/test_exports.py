@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdex_core.errors import Cancelled, ExportNotFound, HeimdexError, InvalidValue, WorkerLost
+from heimdex_core.errors import Cancelled, ExportExpired, ExportNotFound, HeimdexError, InvalidValue, WorkerLost
 from heimdex_core.store import Store
 from heimdex_core.types import Export, ExportState, ReelClip, utc_now
 from tests.store.making import new_store
@@ -61,7 +61,7 @@ def test_an_export_from_pending_to_expired(tmp_path: Path) -> None:
     assert not path.exists()
     after = store.exports.get("local", export.export_id)
     assert (after.path, after.state, after.size_bytes) == (None, ExportState.COMPLETED, 3)
-    with pytest.raises(ExportNotFound):  # it is too late to keep it
+    with pytest.raises(ExportExpired):  # it is too late to keep it
         store.exports.set_expiry("local", export.export_id, None)
     assert store.exports.remove_expired_files(now + timedelta(hours=2)) == 0
 
