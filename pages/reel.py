@@ -1,28 +1,29 @@
-"""Reel: arrange and trim the clips in the tray, render them into one file, watch and download it."""
+"""Reel: arrange and trim the clips of the tray or of a named reel, and render them or save the edit."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
-from contextlib import suppress
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import streamlit as st
 
-from heimdex_core.errors import ClipsFailed, HeimdexError
+from heimdex_core.errors import ClipsFailed, ReelNotFound
 from heimdex_core.library import Library
-from heimdex_core.types import Export, ExportState
+from heimdex_core.types import Pause, ReelClip
 from ui import address, media, page, resources, scene_panel, state, tray
-from ui.components import exports_panel, player, reel_editor
-from ui.i18n import describe_error, t
+from ui.components import player, reel_editor, reel_form
+from ui.i18n import describe_error, t, tn
 from ui.views import exports as export_views
 from ui.views import opened_clip
 from ui.views import reel as views
+from ui.views import reel_form as form
 from ui.views.scenes import player_labels
 
-HISTORY = 8  # how many exports are listed
-UPDATE_EVERY_S = 1.0
 SECTION = "reel"  # of ui.state.set_error: clips that cannot be rendered
+PREFERENCE = "reel_form"  # how the last reel was rendered
 EDITOR_LABELS = (
     "untitled", "title", "clips_one", "clips_other", "saved", "saving", "drag", "up", "down", "duplicate", "remove",
     "trim_start", "trim_end", "show", "of", "action_on", "moved", "not_available", "beyond", "play_clip", "trim_in",
@@ -30,185 +31,237 @@ EDITOR_LABELS = (
 )  # fmt: skip
 
 
-def select(value: Any) -> None:
-    state.show_export(None)
-    scene_panel.select(value)
+def edited() -> tray.Edited:
+    """The tray, or the named reel that is open."""
+    return tray.Edited(state.edited_reel())
 
 
-def render(value: Any) -> None:
-    """Render the reel, unless a render is running: a second click is not a second file."""
+# --- named reels ----------------------------------------------------------------------------------
+
+
+def open_reel(value: Any) -> None:
+    state.edit_reel(str(value["reel"]))
+    state.update_search(selected=None)
+
+
+def new_reel(value: Any) -> None:
     library = resources.library()
-    if any(export.state in export_views.RUNNING for export in library.exports.list(limit=HISTORY)):
-        return
-    title = tray.title(library)
+    title = t("reel.new_title", n=len(library.reels.list()) + 1)
+    open_reel({"reel": library.reels.create(title).reel_id})
+
+
+def duplicate_reel(value: Any) -> None:
+    """Keep the clips that are shown as one more reel: {"reel": reel_id, "" for the tray}."""
+    library = resources.library()
+    shown = tray.Edited(str(value["reel"])).current(library)
+    title = t("reel.copy_title", title=shown.title or t("reel.untitled"))[: library.settings.max_title_chars]
+    open_reel({"reel": library.reels.create(title, shown.clips).reel_id})
+
+
+def delete_reel(value: Any) -> None:
+    resources.library().reels.delete(str(value["reel"]))
+    open_reel({"reel": ""})
+
+
+def add_from_tray(value: Any) -> None:
+    """Put the clips of the tray behind those of the reel that is open."""
+    library, reel = resources.library(), edited()
+    for clip in tray.clips(library):
+        reel.change(reel.edits().add, clip, value={})
+
+
+def reel_menu(library: Library) -> dict[str, Any]:
+    """The reels to choose from, and what can be done with the one that is open."""
+    opened = state.edited_reel()
+    names = ["new_reel", "duplicate_reel", *(["add_from_tray", "delete_reel"] if opened else [])]
+    reels = [
+        {"id": reel.reel_id, "label": f"{reel.title} · {tn('tray.scenes', len(reel.clips))}"}
+        for reel in library.reels.list()
+    ]
+    return {
+        "reels": [{"id": "", "label": f"{t('tray.heading')} · {tn('tray.scenes', len(tray.clips(library)))}"}, *reels],
+        "reel": opened,
+        "reel_actions": [
+            {
+                "name": name,
+                "label": t(f"reel.{name}"),
+                "confirm": t("reel.delete_confirm") if name == "delete_reel" else "",
+            }
+            for name in names
+        ],
+    }
+
+
+# --- rendering ------------------------------------------------------------------------------------
+
+
+def chosen(library: Library) -> form.Choices:
+    return form.choices(library.preferences().get(PREFERENCE), library.settings)
+
+
+def choose(value: Any) -> None:
+    """Choose how to render: {"name", "value"}."""
+    library = resources.library()
+    changed = form.changed(chosen(library), str(value["name"]), value["value"], library.settings)
+    library.set_preference(PREFERENCE, changed)
+
+
+def choose_pause(value: Any) -> None:
+    """Keep a pause, or let it be cut out after all: {"id", "keep"}."""
+    kept = state.kept_pauses()
+    state.set_kept_pauses(kept | {str(value["id"])} if value["keep"] else kept - {str(value["id"])})
+
+
+def render(value: Any, *, skip_failed: bool = False) -> None:
+    """Queue the reel and show the exports, unless it is being rendered: a second click is not a second file."""
+    library = resources.library()
+    reel, choices = edited().current(library), chosen(library)
     state.set_error(SECTION, None)
-    try:
-        export = library.reel(tray.clips(library), title=title, queue=True)
-    except ClipsFailed as error:
-        state.set_error(SECTION, error.to_dict())
-        return
-    state.follow_export(export.export_id)
-    state.show_export(None)
+    latest = next(iter(library.exports.list(limit=1)), None)
+    is_running = latest is not None and latest.state in export_views.RUNNING and latest.title == reel.title
+    if not is_running:
+        try:
+            export = library.reel(
+                reel.clips,
+                title=reel.title,
+                remove_silence=choices["remove_silence"],
+                keep=sorted(state.kept_pauses()),
+                skip_failed=skip_failed,
+                queue=True,
+                **form.reel_options(choices),
+            )
+        except ClipsFailed as error:
+            state.set_error(SECTION, error.to_dict())
+            return
+        state.follow_export(export.export_id)
+    state.request_page("exports")
 
 
 def render_without_failed(value: Any) -> None:
-    """Render the clips of a failed export without those that fail, or without an export those of the tray."""
+    render(value, skip_failed=True)
+
+
+def save_timeline(value: Any) -> None:
+    """Make the edit in one format; the component saves it: {"format"}."""
     library = resources.library()
-    if value:
-        export = library.exports.without_failed(str(value), queue=True)
-    else:
-        export = library.reel(tray.clips(library), title=tray.title(library), skip_failed=True, queue=True)
-    state.set_error(SECTION, None)
-    state.follow_export(export.export_id)
-    state.show_export(None)
+    reel, name = edited().current(library), str(value["format"])
+    clips: Sequence[ReelClip] = reel.clips
+    if chosen(library)["remove_silence"]:
+        clips = library.without_pauses(clips, keep=sorted(state.kept_pauses()))
+    text = library.timeline(clips, name, title=reel.title)
+    made = {"key": uuid.uuid4().hex, "name": f"{media.file_stem(reel.title)}.{name}", "text": text}
+    state.set_timeline(made)
 
 
-def cancel(value: Any) -> None:
-    resources.library().exports.cancel(str(value))
-
-
-def watch(value: Any) -> None:
-    state.show_export(resources.library().exports.get(str(value)).export_id)
-    state.update_search(play_count=state.search().play_count + 1)
-    state.request_rerun()
-
-
-def keep(value: Any) -> None:
-    """Keep the file of an export, or let it be deleted after all."""
-    resources.library().exports.keep(str(value["id"]), keep=bool(value["keep"]))
+# --- drawing --------------------------------------------------------------------------------------
 
 
 def clips_with_scenes(library: Library) -> list[views.ClipWithScene]:
-    """The clips of the tray, each with its scene and video; None for both if the clip cannot be used at present."""
+    """The clips of the reel, each with its scene and video; None for both if the clip cannot be used at present."""
     found: list[views.ClipWithScene] = []
-    for clip in tray.clips(library):
+    for clip in edited().current(library).clips:
         scene = tray.scene_of(library, clip)
         found.append((clip, scene, media.video_of(library, clip.video_id) if scene else None))
     return found
 
 
 def draw_editor(library: Library, clips: list[views.ClipWithScene], selected: str | None) -> None:
+    reel = edited()
     reel_editor(
         "hx_reel",
         {
-            "title": tray.title(library),
+            "title": reel.current(library).title,
             "max_title": library.settings.max_title_chars,
             "clips": views.rows(library, clips),
             "selected": selected,
-            "opened": draw_opened(library, clips, selected),
-            "can_duplicate": True,
-            "reels": [],
-            "reel": "",
-            "reel_actions": [],
+            "opened": opened(library, clips, selected),
             "labels": {name: t(f"reel.{name}") for name in EDITOR_LABELS},
-            **tray.history_buttons(library),
+            **reel_menu(library),
+            **reel.history_buttons(library),
         },
         {
-            "move": tray.move,
-            "trim": tray.trim,
-            "remove": tray.remove,
-            "duplicate": tray.duplicate,
-            "title": tray.rename,
-            "undo": tray.undo,
-            "redo": tray.redo,
-            "select": select,
+            "move": reel.move,
+            "trim": reel.trim,
+            "snap": reel.snap,
+            "remove": reel.remove,
+            "duplicate": reel.duplicate,
+            "title": reel.rename,
+            "undo": reel.undo,
+            "redo": reel.redo,
+            "select": scene_panel.select,
+            "open_reel": open_reel,
+            "new_reel": new_reel,
+            "duplicate_reel": duplicate_reel,
+            "delete_reel": delete_reel,
+            "add_from_tray": add_from_tray,
             "renew": lambda _: None,
         },
     )
 
 
-def draw_opened(library: Library, clips: list[views.ClipWithScene], selected: str | None) -> dict[str, Any] | None:
-    """The chosen clip; None if it cannot be used at present."""
+def opened(library: Library, clips: list[views.ClipWithScene], selected: str | None) -> dict[str, Any] | None:
+    """The chosen clip, to be trimmed; None if it cannot be used at present."""
     for clip, _, video in clips:
         if clip.clip_id == selected and video is not None:
-            return {**opened_clip.opened(library, clip, video), "actions": []}
+            found = opened_clip.opened(library, clip, video)
+            snaps = [
+                {"name": "snap", "label": t(f"reel.snap_{to}"), "value": {"to": to}} for to in ("word", "sentence")
+            ]
+            return {**found, "actions": snaps if found["words"] else []}
     return None
 
 
 def draw_player(library: Library, clips: list[views.ClipWithScene], selected: str | None) -> None:
-    """Draw the player with the chosen export, or with the reel as it is now."""
-    shown = state.shown_export()
-    export = library.exports.get(shown) if shown else None
-    urls = media.export_urls(library, export) if export else None
+    """Draw the player, which plays the clips one after the other from their videos."""
     search = state.search()
     data: dict[str, Any] = {
+        "clips": views.sequence(library, clips),
+        "reel": True,
+        "select": selected,
         "play_count": search.play_count,
         "ignored_plays": search.ignored_plays,
         "labels": player_labels(None),
         "actions": [],
         "lines": None,
     }
-    if export is not None and urls is not None:
-        clip = views.rendered_clip(export, urls[0])
-        data |= {"clips": clip, "reel": False, "duration": export.measured_duration_s}
-    else:
-        data |= {"clips": views.sequence(library, clips), "reel": True, "select": selected}
     player("hx_reel_player", data, {"renew": lambda _: None})
 
 
-def draw_exports(library: Library, *, can_render: bool) -> bool:
-    """Draw the render button, its progress and the last exports. True while one is being rendered."""
-    exports = library.exports.list(limit=HISTORY)
-    followed = state.followed_export() or next((e.export_id for e in exports if e.state in export_views.RUNNING), None)
-    state.follow_export(followed)
-    current = next((e for e in exports if e.export_id == followed), None)
-    running = current if current and current.state in export_views.RUNNING else None
+def draw_form(library: Library, clips: list[views.ClipWithScene]) -> None:
+    choices, refused = chosen(library), state.error_in(SECTION)
+    skip = export_views.skip_label(refused, len(clips))
     actions: list[dict[str, Any]] = [
-        {"name": "render", "label": t("reel.render"), "primary": True, "disabled": bool(running) or not can_render}
+        {"name": "render", "label": t("reel.render"), "primary": True, "disabled": not clips}
     ]
-    if running:
-        actions.append({"name": "cancel", "label": t("action.cancel"), "value": running.export_id})
-    refused = state.error_in(SECTION)
-    error = refused or _failure(current)
-    failed = current if current and not refused else None
-    skip = export_views.skip_label(error, len(failed.clips if failed else tray.clips(library)))
-    if skip and not running:
-        actions.append({"name": "skip", "label": skip, "value": failed.export_id if failed else None})
-    settings = library.settings
-    exports_panel(
-        "hx_exports",
+    if skip:
+        actions.append({"name": "skip", "label": skip})
+    found = pauses(library, tuple(clip for clip, scene, _ in clips if scene)) if choices["remove_silence"] else None
+    message, hint = describe_error(refused, state.language()) if refused else ("", "")
+    reel_form(
+        "hx_reel_form",
         {
-            "progress": export_views.progress_card(library.exports.progress(running.export_id)) if running else None,
-            "error": _error_texts(error),
-            "notice": views.render_notice(settings),
+            "groups": form.groups(choices, library.settings),
+            "pauses": form.pauses(found, state.kept_pauses()) if found is not None else None,
+            "error": {"message": message, "hint": hint} if refused else None,
+            "notice": form.notice(choices, library.settings),
             "actions": actions,
-            "history": views.history(library, exports, state.shown_export(), failed.export_id if failed else None),
-            "labels": {"history": t("reel.history")},
+            "timelines": form.timelines(is_empty=not clips),
+            "download": state.timeline(),
         },
-        {"render": render, "cancel": cancel, "watch": watch, "keep": keep, "skip": render_without_failed},
+        {
+            "choose": choose,
+            "pause": choose_pause,
+            "render": render,
+            "skip": render_without_failed,
+            "timeline": save_timeline,
+        },
     )
-    if current is not None and current.state is ExportState.COMPLETED and state.followed_export():
-        # it has just been completed
-        state.follow_export(None)
-        state.show_export(current.export_id)
-        st.rerun()
-    return running is not None
 
 
-def _failure(export: Export | None) -> dict[str, Any] | None:
-    if export is None or export.state is not ExportState.FAILED:
-        return None
-    return export.error or HeimdexError(reason="").to_dict()
-
-
-def _error_texts(error: dict[str, Any] | None) -> dict[str, str] | None:
-    if error is None:
-        return None
-    message, hint = describe_error(error, state.language())
-    return {"message": message, "hint": hint}
-
-
-@page.error_boundary
-def exports_fragment() -> None:
-    library = resources.library()
-    page.show_flash()
-    running = draw_exports(library, can_render=bool(tray.clips(library)))
-    if state.take_rerun_request():
-        # the player is outside this fragment
-        st.rerun()
-    if running != state.is_polling("reel"):
-        state.set_polling("reel", running)
-        st.rerun()
+@lru_cache(maxsize=8)
+def pauses(library: Library, clips: tuple[ReelClip, ...]) -> list[Pause]:
+    # read once for these clips, not for every choice
+    return library.pauses(clips)
 
 
 @st.fragment
@@ -216,11 +269,17 @@ def exports_fragment() -> None:
 def workspace() -> None:
     page.switch_if_requested()
     library = resources.library()
-    clips = clips_with_scenes(library)
+    try:
+        clips = clips_with_scenes(library)
+    except ReelNotFound as error:
+        # it was deleted meanwhile, or the address names one that never was
+        state.flash(error.to_dict())
+        state.edit_reel("")
+        clips = clips_with_scenes(library)
     ids = [clip.clip_id for clip, _, _ in clips]
     selected = state.search().selected
     selected = selected if selected in ids else (ids[0] if ids else None)
-    address.show({"export": state.shown_export()}, {"scene": selected})
+    address.show({"reel": state.edited_reel()}, {"scene": selected})
     with st.container(key="hx-reel"):
         main, side = st.columns([3, 1], gap=None)
         with main, st.container(key="hx-main"):
@@ -231,27 +290,24 @@ def workspace() -> None:
                 with st.container(key="hx-to-search", horizontal_alignment="center"):
                     st.button(t("reel.to_search"), on_click=state.request_page, args=("search",), type="primary")
         with side, st.container(key="hx-right"):
-            if any(scene for _, scene, _ in clips) or state.shown_export():
+            page.show_flash()
+            if any(scene for _, scene, _ in clips):
                 draw_player(library, clips, selected)
-            with st.container(key="hx-exports"):
-                st.fragment(exports_fragment, run_every=UPDATE_EVERY_S if state.is_polling("reel") else None)()
+            with st.container(key="hx-reel-form"):
+                draw_form(library, clips)
         with st.container(key="hx-keys"):
             st.html(f'<div class="hx-keys">{html.escape(t("reel.keys"))}</div>')
 
 
-def open_link(library: Library, params: Mapping[str, str]) -> None:
-    """Show what the URL names: the export that plays, and the clip that is selected."""
-    state.show_export(None)
-    if params.get("export"):
-        # an export that does not exist is nothing to show
-        with suppress(HeimdexError):
-            state.show_export(library.exports.get(params["export"]).export_id)
+def open_link(params: Mapping[str, str]) -> None:
+    """Show what the URL names: the reel, and the clip that is selected."""
+    state.edit_reel(params.get("reel", ""))
     state.update_search(selected=params.get("scene"))
 
 
 def draw() -> None:
     if (params := address.opened()) is not None:
-        open_link(resources.library(), params)
+        open_link(params)
     page.heading(t("nav.reel"))
     workspace()
 

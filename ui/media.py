@@ -40,6 +40,11 @@ def sprite(library: Library, scene: Scene) -> dict[str, Any]:
     return {"url": _sprite_url(library, scene, "sprite"), "count": library.sprites.frame_count(scene)}
 
 
+def sound_url(library: Library, scene: Scene) -> str:
+    """URL of the waveform of a scene, {"peaks": [0 to 1]}. It is made when it is asked for."""
+    return _sprite_url(library, scene, "sound")
+
+
 def _sprite_url(library: Library, scene: Scene, kind: str) -> str:
     made = int(scene.created_at.timestamp()) if scene.created_at else 0
     return resources.links().sprite_url(scene.scene_id, made, library.user_id, kind)
@@ -91,8 +96,13 @@ def _video(library: Library, video_id: str, generation: int) -> Video:
 
 def export_file_name(export: Export) -> str:
     """The name of a download: the title without characters that file systems do not allow."""
-    allowed = "".join(c for c in export.title if c.isprintable() and c not in '|<>:"\\/?*').strip(" .")
-    return unicodedata.normalize("NFC", allowed)[:80] + ".mp4" if allowed else "reel.mp4"
+    return f"{file_stem(export.title)}.mp4"
+
+
+def file_stem(title: str) -> str:
+    """The name of a file for a reel of this title."""
+    allowed = "".join(c for c in title if c.isprintable() and c not in '|<>:"\\/?*').strip(" .")
+    return unicodedata.normalize("NFC", allowed)[:80] if allowed else "reel"
 
 
 def export_urls(library: Library, export: Export) -> tuple[str, str] | None:

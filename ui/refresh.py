@@ -26,6 +26,8 @@ def renew() -> None:
     tray = state.tray()
     if tray is not None and tray.revision != now.tray_revision:
         state.set_tray(None)
+    if state.edited_reel():
+        state.set_tray(None, state.edited_reel())
     state.set_seen_state(now)
 
 

@@ -14,97 +14,103 @@ import streamlit as st
 from heimdex_core import formatting as fmt
 from heimdex_core.errors import HeimdexError, VideoNotFound
 from heimdex_core.library import Library
+from heimdex_core.library.tray import TrayEdits
 from heimdex_core.types import ReelClip, Scene, Tray
 from ui import media, page, resources, state
 from ui.components import tray_bar
 from ui.i18n import t, tn
 
 
-def current(library: Library) -> Tray:
-    """The tray, read from the library once per open page."""
-    found = state.tray()
-    if found is None:
-        found = library.tray()
-        state.set_tray(found)
-    return found
+class Edited:
+    """The tray, or a named reel, as this page changes it. Its methods are the operations of components."""
 
+    def __init__(self, reel_id: str = "") -> None:
+        self.reel_id = reel_id
 
-def clips(library: Library) -> tuple[ReelClip, ...]:
-    """The clips in the tray."""
-    return current(library).clips
+    def current(self, library: Library) -> Tray:
+        """The clips and the title, read from the library once per open page. Raises ReelNotFound."""
+        found = state.tray(self.reel_id)
+        if found is None:
+            found = library.reels.get(self.reel_id) if self.reel_id else library.tray()
+            state.set_tray(found, self.reel_id)
+        return found
 
+    def edits(self) -> TrayEdits:
+        """What changes it."""
+        library = resources.library()
+        return library.reels.edits(self.reel_id) if self.reel_id else library.tray_edits
 
-def title(library: Library) -> str:
-    """The title of the reel."""
-    return current(library).title
+    def change(self, change: Callable[..., Tray], *args: Any, value: Mapping[str, Any], **kwargs: Any) -> None:
+        """Make a change in the name of this page. If it is refused, the page shows what there is now."""
+        self.current(resources.library())
+        about = {"made_on": value.get("version"), "author": state.session_id(), "key": _key(value)}
+        try:
+            changed = change(*args, **kwargs, **about, since=state.tray_since(self.reel_id))
+        except HeimdexError:
+            state.set_tray(None, self.reel_id)
+            raise
+        state.set_tray(changed, self.reel_id)
 
+    def remove(self, value: Any) -> None:
+        """Remove clips: {"ids": [clip_id]}."""
+        self.change(self.edits().remove, [str(one) for one in value["ids"]], value=value)
 
-def picked_ids(library: Library) -> frozenset[str]:
-    """The ids of the scenes in the tray."""
-    return frozenset(clip.scene_id for clip in clips(library))
+    def clear(self, value: Any) -> None:
+        """Remove the clips that the page shows, and the title: {"ids": [clip_id]}."""
+        self.change(self.edits().clear, [str(one) for one in value["ids"]], value=value)
 
+    def move(self, value: Any) -> None:
+        """Move a clip between two others: {"id", "after", "before"}, clip_ids or None at either end."""
+        places = {name: str(value[name]) if value.get(name) else None for name in ("after", "before")}
+        self.change(self.edits().move, str(value["id"]), value=value, **places)
 
-# --- operations -----------------------------------------------------------------------------------
+    def duplicate(self, value: Any) -> None:
+        """Put a copy of a clip behind it: {"id": clip_id}."""
+        self.change(self.edits().duplicate, str(value["id"]), value=value)
 
+    def trim(self, value: Any) -> None:
+        """Trim a clip: {"id", "start", "end"}, in seconds of the video."""
+        self.change(self.edits().trim, str(value["id"]), float(value["start"]), float(value["end"]), value=value)
 
-def _change(change: Callable[..., Tray], *args: Any, value: Mapping[str, Any], **kwargs: Any) -> None:
-    """Make a change in the name of this page. If it is refused, the page shows the tray as it is now."""
-    current(resources.library())
-    version = value.get("version")
-    try:
-        changed = change(
-            *args, **kwargs, made_on=version, author=state.session_id(), since=state.tray_since(), key=_key(value)
-        )
-    except HeimdexError:
-        state.set_tray(None)
-        raise
-    state.set_tray(changed)
+    def snap(self, value: Any) -> None:
+        """Move the ends of a clip to those of words or sentences: {"id", "to": "word" or "sentence"}."""
+        library = resources.library()
+        clip = next((one for one in self.current(library).clips if one.clip_id == value["id"]), None)
+        if clip is not None:
+            start_s, end_s = library.snap(clip.video_id, clip.start_s, clip.end_s, value["to"])
+            self.trim({**value, "start": start_s, "end": end_s})
 
+    def rename(self, value: Any) -> None:
+        """Name the reel: {"title"}."""
+        self.change(self.edits().rename, str(value["title"]), value=value)
 
-def pick(value: Any) -> None:
-    """Add a scene or remove it: {"id": scene_id, "picked": bool}."""
-    edits = resources.library().tray_edits
-    if value["picked"]:
-        _change(edits.add, str(value["id"]), value=value)
-    else:
-        _change(edits.remove_scene, str(value["id"]), value=value)
+    def undo(self, value: Any) -> None:
+        """Undo the last change that this page made, or that was made before it was opened."""
+        self._step(self.edits().undo, value)
 
+    def redo(self, value: Any) -> None:
+        """Make the change again that was undone last."""
+        self._step(self.edits().redo, value)
 
-def remove(value: Any) -> None:
-    """Remove clips: {"ids": [clip_id]}."""
-    _change(resources.library().tray_edits.remove, [str(one) for one in value["ids"]], value=value)
+    def _step(self, change: Callable[..., Tray], value: Mapping[str, Any]) -> None:
+        self.current(resources.library())
+        since = state.tray_since(self.reel_id)
+        state.set_tray(change(author=state.session_id(), since=since, key=_key(value)), self.reel_id)
 
-
-def clear(value: Any) -> None:
-    """Remove the clips that the page shows, and the title: {"ids": [clip_id]}."""
-    _change(resources.library().tray_edits.clear, [str(one) for one in value["ids"]], value=value)
-
-
-def move(value: Any) -> None:
-    """Move a clip between two others: {"id", "after", "before"}, clip_ids or None at either end."""
-    places = {name: str(value[name]) if value.get(name) else None for name in ("after", "before")}
-    _change(resources.library().tray_edits.move, str(value["id"]), value=value, **places)
-
-
-def duplicate(value: Any) -> None:
-    """Put a copy of a clip behind it: {"id"}."""
-    _change(resources.library().tray_edits.duplicate, str(value["id"]), value=value)
-
-
-def trim(value: Any) -> None:
-    """Trim a clip: {"id", "start", "end"}, in seconds of the video."""
-    edits = resources.library().tray_edits
-    _change(edits.trim, str(value["id"]), float(value["start"]), float(value["end"]), value=value)
-
-
-def rename(value: Any) -> None:
-    """Name the reel: {"title"}."""
-    _change(resources.library().tray_edits.rename, str(value["title"]), value=value)
-
-
-def _step(change: Callable[..., Tray], value: Mapping[str, Any]) -> None:
-    current(resources.library())
-    state.set_tray(change(author=state.session_id(), since=state.tray_since(), key=_key(value)))
+    def history_buttons(self, library: Library) -> dict[str, Any]:
+        """The buttons to undo and redo, for a component."""
+        current, author, since = self.current(library), state.session_id(), state.tray_since(self.reel_id)
+        return {
+            "version": current.revision,
+            "history": [
+                {
+                    "name": name,
+                    "label": t(f"tray.{name}"),
+                    "disabled": current.last_change(author, since, undone=name == "redo") is None,
+                }
+                for name in ("undo", "redo")
+            ],
+        }
 
 
 def _key(value: Mapping[str, Any]) -> str:
@@ -112,30 +118,26 @@ def _key(value: Mapping[str, Any]) -> str:
     return str(value.get("key", ""))
 
 
-def undo(value: Any) -> None:
-    """Undo the last change that this page made, or that was made before it was opened."""
-    _step(resources.library().tray_edits.undo, value)
+TRAY = Edited()
 
 
-def redo(value: Any) -> None:
-    """Make the change again that was undone last."""
-    _step(resources.library().tray_edits.redo, value)
+def clips(library: Library) -> tuple[ReelClip, ...]:
+    """The clips in the tray."""
+    return TRAY.current(library).clips
 
 
-def history_buttons(library: Library) -> dict[str, Any]:
-    """The buttons to undo and redo, for a component."""
-    tray, author, since = current(library), state.session_id(), state.tray_since()
-    return {
-        "version": tray.revision,
-        "history": [
-            {
-                "name": name,
-                "label": t(f"tray.{name}"),
-                "disabled": tray.last_change(author, since, undone=name == "redo") is None,
-            }
-            for name in ("undo", "redo")
-        ],
-    }
+def picked_ids(library: Library) -> frozenset[str]:
+    """The ids of the scenes in the tray."""
+    return frozenset(clip.scene_id for clip in clips(library))
+
+
+def pick(value: Any) -> None:
+    """Add a scene or remove it: {"id": scene_id, "picked": bool}."""
+    edits = TRAY.edits()
+    if value["picked"]:
+        TRAY.change(edits.add, str(value["id"]), value=value)
+    else:
+        TRAY.change(edits.remove_scene, str(value["id"]), value=value)
 
 
 # --- what is in it --------------------------------------------------------------------------------
@@ -180,14 +182,19 @@ def counts(library: Library) -> tuple[int, int, float]:
 # --- the bar at the bottom ------------------------------------------------------------------------
 
 
+def _open_reel(value: Any) -> None:
+    state.edit_reel("")
+    state.request_page("reel")
+
+
 def draw(library: Library, *, open_scene: Any = None) -> None:
     """Draw the bar at the bottom. `open_scene` is called with the scene_id of a clip that is clicked."""
     handlers = {
-        "remove": remove,
-        "clear": clear,
-        "undo": undo,
-        "redo": redo,
-        "create": lambda _: state.request_page("reel"),
+        "remove": TRAY.remove,
+        "clear": TRAY.clear,
+        "undo": TRAY.undo,
+        "redo": TRAY.redo,
+        "create": _open_reel,
         "renew": lambda _: None,
     }
     if open_scene is not None:
@@ -198,7 +205,7 @@ def draw(library: Library, *, open_scene: Any = None) -> None:
             {
                 "clips": [_clip_data(library, clip) for clip in clips(library)],
                 "labels": _labels(library),
-                **history_buttons(library),
+                **TRAY.history_buttons(library),
             },
             handlers,
         )

@@ -32,7 +32,7 @@ CONTENT_TYPES: dict[str, str] = {
 }
 """The files that may be served, by suffix: images and videos, nothing that a browser would execute."""
 
-SPRITE_KINDS = ("sprite", "still")
+SPRITE_KINDS = ("sprite", "still", "sound")
 
 
 @dataclass(frozen=True, slots=True)

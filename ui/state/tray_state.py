@@ -13,6 +13,9 @@ from heimdex_core.types import Tray
 
 _TRAY = "hx_tray"
 _TRAY_SINCE = "hx_tray_since"
+_EDITED = "hx_edited_reel"
+_KEPT_PAUSES = "hx_kept_pauses"
+_TIMELINE = "hx_timeline"
 _SESSION = "hx_session"
 _SEEN = "hx_seen_state"
 _HANDLED = "hx_handled_operations"
@@ -23,22 +26,56 @@ def session_id() -> str:
     return str(st.session_state.setdefault(_SESSION, uuid.uuid4().hex))
 
 
-def tray() -> Tray | None:
-    """The tray as last read or saved; None if it has not been read yet, or has to be read again."""
-    found: Tray | None = st.session_state.get(_TRAY)
+def tray(reel_id: str = "") -> Tray | None:
+    """The tray as last read or saved; None if it has not been read yet, or has to be read again.
+
+    With the id of a named reel, that one. So it is with the other functions.
+    """
+    found: Tray | None = st.session_state.get(_TRAY + reel_id)
     return found
 
 
-def set_tray(tray: Tray | None) -> None:
+def set_tray(tray: Tray | None, reel_id: str = "") -> None:
     """Remember the tray that the library has; None to read it again."""
-    st.session_state[_TRAY] = tray
+    st.session_state[_TRAY + reel_id] = tray
     if tray is not None:
-        st.session_state.setdefault(_TRAY_SINCE, tray.revision)
+        st.session_state.setdefault(_TRAY_SINCE + reel_id, tray.revision)
 
 
-def tray_since() -> int:
+def tray_since(reel_id: str = "") -> int:
     """The revision of the tray that this page saw first."""
-    return int(st.session_state.get(_TRAY_SINCE, 0))
+    return int(st.session_state.get(_TRAY_SINCE + reel_id, 0))
+
+
+def edit_reel(reel_id: str) -> None:
+    """Choose the named reel that the reel page edits; "" for the tray."""
+    st.session_state[_EDITED] = reel_id
+
+
+def edited_reel() -> str:
+    """The id of the named reel that the reel page edits; "" for the tray."""
+    return str(st.session_state.get(_EDITED, ""))
+
+
+def kept_pauses() -> frozenset[str]:
+    """The ids of the pauses that are not cut out of a reel."""
+    return frozenset(st.session_state.get(_KEPT_PAUSES, ()))
+
+
+def set_kept_pauses(pause_ids: frozenset[str]) -> None:
+    """Remember which pauses are not cut out."""
+    st.session_state[_KEPT_PAUSES] = pause_ids
+
+
+def timeline() -> dict[str, Any] | None:
+    """The timeline that was asked for last: {"key", "name", "text"}."""
+    found: dict[str, Any] | None = st.session_state.get(_TIMELINE)
+    return found
+
+
+def set_timeline(made: dict[str, Any]) -> None:
+    """Hand a timeline to the component that saves it."""
+    st.session_state[_TIMELINE] = made
 
 
 def seen_state() -> PublishedState | None:

@@ -19,7 +19,7 @@ def opened(library: Library, clip: ReelClip, video: Video) -> dict[str, Any]:
     """What the editor shows of one clip. Times are seconds of the video.
 
     Returns {"id", "from", "to": what the filmstrip shows, "duration": of the video, "fps", "pieces": the scenes on the
-    filmstrip, each with its sprite, "words"}.
+    filmstrip, each with its sprite and its waveform, "words"}.
     """
     duration_s = video.info.duration_s if video.info else max(clip.end_s, clip.scene_end_s)
     start_s, end_s = shown_part(clip, duration_s)
@@ -55,7 +55,13 @@ def words_between(segments: Sequence[Segment], start_s: float, end_s: float) -> 
 
 def _piece(library: Library, scene: Scene) -> dict[str, Any]:
     sprite = media.sprite(library, scene)
-    return {"start": scene.start_s, "end": scene.end_s, "sprite": sprite["url"], "count": sprite["count"]}
+    return {
+        "start": scene.start_s,
+        "end": scene.end_s,
+        "sprite": sprite["url"],
+        "count": sprite["count"],
+        "sound": media.sound_url(library, scene),
+    }
 
 
 def _scenes(library: Library, video_id: str, generation: int, start_s: float, end_s: float) -> list[Scene]:

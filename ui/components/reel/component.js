@@ -179,7 +179,7 @@ class Reel {
   }
 
   duplicate(id) {
-    if (this.data.can_duplicate) this.out.send("duplicate", { id });
+    this.out.send("duplicate", { id });
   }
 
   move(step) {

@@ -31,7 +31,7 @@ class ReelMenu {
   ask(button, action, reel) {
     if (action.confirm && button.textContent !== action.confirm) {
       button.textContent = action.confirm;
-      button.onblur = () => { button.textContent = action.label; };
+      setTimeout(() => { button.textContent = action.label; }, 5000);
       return;
     }
     this.out.send(action.name, { reel }, true);

@@ -115,7 +115,6 @@ class Storyboard {
     row.film.classList.toggle("grown-behind", clip.end > clip.scene_end + 1e-6);
     row.up.disabled = at === 0;
     row.down.disabled = at === this.reel.clips.length - 1;
-    row.duplicate.hidden = !this.reel.data.can_duplicate;
   }
 
   fillLabels(row, clip) {
