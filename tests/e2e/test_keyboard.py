@@ -72,4 +72,4 @@ def test_a_reel_is_made_with_the_keyboard_alone(page: Page, tmp_path: Path) -> N
     expect(page.locator("article.clip")).to_have_count(2)
     tab_to(page, r"Render MP4")
     page.keyboard.press("Enter")
-    expect(page.locator('.item[data-state="completed"]')).to_be_visible(timeout=WORKING_MS)
+    expect(page.locator('.export[data-state="completed"]')).to_be_visible(timeout=WORKING_MS)

@@ -367,7 +367,7 @@ def test_technical_facts_are_folded(page: Page) -> None:
 def test_a_finished_render_is_told_on_another_page(page: Page, shot: Shot) -> None:
     open_page(page, "/reel")
     page.get_by_role("button", name="Render MP4").click()
-    expect(page.locator(".current [role=progressbar]")).to_be_visible()
+    expect(page).to_have_url(re.compile("/exports"))
     page.get_by_role("link", name="Settings", exact=True).click()
     notice = page.get_by_role("status").filter(has_text="“가을” has been rendered.")
     expect(notice).to_be_visible(timeout=RENDERING_MS)

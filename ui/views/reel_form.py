@@ -85,10 +85,10 @@ def _options(settings: Settings) -> dict[str, list[tuple[Any, str]]]:
     return {
         "aspect": [(name, name) for name in ASPECTS],
         "height_px": [(height, f"{height}p") for height in heights],
-        "strategy": [(name, t(f"reelform.strategy.{name}")) for name in STRATEGIES],
+        "strategy": [(name, t(f"short.strategy.{name}")) for name in STRATEGIES],
         "crossfade_s": [(s, t("reelform.crossfade", s=f"{s:g}") if s else t("reelform.cut")) for s in CROSSFADES_S],
-        "captions": [(NONE, t("reelform.captions.none")), *((s, t(f"reelform.captions.{s}")) for s in STYLES)],
-        "position": [(name, t(f"reelform.position.{name}")) for name in POSITIONS],
+        "captions": [(NONE, t("short.captions.none")), *((s, t(f"short.captions.{s}")) for s in STYLES)],
+        "position": [(name, t(f"short.position.{name}")) for name in POSITIONS],
         "mode": [(name, t(f"reelform.mode.{name}")) for name in MODES],
     }
 
