@@ -30,7 +30,7 @@ PAGES = {
     f"scene?id={SUBTITLED}_0_1000": ".item.current img",
     "searches": ".st-key-hx-searches h2",
     "reel": "article.clip",
-    "exports": "li.export .countdown",
+    "exports": "li.export",
     f"short?scene={SUBTITLED}_0_1000&captions=karaoke&strategy=smart_crop": ".shot img",
     "evaluate": "tr[data-query]",
     "evaluate?view=judge": ".judging .grade",
