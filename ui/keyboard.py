@@ -31,6 +31,7 @@ _SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "reel": {
         "trim": ("[", "]"),
         "move": ("Shift+N", "Shift+P"),
+        "duplicate": ("D",),
         "remove": ("Backspace",),
     },
     "short": {
