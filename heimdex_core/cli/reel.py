@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mode",
         choices=MODES,
         default="exact",
-        help="exact encodes everything again; fast does so too for now, and notes it",
+        help="exact encodes everything again; fast copies H.264 frames where it can, and else renders exactly",
     )
     parser.add_argument("--aspect", choices=tuple(ASPECTS), default="16:9", help="shape of the picture (default: 16:9)")
     parser.add_argument(

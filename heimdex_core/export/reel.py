@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from heimdex_core.errors import DecoderFailed, FileUnreadable, NotAVideo, RenderCheckFailed, RenderFailed
 from heimdex_core.export.captions import write_captions
 from heimdex_core.export.check import check_render
 from heimdex_core.export.crop import framing_of, strategy
 from heimdex_core.export.crop.smart import plan_crop
+from heimdex_core.export.fast import NOTE_COPIED, NOTE_EXACT, CopiedPicture, own_format, why_exact
 from heimdex_core.export.kind import ExportKind
 from heimdex_core.media.arrangement import Arrangement
 from heimdex_core.media.burning import caption_filter
 from heimdex_core.media.child import ChildLimits
-from heimdex_core.media.graph import exact_fps
+from heimdex_core.media.graph import RenderFormat, exact_fps
 from heimdex_core.media.loudness import Loudness
 from heimdex_core.media.render import RenderClip, RenderMeasure, measure, render_reel
 from heimdex_core.settings import Settings, get_settings
 from heimdex_core.types import Cue, Json, ReelOptions, WorkContext, frame_size
 
+_log = logging.getLogger(__name__)
+
 TITLE_S = 3.0
 LOWER_THIRD_S = 4.0
-NOTE_EXACT = "rendered_exactly"
-"""Nothing was copied, although that was asked for."""
 _TITLE_CHARS = 80
 _SPACE_S = 0.3
 """How long after its clip begins a lower third comes."""
@@ -44,6 +47,52 @@ def write(
     clips: Sequence[RenderClip], out: Path, params: Json, timeout_s: float | None, context: WorkContext
 ) -> RenderMeasure:
     """See ExportKind.write."""
+    options = ReelOptions.from_params({**params, "height_px": None})
+    if options.mode != "fast":
+        return _write(clips, out, params, timeout_s, context)
+    reason = why_exact(options)
+    if reason is None:
+        try:
+            return _write_fast(clips, out, params, timeout_s, context)
+        except _NotCopied as error:
+            reason = str(error)
+        except (RenderFailed, RenderCheckFailed, DecoderFailed, FileUnreadable, NotAVideo) as error:
+            _log.warning("A reel is rendered exactly, because frames cannot be copied: %s", error)
+            reason = "failed"
+    measured = _write(clips, out, params, timeout_s, context)
+    return replace(measured, notes=(*measured.notes, f"{NOTE_EXACT}:{reason}"))
+
+
+class _NotCopied(Exception):
+    """Nothing can be copied; says why in a word."""
+
+
+def _write_fast(
+    clips: Sequence[RenderClip], out: Path, params: Json, timeout_s: float | None, context: WorkContext
+) -> RenderMeasure:
+    own = own_format(clips, str(params["aspect"])) if params.get("own_format") else None
+    if own is not None:
+        width, height, params = own[0], own[1], {**params, "fps": own[2], "height_px": min(own[:2])}
+    width, height = frame_size(str(params["aspect"]), int(params["height_px"]))
+    target = RenderFormat(width, height, exact_fps(float(params["fps"])), int(params["crf"]), str(params["preset"]))
+    reel = Arrangement.of(clips, target.fps)
+    picture = CopiedPicture.of(reel, target, context)
+    if not picture.copied:
+        raise _NotCopied(picture.reason)
+    measured = _write(clips, out, params, timeout_s, context, picture)
+    if measured.frame_count != reel.frames:
+        raise RenderCheckFailed(reason=f"it has {measured.frame_count} frames instead of {reel.frames}")
+    return replace(measured, notes=(*measured.notes, f"{NOTE_COPIED}:{picture.copied}/{reel.frames}"))
+
+
+def _write(
+    clips: Sequence[RenderClip],
+    out: Path,
+    params: Json,
+    timeout_s: float | None,
+    context: WorkContext,
+    picture: CopiedPicture | None = None,
+) -> RenderMeasure:
     options = ReelOptions.from_params({**params, "height_px": None})
     width, height = frame_size(options.aspect, int(params["height_px"]))
     fps = float(params["fps"])
@@ -69,14 +118,12 @@ def write(
         title_s=title_s,
         even=True,
         draw=layers.filters,
+        picture=picture,
     )
-    notes = [NOTE_EXACT] if options.mode == "fast" else []
     measured = measure(out)
     check_render(measured, durations_s, fps=fps, width=width, height=height, extra_s=extra_s)
     found = made.loudness or Loudness(None, None)
-    return replace(
-        measured, loudness_lufs=found.integrated_lufs, true_peak_dbtp=found.true_peak_dbtp, notes=(*made.notes, *notes)
-    )
+    return replace(measured, loudness_lufs=found.integrated_lufs, true_peak_dbtp=found.true_peak_dbtp, notes=made.notes)
 
 
 def _framed(clip: RenderClip, name: str, width: int, height: int, context: WorkContext) -> RenderClip:

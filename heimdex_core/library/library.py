@@ -447,7 +447,8 @@ class Library(LibraryClips):
         Args:
             clips: 1 to HEIMDEX_MAX_REEL_SCENES; a clip ends with its video.
             title: at most HEIMDEX_MAX_TITLE_CHARS characters.
-            mode: "exact"; "fast" is rendered exactly for now, and `notes` of the export say so ("rendered_exactly").
+            mode: "exact", or "fast" to copy frames of the sources where that can be done; `notes` of the export say how
+                many ("frames_copied:48/55"), or why none ("rendered_exactly:size").
             aspect: "16:9", "9:16" or "1:1".
             height_px: the shorter side of the picture, 360 to 1080; None for HEIMDEX_REEL_HEIGHT_PX.
             strategy: how pictures of another shape are put into the frame; None shows all of each on black.

@@ -69,6 +69,7 @@ def render_reel(
     title_s: float = 0.0,
     even: bool = False,
     draw: Callable[[Arrangement], str] | None = None,
+    picture: MakePicture | None = None,
 ) -> ReelResult:
     """Render clips one after the other into an MP4: H.264 yuv420p with its index in front, AAC 44.1 kHz stereo.
 
@@ -85,6 +86,7 @@ def render_reel(
         title_s: how long the reel is black at its beginning, in seconds.
         even: whether to bring the clips to one loudness (see media/reel_sound.py).
         draw: gives the filters that draw on the joined picture; "" for none.
+        picture: makes the whole picture, in place of encoding it in one graph.
 
     Raises InvalidValue, RenderFailed, RenderTimeout, DiskFull, Cancelled.
     """
@@ -97,7 +99,10 @@ def render_reel(
         reel = replace(reel, clips=tuple(ready))
         run = LimitedRun(timeout_s, context)
         sound = make_sound(reel, Path(folder), run.silently, context, even=even)
-        _render(reel, out, target, sound.path, draw(reel) if draw else "", Path(folder), run)
+        if picture is None:
+            _render(reel, out, target, sound.path, draw(reel) if draw else "", Path(folder), run)
+        else:
+            _put_beside(["-i", str(picture(reel, target, Path(folder), run))], sound.path, out, target, reel, run)
     return ReelResult(reel, sound.loudness, sound.notes)
 
 
@@ -126,6 +131,10 @@ class LimitedRun:
             raise RenderTimeout(limit_s=self._timeout_s) from error  # not what was left of it
 
 
+MakePicture = Callable[[Arrangement, RenderFormat, Path, LimitedRun], Path]
+"""Given a reel, its format, a folder and what runs ffmpeg: writes an MP4 with the picture of the reel alone."""
+
+
 def _render(
     reel: Arrangement, out: Path, target: RenderFormat, sound: Path, drawing: str, folder: Path, run: LimitedRun
 ) -> None:
@@ -151,8 +160,28 @@ def _render(
         frames, number = frames + count, number + len(group)
     script = folder / "parts.ffconcat"
     script.write_text("\n".join(lines) + "\n", encoding="ascii")
-    joined = ["-f", "concat", "-i", str(script), "-i", str(sound), "-map", "0:v", "-map", "1:a", "-c", "copy"]
+    _put_beside(["-f", "concat", "-i", str(script)], sound, out, target, reel, run)
+
+
+def _put_beside(
+    picture: list[str], sound: Path, out: Path, target: RenderFormat, reel: Arrangement, run: LimitedRun
+) -> None:
+    joined = [*picture, "-i", str(sound), "-map", "0:v", "-map", "1:a", "-c", "copy"]
     run.silently([*joined, "-video_track_timescale", str(target.fps.numerator * 512), *MP4, str(out)], reel.duration_s)
+
+
+def encode_picture(
+    clips: Sequence[RenderClip], out: Path, target: RenderFormat, run: LimitedRun, *, before_s: float, total_s: float
+) -> int:
+    """Encode the picture of clips that begin at `before_s` of a reel of `total_s`; returns how many frames it has.
+
+    Its parameter sets are numbered 31, which those of sources seldom are. Raises what `run` raises.
+    """
+    frames = sum(clip_frames(clip.duration_s, target.fps) for clip in clips)
+    output, inputs = _picture_args(clips, target, "")
+    args = [*inputs, *output, "-x264-params", "sps-id=31", "-f", "mov", str(out)]
+    run(args, float(frames / target.fps), before_s=before_s, total_s=total_s)
+    return frames
 
 
 def _picture_args(

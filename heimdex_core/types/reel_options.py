@@ -21,7 +21,7 @@ class ReelOptions:
     """How a reel is rendered. Raises InvalidValue or UnknownName for what cannot be used."""
 
     mode: str = "exact"
-    """"exact" encodes everything again, in one graph; "fast" is to copy frames, and is rendered exactly for now."""
+    """"exact" encodes everything again, in one graph; "fast" copies frames where that can be done."""
     aspect: str = "16:9"
     """A name of ASPECTS."""
     height_px: int | None = None
@@ -54,9 +54,14 @@ class ReelOptions:
 
     @property
     def params(self) -> Json:
-        """The parameters of an export with these options; no height where none was asked for."""
+        """The parameters of an export with these options; no height where none was asked for.
+
+        Copied frames then keep the size and rate of the sources ("own_format").
+        """
         found: Json = to_json(self)
-        return found if self.height_px is not None else {k: v for k, v in found.items() if k != "height_px"}
+        if self.height_px is None:
+            del found["height_px"]
+        return found if self.height_px is not None or self.mode != "fast" else {**found, "own_format": True}
 
     @staticmethod
     def from_params(params: Json) -> ReelOptions:
