@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 import streamlit as st
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
-from heimdex_core.types import Export, ExportState
+from heimdex_core.types import Export, ExportState, ReelOptions
 from ui import address, media, page, resources, state
 from ui.components import export_list, player
 from ui.i18n import t
@@ -55,7 +56,8 @@ def again(value: Any) -> None:
         state.request_page("short", export=export.export_id)
         state.request_rerun()
         return
-    state.follow_export(library.reel(export.clips, title=export.title, queue=True).export_id)
+    options = asdict(ReelOptions.from_params(export.params))
+    state.follow_export(library.reel(export.clips, title=export.title, queue=True, **options).export_id)
 
 
 def remove(value: Any) -> None:
