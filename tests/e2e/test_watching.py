@@ -92,5 +92,5 @@ def test_a_reel_names_the_clip_that_fails_and_goes_on_without_it(page: Page, sho
     shot(page, "reel-failed")
     page.get_by_role("button", name="Render without this clip").click()
     expect(page.get_by_text("Left out: Clip 2 (“spoken”")).to_be_visible(timeout=WORKING_MS)
-    expect(page.locator("[data-state=completed]").first).to_contain_text("0:02 · 640×360")
+    expect(page.locator("[data-state=completed]").first).to_contain_text("0:02.0 · 640×360")
     shot(page, "reel-without-the-clip")
