@@ -9,21 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.library.arguments import AnyPath, Count, Names, checked
-from heimdex_core.library.context import LibraryContext, OnProgress, WorkQueue, open_context, require_usable_path
+from heimdex_core.library.context import LibraryContext, WorkQueue, open_context, require_usable_path
 from heimdex_core.library.corrections import Corrections
 from heimdex_core.library.diagnostics import examine
 from heimdex_core.library.evaluation import Evaluation
-from heimdex_core.library.exports import Exports
-from heimdex_core.library.library_clips import LibraryClips
+from heimdex_core.library.library_exports import LibraryExports
 from heimdex_core.library.maintenance import clean_up
 from heimdex_core.library.model_sets import LibraryModelSets
 from heimdex_core.library.reels import Reels
 from heimdex_core.library.scene_details import SceneDetails
 from heimdex_core.library.scene_edits import SceneEdits
 from heimdex_core.library.searches import Searches
-from heimdex_core.library.shorts import Shorts
 from heimdex_core.library.sprites import Sprites
-from heimdex_core.library.timelines import timeline_text
 from heimdex_core.library.tray import TrayEdits
 from heimdex_core.library.watching import WatchedFolders
 from heimdex_core.models.registry import Models, Purpose
@@ -34,18 +31,13 @@ from heimdex_core.store.published import PublishedState, read_published_state
 from heimdex_core.types import (
     DEFAULT_QUERY_SET,
     NO_FILTERS,
-    CropPath,
-    Cue,
     EvaluationRun,
     Example,
-    Export,
     Filters,
     Query,
     ReelClip,
-    ReelOptions,
     SceneJudgement,
     SearchResult,
-    ShortRequest,
     Sort,
     Space,
     Then,
@@ -58,7 +50,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Library(LibraryClips):
+class Library(LibraryExports):
     """A folder of videos and what is known about them, as one person sees it.
 
     Attributes:
@@ -82,9 +74,7 @@ class Library(LibraryClips):
         """Use `open` or `as_user`."""
         super().__init__(context)
         self.evaluation = Evaluation(context)
-        self.exports = Exports(context)
         self.model_sets = LibraryModelSets(context)
-        self.shorts = Shorts(context, self.exports)
         self.sprites = Sprites(context)
         self.reels = Reels(context)
         self.tray_edits = TrayEdits(context)
@@ -339,146 +329,7 @@ class Library(LibraryClips):
             name=name,
         )
 
-    # --- shorts -----------------------------------------------------------------------------------
-
-    @checked
-    def short(
-        self,
-        scene_id: str,
-        *,
-        strategy: str = "center_crop",
-        quality: str = "medium",
-        trim: tuple[float, float] | None = None,
-        captions: str | None = None,
-        position: str = "safe",
-        cues: Sequence[Cue] | None = None,
-        crop_path: CropPath | None = None,
-        snap: str | None = None,
-        title: str = "",
-        out: AnyPath | None = None,
-        queue: bool = False,
-        progress: OnProgress | None = None,
-    ) -> Export:
-        """Render one scene into a 9:16 MP4 of 1080x1920 pixels, with its sound at -14 LUFS.
-
-        Args:
-            scene_id: of a scene of the person's indexed videos.
-            strategy: how its picture is put into the frame: one of export.crop.STRATEGIES.
-            quality: one of export.quality.QUALITIES.
-            trim: [start, end) in seconds of the video, also beyond the scene; default the whole scene.
-            captions: the style of captions (export.captions.STYLES); None for none.
-            position: where captions stand (export.captions.POSITIONS).
-            cues: captions as corrected by hand (`shorts.cues` makes them); default those of the transcript.
-            crop_path: where smart_crop crops.
-            snap: move in and out to the ends of what is said: "word" or "sentence".
-            title: default the video's; at most HEIMDEX_MAX_TITLE_CHARS characters.
-            out: also copy the file there.
-            queue: leave the rendering to the worker.
-
-        Raises SceneNotFound, SceneTooLong, ExportLimitExceeded, SourceMissing, SourceChanged, InvalidValue,
-        UnknownName; RenderFailed, RenderCheckFailed, RenderTimeout, DiskFull, Cancelled. It is never tried again by
-        itself.
-        """
-        request = ShortRequest(
-            scene_id,
-            strategy=strategy,
-            quality=quality,
-            trim=trim,
-            captions=captions,
-            position=position,
-            cues=tuple(cues) if cues is not None else None,
-            crop_path=crop_path,
-            snap=snap,
-            title=title,
-        )
-        return self.shorts.make(request, out=out, queue=queue, progress=progress)
-
-    # --- reels ------------------------------------------------------------------------------------
-
-    @checked
-    def timeline(
-        self,
-        clips: Sequence[ReelClip | str],
-        format: str,
-        *,
-        title: str = "",
-        fps: float | None = None,
-        out: AnyPath | None = None,
-    ) -> str:
-        """The edit of a reel for editing programs, as text; its files stay where they are in the library.
-
-        Args:
-            clips: clips or scene ids, in their order; 1 to HEIMDEX_MAX_REEL_SCENES.
-            format: "otio" (OpenTimelineIO), "edl" (CMX 3600), "fcpxml", "csv", or "srt" (what is said).
-            title: at most HEIMDEX_MAX_TITLE_CHARS characters.
-            fps: frames per second of the timeline: 23.976, 24, 25, 29.97, 30, 48, 50, 59.94 or 60; None for the rate
-                that most of it has.
-            out: also write it there, as UTF-8.
-
-        Raises UnknownName, InvalidValue, InvalidReel, SceneNotFound, ClipsFailed, DiskFull, DecoderFailed.
-        """
-        path = None if out is None else Path(out).expanduser()
-        return timeline_text(self._context, clips, format, title=title, fps=fps, out=path)
-
-    @checked
-    def reel(
-        self,
-        clips: Sequence[ReelClip | str],
-        *,
-        title: str = "",
-        mode: str = "exact",
-        aspect: str = "16:9",
-        height_px: int | None = None,
-        strategy: str | None = None,
-        crossfade_s: float = 0.0,
-        title_card: bool = False,
-        lower_thirds: bool = False,
-        captions: str | None = None,
-        position: str = "safe",
-        remove_silence: bool = False,
-        keep: Names = (),
-        out: AnyPath | None = None,
-        skip_failed: bool = False,
-        queue: bool = False,
-        progress: OnProgress | None = None,
-    ) -> Export:
-        """Render one MP4 of clips or scene ids, in their order. What is left out is as `ReelOptions` has it.
-
-        Args:
-            clips: 1 to HEIMDEX_MAX_REEL_SCENES; a clip ends with its video.
-            title: at most HEIMDEX_MAX_TITLE_CHARS characters.
-            mode: "exact", or "fast" to copy frames of the sources where that can be done; `notes` of the export say how
-                many ("frames_copied:48/55"), or why none ("rendered_exactly:size").
-            aspect: "16:9", "9:16" or "1:1".
-            height_px: the shorter side of the picture, 360 to 1080; None for HEIMDEX_REEL_HEIGHT_PX.
-            strategy: how pictures of another shape are put into the frame; None shows all of each on black.
-            crossfade_s: how long clips fade into each other, in seconds.
-            title_card, lower_thirds: show the title of the reel at its beginning, and of each video at its clip's.
-            captions, position: the style and the place of captions; None for none.
-            remove_silence: cut out filler words and long silences, but those whose ids `keep` has (see `pauses`).
-            out: also copy the file there.
-            skip_failed: leave out clips that cannot be rendered; `left_out` of the export names them.
-            queue: leave the rendering to the worker.
-
-        Raises ClipsFailed, which names the clips that cannot be rendered; InvalidReel, SceneNotFound, RenderFailed,
-        RenderCheckFailed, RenderTimeout, DiskFull.
-        """
-        options = ReelOptions(
-            mode=mode,
-            aspect=aspect,
-            height_px=height_px,
-            strategy=strategy,
-            crossfade_s=crossfade_s,
-            title_card=title_card,
-            lower_thirds=lower_thirds,
-            captions=captions,
-            position=position,
-        )
-        if remove_silence:
-            clips = self.without_pauses(clips, keep=keep)
-        return self.exports.make_reel(
-            clips, title=title, options=options, out=out, skip_failed=skip_failed, queue=queue, progress=progress
-        )
+    # --- the tray ---------------------------------------------------------------------------------
 
     def tray(self) -> Tray:
         """The scenes picked so far; they survive searches, pages and restarts. `tray_edits` changes them."""
