@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from heimdex_core.settings import get_settings
@@ -14,6 +15,9 @@ for name in [name for name in os.environ if name.startswith("HEIMDEX_") and name
     del os.environ[name]
 # A search leaves out a channel that is slow; on a busy machine that would be any of them.
 os.environ["HEIMDEX_CHANNEL_TIMEOUT_S"] = "60"
+# Nor is an example wrong because a busy machine took its time.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session", autouse=True)

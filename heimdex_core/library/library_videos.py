@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -96,7 +97,7 @@ class LibraryVideos:
             incoming = replace(incoming, title=title, description=description, language=language)
             return self.work.import_file(incoming, queue=queue, progress=progress)
         finally:
-            if not part.is_dir():
+            if os.path.lexists(part) and not part.is_dir():  # lexists: a name that is too long is no file
                 part.unlink(missing_ok=True)
 
     @checked

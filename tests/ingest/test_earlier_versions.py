@@ -50,7 +50,7 @@ def test_what_an_earlier_version_found_holds_until_it_is_asked_for_anew(
     run.work.ask_for_renewal()
     renewed, ran = index(store, video)
     assert renewed.generation != old.generation
-    assert ran == list(PLAIN[:-1])
+    assert sorted(ran) == sorted(PLAIN[:-1])  # speech and picture run side by side
     assert not run.work.path.exists()
 
 
