@@ -6,7 +6,6 @@ import math
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
 
 from heimdex_core.errors import InvalidValue, SceneTooLong
 from heimdex_core.export.captions import caption_position, caption_style, make_cues
@@ -14,7 +13,7 @@ from heimdex_core.export.crop import strategy
 from heimdex_core.export.plan import SceneLookup, clip_of
 from heimdex_core.export.quality import quality
 from heimdex_core.export.short import KIND
-from heimdex_core.export.snapping import SnapTo, snap
+from heimdex_core.export.snapping import snap
 from heimdex_core.settings import Settings
 from heimdex_core.types import Export, ExportState, ReelClip, ShortRequest, Video, Word, to_json
 
@@ -80,7 +79,7 @@ def short_clip(
         value = f"{start_s:.3f} to {end_s:.3f} s"
         raise InvalidValue(name="trim", value=value, reason=f"it must lie in its video, 0 to {last_s:.3f} s")
     if request.snap is not None:
-        start_s, end_s = snap(words, start_s, end_s, cast(SnapTo, request.snap))
+        start_s, end_s = snap(words, start_s, end_s, request.snap)
     clip = clip_of(scene, start_s, end_s, video_end_s=last_s)
     if clip.duration_s > settings.short_max_s + 1e-9:
         # rounded up: 180.004 s must not read as the limit of 180 s

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from heimdex_core.errors import UnknownName
 from heimdex_core.export.captions.words import ends_sentence
 from heimdex_core.types import Interval, Word
 
-SnapTo = Literal["word", "sentence"]
 SENTENCE_PAUSE_S = 1.0
 """A sentence also ends before a silence of this length, whatever its punctuation."""
 CONTEXT_S = 60.0
 """How far around a clip words are looked at: a longer sentence is cut there."""
 
 
-def snap(words: Sequence[Word], start_s: float, end_s: float, to: SnapTo = "word") -> tuple[float, float]:
+def snap(words: Sequence[Word], start_s: float, end_s: float, to: str = "word") -> tuple[float, float]:
     """[start_s, end_s) moved so that each word, or each sentence, lies inside it as a whole or outside it.
 
     A word is inside if its middle is; a sentence is inside if one of its words is. Silence at either end is kept.
@@ -25,7 +23,7 @@ def snap(words: Sequence[Word], start_s: float, end_s: float, to: SnapTo = "word
         words: what is said in the clip and around it, in seconds of the video.
         start_s: where the clip begins.
         end_s: where it ends.
-        to: what is not to be divided.
+        to: what is not to be divided, "word" or "sentence".
 
     Returns (start_s, end_s); unchanged where nobody speaks. Raises UnknownName for another `to`.
     """

@@ -10,7 +10,7 @@ from heimdex_core.errors import FileUnreadable, InvalidValue, VideoNotFound
 from heimdex_core.export.captions import spoken_words
 from heimdex_core.export.pauses import find_pauses, without
 from heimdex_core.export.plan import clip_of, distinct
-from heimdex_core.export.snapping import CONTEXT_S, SnapTo, snap
+from heimdex_core.export.snapping import CONTEXT_S, snap
 from heimdex_core.files import make_folder, require_free_space, write_json
 from heimdex_core.library.arguments import Count, Names, checked
 from heimdex_core.library.library_videos import LibraryVideos
@@ -31,7 +31,7 @@ class LibraryClips(LibraryVideos):
         return list(spoken_words(self.words(video_id), start_s, end_s))
 
     @checked
-    def snap(self, video_id: str, start_s: float, end_s: float, to: SnapTo = "sentence") -> tuple[float, float]:
+    def snap(self, video_id: str, start_s: float, end_s: float, to: str = "sentence") -> tuple[float, float]:
         """[start_s, end_s) moved to ends of words or sentences, so that no word or sentence is divided.
 
         Raises VideoNotFound, UnknownName.

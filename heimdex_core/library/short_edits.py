@@ -24,7 +24,7 @@ def cues_of(library: Library, request: ShortRequest, scene: Scene) -> tuple[Cue,
 def trimmed(library: Library, request: ShortRequest, scene: Scene, start_s: float, end_s: float) -> ShortRequest:
     """The short with another range. Corrected captions stay; where it grows, the transcript gives the others."""
     if request.snap in ("word", "sentence"):
-        start_s, end_s = library.snap(scene.video_id, start_s, end_s, request.snap)  # type: ignore[arg-type]
+        start_s, end_s = library.snap(scene.video_id, start_s, end_s, request.snap)
     return replace(request, trim=(start_s, end_s), cues=_fitted(library, request, scene, start_s, end_s))
 
 

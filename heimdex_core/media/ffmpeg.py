@@ -124,6 +124,22 @@ def _command(args: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
 
 
+class TimeLimit:
+    """A time limit that several runs share.
+
+    Args:
+        timeout_s: the limit in seconds from now on; None for none.
+    """
+
+    def __init__(self, timeout_s: float | None) -> None:
+        self.timeout_s = timeout_s
+        self._ends = None if timeout_s is None else time.monotonic() + timeout_s
+
+    def left_s(self) -> float | None:
+        """What is left of it, in seconds, at least 0; None without a limit."""
+        return None if self._ends is None else max(0.0, self._ends - time.monotonic())
+
+
 def _follow(
     process: subprocess.Popen[bytes],
     tail: deque[str],

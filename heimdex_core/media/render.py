@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from heimdex_core.errors import InvalidValue, RenderFailed, RenderTimeout
 from heimdex_core.media.arrangement import Arrangement
 from heimdex_core.media.audio import choose_audio
 from heimdex_core.media.decoded_sound import with_decoded_sound
-from heimdex_core.media.ffmpeg import removed_on_failure, run_ffmpeg
+from heimdex_core.media.ffmpeg import TimeLimit, removed_on_failure, run_ffmpeg
 from heimdex_core.media.graph import (
     KEEP_TIMES,
     MP4,
@@ -110,8 +109,7 @@ class LimitedRun:
     """Runs ffmpeg several times within one time limit."""
 
     def __init__(self, timeout_s: float | None, context: WorkContext) -> None:
-        self._timeout_s, self._context = timeout_s, context
-        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._limit, self._context = TimeLimit(timeout_s), context
 
     def __call__(self, args: list[str], length_s: float, *, before_s: float = 0.0, total_s: float = 0.0) -> None:
         """Run it, and report the progress of an output of `length_s` that begins at `before_s` of `total_s`."""
@@ -123,12 +121,11 @@ class LimitedRun:
         self._run(args, length_s, lambda done, total: None)
 
     def _run(self, args: list[str], length_s: float, report: Callable[[float, float], None]) -> None:
-        left_s = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
         part = WorkContext(report=report, is_cancelled=self._context.is_cancelled)
         try:
-            run_ffmpeg(args, total_s=length_s, context=part, timeout_s=left_s)
+            run_ffmpeg(args, total_s=length_s, context=part, timeout_s=self._limit.left_s())
         except RenderTimeout as error:
-            raise RenderTimeout(limit_s=self._timeout_s) from error  # not what was left of it
+            raise RenderTimeout(limit_s=self._limit.timeout_s) from error  # not what was left of it
 
 
 MakePicture = Callable[[Arrangement, RenderFormat, Path, LimitedRun], Path]

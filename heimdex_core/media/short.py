@@ -7,14 +7,13 @@ picture is encoded once at a constant quality, and in two passes at a bitrate wh
 from __future__ import annotations
 
 import tempfile
-import time
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from heimdex_core.errors import RenderCheckFailed, RenderFailed, RenderTimeout
 from heimdex_core.media.decoded_sound import with_decoded_sound
-from heimdex_core.media.ffmpeg import removed_on_failure, run_ffmpeg
+from heimdex_core.media.ffmpeg import TimeLimit, removed_on_failure, run_ffmpeg
 from heimdex_core.media.graph import (
     KEEP_TIMES,
     MP4,
@@ -99,19 +98,8 @@ def render_short(
     Cancelled.
     """
     with removed_on_failure(out), tempfile.TemporaryDirectory(dir=out.parent, prefix=".short-") as folder:
-        run = _Run(clip, out, target, last_filter, Path(folder), _Clock(timeout_s), context)
+        run = _Run(clip, out, target, last_filter, Path(folder), TimeLimit(timeout_s), context)
         return run.render()
-
-
-class _Clock:
-    """What is left of a time limit."""
-
-    def __init__(self, timeout_s: float | None) -> None:
-        self.timeout_s = timeout_s
-        self._ends = None if timeout_s is None else time.monotonic() + timeout_s
-
-    def left_s(self) -> float | None:
-        return None if self._ends is None else max(0.0, self._ends - time.monotonic())
 
 
 @dataclass
@@ -123,7 +111,7 @@ class _Run:
     target: ShortFormat
     last_filter: str
     folder: Path
-    clock: _Clock
+    limit: TimeLimit
     context: WorkContext
 
     def render(self) -> ShortResult:
@@ -138,9 +126,9 @@ class _Run:
             if self.out.stat().st_size > self.target.max_bytes:
                 notes.append(NOTE_TWO_PASSES)
                 self._fit(sounding, length_s)
-            found = measure_loudness(self.out, context=self.context, timeout_s=self.clock.left_s())
+            found = measure_loudness(self.out, context=self.context, timeout_s=self.limit.left_s())
         except RenderTimeout as error:
-            raise RenderTimeout(limit_s=self.clock.timeout_s) from error  # not what was left of it
+            raise RenderTimeout(limit_s=self.limit.timeout_s) from error  # not what was left of it
         return ShortResult(found, tuple(notes))
 
     # --- sound ------------------------------------------------------------------------------------
@@ -162,7 +150,7 @@ class _Run:
             [clip] = with_decoded_sound([clip], self.folder, self.context, every=True)
             self._write_sound(clip, plain, samples)
         encoder = audio_encoder(self.target.audio_bps)
-        made = normalise(plain, even, encoder=encoder, context=self.context, timeout_s=self.clock.left_s())
+        made = normalise(plain, even, encoder=encoder, context=self.context, timeout_s=self.limit.left_s())
         return replace(clip, sound_file=even), made.note
 
     def _write_sound(self, clip: RenderClip, out: Path, samples: int) -> None:
@@ -218,7 +206,7 @@ class _Run:
         self._ffmpeg(args, length_s, part)
 
     def _ffmpeg(self, args: list[str], total_s: float, context: WorkContext) -> None:
-        run_ffmpeg(args, total_s=total_s, context=context, timeout_s=self.clock.left_s())
+        run_ffmpeg(args, total_s=total_s, context=context, timeout_s=self.limit.left_s())
 
 
 def render_frame(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from heimdex_core.errors import UnknownName
-from heimdex_core.export.snapping import SnapTo, sentences, snap
+from heimdex_core.export.snapping import sentences, snap
 from heimdex_core.types import Word
 
 WORDS = [
@@ -26,9 +26,7 @@ WORDS = [
         ("sentence", 3.25, 4.6, (2.4, 5.4)),  # "in." is of the second sentence, "it" of the third
     ],
 )
-def test_no_word_or_sentence_is_divided(
-    to: SnapTo, start_s: float, end_s: float, expected: tuple[float, float]
-) -> None:
+def test_no_word_or_sentence_is_divided(to: str, start_s: float, end_s: float, expected: tuple[float, float]) -> None:
     assert snap(WORDS, start_s, end_s, to) == expected
 
 
@@ -53,4 +51,4 @@ def test_korean_sentences_end_at_their_endings_or_at_a_long_silence() -> None:
 
 def test_another_unit_is_refused() -> None:
     with pytest.raises(UnknownName):
-        snap(WORDS, 1.0, 2.0, "page")  # type: ignore[arg-type]
+        snap(WORDS, 1.0, 2.0, "page")
