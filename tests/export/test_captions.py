@@ -142,6 +142,17 @@ def test_what_no_font_has_is_left_out_and_said(tmp_path: Path, monkeypatch: pyte
     assert "🎉" not in written
 
 
+def test_a_character_without_an_outline_is_not_in_a_font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heimdex_core.export.captions.fonts._installed_face", lambda character: None)
+    # NanumSquare names these, and would draw nothing
+    layer = write_captions(
+        [cue("각 갂 日本 •")], tmp_path / "c.ass", width=WIDTH, height=HEIGHT, style="plain", position="safe"
+    )
+    assert layer.left_out == "갂日本"
+    [bullet] = Fonts().runs("•")
+    assert bullet[0].family == "DejaVu Sans"
+
+
 def test_a_missing_font_is_said(tmp_path: Path) -> None:
     fonts = Fonts(folder=tmp_path)
     assert fonts.font_missing

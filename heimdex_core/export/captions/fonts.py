@@ -15,7 +15,7 @@ from fontTools.ttLib import TTFont, TTLibError
 from PIL import ImageFont
 
 BUNDLED = ("NanumSquareB.ttf", "DejaVuSans-Bold.ttf")
-"""Latin, Korean and Han; then Arabic, Hebrew, Cyrillic, Greek, symbols and faces."""
+"""Latin and the Korean syllables in use; then Arabic, Hebrew, Cyrillic, Greek, symbols and faces."""
 _FOLDER = Path(__file__).parent / "fonts"
 # libass draws outlines only
 _COLOURED = ("CBDT", "sbix", "COLR", "SVG ")
@@ -150,10 +150,22 @@ def _face(font: Any, path: Path, index: int) -> Face:
     # as libass does, after GDI
     height = metrics.usWinAscent + metrics.usWinDescent or font["hhea"].ascent - font["hhea"].descent
     family = font["name"].getDebugName(_FAMILY) or font["name"].getDebugName(_FULL_NAME)
-    characters = frozenset(font.getBestCmap())
+    characters = frozenset(font.getBestCmap()) - _blank(font)
     if _HANGUL in characters:  # Korean fonts have a won sign in place of the backslash
         characters -= {ord("\\")}
     return Face(path, index, str(family), int(metrics.usWeightClass), height / units, characters)
+
+
+def _blank(font: Any) -> set[int]:
+    """Letters, digits, signs and symbols that the font names but has no outline for, as NanumSquare does with Han."""
+    if "loca" not in font:
+        return set()
+    ends, number = font["loca"].locations, font.getReverseGlyphMap()
+    return {
+        code
+        for code, name in font.getBestCmap().items()
+        if ends[number[name]] == ends[number[name] + 1] and unicodedata.category(chr(code))[0] in "LNPS"
+    }
 
 
 @lru_cache(maxsize=64)
