@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from heimdex_core.errors import DecoderFailed, FileUnreadable, NotAVideo, RenderCheckFailed, RenderFailed
-from heimdex_core.export.captions import write_captions
+from heimdex_core.export.captions import ABOVE_CAPTIONS, CaptionPosition, caption_position, write_captions
 from heimdex_core.export.check import check_render
 from heimdex_core.export.crop import framing_of, strategy
 from heimdex_core.export.crop.smart import plan_crop
@@ -150,14 +150,18 @@ class _Texts:
             cue = Cue(0.0, max(shown_s, 0.1), _shortened(self._title))
             found.append(self._layer("title.ass", [cue], "plain", "middle"))
         if self._options.lower_thirds:
-            place = "safe" if self._options.captions and self._options.position == "low" else "low"
-            found.append(self._layer("lower.ass", _lower_thirds(reel), "boxed", place))
+            found.append(self._layer("lower.ass", _lower_thirds(reel), "boxed", self._lower_third_place()))
         if self._options.captions:
             cues = [cue for cue in _in_reel_time(reel) if cue.text]
             found.append(self._layer("captions.ass", cues, self._options.captions, self._options.position))
         return ",".join(found)
 
-    def _layer(self, name: str, cues: Sequence[Cue], style: str, position: str) -> str:
+    def _lower_third_place(self) -> CaptionPosition:
+        place, is_tall = self._options.position, self._size["height"] > self._size["width"]
+        below = self._options.captions and (place == "low" or (place == "safe" and is_tall))
+        return ABOVE_CAPTIONS if below else caption_position("low")
+
+    def _layer(self, name: str, cues: Sequence[Cue], style: str, position: str | CaptionPosition) -> str:
         return caption_filter(write_captions(cues, self._folder / name, **self._size, style=style, position=position))
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from heimdex_core.errors import UnknownName
-from heimdex_core.export.captions import STYLES, correct_cue, make_cues, write_captions
+from heimdex_core.export.captions import ABOVE_CAPTIONS, STYLES, correct_cue, make_cues, write_captions
 from heimdex_core.export.captions.fonts import Fonts, clusters
 from heimdex_core.export.captions.layout import MARGIN_SHARE, TextArea, lay_out
 from heimdex_core.export.captions.words import shared_times
@@ -56,13 +56,35 @@ def test_safe_captions_stay_inside(tmp_path: Path, style: str, text: str) -> Non
     assert abs((left + right) / 2 - WIDTH / 2) < 4
 
 
-@pytest.mark.parametrize(("position", "top", "bottom"), [("low", 0.8, 0.96), ("middle", 0.4, 0.6)])
-def test_the_other_positions(tmp_path: Path, position: str, top: float, bottom: float) -> None:
+@pytest.mark.parametrize(
+    ("position", "size", "top", "bottom"),
+    [
+        ("low", (270, 480), 0.75, 0.85),
+        ("middle", (270, 480), 0.4, 0.6),
+        ("low", (480, 270), 0.8, 0.96),
+        ("low", (270, 270), 0.8, 0.96),
+    ],
+)
+def test_the_other_positions(tmp_path: Path, position: str, size: tuple[int, int], top: float, bottom: float) -> None:
+    width, height = size
     layer = write_captions(
-        [cue("Middle")], tmp_path / "c.ass", width=WIDTH, height=HEIGHT, style="boxed", position=position
+        [cue("Middle")], tmp_path / "c.ass", width=width, height=height, style="boxed", position=position
     )
-    found = extent(drawn(layer, 0.2))
-    assert HEIGHT * top <= found[1] < found[3] <= HEIGHT * bottom
+    found = extent(drawn(layer, 0.2, size))
+    assert height * top <= found[1] < found[3] <= height * bottom
+
+
+@pytest.mark.parametrize(
+    ("position", "size"), [("safe", (270, 480)), ("low", (270, 480)), ("low", (480, 270)), ("low", (270, 270))]
+)
+def test_what_stands_above_captions_does_not_touch_them(tmp_path: Path, position: str, size: tuple[int, int]) -> None:
+    width, height = size
+    two_lines = cue("So when the scene ends, we never cut away from it, ever")
+    places = []
+    for text, place in ((two_lines, position), (cue("A title"), ABOVE_CAPTIONS)):
+        layer = write_captions([text], tmp_path / "c.ass", width=width, height=height, style="boxed", position=place)
+        places.append(extent(drawn(layer, 0.2, size)))
+    assert places[1][3] < places[0][1]
 
 
 @pytest.mark.parametrize(("text", "leftmost"), [("two one", 0), ("שלום עולם", 1)], ids=["latin", "hebrew"])

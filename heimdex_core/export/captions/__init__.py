@@ -5,12 +5,21 @@ from heimdex_core.export.captions.ass import write_captions
 from heimdex_core.export.captions.correction import correct_cue
 from heimdex_core.export.captions.cues import make_cues
 from heimdex_core.export.captions.srt import cues_to_srt
-from heimdex_core.export.captions.styles import POSITIONS, STYLES, caption_position, caption_style
+from heimdex_core.export.captions.styles import (
+    ABOVE_CAPTIONS,
+    POSITIONS,
+    STYLES,
+    CaptionPosition,
+    caption_position,
+    caption_style,
+)
 from heimdex_core.export.captions.words import spoken_words
 
 __all__ = [
+    "ABOVE_CAPTIONS",
     "POSITIONS",
     "STYLES",
+    "CaptionPosition",
     "caption_position",
     "caption_style",
     "correct_cue",

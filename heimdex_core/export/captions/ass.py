@@ -40,7 +40,7 @@ def write_captions(
     width: int,
     height: int,
     style: str,
-    position: str,
+    position: str | CaptionPosition,
     offset_s: float = 0.0,
 ) -> CaptionLayer:
     """Write the captions of a video as an ASS file, and its fonts into a folder beside it.
@@ -49,12 +49,14 @@ def write_captions(
         cues: in order, none overlapping.
         out: the file to write; the folder is called as it is, with ".fonts" at the end.
         width, height: of the video, in pixels.
-        style, position: names in STYLES and POSITIONS.
+        style: a name in STYLES.
+        position: a place, or its name in POSITIONS.
         offset_s: the time of the cues, in seconds, at which the video begins; what is before it is cut off.
 
     Raises UnknownName.
     """
-    look, place, fonts = caption_style(style), caption_position(position), Fonts(cue.text for cue in cues)
+    look, fonts = caption_style(style), Fonts(cue.text for cue in cues)
+    place = caption_position(position) if isinstance(position, str) else position
     area = TextArea.of(width, height, look.beyond_em)
     lines: list[str] = []
     for cue in cues:
@@ -73,7 +75,7 @@ def _style_line(
 ) -> str:
     beyond_px = look.beyond_em * area.em_px
     side = round(width * MARGIN_SHARE + beyond_px)
-    below = round(height * place.bottom_share + beyond_px)
+    below = round(height * place.bottom_share(width, height) + beyond_px)
     colours = [_colour(look.text), _colour(look.text)]
     if look.box_em:
         # one box behind all lines, as far beyond them as the shadow is wide

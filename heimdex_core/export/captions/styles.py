@@ -34,8 +34,14 @@ class CaptionPosition:
     """Where the block of lines stands in the frame."""
 
     vertical: Literal["bottom", "middle"]
-    bottom_share: float = 0.0
-    """How much of the height stays free below it."""
+    wide_share: float = 0.0
+    """How much of the height stays free below it in frames that are at least as wide as they are high."""
+    tall_share: float = 0.0
+    """The same in higher frames, whose lowest 15 % the pages of video services draw over."""
+
+    def bottom_share(self, width: int, height: int) -> float:
+        """How much of the height stays free below it in a frame of that size."""
+        return self.wide_share if width >= height else self.tall_share
 
 
 STYLES: dict[str, CaptionStyle] = {
@@ -45,11 +51,13 @@ STYLES: dict[str, CaptionStyle] = {
 }
 
 POSITIONS: dict[str, CaptionPosition] = {
-    "low": CaptionPosition("bottom", 0.05),
-    # the pages of video services draw their own text over the lowest part
-    "safe": CaptionPosition("bottom", 0.18),
+    "low": CaptionPosition("bottom", 0.05, 0.16),
+    "safe": CaptionPosition("bottom", 0.18, 0.18),
     "middle": CaptionPosition("middle"),
 }
+
+ABOVE_CAPTIONS = CaptionPosition("bottom", 0.22, 0.30)
+"""Above two lines of captions, wherever they stand at the bottom; in wide frames, "low" ones."""
 
 
 def caption_style(name: str) -> CaptionStyle:
