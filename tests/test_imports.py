@@ -31,7 +31,7 @@ CORE_MAY_IMPORT = {
     "evaluation": BASE | {"models", "store", "search"},
     "library": BASE | STAGES | {"schemas"},
     "jobs": BASE | STAGES | {"library"},
-    "cli": BASE | {"library", "jobs", "models", "search", "schemas"},
+    "cli": BASE | {"library", "jobs", "models", "search", "export", "schemas"},
     "__main__": {"cli"},
     "__init__": BASE | {"library"},
 }

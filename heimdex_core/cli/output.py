@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from heimdex_core import schemas
 from heimdex_core.errors import HeimdexError, clip_text
+from heimdex_core.export.notes import note_text
 from heimdex_core.formatting import precise
 from heimdex_core.search.channels.base import REASONS
 from heimdex_core.search.notes import NOTES
@@ -107,6 +108,7 @@ class Printer:
         length = precise(export.measured_duration_s or 0)
         lines = [f"{out}  {length}  {export.width}x{export.height}  {export.size_bytes} bytes"]
         lines += [f"Left out: {clip_text(clip)}" for clip in export.left_out]
+        lines += [note_text(note) for note in export.notes]
         self.document(schemas.export(export, out), text="\n".join(lines))
 
     def repair(self, report: dict[str, Any]) -> None:

@@ -8,7 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from heimdex_core.errors import DecoderFailed, FileUnreadable, NotAVideo, RenderCheckFailed, RenderFailed
-from heimdex_core.export.captions import ABOVE_CAPTIONS, CaptionPosition, caption_position, write_captions
+from heimdex_core.export.captions import (
+    ABOVE_CAPTIONS,
+    CaptionPosition,
+    caption_notes,
+    caption_position,
+    write_captions,
+)
 from heimdex_core.export.check import check_render
 from heimdex_core.export.crop import framing_of, strategy
 from heimdex_core.export.crop.smart import plan_crop
@@ -123,7 +129,12 @@ def _write(
     measured = measure(out)
     check_render(measured, durations_s, fps=fps, width=width, height=height, extra_s=extra_s)
     found = made.loudness or Loudness(None, None)
-    return replace(measured, loudness_lufs=found.integrated_lufs, true_peak_dbtp=found.true_peak_dbtp, notes=made.notes)
+    return replace(
+        measured,
+        loudness_lufs=found.integrated_lufs,
+        true_peak_dbtp=found.true_peak_dbtp,
+        notes=(*made.notes, *layers.notes),
+    )
 
 
 def _framed(clip: RenderClip, name: str, width: int, height: int, context: WorkContext) -> RenderClip:
@@ -141,6 +152,8 @@ class _Texts:
     def __init__(self, options: ReelOptions, title: str, folder: Path, width: int, height: int) -> None:
         self._options, self._title, self._folder = options, title, folder
         self._size = {"width": width, "height": height}
+        self.notes: dict[str, None] = {}
+        """Codes of what is to be known of them, in order."""
 
     def filters(self, reel: Arrangement) -> str:
         """The filters that draw it: titles first, captions last; "" for none."""
@@ -162,7 +175,9 @@ class _Texts:
         return ABOVE_CAPTIONS if below else caption_position("low")
 
     def _layer(self, name: str, cues: Sequence[Cue], style: str, position: str | CaptionPosition) -> str:
-        return caption_filter(write_captions(cues, self._folder / name, **self._size, style=style, position=position))
+        layer = write_captions(cues, self._folder / name, **self._size, style=style, position=position)
+        self.notes |= dict.fromkeys(caption_notes(layer))
+        return caption_filter(layer)
 
 
 def _in_reel_time(reel: Arrangement) -> list[Cue]:

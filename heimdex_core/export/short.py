@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from heimdex_core.errors import RenderCheckFailed, SourceMissing
-from heimdex_core.export.captions import write_captions
+from heimdex_core.export.captions import caption_notes, write_captions
 from heimdex_core.export.check import check_render
 from heimdex_core.export.crop import framing_of, strategy
 from heimdex_core.export.crop.smart import plan_crop
@@ -27,8 +27,6 @@ from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.types import CropPath, Export, Json, ShortRequest, Video, WorkContext, to_json
 
 WIDTH, HEIGHT = 1080, 1920
-NOTE_LETTERS_LEFT_OUT = "caption_letters_left_out"
-NOTE_FONT_MISSING = "caption_font_missing"
 
 
 def params(settings: Settings) -> Json:
@@ -125,8 +123,7 @@ def _captions(request: ShortRequest, out: Path, start_s: float, width: int, heig
         position=request.position,
         offset_s=start_s,
     )
-    notes = [NOTE_LETTERS_LEFT_OUT] if layer.left_out else []
-    return caption_filter(layer), notes + ([NOTE_FONT_MISSING] if layer.font_missing else [])
+    return caption_filter(layer), caption_notes(layer)
 
 
 KIND = ExportKind("short", params, write, prepare=prepare, of_one_scene=True)

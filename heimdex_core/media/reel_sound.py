@@ -16,6 +16,7 @@ from heimdex_core.media.graph import AUDIO_ENCODER, KEEP_TIMES, SAMPLE_RATE_HZ, 
 from heimdex_core.media.levels import integrated_loudness
 from heimdex_core.media.loudness import (
     MAX_TRUE_PEAK_DBTP,
+    NOTE_NOT_REACHED,
     SILENT_BELOW_LUFS,
     TARGET_LUFS,
     TOLERANCE_LU,
@@ -32,7 +33,6 @@ RunFFmpeg = Callable[[list[str], float], object]
 
 MAX_EVENING_DB = 20.0
 """The most that a clip is made louder or quieter: what needs more is meant to be quiet."""
-NOTE_NOT_REACHED = "loudness_not_reached"
 
 _RAW = ("-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-ac", "2")
 _FADE_S = 0.008

@@ -30,6 +30,7 @@ from heimdex_core.errors import (
 )
 from heimdex_core.export.captions import POSITIONS, STYLES
 from heimdex_core.export.crop import STRATEGIES
+from heimdex_core.export.notes import NOTES as EXPORT_NOTES
 from heimdex_core.export.quality import QUALITIES
 from heimdex_core.ingest import stages
 from heimdex_core.jobs.status import WorkerState
@@ -163,6 +164,7 @@ CORE_NAMES = {
     "abstain.": [*REASONS, "vision.no_known_words", *(f"{spec.kind}.no_matches" for spec in CHANNELS)],
     "channel.": [spec.kind for spec in CHANNELS],
     "detector.": get_args(DetectorName),
+    "export_note.": EXPORT_NOTES,
     "export.": [str(state) for state in ExportState if state is not ExportState.COMPLETED],
     "kind.": [*(f"{kind}_model" for kind in ALL_KINDS), "spoken_language"],
     "migration.": ["running", "done", "failed", "cancelled", "interrupted"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from heimdex_core.types import (
     utc_now,
 )
 from ui.i18n import describe_error
-from ui.views.exports import left_out_text, skip_label
+from ui.views.exports import note_texts, skip_label
 from ui.views.watching import REFUSED_SHOWN, folder_card
 
 FOLDER = WatchedFolder("f", "local", "/media/카메라", "/", utc_now())
@@ -105,9 +106,11 @@ def test_a_finished_reel_says_what_it_leaves_out() -> None:
     clips = (ReelClip("v", 0.0, 1.0, 0.0, 2.0),)
     left_out: Any = ({**CLIP, "problem": "clip_undecodable"},)
     export = Export("e", "local", "reel", "", ExportState.COMPLETED, clips, utc_now(), left_out=left_out)
-    assert left_out_text(export).startswith("Left out: Clip 2 (“바다”, 0:12.0 to 0:18.5): the file is damaged there")
+    assert note_texts(export)[0].startswith("Left out: Clip 2 (“바다”, 0:12.0 to 0:18.5): the file is damaged there")
+    noted = replace(export, left_out=(), params={"notes": ["frames_copied:2/3"]})
+    assert note_texts(noted) == ["2 of 3 frames were copied, the others encoded."]
     pending = Export("e", "local", "reel", "", ExportState.PENDING, clips, utc_now(), left_out=left_out)
-    assert left_out_text(pending) == ""
+    assert note_texts(pending) == []
 
 
 @pytest.mark.parametrize(("code", "end"), [("en", "/x cannot be watched: it is a file."), ("ko", "파일이에요.")])

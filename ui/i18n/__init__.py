@@ -3,7 +3,7 @@
 `t("search.placeholder")` gives the text in the language of the page that is being drawn, `translate` in a given one.
 A text that depends on a number has two keys, `<key>.one` and `<key>.other`. A Korean text names a particle after a
 field as a pair of its forms (ui/i18n/particles.py). The labels of stages and channels and the English texts of errors
-come from the core; en.json has an error text only where the app needs another one.
+and notes of exports come from the core; en.json has an error text only where the app needs another one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from heimdex_core import formatting as fmt
 from heimdex_core.errors import PROBLEMS, error_classes, fill
+from heimdex_core.export.notes import NOTES as EXPORT_NOTES
 from heimdex_core.ingest import stages
 from heimdex_core.search import channels
 from ui import state
@@ -63,6 +64,7 @@ def texts(language: str) -> Mapping[str, str]:
     errors: dict[str, str] = {}
     if language == "en":
         errors |= {f"problem.{problem}": text for problem, text in PROBLEMS.items()}
+        errors |= {f"export_note.{note}": text for note, text in EXPORT_NOTES.items()}
         for code, cls in error_classes().items():
             errors[f"error.{code}.message"] = app_template(code, cls.message_template)
             errors[f"error.{code}.hint"] = app_template(code, cls.hint_template)

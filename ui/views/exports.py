@@ -7,6 +7,7 @@ from typing import Any
 
 from heimdex_core import formatting as fmt
 from heimdex_core.errors import ClipsFailed, HeimdexError
+from heimdex_core.export import notes
 from heimdex_core.library import Library
 from heimdex_core.types import Export, ExportState, StageProgress, utc_now
 from ui import media, state
@@ -63,7 +64,7 @@ def row(library: Library, export: Export, *, is_shown: bool) -> dict[str, Any]:
         "expires": export.expires_at.timestamp() if urls and export.expires_at else None,
         "progress": progress_card(library.exports.progress(export.export_id)) if is_running else None,
         "error": _error(export),
-        "note": left_out_text(export),
+        "notes": note_texts(export),
         "shown": is_shown,
         "actions": _actions(export, has_file=urls is not None),
         "download": {"href": urls[1], "name": media.export_file_name(export), "label": t("exports.download")}
@@ -129,12 +130,18 @@ def skip_label(error: Mapping[str, Any] | None, clip_count: int) -> str:
     return tn("reel.skip_failed", failed) if failed < clip_count else ""
 
 
-def left_out_text(export: Export) -> str:
-    """Which clips a finished export does not contain, and why; "" if it contains all."""
-    if export.state is not ExportState.COMPLETED or not export.left_out:
-        return ""
+def note_texts(export: Export) -> list[str]:
+    """What is to be known of a finished file: which clips it does not contain and why, and the notes on its making."""
+    if export.state is not ExportState.COMPLETED:
+        return []
     clips = " ".join(clip_text(clip, state.language()) for clip in export.left_out)
-    return t("reel.left_out", clips=clips)
+    return [*([t("reel.left_out", clips=clips)] if clips else []), *map(note_text, export.notes)]
+
+
+def note_text(note: str) -> str:
+    """A note of an export, such as "frames_copied:48/55"."""
+    key, values = notes.parts_of(note)
+    return t_or(f"export_note.{key}", notes.note_text(note), **values)
 
 
 def export_facts(export: Export, *, has_file: bool) -> list[str]:

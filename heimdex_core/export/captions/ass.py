@@ -27,6 +27,10 @@ YCbCr Matrix: None
 Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
 StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
 """
+NOTE_LETTERS_LEFT_OUT = "caption_letters_left_out"
+"""Behind it stand the characters."""
+NOTE_FONT_MISSING = "caption_font_missing"
+
 _EVENTS = """
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
@@ -68,6 +72,12 @@ def write_captions(
     folder = out.with_name(f"{out.name}.fonts")
     fonts.write(folder)
     return CaptionLayer(out, folder, "".join(fonts.left_out), fonts.font_missing)
+
+
+def caption_notes(layer: CaptionLayer) -> list[str]:
+    """Codes of what is to be known of the captions."""
+    notes = [f"{NOTE_LETTERS_LEFT_OUT}:{layer.left_out}"] if layer.left_out else []
+    return notes + ([NOTE_FONT_MISSING] if layer.font_missing else [])
 
 
 def _style_line(

@@ -42,7 +42,7 @@ class ExportList extends Redrawn {
         this.facts(row),
         row.progress ? this.progress(row) : "",
         row.error ? h("div", { class: "problem", role: "alert" }, h("div", { class: "said" }, row.error.message), h("div", { class: "muted" }, row.error.hint)) : "",
-        row.note ? h("div", { class: "muted" }, row.note) : ""),
+        row.notes.map((note) => h("div", { class: "muted" }, note))),
       h("div", { class: "actions row" },
         row.download ? h("a", { class: "btn", href: row.download.href, download: row.download.name, "aria-label": `${row.download.label}: ${row.title}`, data: { act: `download ${row.id}` } }, row.download.label) : "",
         row.actions.map((action) => this.button(action, row.title))));
