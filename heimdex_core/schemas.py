@@ -17,6 +17,7 @@ from heimdex_core.types import (
     MediaInfo,
     Pause,
     Reel,
+    RelinkReport,
     RunComparison,
     Scene,
     SceneEdit,
@@ -156,6 +157,11 @@ def watched_folder(found: FolderReport) -> Json:
         "next_files": [to_json(file) for file in status.next_files] if status else [],
         "refused": [{"path": file.path, "error": error(file.error)} for file in found.refused],
     }
+
+
+def relink_report(found: RelinkReport) -> Json:
+    """The shape of what became of looking for videos' files."""
+    return {"videos": to_json(found.videos), "searched": found.searched, "unreadable": found.unreadable}
 
 
 def reel(found: Reel) -> Json:

@@ -18,6 +18,7 @@ from heimdex_core.cli import opened
 from heimdex_core.cli import reel as cli_reel
 from heimdex_core.cli import reels as cli_reels
 from heimdex_core.cli import reindex as cli_reindex
+from heimdex_core.cli import relink as cli_relink
 from heimdex_core.cli import scenes as cli_scenes
 from heimdex_core.cli import shorts as cli_shorts
 from heimdex_core.cli import watched as cli_watched
@@ -133,6 +134,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     watched = command("watched", "list the watched folders, or stop watching one", cli_watched.run_watched)
     cli_watched.add_arguments(watched)
+    relink = command("relink", "find the files of videos again that are missing or have changed", cli_relink.run_relink)
+    cli_relink.add_arguments(relink)
     adopt = command("adopt", "copy video folders of another library into this one", run_adopt)
     adopt.add_argument("folders", nargs="+", metavar="FOLDER")
     reindexing = command(

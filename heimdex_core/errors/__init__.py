@@ -60,6 +60,7 @@ from heimdex_core.errors.problems import (
     ClipsFailed,
     FolderNotWatchable,
     FolderNotWatched,
+    RelinkRefused,
     TrayConflict,
     clip_text,
 )
@@ -201,6 +202,7 @@ __all__ = [
     "ProfileMismatch",
     "ProfileWeightsMissing",
     "ReelNotFound",
+    "RelinkRefused",
     "RenderCheckFailed",
     "RenderFailed",
     "RenderInterrupted",

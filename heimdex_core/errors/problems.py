@@ -14,8 +14,12 @@ PROBLEMS = {
     "folder_in_library": "it is part of a library.",
     "folder_outside_roots": "the app may watch only folders below those of HEIMDEX_WATCH_ROOTS.",
     "folder_overlaps": "it overlaps with {other}, which is watched already.",
+    "file_not_there": "there is no such file.",
+    "file_other_content": "its content is not that of the file of “{title}”.",
+    "path_outside_roots": "the app may use only files below the folders of HEIMDEX_WATCH_ROOTS.",
     "clip_video_deleted": "its video is not in the library any more.",
     "clip_file_missing": "the file of its video is missing.",
+    "clip_file_changed": "the file of its video has changed since the video was added.",
     "clip_file_damaged": "the file of its video is damaged and cannot be opened.",
     "clip_scene_gone": "its scene no longer exists.",
     "clip_outside_scene": "its scene has changed, and the clip lies outside it.",
@@ -46,6 +50,20 @@ class FolderNotWatched(AccessError):
     code = "FOLDER_NOT_WATCHED"
     message_template = "{path} is not a watched folder."
     hint_template = "`python -m heimdex_core watched` lists the watched folders."
+
+
+class RelinkRefused(ValidationError):
+    """A file or folder that a video's file is not taken from; `problem` is one of PROBLEMS."""
+
+    code = "RELINK_REFUSED"
+    message_template = "{path} was not used: {reason}"
+    hint_template = (
+        "Choose the original file, or a folder that has it. Another file becomes a video of its own when you add it:"
+        " `python -m heimdex_core add FILE`."
+    )
+
+    def __init__(self, **details: JsonValue) -> None:
+        super().__init__(**{"reason": problem_text(details), **details})
 
 
 class ClipsFailed(ProcessingError):

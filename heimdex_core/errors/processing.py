@@ -58,7 +58,10 @@ class SourceMissing(ProcessingError):
 
     code = "SOURCE_MISSING"
     message_template = "The file of {title} is missing."
-    hint_template = "Add the file again: its video is found by its content, and the file is put back."
+    hint_template = (
+        "`python -m heimdex_core relink {video_id}` finds it again by its content; add `--to FILE` or `--in FOLDER` if"
+        " you know where it is. Nothing is indexed again."
+    )
 
 
 class SourceChanged(ProcessingError):
@@ -66,7 +69,10 @@ class SourceChanged(ProcessingError):
 
     code = "SOURCE_CHANGED"
     message_template = "The file of {title} has changed since the video was added."
-    hint_template = "Add the original file again to put it back, or add the changed file as a video of its own."
+    hint_template = (
+        "`python -m heimdex_core relink {video_id}` finds the original again and puts it back, with `--to FILE` or"
+        " `--in FOLDER` if you know where it is. The changed file becomes a video of its own when you add it."
+    )
 
 
 class SearchFailed(ProcessingError):

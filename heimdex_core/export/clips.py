@@ -8,20 +8,28 @@ from pathlib import Path
 from heimdex_core.errors import (
     Cancelled,
     DiskFull,
+    FileUnreadable,
     HeimdexError,
-    LibraryDamaged,
     RenderFailed,
     RenderTimeout,
+    SourceChanged,
+    SourceMissing,
     ValidationError,
     VideoNotFound,
 )
 from heimdex_core.export.reel_plan import stored_cues
+from heimdex_core.export.source import require_source
 from heimdex_core.formatting import precise
 from heimdex_core.media.render import RenderClip, choose_audio, measure, render_reel
 from heimdex_core.store import Store
 from heimdex_core.types import Export, Json, ReelClip, Video, VideoState, WorkContext
 
 _TRY_SIZE = (64, 36)
+_SOURCE_PROBLEMS: Mapping[type[HeimdexError], str] = {
+    SourceMissing: "clip_file_missing",
+    SourceChanged: "clip_file_changed",
+    FileUnreadable: "clip_file_damaged",
+}
 
 
 def failed_clip(number: int, clip: ReelClip, problem: str, *, title: str | None, detail: str = "") -> Json:
@@ -65,9 +73,9 @@ def open_clips(store: Store, export: Export) -> tuple[dict[int, RenderClip], lis
             failed.append(gone_clip(number, clip, video))
             continue
         try:
-            path = store.paths.source(clip.video_id)
-        except LibraryDamaged:
-            failed.append(failed_clip(number, clip, "clip_file_missing", title=video.title))
+            path = require_source(store.paths, video)
+        except (SourceMissing, SourceChanged, FileUnreadable) as error:
+            failed.append(failed_clip(number, clip, _SOURCE_PROBLEMS[type(error)], title=video.title))
             continue
         found[number] = RenderClip(
             path,

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from heimdex_core.errors import FileUnreadable, InvalidTransition
+from heimdex_core.errors import FileUnreadable, InvalidTransition, SourceChanged, SourceMissing
+from heimdex_core.export.source import require_source
 from heimdex_core.files import disk_errors, make_folder, remove_tree, require_free_space, sha256_of, write_json
 from heimdex_core.formatting import two_letter_code
 from heimdex_core.ingest.work_folder import WorkFolder
@@ -128,7 +129,7 @@ def register(store: Store, settings: Settings, user_id: str, incoming: IncomingF
         if not created:
             return handle_duplicate(store, user_id, video, incoming)
         try:
-            _place_source(store, video, incoming)
+            place_source(store, video, incoming.path, incoming.extension)
             _place_subtitles(store, video.video_id, incoming)
             _keep_audio_track(store, video, incoming)
             return Registration(store.set_state(video.video_id, VideoState.VALIDATING), is_new=True, needs_work=True)
@@ -148,7 +149,7 @@ def handle_duplicate(store: Store, user_id: str, video: Video, incoming: Incomin
     if is_restored:
         video = store.restore_video(user_id, video.video_id)
     if not _has_source(store, video, incoming):
-        _place_source(store, video, incoming)
+        place_source(store, video, incoming.path, incoming.extension)
     store.maintenance.describe_again(video)
     changed = _place_subtitles(store, video.video_id, incoming)
     changed = _keep_audio_track(store, video, incoming) or changed
@@ -171,13 +172,12 @@ def handle_duplicate(store: Store, user_id: str, video: Video, incoming: Incomin
 def find_known(store: Store, user_id: str, sha256: str) -> Video | None:
     """The user's video of these bytes if adding the file again would change nothing but restore it.
 
-    None without one, for one that failed or was deleted before it was indexed, and where its file is lost.
+    None without one, for one that failed or was deleted before it was indexed, and where its file is lost or changed.
     """
     video = store.find_video(user_id, sha256)
     if video is None or video.state in (VideoState.FAILED, VideoState.UPLOADING):
         return None
-    source = store.paths.source(video.video_id, missing_ok=True)
-    if source is None or not source.is_file():
+    if intact_source(store, video) is None:
         return None
     if video.state != VideoState.DELETED:
         return video
@@ -293,19 +293,27 @@ def _require_readable(path: Path) -> None:
 
 
 def _has_source(store: Store, video: Video, incoming: IncomingFile) -> bool:
-    """Whether the video's file is there, as large as the same file that has been given now."""
-    source = store.paths.source(video.video_id, missing_ok=True)
-    return source is not None and source.is_file() and source.stat().st_size == incoming.path.stat().st_size
+    """Whether the video's file is there and sound, as large as the same file that has been given now."""
+    source = intact_source(store, video)
+    return source is not None and source.stat().st_size == incoming.path.stat().st_size
 
 
-def _place_source(store: Store, video: Video, incoming: IncomingFile) -> None:
-    """Move the file to its place, instead of one that is damaged."""
-    place = store.paths.new_source(video.video_id, incoming.extension)
+def intact_source(store: Store, video: Video) -> Path | None:
+    """The file of a video; None where it is missing, changed or cannot be read."""
+    try:
+        return require_source(store.paths, video)
+    except (SourceMissing, SourceChanged, FileUnreadable):
+        return None
+
+
+def place_source(store: Store, video: Video, path: Path, extension: str) -> None:
+    """Move a file of the library's disk to the place of the video's source, instead of one that is damaged."""
+    place = store.paths.new_source(video.video_id, extension)
     make_folder(place.parent, levels=2)
     for damaged in place.parent.glob("source.*"):
-        if damaged != place:
+        if damaged not in (place, path):
             remove_tree(damaged) if damaged.is_dir() else damaged.unlink()
-    incoming.path.replace(place)
+    path.replace(place)
 
 
 def _keep_audio_track(store: Store, video: Video, incoming: IncomingFile) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ from heimdex_core.library import importing
 from heimdex_core.library.arguments import AnyPath, Count, OnePath, checked
 from heimdex_core.library.bulk import BulkOperations
 from heimdex_core.library.context import LibraryContext, OnProgress
+from heimdex_core.library.relinking import Relinking
 from heimdex_core.library.work import LibraryWork
 from heimdex_core.store.view import View
 from heimdex_core.types import (
+    RelinkReport,
     Scene,
     Segment,
     StageProgress,
@@ -36,6 +38,7 @@ class LibraryVideos:
         self.bulk = BulkOperations(context)
         self.work = LibraryWork(context)
         self._context = context
+        self._relinking = Relinking(context)
         self._store = context.store
 
     # --- adding videos ----------------------------------------------------------------------------
@@ -259,6 +262,41 @@ class LibraryVideos:
         Raises VideoNotFound, UnknownName, InvalidValue.
         """
         return self.work.reindex(video_id, language=language, params=params, queue=queue, progress=progress)
+
+    @checked
+    def relink(
+        self,
+        video_id: str | None = None,
+        *,
+        path: AnyPath | None = None,
+        folder: AnyPath | None = None,
+        below: Sequence[Path] | None = None,
+    ) -> RelinkReport:
+        """Find the file of a video again, where it is missing or has changed, and put it back; see docs/shorts.md.
+
+        It is looked for where it was and in a folder, by its size and then by its content. Nothing is indexed again,
+        and a video that has its file is left as it is.
+
+        Args:
+            video_id: the video; None for all whose file is missing or has changed.
+            path: the file, where its place is known. Needs `video_id`, and no `folder`.
+            folder: where to look, subfolders included; default the watched folders.
+            below: the only folders in which `path` or `folder` may lie; None allows every place.
+
+        Raises VideoNotFound, InvalidValue, RelinkRefused (a file of another content, a place that cannot be used),
+        FileUnreadable, DiskFull.
+        """
+        if path is not None and (video_id is None or folder is not None):
+            raise InvalidValue(name="path", value=str(path)[:80], reason="it goes with a video_id, and no folder")
+        if path is not None:
+            return self._relinking.relink_to(self.video(video_id or ""), Path(path).expanduser(), below)
+        videos = [self.video(video_id)] if video_id is not None else self._relinking.lost()
+        return self._relinking.relink_in(videos, Path(folder).expanduser() if folder is not None else None, below)
+
+    @checked
+    def has_source(self, video: Video) -> bool:
+        """Whether the file of a video is there and unchanged, so that something can be made of it."""
+        return self._relinking.is_intact(video)
 
     def _view(self) -> View:
         return self._store.reader().view()

@@ -75,7 +75,8 @@ def of_video(paths: LibraryPaths, video: Video, made: Iterable[tuple[ModelSet, i
         return [Damage("VIDEO_FOLDER_MISSING", message, hint, video.video_id)]
     found: list[Damage] = []
     if fault := source_fault(paths, video):
-        found.append(Damage("SOURCE_DAMAGED", f"The video file of {name} {fault}.", again, video.video_id))
+        hint = f"`python -m heimdex_core relink {video.video_id}` finds it by its content and puts it back."
+        found.append(Damage("SOURCE_DAMAGED", f"The video file of {name} {fault}.", hint, video.video_id))
     try:
         read_video_json(paths.video(video.video_id))
     except HeimdexError as error:

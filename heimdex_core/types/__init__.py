@@ -62,6 +62,7 @@ from heimdex_core.types.media import (
 )
 from heimdex_core.types.pauses import Pause
 from heimdex_core.types.reel_options import ASPECTS, MODES, ReelOptions, frame_size
+from heimdex_core.types.relinking import RelinkedVideo, RelinkReport, RelinkState
 from heimdex_core.types.search import (
     NO_FILTERS,
     ChannelScore,
@@ -115,6 +116,9 @@ __all__ = [
     "QueryDelta",
     "QuerySet",
     "Ranking",
+    "RelinkReport",
+    "RelinkState",
+    "RelinkedVideo",
     "RunComparison",
     "RunSettings",
     "SceneJudgement",

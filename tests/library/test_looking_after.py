@@ -74,7 +74,7 @@ def test_while_the_indexes_are_written_nothing_is_renamed(lib: Library, monkeypa
 
 def test_a_file_is_known_by_its_bytes(lib: Library) -> None:
     video = making.add(store_of(lib), "harbour", ["the sea"])
-    digest = hashlib.sha256(b"the bytes of harbour").hexdigest()
+    digest = hashlib.sha256(making.content_of("harbour")).hexdigest()
     assert lib.may_have_file("harbour.mp4", making.INFO.size_bytes)
     assert not lib.may_have_file("harbour.mp4", making.INFO.size_bytes + 1)
     assert not lib.may_have_file("pier.mp4", making.INFO.size_bytes)

@@ -130,9 +130,14 @@ def stage(
     return folder
 
 
+def content_of(name: str) -> bytes:
+    """The bytes of the source of a made-up video, as many as INFO says."""
+    return f"the bytes of {name}".encode().ljust(INFO.size_bytes)
+
+
 def register(store: Store, name: str, *, user_id: str = "local") -> Video:
-    """A video in state processing with a source of a few bytes."""
-    content = f"the bytes of {name}".encode()
+    """A video in state processing with a source of made-up bytes."""
+    content = content_of(name)
     video, created = store.register_video(user_id, hashlib.sha256(content).hexdigest(), name, f"{name}.mp4")
     if created:
         store.paths.new_source(video.video_id, ".mp4").write_bytes(content)

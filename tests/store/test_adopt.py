@@ -11,7 +11,7 @@ import pytest
 from heimdex_core.errors import InvalidFolder, SpaceMismatch
 from heimdex_core.store import Store, sidecar
 from heimdex_core.types import VideoState
-from tests.store.making import INFO, SPACES, TEXT, add, axis, new_store, register
+from tests.store.making import INFO, SPACES, TEXT, add, axis, content_of, new_store, register
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_a_complete_folder_is_adopted(tmp_path: Path, folder: Path) -> None:
     view = store.reader().view()
     assert len(view.lexical_search("move", k=5, user_id="someone").hits) == 1
     assert view.vector_search(TEXT, axis(3, 8), k=1, user_id="someone")[0][1] == 1.0
-    assert store.paths.source(video.video_id).read_bytes() == b"the bytes of moved"
+    assert store.paths.source(video.video_id).read_bytes() == content_of("moved")
     assert view.frame_path(view.scenes("someone")[0], "0.webp").is_file()
     assert store.adopt(folder, "someone") == video
     assert store.maintenance.check_indexes() == []

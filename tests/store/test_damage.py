@@ -13,9 +13,9 @@ import pytest
 
 from heimdex_core.store import Store, damage
 from heimdex_core.types import Video, VideoState
-from tests.store.making import INFO, SPACES, add, new_store
+from tests.store.making import INFO, SPACES, add, content_of, new_store
 
-CONTENT = b"the bytes of one"
+CONTENT = content_of("one")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def flip(path: Path, at: int) -> None:
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "the folder": (shutil.rmtree, "VIDEO_FOLDER_MISSING", "missing"),
     "the source": (lambda f: (f / "source.mp4").unlink(), "SOURCE_DAMAGED", "is missing"),
-    "half the source": (lambda f: os.truncate(f / "source.mp4", 5), "SOURCE_DAMAGED", "5 bytes instead of 16"),
+    "half the source": (lambda f: os.truncate(f / "source.mp4", 5), "SOURCE_DAMAGED", "5 bytes instead of 100"),
     "video.json": (lambda f: (f / "video.json").unlink(), "VIDEO_JSON_DAMAGED", "it is missing"),
     "half of video.json": (lambda f: os.truncate(f / "video.json", 50), "VIDEO_JSON_DAMAGED", "video.json"),
     "the preview": (lambda f: (f / "preview.mp4").unlink(), "PREVIEW_MISSING", "preview"),

@@ -38,6 +38,7 @@ _SHOWS_REASON = frozenset(
         "INVALID_SQL",
         "INVALID_VALUE",
         "INVALID_WEIGHTS",
+        "RELINK_REFUSED",
         "RENDER_CHECK_FAILED",
         "RENDER_FAILED",
         "TRAY_CONFLICT",
