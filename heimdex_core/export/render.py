@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from heimdex_core.errors import Cancelled, ClipsFailed, HeimdexError, RenderCheckFailed, RenderFailed, ValidationError
+from heimdex_core.errors import (
+    Cancelled,
+    ClipsFailed,
+    HeimdexError,
+    RenderCheckFailed,
+    RenderFailed,
+    RenderTimeout,
+    ValidationError,
+)
 from heimdex_core.export import export_kind
 from heimdex_core.export.clips import failed_clip, find_failing, find_video, open_clips
 from heimdex_core.export.kind import ExportKind
 from heimdex_core.export.progress import work_folder
 from heimdex_core.export.source import require_source
 from heimdex_core.files import disk_errors, fsync_file, fsync_folder, make_folder, remove_tree, require_free_space
+from heimdex_core.media.ffmpeg import TimeLimit
 from heimdex_core.media.render import RenderClip, RenderMeasure
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
@@ -46,8 +58,9 @@ def render(store: Store, export: Export, *, settings: Settings, context: WorkCon
     work = work_folder(store.paths, export.export_id)
     try:
         kind = export_kind(export.kind)
-        export = kind.prepare(store, export, settings, context) if kind.prepare else export
-        measured, left_out = _render_file(store, export, target, work, settings, context)
+        with _limited(context, settings.render_timeout_s) as limited:
+            export = kind.prepare(store, export, settings, limited) if kind.prepare else export
+            measured, left_out = _render_file(store, export, target, work, settings, limited)
         return _complete(store, export, target, measured, left_out, settings)
     except HeimdexError as error:
         store.exports.mark_failed(export.user_id, export.export_id, error)
@@ -61,6 +74,18 @@ def render(store: Store, export: Export, *, settings: Settings, context: WorkCon
         raise
     finally:
         remove_tree(work)
+
+
+@contextmanager
+def _limited(context: WorkContext, timeout_s: float) -> Iterator[WorkContext]:
+    """A context for all that is done for one export, several attempts included: RenderTimeout after `timeout_s`."""
+    limit = TimeLimit(timeout_s)
+    try:
+        yield replace(context, is_cancelled=lambda: limit.left_s() == 0 or context.is_cancelled())
+    except Cancelled as error:
+        if limit.left_s() == 0 and not context.is_cancelled():
+            raise RenderTimeout(limit_s=timeout_s) from error
+        raise
 
 
 def _render_file(

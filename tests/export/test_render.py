@@ -206,6 +206,26 @@ def test_every_error_is_recorded(
     assert record.error is not None
 
 
+def test_the_time_limit_holds_for_what_is_done_before_and_between(
+    store: Store, export: Export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(store: Store, export: Export, settings: Settings, context: WorkContext) -> Export:
+        while not context.is_cancelled():
+            pass
+        raise Cancelled()
+
+    slow = replace(toy_kind.KIND, prepare=prepare)
+    of_kind = store.exports.create(replace(export, export_id=str(uuid.uuid4()), kind="toy", params={}))
+    monkeypatch.setattr(kinds, "KINDS", (*kinds.KINDS, slow))
+    with pytest.raises(RenderTimeout) as timeout:
+        render(store, of_kind, settings=SETTINGS.model_copy(update={"render_timeout_s": 0.01}), context=WorkContext())
+    assert timeout.value.details["limit_s"] == 0.01
+    assert store.exports.get("local", of_kind.export_id).state is ExportState.FAILED
+    # a person who cancels it just then is not told of the limit
+    with pytest.raises(Cancelled):
+        render(store, of_kind, settings=SETTINGS, context=WorkContext(is_cancelled=lambda: True))
+
+
 def test_an_interrupt_leaves_a_cancelled_record(store: Store, export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reel, "render_reel", raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
