@@ -12,8 +12,8 @@ import streamlit as st
 
 from heimdex_core.errors import ClipsFailed, ReelNotFound
 from heimdex_core.library import Library
-from heimdex_core.types import Pause, ReelClip
-from ui import address, media, page, resources, scene_panel, state, tray
+from heimdex_core.types import Pause, ReelClip, ShortRequest
+from ui import address, kept_pauses, media, page, resources, scene_panel, short_address, state, tray
 from ui.components import player, reel_editor, reel_form
 from ui.i18n import describe_error, t, tn
 from ui.views import exports as export_views
@@ -55,11 +55,15 @@ def duplicate_reel(value: Any) -> None:
     library = resources.library()
     shown = tray.Edited(str(value["reel"])).current(library)
     title = t("reel.copy_title", title=shown.title or t("reel.untitled"))[: library.settings.max_title_chars]
-    open_reel({"reel": library.reels.create(title, shown.clips).reel_id})
+    reel_id = library.reels.create(title, shown.clips).reel_id
+    kept_pauses.replace(library, reel_id, kept_pauses.of(library, str(value["reel"])))
+    open_reel({"reel": reel_id})
 
 
 def delete_reel(value: Any) -> None:
-    resources.library().reels.delete(str(value["reel"]))
+    library, reel_id = resources.library(), str(value["reel"])
+    library.reels.delete(reel_id)
+    kept_pauses.replace(library, reel_id, [])
     open_reel({"reel": ""})
 
 
@@ -92,6 +96,14 @@ def reel_menu(library: Library) -> dict[str, Any]:
     }
 
 
+def make_short(value: Any) -> None:
+    """Edit a short of a clip as it is trimmed: {"id": clip_id}."""
+    clip = next((one for one in edited().current(resources.library()).clips if one.clip_id == value["id"]), None)
+    if clip is not None:
+        request = ShortRequest(clip.scene_id, trim=(clip.start_s, clip.end_s))
+        state.request_page("short", scene=clip.scene_id, **short_address.parameters(request))
+
+
 # --- rendering ------------------------------------------------------------------------------------
 
 
@@ -108,8 +120,7 @@ def choose(value: Any) -> None:
 
 def choose_pause(value: Any) -> None:
     """Keep a pause, or let it be cut out after all: {"id", "keep"}."""
-    kept = state.kept_pauses()
-    state.set_kept_pauses(kept | {str(value["id"])} if value["keep"] else kept - {str(value["id"])})
+    kept_pauses.choose(resources.library(), state.edited_reel(), str(value["id"]), keep=bool(value["keep"]))
 
 
 def render(value: Any, *, skip_failed: bool = False) -> None:
@@ -125,7 +136,7 @@ def render(value: Any, *, skip_failed: bool = False) -> None:
                 reel.clips,
                 title=reel.title,
                 remove_silence=choices["remove_silence"],
-                keep=sorted(state.kept_pauses()),
+                keep=kept_pauses.of(library, state.edited_reel()),
                 skip_failed=skip_failed,
                 queue=True,
                 **form.reel_options(choices),
@@ -147,7 +158,7 @@ def save_timeline(value: Any) -> None:
     reel, name = edited().current(library), str(value["format"])
     clips: Sequence[ReelClip] = reel.clips
     if chosen(library)["remove_silence"]:
-        clips = library.without_pauses(clips, keep=sorted(state.kept_pauses()))
+        clips = library.without_pauses(clips, keep=kept_pauses.of(library, state.edited_reel()))
     text = library.timeline(clips, name, title=reel.title)
     made = {"key": uuid.uuid4().hex, "name": f"{media.file_stem(reel.title)}.{name}", "text": text}
     state.set_timeline(made)
@@ -183,6 +194,7 @@ def draw_editor(library: Library, clips: list[views.ClipWithScene], selected: st
             "move": reel.move,
             "trim": reel.trim,
             "snap": reel.snap,
+            "short": make_short,
             "remove": reel.remove,
             "duplicate": reel.duplicate,
             "title": reel.rename,
@@ -207,7 +219,8 @@ def opened(library: Library, clips: list[views.ClipWithScene], selected: str | N
             snaps = [
                 {"name": "snap", "label": t(f"reel.snap_{to}"), "value": {"to": to}} for to in ("word", "sentence")
             ]
-            return {**found, "actions": snaps if found["words"] else []}
+            short = {"name": "short", "label": t("player.short"), "value": {}}
+            return {**found, "actions": [*(snaps if found["words"] else []), short]}
     return None
 
 
@@ -241,7 +254,7 @@ def draw_form(library: Library, clips: list[views.ClipWithScene]) -> None:
         "hx_reel_form",
         {
             "groups": form.groups(choices, library.settings),
-            "pauses": form.pauses(found, state.kept_pauses()) if found is not None else None,
+            "pauses": form.pauses(found, kept_pauses.of(library, state.edited_reel())) if found is not None else None,
             "error": {"message": message, "hint": hint} if refused else None,
             "notice": form.notice(choices, library.settings),
             "actions": actions,

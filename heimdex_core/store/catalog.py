@@ -2,7 +2,7 @@
 
 The file is opened for each short transaction under an exclusive lock, committed and closed. What readers need without
 waiting for a writer is published to files after the commit, still under the lock: visible.parquet (store/visible.py),
-each user's preferences (store/users.py) and the revision of each user's tray (store/trays.py).
+each user's preferences (store/users.py) and the revisions of each user's tray and reels (store/trays.py).
 
 The tables have no keys or constraints on purpose: DuckDB checks them too eagerly inside a transaction (an update is a
 delete and an insert), so the functions that write the tables keep the rules. Times are BIGINT microseconds since 1970
@@ -137,8 +137,8 @@ class Catalog:
                 visible.write(self.paths.visible, published)
             for user_id, values in preferences.items():
                 users.write_preferences(self.paths, user_id, values)
-            for user_id, revision in changed_trays.items():
-                trays.write_revision(self.paths, user_id, revision)
+            for user_id, found in changed_trays.items():
+                trays.write_revisions(self.paths, user_id, found)
             copies.write(self.paths, copied)
             video_json.write_all(self.paths, changed_videos)
 

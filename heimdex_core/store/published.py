@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from heimdex_core.files import file_signature
@@ -15,6 +16,8 @@ class PublishedState:
     """One moment of what a user's open pages share. Two of them are equal if nothing has changed."""
 
     tray_revision: int
+    reel_revisions: Mapping[str, int]
+    """Of the named reels that exist, by reel_id."""
     preferences: Json
     videos: tuple[int, int, int] | None
     """The signature of visible.parquet: another one after any change of what is visible."""
@@ -22,6 +25,7 @@ class PublishedState:
 
 def read_published_state(paths: LibraryPaths, user_id: str) -> PublishedState:
     """What is published now; takes no lock, and reads no more than two small files."""
+    found = trays.read_revisions(paths, user_id)
     return PublishedState(
-        trays.read_revision(paths, user_id), users.read_preferences(paths, user_id), file_signature(paths.visible)
+        found.tray, found.reels, users.read_preferences(paths, user_id), file_signature(paths.visible)
     )

@@ -32,6 +32,7 @@ class ReelRecords:
                 raise ReelNotFound(reel_id=reel.reel_id)
             transaction.run("delete from reels where reel_id = ? and user_id = ?", list(key.values()))
             transaction.insert("reels", {**key, **row})
+            transaction.changed_trays.add(reel.user_id)
             return _get(transaction, reel.user_id, reel.reel_id)
 
     def get(self, user_id: str, reel_id: str) -> Reel:
@@ -53,6 +54,7 @@ class ReelRecords:
         with self._catalog.transaction() as transaction:
             _get(transaction, user_id, reel_id)
             transaction.run("delete from reels where reel_id = ? and user_id = ?", [reel_id, user_id])
+            transaction.changed_trays.add(user_id)
 
     def tray(self, user_id: str) -> Tray:
         """The user's tray; an empty one if nothing was saved yet."""
@@ -95,8 +97,7 @@ class ReelRecords:
                 "changes": encode_changes(after.changes),
             }
             transaction.insert("reels", row)
-            if reel_id == TRAY:
-                transaction.changed_trays.add(user_id)
+            transaction.changed_trays.add(user_id)
             return after
 
 

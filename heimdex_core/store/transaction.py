@@ -37,7 +37,7 @@ class Transaction:
         self.changed_preferences: set[str] = set()
         """The user_ids whose preferences file is rewritten after the commit."""
         self.changed_trays: set[str] = set()
-        """The user_ids the revision of whose tray is published after the commit."""
+        """The user_ids whose revisions of the tray and of reels are published after the commit."""
         self.changed_videos: set[str] = set()
         """The video_ids whose video.json is rewritten after the commit."""
         self.changed_tables: set[str] = set()

@@ -27,6 +27,7 @@ from heimdex_core.types import (
     InsertClips,
     MoveClip,
     PlacedClip,
+    Reel,
     ReelClip,
     RemoveClips,
     SetTitle,
@@ -325,6 +326,21 @@ def test_the_revision_is_published_for_open_pages(store: Store, edits: TrayEdits
     tray = edits.add(clip(4))
     after = read_published_state(store.paths, "local")
     assert (after.tray_revision, replace(after, tray_revision=before.tray_revision)) == (tray.revision, before)
+
+
+def test_the_revisions_of_named_reels_are_published(store: Store, edits: TrayEdits) -> None:
+    before = read_published_state(store.paths, "local")
+    reel = Reel("r", "local", "Autumn", (clip(1),), utc_now())
+    store.reels.save(reel)
+    made = read_published_state(store.paths, "local")
+    assert (made.tray_revision, made.reel_revisions) == (before.tray_revision, {"r": 0})
+    store.reels.change("local", "r", lambda found: replace(found, title="Winter", revision=found.revision + 1))
+    assert read_published_state(store.paths, "local").reel_revisions == {"r": 1}
+    store.paths.tray("local").write_text(json.dumps({"revision": before.tray_revision}))  # as after a crash
+    Store.open(store.paths.root)
+    assert read_published_state(store.paths, "local").reel_revisions == {"r": 1}
+    store.reels.delete("local", "r")
+    assert read_published_state(store.paths, "local") == before
 
 
 def test_a_revision_that_a_crash_left_behind_is_published_when_the_library_is_opened(

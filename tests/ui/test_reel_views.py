@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from heimdex_core.export.captions.styles import POSITIONS, STYLES
 from heimdex_core.export.crop import STRATEGIES
 from heimdex_core.export.timelines import FORMATS
+from heimdex_core.library import Library
 from heimdex_core.settings import Settings
 from heimdex_core.types import MODES, Pause, ReelClip, ReelOptions, Segment, Word
+from ui import kept_pauses
 from ui.views import reel_form as form
 from ui.views.opened_clip import shown_part, words_between
+
+
+class FakeLibrary(Library):
+    """A library that has preferences only."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, Any] = {}
+
+    def preferences(self) -> dict[str, Any]:
+        return self.saved
+
+    def set_preference(self, key: str, value: Any) -> None:
+        self.saved[key] = value
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +83,37 @@ def test_choices_are_kept_and_become_arguments() -> None:
     plain = form.choices(None, settings)
     assert form.reel_options(plain)["strategy"] is None
     assert not {"strategy", "position"} & {group["name"] for group in form.groups(plain, settings)}
+
+
+def test_a_fast_reel_has_the_size_of_its_clips_unless_another_is_chosen() -> None:
+    """A fast reel of 720p copies nothing of sources in 1080p."""
+    settings = Settings()
+    fast = form.changed(form.choices(None, settings), "mode", "fast", settings)
+    assert ReelOptions(**form.reel_options(fast)).params["own_format"] is True
+    assert "size and frame rate of the clips" in form.notice(fast, settings)
+    assert "Fast encodes every frame" not in form.notice(fast, settings)
+    assert "Fast encodes every frame" in form.notice(fast | {"captions": "plain"}, settings)
+    # it is remembered; an exact reel has a height
+    assert form.choices(fast, settings)["height_px"] is None
+    assert form.choices({"mode": "fast"}, settings)["height_px"] is None
+    assert form.changed(fast, "mode", "exact", settings)["height_px"] == settings.reel_height_px
+    assert form.choices({"height_px": None}, settings)["height_px"] == settings.reel_height_px
+    chosen = form.changed(fast, "height_px", "1080", settings)
+    assert ReelOptions(**form.reel_options(chosen)).height_px == 1080
+    assert form.changed(chosen, "height_px", "None", settings)["height_px"] is None
+
+
+def test_kept_pauses_are_remembered_for_each_reel() -> None:
+    library = FakeLibrary()
+    kept_pauses.choose(library, "", "v_1", keep=True)
+    kept_pauses.choose(library, "", "v_2", keep=True)
+    kept_pauses.choose(library, "autumn", "v_1", keep=True)
+    kept_pauses.choose(library, "", "v_1", keep=False)
+    assert (kept_pauses.of(library, ""), kept_pauses.of(library, "autumn")) == (["v_2"], ["v_1"])
+    kept_pauses.replace(library, "autumn", [])
+    assert library.saved == {"kept_pauses": {"": ["v_2"]}}
+    library.saved = {"kept_pauses": ["not", "ours"]}
+    assert kept_pauses.of(library, "") == []
 
 
 def test_pauses_are_counted_without_those_that_are_kept() -> None:

@@ -15,7 +15,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def publish(*, videos: int, tray: int = 0) -> None:
-    state.set_seen_state(PublishedState(tray, {}, (videos, 0, 0)))
+    state.set_seen_state(PublishedState(tray, {}, {}, (videos, 0, 0)))
 
 
 def test_a_text_is_kept_until_the_videos_or_the_language_change() -> None:

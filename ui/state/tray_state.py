@@ -14,7 +14,6 @@ from heimdex_core.types import Tray
 _TRAY = "hx_tray"
 _TRAY_SINCE = "hx_tray_since"
 _EDITED = "hx_edited_reel"
-_KEPT_PAUSES = "hx_kept_pauses"
 _TIMELINE = "hx_timeline"
 _SESSION = "hx_session"
 _SEEN = "hx_seen_state"
@@ -55,16 +54,6 @@ def edit_reel(reel_id: str) -> None:
 def edited_reel() -> str:
     """The id of the named reel that the reel page edits; "" for the tray."""
     return str(st.session_state.get(_EDITED, ""))
-
-
-def kept_pauses() -> frozenset[str]:
-    """The ids of the pauses that are not cut out of a reel."""
-    return frozenset(st.session_state.get(_KEPT_PAUSES, ()))
-
-
-def set_kept_pauses(pause_ids: frozenset[str]) -> None:
-    """Remember which pauses are not cut out."""
-    st.session_state[_KEPT_PAUSES] = pause_ids
 
 
 def timeline() -> dict[str, Any] | None:

@@ -6,14 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from heimdex_core import formatting as fmt
+from heimdex_core.export.fast import why_exact
 from heimdex_core.settings import Settings
-from heimdex_core.types import ASPECTS, Pause
+from heimdex_core.types import ASPECTS, Pause, ReelOptions
 from ui.i18n import duration, t
 
 STRATEGIES = ("center_crop", "letterbox", "blur_pad", "smart_crop")
 STYLES = ("plain", "boxed", "karaoke")
 POSITIONS = ("low", "safe", "middle")
 MODES = ("exact", "fast")
+OWN_HEIGHT = "fast"
+"""The mode in which a reel can have the size of its sources: only what has the size of the reel can be copied."""
 FORMATS = ("otio", "edl", "fcpxml", "csv", "srt")
 """The names in the registries of heimdex_core.export."""
 HEIGHTS = (360, 720, 1080)
@@ -37,19 +40,32 @@ def choices(saved: Any, settings: Settings) -> Choices:
         "position": "safe",
         **dict.fromkeys(BOXES, False),
     }
-    allowed = {name: [value for value, _ in options] for name, options in _options(settings).items()}
-    return {
+    allowed = {name: [value for value, _ in options] for name, options in _options(settings, OWN_HEIGHT).items()}
+    chosen = {
         name: found[name] if name in found and found[name] in allowed.get(name, (True, False)) else default
         for name, default in defaults.items()
     }
+    if chosen["mode"] == OWN_HEIGHT and "height_px" not in found:
+        chosen["height_px"] = None
+    return _with_height(chosen, settings)
+
+
+def _with_height(chosen: Choices, settings: Settings) -> Choices:
+    is_known = chosen["height_px"] in dict(_options(settings, chosen["mode"])["height_px"])
+    return chosen if is_known else chosen | {"height_px": settings.reel_height_px}
 
 
 def changed(chosen: Choices, name: str, value: Any, settings: Settings) -> Choices:
     """The choices after one was made in the browser, which sends texts; the same ones for what cannot be chosen."""
     if name in BOXES:
         return chosen | {name: bool(value)}
-    known = {str(one): one for one, _ in _options(settings).get(name, ())}
-    return chosen | ({name: known[str(value)]} if str(value) in known else {})
+    known = {str(one): one for one, _ in _options(settings, chosen["mode"]).get(name, ())}
+    if str(value) not in known:
+        return chosen
+    made = chosen | {name: known[str(value)]}
+    if name == "mode" and value == OWN_HEIGHT:
+        made["height_px"] = None
+    return _with_height(made, settings)
 
 
 def reel_options(chosen: Choices) -> dict[str, Any]:
@@ -73,18 +89,19 @@ def groups(chosen: Choices, settings: Settings) -> list[dict[str, Any]]:
             "any": False,
             "options": [{"value": str(value), "label": label, "on": value == chosen[name]} for value, label in options],
         }
-        for name, options in _options(settings).items()
+        for name, options in _options(settings, chosen["mode"]).items()
         if name not in hidden
     ]
     boxes = [{"value": name, "label": t(f"reelform.{name}"), "on": chosen[name]} for name in BOXES]
     return [*found, {"name": "more", "label": t("reelform.more"), "any": True, "options": boxes}]
 
 
-def _options(settings: Settings) -> dict[str, list[tuple[Any, str]]]:
+def _options(settings: Settings, mode: str) -> dict[str, list[tuple[Any, str]]]:
     heights = sorted({*HEIGHTS, settings.reel_height_px})
+    own = [(None, t("reelform.own_height"))] if mode == OWN_HEIGHT else []
     return {
         "aspect": [(name, name) for name in ASPECTS],
-        "height_px": [(height, f"{height}p") for height in heights],
+        "height_px": [*own, *((height, f"{height}p") for height in heights)],
         "strategy": [(name, t(f"short.strategy.{name}")) for name in STRATEGIES],
         "crossfade_s": [(s, t("reelform.crossfade", s=f"{s:g}") if s else t("reelform.cut")) for s in CROSSFADES_S],
         "captions": [(NONE, t("short.captions.none")), *((s, t(f"short.captions.{s}")) for s in STYLES)],
@@ -129,7 +146,13 @@ def timelines(*, is_empty: bool) -> dict[str, Any]:
 
 
 def notice(chosen: Choices, settings: Settings) -> str:
-    """What will be rendered, and how long its file stays."""
-    text = t("reel.format", aspect=chosen["aspect"], height=chosen["height_px"], fps=f"{settings.reel_fps:g}")
+    """What will be rendered, and how long its file stays; and whether the mode fast is of no use."""
+    fps = f"{settings.reel_fps:g}"
+    if chosen["height_px"] is None:
+        text = t("reel.own_format", aspect=chosen["aspect"], height=settings.reel_height_px, fps=fps)
+    else:
+        text = t("reel.format", aspect=chosen["aspect"], height=chosen["height_px"], fps=fps)
     kept_for = duration(settings.export_ttl_s).replace(" ", "\N{NO-BREAK SPACE}")
-    return f"{text} · {t('reel.expires', time=kept_for)}"
+    text = f"{text} · {t('reel.expires', time=kept_for)}"
+    is_in_vain = chosen["mode"] == "fast" and why_exact(ReelOptions(**reel_options(chosen))) is not None
+    return f"{text}. {t('reelform.nothing_copied')}" if is_in_vain else text
