@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from heimdex_core.library import Library
 from heimdex_core.types import ReelClip
@@ -144,6 +144,42 @@ def test_a_clip_is_cut_to_words_by_keys(page: Page, opened: Library) -> None:
     cut = next(clip for clip in opened.tray().clips if clip.clip_id == BLUE)
     # "below three" of the transcript, the second of which reaches beyond the scene
     assert (cut.start_s, cut.end_s) == (pytest.approx(0.38), pytest.approx(1.11))
+
+
+@pytest.mark.long
+def test_two_windows_of_a_named_reel_follow_each_other(
+    page: Page, chromium: Browser, address: str, opened: Library
+) -> None:
+    reel_id = opened.reels.create("Both", [RED, YELLOW]).reel_id
+    context = chromium.new_context(base_url=address)
+    other = context.new_page()
+    for one in (page, other):
+        one.goto(f"/reel?reel={reel_id}")
+        expect(one.locator("article.clip")).to_have_count(2, timeout=60_000)
+        settled(one)
+    page.keyboard.press("d")
+    expect(page.locator("article.clip")).to_have_count(3)
+    expect(other.locator("article.clip")).to_have_count(3)
+    other.get_by_label("Reel title").fill("Renamed there")
+    other.get_by_label("Reel title").press("Enter")
+    expect(page.get_by_label("Reel title")).to_have_value("Renamed there")
+    assert len(opened.reels.get(reel_id).clips) == 3
+    # one deletes it: the other says so, and shows the tray
+    other.get_by_role("button", name="Delete reel").click()
+    other.get_by_role("button", name="Delete for good?").click()
+    expect(page.get_by_text("This reel does not exist").first).to_be_visible()
+    expect(page.get_by_role("combobox", name="Reel").locator("option")).to_have_count(1)
+    context.close()
+
+
+@pytest.mark.long
+def test_a_clip_becomes_a_short_as_it_is_trimmed(page: Page, opened: Library) -> None:
+    opened.tray_edits.trim(YELLOW, 1.2, 1.8)
+    open_page(page, len(opened.tray().clips))
+    select(page, YELLOW)
+    page.locator(".trimmer").get_by_role("button", name="Make a short").click()
+    expect(page).to_have_url(re.compile(rf"/short\?.*scene={YELLOW}.*trim=1.200-1.800"))
+    expect(page.get_by_role("slider", name="In")).to_have_attribute("aria-valuenow", re.compile(r"1\.2"))
 
 
 def test_the_log_has_no_errors(app_log: Path) -> None:
