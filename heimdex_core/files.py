@@ -99,6 +99,19 @@ def make_folder(folder: Path, *, levels: int = 1) -> Path:
     return folder
 
 
+def allocate_file(path: Path, size_bytes: int) -> None:
+    """Write a file of zeros that has its space on the disk, to be mapped into memory; raises OSError without room.
+
+    A process that writes into a mapped hole of a file is killed (SIGBUS) when the disk is full.
+    """
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, max(1, size_bytes))
+        else:  # macOS
+            for start in range(0, size_bytes, 1 << 20):
+                file.write(bytes(min(1 << 20, size_bytes - start)))
+
+
 @contextmanager
 def atomic_path(path: Path, *, needed_bytes: int = 0) -> Iterator[Path]:
     """A temporary path beside `path` for code that opens files by name; renamed to `path` when the block succeeds.

@@ -10,6 +10,8 @@ from heimdex_core.files import read_json_object, write_json
 from heimdex_core.store.layout import LibraryPaths, check_uuid
 from heimdex_core.types import Export, StageProgress, WorkContext, utc_now
 
+WORK_PREFIX = "export-"
+"""Before the export_id in the name of a work folder."""
 _FILE = "progress.json"
 _INTERVAL_S = 0.25
 _ETA_AFTER_S = 1.0
@@ -17,7 +19,7 @@ _ETA_AFTER_S = 1.0
 
 def work_folder(paths: LibraryPaths, export_id: str) -> Path:
     """The folder that an export is rendered in; it is removed when the render ends."""
-    return paths.work_root / f"export-{check_uuid(export_id, 'export_id')}"
+    return paths.work_root / f"{WORK_PREFIX}{check_uuid(export_id, 'export_id')}"
 
 
 def read_export_progress(paths: LibraryPaths, export_id: str) -> StageProgress | None:

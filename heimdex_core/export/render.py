@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from heimdex_core.errors import (
     Cancelled,
     ClipsFailed,
     HeimdexError,
+    LibraryBusy,
     RenderCheckFailed,
     RenderFailed,
     RenderTimeout,
@@ -29,6 +31,8 @@ from heimdex_core.media.render import RenderClip, RenderMeasure
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
 from heimdex_core.types import Export, ExportState, Json, WorkContext, utc_now
+
+_log = logging.getLogger(__name__)
 
 # 720p at CRF 20 seldom needs more (about 6 Mbit/s).
 _BYTES_PER_S = 800_000
@@ -49,31 +53,34 @@ def render(store: Store, export: Export, *, settings: Settings, context: WorkCon
 
     Raises ClipsFailed, which names every clip that cannot be rendered; RenderFailed, RenderTimeout, RenderCheckFailed,
     DiskFull, Cancelled, UnknownName for a kind that is not registered. The record then has the error, and no file is
-    left.
+    left. An export that has failed or was cancelled is not rendered again; its error is raised.
     """
     target = store.paths.export(export.user_id, export.export_id)
     if export.state is ExportState.COMPLETED and target.is_file():
         return export
-    store.exports.update(export.export_id, unless_cancelled=True, state=ExportState.PROCESSING, error=None)
+    if export.state in (ExportState.FAILED, ExportState.CANCELLED):
+        remove_rest(store, export)
+        raise HeimdexError.from_dict(export.error) if export.error else Cancelled()
     work = work_folder(store.paths, export.export_id)
     try:
+        store.exports.update(export.export_id, unless_cancelled=True, state=ExportState.PROCESSING, error=None)
         kind = export_kind(export.kind)
         with _limited(context, settings.render_timeout_s) as limited:
             export = kind.prepare(store, export, settings, limited) if kind.prepare else export
             measured, left_out = _render_file(store, export, target, work, settings, limited)
         return _complete(store, export, target, measured, left_out, settings)
-    except HeimdexError as error:
-        store.exports.mark_failed(export.user_id, export.export_id, error)
-        raise
-    except KeyboardInterrupt:
-        store.exports.mark_failed(export.user_id, export.export_id, Cancelled())
-        raise
-    except Exception as error:  # a defect: the record must not stay "processing" for ever
-        failed = RenderFailed(reason=f"{type(error).__name__}: {error}"[:500])
-        store.exports.mark_failed(export.user_id, export.export_id, failed)
+    except BaseException as error:  # whatever it is: the record must not stay "processing" for ever
+        remove_tree(work)  # first, since a full disk takes no record either
+        _note_failure(store, export, error)
         raise
     finally:
         remove_tree(work)
+
+
+def remove_rest(store: Store, export: Export) -> None:
+    """Remove what the rendering of an export has left that nobody renders any more, and that did not complete."""
+    remove_tree(work_folder(store.paths, export.export_id))
+    store.paths.export(export.user_id, export.export_id).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -86,6 +93,20 @@ def _limited(context: WorkContext, timeout_s: float) -> Iterator[WorkContext]:
         if limit.left_s() == 0 and not context.is_cancelled():
             raise RenderTimeout(limit_s=timeout_s) from error
         raise
+
+
+def _note_failure(store: Store, export: Export, error: BaseException) -> None:
+    if isinstance(error, LibraryBusy):
+        return  # says nothing about the export: a worker begins again, else it ends as interrupted
+    found: HeimdexError = Cancelled()  # an interrupt, for example
+    if isinstance(error, HeimdexError):
+        found = error
+    elif isinstance(error, Exception):  # a defect
+        found = RenderFailed(reason=f"{type(error).__name__}: {error}"[:500])
+    try:
+        store.exports.mark_failed(export.user_id, export.export_id, found)
+    except HeimdexError as second:  # the first error is the one to report
+        _log.warning("the end of the export %s could not be recorded: %s", export.export_id, second)
 
 
 def _render_file(

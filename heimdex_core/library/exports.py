@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from heimdex_core.errors import Cancelled, ExportNotFound, HeimdexError
 from heimdex_core.export import export_kind
 from heimdex_core.export.clips import find_video
-from heimdex_core.export.interrupted import end_interrupted, render_lock
+from heimdex_core.export.interrupted import batch_lock, end_export, end_interrupted, render_lock
 from heimdex_core.export.plan import plan_export
 from heimdex_core.export.progress import export_context, read_export_progress
 from heimdex_core.export.reel_plan import check_names, with_texts
@@ -66,7 +67,7 @@ class Exports:
                 job_id = self._context.require_queue().enqueue_reel(export.export_id)
             except HeimdexError as error:
                 # Nobody would ever render it: it must not wait as pending.
-                self._records.mark_failed(export.user_id, export.export_id, error)
+                end_export(self._context.store, export.user_id, export.export_id, error)
                 raise
             return self._records.update(export.export_id, job_id=job_id)
         export = self.render(export.export_id, progress=progress)
@@ -75,6 +76,23 @@ class Exports:
             copy, _ = copy_and_hash(self.file(export), target.parent, what=target.name)
             copy.replace(target)
         return export
+
+    def start_all(self, exports: Sequence[Export], *, queue: bool) -> list[Export]:
+        """Render new exports that were created together; without `queue` here, whether or not others of them fail."""
+        found, store = [], self._context.store
+        with nullcontext() if queue or not exports else batch_lock(store.paths, exports[0]).hold():
+            for number, export in enumerate(exports, 1):
+                try:
+                    found.append(self.start(export, out=None, queue=queue, progress=None))
+                except BaseException as error:
+                    failed = error if isinstance(error, HeimdexError) else Cancelled()
+                    if isinstance(error, HeimdexError) and not queue:
+                        found.append(self._records.get(export.user_id, export.export_id))
+                        continue
+                    for other in exports[number:]:  # nobody would ever render them
+                        end_export(store, other.user_id, other.export_id, failed)
+                    raise
+        return found
 
     @checked
     def without_failed(self, export_id: str, *, queue: bool = False, progress: OnProgress | None = None) -> Export:
@@ -102,15 +120,17 @@ class Exports:
         store = self._context.store
         is_cancelled = is_cancelled or store.paths.cancel_marker(export_id).exists
         # held while it is rendered, so that others can tell whether somebody still works on it
-        with render_lock(store.paths, self.get(export_id).export_id).hold():
-            export = self.get(export_id)
+        user_id = self._context.user_id
+        with render_lock(store.paths, self._records.get(user_id, export_id).export_id).hold():
+            export = self._records.get(user_id, export_id)
             work = export_context(store.paths, export, progress, is_cancelled)
             return render(store, export, settings=self._context.settings, context=work)
 
     @checked
     def get(self, export_id: str) -> Export:
-        """One export; ExportNotFound if it is not this person's."""
-        return self._records.get(self._context.user_id, export_id)
+        """One export; if its rendering was killed, it is ended, as in `list`. Raises ExportNotFound."""
+        found = self._records.get(self._context.user_id, export_id)
+        return self._records.get(found.user_id, export_id) if self._ended([found]) else found
 
     @checked
     def list(self, limit: Count | None = None, *, timeout_s: float | None = None) -> list[Export]:
@@ -120,11 +140,19 @@ class Exports:
         that uses the catalog is awaited; None is HEIMDEX_LOCK_TIMEOUT_S.
         """
         found = self._records.of_user(self._context.user_id, limit=limit, timeout_s=timeout_s)
-        if not any(export.state in UNFINISHED and export.job_id is None for export in found):
-            return found
-        if not end_interrupted(self._context.store, self._context.user_id):
+        if not self._ended(found):
             return found
         return self._records.of_user(self._context.user_id, limit=limit, timeout_s=timeout_s)
+
+    def end_interrupted(self) -> int:
+        """End those of the person's exports whose rendering was killed; how many there were."""
+        return end_interrupted(self._context.store, self._context.user_id)
+
+    def _ended(self, exports: Sequence[Export]) -> bool:
+        """End what was killed if some of these exports may be among it; whether there was anything."""
+        if not any(export.state in UNFINISHED and export.job_id is None for export in exports):
+            return False
+        return self.end_interrupted() > 0
 
     @checked
     def file(self, export: Export) -> Path:
@@ -157,5 +185,5 @@ class Exports:
     @checked
     def cancel(self, export_id: str) -> None:
         """Stop a render; the export becomes cancelled."""
-        user_id, job_id = self._context.user_id, self.get(export_id).job_id
-        self._context.cancel([(export_id, job_id)], lambda: self._records.mark_failed(user_id, export_id, Cancelled()))
+        user_id, job_id, store = self._context.user_id, self.get(export_id).job_id, self._context.store
+        self._context.cancel([(export_id, job_id)], lambda: end_export(store, user_id, export_id, Cancelled()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 
-from heimdex_core.export.interrupted import end_interrupted
+from heimdex_core.export.interrupted import end_interrupted, remove_abandoned
 from heimdex_core.files import sweep
 from heimdex_core.library import sprites
 from heimdex_core.settings import Settings
@@ -22,7 +22,7 @@ def clean_up(store: Store, settings: Settings) -> dict[str, int]:
     end_interrupted(store)
     removed["exports"] = store.exports.remove_expired_files(utc_now())
     removed["uploads"] = sweep(store.paths.uploads, settings.abandoned_after_s, "*.part*")
-    removed["work"] = _remove_orphaned_work(store, settings)
+    removed["work"] = remove_abandoned(store) + _remove_orphaned_work(store, settings)
     sprites.remove_orphaned(store)
     return removed
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from heimdex_core.errors import HeimdexError, InvalidValue
+from heimdex_core.errors import InvalidValue
 from heimdex_core.export.captions import make_cues, spoken_words
 from heimdex_core.export.crop import framing_of
 from heimdex_core.export.crop.files import read_crop_path
@@ -58,20 +58,13 @@ class Shorts:
         others. Raises ExportLimitExceeded, which says how many would be possible, and what `Library.short` raises
         before it renders.
         """
-        found = []
-        for export in self._planned(requests, queue=queue):
-            try:
-                found.append(self._exports.start(export, out=None, queue=queue, progress=None))
-            except HeimdexError:
-                if queue:
-                    raise
-                found.append(self._exports.get(export.export_id))
-        return found
+        return self._exports.start_all(self._planned(requests, queue=queue), queue=queue)
 
     @checked
     def allowance(self) -> ShortAllowance:
         """How many shorts the person may still make."""
         now = utc_now()
+        self._exports.end_interrupted()
         counted = self._context.store.exports.counted(self._context.user_id, KIND.name, now)
         limit = self._context.settings.short_daily_limit
         return ShortAllowance(
@@ -136,6 +129,7 @@ class Shorts:
         """Records of shorts, created together."""
         if queue:
             self._context.require_queue()
+        self._exports.end_interrupted()  # what was killed does not count towards the limit
         now, view = utc_now(), self._context.store.reader().view()
         exports = []
         for request in requests:

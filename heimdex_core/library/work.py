@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from heimdex_core.errors import ExportNotFound, HeimdexError, JobsUnavailable, ValidationError, VideoNotFound
+from heimdex_core.export.interrupted import end_export
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.work_folder import WorkFolder
@@ -244,7 +245,7 @@ class LibraryWork:
         if kind == "migration":
             return mark_migration_failed(self._store.paths, job_id, error)
         if kind == "export":
-            return self._store.exports.mark_failed(user_id, subject, error)
+            return end_export(self._store, user_id, subject, error)
         if kind == "sweep":
             return sweeps.mark(self._store, user_id, subject, job_id, error)
         return self._store.mark_video_failed(user_id, subject, error)

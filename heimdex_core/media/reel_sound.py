@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heimdex_core.errors import RenderFailed
+from heimdex_core.files import allocate_file
 from heimdex_core.media.arrangement import Arrangement
 from heimdex_core.media.decoded_sound import with_decoded_sound
 from heimdex_core.media.graph import AUDIO_ENCODER, KEEP_TIMES, SAMPLE_RATE_HZ, input_args, rebase_audio
@@ -111,7 +112,9 @@ def join(reel: Arrangement, raw: Path, out: Path, *, even: bool) -> float:
         out: the file of samples to write.
     """
     clips: Samples = np.memmap(raw, np.float32, "r").reshape(-1, 2)
-    whole: Samples = np.memmap(out, np.float32, "w+", shape=(reel.samples(reel.frames), 2))
+    samples = reel.samples(reel.frames)
+    allocate_file(out, samples * 2 * np.dtype(np.float32).itemsize)
+    whole: Samples = np.memmap(out, np.float32, "r+", shape=(samples, 2))
     overlap = reel.samples(reel.crossfade)
     place, peak = 0, 0.0
     for n, (start, end) in enumerate(_stretches(reel)):

@@ -77,9 +77,9 @@ class FileLock:
     def hold(self, timeout_s: float | None = None) -> Iterator[None]:
         """Wait for the lock and hold it for the block.
 
-        `timeout_s` replaces that of the lock for this time. Raises NestedTransaction if this thread holds a lock of the
-        same or a higher rank, LibraryBusy if another one holds it for too long, DiskFull, LibraryNotFound without a
-        folder for the lock.
+        `timeout_s` replaces that of the lock for this time; 0 does not wait, whatever the holder does. Raises
+        NestedTransaction if this thread holds a lock of the same or a higher rank, LibraryBusy if another one holds it
+        for too long, DiskFull, LibraryNotFound without a folder for the lock.
         """
         held: dict[str, int] = _held.__dict__.setdefault("ranks", {})
         key = str(self.path)
@@ -133,6 +133,8 @@ class FileLock:
         if _try_lock(file):
             return
         timeout_s = self.wait_limit_s if timeout_s is None else timeout_s
+        if timeout_s <= 0:
+            raise busy(self.what, find_holder(self.path), 0.0)
         began = time.monotonic()
         report_at, ends_at, pause_s = began + REPORT_AFTER_S, began + timeout_s, _FIRST_PAUSE_S
         work_done_s = self._work_done_s()

@@ -294,3 +294,37 @@ def test_a_new_kind_is_one_file_and_one_line(store: Store, export: Export, monke
     monkeypatch.setattr(kinds, "KINDS", (*kinds.KINDS, toy_kind.KIND))
     done = render(store, of_kind, settings=SETTINGS, context=WorkContext())
     assert (done.state, done.kind, done.width, done.height) == (ExportState.COMPLETED, "toy", 320, 180)
+
+
+def test_an_export_that_has_ended_is_not_rendered_again(
+    store: Store, export: Export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is killed after a render has failed, and before the queue knows, is followed by another one."""
+    monkeypatch.setattr(reel, "render_reel", lambda *args, **kwargs: pytest.fail("rendered again"))
+    for error in (RenderTimeout(limit_s=600), Cancelled()):
+        ended = add_export(store, *export.clips)
+        store.exports.mark_failed("local", ended.export_id, error)
+        left = work_folder(store.paths, ended.export_id)
+        left.mkdir(parents=True)
+        with pytest.raises(type(error)):
+            render(store, store.exports.get("local", ended.export_id), settings=SETTINGS, context=WorkContext())
+        assert store.exports.get("local", ended.export_id).error == error.to_dict()
+        assert not left.exists()
+
+
+def test_room_is_made_before_a_failure_is_recorded(
+    store: Store, export: Export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full takes no record; and if it takes none even then, the first error is the one to report."""
+    monkeypatch.setattr(reel, "render_reel", raising(OSError(errno.ENOSPC, "No space left on device")))
+    left: list[str] = []
+
+    def refuse(user_id: str, export_id: str, error: HeimdexError) -> bool:
+        left.extend(files(store))
+        raise DiskFull(what="catalog", needed_bytes=1, free_bytes=0)
+
+    monkeypatch.setattr(store.exports, "mark_failed", refuse)
+    with pytest.raises(DiskFull) as caught:
+        render(store, export, settings=SETTINGS, context=WorkContext())
+    assert caught.value.details["what"] == "the export"
+    assert left == []

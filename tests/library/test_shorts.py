@@ -6,9 +6,12 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 
+import heimdex_core.export.interrupted as interrupted
 import heimdex_core.library.exports as library_exports
 import heimdex_core.library.shorts as library_shorts
 import heimdex_core.store.exports as store_exports
@@ -26,6 +29,7 @@ from heimdex_core.errors import (
 from heimdex_core.export.interrupted import render_lock
 from heimdex_core.export.progress import work_folder
 from heimdex_core.library import Library
+from heimdex_core.library.exports import Exports
 from heimdex_core.media.render import measure
 from heimdex_core.settings import Settings
 from heimdex_core.types import CropKeyframe, CropPath, Cue, Export, ExportState, ShortRequest, utc_now
@@ -238,6 +242,52 @@ def test_a_render_that_was_killed_is_ended(lib: Library, scene_id: str) -> None:
     assert ended.error is not None
     assert ended.error["code"] == RenderInterrupted.code
     assert not half_made.parent.exists()
+
+
+def test_what_was_killed_does_not_count_and_is_ended_whoever_asks(lib: Library, scene_id: str) -> None:
+    killed = [record(lib, scene_id, ExportState.PROCESSING) for _ in range(4)]  # one more than the limit
+    assert lib.exports.get(killed[-1].export_id).error == RenderInterrupted().to_dict()
+    record(lib, scene_id, ExportState.PROCESSING)
+    assert lib.shorts.allowance().used == 0
+
+
+def test_a_batch_that_waits_for_its_turn_is_not_ended(
+    lib: Library, scene_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is rendered for minutes while others look at the exports."""
+    seen: list[list[ExportState]] = []
+
+    def slowly(self: Exports, export_id: str, **options: Any) -> Export:
+        elsewhere = Thread(target=lambda: seen.append([export.state for export in lib.exports.list()]))
+        elsewhere.start()
+        elsewhere.join()
+        return lib._store.exports.update(export_id, state=ExportState.COMPLETED)
+
+    monkeypatch.setattr(Exports, "render", slowly)
+    monkeypatch.setattr(interrupted, "utc_now", lambda: utc_now() + timedelta(minutes=5))
+    made = lib.shorts.make_all([ShortRequest(scene_id)] * 2, queue=False)
+    assert [export.state for export in made] == [ExportState.COMPLETED] * 2
+    assert [states.count(ExportState.PENDING) for states in seen] == [2, 1]
+    forgotten = record(lib, scene_id, ExportState.PENDING)
+    assert lib.exports.get(forgotten.export_id).error == RenderInterrupted().to_dict()
+
+
+def test_what_a_killed_process_left_goes_when_its_export_is_cancelled_and_at_the_clean_up(
+    lib: Library, scene_id: str
+) -> None:
+    paths, left = lib._store.paths, []
+    exports = []
+    for _ in range(3):
+        export = record(lib, scene_id, ExportState.PROCESSING)
+        exports.append(lib._store.exports.update(export.export_id, job_id="of a worker"))
+        left.append(work_folder(paths, export.export_id) / "render.mp4")
+        left[-1].parent.mkdir(parents=True)
+        left[-1].write_bytes(b"half")
+    lib.exports.cancel(exports[0].export_id)
+    lib._store.exports.mark_failed("local", exports[1].export_id, RenderInterrupted())
+    assert [file.exists() for file in left] == [False, True, True]
+    assert lib.clean_up()["work"] == 1
+    assert [file.exists() for file in left] == [False, False, True], "the last one is for the next worker"
 
 
 def test_an_error_is_kept_with_500_characters(lib: Library, scene_id: str) -> None:
