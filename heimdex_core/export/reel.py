@@ -26,6 +26,7 @@ from heimdex_core.media.child import ChildLimits
 from heimdex_core.media.graph import RenderFormat, exact_fps
 from heimdex_core.media.loudness import Loudness
 from heimdex_core.media.render import RenderClip, RenderMeasure, measure, render_reel
+from heimdex_core.models.faces.yunet import model_file
 from heimdex_core.settings import Settings, get_settings
 from heimdex_core.types import Cue, Json, ReelOptions, WorkContext, frame_size
 
@@ -140,9 +141,18 @@ def _write(
 def _framed(clip: RenderClip, name: str, width: int, height: int, context: WorkContext) -> RenderClip:
     path = None
     if strategy(name).follows:
-        limits, quiet = ChildLimits.of(get_settings()), WorkContext(is_cancelled=context.is_cancelled)
-        times = (clip.start_s, clip.end_s)
-        path = plan_crop(clip.path, clip.info, *times, width=width, height=height, limits=limits, context=quiet)
+        settings = get_settings()
+        path = plan_crop(
+            clip.path,
+            clip.info,
+            clip.start_s,
+            clip.end_s,
+            width=width,
+            height=height,
+            faces=model_file(settings.models_dir),
+            limits=ChildLimits.of(settings),
+            context=WorkContext(is_cancelled=context.is_cancelled),
+        )
     return replace(clip, framing=framing_of(name, path))
 
 

@@ -15,6 +15,7 @@ from heimdex_core.media.reel_sound import join
 from heimdex_core.media.render import RenderClip, RenderMeasure
 from heimdex_core.settings import Settings
 from heimdex_core.types import Cue, WorkContext
+from heimdex_core.types.crop import CropKeyframe, CropPath
 from tests.media.rendering import clip
 from tests.support import media
 from tests.support.decoding import centres, is_colour, pictures
@@ -46,6 +47,20 @@ def test_a_strategy_fills_the_frame(
     measured = write([clip(source, 0.5, 1.0)], out, aspect=aspect, strategy="center_crop")
     assert (measured.width, measured.height) == size
     assert is_colour(pictures(out)[1][0][4, 4], corner)
+
+
+def test_every_clip_is_cropped_along_its_faces(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = tmp_path / "yunet.onnx"
+    asked: list[tuple[float, float, object]] = []
+
+    def plan(path: Path, info: object, start_s: float, end_s: float, **options: Any) -> CropPath:
+        asked.append((start_s, end_s, options["faces"]))
+        return CropPath((CropKeyframe(start_s, 0.5),))
+
+    monkeypatch.setattr(reel, "model_file", lambda folder: detector)
+    monkeypatch.setattr(reel, "plan_crop", plan)
+    write([clip(source, 0.5, 0.7), clip(source, 2.5, 2.7)], tmp_path / "r.mp4", aspect="9:16", strategy="smart_crop")
+    assert asked == [(0.5, 0.7, detector), (2.5, 2.7, detector)]
 
 
 def test_crossfade_title_and_captions(source: Path, tmp_path: Path) -> None:
