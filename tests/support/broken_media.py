@@ -112,14 +112,19 @@ def broken_audio(
 ) -> Path:
     """A 440 Hz tone whose packets are garbage from `from_s` to `to_s` (to the end when None). Picture fine."""
     good = colour_clips(path.with_name(f"good-{path.name}"), clips or [("red", duration_s)], tone_hz=440)
+    damage_sound(good, path, from_s=from_s, to_s=to_s)
+    good.unlink()
+    return path
+
+
+def damage_sound(source: Path, path: Path, *, from_s: float, to_s: float | None = None) -> Path:
+    """Copy a file with sound packets that are garbage from `from_s` to `to_s` (to the end when None)."""
 
     def damage(kind: str, time_s: float, data: bytes) -> bytes:
         broken = kind == "audio" and from_s <= time_s and (to_s is None or time_s < to_s)
         return b"\xff" * len(data) if broken else data
 
-    rewrite_packets(good, path, damage)
-    good.unlink()
-    return path
+    return rewrite_packets(source, path, damage)
 
 
 def damaged_frame(path: Path, *, at_s: float = 1.0, duration_s: float = 2.0, clips: Clips | None = None) -> Path:
