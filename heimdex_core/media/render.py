@@ -30,7 +30,8 @@ from heimdex_core.media.graph import (
 )
 from heimdex_core.media.joined import with_one_clock
 from heimdex_core.media.loudness import Loudness
-from heimdex_core.media.reel_sound import make_sound
+from heimdex_core.media.reel_sound import ReelSound, make_sound
+from heimdex_core.media.side_by_side import side_by_side
 from heimdex_core.types import WorkContext
 
 __all__ = ["RenderClip", "RenderMeasure", "choose_audio", "measure", "render_reel", "wide_size"]
@@ -96,20 +97,29 @@ def render_reel(
         reel = Arrangement.of(clips, target.fps, crossfade_s=crossfade_s, title_s=title_s)
         ready = with_one_clock(with_decoded_sound(reel.clips, Path(folder), context), Path(folder), context)
         reel = replace(reel, clips=tuple(ready))
-        run = LimitedRun(timeout_s, context)
-        sound = make_sound(reel, Path(folder), run.silently, context, even=even)
-        if picture is None:
-            _render(reel, out, target, sound.path, draw(reel) if draw else "", Path(folder), run)
-        else:
-            _put_beside(["-i", str(picture(reel, target, Path(folder), run))], sound.path, out, target, reel, run)
+        limit, drawing = TimeLimit(timeout_s), draw(reel) if draw else ""
+
+        def picture_of(work: WorkContext) -> list[str]:
+            run = LimitedRun(limit, work)
+            if picture is not None:
+                return ["-i", str(picture(reel, target, Path(folder), run))]
+            return _encode_picture(reel, target, drawing, Path(folder), run)
+
+        def sound_of(work: WorkContext) -> ReelSound:
+            return make_sound(reel, Path(folder), LimitedRun(limit, work), work, even=even)
+
+        shown, sound = side_by_side(picture_of, sound_of, context)
+        beside = [*shown, "-i", str(sound.path), "-map", "0:v", "-map", "1:a", "-c", "copy"]
+        clock = ["-video_track_timescale", str(target.fps.numerator * 512)]
+        LimitedRun(limit, context).silently([*beside, *clock, *MP4, str(out)], reel.duration_s)
     return ReelResult(reel, sound.loudness, sound.notes)
 
 
 class LimitedRun:
     """Runs ffmpeg several times within one time limit."""
 
-    def __init__(self, timeout_s: float | None, context: WorkContext) -> None:
-        self._limit, self._context = TimeLimit(timeout_s), context
+    def __init__(self, limit: TimeLimit, context: WorkContext) -> None:
+        self._limit, self._context = limit, context
 
     def __call__(self, args: list[str], length_s: float, *, before_s: float = 0.0, total_s: float = 0.0) -> None:
         """Run it, and report the progress of an output of `length_s` that begins at `before_s` of `total_s`."""
@@ -132,39 +142,27 @@ MakePicture = Callable[[Arrangement, RenderFormat, Path, LimitedRun], Path]
 """Given a reel, its format, a folder and what runs ffmpeg: writes an MP4 with the picture of the reel alone."""
 
 
-def _render(
-    reel: Arrangement, out: Path, target: RenderFormat, sound: Path, drawing: str, folder: Path, run: LimitedRun
-) -> None:
-    """Render the picture and put the sound beside it."""
+def _encode_picture(reel: Arrangement, target: RenderFormat, drawing: str, folder: Path, run: LimitedRun) -> list[str]:
+    """Encode the picture into files in `folder`; returns how ffmpeg opens them as one input."""
     # clips that fade into each other are in one graph
     groups = [list(reel.clips)] if reel.crossfade else fitting_groups(reel.clips)
-    if len(groups) == 1:
-        args = _picture_args(reel.clips, target, drawing, title=reel.title, crossfade=reel.crossfade)
-        beside = ["-i", str(sound), *args[0], "-map", f"{len(reel.clips)}:a", "-c:a", "copy", *MP4, str(out)]
-        with _naming_the_clip(0):
-            run([*args[1], *beside], reel.duration_s)
-        return
     frames, number, lines = 0, 0, ["ffconcat version 1.0"]
     for n, group in enumerate(groups):
-        title = 0 if n else reel.title
+        title, crossfade = 0 if n else reel.title, reel.crossfade
         count = title + sum(clip_frames(clip.duration_s, target.fps) for clip in group)
-        output, inputs = _picture_args(group, target, drawing, title=title, frames_before=frames)
+        count = reel.frames if crossfade else count
+        output, inputs = _picture_args(group, target, drawing, title=title, crossfade=crossfade, frames_before=frames)
         length_s, before_s = float(count / target.fps), float(frames / target.fps)
         with _naming_the_clip(number):
             part = folder / f"{n}.mov"
             run([*inputs, *output, "-f", "mov", str(part)], length_s, before_s=before_s, total_s=reel.duration_s)
         lines += [f"file {n}.mov", f"duration {length_s:.6f}"]
         frames, number = frames + count, number + len(group)
+    if len(groups) == 1:
+        return ["-i", str(folder / "0.mov")]
     script = folder / "parts.ffconcat"
     script.write_text("\n".join(lines) + "\n", encoding="ascii")
-    _put_beside(["-f", "concat", "-i", str(script)], sound, out, target, reel, run)
-
-
-def _put_beside(
-    picture: list[str], sound: Path, out: Path, target: RenderFormat, reel: Arrangement, run: LimitedRun
-) -> None:
-    joined = [*picture, "-i", str(sound), "-map", "0:v", "-map", "1:a", "-c", "copy"]
-    run.silently([*joined, "-video_track_timescale", str(target.fps.numerator * 512), *MP4, str(out)], reel.duration_s)
+    return ["-f", "concat", "-i", str(script)]
 
 
 def encode_picture(

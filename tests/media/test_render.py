@@ -1,5 +1,6 @@
 """Clips of any kind in one reel: every frame exact, audio and video in sync, damage concealed."""
 
+import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from heimdex_core.errors import Cancelled, RenderFailed, RenderTimeout
+from heimdex_core.media import render
 from heimdex_core.media.render import RenderClip, RenderMeasure, render_reel
 from heimdex_core.types import WorkContext
 from tests.media.conftest import Shared
@@ -251,6 +253,21 @@ def test_a_timeout_leaves_nothing(tmp_path: Path, shared: Shared) -> None:
     with pytest.raises(RenderTimeout) as caught:
         render_slowly([large] * 20, tmp_path / "x.mp4", WorkContext(), timeout_s=0.4)  # 4K: two graphs
     assert caught.value.details["limit_s"] == 0.4
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sound_that_fails_stops_the_picture(tmp_path: Path, shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture alone would take minutes."""
+    begun = threading.Event()
+
+    def make_sound(*_: object, **__: object) -> None:
+        begun.wait(60)
+        raise RenderFailed(reason="no sound")
+
+    monkeypatch.setattr(render, "make_sound", make_sound)
+    clips = [clip(shared(media.moving_pattern, "a.mp4", 1.0), 0.0, 1.0)] * 20
+    with pytest.raises(RenderFailed, match="no sound"):
+        render_slowly(clips, tmp_path / "x.mp4", WorkContext(report=lambda done, total: begun.set()), timeout_s=60)
     assert list(tmp_path.iterdir()) == []
 
 
