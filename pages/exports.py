@@ -13,7 +13,7 @@ import streamlit as st
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
 from heimdex_core.types import Export, ExportState, ReelOptions
-from ui import address, media, page, resources, state
+from ui import address, media, page, relink_panel, resources, state
 from ui.components import export_list, player
 from ui.i18n import t
 from ui.views import exports as views
@@ -92,6 +92,7 @@ def list_fragment() -> None:
     shown = state.export_pages() * PAGE_SIZE
     exports = library.exports.list(limit=shown + 1)
     _show_followed(exports)
+    relink_panel.draw(library, (), [export.error for export in exports[:shown]])
     if exports:
         export_list(
             "hx_export_list",

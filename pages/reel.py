@@ -13,7 +13,7 @@ import streamlit as st
 from heimdex_core.errors import ClipsFailed, ReelNotFound
 from heimdex_core.library import Library
 from heimdex_core.types import Pause, ReelClip, ShortRequest
-from ui import address, kept_pauses, media, page, resources, scene_panel, short_address, state, tray
+from ui import address, kept_pauses, media, page, relink_panel, resources, scene_panel, short_address, state, tray
 from ui.components import player, reel_editor, reel_form
 from ui.i18n import describe_error, t, tn
 from ui.views import exports as export_views
@@ -296,6 +296,7 @@ def workspace() -> None:
     with st.container(key="hx-reel"):
         main, side = st.columns([3, 1], gap=None)
         with main, st.container(key="hx-main"):
+            relink_panel.draw(library, [clip.video_id for clip, _, _ in clips], [state.error_in(SECTION)])
             # drawn without clips, too: removing the last one can be undone
             draw_editor(library, clips, selected)
             if not clips:

@@ -11,7 +11,7 @@ import streamlit as st
 from heimdex_core.errors import HeimdexError, SceneNotFound
 from heimdex_core.library import Library, short_edits
 from heimdex_core.types import Scene, ShortRequest
-from ui import address, page, resources, short_address, state, tray
+from ui import address, page, relink_panel, resources, short_address, state, tray
 from ui.components import short_editor
 from ui.i18n import t
 from ui.views import short as views
@@ -176,6 +176,7 @@ def workspace() -> None:
     page.set_title(t("short.of", title=library.video(scene.video_id).title))
     address.show({"scene": request.scene_id}, short_address.parameters(request))
     page.show_flash()
+    relink_panel.draw(library, [scene.video_id], [state.error_in(SECTION)])
     draw_editor(library, request, scene)
 
 

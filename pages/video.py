@@ -10,7 +10,7 @@ import streamlit as st
 from heimdex_core.errors import EditsDamaged, SceneNotFound, VideoNotFound
 from heimdex_core.library import Library
 from heimdex_core.types import Scene, SceneEdit, Video, parse_scene_id
-from ui import address, page, reindex_form, resources, scene_panel, state, tray
+from ui import address, page, reindex_form, relink_panel, resources, scene_panel, state, tray
 from ui.components import grid, timeline, transcript
 from ui.i18n import t, tn
 from ui.views import scenes as scene_views
@@ -155,6 +155,7 @@ def video_page() -> None:
             for fact in views.track_facts(video):
                 st.html(f'<p class="hx-note">{html.escape(fact)}</p>')
             page.show_flash()
+            relink_panel.draw(library, [video.video_id])
             if video.generation is not None:
                 card = views.reindex_card(library, video)
                 page.draw_card("hx_video_work", card, {"cancel": cancel, "retry": retry})

@@ -14,17 +14,20 @@ _SLACK_S = 60.0
 """How much later than the video's record its file may have been written: it is put in its place after that."""
 
 
-def require_source(paths: LibraryPaths, video: Video) -> Path:
-    """The file of a video. Raises SourceMissing, SourceChanged, FileUnreadable."""
+def require_source(paths: LibraryPaths, video: Video, *, compare: bool = True) -> Path:
+    """The file of a video. Raises SourceMissing, SourceChanged, FileUnreadable.
+
+    Without `compare` only its presence and its size are looked at.
+    """
     path = paths.source(video.video_id, missing_ok=True)
     if path is None or not path.is_file():
         raise SourceMissing(title=video.title, video_id=video.video_id)
-    if has_changed(path, video):
+    if _has_changed(path, video, compare=compare):
         raise SourceChanged(title=video.title, video_id=video.video_id)
     return path
 
 
-def has_changed(path: Path, video: Video) -> bool:
+def _has_changed(path: Path, video: Video, *, compare: bool) -> bool:
     """Whether a file that is there is another one than the video's. Raises FileUnreadable.
 
     What costs little is looked at first: another size is another file. Bytes are compared where the file was written,
@@ -34,7 +37,7 @@ def has_changed(path: Path, video: Video) -> bool:
     found = path.stat()
     if video.info is not None and found.st_size != video.info.size_bytes:
         return True
-    if max(found.st_mtime, found.st_ctime) <= video.created_at.timestamp() + _SLACK_S:
+    if not compare or max(found.st_mtime, found.st_ctime) <= video.created_at.timestamp() + _SLACK_S:
         return False
     try:
         return _sha256(path, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)) != video.sha256

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from heimdex_core.errors import InvalidValue, SceneNotFound, VideoNotFound
+from heimdex_core.export.source import require_source
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.progress import read_progress
 from heimdex_core.library import importing
@@ -279,7 +280,7 @@ class LibraryVideos:
 
         Args:
             video_id: the video; None for all whose file is missing or has changed.
-            path: the file, where its place is known. Needs `video_id`, and no `folder`.
+            path: the file, where its place is known, or a folder. Needs `video_id`, and no `folder`.
             folder: where to look, subfolders included; default the watched folders.
             below: the only folders in which `path` or `folder` may lie; None allows every place.
 
@@ -294,9 +295,15 @@ class LibraryVideos:
         return self._relinking.relink_in(videos, Path(folder).expanduser() if folder is not None else None, below)
 
     @checked
-    def has_source(self, video: Video) -> bool:
-        """Whether the file of a video is there and unchanged, so that something can be made of it."""
-        return self._relinking.is_intact(video)
+    def require_source(self, video: Video, *, compare: bool = True) -> None:
+        """Raise SourceMissing or SourceChanged unless the file of a video is there and the one that was added.
+
+        With `compare`, a file that was written after the video was added is read, once per process; without, only its
+        size is looked at. Raises VideoNotFound for a video of another person, FileUnreadable.
+        """
+        if video.user_id != self.user_id:
+            raise VideoNotFound(video_id=video.video_id)
+        require_source(self._store.paths, video, compare=compare)
 
     def _view(self) -> View:
         return self._store.reader().view()

@@ -29,15 +29,19 @@ class Relinking:
     def lost(self) -> list[Video]:
         """The videos whose file is missing, changed or cannot be read, newest first."""
         videos = self._store.videos(self._context.user_id)
-        return [video for video in videos if video.state is not VideoState.UPLOADING and not self.is_intact(video)]
+        return [video for video in videos if video.state is not VideoState.UPLOADING and not self._is_intact(video)]
 
     def relink_to(self, video: Video, path: Path, below: Sequence[Path] | None) -> RelinkReport:
-        """Take the video's file from `path`. Raises RelinkRefused, FileUnreadable, DiskFull."""
-        file = _resolved(path, "file_not_there")
+        """Take the video's file from `path`, or look in it where it is a folder.
+
+        Raises RelinkRefused, FileUnreadable, DiskFull.
+        """
+        file = _resolved(path, "file_not_there", below)
+        if file.is_dir():
+            return self.relink_in([video], file, below)
         if not file.is_file():
             raise RelinkRefused(path=printable(str(path)), problem="file_not_there")
-        self._require_allowed(file, path, below)
-        if self.is_intact(video):
+        if self._is_intact(video):
             return RelinkReport((_result(video),))
         try:
             fits = _may_be(video, file.stat().st_size) and sha256_of(file) == video.sha256
@@ -50,12 +54,12 @@ class Relinking:
     def relink_in(self, videos: Sequence[Video], folder: Path | None, below: Sequence[Path] | None) -> RelinkReport:
         """Look for the files of videos where they were, and in `folder` or, without one, in the watched folders.
 
-        Raises RelinkRefused, OSError where `folder` cannot be read, DiskFull.
+        Raises RelinkRefused, DiskFull.
         """
-        roots = self._watched() if folder is None else [self._checked(folder, below)]
+        roots = self._watched() if folder is None else [_checked(folder, below)]
         results: list[RelinkedVideo] = []
         candidates = _Candidates()
-        lost = [video for video in videos if not self.is_intact(video)]
+        lost = [video for video in videos if not self._is_intact(video)]
         if lost:
             for root in roots:
                 self._search(root, candidates, is_required=folder is not None)
@@ -64,11 +68,10 @@ class Relinking:
         searched = tuple(printable(str(root)) for root in roots) if lost else ()
         return RelinkReport(tuple(results), searched, tuple(candidates.unreadable))
 
-    def is_intact(self, video: Video) -> bool:
-        """Whether a video has its file."""
-        return importing.intact_source(self._store, video) is not None
-
     # --- parts ------------------------------------------------------------------------------------
+
+    def _is_intact(self, video: Video) -> bool:
+        return importing.intact_source(self._store, video) is not None
 
     def _find(self, video: Video, candidates: _Candidates) -> RelinkedVideo:
         if video.info is None:  # its size is not known, and everything would have to be read
@@ -126,24 +129,6 @@ class Relinking:
         if scan.is_partial:
             candidates.unreadable.append(printable(str(root)))
 
-    def _checked(self, path: Path, below: Sequence[Path] | None) -> Path:
-        folder = _resolved(path, "folder_not_there")
-        if not folder.is_dir():
-            raise RelinkRefused(path=printable(str(path)), problem="folder_is_file")
-        if is_library(folder):
-            raise RelinkRefused(path=printable(str(path)), problem="folder_in_library")
-        self._require_allowed(folder, path, below)
-        return folder
-
-    def _require_allowed(self, resolved: Path, given: Path, below: Sequence[Path] | None) -> None:
-        """Refuse what does not lie in one of the folders `below`, links followed, or lies in a library there."""
-        if below is None:
-            return
-        if not any(resolved.is_relative_to(root) for root in below):
-            raise RelinkRefused(path=printable(str(given)), problem="path_outside_roots")
-        if any(is_library(parent) for parent in (resolved, *resolved.parents)):
-            raise RelinkRefused(path=printable(str(given)), problem="folder_in_library")
-
 
 @dataclass
 class _Candidates:
@@ -169,11 +154,30 @@ class _Candidates:
         return self._contents[path] == sha256
 
 
-def _resolved(path: Path, problem: str) -> Path:
+def _checked(path: Path, below: Sequence[Path] | None) -> Path:
+    folder = _resolved(path, "folder_not_there", below)
+    problem = "folder_in_library" if is_library(folder) else None if folder.is_dir() else "folder_is_file"
+    if problem is not None:
+        raise RelinkRefused(path=printable(str(path)), problem=problem)
+    return folder
+
+
+def _resolved(path: Path, not_there: str, below: Sequence[Path] | None) -> Path:
+    """What a path leads to, links followed. Raises RelinkRefused.
+
+    With `below`, it has to lie in one of these folders and in no library; of other places nothing is told, not even
+    whether they exist.
+    """
     try:
-        return path.resolve(strict=True)
+        found = path.resolve()
+        if below is not None and not any(found.is_relative_to(root) for root in below):
+            raise RelinkRefused(path=printable(str(path)), problem="path_outside_roots")
+        found = path.resolve(strict=True)
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a null character
-        raise RelinkRefused(path=printable(str(path)), problem=problem) from error
+        raise RelinkRefused(path=printable(str(path)), problem=not_there) from error
+    if below is not None and any(is_library(parent) for parent in (found, *found.parents)):
+        raise RelinkRefused(path=printable(str(path)), problem="folder_in_library")
+    return found
 
 
 def _may_be(video: Video, size_bytes: int) -> bool:

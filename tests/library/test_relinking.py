@@ -135,7 +135,7 @@ def test_of_two_files_of_the_same_size_the_one_of_the_same_content_is_taken(
     [found] = lib.relink(video.video_id, folder=place).videos
     assert (found.state, found.path) == ("found", str(original))
     assert read == [KOREAN, "x.mp4"]
-    assert lib.has_source(video)
+    lib.require_source(video)
 
 
 def test_only_a_wrong_candidate_is_not_found(lib: Library, video: Video, source: Path, place: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_file_in_a_folder_of_the_library_is_copied(lib: Library, video: Video,
 def test_a_link_that_was_put_in_the_place_of_the_file(lib: Library, video: Video, source: Path, place: Path) -> None:
     target = Path(shutil.move(source, place / "a.mp4"))
     source.symlink_to(target)
-    assert lib.has_source(video)  # a link does as well
+    lib.require_source(video)  # a link does as well
     target.rename(place / "b.mp4")
     assert lib.relink(folder=place).is_complete
     assert source.is_file()
@@ -265,10 +265,12 @@ def test_places_that_cannot_be_used(lib: Library, video: Video, source: Path, pl
         with pytest.raises(RelinkRefused) as refused:
             lib.relink(folder=folder)
         assert refused.value.details["problem"] == problem
-    for path in (place / "none.mp4", place):
+    os.mkfifo(place / "pipe.mp4")
+    for path in (place / "none.mp4", place / "pipe.mp4"):
         with pytest.raises(RelinkRefused) as refused:
             lib.relink(video.video_id, path=path)
         assert refused.value.details["problem"] == "file_not_there"
+    assert not lib.relink(video.video_id, path=place).is_complete  # a folder is searched
     with pytest.raises(InvalidValue):
         lib.relink(path=place / "a.txt")
     with pytest.raises(InvalidValue):
@@ -284,7 +286,13 @@ def test_with_allowed_folders_nothing_outside_them_is_read(
     original = Path(shutil.move(source, tmp_path / "secret" / "a.mp4"))
     (place / "link.mp4").symlink_to(original)
     (place / "link").symlink_to(tmp_path / "secret")
-    for path in (original, place / "link.mp4", place / ".." / ".." / "secret" / "a.mp4", place / "link" / "a.mp4"):
+    for path in (
+        original,
+        tmp_path / "none",
+        place / "link.mp4",
+        place / ".." / ".." / "secret" / "a.mp4",
+        place / "link" / "a.mp4",
+    ):
         with pytest.raises(RelinkRefused) as refused:
             lib.relink(video.video_id, path=path, below=[place])
         assert refused.value.details["problem"] == "path_outside_roots"
@@ -317,7 +325,9 @@ def test_other_bytes_of_the_same_size_are_noticed_though_their_time_is_kept(
     times = source.stat()
     same_size(source, source)
     os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert not lib.has_source(video)
+    lib.require_source(video, compare=False)
+    with pytest.raises(SourceChanged):
+        lib.require_source(video)
     with pytest.raises(SourceChanged):
         lib.short(lib.scenes(video.video_id)[0].scene_id)
 
@@ -334,8 +344,8 @@ def test_a_file_is_read_once_as_long_as_it_is_the_same(
         return real(path)
 
     monkeypatch.setattr(source_module, "sha256_of", noted)
-    assert lib.has_source(video)
-    assert lib.has_source(video)
+    lib.require_source(video)
+    lib.require_source(video)
     assert len(read) == 1
 
 
@@ -346,4 +356,4 @@ def test_adding_the_file_again_repairs_one_that_changed_but_kept_its_size(
     same_size(source, source)
     assert lib.add_known(video.sha256) is None
     lib.add(template / KOREAN)
-    assert lib.has_source(video)
+    lib.require_source(video)

@@ -1,0 +1,44 @@
+// Videos whose file is missing or has changed, and a button that looks for the files, with a field for where.
+
+class Relink {
+  constructor(host, out) {
+    this.host = host;
+    this.out = out;
+  }
+
+  update(data) {
+    // with `ack`: the button is disabled until what it started is acknowledged
+    const key = JSON.stringify(data);
+    if (key === this.key) return;
+    this.key = key;
+    this.draw(data);
+  }
+
+  draw(data) {
+    if (!data.problems.length) { this.host.replaceChildren(); return; }
+    const { labels } = data;
+    const typed = this.host.querySelector(".place");
+    const focused = focusedIn(this.host);
+    const place = data.takes_path
+      ? h("input", { class: "place", type: "text", value: typed ? typed.value : "", placeholder: labels.where_hint, data: { act: "where" }, spellcheck: "false", autocomplete: "off" })
+      : null;
+    const find = h("button", { class: "btn primary", type: "submit", data: { act: "find" } }, labels.find);
+    const form = h("form", null, place ? h("label", null, labels.where, place) : "", find);
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      find.disabled = true;
+      this.out.send("find", { ids: data.ids, path: place ? place.value.trim() : "" }, true);
+    };
+    this.host.replaceChildren(h("section", { class: "relink", "aria-live": "polite", "aria-label": labels.find },
+      h("div", { class: "info" },
+        data.problems.map((text) => h("div", { class: "said" }, text)),
+        h("div", { class: "muted" }, labels.hint),
+        data.notes.map((text) => h("div", { class: "note", role: "status" }, text))),
+      form));
+    focusAgain(this.host, focused);
+  }
+}
+
+export default function (component) {
+  return mount(component, Relink);
+}
