@@ -122,7 +122,7 @@ def test_json_is_json_whatever_the_name(tmp_path: Path) -> None:
 
 def test_repair(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     library = frozen_library(tmp_path / "library")
-    assert main(["--library", str(library), "--json", "search", "boat"]) == 0
+    assert main(["--library", str(library), "--json", "search", "boat", "--weight", "lexical=1"]) == 0
     before = json.loads(capfd.readouterr().out)["hits"]
     with Library.open(library) as lib:
         tray = lib.tray()
@@ -136,7 +136,7 @@ def test_repair(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "catalog: rebuilt\nthe damaged one is now: catalog.duckdb.damaged-" in text
     assert "videos taken from their folders: 3\n" in text
     assert "reels: 1 rows from the copy of 20" in text
-    assert main(["--library", str(library), "--json", "search", "boat"]) == 0
+    assert main(["--library", str(library), "--json", "search", "boat", "--weight", "lexical=1"]) == 0
     assert json.loads(capfd.readouterr().out)["hits"] == before
     with Library.open(library) as lib:
         assert lib.tray() == tray

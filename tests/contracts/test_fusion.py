@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from heimdex_core.errors import UnknownName
@@ -32,9 +32,7 @@ def channels(draw):
 weights = st.fixed_dictionaries({name: st.sampled_from([0.0, 0.2, 0.5, 1.0]) for name in CHANNELS})
 
 
-@every_method
-@given(offered=channels(), weights=weights)
-def test_a_ranking_is_complete_and_its_numbers_add_up(name, offered, weights):
+def check_ranking(name, offered, weights):
     """Every scene of a weighted channel is ranked once, by the sum of its contributions; weights sum to 1."""
     fused = fusion_method(name).fuse(offered, weights)
     for item in fused.ranking:
@@ -51,28 +49,35 @@ def test_a_ranking_is_complete_and_its_numbers_add_up(name, offered, weights):
     assert math.fsum(fused.weights.values()) == pytest.approx(1.0 if fused.ranking else 0.0)
 
 
-@every_method
+@given(offered=channels(), weights=weights)
+def test_a_ranking_is_complete_and_its_numbers_add_up(offered, weights):
+    for name in fusion_names():
+        note(name)
+        check_ranking(name, offered, weights)
+
+
 @settings(max_examples=40)
 @given(offered=channels(), weights=weights, factor=st.sampled_from([0.25, 0.5]))
-def test_only_proportions_of_weights_matter(name, offered, weights, factor):
-    method = fusion_method(name)
+def test_only_proportions_of_weights_matter(offered, weights, factor):
     smaller = {channel: weight * factor for channel, weight in weights.items()}
-    assert [item.scene_id for item in method.fuse(offered, weights).ranking] == [
-        item.scene_id for item in method.fuse(offered, smaller).ranking
-    ]
+    for name in fusion_names():
+        method = fusion_method(name)
+        assert [item.scene_id for item in method.fuse(offered, weights).ranking] == [
+            item.scene_id for item in method.fuse(offered, smaller).ranking
+        ], name
 
 
-@every_method
 @settings(max_examples=40)
 @given(offered=channels(), weights=weights, order=st.permutations(CHANNELS))
-def test_the_order_of_channels_and_hits_does_not_matter(name, offered, weights, order):
-    method = fusion_method(name)
+def test_the_order_of_channels_and_hits_does_not_matter(offered, weights, order):
     turned = {
         channel: ScoredScenes(offered[channel].hits[::-1], offered[channel].base, offered[channel].unoffered)
         for channel in order
     }
-    first, second = method.fuse(offered, weights).ranking, method.fuse(turned, weights).ranking
-    assert [(item.scene_id, item.score) for item in first] == [(item.scene_id, item.score) for item in second]
+    for name in fusion_names():
+        method = fusion_method(name)
+        first, second = method.fuse(offered, weights).ranking, method.fuse(turned, weights).ranking
+        assert [(item.scene_id, item.score) for item in first] == [(item.scene_id, item.score) for item in second], name
 
 
 @every_method

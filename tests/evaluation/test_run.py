@@ -52,7 +52,7 @@ def test_the_script_prints_a_table(library, capsys):
 
 
 def test_the_script_prints_one_json_document(library, capsys):
-    assert run.main(["--library", str(library.path), "--json"]) == 0
+    assert run.main(["--library", str(library.path), "--weights", "lexical=1", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert set(document) == {"mean", "queries", "weak", "unjudged"}
     assert len(document["queries"]) == len(read_queries(run.SAMPLE_QUERIES))

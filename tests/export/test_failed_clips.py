@@ -69,7 +69,7 @@ def three_clips(store: Store, damage: Damage | None) -> tuple[ReelClip, ...]:
         (media.empty_file, "clip_file_changed", "the file of its video has changed since the video was added."),
     ],
 )
-def test_the_clip_is_named_and_can_be_left_out(store: Store, damage: Damage | None, problem: str, text: str) -> None:
+def test_the_clip_is_named(store: Store, damage: Damage | None, problem: str, text: str) -> None:
     clips = three_clips(store, damage)
     export = make(store, *clips)
     with pytest.raises(ClipsFailed) as failed:
@@ -77,8 +77,21 @@ def test_the_clip_is_named_and_can_be_left_out(store: Store, damage: Damage | No
     assert failed.value.message == f"The reel cannot be rendered. Clip 2 (“A film”, 0:03.0 to 0:03.6): {text}"
     record = store.exports.get("local", export.export_id)
     assert (record.state, record.error) == (ExportState.FAILED, failed.value.to_dict())
+    assert [clip["problem"] for clip in failed.value.details["clips"]] == [problem]
     assert files(store) == []
 
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        pytest.param(None, "clip_file_missing", marks=pytest.mark.long),
+        (cut, "clip_undecodable"),
+        pytest.param(scramble, "clip_file_damaged", marks=pytest.mark.long),
+        pytest.param(media.empty_file, "clip_file_damaged", marks=pytest.mark.long),
+    ],
+)
+def test_the_clip_can_be_left_out(store: Store, damage: Damage | None, problem: str) -> None:
+    clips = three_clips(store, damage)
     done = render(store, make(store, *clips, skip_failed=True), settings=SETTINGS, context=WorkContext())
     assert done.state is ExportState.COMPLETED
     assert [(clip["number"], clip["title"], clip["problem"]) for clip in done.left_out] == [(2, "A film", problem)]

@@ -74,6 +74,7 @@ def test_a_video_that_kills_its_child_has_failed_after_two_tries(
     assert store.unfinished_videos(0.0) == []
 
 
+@pytest.mark.long  # quick in test_pipeline_failures.py: a lasting fault
 def test_somebody_who_retries_it_goes_on_from_there(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +89,7 @@ def test_somebody_who_retries_it_goes_on_from_there(
     assert not store.paths.work(video.video_id).exists()
 
 
+@pytest.mark.long  # quick in test_model_sets.py: a stage that fails
 def test_an_indexed_video_that_kills_its_child_stays_as_it_was(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,16 +15,33 @@ from heimdex_core.store import Store, sidecar
 from heimdex_core.types import Video, VideoState
 from tests.ingest.running import break_stage, note_skipped
 from tests.support import media
-from tests.support.ingest import USER, SmallModels, add_set, place_video, settings
+from tests.support.ingest import USER, SmallModels, add_set, new_store, place_video, settings
 
 
-def indexed(store: Store, path: Path) -> Video:
-    media.colour_clips(path, [("red", 2.0), ("blue", 2.0)])
-    return IngestRun(store, SmallModels(), settings(), place_video(store, path)).run()
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library whose only video is indexed with the first models: red, then blue."""
+    folder = tmp_path_factory.mktemp("indexed")
+    path = media.colour_clips(folder / "a.mp4", [("red", 2.0), ("blue", 2.0)])
+    made = new_store(folder / "library")
+    IngestRun(made, SmallModels(), settings(), place_video(made, path)).run()
+    made.close()
+    return folder / "library"
 
 
-def test_a_set_that_is_not_active_leaves_the_video_as_it_is(tmp_path: Path, store: Store, monkeypatch):
-    video = indexed(store, tmp_path / "a.mp4")
+@pytest.fixture
+def store(library: Path, tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(shutil.copytree(library, tmp_path / "library"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def video(store: Store) -> Video:
+    return store.videos(USER)[0]
+
+
+def test_a_set_that_is_not_active_leaves_the_video_as_it_is(store: Store, video: Video, monkeypatch):
     before = store.video(USER, video.video_id)
     models = SmallModels(vision="2")
     other = add_set(store, models)
@@ -47,8 +66,7 @@ def test_a_set_that_is_not_active_leaves_the_video_as_it_is(tmp_path: Path, stor
 
 
 @pytest.mark.expect_errors
-def test_a_failure_there_is_none_of_the_video(tmp_path: Path, store: Store, monkeypatch):
-    video = indexed(store, tmp_path / "a.mp4")
+def test_a_failure_there_is_none_of_the_video(store: Store, video: Video, monkeypatch):
     models = SmallModels(vision="2")
     other = add_set(store, models)
     with monkeypatch.context() as patched:
@@ -63,11 +81,12 @@ def test_a_failure_there_is_none_of_the_video(tmp_path: Path, store: Store, monk
 
 
 @pytest.mark.long
-def test_the_active_set_changes_in_the_middle_and_the_run_goes_on_with_the_new_models(tmp_path: Path, store: Store):
-    first = indexed(store, tmp_path / "a.mp4")
+def test_the_active_set_changes_in_the_middle_and_the_run_goes_on_with_the_new_models(
+    tmp_path: Path, store: Store, video: Video
+):
     models = SmallModels(vision="2")
     other = add_set(store, models)
-    IngestRun(store, models, settings(), first, model_set=other).run()
+    IngestRun(store, models, settings(), video, model_set=other).run()
     path = media.colour_clips(tmp_path / "b.mp4", [("green", 2.0), ("red", 2.5)])
     ran: list[str] = []
 
@@ -91,19 +110,18 @@ def test_the_active_set_changes_in_the_middle_and_the_run_goes_on_with_the_new_m
     assert len(sidecar.read_vectors(folder, models.spaces["vision"])[0]) == 2
 
 
-def test_models_of_another_set_than_the_active_one_are_not_used(tmp_path: Path, store: Store):
-    first = indexed(store, tmp_path / "a.mp4")
+def test_models_of_another_set_than_the_active_one_are_not_used(store: Store, video: Video):
     models = SmallModels(speech="2")
     other = add_set(store, models)
-    IngestRun(store, models, settings(), first, model_set=other).run()
+    IngestRun(store, models, settings(), video, model_set=other).run()
     store.switch_set(other.set_id)
     # whoever holds on to the first models: same spaces, another recogniser
-    run = IngestRun(store, SmallModels(), settings(), first, models_of=lambda one: models)
+    run = IngestRun(store, SmallModels(), settings(), video, models_of=lambda one: models)
     assert run.models is models
 
 
-def test_choices_of_the_video_itself_count(tmp_path: Path, store: Store):
-    video = indexed(store, tmp_path / "a.mp4")
+@pytest.mark.long  # quick in test_reuse.py: other keyframes
+def test_choices_of_the_video_itself_count(store: Store, video: Video):
     video = store.set_params(video.video_id, params={"keyframes_per_scene": 1})
     done = IngestRun(store, SmallModels(), settings(), video).run()
     scenes = sidecar.read_scenes(store.paths.generation(done.video_id, done.generation or 0))
@@ -114,8 +132,7 @@ def test_choices_of_the_video_itself_count(tmp_path: Path, store: Store):
 
 
 @pytest.mark.expect_errors
-def test_a_video_that_is_indexed_stays_so_when_indexing_it_again_fails(tmp_path: Path, store: Store, monkeypatch):
-    video = indexed(store, tmp_path / "a.mp4")
+def test_a_video_that_is_indexed_stays_so_when_indexing_it_again_fails(store: Store, video: Video, monkeypatch):
     store.paths.new_subtitles(video.video_id, ".srt").write_text(media.srt([(0.5, 1.5, "a bad cab")]))
     with monkeypatch.context() as patched:
         break_stage(patched, "text_embedding", 99, RuntimeError("out of luck"))

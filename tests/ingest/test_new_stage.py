@@ -44,7 +44,9 @@ class RecordingRunner:
         assert error is None
 
 
-def test_it_is_run_kept_with_the_generation_and_skipped_the_next_time(tmp_path: Path, store: Store) -> None:
+def test_it_is_run_kept_with_the_generation_and_run_again_only_as_another_version(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shown: list[StageProgress] = []
     skipped: dict[str, bool] = {}
     video = place_video(store, three_colours(tmp_path))
@@ -66,12 +68,8 @@ def test_it_is_run_kept_with_the_generation_and_skipped_the_next_time(tmp_path: 
     run_of(store, store.video(USER, video.video_id), on_stage=lambda o: skipped.update({o.stage: o.skipped})).run()
     assert skipped["toy_brightness"] is True
 
-
-def test_another_version_of_it_is_run_again(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    video = place_video(store, three_colours(tmp_path))
-    run_of(store, video).run()
     monkeypatch.setitem(toy_stage.SPEC.__dict__, "version", 2)
-    skipped: dict[str, bool] = {}
+    skipped.clear()
     again = store.video(USER, video.video_id)
     run_of(store, again, on_stage=lambda o: skipped.update({o.stage: o.skipped})).run()
     assert sorted(name for name, was_skipped in skipped.items() if not was_skipped) == ["commit", "toy_brightness"]

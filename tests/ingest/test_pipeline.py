@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.progress import read_progress
@@ -51,7 +52,7 @@ def test_a_video_becomes_scenes_with_pictures_words_and_vectors(tmp_path: Path, 
     assert "text_not_understood:1" in video.notes
 
 
-def test_what_made_it_is_kept_and_the_work_folder_is_gone(tmp_path: Path, store: Store):
+def test_what_made_it_is_kept_the_work_folder_is_gone_and_commit_again_changes_nothing(tmp_path: Path, store: Store):
     video = run_of(store, place_video(store, three_colours(tmp_path))).run()
     kept = sidecar.read_provenance(generation_of(store, video))
     assert kept["models"]["used"]["vision_embedding"] == "vision/mean-colour@1"
@@ -59,6 +60,9 @@ def test_what_made_it_is_kept_and_the_work_folder_is_gone(tmp_path: Path, store:
     assert set(kept["fingerprints"]) == set(PLAIN)
     assert not store.paths.work(video.video_id).exists()
     assert read_progress(store.paths.work(video.video_id) / "progress.json") is None
+    assert run_of(store, video).run_stage("commit").skipped
+    again = store.video(USER, video.video_id)
+    assert (again.generation, again.state) == (video.generation, VideoState.INDEXED)
 
 
 def test_the_recogniser_is_asked_where_there_are_no_subtitles(tmp_path: Path, store: Store, monkeypatch):
@@ -171,6 +175,7 @@ def test_another_parameter_runs_only_what_depends_on_it(tmp_path: Path, store: S
     assert ran == ["keyframes", "vision_embedding", "tags"]
 
 
+@pytest.mark.long  # quick in test_reuse.py: lines that come with the video
 def test_new_subtitles_leave_the_picture_alone(tmp_path: Path, store: Store):
     video = place_video(store, three_colours(tmp_path))
     first = run_of(store, video)
@@ -201,14 +206,7 @@ def test_a_stage_alone_makes_what_it_needs(tmp_path: Path, store: Store):
     assert {e["stage"] for e in run_of(store, video).work.log_entries()} >= {"probe", "audio", "picture", "scenes"}
 
 
-def test_commit_again_changes_nothing(tmp_path: Path, store: Store):
-    video = place_video(store, three_colours(tmp_path))
-    done = run_of(store, video).run()
-    assert run_of(store, done).run_stage("commit").skipped
-    again = store.video(USER, video.video_id)
-    assert (again.generation, again.state) == (done.generation, VideoState.INDEXED)
-
-
+@pytest.mark.long  # quick in test_reuse.py: lines that come with the video
 def test_a_reindex_with_other_subtitles_makes_a_new_generation(tmp_path: Path, store: Store):
     video = run_of(store, place_video(store, three_colours(tmp_path))).run()
     store.paths.new_subtitles(video.video_id, ".srt").write_text(media.srt([(0.5, 1.5, "a bad cab")]))
