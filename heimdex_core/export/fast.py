@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 from heimdex_core.media.arrangement import Arrangement
-from heimdex_core.media.copying import Segment, Stretch, find_stretch, join_segments
-from heimdex_core.media.graph import RenderFormat
-from heimdex_core.media.render import LimitedRun, RenderClip, encode_picture, fitting_groups
-from heimdex_core.types import ReelOptions, WorkContext, frame_size
+from heimdex_core.media.copying import Segment, Stretch, find_stretches, join_segments
+from heimdex_core.media.graph import RenderFormat, clip_frames
+from heimdex_core.media.render import LimitedRun, RenderClip, encode_parts, fitting_groups
+from heimdex_core.types import ReelOptions, frame_size
 
 NOTE_EXACT = "rendered_exactly"
 """Nothing was copied, although that was asked for; behind it stands why."""
@@ -43,56 +43,59 @@ def _rate(clip: RenderClip) -> float:
     return float(round(fps)) if abs(fps - round(fps)) < _WHOLE_FPS else round(fps, 2)
 
 
-@dataclass(frozen=True)
+class NotCopied(Exception):
+    """Nothing can be copied; says why in a word."""
+
+
 class CopiedPicture:
     """Makes the picture of a reel, as `render_reel` wants it."""
 
-    stretches: tuple[Stretch | str, ...]
-    """What is copied of each clip, or why nothing is."""
-    context: WorkContext
-
-    @staticmethod
-    def of(reel: Arrangement, target: RenderFormat, context: WorkContext) -> CopiedPicture:
-        """Find out what can be copied; raises as `find_stretch` does."""
-        return CopiedPicture(tuple(find_stretch(clip, target, context) for clip in reel.clips), context)
-
-    @property
-    def copied(self) -> int:
-        """How many frames are copied."""
-        return sum(s.count for s in self.stretches if isinstance(s, Stretch))
-
-    @property
-    def reason(self) -> str:
-        """Why nothing is copied of the first clip of which nothing is."""
-        return next((s for s in self.stretches if isinstance(s, str)), "")
+    def __init__(self) -> None:
+        self.copied = 0
+        """How many frames were copied."""
 
     def __call__(self, reel: Arrangement, target: RenderFormat, folder: Path, run: LimitedRun) -> Path:
-        """Write the picture into `folder`."""
-        segments: list[Segment] = []
-        waiting: list[RenderClip] = []
-
-        def encode() -> None:
-            for group in fitting_groups(waiting) if waiting else []:
-                part = folder / f"{len(segments)}.mov"
-                before_s = float(sum(s.count for s in segments) / target.fps)
-                count = encode_picture(group, part, target, run, before_s=before_s, total_s=reel.duration_s)
-                segments.append(Segment(part, 0, count))
-            waiting.clear()
-
-        for clip, stretch, frames in zip(reel.clips, self.stretches, reel.lengths, strict=True):
+        """Write the picture into `folder`. Raises NotCopied, and as `find_stretches` and `join_segments` do."""
+        stretches = find_stretches(reel.clips, target, run.context)
+        self.copied = sum(s.count for s in stretches if isinstance(s, Stretch))
+        if not self.copied:
+            raise NotCopied(next((s for s in stretches if isinstance(s, str)), ""))
+        segments: list[Segment | RenderClip] = []
+        for clip, stretch, frames in zip(reel.clips, stretches, reel.lengths, strict=True):
             if isinstance(stretch, str):
-                waiting.append(clip)
+                segments.append(clip)
                 continue
             if stretch.first:
-                waiting.append(_part(clip, stretch.head_s, stretch.first, target.fps))
-            encode()
+                segments.append(_part(clip, stretch.head_s, stretch.first, target.fps))
             segments.append(Segment(clip.path, clip.info.video_stream_index, stretch.count, stretch.pts))
             if stretch.end < frames:
-                waiting.append(_part(clip, stretch.tail_s, frames - stretch.end, target.fps))
-        encode()
+                segments.append(_part(clip, stretch.tail_s, frames - stretch.end, target.fps))
         out = folder / "picture.mp4"
-        join_segments(segments, out, target.fps, self.context)
+        join_segments(self._encoded(segments, reel, target, folder, run), out, target.fps, run.context)
         return out
+
+    def _encoded(
+        self,
+        segments: Sequence[Segment | RenderClip],
+        reel: Arrangement,
+        target: RenderFormat,
+        folder: Path,
+        run: LimitedRun,
+    ) -> list[Segment]:
+        """The segments, with what is not copied encoded; in few runs, since each takes longer than a few frames."""
+        found: list[Segment] = []
+        done = self.copied
+        for n, group in enumerate(fitting_groups([s for s in segments if isinstance(s, RenderClip)])):
+            if not group:
+                break
+            part, before_s = folder / f"{n}.mov", float(done / target.fps)
+            firsts = encode_parts(group, part, target, run, before_s=before_s, total_s=reel.duration_s)
+            lengths = [clip_frames(clip.duration_s, target.fps) for clip in group]
+            ticks = 512 * target.fps.denominator
+            found += [Segment(part, 0, length, first * ticks) for first, length in zip(firsts, lengths, strict=True)]
+            done += sum(lengths)
+        encoded = iter(found)
+        return [next(encoded) if isinstance(s, RenderClip) else s for s in segments]
 
 
 def _part(clip: RenderClip, start_s: float, frames: int, fps: Fraction) -> RenderClip:

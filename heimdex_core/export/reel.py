@@ -18,7 +18,7 @@ from heimdex_core.export.captions import (
 from heimdex_core.export.check import check_render
 from heimdex_core.export.crop import framing_of, strategy
 from heimdex_core.export.crop.smart import plan_crop
-from heimdex_core.export.fast import NOTE_COPIED, NOTE_EXACT, CopiedPicture, own_format, why_exact
+from heimdex_core.export.fast import NOTE_COPIED, NOTE_EXACT, CopiedPicture, NotCopied, own_format, why_exact
 from heimdex_core.export.kind import ExportKind
 from heimdex_core.media.arrangement import Arrangement
 from heimdex_core.media.burning import caption_filter
@@ -61,17 +61,13 @@ def write(
     if reason is None:
         try:
             return _write_fast(clips, out, params, timeout_s, context)
-        except _NotCopied as error:
+        except NotCopied as error:
             reason = str(error)
         except (RenderFailed, RenderCheckFailed, DecoderFailed, FileUnreadable, NotAVideo) as error:
             _log.warning("A reel is rendered exactly, because frames cannot be copied: %s", error)
             reason = "failed"
     measured = _write(clips, out, params, timeout_s, context)
     return replace(measured, notes=(*measured.notes, f"{NOTE_EXACT}:{reason}"))
-
-
-class _NotCopied(Exception):
-    """Nothing can be copied; says why in a word."""
 
 
 def _write_fast(
@@ -83,9 +79,7 @@ def _write_fast(
     width, height = frame_size(str(params["aspect"]), int(params["height_px"]))
     target = RenderFormat(width, height, exact_fps(float(params["fps"])), int(params["crf"]), str(params["preset"]))
     reel = Arrangement.of(clips, target.fps)
-    picture = CopiedPicture.of(reel, target, context)
-    if not picture.copied:
-        raise _NotCopied(picture.reason)
+    picture = CopiedPicture()
     measured = _write(clips, out, params, timeout_s, context, picture)
     if measured.frame_count != reel.frames:
         raise RenderCheckFailed(reason=f"it has {measured.frame_count} frames instead of {reel.frames}")

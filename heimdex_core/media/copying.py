@@ -66,12 +66,32 @@ class Segment:
     pts: int | None = None
 
 
-def find_stretch(clip: RenderClip, target: RenderFormat, context: WorkContext) -> Stretch | str:
-    """What can be copied of a clip, or a word for why nothing can: "codec", "size", "rate", "colours" or "keyframes".
+def find_stretches(clips: Sequence[RenderClip], target: RenderFormat, context: WorkContext) -> list[Stretch | str]:
+    """What can be copied of each clip, or a word for why nothing can: "codec", "size", "rate", "colours", "keyframes".
 
-    The packets are read in a child process. `context` is asked for cancellation. Raises Cancelled, FileUnreadable,
-    NotAVideo, DecoderFailed.
+    The packets are read in a child process for each file. `context` is asked for cancellation. Raises Cancelled,
+    FileUnreadable, NotAVideo, DecoderFailed.
     """
+    found: list[Stretch | str] = [_why_not(clip, target) for clip in clips]
+    by_file = dict[tuple[Path, int, float], list[int]]()
+    for n, (clip, reason) in enumerate(zip(clips, found, strict=True)):
+        if not reason:
+            by_file.setdefault((clip.path, clip.info.video_stream_index, clip.info.origin_s), []).append(n)
+    for (path, stream, origin_s), numbers in by_file.items():
+        asked = {
+            "path": str(path.absolute()),
+            "stream": stream,
+            "origin_s": origin_s,
+            "clips": [[clips[n].start_s, clip_frames(clips[n].duration_s, target.fps)] for n in numbers],
+            "fps": [target.fps.numerator, target.fps.denominator],
+        }
+        for n, one in zip(numbers, _in_child("find_asked", asked, path, context), strict=True):
+            found[n] = one if isinstance(one, str) else Stretch(**one)
+    return found
+
+
+def _why_not(clip: RenderClip, target: RenderFormat) -> str:
+    """Why nothing of a clip can be copied, as far as that is known without its packets; "" for no reason."""
     info, treatment = clip.info, treatment_of(clip.path, clip.info)
     if info.video_codec != "h264" or info.pixel_format != "yuv420p" or treatment.field_order or info.recordings > 1:
         return "codec"
@@ -80,22 +100,10 @@ def find_stretch(clip: RenderClip, target: RenderFormat, context: WorkContext) -
     coded = (info.coded_width, info.coded_height, info.width, info.height)
     if info.rotation_deg or "mirrored" in info.notes or coded != (target.width, target.height) * 2:
         return "size"
-    usual = PictureTreatment(notes=treatment.notes)
-    if treatment != usual:
+    if treatment != PictureTreatment(notes=treatment.notes):
         return "colours"
     # in a stretch the frames themselves are looked at
-    if abs(info.fps - float(target.fps)) > 0.01 * float(target.fps):
-        return "rate"
-    asked = {
-        "path": str(clip.path.absolute()),
-        "stream": info.video_stream_index,
-        "origin_s": info.origin_s,
-        "start_s": clip.start_s,
-        "frames": clip_frames(clip.duration_s, target.fps),
-        "fps": [target.fps.numerator, target.fps.denominator],
-    }
-    found = _in_child("find_asked", asked, clip.path, context)
-    return found if isinstance(found, str) else Stretch(**found)
+    return "rate" if abs(info.fps - float(target.fps)) > 0.01 * float(target.fps) else ""
 
 
 def join_segments(segments: Sequence[Segment], out: Path, fps: Fraction, context: WorkContext) -> None:
@@ -120,25 +128,33 @@ def _in_child(name: str, asked: Json, path: Path, context: WorkContext) -> Any:
 # --- which packets, in the child ------------------------------------------------------------------
 
 
-def find_asked(asked: Json, work: WorkContext) -> Json | str:
-    """In the child: the fields of a Stretch, or why there is none."""
-    path, fps, frames = Path(asked["path"]), Fraction(*asked["fps"]), int(asked["frames"])
-    with open_media(path) as container:
+def find_asked(asked: Json, work: WorkContext) -> list[Json | str]:
+    """In the child: the fields of a Stretch of each clip, or why there is none."""
+    fps, origin_s = Fraction(*asked["fps"]), float(asked["origin_s"])
+    with open_media(Path(asked["path"])) as container:
         stream: Any = container.streams[asked["stream"]]
         if stream.time_base is None or stream.sample_aspect_ratio not in (None, 0, 1):
-            return "size"
-        zero = Fraction(asked["origin_s"] + asked["start_s"]).limit_denominator(10**9)
-        last = zero + (frames + 2 * _MAX_REORDERED) / fps
-        packets: list[_Packet] = []
-        container.seek(math.floor((zero - _EARLIER_S) / stream.time_base), stream=stream)
-        for packet in _annexb(read_packets(container, stream), stream, work):
-            if packet.pts is None or packet.is_corrupt or packet.is_discard:
-                packets = []  # what follows may refer to it
-                continue
-            packets.append(_Packet.of(packet))
-            if packet.dts is not None and packet.dts * stream.time_base > last:
-                break
-        return _stretch(packets, stream.time_base, zero, fps, frames, asked["origin_s"])
+            return ["size"] * len(asked["clips"])
+        found = []
+        for start_s, frames in asked["clips"]:
+            zero = Fraction(origin_s + start_s).limit_denominator(10**9)
+            packets = _packets_from(container, stream, zero, zero + (frames + 2 * _MAX_REORDERED) / fps, work)
+            found.append(_stretch(packets, stream.time_base, zero, fps, frames, origin_s))
+        return found
+
+
+def _packets_from(container: Any, stream: Any, zero: Fraction, last: Fraction, work: WorkContext) -> list[_Packet]:
+    """Those from the keyframe before `zero` to `last`, in the stream's time; the intact ones behind the last damage."""
+    packets: list[_Packet] = []
+    container.seek(math.floor((zero - _EARLIER_S) / stream.time_base), stream=stream)
+    for packet in _annexb(read_packets(container, stream), stream, work):
+        if packet.pts is None or packet.is_corrupt or packet.is_discard:
+            packets = []  # what follows may refer to it
+            continue
+        packets.append(_Packet.of(packet))
+        if packet.dts is not None and packet.dts * stream.time_base > last:
+            break
+    return packets
 
 
 @dataclass(frozen=True)

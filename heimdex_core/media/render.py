@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -119,19 +120,19 @@ class LimitedRun:
     """Runs ffmpeg several times within one time limit."""
 
     def __init__(self, limit: TimeLimit, context: WorkContext) -> None:
-        self._limit, self._context = limit, context
+        self._limit, self.context = limit, context
 
     def __call__(self, args: list[str], length_s: float, *, before_s: float = 0.0, total_s: float = 0.0) -> None:
         """Run it, and report the progress of an output of `length_s` that begins at `before_s` of `total_s`."""
         total_s = total_s or length_s
-        self._run(args, length_s, lambda done, _: self._context.report(before_s + done, total_s))
+        self._run(args, length_s, lambda done, _: self.context.report(before_s + done, total_s))
 
     def silently(self, args: list[str], length_s: float) -> None:
         """Run it without reporting progress."""
         self._run(args, length_s, lambda done, total: None)
 
     def _run(self, args: list[str], length_s: float, report: Callable[[float, float], None]) -> None:
-        part = WorkContext(report=report, is_cancelled=self._context.is_cancelled)
+        part = WorkContext(report=report, is_cancelled=self.context.is_cancelled)
         try:
             run_ffmpeg(args, total_s=length_s, context=part, timeout_s=self._limit.left_s())
         except RenderTimeout as error:
@@ -165,18 +166,24 @@ def _encode_picture(reel: Arrangement, target: RenderFormat, drawing: str, folde
     return ["-f", "concat", "-i", str(script)]
 
 
-def encode_picture(
+def encode_parts(
     clips: Sequence[RenderClip], out: Path, target: RenderFormat, run: LimitedRun, *, before_s: float, total_s: float
-) -> int:
-    """Encode the picture of clips that begin at `before_s` of a reel of `total_s`; returns how many frames it has.
+) -> list[int]:
+    """Encode the picture of clips, one after the other, each from an IDR picture on, so that it can be copied alone.
 
-    Its parameter sets are numbered 31, which those of sources seldom are. Raises what `run` raises.
+    Parameter sets are numbered 31, which those of sources seldom are. Progress begins at `before_s` of `total_s`.
+    Returns the first frame of each clip in the file, in which frame n is shown at n * 512 * (denominator of the rate)
+    by its clock. Raises what `run` raises.
     """
-    frames = sum(clip_frames(clip.duration_s, target.fps) for clip in clips)
+    lengths = [clip_frames(clip.duration_s, target.fps) for clip in clips]
+    firsts = [sum(lengths[:n]) for n in range(len(lengths))]
     output, inputs = _picture_args(clips, target, "")
-    args = [*inputs, *output, "-x264-params", "sps-id=31", "-f", "mov", str(out)]
-    run(args, float(frames / target.fps), before_s=before_s, total_s=total_s)
-    return frames
+    # half a frame earlier, because ffmpeg takes the first frame from a time on and knows times to the microsecond only
+    keys = ",".join(f"{max(0.0, float((first - Fraction(1, 2)) / target.fps)):.6f}" for first in firsts)
+    apart = ["-force_key_frames", keys, "-forced-idr", "1", "-x264-params", "sps-id=31"]
+    length_s = float(sum(lengths) / target.fps)
+    run([*inputs, *output, *apart, "-f", "mov", str(out)], length_s, before_s=before_s, total_s=total_s)
+    return firsts
 
 
 def _picture_args(

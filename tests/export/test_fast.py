@@ -16,7 +16,7 @@ from heimdex_core.errors import RenderCheckFailed
 from heimdex_core.export import reel
 from heimdex_core.export.fast import own_format
 from heimdex_core.media import copying
-from heimdex_core.media.copying import Stretch, find_stretch
+from heimdex_core.media.copying import Stretch, find_stretches
 from heimdex_core.media.graph import RenderFormat
 from heimdex_core.media.render import RenderClip, RenderMeasure
 from heimdex_core.settings import Settings
@@ -78,6 +78,11 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write(clips: list[RenderClip], out: Path, **params: Any) -> RenderMeasure:
     return reel.write(clips, out, {**PARAMS, **params}, 120, WorkContext())
+
+
+def find_stretch(clip: RenderClip, target: RenderFormat, context: WorkContext) -> Stretch | str:
+    [found] = find_stretches([clip], target, context)
+    return found
 
 
 def planes(path: Path) -> np.ndarray:
@@ -178,8 +183,6 @@ def test_open_gops_are_not_cut(tmp_path: Path) -> None:
         ({"crossfade_s": 0.2}, "crossfade"),
         ({"title_card": True, "title": "T"}, "drawing"),
         ({"strategy": "center_crop"}, "framing"),
-        ({"height_px": 180}, "size"),
-        ({"fps": 25.0}, "rate"),
     ],
 )
 def test_options_that_need_encoding(
@@ -187,6 +190,16 @@ def test_options_that_need_encoding(
 ) -> None:
     monkeypatch.setattr(reel, "_write", lambda *_: RenderMeasure(1, 1, 1, 24, 160, 90, "", "", "", 1, 0))
     assert write([clip(source, 0.5, 1.5)], tmp_path / "reel.mp4", **change).notes == (f"rendered_exactly:{reason}",)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "frames"), [({"height_px": 180}, "size", 12), ({"fps": 25.0}, "rate", 12)]
+)
+def test_a_source_of_which_nothing_can_be_copied(
+    source: Path, tmp_path: Path, change: dict[str, Any], reason: str, frames: int
+) -> None:
+    measured = write([clip(source, 0.5, 1.0)], tmp_path / "reel.mp4", **change)
+    assert (measured.notes, measured.frame_count) == ((f"rendered_exactly:{reason}",), frames)
 
 
 def test_sources_that_cannot_be_copied(source: Path) -> None:

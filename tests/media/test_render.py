@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -257,8 +258,11 @@ def test_a_timeout_leaves_nothing(tmp_path: Path, shared: Shared) -> None:
 
 
 def test_sound_that_fails_stops_the_picture(tmp_path: Path, shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The picture alone would take minutes."""
-    begun = threading.Event()
+    begun, reported = threading.Event(), [0.0]
+
+    def report(done: float, _: float) -> None:
+        reported.append(done)
+        begun.set()
 
     def make_sound(*_: object, **__: object) -> None:
         begun.wait(60)
@@ -266,8 +270,10 @@ def test_sound_that_fails_stops_the_picture(tmp_path: Path, shared: Shared, monk
 
     monkeypatch.setattr(render, "make_sound", make_sound)
     clips = [clip(shared(media.moving_pattern, "a.mp4", 1.0), 0.0, 1.0)] * 20
+    size: dict[str, Any] = {"width": 640, "height": 360, "fps": 60.0, "crf": 18, "preset": "slow"}
     with pytest.raises(RenderFailed, match="no sound"):
-        render_slowly(clips, tmp_path / "x.mp4", WorkContext(report=lambda done, total: begun.set()), timeout_s=60)
+        render_reel(clips, tmp_path / "x.mp4", timeout_s=60, context=WorkContext(report=report), **size)
+    assert max(reported) < 20
     assert list(tmp_path.iterdir()) == []
 
 
