@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from heimdex_core.errors import fill
 from heimdex_core.export.captions import NOTE_FONT_MISSING, NOTE_LETTERS_LEFT_OUT
 from heimdex_core.export.fast import NOTE_COPIED, NOTE_EXACT
+from heimdex_core.export.short_plan import NOTE_LONG
 from heimdex_core.media.loudness import NOTE_NOT_REACHED, NOTE_SILENT
 from heimdex_core.media.short import NOTE_NO_SOUND, NOTE_TWO_PASSES
 
 NOTES: Mapping[str, str] = {
+    NOTE_LONG: "It is almost as long as a short may be.",
     NOTE_NO_SOUND: "The source has no sound, so neither has the file.",
     NOTE_SILENT: "The sound is close to silence, so it was not made louder.",
     NOTE_NOT_REACHED: "The sound is not at −14 LUFS, because its peaks do not allow that.",

@@ -17,6 +17,7 @@ from heimdex_core.export.snapping import snap
 from heimdex_core.settings import Settings
 from heimdex_core.types import Export, ExportState, ReelClip, ShortRequest, Video, Word, to_json
 
+NOTE_LONG = "almost_too_long"
 _ROUNDING_S = 0.001
 """Times beyond the end of a video that are only rounded."""
 
@@ -53,6 +54,7 @@ def plan_short(
         language = None if spoken == "auto" else spoken
         cues = make_cues(words, start_s=clip.start_s, end_s=clip.end_s, language=language)
     asked = {**to_json(request), "scene_id": clip.scene_id, "cues": to_json(cues) if cues is not None else None}
+    notes = {"notes": [NOTE_LONG]} if clip.duration_s >= settings.short_warn_s else {}
     return Export(
         export_id=str(uuid.uuid4()),
         user_id=video.user_id,
@@ -61,7 +63,7 @@ def plan_short(
         state=ExportState.PENDING,
         clips=(clip,),
         created_at=now,
-        params={**KIND.params(settings), **asked},
+        params={**KIND.params(settings), **asked, **notes},
     )
 
 

@@ -141,6 +141,13 @@ def test_a_scene_is_too_long_by_hundredths(lib: Library, scene_id: str) -> None:
         strict.shorts._planned([ShortRequest(scene_id, trim=(0.0, 1.0))], queue=False)
 
 
+def test_a_long_short_says_so(lib: Library, scene_id: str) -> None:
+    with Library.open(lib.path, settings=SETTINGS.model_copy(update={"short_warn_s": 1.0})) as warning:
+        requests = [ShortRequest(scene_id, trim=(0.0, end_s)) for end_s in (0.99, 1.0)]
+        planned = warning.shorts._planned(requests, queue=False)
+    assert [export.notes for export in planned] == [(), ("almost_too_long",)]
+
+
 def test_a_source_that_is_gone_or_changed_is_named(lib: Library, scene_id: str) -> None:
     source = lib._store.paths.source(lib.videos()[0].video_id)
     content = source.read_bytes()
