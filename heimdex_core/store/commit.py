@@ -188,7 +188,7 @@ def purge(context: StoreContext, video_id: str) -> None:
                 videos.forget_generation(transaction, video_id)
         if known:
             files.crash_point("purge-hidden")
-            indexing.sync(context)
+            indexing.sync(context, erase=True)
             files.crash_point("purge-unindexed")
         remove_tree(paths.video(video_id))
         for work in (paths.work(video_id), *paths.work_root.glob(f"{video_id}-set*")):

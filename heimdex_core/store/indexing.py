@@ -18,7 +18,7 @@ from heimdex_core.errors import HeimdexError
 from heimdex_core.store import damage, lexical, sets, sidecar, vectors, videos
 from heimdex_core.store.catalog import StoreContext
 from heimdex_core.store.keyframe_vectors import VectorRows
-from heimdex_core.store.vector_index import Key
+from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import ModelSet, Scene, Space, WorkContext
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,7 @@ def sync(
     rebuild: bool = False,
     work: WorkContext | None = None,
     index_type: str | None = None,
+    erase: bool = False,
 ) -> list[str]:
     """Bring indexes to what the catalog refers to. The caller holds index.lock.
 
@@ -97,6 +98,7 @@ def sync(
         rebuild: read every generation again instead of those that are missing.
         work: progress is counted in indexes; cancellation is checked before each.
         index_type: a FAISS type of vectors.INDEX_TYPES for all vector indexes; None keeps each as it is.
+        erase: whether what is removed is to leave the index files now, and not when segments are merged.
 
     Returns: messages about generations that could not be read.
 
@@ -111,10 +113,9 @@ def sync(
     tasks: list[Callable[[], object]] = []
     for space in spaces:
         folder, keys = context.paths.vector_index(space), wanted.space_keys(space)
-        load = source.vectors_of(space)
-        tasks.append(
-            partial(vectors.sync, folder, space, keys, load, redo=keys if rebuild else new_keys, index_type=index_type)
-        )
+        redo = keys if rebuild else new_keys
+        write = partial(vectors.sync, folder, space, keys, source.vectors_of(space), redo=redo, index_type=index_type)
+        tasks.append(partial(write, erase=erase))
     for set_id in chosen:
         folder, keys = context.paths.lexical_of(set_id), wanted.keys[set_id]
         tasks.append(partial(lexical.sync, folder, keys, source.texts, redo=keys if rebuild else new_keys))

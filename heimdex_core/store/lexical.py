@@ -23,7 +23,7 @@ from heimdex_core.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, read
 from heimdex_core.store import analysis
 from heimdex_core.store.permissions import let_group_read
 from heimdex_core.store.scene_set import SceneSet
-from heimdex_core.store.vector_index import Key
+from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Scene
 
 FIELDS: Mapping[str, float] = {"transcript": 3.0, "title": 2.0, "tags": 4.0, "caption": 2.0, "on_screen_text": 2.0}

@@ -2,14 +2,16 @@
 
 The index has one row a scene. Of the scenes that it finds, the vectors of their keyframes are read from a file that is
 mapped into memory, so that a search scans one row a scene and reads only the candidates' keyframes.
+
+It consists of segments (vector_segment.py), whose rows are numbered through in their order. Generations that are in a
+segment's files but not in `keys` any more were removed from the index: their rows are never found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,56 +19,61 @@ import pyarrow as pa
 
 from heimdex_core.errors import InvalidValue
 from heimdex_core.store.keyframe_vectors import Floats, KeyframeMatch, Numbers, scene_scores
+from heimdex_core.store.vector_segment import Key, Segment
 from heimdex_core.types import Space
-
-Key = tuple[str, int]
-"""(video_id, generation)"""
-
-Halves = npt.NDArray[np.float16]
-
-THREADS = 1
-"""Threads of one search. Several searches run at the same time, and more threads on busy cores are slower."""
-
-
-def load_faiss() -> Any:
-    """The faiss module, set to THREADS in the calling thread."""
-    import faiss
-
-    faiss.omp_set_num_threads(THREADS)  # OpenMP keeps it for each calling thread, so it is set each time
-    return faiss
 
 
 @dataclass(frozen=True)
 class VectorIndex:
-    """An opened revision. `keys[row_keys[i]]` is the generation of row i, `scene_ids[i]` its scene.
-
-    `keys` has also the generations without a row.
-    """
+    """An opened revision. `len` is its number of rows, those of removed generations included."""
 
     space: Space
     revision: int
-    keys: tuple[Key, ...]
-    row_keys: npt.NDArray[np.int32]
-    scene_ids: tuple[str, ...]
-    index: Any
+    segments: tuple[Segment, ...]
+    homes: tuple[tuple[Key, Segment], ...]
+    """Each generation of the index with the segment that has it, in the order of the generations."""
     index_type: str
-    names: pa.Array
-    """n lists of the file names of each scene's keyframes; null where they are not known."""
-    starts: Numbers
-    """(n + 1,) where each row's vectors begin in `keyframes`; none are stored for a scene with one keyframe."""
-    keyframes: Halves
-    """(m, d)"""
+
+    @cached_property
+    def keys(self) -> tuple[Key, ...]:
+        """The generations, also those without a row."""
+        return tuple(key for key, _ in self.homes)
+
+    @cached_property
+    def scene_ids(self) -> pa.ChunkedArray:
+        """(n,) the scene of each row."""
+        return pa.chunked_array([segment.scene_ids for segment in self.segments], pa.string())
+
+    @cached_property
+    def _offsets(self) -> Numbers:
+        """(segments + 1,) where the rows of each segment begin."""
+        return np.concatenate([[0], np.cumsum([len(segment) for segment in self.segments])]).astype(np.int64)
+
+    @cached_property
+    def ranges(self) -> dict[Key, range]:
+        """The rows of each generation that has any."""
+        offsets = {segment.number: int(at) for segment, at in zip(self.segments, self._offsets, strict=False)}
+        found: dict[Key, range] = {}
+        for key, segment in self.homes:
+            own, at = segment.ranges.get(key), offsets[segment.number]
+            if own is not None:
+                found[key] = range(own.start + at, own.stop + at)
+        return found
 
     @cached_property
     def _numbers(self) -> dict[Key, int]:
         return {key: number for number, key in enumerate(self.keys)}
 
     @cached_property
-    def _rows(self) -> dict[tuple[str, int], int]:
-        return {(s, int(k)): row for row, (s, k) in enumerate(zip(self.scene_ids, self.row_keys, strict=True))}
+    def _row_keys(self) -> npt.NDArray[np.int32]:
+        """(n,) the number in `keys` of each row's generation; -1 for a generation that was removed."""
+        found = np.full(len(self), -1, dtype=np.int32)
+        for key, rows in self.ranges.items():
+            found[rows.start : rows.stop] = self._numbers[key]
+        return found
 
     def __len__(self) -> int:
-        return len(self.scene_ids)
+        return int(self._offsets[-1])
 
     def search(
         self,
@@ -90,7 +97,7 @@ class VectorIndex:
         vector of another width.
         """
         scores, found = self._nearest(vector, k, self._mask(allowed, scene_ids, rows))
-        hits = [(self.scene_ids[r], float(s)) for s, r in zip(scores, found, strict=True)]
+        hits = [(s, float(score)) for s, score in zip(self._ids(found), scores, strict=True)]
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
 
     def match(
@@ -108,80 +115,100 @@ class VectorIndex:
         The `k` candidates are those that `search` finds.
         """
         scores, found = self._nearest(vector, k, self._mask(allowed, scene_ids, rows))
-        counts = self.starts[found + 1] - self.starts[found]
-        several = counts > 0
-        best = np.zeros(len(found), dtype=np.int64)
-        if several.any():
-            starts = np.concatenate([[0], np.cumsum(counts[several])])
-            stored = np.arange(starts[-1]) + np.repeat(self.starts[found][several] - starts[:-1], counts[several])
-            cosines = self.keyframes[stored].astype(np.float32) @ np.asarray(vector, dtype=np.float32)
-            scores[several], best[several] = scene_scores(cosines, starts, temperature)
-        # by buffers: `pa.array` of an array would import pandas, half a second of a short search
-        chosen = pa.Array.from_buffers(pa.int64(), len(found), [None, pa.py_buffer(found.astype(np.int64))])
-        names = self.names.take(chosen).to_pylist() if len(found) else []
-        hits = [
-            KeyframeMatch(self.scene_ids[row], float(score), own[position] if own else None)
-            for row, score, position, own in zip(found, scores, best, names, strict=True)
-        ]
+        query = np.asarray(vector, dtype=np.float32)
+        hits: list[KeyframeMatch] = []
+        for segment, chosen, rows_there in self._by_segment(found):
+            hits += _scored(segment, rows_there, scores[chosen], query, temperature)
         return sorted(hits, key=lambda hit: (-hit.score, hit.scene_id))
 
     def _nearest(self, vector: npt.ArrayLike, k: int, mask: npt.NDArray[np.bool_]) -> tuple[Floats, Numbers]:
-        """(scores, rows) of the best `k` of the rows in the mask, in the order of the index."""
+        """(scores, rows) of the best `k` of the rows in the mask, best first."""
         query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)
         if query.shape[1] != self.space.dim:
             raise InvalidValue(
                 name="vector", value=str(query.shape[1]), reason=f"{self.space.name} has {self.space.dim} dimensions"
             )
-        count = min(k, int(mask.sum()))
-        if count <= 0:
-            return np.zeros(0, np.float32), np.zeros(0, np.int64)
-        faiss = load_faiss()
-        params = None
-        if not mask.all():
-            bits = np.packbits(mask, bitorder="little")
-            params = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
-        scores, found = self.index.search(query, count, params=params)
-        is_row = found[0] >= 0
-        return scores[0][is_row], found[0][is_row]
+        parts = [
+            (at, *segment.search(query, k, mask[at : at + len(segment)]))
+            for segment, at in zip(self.segments, self._offsets, strict=False)
+        ]
+        scores = np.concatenate([np.zeros(0, np.float32), *(part for _, part, _ in parts)])
+        rows = np.concatenate([np.zeros(0, np.int64), *(found + at for at, _, found in parts)])
+        best = np.argsort(-scores, kind="stable")[: max(k, 0)]
+        return scores[best], rows[best]
+
+    def _by_segment(self, rows: Numbers) -> list[tuple[Segment, Numbers, Numbers]]:
+        """The segments of these rows; of each, which of `rows` are its own, and their numbers in the segment."""
+        homes = np.searchsorted(self._offsets, rows, side="right") - 1
+        found = [(number, np.flatnonzero(homes == number)) for number in np.unique(homes)]
+        return [(self.segments[number], own, rows[own] - self._offsets[number]) for number, own in found]
+
+    def _ids(self, rows: Numbers) -> list[str]:
+        """The scenes of these rows."""
+        ids: list[str] = [""] * len(rows)
+        for segment, chosen, rows_there in self._by_segment(rows):
+            for position, scene_id in zip(
+                chosen, segment.scene_ids.take(_indices(rows_there)).to_pylist(), strict=True
+            ):
+                ids[position] = scene_id
+        return ids
 
     def vector(self, scene_id: str, key: Key) -> Floats | None:
         """The stored (d,) float32 vector of a scene in one generation; None if it has none."""
-        number = self._numbers.get(key)
-        row = None if number is None else self._rows.get((scene_id, number))
-        return None if row is None else np.asarray(self.index.reconstruct(row), dtype=np.float32)
+        found = self._rows_of([(scene_id, key)])
+        return np.asarray(found[0][1].index.reconstruct(found[0][2]), dtype=np.float32) if found else None
 
     def vectors(self, scenes: Iterable[tuple[str, Key]]) -> tuple[list[str], Floats]:
         """(n scene ids, (n, d) their vectors) of those scenes that have one."""
         found = self._rows_of(scenes)
-        rows = np.array([row for _, row in found], dtype=np.int64)
-        vectors = self.index.reconstruct_batch(rows) if found else np.zeros((0, self.space.dim), np.float32)
-        return [scene_id for scene_id, _ in found], vectors
+        vectors = np.zeros((len(found), self.space.dim), np.float32)
+        for place, (_, segment, row) in enumerate(found):
+            vectors[place] = segment.index.reconstruct(row)
+        return [scene_id for scene_id, _, _ in found], vectors
 
     def sample(self, count: int, rows: npt.NDArray[np.bool_] | None = None) -> Floats:
         """The vectors (n, d) of `count` rows at most, evenly spread over the index; of those in the mask `rows`."""
-        found = np.arange(len(self)) if rows is None else np.flatnonzero(rows)
+        found = np.flatnonzero(self._row_keys >= 0 if rows is None else (self._row_keys >= 0) & rows)
         chosen = found[np.linspace(0, len(found) - 1, min(count, len(found))).astype(np.int64)]
-        vectors = self.index.reconstruct_batch(chosen) if len(chosen) else np.zeros((0, self.space.dim))
-        return np.asarray(vectors, dtype=np.float32)
+        vectors = np.zeros((len(chosen), self.space.dim), dtype=np.float32)
+        for segment, places, rows_there in self._by_segment(chosen):
+            vectors[places] = segment.index.reconstruct_batch(rows_there)
+        return vectors
 
     def keyframe_vectors(self, scenes: Iterable[tuple[str, Key]]) -> dict[str, Floats]:
         """By scene: the (k, d) vectors of its keyframes, or its own (1, d); those without a vector are left out."""
         found: dict[str, Floats] = {}
-        for scene_id, row in self._rows_of(scenes):
-            own = self.keyframes[self.starts[row] : self.starts[row + 1]].astype(np.float32)
-            found[scene_id] = own if len(own) else self.index.reconstruct(row).reshape(1, -1)
+        for scene_id, segment, row in self._rows_of(scenes):
+            own = segment.keyframes[segment.starts[row] : segment.starts[row + 1]].astype(np.float32)
+            found[scene_id] = own if len(own) else segment.index.reconstruct(row).reshape(1, -1)
         return found
 
-    def _rows_of(self, scenes: Iterable[tuple[str, Key]]) -> list[tuple[str, int]]:
-        numbered = [(scene_id, self._numbers.get(key)) for scene_id, key in scenes]
-        found = [(scene_id, self._rows.get((scene_id, n))) for scene_id, n in numbered if n is not None]
-        return [(scene_id, row) for scene_id, row in found if row is not None]
+    @cached_property
+    def _home(self) -> dict[Key, Segment]:
+        return dict(self.homes)
+
+    def _rows_of(self, scenes: Iterable[tuple[str, Key]]) -> list[tuple[str, Segment, int]]:
+        """Of the scenes that have a row: the segment and the row there."""
+        found = []
+        for scene_id, key in scenes:
+            segment = self._home.get(key)
+            row = None if segment is None else segment.rows_of(key).get(scene_id)
+            if segment is not None and row is not None:
+                found.append((scene_id, segment, row))
+        return found
 
     def rows_outside(self, other: VectorIndex) -> npt.NDArray[np.bool_]:
         """(n,) whether each row is of a scene that has no row in the `other` space's index, in the same generation."""
-        known = {(scene_id, other.keys[key]) for scene_id, key in zip(other.scene_ids, other.row_keys, strict=True)}
-        own = zip(self.scene_ids, self.row_keys, strict=True)
-        return np.array([(scene_id, self.keys[key]) not in known for scene_id, key in own], dtype=bool)
+        mask = np.zeros(len(self), dtype=bool)
+        for key, rows in self.ranges.items():
+            own, known = self._ids_of(key), other._ids_of(key)  # noqa: SLF001 (of the same class)
+            mask[rows.start : rows.stop] = [scene_id not in known for scene_id in own]
+        return mask
+
+    def _ids_of(self, key: Key) -> dict[str, int]:
+        """The rows of a generation by scene."""
+        segment = self._home.get(key)
+        return {} if segment is None else segment.rows_of(key)
 
     def _mask(
         self, allowed: Iterable[Key], scene_ids: Collection[str] | None, rows: npt.NDArray[np.bool_] | None
@@ -191,13 +218,39 @@ class VectorIndex:
 
     def row_mask(self, allowed: Iterable[Key], scene_ids: Collection[str] | None = None) -> npt.NDArray[np.bool_]:
         """(n,) whether each row belongs to one of the `allowed` generations and, if given, to one of the scenes."""
-        wanted = np.zeros(len(self.keys), dtype=bool)
-        numbers = [n for n in (self._numbers.get(key) for key in allowed) if n is not None]
-        wanted[numbers] = True
-        mask = wanted[self.row_keys] if len(self) else np.zeros(0, dtype=bool)
-        if scene_ids is not None:
-            chosen = np.zeros(len(self), dtype=bool)
-            rows = self._rows
-            chosen[[rows[s, n] for s in scene_ids for n in numbers if (s, n) in rows]] = True
-            mask &= chosen
+        keys = [key for key in allowed if key in self._numbers]
+        if scene_ids is None:
+            wanted = np.zeros(len(self.keys) + 1, dtype=bool)  # a row of no generation takes the last one
+            wanted[[self._numbers[key] for key in keys]] = True
+            return wanted[self._row_keys]
+        mask = np.zeros(len(self), dtype=bool)
+        for key in keys:
+            own, segment = self._ids_of(key), self._home[key]
+            first = self.ranges[key].start - segment.ranges[key].start if own else 0
+            mask[[own[scene_id] + first for scene_id in scene_ids if scene_id in own]] = True
         return mask
+
+
+def _indices(rows: Numbers) -> pa.Int64Array:
+    # by buffers: `pa.array` of an array would import pandas, half a second of a short search
+    return pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows.astype(np.int64))])
+
+
+def _scored(
+    segment: Segment, rows: Numbers, scores: Floats, query: Floats, temperature: float
+) -> Sequence[KeyframeMatch]:
+    """The scenes of these rows, scored by their keyframes where they have several; else by the given `scores`."""
+    counts = segment.stored_counts[rows]
+    several = counts > 0
+    scores, best = scores.copy(), np.zeros(len(rows), dtype=np.int64)
+    if several.any():
+        starts = np.concatenate([[0], np.cumsum(counts[several])])
+        stored = np.arange(starts[-1]) + np.repeat(segment.starts[rows][several] - starts[:-1], counts[several])
+        cosines = segment.keyframes[stored].astype(np.float32) @ query
+        scores[several], best[several] = scene_scores(cosines, starts, temperature)
+    chosen = _indices(rows)
+    ids, names = segment.scene_ids.take(chosen).to_pylist(), segment.names.take(chosen).to_pylist()
+    return [
+        KeyframeMatch(scene_id, float(score), own[position] if own else None)
+        for scene_id, score, position, own in zip(ids, scores, best, names, strict=True)
+    ]

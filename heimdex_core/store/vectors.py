@@ -1,84 +1,75 @@
-"""The vector index of one space, in FAISS. Each write makes a new revision of its files.
+"""The vector index of one space, in FAISS: immutable segments, and a manifest that says which of them count.
 
-index/<space>/index-<revision>.faiss, rows-<revision>.parquet (scene_id, video_id, generation and keyframes of each row)
-and manifest.json, whose rename switches to the new revision. The previous revision is kept for readers that are opening
-it.
+A write adds a segment with the new generations (vector_segment.py) and renames manifest.json, which is the switch. A
+generation that is removed is a mark in the manifest; its rows go when the segment is merged. Small segments are merged
+while writing, so that what a write costs does not grow with the index, and neither does the number of small segments.
 
-The index has one row a scene. The vectors of scenes with several keyframes are in keyframes-<revision>.npy (float16),
-in the order of the rows; vector_index.py says what for.
+The segments of the manifest before are kept for readers that are opening them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import Any
 
 from heimdex_core import files
 from heimdex_core.errors import LibraryDamaged, UnknownName
-from heimdex_core.files import (
-    TEMPORARY_PREFIX,
-    atomic_write,
-    disk_errors,
-    is_disk_full,
-    read_json,
-    sha256_of,
-    write_json,
+from heimdex_core.files import TEMPORARY_PREFIX, disk_errors, read_json, sha256_of, write_json
+from heimdex_core.store.keyframe_vectors import Floats, VectorRows
+from heimdex_core.store.vector_index import VectorIndex
+from heimdex_core.store.vector_segment import (
+    INDEX_TYPES,
+    Key,
+    Rows,
+    Segment,
+    files_of,
+    new_rows,
+    open_segment,
+    remove_segment,
+    rows_again,
+    write_segment,
 )
-from heimdex_core.store.keyframe_vectors import Floats, Numbers, VectorRows, by_scene
-from heimdex_core.store.parquet import read_table
-from heimdex_core.store.vector_index import Halves, Key, VectorIndex, load_faiss
 from heimdex_core.types import Space, to_json
-
-if TYPE_CHECKING:
-    import faiss
 
 Load = Callable[[Key], "VectorRows | tuple[list[str], Floats] | None"]
 """Returns the rows of a generation (n scene ids and (n, d) vectors, and which keyframes these are); None if it cannot
 be read."""
 
-MANIFEST_FORMAT = 1
+Entry = dict[str, Any]
+"""What the manifest says of a segment: number, type, rows, checksums, and the generations removed from it."""
 
+MANIFEST_FORMAT = 2
+
+MAX_SMALL_SEGMENTS = 16
+"""With more small segments than this, a write merges the smallest ones. Twenty of them are searched in 13 ms."""
+SMALL_ROWS = 20_000
+"""A segment of more rows is not merged while writing, unless most of its rows were removed."""
+MERGED_SEGMENTS = 8
+"""How many segments become one: a row is written about once more for each time that the index grows eightfold."""
 _FILE = re.compile(r"(?:index|rows|keyframes)-(\d+)\.(?:faiss|parquet|npy)")
-_SLAB_ROWS = 16_384
-
-
-def _flat(dim: int) -> faiss.Index:
-    return load_faiss().IndexFlatIP(dim)
-
-
-def _half(dim: int) -> faiss.Index:
-    faiss = load_faiss()
-    return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-
-
-INDEX_TYPES: Mapping[str, Callable[[int], faiss.Index]] = {"SQfp16": _half, "Flat": _flat}
-"""Constructors by type. All search exactly what they store, take an id selector, and keep the order of rows."""
 
 
 # --- opening --------------------------------------------------------------------------------------
 
 
-def open_index(folder: Path, space: Space) -> VectorIndex | None:
-    """Open the current revision; None if there is no index. Raises SpaceMismatch, LibraryDamaged."""
+def open_index(folder: Path, space: Space, held: VectorIndex | None = None) -> VectorIndex | None:
+    """Open the current revision; None if there is no index. Raises SpaceMismatch, LibraryDamaged.
+
+    Args:
+        folder: the index's folder.
+        space: the space of the vectors.
+        held: a revision that is open already; segments that it has are not opened again.
+    """
     for _ in range(10):
         manifest = read_manifest(folder)
         if manifest is None:
             return None
         space.check(Space(**manifest["space"]))
         try:
-            return _open_revision(folder, space, manifest)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            return _open_revision(folder, space, manifest, held)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
             raise LibraryDamaged(
                 what=f"the index of {space.name}", reason=f"{type(error).__name__}: {error}"[:200]
             ) from error
@@ -89,21 +80,18 @@ def open_index(folder: Path, space: Space) -> VectorIndex | None:
 
 
 def check(folder: Path, space: Space) -> Collection[Key]:
-    """The generations in the index, after its file was compared with its checksum; none if there is no index.
+    """The generations in the index, after its files were compared with their checksums; none if there is no index.
 
     Raises LibraryDamaged, SpaceMismatch. An index that an older version wrote has no checksum.
     """
     index, manifest = open_index(folder, space), read_manifest(folder)
     if index is None or manifest is None:
         return ()
-    is_same = manifest["index_revision"] == index.revision
-    for name, key in (
-        (f"index-{index.revision}.faiss", "sha256"),
-        (_keyframes_file(index.revision), "keyframes_sha256"),
-    ):
-        wanted = manifest.get(key) if is_same else None
-        if wanted is not None and sha256_of(folder / name) != wanted:
-            raise LibraryDamaged(what=f"the index of {space.name}", reason=f"{name} is not what was written")
+    for entry in manifest["segments"]:
+        for name, key in zip(files_of(entry["number"]), ("sha256", "rows_sha256", "keyframes_sha256"), strict=True):
+            wanted = entry.get(key)
+            if wanted is not None and sha256_of(folder / name) != wanted:
+                raise LibraryDamaged(what=f"the index of {space.name}", reason=f"{name} is not what was written")
     return index.keys
 
 
@@ -111,6 +99,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of an index; None if there is no index. Raises LibraryDamaged."""
     try:
         manifest: dict[str, Any] = read_json(folder / "manifest.json")
+        if manifest["format"] == 1:
+            manifest = _of_one_file(manifest)
         if manifest["format"] != MANIFEST_FORMAT:
             raise LibraryDamaged(what=f"the index {folder.name}", reason=f"it has format {manifest['format']}")
     except FileNotFoundError:
@@ -120,65 +110,46 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return manifest
 
 
-def _open_revision(folder: Path, space: Space, manifest: Mapping[str, Any]) -> VectorIndex:
-    faiss = load_faiss()
-    revision = int(manifest["index_revision"])
-    try:
-        table = read_table(folder / f"rows-{revision}.parquet")
-        path = folder / f"index-{revision}.faiss"
-        path.stat()  # FAISS raises RuntimeError for a missing file
-        index = faiss.read_index(str(path))
-        keyframes: Halves = np.zeros((0, space.dim), np.float16)
-        if manifest.get("keyframe_count"):
-            keyframes = np.load(folder / _keyframes_file(revision), mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise
-    except (OSError, EOFError, ValueError, pa.ArrowException, RuntimeError) as error:
-        raise LibraryDamaged(what=f"the index of {space.name}", reason=str(error)[-200:]) from error
-    names = _names(table)
-    starts = np.concatenate([[0], np.cumsum(_stored_counts(names))]).astype(np.int64)
-    if keyframes.shape != (starts[-1], space.dim) or keyframes.dtype != np.float16:
-        raise LibraryDamaged(what=f"the index of {space.name}", reason="its keyframes are not those of its rows")
-    if not (index.ntotal == table.num_rows == manifest["count"]) or index.d != space.dim:
+def _of_one_file(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of a version before segments: all that it had is one segment."""
+    of_files = ("sha256", "keyframe_count", "keyframes_sha256", "generations", "type")
+    entry = {
+        "number": manifest["index_revision"],
+        "rows": manifest["count"],
+        **{name: manifest[name] for name in of_files if name in manifest},
+    }
+    kept = {name: value for name, value in manifest.items() if name not in of_files[:-1]}
+    return {**kept, "format": MANIFEST_FORMAT, "segments": [entry]}
+
+
+def _open_revision(folder: Path, space: Space, manifest: Mapping[str, Any], held: VectorIndex | None) -> VectorIndex:
+    opened = {segment.number: segment for segment in held.segments} if held is not None else {}
+    segments: list[Segment] = []
+    homes: list[tuple[Key, Segment]] = []
+    for entry in manifest["segments"]:
+        segment = opened.get(entry["number"])
+        if segment is None or segment.sha256 != entry.get("sha256"):
+            segment = open_segment(folder, space, entry)
+        removed = set(_pairs(entry.get("removed", {})))
+        segments.append(segment)
+        homes += [(key, segment) for key in segment.keys if key not in removed]
+    if len({key for key, _ in homes}) != len(homes):
+        raise LibraryDamaged(what=f"the index of {space.name}", reason="two segments have the same generation")
+    if sum(len(segment.ranges.get(key, ())) for key, segment in homes) != manifest["count"]:
         raise LibraryDamaged(what=f"the index of {space.name}", reason="its row counts do not agree")
-    keys = sorted((video_id, int(n)) for video_id, numbers in manifest["generations"].items() for n in numbers)
-    numbers = {key: number for number, key in enumerate(keys)}
-    pairs = zip(table.column("video_id").to_pylist(), table.column("generation").to_pylist(), strict=True)
-    return VectorIndex(
-        space=space,
-        revision=revision,
-        keys=tuple(keys),
-        row_keys=np.array([numbers[pair] for pair in pairs], dtype=np.int32),
-        scene_ids=tuple(table.column("scene_id").to_pylist()),
-        index=index,
-        index_type=manifest["type"],
-        names=names,
-        starts=starts,
-        keyframes=keyframes,
-    )
+    homes.sort(key=lambda home: home[0])
+    return VectorIndex(space, int(manifest["index_revision"]), tuple(segments), tuple(homes), manifest["type"])
 
 
-def _keyframes_file(revision: int) -> str:
-    return f"keyframes-{revision}.npy"
+def _pairs(generations: Mapping[str, Iterable[int]]) -> list[Key]:
+    return [(video_id, int(n)) for video_id, numbers in generations.items() for n in numbers]
 
 
-_NAMES_TYPE = pa.list_(pa.string())
-
-
-def _names(table: pa.Table) -> pa.Array:
-    """n lists of file names; null in the rows of indexes that versions before keyframes had vectors wrote."""
-    if "keyframes" not in table.column_names:
-        return pa.nulls(table.num_rows, _NAMES_TYPE)
-    column = table.column("keyframes").cast(_NAMES_TYPE).combine_chunks()
-    return column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-
-
-def _stored_counts(names: pa.Array) -> Numbers:
-    """(n,) how many keyframes of each row have a vector besides the row's own: all if there are several."""
-    # from the offsets, which are equal around a null: `to_numpy` would import pandas, half a second of a short search
-    offsets = np.frombuffer(names.buffers()[1], np.int32, count=len(names) + 1, offset=4 * names.offset)
-    counts = np.diff(offsets).astype(np.int64)
-    return np.where(counts > 1, counts, 0)
+def _by_video(keys: Iterable[Key]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for video_id, n in sorted(keys):
+        found.setdefault(video_id, []).append(n)
+    return found
 
 
 # --- writing (under index.lock) -------------------------------------------------------------------
@@ -192,6 +163,7 @@ def sync(
     *,
     redo: Collection[Key] = (),
     index_type: str | None = None,
+    erase: bool = False,
 ) -> bool:
     """Make the index contain exactly the `wanted` generations; False if it did already. The caller holds index.lock.
 
@@ -203,178 +175,121 @@ def sync(
         redo: generations to read again even if the index contains them.
         index_type: a key of INDEX_TYPES. None keeps the type of the index; a new or damaged one gets SQfp16. Another
             type than the present one rebuilds the index.
+        erase: whether the rows of removed generations are to leave the files of this revision now.
 
     Raises SpaceMismatch, DiskFull, UnknownName for an unknown index_type, and what `load` raises.
     """
+    if index_type is not None and index_type not in INDEX_TYPES:
+        raise UnknownName(kind="index type", name=index_type, known=", ".join(sorted(INDEX_TYPES)))
     try:
         current = open_index(folder, space)
+        before = read_manifest(folder)
     except LibraryDamaged:
-        current = None
+        current, before = None, None
     if current is not None and index_type not in (None, current.index_type):
         current = None
     kind = index_type or (current.index_type if current else "SQfp16")
     keep = (set(current.keys) & set(wanted)) - set(redo) if current else set()
     missing = sorted(set(wanted) - keep)
-    if current is not None and not missing and keep == set(current.keys):
+    entries = list(before["segments"]) if current is not None and before is not None else []
+    is_to_erase = erase and any(entry.get("removed") for entry in entries)
+    if current is not None and not missing and keep == set(current.keys) and not is_to_erase:
         return False
-    loaded = {key: VectorRows(*content) for key in missing if (content := load(key)) is not None}
-    _publish(folder, space, kind, _build(space, kind, current, keep, loaded), keep | set(loaded))
+    added = [new_rows(key, VectorRows(*content)) for key in missing if (content := load(key)) is not None]
+    _Writer(folder, space, kind, current, before).write(entries, keep, added, erase=erase)
     return True
 
 
-@dataclass(frozen=True)
-class _Content:
-    """What is written: the index, and of each of its rows where it is from and what its keyframes are called."""
+class _Writer:
+    """One write: a segment with what is new, marks for what is removed, and the merging that this asks for."""
 
-    index: Any
-    rows: list[tuple[str, str, int]]
-    names: list[list[str] | None]
-    keyframes: list[Callable[[], Iterator[Halves]]]
-    """Make the vectors of the keyframes, in the order of the rows."""
+    def __init__(
+        self, folder: Path, space: Space, kind: str, current: VectorIndex | None, before: Mapping[str, Any] | None
+    ) -> None:
+        files.make_folder(folder, levels=3)
+        self._folder, self._space, self._kind = folder, space, kind
+        self._opened = {segment.number: segment for segment in current.segments} if current is not None else {}
+        self._before = [entry["number"] for entry in before["segments"]] if before is not None else []
+        used = [int(m.group(1)) for m in map(_FILE.fullmatch, (p.name for p in folder.iterdir())) if m]
+        self._revision = max([*used, *self._before, int(before["index_revision"]) if before is not None else 0]) + 1
 
+    def write(self, entries: Sequence[Entry], keep: Collection[Key], added: Sequence[Rows], *, erase: bool) -> None:
+        """Publish the `keep` generations of the segments of `entries`, and those `added`. See `sync` for `erase`."""
+        live = {entry["number"]: [k for k in self._opened[entry["number"]].keys if k in keep] for entry in entries}
+        kept = [self._marked(entry, live[entry["number"]]) for entry in entries if live[entry["number"]]]
+        merged = to_merge([(entry["number"], self._live_rows(entry)) for entry in kept], is_adding=bool(added))
+        again = [
+            entry
+            for entry in kept
+            if entry["number"] in merged or self._is_mostly_removed(entry) or (erase and entry.get("removed"))
+        ]
+        generations = [
+            rows_again(self._opened[entry["number"]], key) for entry in again for key in live[entry["number"]]
+        ]
+        segments = [entry for entry in kept if entry not in again]
+        if generations or added or not segments:
+            written = write_segment(self._folder, self._space, self._revision, self._kind, [*generations, *added])
+            segments.append(written)
+        self._publish(segments)
 
-def _build(
-    space: Space, kind: str, current: VectorIndex | None, keep: set[Key], loaded: Mapping[Key, VectorRows]
-) -> _Content:
-    faiss = load_faiss()
-    rows: list[tuple[str, str, int]] = []
-    names: list[list[str] | None] = []
-    keyframes: list[Callable[[], Iterator[Halves]]] = []
-    if current is None:
-        if kind not in INDEX_TYPES:
-            raise UnknownName(kind="index type", name=kind, known=", ".join(sorted(INDEX_TYPES)))
-        index = INDEX_TYPES[kind](space.dim)
-    else:
-        index = current.index  # opened for this write, so it can be changed
-        kept = current.row_mask(keep)
-        if not kept.all():
-            index.remove_ids(faiss.IDSelectorBitmap(np.packbits(~kept, bitorder="little")))
-        numbered = zip(current.scene_ids, current.row_keys, kept, strict=True)
-        rows = [(scene_id, *current.keys[number]) for scene_id, number, is_kept in numbered if is_kept]
-        names = current.names.filter(pa.array(kept)).to_pylist()
-        keyframes.append(partial(_kept_keyframes, current, kept))
-    for key, content in loaded.items():
-        scenes = by_scene(content)
-        if scenes.scene_ids:
-            index.add(np.ascontiguousarray(scenes.vectors, dtype=np.float32))
-            rows.extend((scene_id, *key) for scene_id in scenes.scene_ids)
-            names.extend(scenes.names)
-            several = [part for part, own in zip(scenes.rows, scenes.names, strict=True) if own and len(own) > 1]
-            keyframes.append(partial(_new_keyframes, content.vectors, several))
-    return _Content(index, rows, names, keyframes)
+    def _marked(self, entry: Entry, live: Collection[Key]) -> Entry:
+        removed = set(self._opened[entry["number"]].keys) - set(live)
+        return {**entry, "removed": _by_video(removed)} if removed else entry
 
+    def _live_rows(self, entry: Entry) -> int:
+        ranges = self._opened[entry["number"]].ranges
+        return int(entry["rows"]) - sum(len(ranges.get(key, ())) for key in _pairs(entry.get("removed", {})))
 
-def _kept_keyframes(current: VectorIndex, kept: npt.NDArray[np.bool_]) -> Iterator[Halves]:
-    mask = np.repeat(kept, np.diff(current.starts))
-    for start in range(0, len(mask), _SLAB_ROWS):
-        slab = slice(start, start + _SLAB_ROWS)
-        yield current.keyframes[slab][mask[slab]]
+    def _is_mostly_removed(self, entry: Entry) -> bool:
+        return 2 * self._live_rows(entry) < entry["rows"]
 
-
-def _new_keyframes(vectors: Floats, parts: Iterable[slice]) -> Iterator[Halves]:
-    for part in parts:
-        yield vectors[part].astype(np.float16)
-
-
-def _publish(folder: Path, space: Space, kind: str, content: _Content, keys: set[Key]) -> None:
-    faiss = load_faiss()
-    files.make_folder(folder, levels=3)
-    used = [int(m.group(1)) for m in map(_FILE.fullmatch, (p.name for p in folder.iterdir())) if m]
-    revision = max(used, default=0) + 1
-    own_files = (f"index-{revision}.faiss", f"rows-{revision}.parquet", _keyframes_file(revision))
-    written = [folder / name for name in own_files]
-    try:
-        with disk_errors(f"the index of {space.name}", folder), atomic_write(written[0]) as file:
-            # Through a Python file: FAISS's own writer only prints a message if closing fails on a full disk.
-            sha256 = _write_index(faiss, content.index, file)
-        files.crash_point("index-written")
-        names = pa.array(content.names, _NAMES_TYPE)
-        count = int(_stored_counts(names).sum())
-        keyframes_sha256 = _write_keyframes(written[2], space, content, count) if count else None
-        columns = list(zip(*content.rows, strict=True)) or [(), (), ()]
-        table = pa.table(
-            {
-                "scene_id": pa.array(columns[0], pa.string()),
-                "video_id": pa.array(columns[1], pa.string()).dictionary_encode(),
-                "generation": pa.array(columns[2], pa.int32()),
-                "keyframes": names,
-            }
-        )
-        with atomic_write(written[1]) as file:
-            pq.write_table(table, file, compression="zstd")
-        files.crash_point("rows-written")
-        about = _manifest(space, kind, revision, len(content.rows), keys, sha256)
-        if count:
-            about |= {"keyframe_count": count, "keyframes_sha256": keyframes_sha256}
-        write_json(folder / "manifest.json", about)
-    except BaseException:
-        # What failed may come after the rename of the manifest: then these files are in use.
-        if (read_manifest(folder) or {}).get("index_revision") != revision:
-            for path in written:
-                path.unlink(missing_ok=True)
-        raise
-    files.crash_point("manifest-switched")
-    _remove_old(folder, revision)
-
-
-def _write_index(faiss: Any, index: Any, file: Any) -> str:
-    """Write the index; returns the SHA-256 of its bytes."""
-    digest = hashlib.sha256()
-
-    def write(data: bytes) -> int:
-        digest.update(data)
-        return int(file.write(data))
-
-    try:
-        faiss.write_index(index, faiss.PyCallbackIOWriter(write))
-    except RuntimeError as error:
-        if is_disk_full(error):
+    def _publish(self, segments: Sequence[Entry]) -> None:
+        written = [entry["number"] for entry in segments if entry["number"] not in self._opened]
+        about = {
+            "format": MANIFEST_FORMAT,
+            "space": to_json(self._space),
+            "type": self._kind,
+            "index_revision": self._revision,
+            "count": sum(self._live_rows(e) if e["number"] in self._opened else e["rows"] for e in segments),
+            "segments": list(segments),
+        }
+        try:
+            with disk_errors(f"the index of {self._space.name}", self._folder):
+                write_json(self._folder / "manifest.json", about)
+        except BaseException:
+            # What failed may come after the rename of the manifest: then these files are in use.
+            if (read_manifest(self._folder) or {}).get("index_revision") != self._revision:
+                for number in written:
+                    remove_segment(self._folder, number)
             raise
-        raise LibraryDamaged(what="a vector index", reason=str(error)[-200:]) from error
-    return digest.hexdigest()
+        files.crash_point("manifest-switched")
+        self._remove_others({entry["number"] for entry in segments} | set(self._before))
+
+    def _remove_others(self, used: Collection[int]) -> None:
+        """Remove the files of segments that neither this manifest nor the one before names."""
+        for path in self._folder.iterdir():
+            named = _FILE.fullmatch(path.name)
+            if (named and int(named.group(1)) not in used) or path.name.startswith(TEMPORARY_PREFIX):
+                path.unlink(missing_ok=True)  # temporary files were left by a killed writer: the lock excludes another
 
 
-def _write_keyframes(path: Path, space: Space, content: _Content, count: int) -> str:
-    """Write the vectors of the keyframes as .npy; returns the SHA-256 of the file."""
-    header = io.BytesIO()
-    about = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False}
-    np.lib.format.write_array_header_1_0(header, {**about, "shape": (count, space.dim)})
-    digest = hashlib.sha256(header.getvalue())
-    with disk_errors(f"the index of {space.name}", path.parent), atomic_write(path) as file:
-        file.write(header.getvalue())
-        for make in content.keyframes:
-            for block in make():
-                data = block.tobytes()
-                digest.update(data)
-                file.write(data)
-    return digest.hexdigest()
+def to_merge(sizes: Sequence[tuple[int, int]], *, is_adding: bool) -> set[int]:
+    """Which segments a write merges with what it adds: the smallest ones, where there are too many small ones.
 
+    The tiers are those of a log-structured merge tree (O'Neil et al., 1996, "The Log-Structured Merge-Tree").
 
-def _manifest(space: Space, kind: str, revision: int, count: int, keys: set[Key], sha256: str) -> dict[str, Any]:
-    generations: dict[str, list[int]] = {}
-    for video_id, n in sorted(keys):
-        generations.setdefault(video_id, []).append(n)
-    return {
-        "format": MANIFEST_FORMAT,
-        "space": to_json(space),
-        "model": space.model,
-        "revision": space.revision,
-        "dim": space.dim,
-        "metric": "inner_product",
-        "type": kind,
-        "index_revision": revision,
-        "sha256": sha256,
-        "count": count,
-        "generations": generations,
-    }
-
-
-def _remove_old(folder: Path, revision: int) -> None:
-    """Remove revisions before the previous one, which a reader may be opening; opened files stay readable."""
-    numbered = [(int(m.group(1)), p) for p in folder.iterdir() if (m := _FILE.fullmatch(p.name))]
-    before = max((n for n, _ in numbered if n < revision), default=revision)
-    for n, path in numbered:
-        if n < before:
-            path.unlink(missing_ok=True)
-    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):  # left by a killed writer: the lock excludes another one
-        path.unlink(missing_ok=True)
+    Args:
+        sizes: (number, rows) of the segments.
+        is_adding: whether the write adds rows of its own, which would be one more segment.
+    """
+    small = sorted((rows, number) for number, rows in sizes if rows <= SMALL_ROWS)
+    if len(small) + is_adding <= MAX_SMALL_SEGMENTS:
+        return set()
+    merged: set[int] = set()
+    total = 0
+    for rows, number in small[: MERGED_SEGMENTS - is_adding]:
+        total += rows
+        if total > 2 * SMALL_ROWS:
+            break
+        merged.add(number)
+    return merged

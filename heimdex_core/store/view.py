@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from heimdex_core.errors import HeimdexError, LibraryDamaged, SceneNotFound, VideoNotFound, ViewOutdated
@@ -29,7 +28,8 @@ from heimdex_core.store.lexical import LexicalIndex, LexicalResult
 from heimdex_core.store.scene_set import SceneSet, SceneTable
 from heimdex_core.store.snapshot import Snapshot
 from heimdex_core.store.sqlview import SqlViews
-from heimdex_core.store.vector_index import Key, VectorIndex
+from heimdex_core.store.vector_index import VectorIndex
+from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Interval, Scene, Segment, Space, VisibleVideo, parse_scene_id
 
 if TYPE_CHECKING:
@@ -53,8 +53,11 @@ class OpenedIndexes:
         self._opening: dict[Path, threading.Lock] = {}
         self._held: dict[Path, tuple[Any, Any]] = {}
 
-    def get(self, folder: Path, open_now: Callable[[], T | None]) -> T | None:
-        """The present index of a folder, from `open_now` unless it is held already; None if there is none."""
+    def get(self, folder: Path, open_now: Callable[[T | None], T | None]) -> T | None:
+        """The present index of a folder, from `open_now` unless it is held already; None if there is none.
+
+        `open_now` is given the index as it was held before, if it was.
+        """
         with self._lock:
             opening = self._opening.setdefault(folder, threading.Lock())
         with opening:
@@ -63,7 +66,7 @@ class OpenedIndexes:
                 held = self._held.get(folder)
             if held is not None and held[0] == signature:
                 return cast(T, held[1])
-            index = open_now()
+            index = open_now(cast(T, held[1]) if held is not None else None)
             if index is not None:
                 with self._lock:
                     self._held[folder] = (signature, index)
@@ -465,8 +468,9 @@ class View:
         rows = self._table_rows.get((space.name, user_id))
         if rows is None:
             ids = self.scene_table(user_id).table.column("scene_id").combine_chunks()
-            own = pa.array(self._vector_index(space).scene_ids, pa.string())
-            rows = pc.fill_null(pc.index_in(own, value_set=ids), -1).to_numpy(zero_copy_only=False).astype(np.int64)
+            own = self._vector_index(space).scene_ids
+            found = pc.fill_null(pc.index_in(own, value_set=ids), -1)
+            rows = found.to_numpy().astype(np.int64)
             rows = self._table_rows.setdefault((space.name, user_id), rows)
         # a row of no scene of the user's takes the last value, which is False
         return np.append(scenes.mask, False)[rows]
@@ -483,13 +487,13 @@ class View:
 
     def _vector_index(self, space: Space) -> VectorIndex:
         folder = self.paths.vector_index(space)
-        return self._index(folder, lambda: vectors.open_index(folder, space), f"the index of {space.name}")
+        return self._index(folder, partial(vectors.open_index, folder, space), f"the index of {space.name}")
 
     def _word_index(self) -> LexicalIndex:
         folder = self.paths.lexical_of(self.set_id)
-        return self._index(folder, lambda: LexicalIndex.open(folder), "the lexical index")
+        return self._index(folder, lambda held: LexicalIndex.open(folder), "the lexical index")
 
-    def _index(self, folder: Path, open_now: Callable[[], T | None], what: str) -> T:
+    def _index(self, folder: Path, open_now: Callable[[T | None], T | None], what: str) -> T:
         """An index that contains all of the view's generations. Raises LibraryDamaged, ViewOutdated.
 
         Rows are removed only after visible.parquet has changed, so checking that after opening is enough.

@@ -10,7 +10,7 @@ from heimdex_core import files
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store import lexical
 from heimdex_core.store.lexical import FIELDS, LexicalIndex
-from heimdex_core.store.vector_index import Key
+from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Scene
 from tests.store.making import make_scenes
 

@@ -7,6 +7,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from heimdex_core.errors import (
@@ -185,8 +186,11 @@ def test_purge_leaves_nothing(store: Store) -> None:
     left = [p for p in store.paths.root.rglob("*") if video.video_id in str(p)]
     assert left == []
     manifest = json.loads((store.paths.vector_index(TEXT) / "manifest.json").read_text())
-    assert manifest["generations"] == {kept.video_id: [1]}
     assert manifest["count"] == 1
+    (segment,) = manifest["segments"]
+    rows = pq.read_table(store.paths.vector_index(TEXT) / f"rows-{segment['number']}.parquet")
+    assert rows.column("video_id").to_pylist() == [kept.video_id]
+    assert video.video_id not in str(rows.schema.metadata)
     with pytest.raises(VideoNotFound):
         store.commit_generation(video.video_id, store.paths.generations(video.video_id) / ".tmp-x", n=2)
 

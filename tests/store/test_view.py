@@ -18,6 +18,7 @@ from heimdex_core.errors import (
     ViewOutdated,
 )
 from heimdex_core.store import Store, vectors
+from heimdex_core.store.vector_index import VectorIndex
 from heimdex_core.store.view import View
 from heimdex_core.types import Space, Video, make_scene_id
 from tests.store.making import (
@@ -219,9 +220,9 @@ def test_only_what_is_asked_for_is_opened(store: Store, monkeypatch: pytest.Monk
     opened: list[str] = []
     really = vectors.open_index
 
-    def recording(folder: Path, space: Space) -> vectors.VectorIndex | None:
+    def recording(folder: Path, space: Space, held: VectorIndex | None = None) -> VectorIndex | None:
         opened.append(space.name)
-        return really(folder, space)
+        return really(folder, space, held)
 
     monkeypatch.setattr(vectors, "open_index", recording)
     view = store.reader().view()
