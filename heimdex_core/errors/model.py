@@ -87,6 +87,14 @@ class DownloadDamaged(ModelError):
     hint_template = "The file was removed. Run the same command again; complete files are kept."
 
 
+class DownloadUnexpected(ModelError):
+    """The hub has another file than the one that this version was made for."""
+
+    code = "DOWNLOAD_UNEXPECTED"
+    message_template = "{file} of {repo} on the hub is another file than expected: {reason}"
+    hint_template = "Nothing was downloaded. Put the expected file into HEIMDEX_MODELS_DIR, or set HF_ENDPOINT."
+
+
 class DownloadRunning(ModelError):
     """Another download into the same folder is running."""
 

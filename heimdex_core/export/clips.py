@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from heimdex_core.errors import (
@@ -17,6 +18,7 @@ from heimdex_core.errors import (
     ValidationError,
     VideoNotFound,
 )
+from heimdex_core.export.crop import strategy
 from heimdex_core.export.reel_plan import stored_cues
 from heimdex_core.export.source import require_source
 from heimdex_core.formatting import precise
@@ -65,6 +67,7 @@ def open_clips(store: Store, export: Export) -> tuple[dict[int, RenderClip], lis
     left_out = {clip["number"] for clip in export.left_out}
     found: dict[int, RenderClip] = {}
     failed: list[Json] = []
+    is_following = (name := export.params.get("strategy")) is not None and strategy(str(name)).follows
     for number, clip in enumerate(export.clips, 1):
         if number in left_out:
             continue
@@ -85,8 +88,15 @@ def open_clips(store: Store, export: Export) -> tuple[dict[int, RenderClip], lis
             choose_audio(video.info),
             title=video.title,
             cues=stored_cues(export.params, number),
+            cuts_s=known_cuts(store, export.user_id, clip.video_id) if is_following else (),
         )
     return found, failed
+
+
+def known_cuts(store: Store, user_id: str, video_id: str) -> tuple[float, ...]:
+    """Where scenes of a video begin with a cut, in seconds; not where a long take was divided."""
+    scenes = store.reader().ask(lambda view: view.scenes(user_id, video_id))
+    return tuple(after.start_s for before, after in pairwise(scenes) if not (before.divided and after.divided))
 
 
 def find_video(store: Store, user_id: str, video_id: str) -> Video | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from heimdex_core.errors import fill
 from heimdex_core.export.captions import NOTE_FONT_MISSING, NOTE_LETTERS_LEFT_OUT
+from heimdex_core.export.crop.smart import NOTE_NO_DETECTOR
 from heimdex_core.export.fast import NOTE_COPIED, NOTE_EXACT
 from heimdex_core.export.short_plan import NOTE_LONG
 from heimdex_core.media.loudness import NOTE_NOT_REACHED, NOTE_SILENT
@@ -22,6 +23,7 @@ NOTES: Mapping[str, str] = {
     NOTE_TWO_PASSES: "It was encoded again in two passes to fit the size limit of its quality.",
     NOTE_LETTERS_LEFT_OUT: "No font here has these characters, so captions leave them out: {value}",
     NOTE_FONT_MISSING: "The font of the captions is missing, so another one was used.",
+    NOTE_NO_DETECTOR: "Smart crop did not look for faces: the face detector is missing (models pull faces).",
     NOTE_COPIED: "{copied} of {total} frames were copied, the others encoded.",
     NOTE_EXACT: "Every frame was encoded, because none could be copied.",
     f"{NOTE_EXACT}.crossfade": "Every frame was encoded: with crossfades none can be copied.",

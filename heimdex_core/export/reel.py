@@ -17,7 +17,7 @@ from heimdex_core.export.captions import (
 )
 from heimdex_core.export.check import check_render
 from heimdex_core.export.crop import framing_of, strategy
-from heimdex_core.export.crop.smart import plan_crop
+from heimdex_core.export.crop.smart import NOTE_NO_DETECTOR, plan_crop
 from heimdex_core.export.fast import NOTE_COPIED, NOTE_EXACT, CopiedPicture, NotCopied, own_format, why_exact
 from heimdex_core.export.kind import ExportKind
 from heimdex_core.media.arrangement import Arrangement
@@ -124,12 +124,10 @@ def _write(
     measured = measure(out)
     check_render(measured, durations_s, fps=fps, width=width, height=height, extra_s=extra_s)
     found = made.loudness or Loudness(None, None)
-    return replace(
-        measured,
-        loudness_lufs=found.integrated_lufs,
-        true_peak_dbtp=found.true_peak_dbtp,
-        notes=(*made.notes, *layers.notes),
-    )
+    notes = (*made.notes, *layers.notes)
+    if options.strategy is not None and strategy(options.strategy).follows and not _detector():
+        notes = (*notes, NOTE_NO_DETECTOR)
+    return replace(measured, loudness_lufs=found.integrated_lufs, true_peak_dbtp=found.true_peak_dbtp, notes=notes)
 
 
 def _framed(clip: RenderClip, name: str, width: int, height: int, context: WorkContext) -> RenderClip:
@@ -143,11 +141,16 @@ def _framed(clip: RenderClip, name: str, width: int, height: int, context: WorkC
             clip.end_s,
             width=width,
             height=height,
-            faces=model_file(settings.models_dir),
+            faces=_detector(),
+            boundaries_s=clip.cuts_s,
             limits=ChildLimits.of(settings),
             context=WorkContext(is_cancelled=context.is_cancelled),
         )
     return replace(clip, framing=framing_of(name, path))
+
+
+def _detector() -> Path | None:
+    return model_file(get_settings().models_dir)
 
 
 class _Texts:

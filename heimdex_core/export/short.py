@@ -9,8 +9,9 @@ from pathlib import Path
 from heimdex_core.errors import RenderCheckFailed, SourceMissing
 from heimdex_core.export.captions import caption_notes, write_captions
 from heimdex_core.export.check import check_render
+from heimdex_core.export.clips import known_cuts
 from heimdex_core.export.crop import framing_of, strategy
-from heimdex_core.export.crop.smart import plan_crop
+from heimdex_core.export.crop.smart import NOTE_NO_DETECTOR, plan_crop
 from heimdex_core.export.kind import ExportKind
 from heimdex_core.export.quality import quality
 from heimdex_core.export.source import require_source
@@ -23,7 +24,6 @@ from heimdex_core.media.short import ShortFormat, fps_of, render_short
 from heimdex_core.models.faces.yunet import model_file
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
-from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.types import CropPath, Export, Json, ShortRequest, Video, WorkContext, to_json
 
 WIDTH, HEIGHT = 1080, 1920
@@ -49,20 +49,21 @@ def prepare(store: Store, export: Export, settings: Settings, context: WorkConte
     [clip] = export.clips
     video = store.video(export.user_id, clip.video_id)
     quiet = WorkContext(is_cancelled=context.is_cancelled)  # the progress is that of the rendering
-    path = crop_path_of(store.paths, video, clip.start_s, clip.end_s, settings=settings, context=quiet)
-    return store.exports.update(
-        export.export_id, unless_cancelled=True, params={**export.params, "crop_path": to_json(path)}
-    )
+    path = crop_path_of(store, video, clip.start_s, clip.end_s, settings=settings, context=quiet)
+    params = {**export.params, "crop_path": to_json(path)}
+    if model_file(settings.models_dir) is None:
+        params["notes"] = [*export.notes, NOTE_NO_DETECTOR]
+    return store.exports.update(export.export_id, unless_cancelled=True, params=params)
 
 
 def crop_path_of(
-    paths: LibraryPaths, video: Video, start_s: float, end_s: float, *, settings: Settings, context: WorkContext
+    store: Store, video: Video, start_s: float, end_s: float, *, settings: Settings, context: WorkContext
 ) -> CropPath:
     """Where smart_crop crops in [start_s, end_s) of a video, in seconds of the video.
 
-    Raises SourceMissing, SourceChanged, and what `plan_crop` raises.
+    `context` receives the progress in seconds. Raises SourceMissing, SourceChanged, and what `plan_crop` raises.
     """
-    source = require_source(paths, video)
+    source = require_source(store.paths, video)
     if video.info is None:
         raise SourceMissing(title=video.title, video_id=video.video_id)
     return plan_crop(
@@ -73,6 +74,7 @@ def crop_path_of(
         width=WIDTH,
         height=HEIGHT,
         faces=model_file(settings.models_dir),
+        boundaries_s=known_cuts(store, video.user_id, video.video_id),
         limits=ChildLimits.of(settings),
         context=context,
     )

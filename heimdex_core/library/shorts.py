@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.exports import Exports
 from heimdex_core.media.render import RenderClip
 from heimdex_core.media.short import render_frame
+from heimdex_core.models.faces.yunet import model_file
 from heimdex_core.store.exports import WINDOW
 from heimdex_core.types import (
     Cue,
     Export,
+    ReportProgress,
     Scene,
     ShortAllowance,
     ShortRequest,
@@ -83,10 +85,24 @@ class Shorts:
         return make_cues(words, start_s=start_s, end_s=end_s, language=None if language == "auto" else language)
 
     @checked
-    def plan_crop(self, scene_id: str, start_s: float, end_s: float) -> CropPath:
+    def plan_crop(
+        self,
+        scene_id: str,
+        start_s: float,
+        end_s: float,
+        *,
+        progress: ReportProgress | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
+    ) -> CropPath:
         """Where smart_crop crops in [start_s, end_s) of a scene's video; it takes about as long as decoding that.
 
-        Raises SceneNotFound, InvalidValue, SourceMissing, SourceChanged, UndecodableVideo.
+        Args:
+            scene_id: a scene of the video.
+            start_s, end_s: seconds of the video.
+            progress: called with the seconds that were looked at, and all of them.
+            is_cancelled: asked ten times a second.
+
+        Raises SceneNotFound, InvalidValue, SourceMissing, SourceChanged, UndecodableVideo, Cancelled.
         """
         video = self._video(self._scene(scene_id))
         last_s = video.info.duration_s if video.info is not None else 0.0
@@ -95,8 +111,12 @@ class Shorts:
             value = f"{start_s:.3f} to {end_s:.3f} s"
             reason = f"it must lie in its video, and have at most {settings.short_max_s} s"
             raise InvalidValue(name="stretch", value=value, reason=reason)
-        paths, context = self._context.store.paths, WorkContext()
-        return crop_path_of(paths, video, start_s, end_s, settings=settings, context=context)
+        context = WorkContext(progress or (lambda done, total: None), is_cancelled or (lambda: False))
+        return crop_path_of(self._context.store, video, start_s, end_s, settings=settings, context=context)
+
+    def has_face_detector(self) -> bool:
+        """Whether smart_crop looks for faces: the detector is on this machine (`models pull faces`)."""
+        return model_file(self._context.settings.models_dir) is not None
 
     @checked
     def read_crop_path(self, file: AnyPath) -> CropPath:

@@ -57,6 +57,8 @@ class RenderClip:
     """Of its video, for what is drawn on the reel."""
     cues: tuple[Cue, ...] = ()
     """Its captions, in player time."""
+    cuts_s: tuple[float, ...] = ()
+    """Where the picture is known to cut, in player time; for crops that follow something."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.start_s < self.end_s:

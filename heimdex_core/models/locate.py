@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ class Repository:
     """Approximate size of the download; 0 where it is not known before the hub has been asked."""
     dim: int | None = None
     """Width of the vectors, where it is known without the files."""
+    sha256: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What files must contain, by name, whatever the hub says; as hexadecimal digits."""
 
 
 @dataclass(frozen=True)

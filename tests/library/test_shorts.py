@@ -16,6 +16,7 @@ import heimdex_core.library.exports as library_exports
 import heimdex_core.library.shorts as library_shorts
 import heimdex_core.store.exports as store_exports
 from heimdex_core.errors import (
+    Cancelled,
     ExportExpired,
     ExportLimitExceeded,
     InvalidValue,
@@ -311,4 +312,12 @@ def test_a_smart_crop_is_planned_and_kept(lib: Library, scene_id: str) -> None:
     made = lib.short(scene_id, strategy="smart_crop", trim=(0.0, 1.0))
     assert made.state is ExportState.COMPLETED
     path = lib.shorts.request_of(made.export_id).crop_path
-    assert path == lib.shorts.plan_crop(scene_id, 0.0, 1.0)
+    seen: list[tuple[float, float]] = []
+    assert path == lib.shorts.plan_crop(scene_id, 0.0, 1.0, progress=lambda done, total: seen.append((done, total)))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert seen[-1] == (pytest.approx(0.88, abs=0.1), 1.0)
+    with pytest.raises(Cancelled):
+        lib.shorts.plan_crop(scene_id, 0.0, 1.0, is_cancelled=lambda: True)
+    # it says that faces were not looked for
+    assert not lib.shorts.has_face_detector()
+    assert "no_face_detector" in made.notes

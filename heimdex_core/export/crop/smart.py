@@ -25,6 +25,8 @@ from heimdex_core.models.faces.yunet import YuNet
 from heimdex_core.types import Json, MediaInfo, WorkContext, to_json
 from heimdex_core.types.crop import CropKeyframe, CropPath
 
+NOTE_NO_DETECTOR = "no_face_detector"
+"""What is noted where a crop was planned without looking for faces."""
 SAMPLES_PER_S = 8.0
 MOST_REVERSALS_PER_S = 0.13
 _SIDE_PX, _FACES_SIDE_PX = 320, 640

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from heimdex_core.errors import (
     Cancelled,
     DiskFull,
     DownloadRunning,
+    DownloadUnexpected,
     InvalidValue,
     ModelsDiskFull,
     ModelUnsuited,
@@ -68,7 +70,8 @@ class Puller:
         """What has to be downloaded for `names`: profiles, specs or plain names. Asks the hub for listings only.
 
         `again` compares every file with the hub's, instead of taking models on this machine as they are. Raises
-        UnknownName, HubUnreachable, HubRefused, and ModelUnsuited for a repository without a model for its family.
+        UnknownName, HubUnreachable, HubRefused, ModelUnsuited for a repository without a model for its family, and
+        DownloadUnexpected where the hub has other files than those whose content is pinned.
         """
         items: dict[str, PullItem] = {}
         for name in names:
@@ -137,7 +140,7 @@ class Puller:
         listing = self.hub.listing(repository.repo, revision, name=name)
         family, hub = _family_for(kind, spec, listing)
         chosen = _select(listing, hub, repository, is_main)
-        files = tuple(_file(one, folder, again) for one in listing.files if one.path in chosen)
+        files = tuple(_file(_checked(one, repository), folder, again) for one in listing.files if one.path in chosen)
         known = sum(one.size_bytes for one in files)
         if not kind:
             place = f"{hub.folder_prefix}{os.path.abspath(folder)}" if hub.folder_prefix else repository.repo
@@ -267,6 +270,17 @@ def _select(listing: Listing, hub: HubFiles, repository: Repository, is_main: bo
         if not found & set(alternatives):
             raise ModelUnsuited(repo=listing.repo, reason=f"it has no {' or '.join(alternatives[:3])}")
     return found
+
+
+def _checked(remote: RemoteFile, repository: Repository) -> RemoteFile:
+    """A file with the checksum that is pinned for it. Raises DownloadUnexpected where the hub lists another one."""
+    expected = repository.sha256.get(remote.path)
+    if expected is None:
+        return remote
+    if remote.sha256 not in (None, expected):
+        reason = f"its sha256 is {remote.sha256[:12]}... instead of {expected[:12]}..."
+        raise DownloadUnexpected(file=remote.path, repo=repository.repo, reason=reason)
+    return replace(remote, sha256=expected)
 
 
 def _complete_item(kind: str, spec: str, repository: Repository, found: locate.Weights) -> PullItem:
