@@ -133,21 +133,19 @@ def draw_player(library: Library) -> None:
     if export is None or urls is None:
         return
     search = state.search()
-    player(
-        "hx_export_player",
-        {
-            "clips": rendered_clip(export, urls[0]),
-            "reel": False,
-            "duration": export.measured_duration_s,
-            "portrait": bool(export.height and export.width and export.height > export.width),
-            "play_count": search.play_count,
-            "ignored_plays": search.ignored_plays,
-            "labels": player_labels(None),
-            "actions": [],
-            "lines": None,
-        },
-        {"renew": lambda _: None},
-    )
+    data = {
+        "clips": rendered_clip(export, urls[0]),
+        "reel": False,
+        "duration": export.measured_duration_s,
+        "portrait": bool(export.height and export.width and export.height > export.width),
+        "play_count": search.play_count,
+        "ignored_plays": search.ignored_plays,
+        "labels": player_labels(None),
+        "actions": [],
+        "lines": None,
+    }
+    with st.container(key="hx-shown-export"):  # without it the list has the whole page (app.css)
+        player("hx_export_player", data, {"renew": lambda _: None})
 
 
 @st.fragment

@@ -37,8 +37,8 @@ class ExportLimitExceeded(LimitError):
 
     code = "EXPORT_LIMIT_EXCEEDED"
     message_template = (
-        "{current_count} of {limit} shorts of the last 24 hours are used. {asked} more were asked for, {allowed} would"
-        " be possible; none was made."
+        "{current_count} of {limit} shorts of the last 24 hours are used. New ones asked for: {asked}, possible:"
+        " {allowed}; none was made."
     )
     hint_template = (
         "The oldest of them stops counting in {hours_until_reset} hours. HEIMDEX_SHORT_DAILY_LIMIT changes the limit"

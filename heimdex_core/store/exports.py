@@ -212,7 +212,7 @@ def _limit_exceeded(counted: Sequence[datetime], asked: int, limit: int, now: da
     return ExportLimitExceeded(
         current_count=len(counted),
         limit=limit,
-        hours_until_reset=math.ceil(wait / timedelta(hours=1) * 10) / 10,
+        hours_until_reset=math.ceil(wait / timedelta(hours=1) * 100) / 100,
         asked=asked,
         allowed=max(0, limit - len(counted)),
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import av
@@ -11,6 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from heimdex_core.library import Library
+from heimdex_core.store import Store
+from heimdex_core.types import Export, ExportState, ReelClip, utc_now
 from tests.e2e import driver
 from tests.e2e.conftest import Shot
 from tests.support.frozen import SUBTITLED, WAITING, frozen_library
@@ -18,7 +22,7 @@ from tests.support.frozen import SUBTITLED, WAITING, frozen_library
 pytestmark = pytest.mark.browser
 
 SCENE = f"{SUBTITLED}_0_1000"
-LIMIT = 3
+LIMIT = 10
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +36,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(library: Path, app_log: Path) -> Iterator[str]:
-    small = {"HEIMDEX_SHORT_PRESET": "ultrafast", "HEIMDEX_SHORT_DAILY_LIMIT": str(LIMIT)}
-    with driver.running_app(library, app_log, **small) as url:
+    with driver.running_app(library, app_log, HEIMDEX_SHORT_PRESET="ultrafast") as url:
         yield url
 
 
@@ -108,19 +111,28 @@ def test_a_short_is_made_again_as_it_was_and_its_file_is_removed(page: Page) -> 
 
 
 @pytest.mark.long
-def test_what_the_day_does_not_allow_is_refused_with_the_time_to_wait(page: Page, library: Path) -> None:
+def test_the_eleventh_short_of_a_day_is_refused_with_the_hours_to_wait(page: Page, library: Path) -> None:
+    open_editor(page)
     with Library.open(library, purpose="query") as found:
         used = found.shorts.allowance().used
-    for n in range(used, LIMIT):
-        open_editor(page)
-        page.get_by_role("button", name="Make the short").click()
-        expect(page.locator("li.export").first).to_have_attribute("data-state", "completed", timeout=120_000)
-        expect(page.locator(".hx-status")).to_contain_text(f"{LIMIT - n - 1} of {LIMIT}")
-    open_editor(page)
+    # the oldest was made 3 h 10 min ago
+    made = [utc_now() - timedelta(hours=3, minutes=10 - n) for n in range(LIMIT - used)]
+    clips = (ReelClip(SUBTITLED, 0.0, 1.0, 0.0, 1.0),)
+    exports = [
+        Export(str(uuid.uuid4()), "local", "short", f"Made {n}", ExportState.COMPLETED, clips, at, {"scene_id": SCENE})
+        for n, at in enumerate(made)
+    ]
+    Store.open(library).exports.create_all(exports)
+    # this page does not know of them
+    page.get_by_role("button", name="Make the short").click()
+    refused = page.get_by_role("alert")
+    expect(refused).to_contain_text("10 of 10 shorts of the last 24 hours are used")
+    expect(refused).to_contain_text(re.compile(r"in 20 h (49|50|51) min"))
     expect(page.get_by_role("button", name="Make the short")).to_be_disabled()
-    expect(
-        page.get_by_text(re.compile(rf"0 of {LIMIT} shorts left today · the next is free in 2[34] h"))
-    ).to_be_visible()
+    left = re.compile(r"0 of 10 shorts left today · the next is free in 20 h (49|50) min")
+    expect(page.get_by_text(left)).to_be_visible()
+    page.goto("/exports")
+    expect(page.locator(".hx-status")).to_have_text(left, timeout=60_000)
 
 
 @pytest.mark.long
@@ -132,7 +144,7 @@ def test_a_batch_that_does_not_fit_is_refused_whole(page: Page, library: Path) -
         made = len(found.exports.list())
     open_editor(page)
     page.get_by_role("button", name=re.compile("Make shorts of the 4 scenes")).click()
-    expect(page.get_by_role("alert")).to_contain_text("4 more were asked for")
+    expect(page.get_by_role("alert")).to_contain_text("New ones asked for: 4, possible: 0")
     with Library.open(library, purpose="query") as found:
         assert len(found.exports.list()) == made
 

@@ -185,9 +185,9 @@ def test_the_limit_is_that_of_any_24_hours(lib: Library, scene_id: str, monkeypa
     assert allowance.resets_at == first_at + timedelta(hours=24)
     with pytest.raises(ExportLimitExceeded) as refused:
         lib.short(scene_id)
-    # 24 - 12.55 hours, rounded up
+    # 24 - 12.55 hours
     assert refused.value.details == {
-        "current_count": 3, "limit": 3, "hours_until_reset": 11.5, "asked": 1, "allowed": 0,
+        "current_count": 3, "limit": 3, "hours_until_reset": 11.45, "asked": 1, "allowed": 0,
     }  # fmt: skip
     clock.move(hours=11.45)  # 24 hours after the first one, to the second
     assert lib.shorts.allowance().remaining == 1

@@ -16,6 +16,7 @@ from heimdex_core.errors import (
     PROBLEMS,
     DiskFull,
     DurationMismatch,
+    ExportLimitExceeded,
     FileTooLarge,
     InvalidTransition,
     LibraryBusy,
@@ -321,6 +322,9 @@ def test_errors_are_shown_with_readable_numbers() -> None:
     assert describe_error(mismatch.to_dict(), "en")[0] == message
     message = "a.mp4의 파일 정보에 적힌 길이는 1분 40초인데 실제 길이는 5초예요."
     assert describe_error(mismatch.to_dict(), "ko")[0] == message
+    used_up = ExportLimitExceeded(current_count=10, limit=10, hours_until_reset=20.84, asked=1, allowed=0).to_dict()
+    assert "stops counting in 20 h 50 min." in describe_error(used_up, "en")[1]
+    assert describe_error(used_up, "ko")[1].startswith("20시간 50분 뒤부터")
     full = DiskFull(what="a", needed_bytes=999, free_bytes=0)
     message = "There is not enough disk space for writing a: 999 B needed, 0 B free."
     assert describe_error(full.to_dict(), "en")[0] == message

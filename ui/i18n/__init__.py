@@ -74,7 +74,7 @@ def texts(language: str) -> Mapping[str, str]:
 
 def app_template(code: str, template: str) -> str:
     """The template of an error class for the app: without units, which the values have, and technical reasons."""
-    text = re.sub(r"(\{(?:\w+_s|\w+_bytes|seconds)\}) (?:s|bytes)\b", r"\1", template)
+    text = re.sub(r"(\{(?:\w+_s|\w+_bytes|seconds|hours_\w+)\}) (?:s|bytes|hours)\b", r"\1", template)
     return text if code in _SHOWS_REASON else re.sub(r": \{reasons?\}$", ".", text)
 
 
@@ -241,6 +241,8 @@ def _format_detail(name: str, value: Any, language: str) -> Any:
         return fmt.limit_size(value) if name.startswith("limit") else fmt.size(value)
     if name in _POSITIONS:
         return fmt.precise(value)
+    if name.startswith("hours_"):
+        return duration(max(60.0, value * 3600), language=language)
     if name in _NEAR_A_LIMIT:
         return translate(language, "unit.seconds", n=f"{value:.2f}".rstrip("0").rstrip("."))
     if name.endswith("_s") or name == "seconds":

@@ -166,7 +166,7 @@ class Short {
   paintForm() {
     const { data, draft } = this;
     const l = data.labels;
-    const key = JSON.stringify([data.choices, draft.strategy, draft.captions, draft.position, draft.quality, draft.snap, data.history, data.actions, data.remaining, data.error, l]);
+    const key = JSON.stringify([data.choices, draft.title, draft.strategy, draft.captions, draft.position, draft.quality, draft.snap, data.history, data.actions, data.remaining, data.error, l]);
     if (key === this.formKey) { this.paintLength(); return; }
     this.formKey = key;
     this.title = this.title || h("input", { class: "title", type: "text", id: "hx-short-title" });
