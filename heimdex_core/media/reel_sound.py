@@ -152,10 +152,10 @@ def _encode(
     if not even:
         run([*source, *AUDIO_ENCODER, str(out)], length_s)
         return ReelSound(out)
-    gain_db, limit_dbtp, found = 0.0, _LIMIT_DBTP, Loudness(None, None)
+    gain_db, limit_dbtp, is_limited, found = 0.0, _LIMIT_DBTP, False, Loudness(None, None)
     for _ in range(_ATTEMPTS):
-        is_loud = peak * 10 ** (gain_db / 20) > 10 ** (_LIMIT_FROM_DB / 20)
-        change = gain_filters(gain_db, limit_dbtp=limit_dbtp if is_loud else None)
+        is_limited = is_limited or peak * 10 ** (gain_db / 20) > 10 ** (_LIMIT_FROM_DB / 20)
+        change = gain_filters(gain_db, limit_dbtp=limit_dbtp if is_limited else None)
         # resampling for the limiter may change the length by a sample
         run([*source, "-af", f"{change},apad,atrim=end_sample={samples}", *AUDIO_ENCODER, str(out)], length_s)
         found = measure_loudness(out, context=context)
@@ -164,6 +164,6 @@ def _encode(
         if over_db <= 0 and abs(off_lu) <= TOLERANCE_LU:
             return ReelSound(out, found)
         if over_db > 0:
-            limit_dbtp -= over_db + 0.2
+            limit_dbtp, is_limited = limit_dbtp - over_db - 0.2, True
         gain_db += off_lu if abs(off_lu) > TOLERANCE_LU else 0.0
     return ReelSound(out, found, (NOTE_NOT_REACHED,))

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from heimdex_core.export import reel
+from heimdex_core.media import reel_sound
 from heimdex_core.media.arrangement import Arrangement
+from heimdex_core.media.ffmpeg import run_ffmpeg
 from heimdex_core.media.graph import exact_fps
 from heimdex_core.media.levels import integrated_loudness
 from heimdex_core.media.loudness import measure_loudness
@@ -92,6 +94,24 @@ def test_clips_are_brought_to_one_loudness(tmp_path: Path) -> None:
     assert measure_loudness(out, context=WorkContext()).integrated_lufs == pytest.approx(
         measured.loudness_lufs, abs=0.2
     )
+
+
+def test_peaks_between_samples_are_limited(tmp_path: Path) -> None:
+    """A tone at a quarter of the rate peaks 3 dB above its samples, which alone do not call for the limiter."""
+    times = np.arange(2 * 44_100)
+    sound = 0.2 * np.sin(2 * np.pi * 997 / 44_100 * times)
+    burst = slice(44_100, 44_276)
+    sound[burst] = 0.629 * np.sign(np.sin(np.pi / 2 * times[burst] + np.pi / 4))
+    np.stack([sound, sound], axis=1).astype(np.float32).tofile(tmp_path / "joined")
+
+    def run(args: list[str], length_s: float) -> None:
+        run_ffmpeg(args, total_s=length_s, context=WorkContext(), timeout_s=60)
+
+    made = reel_sound._encode(tmp_path / "joined", tmp_path, len(times), 0.629, run, WorkContext(), even=True)
+    assert made.notes == ()
+    assert made.loudness is not None
+    assert made.loudness.true_peak_dbtp is not None
+    assert made.loudness.true_peak_dbtp <= -1
 
 
 # --- arrangement ----------------------------------------------------------------------------------
