@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +11,15 @@ import streamlit as st
 
 from heimdex_core.errors import HeimdexError, SceneNotFound
 from heimdex_core.library import Library, short_edits
-from heimdex_core.types import Scene, ShortRequest
+from heimdex_core.types import CropPath, ReportProgress, Scene, ShortRequest
 from ui import address, page, relink_panel, resources, short_address, state, tray
 from ui.components import short_editor
+from ui.crop_planning import CropPlanning
 from ui.i18n import t
 from ui.views import short as views
 
-SECTION = "short"  # of ui.state.set_error: a short that is refused
+SECTION = "short"  # of ui.state: a short that is refused, and whether the editor is drawn again by itself
+UPDATE_EVERY_S = 0.7
 
 
 # --- operations -----------------------------------------------------------------------------------
@@ -63,10 +66,35 @@ def crop(value: Any) -> None:
 
 
 def plan(value: Any) -> None:
-    """Work out where the crop follows the subject, so that it can be seen and changed."""
-    request, scene = _request(), _scene()
-    path = resources.library().shorts.plan_crop(scene.scene_id, *short_edits.range_of(request, scene))
-    _change(replace(request, crop_path=path, strategy="smart_crop"))
+    """Begin to work out where the crop follows the subject, so that it can be seen and changed."""
+    shorts, scene = resources.library().shorts, _scene()
+    start_s, end_s = short_edits.range_of(_request(), scene)
+    stop_planning(None)
+    state.set_error(SECTION, None)
+
+    def work(report: ReportProgress, is_cancelled: Callable[[], bool]) -> CropPath:
+        return shorts.plan_crop(scene.scene_id, start_s, end_s, progress=report, is_cancelled=is_cancelled)
+
+    state.set_crop_planning(CropPlanning(scene.scene_id, work).start())
+
+
+def stop_planning(value: Any) -> None:
+    if (planning := state.crop_planning()) is not None:
+        planning.cancel()
+        state.set_crop_planning(None)
+
+
+def take_planned() -> CropPlanning | None:
+    """Take over a crop path that has been worked out; what is still being worked out."""
+    planning = state.crop_planning()
+    if planning is None or planning.is_running:
+        return planning
+    state.set_crop_planning(None)
+    if planning.error is not None:
+        state.set_error(SECTION, planning.error)
+    elif planning.path is not None and planning.scene_id == _request().scene_id:
+        _change(replace(_request(), crop_path=planning.path, strategy="smart_crop"))
+    return None
 
 
 def cue(value: Any) -> None:
@@ -121,6 +149,7 @@ HANDLERS = {
     "trim": trim,
     "crop": crop,
     "plan": plan,
+    "stop": stop_planning,
     "cue": cue,
     "make": make,
     "batch": make_batch,
@@ -138,7 +167,7 @@ def _history() -> list[dict[str, Any]]:
     ]
 
 
-def draw_editor(library: Library, request: ShortRequest, scene: Scene) -> None:
+def draw_editor(library: Library, request: ShortRequest, scene: Scene, planning: CropPlanning | None) -> None:
     video = library.video(scene.video_id)
     start_s, end_s = short_edits.range_of(request, scene)
     duration_s = video.info.duration_s if video.info else scene.end_s
@@ -161,23 +190,27 @@ def draw_editor(library: Library, request: ShortRequest, scene: Scene) -> None:
         "actions": views.actions(len(tray.clips(library)), allowance, is_usable=data["media"]["src"] is not None),
         "remaining": views.remaining(allowance),
         "error": views.error_texts(state.error_in(SECTION)),
+        "planning": views.planning(planning),
         "history": _history(),
     }
     short_editor("hx_short", data, HANDLERS)
 
 
-@st.fragment
 @page.error_boundary
 def workspace() -> None:
     page.switch_if_requested()
     library = resources.library()
+    planning = take_planned()
+    if (planning is not None) != state.is_polling(SECTION):
+        state.set_polling(SECTION, planning is not None)
+        st.rerun()
     request = _request()
     scene = library.scene(request.scene_id)
     page.set_title(t("short.of", title=library.video(scene.video_id).title))
     address.show({"scene": request.scene_id}, short_address.parameters(request))
     page.show_flash()
     relink_panel.draw(library, [scene.video_id], [state.error_in(SECTION)])
-    draw_editor(library, request, scene)
+    draw_editor(library, request, scene, planning)
 
 
 def open_link(params: dict[str, str]) -> None:
@@ -197,7 +230,7 @@ def draw() -> None:
         with st.container(key="hx-to-search", horizontal_alignment="center"):
             st.button(t("reel.to_search"), on_click=state.request_page, args=("search",), type="primary")
         return
-    workspace()
+    st.fragment(workspace, run_every=UPDATE_EVERY_S if state.is_polling(SECTION) else None)()
     with st.container(key="hx-keys"):
         st.html(f'<div class="hx-keys">{html.escape(t("short.keys"))}</div>')
 

@@ -84,7 +84,15 @@ from ui.state.search_state import (
     typed_query,
     update_search,
 )
-from ui.state.short_state import ShortEditor, change_short, edit_short, short_editor, step_short
+from ui.state.short_state import (
+    ShortEditor,
+    change_short,
+    crop_planning,
+    edit_short,
+    set_crop_planning,
+    short_editor,
+    step_short,
+)
 from ui.state.tray_state import (
     acknowledged,
     edit_reel,
@@ -114,7 +122,9 @@ __all__ = [
     "confirming",
     "deleted_videos",
     "edit_reel",
+    "crop_planning",
     "edit_short",
+    "set_crop_planning",
     "edited_reel",
     "error_in",
     "evaluation",

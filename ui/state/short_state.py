@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from heimdex_core.types import ShortRequest
+from ui.crop_planning import CropPlanning
 
 _EDITOR = "hx_short_editor"
 _PLAN = "hx_short_plan"
@@ -30,8 +31,22 @@ def short_editor() -> ShortEditor | None:
 
 
 def edit_short(request: ShortRequest | None) -> None:
-    """Begin to edit a short; None leaves the editor."""
+    """Begin to edit a short; None leaves the editor. A crop path that is worked out for another one is given up."""
+    if (planning := crop_planning()) is not None:
+        planning.cancel()
+    st.session_state[_PLAN] = None
     st.session_state[_EDITOR] = ShortEditor(request) if request else None
+
+
+def crop_planning() -> CropPlanning | None:
+    """The crop path that is being worked out; None if none is."""
+    found: CropPlanning | None = st.session_state.get(_PLAN)
+    return found
+
+
+def set_crop_planning(planning: CropPlanning | None) -> None:
+    """Remember what works out a crop path."""
+    st.session_state[_PLAN] = planning
 
 
 def change_short(**changes: Any) -> None:

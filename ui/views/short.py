@@ -14,6 +14,7 @@ from heimdex_core.library import Library
 from heimdex_core.library.short_edits import range_of
 from heimdex_core.types import CropKeyframe, CropPath, Cue, Scene, ShortAllowance, ShortRequest, Video, Word, utc_now
 from ui import media, resources, state
+from ui.crop_planning import CropPlanning
 from ui.i18n import describe_error, duration, number, t, tn
 from ui.server.links import ShortFrame
 
@@ -23,7 +24,7 @@ FRAMES = 12
 SNAPS = ("", "word", "sentence")
 _LABELS = (
     *("title", "strategy", "captions", "position", "snap", "quality", "preview", "zones", "length", "too_long"),
-    *("near_limit", "crop", "keyframes", "path", "path_one", "no_path", "plan", "planning", "add_keyframe"),
+    *("near_limit", "crop", "keyframes", "path", "path_one", "no_path", "plan", "add_keyframe"),
     *("keyframe_added", "keyframe", "reset", "keyframe_cut", "keyframe_keys", "play", "pause", "film", "in", "out"),
     *("words", "no_words", "first_word", "last_word", "cues", "cue", "no_cues"),
 )
@@ -150,6 +151,14 @@ def actions(tray_count: int, allowance: ShortAllowance, *, is_usable: bool) -> l
     if tray_count:
         found.append({"name": "batch", "label": tn("short.batch", tray_count), "disabled": False})
     return found
+
+
+def planning(running: CropPlanning | None) -> dict[str, Any] | None:
+    """How far a crop path is that is being worked out; None if none is."""
+    if running is None:
+        return None
+    percent = round(100 * running.fraction)
+    return {"fraction": running.fraction, "text": f"{t('short.planning')} {percent}%", "stop": t("action.cancel")}
 
 
 def remaining(allowance: ShortAllowance) -> str:

@@ -12,9 +12,10 @@ class Stage {
     this.clock = h("span", { class: "mono" });
     this.about = h("span", { class: "muted about" });
     this.tools = h("span", { class: "row tools" });
+    this.progress = h("div", { class: "progress" });
     this.keys = h("div", { class: "keys", role: "group" });
     this.el = h("section", { class: "stage" }, h("h2", { class: "caps" }), this.picture, this.keys,
-      h("div", { class: "bar" }, this.play, this.clock, this.about, this.tools));
+      h("div", { class: "bar" }, this.play, this.clock, this.about, this.tools), this.progress);
     this.box.onpointerdown = (event) => this.drag(event);
     this.box.onkeydown = (event) => {
       const step = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 }[event.key];
@@ -52,7 +53,7 @@ class Stage {
   paint() {
     const { data, draft } = this.editor;
     const l = data.labels;
-    const planning = this.editor.out.waiting("plan").length > 0;
+    const { planning } = data;
     this.el.firstChild.textContent = data.media.title;
     this.picture.style.aspectRatio = `${data.media.width} / ${data.media.height}`;
     this.picture.style.maxWidth = `calc(46dvh * ${data.media.width / data.media.height})`;
@@ -61,7 +62,10 @@ class Stage {
     const hasBox = draft.strategy === "center_crop" || draft.strategy === "smart_crop";
     for (const part of [this.box, this.before, this.behind]) part.hidden = !hasBox;
     this.keys.hidden = !this.follows;
-    this.about.textContent = this.follows ? (draft.crop ? fillText(draft.crop.length === 1 ? l.path_one : l.path, { n: draft.crop.length }) : planning ? l.planning : l.no_path) : "";
+    this.about.textContent = planning ? "" : this.follows ? (draft.crop ? fillText(draft.crop.length === 1 ? l.path_one : l.path, { n: draft.crop.length }) : l.no_path) : "";
+    this.progress.replaceChildren(planning ? h("span", { class: "muted" }, planning.text) : "",
+      planning ? h("div", { class: "rail", role: "progressbar", "aria-label": l.plan, "aria-valuenow": Math.round(planning.fraction * 100), "aria-valuemin": 0, "aria-valuemax": 100 },
+        h("span", { class: "fill", style: { width: `${planning.fraction * 100}%` } })) : "");
     const button = (name, label, act, disabled) => {
       const b = h("button", { class: "btn", type: "button", disabled, data: { act: name } }, label);
       b.onclick = act;
@@ -69,7 +73,8 @@ class Stage {
     };
     this.tools.replaceChildren(
       hasBox ? button("keyframe", l.add_keyframe, () => this.addKeyframe()) : "",
-      this.follows ? button("plan", l.plan, () => { this.editor.out.send("plan", null, true); this.paint(); }, planning) : "",
+      planning ? button("stop", planning.stop, () => this.editor.out.send("stop", null, true))
+        : this.follows ? button("plan", l.plan, () => { this.editor.out.send("plan", null, true); this.paint(); }, this.editor.out.waiting("plan").length > 0) : "",
       draft.crop ? button("reset", l.reset, () => this.editor.sendCrop(null)) : "");
     this.paintKeys();
     this.paintPlaying();
