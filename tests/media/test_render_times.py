@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from heimdex_core.media import render
 from heimdex_core.media.render import RenderClip, fitting_groups, measure, render_reel
 from heimdex_core.types import WorkContext
 from tests.media.conftest import Shared
@@ -143,3 +145,35 @@ def test_groups_are_joined_seamlessly(tmp_path: Path, shared: Shared) -> None:
     assert reported == sorted(reported)
     assert reported[-1] == pytest.approx(84 * 1001 / 30000)
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_clips_that_fade_into_each_other_are_divided_where_nothing_fades(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clips of 12, 15 and 6 frames, by turns, and fades of 3, in six graphs: the same frames as from one graph."""
+    source = counted(tmp_path / "counted.mp4")
+    clips = [clip(source, n * 0.48, n * 0.48 + length_s) for n, length_s in enumerate([0.48, 0.6, 0.24] * 2)]
+    size = {"width": 160, "height": 90, "fps": 25.0, "crf": 1, "preset": "ultrafast", "timeout_s": 120}
+    faded: dict[str, Any] = {**size, "crossfade_s": 0.12, "title_s": 0.4, "context": WorkContext()}
+    render_reel(clips, tmp_path / "one.mp4", **faded)
+    written, run = list[str](), render.run_ffmpeg
+
+    def noting(args: list[str], **options: Any) -> list[str]:
+        written.append(Path(args[-1]).suffix)
+        return run(args, **options)
+
+    monkeypatch.setattr(render, "run_ffmpeg", noting)
+    monkeypatch.setattr(render, "_MAX_DECODED_BYTES", 1)
+    render_reel(clips, tmp_path / "six.mp4", **faded)
+    assert written.count(".mov") == 6
+    (times, one), (same, six) = pictures(tmp_path / "one.mp4"), pictures(tmp_path / "six.mp4")
+    assert len(one) == 10 + 2 * (12 + 15 + 6) - 6 * 3
+    assert same == pytest.approx(times, abs=1e-4)
+    assert six.mean(axis=(1, 2, 3)) == pytest.approx(one.mean(axis=(1, 2, 3)), abs=0.5)
+
+
+def test_fades_need_more_memory_than_cuts(shared: Shared) -> None:
+    """99.5 MB for each clip, and 100 MB for its fade."""
+    clips = [uhd(red_blue(shared), n) for n in range(5)]
+    assert [len(group) for group in fitting_groups(clips, 250_000_000)] == [2, 2, 1]
+    assert [len(group) for group in fitting_groups(clips, 250_000_000, fade_bytes=100_000_000)] == [1] * 5
