@@ -34,7 +34,7 @@ def snap(words: Sequence[Word], start_s: float, end_s: float, to: str = "word") 
     clip = Interval(start_s, end_s)
     inside = [group for group in groups if any(_is_inside(word, clip) for word in group)]
     if not inside:
-        return start_s, end_s
+        return _between_words(ordered, start_s, end_s)
     first_s = inside[0][0].start_s
     last_s = max(word.end_s for group in inside for word in group)
     outside = [group for group in groups if group not in inside]
@@ -58,6 +58,13 @@ def sentences(words: Sequence[Word]) -> list[list[Word]]:
         is_silent_after = following is not None and following.start_s - word.end_s >= SENTENCE_PAUSE_S
         is_open = not (is_silent_after or ends_sentence(word, following))
     return found
+
+
+def _between_words(words: Sequence[Word], start_s: float, end_s: float) -> tuple[float, float]:
+    """Without what is left of words whose middles lie outside, if anything remains."""
+    from_s = max((word.end_s for word in words if word.start_s < start_s < word.end_s), default=start_s)
+    until_s = min((word.start_s for word in words if word.start_s < end_s < word.end_s), default=end_s)
+    return (from_s, until_s) if from_s < until_s else (start_s, end_s)
 
 
 def _is_inside(word: Word, clip: Interval) -> bool:

@@ -23,6 +23,9 @@ WORDS = [
         ("sentence", 2.8, 3.4, (2.4, 3.6)),
         ("sentence", 1.9, 3.4, (2.0, 3.6)),  # the middle of no word of the first sentence
         ("sentence", 2.2, 5.8, (2.2, 5.8)),  # silence at both ends stays
+        ("sentence", 5.2, 7.0, (5.4, 7.0)),  # what is left of "stopped."
+        ("word", 0.2, 1.05, (0.2, 1.0)),  # the beginning of "It"
+        ("word", 1.02, 1.08, (1.02, 1.08)),  # nothing else
         ("sentence", 3.25, 4.6, (2.4, 5.4)),  # "in." is of the second sentence, "it" of the third
     ],
 )
