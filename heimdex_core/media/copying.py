@@ -10,6 +10,7 @@ import io
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -148,7 +149,7 @@ def _packets_from(container: Any, stream: Any, zero: Fraction, last: Fraction, w
     packets: list[_Packet] = []
     container.seek(math.floor((zero - _EARLIER_S) / stream.time_base), stream=stream)
     for packet in _annexb(read_packets(container, stream), stream, work):
-        if packet.pts is None or packet.is_corrupt or packet.is_discard:
+        if packet is None or packet.pts is None or packet.is_corrupt or packet.is_discard:
             packets = []  # what follows may refer to it
             continue
         packets.append(_Packet.of(packet))
@@ -261,7 +262,10 @@ def _packets_of(segment: Segment, work: WorkContext) -> Iterator[Any]:
             container.seek(segment.pts - round(_EARLIER_S / stream.time_base), stream=stream)
         done = 0
         for packet in _annexb(read_packets(container, stream), stream, work):
-            if done or segment.pts is None or packet.pts == segment.pts:
+            if packet is None:
+                if done:
+                    raise RenderFailed(reason=f"a frame to be copied from {segment.path.name} is damaged")
+            elif done or segment.pts is None or packet.pts == segment.pts:
                 yield packet
                 done += 1
                 if done == segment.count:
@@ -269,13 +273,18 @@ def _packets_of(segment: Segment, work: WorkContext) -> Iterator[Any]:
 
 
 def _annexb(packets: Iterator[Any], stream: Any, work: WorkContext) -> Iterator[Any]:
+    """The packets with start codes and parameter sets; None for one that is damaged."""
     convert = av.bitstream.BitStreamFilterContext("h264_mp4toannexb", stream)
     for number, packet in enumerate(packets):
         if number % _CHECK_EVERY == 0:
             work.check()
             work.report(number, 0)
-        if packet.size:
-            yield from convert.filter(packet)
+        if not packet.size:
+            continue
+        converted: list[Any] = [None]
+        with suppress(av.error.InvalidDataError):
+            converted = convert.filter(packet)
+        yield from converted
 
 
 # --- NAL units ------------------------------------------------------------------------------------

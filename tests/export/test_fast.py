@@ -168,6 +168,20 @@ def test_chromium_plays_it_to_its_end(source: Path, tmp_path: Path) -> None:
         assert np.abs(seen - frames[n * 12 + 6]).mean() < 6
 
 
+def test_frames_before_damage_are_not_copied(source: Path, tmp_path: Path) -> None:
+    """A packet that is no H.264 shortly after the keyframe 12: what can be copied begins with the keyframe 24."""
+
+    def damage(kind: str, time_s: float, data: bytes) -> bytes:
+        return b"\xff" * len(data) if kind == "video" and abs(time_s - 16 / FPS) < 0.01 else data
+
+    damaged = media.rewrite_packets(source, tmp_path / "damaged.mp4", damage)
+    good = clip(source, 0.25, 2.0)
+    bad = replace(good, path=damaged)
+    assert write([bad], tmp_path / "reel.mp4").notes == ("frames_copied:24/42",)
+    assert planes(tmp_path / "reel.mp4").shape[0] == 42
+    assert np.array_equal(planes(tmp_path / "reel.mp4")[18:], planes(source)[24:])
+
+
 def test_open_gops_are_not_cut(tmp_path: Path) -> None:
     """With open GOPs only the first picture is IDR: frames of a later group refer to the one before."""
     path = made(tmp_path / "open.mp4", x264=":open-gop=1")
