@@ -25,6 +25,22 @@ class SceneLookup(Protocol):
         ...
 
 
+def spoken_language(view: SceneLookup, video: Video, scene_id: str) -> str | None:
+    """The language of a scene's speech, as "ko": as it was heard, else as it was chosen for the video; None: unknown.
+
+    Args:
+        view: the library's current view.
+        video: that of the scene.
+        scene_id: also of a scene that is not there any more.
+    """
+    try:
+        heard = view.scene(video.user_id, scene_id).language
+    except SceneNotFound:
+        heard = None
+    spoken = heard or video.language
+    return None if spoken == "auto" else spoken
+
+
 def plan_export(
     view: SceneLookup,
     user_id: str,

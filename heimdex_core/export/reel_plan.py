@@ -8,7 +8,7 @@ from dataclasses import replace
 from heimdex_core.errors import VideoNotFound
 from heimdex_core.export.captions import caption_position, caption_style, make_cues, spoken_words
 from heimdex_core.export.crop import strategy
-from heimdex_core.types import Cue, Export, Json, ReelOptions, Segment, to_json
+from heimdex_core.types import Cue, Export, Json, ReelClip, ReelOptions, Segment, to_json
 
 
 def check_names(options: ReelOptions) -> None:
@@ -20,13 +20,19 @@ def check_names(options: ReelOptions) -> None:
     caption_position(options.position)
 
 
-def with_texts(export: Export, options: ReelOptions, words_of: Callable[[str], Sequence[Segment]]) -> Export:
+def with_texts(
+    export: Export,
+    options: ReelOptions,
+    words_of: Callable[[str], Sequence[Segment]],
+    language_of: Callable[[ReelClip], str | None],
+) -> Export:
     """The planned export with the texts that are drawn: stored with it, so that it is rendered as it was planned.
 
     Args:
         export: what `plan_export` made.
         options: of the reel.
         words_of: the transcript of a video. Where it raises VideoNotFound, a clip has no captions.
+        language_of: the language that is spoken in a clip; None if it is not known. Lines are broken by it.
     """
     texts: Json = {}
     if options.title_card:
@@ -38,7 +44,8 @@ def with_texts(export: Export, options: ReelOptions, words_of: Callable[[str], S
                 words = spoken_words(words_of(clip.video_id), clip.start_s, clip.end_s)
             except VideoNotFound:
                 continue
-            cues[str(number)] = make_cues(words, start_s=clip.start_s, end_s=clip.end_s, language=None)
+            language = language_of(clip)
+            cues[str(number)] = make_cues(words, start_s=clip.start_s, end_s=clip.end_s, language=language)
         texts["cues"] = to_json(cues)
     return replace(export, params={**export.params, **texts})
 

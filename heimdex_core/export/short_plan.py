@@ -10,7 +10,7 @@ from datetime import datetime
 from heimdex_core.errors import InvalidValue, SceneTooLong
 from heimdex_core.export.captions import caption_position, caption_style, make_cues
 from heimdex_core.export.crop import strategy
-from heimdex_core.export.plan import SceneLookup, clip_of
+from heimdex_core.export.plan import SceneLookup, clip_of, spoken_language
 from heimdex_core.export.quality import quality
 from heimdex_core.export.short import KIND
 from heimdex_core.export.snapping import snap
@@ -50,8 +50,7 @@ def plan_short(
     if request.captions is None:
         cues = None
     elif cues is None:
-        spoken = view.scene(video.user_id, clip.scene_id).language or video.language
-        language = None if spoken == "auto" else spoken
+        language = spoken_language(view, video, clip.scene_id)
         cues = make_cues(words, start_s=clip.start_s, end_s=clip.end_s, language=language)
     asked = {**to_json(request), "scene_id": clip.scene_id, "cues": to_json(cues) if cues is not None else None}
     notes = {"notes": [NOTE_LONG]} if clip.duration_s >= settings.short_warn_s else {}

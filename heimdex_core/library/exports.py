@@ -12,7 +12,7 @@ from heimdex_core.errors import Cancelled, ExportNotFound, HeimdexError
 from heimdex_core.export import export_kind
 from heimdex_core.export.clips import find_video
 from heimdex_core.export.interrupted import batch_lock, end_export, end_interrupted, render_lock
-from heimdex_core.export.plan import plan_export
+from heimdex_core.export.plan import plan_export, spoken_language
 from heimdex_core.export.progress import export_context, read_export_progress
 from heimdex_core.export.reel_plan import check_names, with_texts
 from heimdex_core.export.render import render
@@ -57,7 +57,12 @@ class Exports:
             params=options.params,
         )
         words = cache(lambda video_id: reader.ask(lambda view: view.words(context.user_id, video_id)))
-        export = self._records.create(with_texts(planned, options, words))
+
+        def language(clip: ReelClip) -> str | None:
+            video = context.store.video(context.user_id, clip.video_id)
+            return reader.ask(lambda view: spoken_language(view, video, clip.scene_id))
+
+        export = self._records.create(with_texts(planned, options, words, language))
         return self.start(export, out=out, queue=queue, progress=progress)
 
     def start(self, export: Export, *, out: str | Path | None, queue: bool, progress: OnProgress | None) -> Export:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import overload
 
 from heimdex_core.library.arguments import AnyPath, Names, checked
 from heimdex_core.library.context import LibraryContext, OnProgress
@@ -99,11 +100,22 @@ class LibraryExports(LibraryClips):
         path = None if out is None else Path(out).expanduser()
         return timeline_text(self._context, clips, format, title=title, fps=fps, out=path)
 
-    @checked
+    @overload
     def reel(
         self,
         clips: Sequence[ReelClip | str],
         *,
+        timeline: str,
+        title: str = "",
+        out: AnyPath | None = None,
+    ) -> str: ...
+
+    @overload
+    def reel(
+        self,
+        clips: Sequence[ReelClip | str],
+        *,
+        timeline: None = None,
         title: str = "",
         mode: str = "exact",
         aspect: str = "16:9",
@@ -120,11 +132,37 @@ class LibraryExports(LibraryClips):
         skip_failed: bool = False,
         queue: bool = False,
         progress: OnProgress | None = None,
-    ) -> Export:
+    ) -> Export: ...
+
+    @checked
+    def reel(
+        self,
+        clips: Sequence[ReelClip | str],
+        *,
+        timeline: str | None = None,
+        title: str = "",
+        mode: str = "exact",
+        aspect: str = "16:9",
+        height_px: int | None = None,
+        strategy: str | None = None,
+        crossfade_s: float = 0.0,
+        title_card: bool = False,
+        lower_thirds: bool = False,
+        captions: str | None = None,
+        position: str = "safe",
+        remove_silence: bool = False,
+        keep: Names = (),
+        out: AnyPath | None = None,
+        skip_failed: bool = False,
+        queue: bool = False,
+        progress: OnProgress | None = None,
+    ) -> Export | str:
         """Render one MP4 of clips or scene ids, in their order. What is left out is as `ReelOptions` has it.
 
         Args:
             clips: 1 to HEIMDEX_MAX_REEL_SCENES; a clip ends with its video.
+            timeline: render nothing and return the edit in this format, as `timeline` does; only `title` and `out`
+                apply to it.
             title: at most HEIMDEX_MAX_TITLE_CHARS characters.
             mode: "exact", or "fast" to copy frames of the sources where that can be done; `notes` of the export say how
                 many ("frames_copied:48/55"), or why none ("rendered_exactly:size").
@@ -142,6 +180,8 @@ class LibraryExports(LibraryClips):
         Raises ClipsFailed, which names the clips that cannot be rendered; InvalidReel, SceneNotFound, RenderFailed,
         RenderCheckFailed, RenderTimeout, DiskFull.
         """
+        if timeline is not None:
+            return self.timeline(clips, timeline, title=title, out=out)
         options = ReelOptions(
             mode=mode,
             aspect=aspect,

@@ -10,6 +10,7 @@ from heimdex_core.errors import InvalidValue
 from heimdex_core.export.captions import make_cues, spoken_words
 from heimdex_core.export.crop import framing_of
 from heimdex_core.export.crop.files import read_crop_path
+from heimdex_core.export.plan import spoken_language
 from heimdex_core.export.short import HEIGHT, KIND, WIDTH, crop_path_of
 from heimdex_core.export.short_plan import plan_short
 from heimdex_core.export.source import require_source
@@ -80,9 +81,9 @@ class Shorts:
     def cues(self, scene_id: str, start_s: float, end_s: float) -> tuple[Cue, ...]:
         """Captions for [start_s, end_s) of a scene's video, from its transcript as it is corrected now."""
         scene = self._scene(scene_id)
-        language = scene.language or self._video(scene).language
+        language = spoken_language(self._context.store.reader().view(), self._video(scene), scene.scene_id)
         words = self._words(scene.video_id, start_s, end_s)
-        return make_cues(words, start_s=start_s, end_s=end_s, language=None if language == "auto" else language)
+        return make_cues(words, start_s=start_s, end_s=end_s, language=language)
 
     @checked
     def plan_crop(

@@ -8,7 +8,7 @@ from pathlib import Path
 from heimdex_core.errors import ClipsFailed, InvalidValue
 from heimdex_core.export import export_kind
 from heimdex_core.export.clips import find_video, open_clips
-from heimdex_core.export.plan import plan_export
+from heimdex_core.export.plan import plan_export, spoken_language
 from heimdex_core.export.timelines import TimelinePart, make_timeline, source_of, write_timeline
 from heimdex_core.files import atomic_write
 from heimdex_core.library.context import LibraryContext
@@ -58,8 +58,8 @@ def _timeline(context: LibraryContext, clips: Sequence[ReelClip | str], title: s
     parts: list[TimelinePart] = []
     for number, clip in enumerate(planned.clips, 1):
         file = found[number]
+        video = store.video(context.user_id, clip.video_id)
         if clip.video_id not in sources:
-            video = store.video(context.user_id, clip.video_id)
             timecode = read_timecode_in_child(
                 file.path, file.info.video_stream_index, limits=limits, filename=video.filename
             )
@@ -67,7 +67,7 @@ def _timeline(context: LibraryContext, clips: Sequence[ReelClip | str], title: s
                 file.path.absolute(), file.info, name=video.filename, title=video.title, timecode=timecode
             )
         segments = view.words(context.user_id, clip.video_id)
-        language = view.scene(context.user_id, clip.scene_id).language
+        language = spoken_language(view, video, clip.scene_id)
         parts.append(
             TimelinePart(
                 sources[clip.video_id], file.info.first_frame_s, clip.start_s, clip.end_s, tuple(segments), language

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import InvalidReel, InvalidValue, ReelNotFound, SceneNotFound, TrayConflict
+from heimdex_core.export import reel_plan
 from heimdex_core.library import Library
+from heimdex_core.library.exports import Exports
 from heimdex_core.settings import Settings
+from heimdex_core.types import ReelClip
 from tests.support.frozen import SPOKEN, SUBTITLED, frozen_library
 
 RED, YELLOW, BLUE = f"{SUBTITLED}_0_1000", f"{SUBTITLED}_1000_2000", f"{SPOKEN}_0_1000"
@@ -142,3 +145,27 @@ def test_words_and_pauses_of_scenes(library: Library) -> None:
     pauses = library.pauses([RED], min_silence_s=0.05)
     kept = library.without_pauses([RED], keep=[pause.pause_id for pause in pauses], min_silence_s=0.05)
     assert [(clip.start_s, clip.end_s) for clip in kept] == [(0.0, 1.0)]
+
+
+def test_captions_are_made_for_the_language_of_each_clip(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+    monkeypatch.setattr(Exports, "start", lambda self, export, **rest: export)
+
+    def without_cues(words: object, *, language: str | None, **times: float) -> tuple[()]:
+        asked.append(language)
+        return ()
+
+    monkeypatch.setattr(reel_plan, "make_cues", without_cues)
+    chosen = library.video(SUBTITLED).language
+    library._store.set_params(SUBTITLED, language="ko")
+    gone = ReelClip(SUBTITLED, 0.2, 0.4, 0.2, 0.4)  # no scene of today is like its own
+    library.reel([YELLOW, BLUE, gone], captions="plain", skip_failed=True)
+    library._store.set_params(SUBTITLED, language=chosen)
+    assert asked == ["en", "en", "ko"], "what was heard comes first"
+
+
+def test_a_reel_as_a_timeline_is_its_edit(library: Library, tmp_path: Path) -> None:
+    out = tmp_path / "edit.edl"
+    text = library.reel([RED, BLUE], timeline="edl", title="Colours", out=out)
+    assert text == library.timeline([RED, BLUE], "edl", title="Colours") == out.read_text(encoding="utf-8")
+    assert "TITLE: Colours" in text
