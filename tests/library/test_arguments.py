@@ -65,10 +65,12 @@ METHODS = [
     method("", "words", SPOKEN),
     method("", "frame_path", None, "0.webp"),
     method("", "playable_path", None),
+    method("", "require_source", None, compare=True),
     method("", "progress", SPOKEN),
     method("", "delete", "no-such-video"),
     method("", "restore", "no-such-video"),
     method("", "retry", "no-such-video", queue=False, progress=print),
+    method("", "relink", "no-such-video", folder="folder"),
     method("", "cancel", "no-such-video"),
     method("", "reindex_video", "no-such-video", language="en", params={"min_scene_s": 2.0}),
     method("", "search", "boat", weights={"lexical": 1.0}, fusion="rrf", videos=[SPOKEN], spaces=(), limit=3, offset=0),
@@ -282,6 +284,7 @@ PARTS = (
     *("evaluation", "corrections", "searches", "scene_details"),
 )
 NOT_FOR_CALLERS = {
+    "start_all",
     "count_unfinished",
     "sweep_work",
     "frame_count",
