@@ -11,9 +11,10 @@ from heimdex_core.files import file_signature
 from heimdex_core.store import sets, snapshot
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.store.opened_indexes import OpenedIndexes
 from heimdex_core.store.sql_process import SqlLimits
 from heimdex_core.store.sqlview import SqlViews
-from heimdex_core.store.view import OpenedIndexes, View
+from heimdex_core.store.view import View
 from heimdex_core.types import ModelSet
 
 T = TypeVar("T")

@@ -8,77 +8,34 @@ answers from a newer one.
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from heimdex_core.errors import HeimdexError, LibraryDamaged, SceneNotFound, VideoNotFound, ViewOutdated
-from heimdex_core.files import file_signature
-from heimdex_core.store import sets, sidecar, vectors
+from heimdex_core.errors import HeimdexError, LibraryDamaged, ViewOutdated
+from heimdex_core.store import sets, vectors
 from heimdex_core.store.analysis import parse_query
 from heimdex_core.store.keyframe_vectors import Floats, KeyframeMatch
-from heimdex_core.store.layout import LibraryPaths, check_file_name
+from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.lexical import LexicalIndex, LexicalResult
-from heimdex_core.store.scene_set import SceneSet, SceneTable
+from heimdex_core.store.opened_indexes import OpenedIndexes
+from heimdex_core.store.scene_set import SceneSet
+from heimdex_core.store.scene_view import Ids, SceneView
 from heimdex_core.store.snapshot import Snapshot
 from heimdex_core.store.sqlview import SqlViews
 from heimdex_core.store.vector_index import VectorIndex
 from heimdex_core.store.vector_segment import Key
-from heimdex_core.types import Interval, Scene, Segment, Space, VisibleVideo, parse_scene_id
+from heimdex_core.types import Space
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Ids = Sequence[str] | None
 T = TypeVar("T")
 
-MIN_IOU = 0.5
-"""After re-indexing, a scene of at least this overlap with an old one counts as the same scene."""
 
-
-class OpenedIndexes:
-    """The opened indexes by folder, shared by the views of one process; each is opened again when its manifest changes.
-
-    Safe to share between threads; opening one does not block the use of others.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._opening: dict[Path, threading.Lock] = {}
-        self._held: dict[Path, tuple[Any, Any]] = {}
-
-    def get(self, folder: Path, open_now: Callable[[T | None], T | None]) -> T | None:
-        """The present index of a folder, from `open_now` unless it is held already; None if there is none.
-
-        `open_now` is given the index as it was held before, if it was.
-        """
-        with self._lock:
-            opening = self._opening.setdefault(folder, threading.Lock())
-        with opening:
-            signature = file_signature(folder / "manifest.json")
-            with self._lock:
-                held = self._held.get(folder)
-            if held is not None and held[0] == signature:
-                return cast(T, held[1])
-            index = open_now(cast(T, held[1]) if held is not None else None)
-            if index is not None:
-                with self._lock:
-                    self._held[folder] = (signature, index)
-            return index
-
-    def keep_only(self, folders: Collection[Path]) -> None:
-        """Forget the indexes of all other folders. Views that use them keep them."""
-        with self._lock:
-            self._held = {folder: held for folder, held in self._held.items() if folder in folders}
-
-
-class View:
+class View(SceneView):
     """Created by `Reader.view()`. Safe to share between threads."""
 
     def __init__(
@@ -90,145 +47,18 @@ class View:
         tables: SqlViews,
     ) -> None:
         """`signature` begins with that of the visible.parquet that the snapshot was read from."""
-        self.paths = paths
-        self.snapshot = snapshot
+        super().__init__(paths, snapshot, signature, tables)
         self.set_id = snapshot.model_set.set_id
         self.spaces = dict(snapshot.model_set.spaces)
         """By role."""
-        self.signature = signature
         self.token = hashlib.sha256(repr((self.set_id, signature)).encode()).hexdigest()[:16]
         """Changes whenever a search may answer differently. Use it as part of a cache key."""
         self._opened = opened
-        self._tables = tables
         self._indexes: dict[Path, Any] = {}
         """Those that this view has used, by folder."""
         self._outside: dict[tuple[str, str], npt.NDArray[np.bool_]] = {}
-        self._scene_tables: dict[str, SceneTable] = {}
-        """By user_id."""
         self._table_rows: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
         """By space and user_id."""
-
-    @property
-    def is_current(self) -> bool:
-        """Whether visible.parquet is still the file that this view was read from."""
-        return file_signature(self.paths.visible) == self.signature[0]
-
-    # --- videos and scenes ------------------------------------------------------------------------
-
-    def visible_videos(self, user_id: str) -> list[VisibleVideo]:
-        """The user's indexed videos, newest first."""
-        return list(self.snapshot.of_user(user_id))
-
-    def scenes(self, user_id: str, video_id: str | None = None) -> list[Scene]:
-        """The scenes of one video (none while it is not indexed), or of all the user's videos."""
-        videos = self.snapshot.of_user(user_id, None if video_id is None else (video_id,))
-        return [scene for video in videos for scene in self.snapshot.loaded[video.video_id].scenes.values()]
-
-    def scene(self, user_id: str, scene_id: str) -> Scene:
-        """A scene by its id; if it does not exist any more, the one with the largest overlap of at least MIN_IOU.
-
-        Raises SceneNotFound.
-        """
-        video_id, start_ms, end_ms = parse_scene_id(scene_id)
-        if not self.snapshot.of_user(user_id, (video_id,)) or end_ms < start_ms:
-            raise SceneNotFound(scene_id=scene_id)
-        scenes = self.snapshot.loaded[video_id].scenes
-        if scene_id in scenes:
-            return scenes[scene_id]
-        wanted = Interval(start_ms / 1000, end_ms / 1000)
-        best = max(scenes.values(), key=lambda scene: scene.interval.iou(wanted), default=None)
-        if best is None or best.interval.iou(wanted) < MIN_IOU:
-            raise SceneNotFound(scene_id=scene_id)
-        return best
-
-    def scenes_by_id(self, scene_ids: Collection[str]) -> dict[str, Scene]:
-        """The scenes of exactly these ids; those that are not visible are left out."""
-        found: dict[str, Scene] = {}
-        for scene_id in scene_ids:
-            video = self.snapshot.loaded.get(scene_id.rsplit("_", 2)[0])
-            scene = video.scene(scene_id) if video is not None else None
-            if scene is not None:
-                found[scene_id] = scene
-        return found
-
-    def scene_ids(
-        self, user_id: str, video_ids: Ids = None, where: str | None = None, params: Sequence[Any] = ()
-    ) -> list[str]:
-        """Ids of the user's scenes, video by video.
-
-        Args:
-            user_id: whose scenes.
-            video_ids: if given, only scenes of these videos.
-            where: an SQL condition over the table scenes of `sql`.
-            params: values for its placeholders.
-
-        Raises InvalidSql, ViewOutdated.
-        """
-        videos = self.snapshot.of_user(user_id, video_ids)
-        scene_ids = [scene_id for video in videos for scene_id in self.snapshot.loaded[video.video_id].scene_ids]
-        if where is None:
-            return scene_ids
-        query = f"select scene_id from scenes where {where}"  # noqa: S608 - read only, the user's own rows
-        chosen = frozenset(self.sql(query, params, user_id=user_id)["scene_id"])
-        return [scene_id for scene_id in scene_ids if scene_id in chosen]
-
-    def scene_table(self, user_id: str) -> SceneTable:
-        """The user's scenes as columns, made once."""
-        found = self._scene_tables.get(user_id)
-        if found is None:
-            videos = self.snapshot.of_user(user_id)
-            tables = [self.snapshot.loaded[video.video_id].table for video in videos]
-            found = self._scene_tables.setdefault(user_id, SceneTable.of(videos, tables))
-        return found
-
-    def words(self, user_id: str, video_id: str) -> list[Segment]:
-        """The transcript of a video: its segments, with word times where they are known.
-
-        Raises VideoNotFound, ViewOutdated.
-        """
-        owned = self.snapshot.of_user(user_id, (video_id,))
-        if not owned:
-            raise VideoNotFound(video_id=video_id)
-        folder = self.paths.generation(video_id, owned[0].generation)
-        segments = sidecar.read_words(folder).segments
-        if not folder.is_dir() and not self.is_current:
-            raise ViewOutdated(what=f"the transcript of video {video_id}")
-        return list(segments)
-
-    def has_transcripts(self, user_id: str, video_ids: Ids = None) -> bool:
-        """Whether any of the user's videos (of `video_ids`, if given) has a transcript."""
-        videos = self.snapshot.of_user(user_id, video_ids)
-        return any(self.snapshot.loaded[video.video_id].has_transcript for video in videos)
-
-    def frame_path(self, scene: Scene, name: str) -> Path:
-        """The file of a frame of the scene, by its name in the frames folder.
-
-        Raises SceneNotFound if the scene's video is not visible, InvalidValue for a name with a folder.
-        """
-        video = self.snapshot.visible.get(scene.video_id)
-        if video is None:
-            raise SceneNotFound(scene_id=scene.scene_id)
-        return self.paths.frames(scene.video_id, video.generation) / check_file_name(name)
-
-    def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] = (), *, user_id: str) -> pd.DataFrame:
-        """The result of one SELECT over copies of the user's rows; sqlview.py lists the tables.
-
-        Raises InvalidSql, ViewOutdated.
-        """
-        try:
-            rows = self._tables.query(self.snapshot, user_id, query, params)
-        except (OSError, LibraryDamaged) as error:  # a file was removed with its generation
-            if self.is_current:
-                raise
-            raise ViewOutdated(what="the tables") from error
-        if not self.is_current:
-            # A missing words.parquet is read as an empty transcript.
-            owned = self.snapshot.of_user(user_id)
-            if not all(self.paths.generation(video.video_id, video.generation).is_dir() for video in owned):
-                raise ViewOutdated(what="the tables")
-        return rows
-
-    # --- search -----------------------------------------------------------------------------------
 
     def hold(self, spaces: Collection[Space] = (), *, words: bool = False) -> None:
         """Open these indexes now, so that this view can use them whatever changes in the library. Raises ViewOutdated.

@@ -1,0 +1,155 @@
+"""The videos and scenes of a view (view.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heimdex_core.errors import LibraryDamaged, SceneNotFound, VideoNotFound, ViewOutdated
+from heimdex_core.files import file_signature
+from heimdex_core.store import sidecar
+from heimdex_core.store.layout import LibraryPaths, check_file_name
+from heimdex_core.store.scene_set import SceneTable
+from heimdex_core.store.snapshot import Snapshot
+from heimdex_core.store.sqlview import SqlViews
+from heimdex_core.types import Interval, Scene, Segment, VisibleVideo, parse_scene_id
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Ids = Sequence[str] | None
+
+MIN_IOU = 0.5
+"""After re-indexing, a scene of at least this overlap with an old one counts as the same scene."""
+
+
+class SceneView:
+    """What a view has without an index: the records of videos and scenes, and tables of them."""
+
+    def __init__(self, paths: LibraryPaths, snapshot: Snapshot, signature: tuple[Any, ...], tables: SqlViews) -> None:
+        """`signature` begins with that of the visible.parquet that the snapshot was read from."""
+        self.paths = paths
+        self.snapshot = snapshot
+        self.signature = signature
+        self._tables = tables
+        self._scene_tables: dict[str, SceneTable] = {}
+        """By user_id."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether visible.parquet is still the file that this view was read from."""
+        return file_signature(self.paths.visible) == self.signature[0]
+
+    def visible_videos(self, user_id: str) -> list[VisibleVideo]:
+        """The user's indexed videos, newest first."""
+        return list(self.snapshot.of_user(user_id))
+
+    def scenes(self, user_id: str, video_id: str | None = None) -> list[Scene]:
+        """The scenes of one video (none while it is not indexed), or of all the user's videos."""
+        videos = self.snapshot.of_user(user_id, None if video_id is None else (video_id,))
+        return [scene for video in videos for scene in self.snapshot.loaded[video.video_id].scenes.values()]
+
+    def scene(self, user_id: str, scene_id: str) -> Scene:
+        """A scene by its id; if it does not exist any more, the one with the largest overlap of at least MIN_IOU.
+
+        Raises SceneNotFound.
+        """
+        video_id, start_ms, end_ms = parse_scene_id(scene_id)
+        if not self.snapshot.of_user(user_id, (video_id,)) or end_ms < start_ms:
+            raise SceneNotFound(scene_id=scene_id)
+        scenes = self.snapshot.loaded[video_id].scenes
+        if scene_id in scenes:
+            return scenes[scene_id]
+        wanted = Interval(start_ms / 1000, end_ms / 1000)
+        best = max(scenes.values(), key=lambda scene: scene.interval.iou(wanted), default=None)
+        if best is None or best.interval.iou(wanted) < MIN_IOU:
+            raise SceneNotFound(scene_id=scene_id)
+        return best
+
+    def scenes_by_id(self, scene_ids: Collection[str]) -> dict[str, Scene]:
+        """The scenes of exactly these ids; those that are not visible are left out."""
+        found: dict[str, Scene] = {}
+        for scene_id in scene_ids:
+            video = self.snapshot.loaded.get(scene_id.rsplit("_", 2)[0])
+            scene = video.scene(scene_id) if video is not None else None
+            if scene is not None:
+                found[scene_id] = scene
+        return found
+
+    def scene_ids(
+        self, user_id: str, video_ids: Ids = None, where: str | None = None, params: Sequence[Any] = ()
+    ) -> list[str]:
+        """Ids of the user's scenes, video by video.
+
+        Args:
+            user_id: whose scenes.
+            video_ids: if given, only scenes of these videos.
+            where: an SQL condition over the table scenes of `sql`.
+            params: values for its placeholders.
+
+        Raises InvalidSql, ViewOutdated.
+        """
+        videos = self.snapshot.of_user(user_id, video_ids)
+        scene_ids = [scene_id for video in videos for scene_id in self.snapshot.loaded[video.video_id].scene_ids]
+        if where is None:
+            return scene_ids
+        query = f"select scene_id from scenes where {where}"  # noqa: S608 - read only, the user's own rows
+        chosen = frozenset(self.sql(query, params, user_id=user_id)["scene_id"])
+        return [scene_id for scene_id in scene_ids if scene_id in chosen]
+
+    def scene_table(self, user_id: str) -> SceneTable:
+        """The user's scenes as columns, made once."""
+        found = self._scene_tables.get(user_id)
+        if found is None:
+            videos = self.snapshot.of_user(user_id)
+            tables = [self.snapshot.loaded[video.video_id].table for video in videos]
+            found = self._scene_tables.setdefault(user_id, SceneTable.of(videos, tables))
+        return found
+
+    def words(self, user_id: str, video_id: str) -> list[Segment]:
+        """The transcript of a video: its segments, with word times where they are known.
+
+        Raises VideoNotFound, ViewOutdated.
+        """
+        owned = self.snapshot.of_user(user_id, (video_id,))
+        if not owned:
+            raise VideoNotFound(video_id=video_id)
+        folder = self.paths.generation(video_id, owned[0].generation)
+        segments = sidecar.read_words(folder).segments
+        if not folder.is_dir() and not self.is_current:
+            raise ViewOutdated(what=f"the transcript of video {video_id}")
+        return list(segments)
+
+    def has_transcripts(self, user_id: str, video_ids: Ids = None) -> bool:
+        """Whether any of the user's videos (of `video_ids`, if given) has a transcript."""
+        videos = self.snapshot.of_user(user_id, video_ids)
+        return any(self.snapshot.loaded[video.video_id].has_transcript for video in videos)
+
+    def frame_path(self, scene: Scene, name: str) -> Path:
+        """The file of a frame of the scene, by its name in the frames folder.
+
+        Raises SceneNotFound if the scene's video is not visible, InvalidValue for a name with a folder.
+        """
+        video = self.snapshot.visible.get(scene.video_id)
+        if video is None:
+            raise SceneNotFound(scene_id=scene.scene_id)
+        return self.paths.frames(scene.video_id, video.generation) / check_file_name(name)
+
+    def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] = (), *, user_id: str) -> pd.DataFrame:
+        """The result of one SELECT over copies of the user's rows; sqlview.py lists the tables.
+
+        Raises InvalidSql, ViewOutdated.
+        """
+        try:
+            rows = self._tables.query(self.snapshot, user_id, query, params)
+        except (OSError, LibraryDamaged) as error:  # a file was removed with its generation
+            if self.is_current:
+                raise
+            raise ViewOutdated(what="the tables") from error
+        if not self.is_current:
+            # A missing words.parquet is read as an empty transcript.
+            owned = self.snapshot.of_user(user_id)
+            if not all(self.paths.generation(video.video_id, video.generation).is_dir() for video in owned):
+                raise ViewOutdated(what="the tables")
+        return rows
