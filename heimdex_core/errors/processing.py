@@ -42,7 +42,7 @@ class RenderTimeout(ProcessingError):
 
     code = "RENDER_TIMEOUT"
     message_template = "Rendering took longer than {limit_s} s and was stopped."
-    hint_template = "Make the reel shorter, or increase HEIMDEX_RENDER_TIMEOUT_S."
+    hint_template = "Make it shorter, or increase HEIMDEX_RENDER_TIMEOUT_S."
 
 
 class RenderInterrupted(ProcessingError):

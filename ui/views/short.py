@@ -169,7 +169,7 @@ def remaining(allowance: ShortAllowance) -> str:
     if allowance.resets_at is None:
         return text
     left_s = max(60.0, math.ceil((allowance.resets_at - utc_now()).total_seconds() / 60) * 60)
-    return f"{text} · {t('short.resets', time=duration(left_s))}"
+    return f"{text} · {t('short.one_more' if allowance.remaining else 'short.resets', time=duration(left_s))}"
 
 
 def error_texts(error: Mapping[str, Any] | None) -> dict[str, str] | None:

@@ -42,12 +42,15 @@ class ReelForm extends Redrawn {
   }
 
   list(pauses) {
-    return h("details", null, h("summary", null, pauses.label), pauses.items.length ? h("div", { class: "muted" }, pauses.hint) : "",
+    const list = h("details", null, h("summary", null, pauses.label), pauses.items.length ? h("div", { class: "muted" }, pauses.hint) : "",
       h("ul", null, pauses.items.map((item) => {
         const box = h("input", { type: "checkbox", checked: !item.kept, data: { act: `pause ${item.id}` } });
         box.onchange = () => this.out.send("pause", { id: item.id, keep: !box.checked }, (earlier) => earlier.id === item.id);
         return h("li", null, h("label", null, box, h("span", { class: "mono" }, item.time), " ", item.text));
       })));
+    list.open = Boolean(this.isOpen);
+    list.ontoggle = () => { this.isOpen = list.open; };
+    return list;
   }
 
   timelines(timelines) {
