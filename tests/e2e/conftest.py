@@ -1,4 +1,4 @@
-"""One running app and one browser per module; a new page for each test."""
+"""One running app and one browser per module, or an app for several (frozen_app.py); a new page for each test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from heimdex_core.library import Library
 from tests.e2e import driver
+from tests.e2e.frozen_app import SMALL, FrozenApp
+from tests.support.frozen import WAITING, frozen_library
 
 Shot = Callable[[Page, str], None]
 
@@ -46,9 +49,19 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(library: Path, app_log: Path) -> Iterator[str]:
-    small = {"HEIMDEX_REEL_HEIGHT_PX": "360", "HEIMDEX_RENDER_PRESET": "ultrafast"}
-    with driver.running_app(library, app_log, **small) as url:
+    with driver.running_app(library, app_log, **SMALL) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def frozen_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrozenApp]:
+    """One per process of pytest-xdist."""
+    root = frozen_library(tmp_path_factory.mktemp("frozen") / "library")
+    with Library.open(root) as found:
+        found.delete(WAITING)
+    log = tmp_path_factory.mktemp("log") / "app.log"
+    with driver.running_app(root, log, **SMALL) as url:
+        yield FrozenApp(root, log, url)
 
 
 @pytest.fixture(scope="module")  # its event loop must be closed before other modules use asyncio

@@ -12,11 +12,11 @@ from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from heimdex_core.library import Library
-from heimdex_core.types import ReelClip
 from tests.e2e.conftest import Shot
-from tests.support.frozen import SUBTITLED, frozen_library
+from tests.e2e.frozen_app import FrozenApp, address, app_log
+from tests.support.frozen import SUBTITLED
 
+__all__ = ["address", "app_log"]
 pytestmark = pytest.mark.browser
 
 PAGES = {
@@ -33,15 +33,9 @@ RENDERING_MS = 120_000
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def library(frozen_app: FrozenApp) -> Path:
     """Two indexed clips of two scenes each: blue and green; red and yellow. Nothing is waiting to be indexed."""
-    root = frozen_library(tmp_path_factory.mktemp("library") / "library")
-    with Library.open(root) as opened:
-        for video in opened.videos():
-            if video.generation is None:
-                opened.delete(video.video_id)
-        opened.save_tray([ReelClip(SUBTITLED, 0.0, 1.0, 0.0, 1.0)], title="가을")
-    return root
+    return frozen_app.begin([(SUBTITLED, 0.0)], title="가을")
 
 
 def cards(page: Page) -> Locator:

@@ -10,10 +10,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from heimdex_core.library import Library
-from heimdex_core.types import ReelClip
 from tests.e2e.conftest import Shot
-from tests.support.frozen import SPOKEN, SUBTITLED, WAITING, frozen_library
+from tests.e2e.frozen_app import FrozenApp, address, app_log
+from tests.support.frozen import SPOKEN, SUBTITLED
 
+__all__ = ["address", "app_log"]
 pytestmark = pytest.mark.browser
 
 RED, YELLOW, BLUE = f"{SUBTITLED}_0_1000", f"{SUBTITLED}_1000_2000", f"{SPOKEN}_0_1000"
@@ -21,15 +22,9 @@ RENDERING_MS = 120_000
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def library(frozen_app: FrozenApp) -> Path:
     """Three scenes of a second each lie in the tray."""
-    root = frozen_library(tmp_path_factory.mktemp("library") / "library")
-    with Library.open(root) as found:
-        found.delete(WAITING)
-        found.set_preference("language", "en")
-        scenes = [(SUBTITLED, 0.0), (SUBTITLED, 1.0), (SPOKEN, 0.0)]
-        found.save_tray([ReelClip(video, at, at + 1, at, at + 1) for video, at in scenes], title="Three")
-    return root
+    return frozen_app.begin([(SUBTITLED, 0.0), (SUBTITLED, 1.0), (SPOKEN, 0.0)], title="Three")
 
 
 @pytest.fixture(scope="module")

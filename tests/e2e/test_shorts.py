@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,10 +14,11 @@ from playwright.sync_api import Browser, Page, expect
 from heimdex_core.library import Library
 from heimdex_core.store import Store
 from heimdex_core.types import Export, ExportState, ReelClip, utc_now
-from tests.e2e import driver
 from tests.e2e.conftest import Shot
-from tests.support.frozen import SUBTITLED, WAITING, frozen_library
+from tests.e2e.frozen_app import FrozenApp, address, app_log
+from tests.support.frozen import SUBTITLED
 
+__all__ = ["address", "app_log"]
 pytestmark = pytest.mark.browser
 
 SCENE = f"{SUBTITLED}_0_1000"
@@ -26,18 +26,8 @@ LIMIT = 10
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = frozen_library(tmp_path_factory.mktemp("library") / "library")
-    with Library.open(root) as found:
-        found.delete(WAITING)
-        found.set_preference("language", "en")
-    return root
-
-
-@pytest.fixture(scope="module")
-def address(library: Path, app_log: Path) -> Iterator[str]:
-    with driver.running_app(library, app_log, HEIMDEX_SHORT_PRESET="ultrafast") as url:
-        yield url
+def library(frozen_app: FrozenApp) -> Path:
+    return frozen_app.begin()
 
 
 def settled(page: Page) -> None:

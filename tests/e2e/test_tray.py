@@ -17,8 +17,10 @@ from heimdex_core.library import Library
 from heimdex_core.types import ReelClip
 from tests.e2e.conftest import Shot
 from tests.e2e.driver import wait_for_video
-from tests.support.frozen import SPOKEN, SUBTITLED, WAITING, frozen_library
+from tests.e2e.frozen_app import FrozenApp, address, app_log
+from tests.support.frozen import SPOKEN, SUBTITLED
 
+__all__ = ["address", "app_log"]
 pytestmark = pytest.mark.browser
 
 RED, YELLOW, BLUE, GREEN = (
@@ -30,13 +32,9 @@ UNDO, REDO = "Control+z", "Control+Shift+z"
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def library(frozen_app: FrozenApp) -> Path:
     """Two videos, "subtitled" and "spoken"."""
-    root = frozen_library(tmp_path_factory.mktemp("library") / "library")
-    with Library.open(root) as found:
-        found.delete(WAITING)
-        found.set_preference("language", "en")
-    return root
+    return frozen_app.begin()
 
 
 @pytest.fixture(scope="module")
