@@ -11,11 +11,14 @@ import av
 import numpy as np
 
 from heimdex_core.export.crop.tube import reversals
+from heimdex_core.media.images import Image
 from heimdex_core.types.crop import CropPath
 
 FPS = 25
 Places = Callable[[float], list[float]]
 """The middles of the targets at a time in seconds, as shares of the width."""
+Draw = Callable[[Image, float, int], None]
+"""Draws a target into a picture, given its middle as a share of the width and its number."""
 TARGET = 0.06
 """Half of a target's width, as a share of the picture's."""
 
@@ -46,6 +49,17 @@ def with_cuts(time_s: float) -> list[float]:
     return [start + 0.02 * (time_s % 4)]
 
 
+def in_turn(time_s: float) -> list[float]:
+    """One at the left for half of 16 s, after a cut another one at the right."""
+    sway = 0.01 * float(np.sin(2 * np.pi * time_s / 3))
+    return [0.22 + sway] if time_s < 8 else [0.76 + sway]
+
+
+def hidden(time_s: float) -> list[float]:
+    """Stays, is not there for 2 s, and is at the same place again."""
+    return [] if 6 <= time_s < 8 else [0.7]
+
+
 def nobody(time_s: float) -> list[float]:
     """Nothing moves."""
     return []
@@ -54,27 +68,44 @@ def nobody(time_s: float) -> list[float]:
 CLIPS: dict[str, Places] = {
     "smooth": smooth, "stops": with_stops, "two": two_movers, "cuts": with_cuts, "nobody": nobody,
 }  # fmt: skip
+FACE_CLIPS: dict[str, Places] = {
+    "smooth": smooth, "stops": with_stops, "two": two_movers, "cuts": with_cuts, "in turn": in_turn, "hidden": hidden,
+}  # fmt: skip
+_SHOT_S: dict[Places, float] = {with_cuts: 4.0, in_turn: 8.0}
+"""Length of the shots of clips with several."""
 
 
-def make_clip(path: Path, places: Places, *, seconds: float = 16.0, size: tuple[int, int] = (640, 360)) -> Path:
-    """A video of the targets: patterned ellipses before a background that is another one in every shot of `with_cuts`,
-    with a little noise."""
+def draw_ellipse(image: Image, x: float, number: int) -> None:
+    """A Draw: a patterned ellipse that stands on the ground."""
+    height, width = image.shape[:2]
+    rows, columns = np.mgrid[0:height, 0:width]
+    dx, dy = (columns - x * width) / (TARGET * width), (rows - height * 0.55) / (height * 0.3)
+    inside = dx**2 + dy**2 <= 1
+    stripes = (np.sin(dy * 9 + number) > 0)[..., None]
+    image[inside] = np.where(stripes, (220, 60, 60), (250, 220, 180))[inside]
+
+
+def make_clip(
+    path: Path,
+    places: Places,
+    *,
+    seconds: float = 16.0,
+    size: tuple[int, int] = (640, 360),
+    draw: Draw = draw_ellipse,
+) -> Path:
+    """A video of the targets before a background that is another one in every shot, with a little noise."""
     rng = np.random.default_rng(1)
     width, height = size
     grounds = [_ground(rng, width, height, level) for level in (60, 140, 90, 180, 110)]
-    rows, columns = np.mgrid[0:height, 0:width]
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "20"})
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for n in range(round(seconds * FPS)):
-            shot = int(n / FPS // 4) % 5 if places is with_cuts else 0
+            shot = int(n / FPS // _SHOT_S[places]) % 5 if places in _SHOT_S else 0
             image = grounds[shot].copy()
             for number, x in enumerate(places(n / FPS)):
-                dx, dy = (columns - x * width) / (TARGET * width), (rows - height * 0.55) / (height * 0.3)
-                inside = dx**2 + dy**2 <= 1
-                stripes = (np.sin(dy * 9 + number) > 0)[..., None]
-                image[inside] = np.where(stripes, (220, 60, 60), (250, 220, 180))[inside]
+                draw(image, x, number)
             noisy = image.astype(np.int16) + rng.integers(-3, 4, (height, width, 1))
             frame = av.VideoFrame.from_ndarray(np.clip(noisy, 0, 255).astype(np.uint8), format="rgb24")
             frame.pts, frame.time_base = n, Fraction(1, FPS)
@@ -98,6 +129,8 @@ class CropScore:
     """Part of the frames with targets in which one of them is wholly inside."""
     empty: float
     """Part of the frames with targets in which the middle of none is inside."""
+    at_edge: float
+    """Part of the frames with targets in which the nearest one is cut by an edge of the crop."""
     reversals_per_s: float
     """Inside shots."""
 
@@ -106,16 +139,18 @@ def score(path: CropPath, places: Places, *, seconds: float, share: float) -> Cr
     """Compare a path with the known places; `share` is the width of the crop as a share of the picture's."""
     times_s = [n / FPS for n in range(round(seconds * FPS))]
     crops = [min(max(path.at(t)[0], share / 2), 1 - share / 2) for t in times_s]
-    inside, empty, counted = 0, 0, 0
+    inside, empty, at_edge, counted = 0, 0, 0, 0
     for t, x in zip(times_s, crops, strict=True):
         targets = places(t)
         if targets:
             counted += 1
             inside += any(abs(place - x) <= share / 2 - TARGET for place in targets)
             empty += all(abs(place - x) > share / 2 for place in targets)
+            at_edge += bool(share / 2 - TARGET < min(abs(place - x) for place in targets) < share / 2 + TARGET)
     cuts = [0.0, *(k.time_s for k in path.keyframes if k.cut), seconds]
     turned = sum(
         reversals(np.array([x for t, x in zip(times_s, crops, strict=True) if a <= t < b]), 0.01)
         for a, b in zip(cuts, cuts[1:], strict=False)
     )
-    return CropScore(inside / counted if counted else 1.0, empty / counted if counted else 0.0, turned / seconds)
+    shares = (inside / counted, empty / counted, at_edge / counted) if counted else (1.0, 0.0, 0.0)
+    return CropScore(*shares, turned / seconds)
