@@ -10,8 +10,8 @@ from heimdex_core import schemas
 from heimdex_core.cli import opened
 from heimdex_core.cli.output import Printer, progress_bar
 from heimdex_core.errors import FileUnreadable, InvalidValue
-from heimdex_core.formatting import precise
-from heimdex_core.types import Cue, Export, ExportState
+from heimdex_core.formatting import clock, precise
+from heimdex_core.types import Cue, Export, ExportState, StageProgress, to_json
 
 
 def add_short_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,16 +71,36 @@ def run_exports(args: argparse.Namespace, out: Printer) -> int:
             elif args.action == "remove":
                 lib.exports.remove(export.export_id)
         shown = [lib.exports.get(export.export_id) for export in found] if args.export_ids else lib.exports.list()
-        rows = [schemas.export(export, lib.path / export.path if export.path else None) for export in shown]
-    out.document(rows, text="\n".join(map(_line, shown)) or "No exports yet.")
+        progress = {export.export_id: lib.exports.progress(export.export_id) for export in shown}
+        allowance = lib.shorts.allowance()
+        rows = [
+            {
+                **schemas.export(export, lib.path / export.path if export.path else None),
+                "progress": to_json(progress[export.export_id]),
+            }
+            for export in shown
+        ]
+    lines = [export_line(export, progress[export.export_id]) for export in shown] or ["No exports yet."]
+    if allowance.remaining is not None:
+        lines.append(f"Shorts of the last 24 hours: {allowance.used} of {allowance.limit}.")
+    out.document(rows, text="\n".join(lines))
     return 0
 
 
-def _line(export: Export) -> str:
+def export_line(export: Export, progress: StageProgress | None) -> str:
+    """What the list says of an export; `progress` is None where nothing is being rendered."""
     length = precise(export.measured_duration_s) if export.measured_duration_s is not None else "-"
-    why = f"  {export.error['message']} {export.error['hint']}" if export.error else ""
-    file = "" if export.path or export.state is not ExportState.COMPLETED else "  (file removed)"
-    return f"{export.state:10} {export.kind:5} {export.export_id}  {length:>8}  {export.title}{file}{why}"
+    line = f"{export.state:10} {export.kind:5} {export.export_id}  {length:>8}  {export.title}"
+    if export.error:
+        return f"{line}  {export.error['message']} {export.error['hint']}"
+    if progress is not None:
+        left = f", {clock(progress.eta_s)} left" if progress.eta_s is not None else ""
+        return f"{line}  {progress.overall:.0%}{left}"
+    if export.state is not ExportState.COMPLETED:
+        return line
+    if not export.path:
+        return f"{line}  (file removed)"
+    return f"{line}  (until {export.expires_at:%Y-%m-%d %H:%M} UTC)" if export.expires_at else line
 
 
 def _times(text: str) -> tuple[float, float]:

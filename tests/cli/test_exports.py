@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from heimdex_core.cli.main import main
+from heimdex_core.cli.shorts import export_line
+from heimdex_core.errors import RenderFailed
+from heimdex_core.types import Export, ExportState, StageProgress
 from tests.support.frozen import SPOKEN, WAITING, frozen_library
 
 SCENE = f"{SPOKEN}_0_1000"
@@ -49,5 +54,30 @@ def test_the_three_commands_say_the_same_of_a_file(
         assert made["true_peak_dbtp"] <= -1.0
         row = listed.pop(made["export_id"])
         assert Path(row["out"]).read_bytes() == file.read_bytes(), "the library's own file"
+        assert row.pop("progress") is None
         assert {**row, "out": made["out"]} == made
     assert listed == {}
+
+
+NOW = datetime(2027, 1, 1, 8, 30, tzinfo=UTC)
+ERROR = RenderFailed(reason="x").to_dict()
+HALF = StageProgress("render", 1, 1, 5.0, 10.0, 75.0, NOW.isoformat(), overall=0.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "progress", "end"),
+    [
+        ({"state": ExportState.PROCESSING}, HALF, "T  50%, 1:15 left"),
+        ({"state": ExportState.PROCESSING}, None, "T"),
+        ({"path": "e.mp4", "expires_at": NOW}, None, "T  (until 2027-01-01 08:30 UTC)"),
+        ({"path": "e.mp4"}, None, "T"),
+        ({}, None, "T  (file removed)"),
+        ({"state": ExportState.FAILED, "error": ERROR}, None, f"T  {ERROR['message']} {ERROR['hint']}"),
+    ],
+)
+def test_the_list_says_how_far_an_export_is_and_how_long_it_stays(
+    changes: dict[str, Any], progress: StageProgress | None, end: str
+) -> None:
+    export = replace(Export("e", "local", "short", "T", ExportState.COMPLETED, (), NOW), **changes)
+    line = export_line(export, progress)
+    assert line.partition("-  ")[2] == end
