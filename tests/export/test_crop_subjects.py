@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from heimdex_core.export.clips import known_cuts
-from heimdex_core.export.crop.motion import best_place, interest
+from heimdex_core.export.crop.motion import best_place, interest, moving
 from heimdex_core.export.crop.smart import plan_crop
 from heimdex_core.media.images import Image
 from heimdex_core.types import Scene
@@ -113,6 +113,17 @@ def test_text_is_kept_where_nothing_moves(tmp_path: Path, left: int) -> None:
 
 def still(time_s: float) -> list[float]:
     return [0.5]
+
+
+def test_a_fade_is_not_taken_for_something_that_moves() -> None:
+    dark, fully = (np.full((180, 320, 3), level, np.uint8) for level in (20, 120))
+    band = dark.copy()
+    band[60:100] = fully[60:100]  # less than half of the picture, over its whole width
+    assert moving(dark, fully, down=False) == moving(dark, band, down=False) == []
+    part = dark.copy()
+    part[60:100, 200:240] = 120
+    (found,) = moving(dark, part, down=False)
+    assert (found.low, found.high) == pytest.approx((200 / 320, 240 / 320), abs=0.03)
 
 
 def test_what_stands_out_is_kept_where_there_is_no_text() -> None:

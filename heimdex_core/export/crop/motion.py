@@ -14,6 +14,8 @@ _MOVES = 14
 """Levels by which a pixel changes where something moves."""
 _LEAST_AREA, _MOST_AREA = 0.0008, 0.45
 """Shares of the picture: less is noise, more is the camera."""
+_MOST_LENGTH = 0.8
+"""Along the direction of the crop, as a share of the picture: what is longer is a fade or the light."""
 _CUT_LEVEL = 27.0
 
 
@@ -65,7 +67,8 @@ def moving(before: Image, after: Image, *, down: bool) -> list[Extent]:
         if changed < _LEAST_AREA * total / 2 or area < _LEAST_AREA * total:
             continue
         low, high = (y / height, (y + h) / height) if down else (x / width, (x + w) / width)
-        found.append(Extent(low, high, area / total))
+        if high - low < _MOST_LENGTH:
+            found.append(Extent(low, high, area / total))
     return found
 
 
