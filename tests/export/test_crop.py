@@ -147,3 +147,8 @@ def test_nothing_to_decide(tmp_path: Path) -> None:
     # a square of one colour: the middle, and up and down it is the whole picture
     (only,) = plan_crop(path, info, 0.2, 0.8, width=1080, height=1080).keyframes
     assert (only.time_s, only.x, only.y) == (0.2, 0.5, pytest.approx(0.5, abs=0.01))
+
+
+def test_a_picture_of_which_one_column_is_left(tmp_path: Path) -> None:
+    path = media.odd_size(tmp_path / "a.mkv", (2, 640))
+    assert len(plan_crop(path, info_of(path), 0.0, 0.4, width=1080, height=1920).keyframes) == 1

@@ -44,6 +44,8 @@ def moving(before: Image, after: Image, *, down: bool) -> list[Extent]:
 
     old, new = (cv2.GaussianBlur(luma(image), (5, 5), 0) for image in (before, after))
     height, width = new.shape
+    if width < 2:  # OpenCV's phaseCorrelate fails
+        return []
     (dx, dy), response = cv2.phaseCorrelate(old.astype(np.float32), new.astype(np.float32))
     moved = response > 0.15 and max(abs(dx), abs(dy)) > 0.3 and abs(dx) < width / 4 and abs(dy) < height / 4
     if moved:
