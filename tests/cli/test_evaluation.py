@@ -12,7 +12,7 @@ import pytest
 
 from heimdex_core.cli.main import main
 from heimdex_core.settings import get_settings
-from tests.library.test_evaluation import QUERIES, TEXTS, WORDS, judge_all, open_library, scene_ids
+from tests.library.evaluating import QUERIES, TEXTS, WORDS, judge_all, open_library, scene_ids
 from tests.store import making
 
 Run = Callable[..., tuple[int, Any]]

@@ -6,9 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
-from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,10 +17,6 @@ import pytest
 from PIL import Image
 
 from heimdex_core.cli.main import main
-from heimdex_core.cli.reindex import parse_params
-from heimdex_core.cli.scenes import parse_time
-from heimdex_core.cli.weights import parse_weights
-from heimdex_core.errors import InvalidValue, InvalidWeights
 from heimdex_core.library import Library
 from heimdex_core.types import Video, VideoState, utc_now
 from tests.support import media
@@ -154,19 +147,6 @@ def test_words_and_tags_are_corrected_and_that_is_undone(indexed: dict[str, Any]
         assert run("scenes", video_id, "--undo", one["edit_id"])[0] == 0
     assert run("scenes", video_id)[1][0]["tags"] == first["tags"]
     assert run("scenes", video_id)[1][0]["transcript"] == first["transcript"]
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("83.5", 83.5), ("1:23.5", 83.5), ("01:02:03", 3723.0), ("0", 0.0), (" 7 ", 7.0)]
-)
-def test_times_are_seconds_or_clocks(text: str, seconds: float) -> None:
-    assert parse_time(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "a", "1:2:3:4", "-5", "1;30", "nan", "1:", ":30"])
-def test_other_times_are_wrong_usage(text: str) -> None:
-    with pytest.raises(ArgumentTypeError):
-        parse_time(text)
 
 
 def test_a_refused_file_does_not_stop_the_others(added: Added, indexed: dict[str, Any], run: Run) -> None:
@@ -317,117 +297,6 @@ def test_the_options_of_add_reach_the_library(run: Run, monkeypatch: pytest.Monk
     }
 
 
-BAD: dict[str, tuple[Callable[[Path], Any], set[str]]] = {
-    "zero bytes": (lambda p: media.empty_file(p / "a.mp4"), {"EMPTY_FILE"}),
-    "text": (lambda p: media.text_file_mp4(p / "a.mp4"), {"NOT_A_VIDEO"}),
-    "audio": (lambda p: media.audio_only(p / "a.mp4"), {"NO_VIDEO_STREAM"}),
-    "no index": (lambda p: media.truncated_mp4(p / "a.mp4"), {"TRUNCATED_FILE", "UNDECODABLE_VIDEO", "NOT_A_VIDEO"}),
-    "no frame decodes": (lambda p: media.undecodable_mkv(p / "a.mkv"), {"UNDECODABLE_VIDEO"}),
-    "claims ten hours": (lambda p: media.lying_duration(p / "a.mp4"), {"DURATION_MISMATCH", "TRUNCATED_FILE"}),
-    "missing": (lambda p: p / "none.mp4", {"FILE_UNREADABLE"}),
-    "a folder": (lambda p: p, {"FILE_UNREADABLE"}),
-}
-MORE_BAD: dict[str, tuple[Callable[[Path], Any], set[str]]] = {
-    "flac": (lambda p: media.audio_only(p / "a.flac"), {"NO_VIDEO_STREAM", "NOT_A_VIDEO"}),
-    "cover art": (lambda p: media.audio_with_cover(p / "a.m4a"), {"NO_VIDEO_STREAM"}),
-    "cut in its first frame": (lambda p: media.cut_mkv(p / "a.mkv"), {"UNDECODABLE_VIDEO", "TRUNCATED_FILE"}),
-    "cut short": (lambda p: media.cut_mp4(p / "a.mp4"), {"TRUNCATED_FILE", "DURATION_MISMATCH"}),
-    "claims less": (lambda p: media.lying_duration(p / "a.mkv", 1.0, true_s=8.0), {"DURATION_MISMATCH"}),
-    "playlist": (lambda p: media.playlist_mp4(p / "a.mp4", p / "b.mp4"), {"NOT_A_VIDEO"}),
-}
-
-
-@pytest.mark.parametrize(
-    ("make", "codes"),
-    [
-        *(pytest.param(*case, id=name) for name, case in BAD.items()),
-        *(pytest.param(*case, id=name, marks=pytest.mark.long) for name, case in MORE_BAD.items()),
-    ],
-)
-def test_bad_input_is_refused_and_leaves_nothing(
-    make: Callable[[Path], Any], codes: set[str], run: Run, tmp_path: Path
-) -> None:
-    (tmp_path / "in").mkdir()
-    status, (row,) = run("add", make(tmp_path / "in"))
-    assert status == 1
-    assert row["error"]["code"] in codes
-    assert row["error"]["category"] == "validation"
-    assert row["error"]["hint"]
-    assert run("videos") == (0, [])
-    library = tmp_path / "library"
-    folders = [library / name for name in ("videos", "uploads", "work")]
-    assert [path for folder in folders if folder.exists() for path in folder.iterdir()] == []
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "code", "named"),
-    [
-        ("HEIMDEX_MAX_FILE_BYTES", "1000", "FILE_TOO_LARGE", "1000"),
-        ("HEIMDEX_MAX_DURATION_S", "5", "VIDEO_TOO_LONG", "5"),
-        ("HEIMDEX_MIN_FREE_BYTES", str(10**18), "DISK_FULL", "not enough disk space"),
-    ],
-)
-def test_limits_are_settings_and_are_named(
-    name: str, value: str, code: str, named: str, run: Run, talk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(name, value)
-    status, (row,) = run("add", talk)
-    assert (status, row["error"]["code"]) == (1, code)
-    assert named in row["error"]["message"]
-    assert run("videos") == (0, [])
-
-
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        (["scenes", MISSING_ID], "VIDEO_NOT_FOUND"),
-        (["scenes", "../../etc"], "VIDEO_NOT_FOUND"),
-        (["search", " "], "INVALID_QUERY"),
-        (["search", "a", "--weight", "smell=1"], "UNKNOWN_NAME"),
-        (["search", "a", "--weight", "vision=x"], "INVALID_WEIGHTS"),
-        (["search", "a", "--weight", "vision=0"], "INVALID_WEIGHTS"),
-        (["search", "a", "--filter", "colour=red"], "INVALID_FILTER"),
-        (["search", "a", "--filter", "min-s=nan"], "INVALID_FILTER"),
-        (["search", "a" * 1001], "INVALID_QUERY"),
-        (["search", "a", "--fusion", "magic"], "UNKNOWN_NAME"),
-        (["search", "a", "--space", "bge-m4"], "UNKNOWN_NAME"),
-        (["search", "a", "--video", MISSING_ID], "VIDEO_NOT_FOUND"),
-        (["reel", "nonsense", "--out", "x.mp4"], "SCENE_NOT_FOUND"),
-        (["delete", MISSING_ID], "VIDEO_NOT_FOUND"),
-        (["reindex", "--undo"], "INVALID_VALUE"),
-    ],
-)
-def test_a_failure_is_one_document(words: list[str], code: str, run: Run, tmp_path: Path) -> None:
-    Library.open(tmp_path / "library").close()
-    status, document = run(*words)
-    assert status == 1
-    assert document["error"]["code"] == code
-    assert set(document["error"]) == {"code", "category", "message", "hint", "details"}
-
-
-@pytest.mark.parametrize("words", [[], ["dance"], ["search"], ["reel", "x"], ["videos", "--bogus"]])
-def test_wrong_usage_exits_with_2(words: list[str], run: Run) -> None:
-    status, document = run(*words)
-    assert (status, document["error"]["code"]) == (2, "USAGE")
-
-
-def test_title_and_subtitles_belong_to_one_file(run: Run) -> None:
-    status, document = run("add", "a.mp4", "b.mp4", "--title", "Both")
-    assert (status, document["error"]["code"]) == (2, "USAGE")
-
-
-def test_a_missing_library_is_reported(run: Run) -> None:
-    status, document = run("videos")
-    assert (status, document["error"]["code"]) == (1, "LIBRARY_NOT_FOUND")
-
-
-def test_the_package_is_a_command(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "heimdex_core", "videos", "--json", "--library", str(tmp_path / "none")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert json.loads(done.stdout)["error"]["code"] == "LIBRARY_NOT_FOUND"
-
-
 def test_text_without_json(indexed: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """What is printed without --json: one line per row, results on stdout and errors on stderr."""
 
@@ -454,23 +323,3 @@ def test_text_without_json(indexed: dict[str, Any], tmp_path: Path, capfd: pytes
     printed = capfd.readouterr()
     assert printed.out == ""
     assert printed.err.startswith(f"There is no library at {tmp_path / 'none'}.\n")
-
-
-def test_weights_of_the_command_line() -> None:
-    assert parse_weights([]) is None
-    assert parse_weights(["vision=.7", "text/bge-m3=0.25"]) == {"vision": 0.7, "text/bge-m3": 0.25}
-    for wrong in ("vision", "vision=x", "vision=nan"):
-        with pytest.raises(InvalidWeights):
-            parse_weights([wrong])
-
-
-def test_ingest_parameters_of_the_command_line() -> None:
-    assert parse_params([]) is None
-    assert parse_params(["min_scene_s=2", "detector=hash", "divide_long_takes=false", "min_scene_s="]) == {
-        "min_scene_s": None,
-        "detector": "hash",
-        "divide_long_takes": False,
-    }
-    for wrong in ("min_scene_s", "=2"):
-        with pytest.raises(InvalidValue):
-            parse_params([wrong])

@@ -9,44 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from heimdex_core.library import Library
-from heimdex_core.settings import Settings
 from tests.e2e.conftest import Shot
 from tests.e2e.driver import video_state, wait_for_video
-from tests.support.media import colour_clips, srt
+from tests.e2e.walk import EVERYWHERE, FAR, card, cards, library, open_search, settled, slowly, time_of
+
+__all__ = ["library"]
 
 pytestmark = pytest.mark.browser
-
-LONG = "we walked along the shore for many hours and talked about the weather, the boats and the price of fish"
-LINES = [
-    (0.5, 5.5, "green hills under a quiet sky"),
-    (6.5, 8.0, LONG),
-    (8.0, 9.5, "and then about something else"),
-    (9.5, 11.8, "until we saw the old lighthouse"),
-    (12.5, 17.0, "the harvest begins in autumn"),
-    *((18.0 + n, 19.0 + n, f"one more line, number {n + 1}") for n in range(18)),
-]
-"""Of four scenes of six seconds and one of twelve."""
-FAR = "number theory of prime fields"
-"""A query to which nothing of the walk is close."""
-EVERYWHERE = "sky lighthouse harvest number"
-"""A query with a word of each scene of the walk."""
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two videos: one with cuts at 6, 12, 18 and 24 s and subtitles; one that is black for most of its two seconds."""
-    folder = tmp_path_factory.mktemp("media")
-    parts = [("green", 6.0), ("orange", 6.0), ("blue", 6.0), ("gray", 6.0), ("red", 12.0)]
-    walk = colour_clips(folder / "a walk.mp4", parts, size=(480, 270), tone_hz=330, noise=8, key_every=12)
-    walk.with_suffix(".srt").write_text(srt(LINES), encoding="utf-8")
-    # too plain to be preferred, so the keyframe is the one in the middle: a black one
-    fade = colour_clips(folder / "fade in.mp4", [("black", 1.3), ("gray", 0.6)])
-    root = tmp_path_factory.mktemp("library") / "library"
-    with Library.open(root, settings=Settings(profile="offline")) as opened:
-        for path in (walk, fade):
-            opened.add(path)
-    return root
 
 
 @pytest.fixture
@@ -61,35 +30,6 @@ def phone(chromium: Browser, address: str) -> Iterator[Page]:
     )
     yield context.new_page()
     context.close()
-
-
-def cards(page: Page) -> Locator:
-    return page.locator("article.card")
-
-
-def card(page: Page, start_s: int) -> Locator:
-    """The card of the scene of the walk that starts at this time."""
-    return page.locator(f'article.card[data-scene*="_{1000 * start_s}_"]')
-
-
-def open_search(page: Page, query: str) -> None:
-    page.goto(f"/search?q={query}")
-    expect(cards(page).first).to_be_visible(timeout=60_000)
-    wait_for_video(page, "v.readyState === 4 && !v.seeking")
-
-
-def settled(page: Page) -> None:
-    """Wait until the server has answered everything that was done on the page."""
-    expect(page.locator(".hx[data-pending]")).to_have_count(0)
-
-
-def slowly(page: Page) -> None:
-    """What plays does not come to its end while the test waits for the server."""
-    page.locator("video").evaluate("v => { v.playbackRate = 0.1; }")
-
-
-def time_of(page: Page) -> float:
-    return float(video_state(page)["time"])
 
 
 # --- the player and its keys ----------------------------------------------------------------------
@@ -379,23 +319,6 @@ def test_hits_are_judged_with_the_keys(page: Page) -> None:
     expect(grade).to_have_attribute("aria-pressed", "false")
 
 
-@pytest.mark.long
-def test_a_search_is_saved_and_found_again(page: Page, shot: Shot) -> None:
-    open_search(page, "harvest")
-    page.get_by_role("button", name="Save", exact=True).click()
-    page.get_by_label("Name of the search").fill("autumn work")
-    page.keyboard.press("Enter")
-    settled(page)
-    page.get_by_role("link", name="Searches", exact=True).click()
-    saved = page.get_by_role("link", name="autumn work harvest")
-    expect(saved).to_be_visible()
-    expect(page.locator("tbody tr").first).to_contain_text("harvest")
-    shot(page, "searches")
-    saved.click()
-    expect(page.get_by_placeholder(re.compile("Describe a scene"))).to_have_value("harvest")
-    expect(card(page, 12)).to_be_visible()
-
-
 def test_where_nothing_is_close_it_says_so_and_shows_the_nearest(page: Page, shot: Shot) -> None:
     page.goto(f"/search?q={FAR}")
     expect(page.get_by_text(f"Nothing here is close to “{FAR}”.")).to_be_visible(timeout=60_000)
@@ -406,84 +329,6 @@ def test_where_nothing_is_close_it_says_so_and_shows_the_nearest(page: Page, sho
     expect(cards(page).first.locator(".strength")).to_have_text("strong")
     expect(page.locator("article.card:not(.dim)").first).to_be_visible()
     expect(page.get_by_text("Nothing here is close")).to_have_count(0)
-
-
-@pytest.mark.long
-def test_more_like_this_searches_by_the_scene(page: Page) -> None:
-    open_search(page, "lighthouse")
-    scene = card(page, 6)
-    scene.hover()
-    scene.locator('[data-act="like"]').click()
-    expect(page.locator(".st-key-hx-chips .chip")).to_contain_text("Like a walk, 0:06.0")
-    expect(card(page, 6)).to_have_count(0)  # it is not offered again
-    expect(cards(page).first).to_be_visible()
-    expect(page).to_have_url(re.compile(r"like=.*_6000_12000"))
-
-
-@pytest.mark.long
-def test_a_box_on_the_paused_picture_is_searched_by(page: Page) -> None:
-    open_search(page, "harvest")
-    page.locator(".stage").hover()
-    page.get_by_role("button", name="Search by a part of the picture").click()
-    box = page.locator(".stage .region").bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 60, box["y"] + 40)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 200, box["y"] + 140, steps=3)
-    page.mouse.up()
-    expect(page.locator(".st-key-hx-chips .chip")).to_have_text("Like a picture")
-    expect(card(page, 12)).to_be_visible()  # the blue one
-
-
-# --- the page of a scene --------------------------------------------------------------------------
-
-
-@pytest.mark.long
-def test_a_line_and_a_tag_are_corrected_on_the_page_of_the_scene(page: Page, shot: Shot) -> None:
-    open_search(page, "harvest")
-    page.get_by_role("button", name="Details").click()
-    line = page.locator(".st-key-hx-right .line.inside")
-    expect(line).to_contain_text("the harvest begins in autumn", timeout=60_000)
-    expect(page).to_have_url(re.compile(r"/scene\?id=.*_12000_18000"))
-    shot(page, "scene")
-    line.hover()
-    line.get_by_role("button", name="Correct the line at 0:12").click()
-    page.locator("textarea").fill("the zebra begins in autumn")
-    page.keyboard.press("Enter")
-    expect(page.locator(".st-key-hx-right .line.inside")).to_contain_text("the zebra begins", timeout=60_000)
-    add = page.get_by_placeholder("Add a tag")
-    expect(add).to_be_enabled(timeout=60_000)
-    add.fill("savanna")
-    page.keyboard.press("Enter")
-    expect(page.locator(".tag", has_text="savanna")).to_be_visible(timeout=60_000)
-    expect(page.get_by_text("2 corrections")).to_be_visible()
-    open_search(page, "zebra")
-    expect(cards(page).first).to_have_attribute("data-scene", re.compile("_12000_18000"))
-    open_search(page, "savanna")
-    expect(card(page, 12)).to_be_visible()
-
-
-@pytest.mark.long
-def test_a_scene_is_played_stepped_through_and_seen_along_the_track(page: Page) -> None:
-    open_search(page, "lighthouse")
-    page.get_by_role("button", name="Details").click()
-    expect(page.locator(".item.current")).to_be_visible(timeout=60_000)
-    wait_for_video(page, "v.readyState === 4 && Math.abs(v.currentTime - 6) < 0.1")
-    page.keyboard.press(" ")
-    wait_for_video(page, "!v.paused")
-    slowly(page)
-    page.keyboard.press(" ")
-    track = page.locator(".track").bounding_box()
-    assert track is not None
-    page.mouse.move(track["x"] + track["width"] * 0.95, track["y"] + 10)
-    expect(page.locator(".hover .picture")).to_be_visible()  # from the sprite of the last scene
-    page.keyboard.press("n")
-    expect(page).to_have_url(re.compile(r"_12000_18000"))
-    wait_for_video(page, "Math.abs(v.currentTime - 12) < 0.1")
-    page.keyboard.press("a")
-    expect(page.locator(".st-key-hx-tray")).to_contain_text("1 scene")
-    page.go_back()
-    expect(page).to_have_url(re.compile(r"_6000_12000"))
 
 
 # --- the page -------------------------------------------------------------------------------------
