@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Protocol
 
 from heimdex_core.errors import ClipsFailed, InvalidReel, InvalidValue, SceneNotFound
@@ -15,6 +16,8 @@ from heimdex_core.types import Export, ExportState, Json, ReelClip, Scene, Video
 
 MIN_CLIP_S = 0.001
 """The shortest clip: one millisecond, the resolution of scene ids."""
+PIECES_PER_CLIP = 10
+"""How many pieces there may be in a reel for each clip that it may have, on average."""
 
 
 class SceneLookup(Protocol):
@@ -62,7 +65,7 @@ def plan_export(
     Args:
         view: the library's current view.
         user_id: whose scenes may be used.
-        clips: clips or scene ids, in the order of the reel; 1 to `settings.max_reel_scenes`.
+        clips: clips or scene ids, in the order of the reel; 1 to `settings.max_reel_scenes`, see `too_many`.
         kind: what is rendered of them.
         title: at most `settings.max_title_chars` characters without control characters; white space around it is
             removed.
@@ -77,8 +80,8 @@ def plan_export(
     title = title.strip()
     if not clips:
         raise _invalid("it has no scenes", settings)
-    if len(clips) > settings.max_reel_scenes:
-        raise _invalid(f"it has {len(clips)} scenes", settings)
+    if (reason := too_many(clips, settings)) is not None:
+        raise _invalid(reason, settings)
     if len(title) > settings.max_title_chars:
         raise _invalid(f"its title has {len(title)} characters", settings)
     if any(ord(character) < 32 for character in title):
@@ -97,6 +100,25 @@ def plan_export(
         params={**kind.params(settings), **(params or {}), **({"skip_failed": True} if skip_failed else {})},
         left_out=tuple(failed),
     )
+
+
+def too_many(clips: Sequence[ReelClip | str], settings: Settings) -> str | None:
+    """Why these are too many clips for a reel; None if they are not.
+
+    Pieces of one scene that follow each other in its order are one clip: they are what is left of it when pauses are
+    cut out. There may be PIECES_PER_CLIP of them for every clip of a reel.
+    """
+    count = sum(not _continues(before, clip) for before, clip in pairwise([None, *clips]))
+    if count > settings.max_reel_scenes:
+        return f"it has {count} scenes"
+    most = settings.max_reel_scenes * PIECES_PER_CLIP
+    return f"it has {len(clips)} pieces without its pauses, and may have {most}" if len(clips) > most else None
+
+
+def _continues(before: ReelClip | str | None, clip: ReelClip | str | None) -> bool:
+    if not isinstance(before, ReelClip) or not isinstance(clip, ReelClip):
+        return False
+    return before.scene_id == clip.scene_id and before.end_s <= clip.start_s
 
 
 def clip_of(
@@ -130,13 +152,21 @@ def within_video(start_s: float, end_s: float, video_end_s: float | None) -> tup
 
 def distinct(clips: Sequence[ReelClip]) -> tuple[ReelClip, ...]:
     """The same clips, each with a clip_id of its own: a further clip of the same id becomes another copy."""
-    seen: set[str] = set()
+    taken: dict[str, set[int]] = {}
+    searched: dict[str, tuple[int, int]] = {}
     found = []
     for clip in clips:
-        while clip.clip_id in seen:
-            clip = replace(clip, copy=clip.copy + 1)
-        seen.add(clip.clip_id)
-        found.append(clip)
+        copies, copy = taken.setdefault(clip.scene_id, set()), clip.copy
+        # [first, free) is taken: hundreds of pieces may have one scene
+        first, free = searched.get(clip.scene_id, (copy, copy))
+        if not first <= copy <= free:
+            first = free = copy
+        copy = free
+        while copy in copies:
+            copy += 1
+        searched[clip.scene_id] = (first, copy + 1)
+        copies.add(copy)
+        found.append(replace(clip, copy=copy))
     return tuple(found)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from heimdex_core.errors import (
     Cancelled,
     ClipsFailed,
+    DiskFull,
     HeimdexError,
     LibraryBusy,
     RenderCheckFailed,
@@ -36,6 +37,7 @@ _log = logging.getLogger(__name__)
 
 # 720p at CRF 20 seldom needs more (about 6 Mbit/s).
 _BYTES_PER_S = 800_000
+_WHAT = "the export"
 _LEAST_USABLE = timedelta(hours=1)
 """How long a file can be used at least, even if it was waited for until after its expiry."""
 
@@ -117,10 +119,10 @@ def _render_file(
     params = {**kind.params(settings), **export.params}
     needed_bytes = round(sum(clip.duration_s for clip in export.clips) * _BYTES_PER_S)
     try:
-        with disk_errors("the export", target):
+        with disk_errors(_WHAT, target, needed_bytes):
             remove_tree(work)  # left by an attempt that was killed
             make_folder(work, levels=2)
-            require_free_space(work, needed_bytes, keep_free_bytes=settings.min_free_bytes, what="the export")
+            require_free_space(work, needed_bytes, keep_free_bytes=settings.min_free_bytes, what=_WHAT)
             part = work / "render.mp4"
             measured, left_out = _write(store, export, kind, part, params, settings, context)
             context.check()
@@ -128,6 +130,11 @@ def _render_file(
             make_folder(target.parent, levels=2)
             os.replace(part, target)
             fsync_folder(target.parent)
+    except DiskFull as error:
+        if error.details["what"] == _WHAT:
+            raise
+        # the names of files on the way say nothing to anybody
+        raise DiskFull(what=_WHAT, needed_bytes=needed_bytes, free_bytes=error.details["free_bytes"]) from error
     except OSError as error:
         raise RenderFailed(reason=f"the file could not be written ({error.strerror or error})") from error
     return measured, left_out

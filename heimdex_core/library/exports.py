@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -67,15 +67,16 @@ class Exports:
 
     def start(self, export: Export, *, out: str | Path | None, queue: bool, progress: OnProgress | None) -> Export:
         """Render a new export here, or leave that to the worker with `queue`; `out` is where its file is copied to."""
-        if queue:
-            try:
+        try:
+            if queue:
                 job_id = self._context.require_queue().enqueue_reel(export.export_id)
-            except HeimdexError as error:
-                # Nobody would ever render it: it must not wait as pending.
+                return self._records.update(export.export_id, job_id=job_id)
+            export = self.render(export.export_id, progress=progress)
+        except HeimdexError as error:
+            # Nobody would ever render it: it must not wait as pending.
+            with suppress(HeimdexError):  # nor may the error be another one
                 end_export(self._context.store, export.user_id, export.export_id, error)
-                raise
-            return self._records.update(export.export_id, job_id=job_id)
-        export = self.render(export.export_id, progress=progress)
+            raise
         if out is not None:
             target = Path(out).expanduser()
             copy, _ = copy_and_hash(self.file(export), target.parent, what=target.name)

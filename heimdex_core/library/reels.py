@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 from heimdex_core.errors import InvalidReel, InvalidValue
-from heimdex_core.export.plan import clip_of, distinct
+from heimdex_core.export.plan import clip_of, distinct, too_many
 from heimdex_core.library.arguments import checked
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.library.tray import TrayEdits
@@ -106,8 +106,8 @@ class Reels:
         return title
 
     def _check_length(self, clips: Sequence[ReelClip]) -> None:
-        if len(clips) > self._context.settings.max_reel_scenes:
-            raise self._invalid(f"it has {len(clips)} scenes")
+        if (reason := too_many(clips, self._context.settings)) is not None:
+            raise self._invalid(reason)
 
     def _invalid(self, reason: str) -> InvalidReel:
         settings = self._context.settings

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from heimdex_core.errors import InvalidReel, TrayConflict
-from heimdex_core.export.plan import clip_of, within_video
+from heimdex_core.export.plan import clip_of, too_many, within_video
 from heimdex_core.library.arguments import Count, Names, checked
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.library.tray_history import Edit, difference, make_change, next_copy, step
@@ -247,9 +247,10 @@ class TrayEdits:
 
     def _not_too_long(self, before: Tray, after: Tray) -> Tray:
         settings = self._context.settings
-        if len(after.clips) > max(settings.max_reel_scenes, len(before.clips)):
+        reason = too_many(after.clips, settings)
+        if reason is not None and len(after.clips) > len(before.clips):
             raise InvalidReel(
-                reason=f"it would have {len(after.clips)} scenes",
+                reason=reason,
                 max_scenes=settings.max_reel_scenes,
                 max_title=settings.max_title_chars,
             )

@@ -101,10 +101,26 @@ def test_a_scene_that_ends_a_little_behind_the_measured_end_is_whole() -> None:
     assert plan([SECOND], video=video_of(9.98)).clips[0].end_s == 10.0
 
 
-@pytest.mark.parametrize("count", [0, 51])
-def test_one_to_fifty_scenes(count: int) -> None:
-    with pytest.raises(InvalidReel):
+@pytest.mark.parametrize(("count", "told"), [(0, "no scenes"), (51, "it has 51 scenes")])
+def test_one_to_fifty_scenes(count: int, told: str) -> None:
+    with pytest.raises(InvalidReel, match=told):
         plan([FIRST] * count)
+
+
+def test_the_pieces_that_pauses_leave_of_a_clip_are_one_clip() -> None:
+    """As many as ten for each of the fifty; what overlaps, or goes back, was put there as a clip of its own."""
+
+    def pieces(count: int, step_s: float = 0.004, length_s: float = 0.003) -> list[ReelClip | str]:
+        return [ReelClip(VIDEO, n * step_s, n * step_s + length_s, 0.0, 4.0) for n in range(count)]
+
+    made = plan(pieces(500))
+    assert len(made.clips) == len({clip.clip_id for clip in made.clips}) == 500
+    assert len(plan([*pieces(60), SECOND, *pieces(60), *[SECOND] * 47]).clips) == 168
+    with pytest.raises(InvalidReel, match="501 pieces without its pauses, and may have 500"):
+        plan(pieces(501))
+    for many in (pieces(51, length_s=0.005), pieces(51)[::-1], [*pieces(60), SECOND, *pieces(60), *[SECOND] * 48]):
+        with pytest.raises(InvalidReel, match="it has 51 scenes"):
+            plan(many)
 
 
 def test_fifty_scenes_are_fine() -> None:
@@ -116,6 +132,8 @@ def test_fifty_scenes_are_fine() -> None:
 def test_copies_keep_their_numbers() -> None:
     clips = [ReelClip(VIDEO, 0.0, 4.0, 0.0, 4.0, copy=copy) for copy in (2, 0, 2)]
     assert [clip.copy for clip in plan([*clips]).clips] == [2, 0, 3]
+    clips = [ReelClip(VIDEO, 0.0, 4.0, 0.0, 4.0, copy=copy) for copy in (0, 0, 5, 0, 5, 2, 1, 0, 0, 5)]
+    assert [clip.copy for clip in plan([*clips]).clips] == [0, 1, 5, 2, 6, 3, 4, 7, 8, 9]
 
 
 def test_titles() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import heimdex_core.export.interrupted as interrupted
 import heimdex_core.library.exports as library_exports
+import heimdex_core.library.maintenance as maintenance
 import heimdex_core.library.shorts as library_shorts
 import heimdex_core.store.exports as store_exports
 from heimdex_core.errors import (
@@ -67,7 +68,7 @@ class Clock:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.now = utc_now()
-        for module in (library_shorts, library_exports, store_exports):
+        for module in (library_shorts, library_exports, store_exports, maintenance):
             patch.setattr(module, "utc_now", lambda: self.now)
 
     def move(self, **by: float) -> None:
@@ -199,6 +200,34 @@ def test_the_limit_is_that_of_any_24_hours(lib: Library, scene_id: str, monkeypa
     assert lib.shorts.allowance().used == 2  # what is removed was made all the same
 
 
+def test_the_eleventh_is_possible_24_hours_after_the_first(
+    lib: Library, scene_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Library.open(lib.path, settings=SETTINGS.model_copy(update={"short_daily_limit": 10})) as opened:
+        clock, one = Clock(monkeypatch), ShortRequest(scene_id)
+        shorts = opened.shorts
+        with pytest.raises(ExportLimitExceeded) as refused:
+            shorts._planned([one] * 11, queue=False)
+        assert (refused.value.details["asked"], refused.value.details["allowed"]) == (11, 10)
+        assert opened.exports.list() == [], "a batch is refused whole"
+        shorts._planned([one] * 9, queue=False)
+        clock.move(hours=1)
+        shorts._planned([one], queue=False)
+        assert shorts.allowance().remaining == 0
+        clock.move(hours=23, microseconds=-1)
+        for export in opened.exports.list():  # else they would end as interrupted, and not count
+            opened._store.exports.update(export.export_id, state=ExportState.COMPLETED)
+        with pytest.raises(ExportLimitExceeded) as refused:
+            opened.short(scene_id)
+        assert refused.value.details["hours_until_reset"] == 0.01  # rounded up
+        clock.move(microseconds=1)
+        assert shorts.allowance().remaining == 9
+        with pytest.raises(ExportLimitExceeded) as batch:
+            shorts.make_all([one] * 10, queue=False)
+        assert (batch.value.details["asked"], batch.value.details["allowed"]) == (10, 9)
+        shorts._planned([one] * 9, queue=False)
+
+
 def test_no_limit(lib: Library, scene_id: str) -> None:
     with Library.open(lib.path, settings=SETTINGS.model_copy(update={"short_daily_limit": 0})) as free:
         for _ in range(4):
@@ -223,6 +252,30 @@ def test_a_file_expires_and_its_record_stays(lib: Library, scene_id: str, monkey
     assert lib._store.exports.remove_expired_files(clock.now) == 1
     assert not file.exists()
     assert lib.exports.get(export.export_id).state is ExportState.COMPLETED
+
+
+def test_the_clean_up_removes_files_24_hours_after_they_were_made(
+    lib: Library, scene_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    made, kept = (record(lib, scene_id) for _ in range(2))
+    files = []
+    for export in (made, kept):
+        files.append(lib._store.paths.export(export.user_id, export.export_id))
+        files[-1].parent.mkdir(parents=True, exist_ok=True)
+        files[-1].write_bytes(b"video")
+        expires_at = export.created_at + timedelta(seconds=lib.settings.export_ttl_s)
+        lib._store.exports.update(export.export_id, path=files[-1], expires_at=expires_at)
+    lib.exports.keep(kept.export_id)
+    clock.move(hours=24, microseconds=-1)
+    assert lib.exports.file(lib.exports.get(made.export_id)) == files[0]
+    assert lib.clean_up()["exports"] == 0
+    clock.move(microseconds=1)
+    assert lib.clean_up()["exports"] == 1
+    assert [file.exists() for file in files] == [False, True]
+    with pytest.raises(ExportExpired):
+        lib.exports.file(lib.exports.get(made.export_id))
+    assert [export.state for export in lib.exports.list()] == [ExportState.COMPLETED] * 2
 
 
 def test_a_file_is_removed_by_hand(lib: Library, scene_id: str) -> None:
