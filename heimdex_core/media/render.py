@@ -158,6 +158,8 @@ def _encode_picture(reel: Arrangement, target: RenderFormat, drawing: str, folde
         with _naming_the_clip(number):
             part = folder / f"{n}.mov"
             run([*inputs, *output, "-f", "mov", str(part)], length_s, before_s=before_s, total_s=reel.duration_s)
+        if not _has_picture(part):
+            raise _undecodable(number + 1)
         lines += [f"file {n}.mov", f"duration {length_s:.6f}"]
         frames += count
     if len(groups) == 1:
@@ -270,8 +272,20 @@ def _naming_the_clip(clips_before: int) -> Iterator[None]:
         found = _NAMED_INPUT.search(str(error.details.get("reason")))
         if found is None:
             raise
-        number = clips_before + int(found[1]) + 1
-        raise RenderFailed(reason=f"no frame of clip {number} can be decoded", undecodable=number) from error
+        raise _undecodable(clips_before + int(found[1]) + 1) from error
+
+
+def _undecodable(number: int) -> RenderFailed:
+    return RenderFailed(reason=f"no frame of clip {number} can be decoded", undecodable=number)
+
+
+def _has_picture(path: Path) -> bool:
+    """Whether a file that ffmpeg has written has any frame; without one it has no track or cannot be opened."""
+    try:
+        with av.open(str(path), format="mov") as container:
+            return bool(container.streams.video)
+    except av.error.FFmpegError:
+        return False
 
 
 # --- measuring ------------------------------------------------------------------------------------
