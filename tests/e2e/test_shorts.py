@@ -12,8 +12,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from heimdex_core.library import Library
+from heimdex_core.settings import Settings
 from heimdex_core.store import Store
-from heimdex_core.types import Export, ExportState, ReelClip, utc_now
+from heimdex_core.types import Cue, Export, ExportState, ReelClip, utc_now
 from tests.e2e.conftest import Shot
 from tests.e2e.frozen_app import FrozenApp, address, app_log
 from tests.support.frozen import SUBTITLED
@@ -88,7 +89,9 @@ def test_a_scene_becomes_a_short_with_corrected_captions_and_crop(
 
 
 @pytest.mark.long
-def test_a_short_is_made_again_as_it_was_and_its_file_is_removed(page: Page) -> None:
+def test_a_short_is_made_again_as_it_was_and_its_file_is_removed(page: Page, library: Path) -> None:
+    with Library.open(library, settings=Settings(short_preset="ultrafast"), purpose="query") as found:
+        found.short(SCENE, captions="karaoke", cues=[Cue(0.0, 0.8, "my own words")])
     page.goto("/exports")
     made = page.locator("li.export").first
     made.get_by_role("button", name=re.compile("Make again")).click(timeout=60_000)

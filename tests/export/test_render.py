@@ -87,7 +87,7 @@ def files(store: Store) -> list[str]:
     return sorted(path.name for root in roots if root.exists() for path in root.rglob("*") if path.is_file())
 
 
-def test_a_reel_is_rendered_and_recorded(store: Store, export: Export) -> None:
+def test_a_reel_is_rendered_and_recorded(store: Store, export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
     before = utc_now()
     done = render(store, export, settings=SETTINGS, context=WorkContext())
     path = store.exports.file(done)
@@ -102,21 +102,12 @@ def test_a_reel_is_rendered_and_recorded(store: Store, export: Export) -> None:
     assert done.expires_at == export.created_at + timedelta(hours=24)
     assert before <= done.completed_at <= utc_now()
     assert files(store) == [path.name]
-
-
-def test_the_clips_are_in_order(store: Store, export: Export) -> None:
-    done = render(store, export, settings=SETTINGS, context=WorkContext())
-    seen = centres(store.exports.file(done))
-    # 25 frames and round(12.5) = 12: the even one
+    # the clips are in order: 25 frames and round(12.5) = 12, the even one
+    seen = centres(path)
     assert len(seen) == 37
     assert all(is_colour(pixel, media.RGB["red"]) for pixel in seen[:25])
     assert all(is_colour(pixel, media.RGB["blue"]) for pixel in seen[25:])
-
-
-def test_a_completed_export_is_not_rendered_again(
-    store: Store, export: Export, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    done = render(store, export, settings=SETTINGS, context=WorkContext())
+    # and once it is completed it is not rendered again
     monkeypatch.setattr(reel, "render_reel", lambda *args, **kwargs: pytest.fail("rendered again"))
     assert render(store, done, settings=SETTINGS, context=WorkContext()) == done
 

@@ -125,7 +125,9 @@ def test_a_cut_within_the_shortest_scene_wins() -> None:
 # --- fades ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("colour", "held_s"), [(0.0, 0.0), (0.0, 1.5), (0.0, 9.0), (250.0, 0.4)])
+@pytest.mark.parametrize(
+    ("colour", "held_s"), [(0.0, 0.0), (0.0, 1.5), pytest.param(0.0, 9.0, marks=pytest.mark.long), (250.0, 0.4)]
+)
 def test_a_fade_out_and_in_is_one_boundary_at_its_plainest(colour: float, held_s: float) -> None:
     a, b = shots(8)
     in_s = 3.3 + held_s
