@@ -91,6 +91,9 @@ def list_fragment() -> None:
         st.html(f'<div class="hx-status">{html.escape(left)}</div>')
     shown = state.export_pages() * PAGE_SIZE
     exports = library.exports.list(limit=shown + 1)
+    running = any(export.state in views.RUNNING for export in exports)
+    if running and not resources.worker_state()["ok"]:
+        st.html(f'<div class="hx-status" role="status">{html.escape(t("exports.no_worker"))}</div>')
     _show_followed(exports)
     relink_panel.draw(library, (), [export.error for export in exports[:shown]])
     if exports:
@@ -109,7 +112,6 @@ def list_fragment() -> None:
         page.empty_state(t("exports.empty"), t("exports.empty_hint"))
         with st.container(key="hx-to-search", horizontal_alignment="center"):
             st.button(t("reel.to_search"), on_click=state.request_page, args=("search",), type="primary")
-    running = any(export.state in views.RUNNING for export in exports)
     if state.take_rerun_request() or running != state.is_polling("exports"):
         state.set_polling("exports", running)
         st.rerun()
