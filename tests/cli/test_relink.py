@@ -10,24 +10,22 @@ import pytest
 from heimdex_core.cli.main import main
 from heimdex_core.library import Library
 from tests.cli.test_main import Run, run
-from tests.support import media
+from tests.support.frozen import SUBTITLED, frozen_library
 
 __all__ = ["run"]
 
 
 def test_relink_from_lost_to_found(run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    film = media.colour_clips(tmp_path / "바다 🌊.mp4", [("red", 0.5)], size=(160, 90))
-    _, (added,) = run("add", film)
-    video_id = added["video_id"]
+    frozen_library(tmp_path / "library")
+    video_id = SUBTITLED
     assert run("relink") == (0, {"videos": [], "searched": [], "unreadable": []})
 
     with Library.open(tmp_path / "library") as lib:
         source = lib.playable_path(lib.video(video_id))
     assert source is not None
-    (tmp_path / "원본").mkdir()
-    shutil.move(source, tmp_path / "원본" / "a.mp4")
-    film.unlink()
-    row = {"video_id": video_id, "title": "바다 🌊", "filename": "바다 🌊.mp4"}
+    (tmp_path / "원본 🎬").mkdir()
+    shutil.move(source, tmp_path / "원본 🎬" / "a.mp4")
+    row = {"video_id": video_id, "title": "subtitled", "filename": "subtitled.mp4"}
     status, document = run("relink")
     assert (status, document["videos"]) == (1, [{**row, "state": "not_found", "path": None}])
     assert main(["--library", str(tmp_path / "library"), "relink"]) == 1
@@ -36,10 +34,10 @@ def test_relink_from_lost_to_found(run: Run, tmp_path: Path, capfd: pytest.Captu
     (tmp_path / "other.mp4").write_bytes(b"other")
     status, document = run("relink", video_id, "--to", tmp_path / "other.mp4")
     assert (status, document["error"]["code"]) == (1, "RELINK_REFUSED")
-    assert run("relink", "--to", film)[0] == 1
+    assert run("relink", "--to", tmp_path / "other.mp4")[0] == 1
 
-    status, document = run("relink", video_id, "--in", tmp_path / "원본")
-    assert (status, document["videos"]) == (0, [{**row, "state": "found", "path": str(tmp_path / "원본" / "a.mp4")}])
+    status, document = run("relink", video_id, "--in", tmp_path / "원본 🎬")
+    assert (status, document["videos"]) == (0, [{**row, "state": "found", "path": str(tmp_path / "원본 🎬" / "a.mp4")}])
     status, document = run("relink", video_id)
     assert (status, document["videos"][0]["state"]) == (0, "present")
 

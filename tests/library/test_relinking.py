@@ -15,6 +15,7 @@ from heimdex_core.library import Library, folder_scan, relinking
 from heimdex_core.settings import Settings
 from heimdex_core.types import ReelClip, Video
 from tests.support import media
+from tests.support.frozen import SUBTITLED, WAITING, frozen_library
 
 SETTINGS = Settings(
     _env_file=None, min_free_bytes=0, profile="offline", short_preset="ultrafast", render_preset="ultrafast"
@@ -24,11 +25,11 @@ KOREAN = "바다 여행 🌊 (최종).mp4"
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library with one video of 1 s, and its file beside the library."""
+    """The frozen library without its video that waits, and the file of one of its videos beside it."""
     root = tmp_path_factory.mktemp("relinking")
-    film = media.colour_clips(root / KOREAN, [("red", 0.5), ("blue", 0.5)], size=(320, 180))
-    with Library.open(root / "library", settings=SETTINGS) as made:
-        made.add(film)
+    with Library.open(frozen_library(root / "library"), settings=SETTINGS) as made:
+        made.delete(WAITING)
+        shutil.copy(made._store.paths.source(SUBTITLED), root / KOREAN)
     return root
 
 
@@ -40,7 +41,7 @@ def lib(template: Path, tmp_path: Path) -> Iterator[Library]:
 
 @pytest.fixture
 def video(lib: Library) -> Video:
-    return lib.videos()[0]
+    return lib.video(SUBTITLED)
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def indexed_as(lib: Library) -> object:
     folder = lib._store.paths.videos
     made = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("source.")]
     files = {path: path.stat().st_mtime_ns for path in made}
-    return lib.videos(), lib.scenes(lib.videos()[0].video_id), files
+    return lib.videos(), lib.scenes(SUBTITLED), files
 
 
 # --- the whole way --------------------------------------------------------------------------------
@@ -128,13 +129,13 @@ def test_a_reel_names_the_clip_whose_file_has_changed(lib: Library, video: Video
 def test_of_two_files_of_the_same_size_the_one_of_the_same_content_is_taken(
     lib: Library, video: Video, source: Path, place: Path, read: list[str]
 ) -> None:
-    same_size(place / KOREAN, source)  # of the same name: read first
+    same_size(place / video.filename, source)  # of the same name: read first
     (place / "small.mp4").write_bytes(b"1234")
     (place / "deeper").mkdir()
     original = Path(shutil.move(source, place / "deeper" / "x.mp4"))
     [found] = lib.relink(video.video_id, folder=place).videos
     assert (found.state, found.path) == ("found", str(original))
-    assert read == [KOREAN, "x.mp4"]
+    assert read == [video.filename, "x.mp4"]
     lib.require_source(video)
 
 
