@@ -182,7 +182,7 @@ def test_killed_in_each_stage_it_says_so(root: Path, stage: str, bench: Bench) -
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("stages", [SHORTS[:2], SHORTS[2:4], SHORTS[4:6], SHORTS[6:], REELS[:2]])
+@pytest.mark.parametrize("stages", [SHORTS[:2], SHORTS[2:4], SHORTS[4:6], SHORTS[6:], REELS[:2], REELS[2:4], REELS[4:]])
 def test_killed_in_each_stage_of_a_worker_the_next_one_goes_on(bench: Bench, stages: list[str]) -> None:
     library, kind = bench.library, stages[0].partition(".")[0]
     export = MAKE[kind](library, scene_of(library), queue=True)
