@@ -35,8 +35,8 @@ from heimdex_core.types import Export, ExportState, Json, WorkContext, utc_now
 
 _log = logging.getLogger(__name__)
 
-# 720p at CRF 20 seldom needs more (about 6 Mbit/s).
-_BYTES_PER_S = 800_000
+# 720p at CRF 20 seldom needs more than 6 Mbit/s, and its picture and the finished file lie there at the same time.
+_BYTES_PER_S = 1_600_000
 _WHAT = "the export"
 _LEAST_USABLE = timedelta(hours=1)
 """How long a file can be used at least, even if it was waited for until after its expiry."""

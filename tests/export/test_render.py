@@ -232,7 +232,7 @@ def test_too_little_space_is_reported_before_the_render(
     monkeypatch.setattr(reel, "render_reel", lambda *args, **kwargs: pytest.fail("rendered"))
     record = fail_with(store, export, DiskFull)
     assert record.error is not None
-    assert record.error["details"]["needed_bytes"] == 1_200_000  # 1.5 s
+    assert record.error["details"]["needed_bytes"] == 2_400_000  # 1.5 s
 
 
 def test_a_file_that_cannot_be_recorded_is_removed(

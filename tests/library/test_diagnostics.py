@@ -123,5 +123,5 @@ def test_damage_is_among_the_problems_with_its_step(settings: Settings, tmp_path
         problems = {problem["code"]: problem for problem in lib.doctor()["problems"]}
         assert set(problems) == {"GENERATION_DAMAGED", "SOURCE_DAMAGED"}
         assert f"reindex {SPOKEN}" in problems["GENERATION_DAMAGED"]["hint"]
-        assert "add FILE" in problems["SOURCE_DAMAGED"]["hint"]
+        assert f"relink {SUBTITLED}" in problems["SOURCE_DAMAGED"]["hint"]
         assert any(SPOKEN in problem for problem in lib.reindex()["problems"])

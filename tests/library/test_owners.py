@@ -30,7 +30,7 @@ class Owned:
         progress = StageProgress("speech", 2, 9, 1.0, 4.0, None, utc_now().isoformat())
         write_json(store.paths.work(video.video_id) / "progress.json", {"shown": progress, "stages": {}})
         self.export: Export = store.exports.create(
-            Export(str(uuid.uuid4()), "mina", "reel", "", ExportState.PROCESSING, (), utc_now())
+            Export(str(uuid.uuid4()), "mina", "reel", "", ExportState.PROCESSING, (), utc_now(), job_id="of a worker")
         )
         write_json(store.paths.work_root / f"export-{self.export.export_id}" / "progress.json", progress)
         path = store.paths.export("mina", self.export.export_id)

@@ -204,7 +204,7 @@ def test_a_damaged_generation_is_kept_as_far_as_it_can_be_read(root: Path, missi
     else:
         assert (found.state, found.generation) == (VideoState.INDEXED, video.generation)
         codes = [one.code for one in again.maintenance.damage() if one.video_id == video.video_id]
-        assert codes == ["SOURCE_DAMAGED", "GENERATION_DAMAGED"]  # the source is no film of the length that is noted
+        assert codes == ["GENERATION_DAMAGED"]
 
 
 @pytest.mark.long
