@@ -12,6 +12,7 @@ import av
 import pytest
 from playwright.sync_api import Locator, Page, Request, Route, expect
 
+from heimdex_core.library import Library
 from tests.e2e.conftest import Shot
 from tests.e2e.driver import wait_for_video
 from tests.support.media import colour_clips, lying_duration, mpeg4_avi, srt, text_file_mp4
@@ -46,6 +47,17 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "lying": lying_duration(folder / "holiday_final(2).mp4", claimed_s=100.0, true_s=5.0),
         "text": text_file_mp4(folder / "<img src=x onerror=alert(1)>.mp4"),
     }
+
+
+@pytest.fixture(scope="module")
+def videos(library: Path, address: str, media: dict[str, Path]) -> None:
+    """Two videos and a tray, made here where the tests that make them in the app are left out, as `-m long` does."""
+    with Library.open(library) as lib:
+        if not lib.videos():
+            lib.add(media["avi"])
+            added = lib.add(media["clip"], subtitles=media["subtitles"])
+            for scene in lib.scenes(added.video_id)[:2]:
+                lib.tray_edits.add(scene.scene_id)
 
 
 def open_page(page: Page, path: str) -> None:
@@ -159,6 +171,7 @@ def test_a_hit_plays_at_its_moment_and_stops_at_its_end(page: Page, shot: Shot) 
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("videos")
 def test_an_avi_plays_at_its_moment_through_its_preview(page: Page) -> None:
     open_page(page, "/search")
     search(page, "white")
@@ -171,6 +184,7 @@ def test_an_avi_plays_at_its_moment_through_its_preview(page: Page) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("videos")
 def test_an_expired_link_is_renewed_at_the_current_time(page: Page) -> None:
     open_page(page, "/search")
     search(page, "the harvest in autumn")
@@ -370,6 +384,7 @@ def test_korean_is_chosen_and_remembered(page: Page, shot: Shot) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("videos")
 def test_every_page_fits_its_window(page: Page, shot: Shot) -> None:
     for path in ("", "library", "search?q=harvest+blue", "reel", "settings"):
         name = path.partition("?")[0]
