@@ -24,7 +24,7 @@ FRAMES = 12
 SNAPS = ("", "word", "sentence")
 _LABELS = (
     *("title", "strategy", "captions", "position", "snap", "quality", "preview", "zones", "length", "too_long"),
-    *("near_limit", "crop", "keyframes", "path", "path_one", "no_path", "plan", "add_keyframe"),
+    *("near_limit", "crop", "keyframes", "path", "path_one", "plan", "add_keyframe"),
     *("keyframe_added", "keyframe", "reset", "keyframe_cut", "keyframe_keys", "play", "pause", "film", "in", "out"),
     *("words", "no_words", "first_word", "last_word", "cues", "cue", "no_cues"),
 )
@@ -82,8 +82,13 @@ def editor(
         },
         "limits": {"max": settings.short_max_s, "warn": settings.short_warn_s},
         "max_title": settings.max_title_chars,
-        "labels": {name: t(f"short.{name}") for name in _LABELS},
+        "labels": {name: t(f"short.{name}") for name in _LABELS} | {"no_path": _no_path(library)},
     }
+
+
+def _no_path(library: Library) -> str:
+    faces = "" if library.shorts.has_face_detector() else f" {t('short.no_faces')}"
+    return f"{t('short.no_path')}{faces}"
 
 
 def _media(library: Library, scene: Scene, video: Video) -> dict[str, Any]:
