@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from itertools import count
 from typing import Any
 
-from heimdex_core.errors import InvalidValue, NoJudgements
+from heimdex_core.errors import InvalidValue, NoJudgements, printable
 from heimdex_core.evaluation import agreement as agreements
 from heimdex_core.library.arguments import checked
 from heimdex_core.library.context import LibraryContext
@@ -173,6 +173,9 @@ def _listed(queries: Sequence[Any], limit: int) -> list[SetQuery]:
         query = SetQuery(one) if isinstance(one, str) else one
         if not isinstance(query, SetQuery):
             raise InvalidValue(name="query", value=repr(one)[:80], reason="a text or a SetQuery is needed")
+        for value in (query.text, query.query_id, query.language, query.kind):
+            if value != printable(value):
+                raise InvalidValue(name="query", value=value[:80], reason="it is not Unicode text")
         text = checked_text(query.text, limit)
         found.setdefault(text, SetQuery(text, query.query_id.strip(), query.language, query.kind))
     ids = [query.query_id for query in found.values()]

@@ -46,7 +46,8 @@ class SetQuery:
 
     def __post_init__(self) -> None:
         if not self.query_id:
-            digest = hashlib.sha256(tidy_query(self.text).encode()).hexdigest()
+            # text that is not Unicode is refused by whoever takes the query
+            digest = hashlib.sha256(tidy_query(self.text).encode(errors="surrogatepass")).hexdigest()
             object.__setattr__(self, "query_id", f"q{digest[:10]}")
 
 

@@ -184,7 +184,16 @@ def test_a_renamed_set_keeps_its_judgements_runs_and_sweeps(lib: Library):
 
 
 @pytest.mark.parametrize(
-    "queries", [[""], ["x" * 1001], [7], [SetQuery("a", "x"), SetQuery("b", "x")], [SetQuery("a", "x y")]]
+    "queries",
+    [
+        [""],
+        ["x" * 1001],
+        [7],
+        ["\ud800"],
+        [SetQuery("a", "\ud800")],
+        [SetQuery("a", "x"), SetQuery("b", "x")],
+        [SetQuery("a", "x y")],
+    ],
 )
 def test_bad_query_sets_are_refused(lib: Library, queries: list[Any]):
     with pytest.raises(InvalidValue):
