@@ -9,7 +9,7 @@ segment's files but not in `keys` any more were removed from the index: their ro
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,14 +30,14 @@ class VectorIndex:
     space: Space
     revision: int
     segments: tuple[Segment, ...]
-    homes: tuple[tuple[Key, Segment], ...]
-    """Each generation of the index with the segment that has it, in the order of the generations."""
+    homes: Mapping[Key, Segment]
+    """The segment of each generation of the index, in the order of the generations; also of those without a row."""
     index_type: str
 
-    @cached_property
+    @property
     def keys(self) -> tuple[Key, ...]:
         """The generations, also those without a row."""
-        return tuple(key for key, _ in self.homes)
+        return tuple(self.homes)
 
     @cached_property
     def scene_ids(self) -> pa.ChunkedArray:
@@ -50,19 +50,23 @@ class VectorIndex:
         return np.concatenate([[0], np.cumsum([len(segment) for segment in self.segments])]).astype(np.int64)
 
     @cached_property
+    def _first_rows(self) -> dict[int, int]:
+        """Where the rows of each segment begin, by its number."""
+        return {segment.number: int(at) for segment, at in zip(self.segments, self._offsets, strict=False)}
+
+    @cached_property
     def ranges(self) -> dict[Key, range]:
         """The rows of each generation that has any."""
-        offsets = {segment.number: int(at) for segment, at in zip(self.segments, self._offsets, strict=False)}
         found: dict[Key, range] = {}
-        for key, segment in self.homes:
-            own, at = segment.ranges.get(key), offsets[segment.number]
-            if own is not None:
-                found[key] = range(own.start + at, own.stop + at)
+        for key, segment in self.homes.items():
+            if own := segment.ranges.get(key):
+                first = self._first_row(key)
+                found[key] = range(own.start + first, own.stop + first)
         return found
 
     @cached_property
     def _numbers(self) -> dict[Key, int]:
-        return {key: number for number, key in enumerate(self.keys)}
+        return {key: number for number, key in enumerate(self.homes)}
 
     @cached_property
     def _row_keys(self) -> npt.NDArray[np.int32]:
@@ -155,60 +159,62 @@ class VectorIndex:
 
     def vector(self, scene_id: str, key: Key) -> Floats | None:
         """The stored (d,) float32 vector of a scene in one generation; None if it has none."""
-        found = self._rows_of([(scene_id, key)])
-        return np.asarray(found[0][1].index.reconstruct(found[0][2]), dtype=np.float32) if found else None
+        found, vectors = self.vectors([(scene_id, key)])
+        return vectors[0] if found else None
 
     def vectors(self, scenes: Iterable[tuple[str, Key]]) -> tuple[list[str], Floats]:
         """(n scene ids, (n, d) their vectors) of those scenes that have one."""
-        found = self._rows_of(scenes)
-        vectors = np.zeros((len(found), self.space.dim), np.float32)
-        for place, (_, segment, row) in enumerate(found):
-            vectors[place] = segment.index.reconstruct(row)
-        return [scene_id for scene_id, _, _ in found], vectors
+        found, rows = self._rows_of(scenes)
+        return found, self._vectors_of(rows)
 
     def sample(self, count: int, rows: npt.NDArray[np.bool_] | None = None) -> Floats:
         """The vectors (n, d) of `count` rows at most, evenly spread over the index; of those in the mask `rows`."""
-        found = np.flatnonzero(self._row_keys >= 0 if rows is None else (self._row_keys >= 0) & rows)
-        chosen = found[np.linspace(0, len(found) - 1, min(count, len(found))).astype(np.int64)]
-        vectors = np.zeros((len(chosen), self.space.dim), dtype=np.float32)
-        for segment, places, rows_there in self._by_segment(chosen):
-            vectors[places] = segment.index.reconstruct_batch(rows_there)
-        return vectors
+        is_indexed = self._row_keys >= 0
+        found = np.flatnonzero(is_indexed if rows is None else is_indexed & rows)
+        return self._vectors_of(found[np.linspace(0, len(found) - 1, min(count, len(found))).astype(np.int64)])
 
     def keyframe_vectors(self, scenes: Iterable[tuple[str, Key]]) -> dict[str, Floats]:
         """By scene: the (k, d) vectors of its keyframes, or its own (1, d); those without a vector are left out."""
+        ids, rows = self._rows_of(scenes)
         found: dict[str, Floats] = {}
-        for scene_id, segment, row in self._rows_of(scenes):
-            own = segment.keyframes[segment.starts[row] : segment.starts[row + 1]].astype(np.float32)
-            found[scene_id] = own if len(own) else segment.index.reconstruct(row).reshape(1, -1)
+        for segment, places, rows_there in self._by_segment(rows):
+            for place, row in zip(places, rows_there, strict=True):
+                own = segment.keyframes[segment.starts[row] : segment.starts[row + 1]].astype(np.float32)
+                found[ids[place]] = own if len(own) else segment.index.reconstruct(int(row)).reshape(1, -1)
         return found
 
-    @cached_property
-    def _home(self) -> dict[Key, Segment]:
-        return dict(self.homes)
-
-    def _rows_of(self, scenes: Iterable[tuple[str, Key]]) -> list[tuple[str, Segment, int]]:
-        """Of the scenes that have a row: the segment and the row there."""
-        found = []
+    def _rows_of(self, scenes: Iterable[tuple[str, Key]]) -> tuple[list[str], Numbers]:
+        """(n scene ids, (n,) their rows) of those scenes that have one."""
+        found: list[tuple[str, int]] = []
         for scene_id, key in scenes:
-            segment = self._home.get(key)
-            row = None if segment is None else segment.rows_of(key).get(scene_id)
-            if segment is not None and row is not None:
-                found.append((scene_id, segment, row))
-        return found
+            row = self._ids_of(key).get(scene_id)
+            if row is not None:
+                found.append((scene_id, row + self._first_row(key)))
+        return [scene_id for scene_id, _ in found], np.array([row for _, row in found], dtype=np.int64)
+
+    def _vectors_of(self, rows: Numbers) -> Floats:
+        """(n, d) the vectors of these rows."""
+        vectors = np.zeros((len(rows), self.space.dim), dtype=np.float32)
+        for segment, places, rows_there in self._by_segment(rows):
+            vectors[places] = segment.index.reconstruct_batch(rows_there)
+        return vectors
 
     def rows_outside(self, other: VectorIndex) -> npt.NDArray[np.bool_]:
         """(n,) whether each row is of a scene that has no row in the `other` space's index, in the same generation."""
         mask = np.zeros(len(self), dtype=bool)
         for key, rows in self.ranges.items():
-            own, known = self._ids_of(key), other._ids_of(key)  # noqa: SLF001 (of the same class)
+            own, known = self._ids_of(key), other._ids_of(key)
             mask[rows.start : rows.stop] = [scene_id not in known for scene_id in own]
         return mask
 
-    def _ids_of(self, key: Key) -> dict[str, int]:
-        """The rows of a generation by scene."""
-        segment = self._home.get(key)
+    def _ids_of(self, key: Key) -> Mapping[str, int]:
+        """The rows of a generation in its segment, by scene and in order; none if it is not in the index."""
+        segment = self.homes.get(key)
         return {} if segment is None else segment.rows_of(key)
+
+    def _first_row(self, key: Key) -> int:
+        """Where the rows of a generation's segment begin."""
+        return self._first_rows[self.homes[key].number]
 
     def _mask(
         self, allowed: Iterable[Key], scene_ids: Collection[str] | None, rows: npt.NDArray[np.bool_] | None
@@ -225,8 +231,7 @@ class VectorIndex:
             return wanted[self._row_keys]
         mask = np.zeros(len(self), dtype=bool)
         for key in keys:
-            own, segment = self._ids_of(key), self._home[key]
-            first = self.ranges[key].start - segment.ranges[key].start if own else 0
+            own, first = self._ids_of(key), self._first_row(key)
             mask[[own[scene_id] + first for scene_id in scene_ids if scene_id in own]] = True
         return mask
 

@@ -138,7 +138,7 @@ def _open_revision(folder: Path, space: Space, manifest: Mapping[str, Any], held
     if sum(len(segment.ranges.get(key, ())) for key, segment in homes) != manifest["count"]:
         raise LibraryDamaged(what=f"the index of {space.name}", reason="its row counts do not agree")
     homes.sort(key=lambda home: home[0])
-    return VectorIndex(space, int(manifest["index_revision"]), tuple(segments), tuple(homes), manifest["type"])
+    return VectorIndex(space, int(manifest["index_revision"]), tuple(segments), dict(homes), manifest["type"])
 
 
 def _pairs(generations: Mapping[str, Iterable[int]]) -> list[Key]:

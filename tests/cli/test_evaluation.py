@@ -12,19 +12,11 @@ import pytest
 
 from heimdex_core.cli.main import main
 from heimdex_core.settings import get_settings
-from tests.library.evaluating import QUERIES, TEXTS, WORDS, judge_all, open_library, scene_ids
-from tests.store import making
+from tests.library.evaluating import QUERIES, WORDS, judge_all, made, open_library, scene_ids
+
+__all__ = ["made"]  # a fixture
 
 Run = Callable[..., tuple[int, Any]]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library of four scenes, to be copied."""
-    path = tmp_path_factory.mktemp("made") / "library"
-    with open_library(path) as lib:
-        making.add(lib._store, "port", TEXTS)
-    return path
 
 
 @pytest.fixture
