@@ -285,17 +285,14 @@ def run_rename(args: argparse.Namespace, out: Printer) -> int:
 
 def run_adopt(args: argparse.Namespace, out: Printer) -> int:
     """Copy video folders of another library into this one; a folder that is refused does not stop the others."""
-    results: list[dict[str, Any]] = []
-    refused = False
     with opened(args, create=True) as lib:
-        for folder in args.folders:
-            try:
-                results.append(schemas.video(lib.adopt(folder)))
-            except HeimdexError as error:
-                refused = True
-                results.append(schemas.refused_video(folder, error.to_dict()))
+        outcomes = lib.adopt_all(args.folders)
+    results = [
+        schemas.refused_video(folder, one.to_dict()) if isinstance(one, HeimdexError) else schemas.video(one)
+        for folder, one in zip(args.folders, outcomes, strict=True)
+    ]
     out.document(results)
-    return EXIT_FAILED if refused else EXIT_OK
+    return EXIT_FAILED if any(isinstance(one, HeimdexError) for one in outcomes) else EXIT_OK
 
 
 def run_clean_up(args: argparse.Namespace, out: Printer) -> int:

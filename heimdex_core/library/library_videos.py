@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from heimdex_core.errors import InvalidValue, SceneNotFound, VideoNotFound
+from heimdex_core.errors import HeimdexError, InvalidValue, SceneNotFound, VideoNotFound
 from heimdex_core.export.source import require_source
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.progress import read_progress
@@ -124,8 +124,21 @@ class LibraryVideos:
         Everything in the folder is checked first. Raises InvalidFolder, SpaceMismatch where it was indexed with other
         models, FileTooLarge, DiskFull.
         """
-        limits = {"max_file_bytes": self.settings.max_file_bytes, "max_title_chars": self.settings.max_title_chars}
-        return self._store.adopt(Path(folder).expanduser(), self.user_id, **limits)
+        return self._store.adopt(Path(folder).expanduser(), self.user_id, **self._limits)
+
+    @checked
+    def adopt_all(self, folders: Sequence[AnyPath]) -> list[Video | HeimdexError]:
+        """Take many such folders, which costs much less than one after the other.
+
+        Returns the video of each, or the error that `adopt` would have raised; the others are adopted all the same.
+        """
+        paths = [Path(folder).expanduser() for folder in folders]
+        return self._store.adopt_all(paths, self.user_id, **self._limits)
+
+    @property
+    def _limits(self) -> dict[str, int]:
+        """Of a file that comes with an adopted folder."""
+        return {"max_file_bytes": self.settings.max_file_bytes, "max_title_chars": self.settings.max_title_chars}
 
     # --- videos and scenes ------------------------------------------------------------------------
 

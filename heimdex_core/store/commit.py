@@ -1,9 +1,9 @@
 """Generations of a video's derived files: staged under a temporary name, committed to a model set, never changed.
 
-Order of a commit: the generation is synced and renamed; the indexes get the new rows and keep the old ones; one
-catalog transaction names the generation; visible.parquet is rewritten. All of it under index.lock, so that no other
-writer drops rows that are about to become visible. After a crash the old generation or the new one is visible, and
-another call completes the commit. Purging a video is here too, since it undoes all of this.
+Order of a commit: the generations are synced and renamed; the indexes get the new rows and keep the old ones; one
+catalog transaction names the generations; visible.parquet is rewritten. All of it under index.lock, so that no other
+writer drops rows that are about to become visible. After a crash the old generation or the new one of each video is
+visible, and another call completes the commit. Purging a video is here too, since it undoes all of this.
 """
 
 from __future__ import annotations
@@ -11,19 +11,27 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from heimdex_core import files
-from heimdex_core.errors import DiskFull, InvalidFolder, InvalidValue, ModelsChanged
+from heimdex_core.errors import (
+    DiskFull,
+    HeimdexError,
+    InvalidFolder,
+    InvalidTransition,
+    InvalidValue,
+    ModelsChanged,
+    VideoNotFound,
+)
 from heimdex_core.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, fsync_tree, remove_tree, sweep
 from heimdex_core.store import indexing, sets, sidecar, videos
 from heimdex_core.store.catalog import StoreContext
 from heimdex_core.store.indexing import NewGeneration
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.transaction import Transaction
-from heimdex_core.types import Json, Space, Video, VideoState
+from heimdex_core.types import Json, ModelSet, Space, Video, VideoState
 
 
 @dataclass(frozen=True)
@@ -79,71 +87,188 @@ def check_generation(video_id: str, spaces: Mapping[str, Space], folder: Path) -
 # --- committing -----------------------------------------------------------------------------------
 
 
-def commit_generation(
-    context: StoreContext, video_id: str, staged: Path, n: int, changes: Json, target: CommitTarget
-) -> Video:
-    """Publish `staged` as generation `n` of the target's set. Repeating it changes nothing.
+@dataclass(frozen=True)
+class StagedGeneration:
+    """A generation that is to be committed."""
 
-    See Store.commit_generation; `changes` are fields of Video by name. Raises VideoNotFound, InvalidTransition,
-    InvalidFolder, InvalidValue, SpaceMismatch, ModelsChanged before anything is changed; DiskFull with nothing left
-    behind.
+    video_id: str
+    staged: Path
+    """A folder from `new_staging`."""
+    n: int
+    """The number that it gets, from Store.next_generation."""
+    changes: Json = field(default_factory=dict)
+    """Fields of Video by name that change with it."""
+    target: CommitTarget = CommitTarget()
+    spaces: tuple[Space, ...] = ()
+    """Of the models that made its vectors."""
+
+
+Outcome = Video | HeimdexError
+"""What became of one of several generations: its video as it is now, or why it was not committed."""
+
+
+@dataclass(frozen=True)
+class _Admitted:
+    """A generation that may be committed, and what the catalog says of its model set."""
+
+    place: int
+    """In the batch."""
+    given: StagedGeneration
+    model_set: ModelSet
+    is_active: bool
+
+
+def commit_generations(context: StoreContext, batch: Sequence[StagedGeneration]) -> list[Outcome]:
+    """Publish generations, which costs one write of each index, one transaction and one visible.parquet for all.
+
+    Repeating it changes nothing. What is wrong with one of them is found before anything of it is changed, and the
+    others are committed: VideoNotFound, InvalidTransition, InvalidFolder, InvalidValue, SpaceMismatch, ModelsChanged,
+    UnknownModelSet. If the steps fail that they share, each goes through them alone. One for which the disk is full
+    leaves nothing behind (DiskFull).
+
+    Returns the outcomes in the order of the batch. Raises LibraryBusy.
     """
-    paths = context.paths
-    if staged.parent.resolve() != paths.generations(video_id) or not staged.name.startswith(TEMPORARY_PREFIX):
-        raise InvalidValue(name="staged", value=str(staged), reason="a folder from new_staging is needed")
     with context.index_lock.hold():
-        with context.catalog.transaction() as transaction:
-            video = videos.get(transaction, video_id)
-            active = sets.active_id(transaction)
-            model_set = sets.get(transaction, target.set_id or active)
-            if target.must_be_active and model_set.set_id != active:
-                raise ModelsChanged(used=model_set.set_id, active=active)
-            committed = sets.generation_of(transaction, video_id, model_set.set_id)
-            if committed is not None and n < committed:
-                raise InvalidValue(name="generation", value=n, reason=f"{committed} is already committed")
-            if committed == n:
-                remove_tree(staged)
-                return _finish_again(context, transaction, video, is_active=model_set.set_id == active, changes=changes)
-            if model_set.set_id == active and video.state != VideoState.DELETED:
-                videos.check_transition(video.state, VideoState.INDEXED)
-        if staged.exists():
-            check_generation(video_id, model_set.spaces, staged)
-        elif not paths.generation(video_id, n).is_dir():
-            raise InvalidFolder(path=staged.name, reason="it does not exist")
-        try:
-            if staged.exists():
-                _publish(paths, video_id, staged, n)
-            scene_count = sidecar.read_scenes_table(paths.generation(video_id, n)).num_rows
-            indexing.sync(context, set_ids={model_set.set_id}, new=NewGeneration(model_set.set_id, video_id, n))
-            files.crash_point("indexes-synced")
-            facts = {**changes, "scene_count": scene_count}
-            with context.catalog.transaction() as transaction:
-                sets.put(transaction, video_id, model_set.set_id, n, target.inputs, facts)
-                if model_set.set_id == active:
-                    video = videos.commit_generation(transaction, video_id, n, facts)
-                referenced = _referenced(transaction, video_id)
-        except DiskFull:
-            remove_tree(staged)
-            with context.catalog.transaction() as transaction:
-                is_referenced = n in _referenced(transaction, video_id)
-            if not is_referenced:
-                remove_tree(paths.generation(video_id, n))
-            raise
-        files.crash_point("published")
-        _remove_old(paths, video_id, referenced)
-    return video
+        outcomes, admitted = _admit(context, batch)
+        published: list[_Admitted] = []
+        for one in admitted:
+            try:
+                _check_and_publish(context.paths, one)
+                published.append(one)
+            except HeimdexError as error:
+                outcomes[one.place] = _undone(context, one, error)
+        outcomes |= _index_and_name(context, published)
+    return [outcomes[place] for place in range(len(batch))]
 
 
-def _finish_again(
-    context: StoreContext, transaction: Transaction, video: Video, *, is_active: bool, changes: Json
-) -> Video:
+def only_one(outcomes: Sequence[Outcome]) -> Video:
+    """The video of a batch of one. Raises the error that is its outcome."""
+    (outcome,) = outcomes
+    if isinstance(outcome, HeimdexError):
+        raise outcome
+    return outcome
+
+
+def _admit(context: StoreContext, batch: Sequence[StagedGeneration]) -> tuple[dict[int, Outcome], list[_Admitted]]:
+    """(outcomes by place of those that are committed already or cannot be, the others)."""
+    outcomes: dict[int, Outcome] = {}
+    admitted: list[_Admitted] = []
+    with context.catalog.transaction() as transaction:
+        active = sets.active_id(transaction)
+        for place, given in enumerate(batch):
+            try:
+                model_set = sets.get(transaction, given.target.set_id or active)
+                one = _Admitted(place, given, model_set, model_set.set_id == active)
+                if any((other.given.video_id, other.model_set) == (given.video_id, model_set) for other in admitted):
+                    raise InvalidValue(name="batch", value=given.video_id, reason="it has this video twice")
+                if _is_committed(context.paths, transaction, one):
+                    outcomes[place] = _finish_again(context, transaction, one)
+                else:
+                    admitted.append(one)
+            except HeimdexError as error:
+                outcomes[place] = error
+    return outcomes, admitted
+
+
+def _is_committed(paths: LibraryPaths, transaction: Transaction, one: _Admitted) -> bool:
+    """Whether the catalog names the generation already. Raises what forbids that it does."""
+    given, video_id = one.given, one.given.video_id
+    if given.staged.parent.resolve() != paths.generations(video_id) or not given.staged.name.startswith(
+        TEMPORARY_PREFIX
+    ):
+        raise InvalidValue(name="staged", value=str(given.staged), reason="a folder from new_staging is needed")
+    for space in given.spaces:
+        sets.check_space(one.model_set.spaces, space)
+    video = videos.get(transaction, video_id)
+    if given.target.must_be_active and not one.is_active:
+        raise ModelsChanged(used=one.model_set.set_id, active=sets.active_id(transaction))
+    committed = sets.generation_of(transaction, video_id, one.model_set.set_id)
+    if committed is not None and given.n < committed:
+        raise InvalidValue(name="generation", value=given.n, reason=f"{committed} is already committed")
+    if committed == given.n:
+        return True
+    if one.is_active and video.state != VideoState.DELETED:
+        videos.check_transition(video.state, VideoState.INDEXED)
+    return False
+
+
+def _finish_again(context: StoreContext, transaction: Transaction, one: _Admitted) -> Video:
     """The generation is committed already: do only what a crash can have left undone."""
-    if is_active:
-        if video.state != VideoState.DELETED:
-            videos.set_state(transaction, video.video_id, VideoState.INDEXED, changes)
+    video_id = one.given.video_id
+    remove_tree(one.given.staged)
+    if one.is_active:
+        if videos.get(transaction, video_id).state != VideoState.DELETED:
+            videos.set_state(transaction, video_id, VideoState.INDEXED, one.given.changes)
         transaction.mark_visible_changed()
-    _remove_old(context.paths, video.video_id, _referenced(transaction, video.video_id))
-    return videos.get(transaction, video.video_id)
+    _remove_old(context.paths, video_id, _referenced(transaction, video_id))
+    return videos.get(transaction, video_id)
+
+
+def _check_and_publish(paths: LibraryPaths, one: _Admitted) -> None:
+    given = one.given
+    if given.staged.exists():
+        check_generation(given.video_id, one.model_set.spaces, given.staged)
+        _publish(paths, given.video_id, given.staged, given.n)
+    elif not paths.generation(given.video_id, given.n).is_dir():
+        raise InvalidFolder(path=given.staged.name, reason="it does not exist")
+
+
+def _index_and_name(context: StoreContext, published: Sequence[_Admitted]) -> dict[int, Outcome]:
+    """Index renamed generations and name them in the catalog: together, or if that fails one after the other."""
+    if not published:
+        return {}
+    try:
+        return _index_and_name_together(context, published)
+    except HeimdexError as error:
+        if len(published) == 1:
+            return {published[0].place: _undone(context, published[0], error)}
+    outcomes: dict[int, Outcome] = {}
+    for one in published:
+        outcomes |= _index_and_name(context, [one])
+    return outcomes
+
+
+def _index_and_name_together(context: StoreContext, published: Sequence[_Admitted]) -> dict[int, Outcome]:
+    paths = context.paths
+    new = [NewGeneration(one.model_set.set_id, one.given.video_id, one.given.n) for one in published]
+    counts = [
+        sidecar.read_scenes_table(paths.generation(one.given.video_id, one.given.n)).num_rows for one in published
+    ]
+    indexing.sync(context, set_ids={generation.set_id for generation in new}, new=new)
+    files.crash_point("indexes-synced")
+    outcomes: dict[int, Outcome] = {}
+    with context.catalog.transaction() as transaction:
+        for one, scene_count in zip(published, counts, strict=True):
+            try:
+                outcomes[one.place] = _name(transaction, one, {**one.given.changes, "scene_count": scene_count})
+            except (VideoNotFound, InvalidTransition) as error:  # it was changed since it was admitted
+                outcomes[one.place] = error
+        referenced = {one.given.video_id: _referenced(transaction, one.given.video_id) for one in published}
+    files.crash_point("published")
+    for video_id, keep in referenced.items():
+        _remove_old(paths, video_id, keep)
+    return outcomes
+
+
+def _name(transaction: Transaction, one: _Admitted, facts: Json) -> Video:
+    """Record the generation as the video's in its set, and in the active one as the visible one."""
+    given = one.given
+    if one.is_active:
+        videos.commit_generation(transaction, given.video_id, given.n, facts)
+    sets.put(transaction, given.video_id, one.model_set.set_id, given.n, given.target.inputs, facts)
+    return videos.get(transaction, given.video_id)
+
+
+def _undone(context: StoreContext, one: _Admitted, error: HeimdexError) -> HeimdexError:
+    """The error, after removing what needs space where the disk is full, unless the catalog names it."""
+    if isinstance(error, DiskFull):
+        given = one.given
+        remove_tree(given.staged)
+        with context.catalog.transaction() as transaction:
+            is_referenced = given.n in _referenced(transaction, given.video_id)
+        if not is_referenced:
+            remove_tree(context.paths.generation(given.video_id, given.n))
+    return error
 
 
 def _referenced(transaction: Transaction, video_id: str) -> set[int]:

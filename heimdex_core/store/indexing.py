@@ -63,8 +63,8 @@ class IndexContents:
         return list(dict.fromkeys(space for model_set in chosen for space in model_set.spaces.values()))
 
 
-def wanted_contents(context: StoreContext, new: NewGeneration | None = None) -> IndexContents:
-    """What the catalog refers to, and the generation that is being committed."""
+def wanted_contents(context: StoreContext, new: Collection[NewGeneration] = ()) -> IndexContents:
+    """What the catalog refers to, and the generations that are being committed."""
     with context.catalog.transaction() as transaction:
         known = sets.every(transaction)
         rows = sets.generations(transaction)
@@ -72,9 +72,9 @@ def wanted_contents(context: StoreContext, new: NewGeneration | None = None) -> 
     keys: dict[int, set[Key]] = {model_set.set_id: set() for model_set in known}
     for row in rows:
         keys[row.set_id].add((row.video_id, row.generation))
-    if new is not None:
+    for one in new:
         # The older generation stays in the index until the catalog has changed: readers still search it.
-        keys[new.set_id].add(new.key)
+        keys[one.set_id].add(one.key)
     return IndexContents(tuple(known), {set_id: frozenset(pairs) for set_id, pairs in keys.items()}, titles)
 
 
@@ -82,7 +82,7 @@ def sync(
     context: StoreContext,
     *,
     set_ids: Collection[int] | None = None,
-    new: NewGeneration | None = None,
+    new: Collection[NewGeneration] = (),
     rebuild: bool = False,
     work: WorkContext | None = None,
     index_type: str | None = None,
@@ -90,11 +90,11 @@ def sync(
 ) -> list[str]:
     """Bring indexes to what the catalog refers to. The caller holds index.lock.
 
-    A generation that cannot be read is left out and reported, except for the one being committed, which raises.
+    A generation that cannot be read is left out and reported, except for one being committed, which raises.
 
     Args:
         set_ids: only the indexes of these model sets; None means all.
-        new: the generation being committed.
+        new: the generations being committed.
         rebuild: read every generation again instead of those that are missing.
         work: progress is counted in indexes; cancellation is checked before each.
         index_type: a FAISS type of vectors.INDEX_TYPES for all vector indexes; None keeps each as it is.
@@ -108,8 +108,8 @@ def sync(
     chosen = [model_set.set_id for model_set in wanted.sets if set_ids is None or model_set.set_id in set_ids]
     spaces = wanted.spaces(chosen)
     work = work or WorkContext()
-    source = _Generations(context, wanted.titles, new.key if new else None, [])
-    new_keys = frozenset({new.key} if new else ())
+    new_keys = frozenset(one.key for one in new)
+    source = _Generations(context, wanted.titles, new_keys, [])
     tasks: list[Callable[[], object]] = []
     for space in spaces:
         folder, keys = context.paths.vector_index(space), wanted.space_keys(space)
@@ -130,7 +130,7 @@ def sync(
 def write_title_again(context: StoreContext, video_id: str) -> None:
     """Index the scenes of a video again with its title as it is now, in every set. The caller holds index.lock."""
     wanted = wanted_contents(context)
-    source = _Generations(context, wanted.titles, None, [])
+    source = _Generations(context, wanted.titles, frozenset(), [])
     for set_id, keys in wanted.keys.items():
         own = {key for key in keys if key[0] == video_id}
         if own:
@@ -191,8 +191,8 @@ class _Generations:
 
     context: StoreContext
     titles: Mapping[str, str]
-    required: Key | None
-    """The generation whose errors are raised instead of reported."""
+    required: frozenset[Key]
+    """The generations whose errors are raised instead of reported."""
     problems: list[str]
 
     def vectors_of(self, space: Space) -> vectors.Load:
@@ -213,7 +213,7 @@ class _Generations:
         try:
             return read()
         except (HeimdexError, OSError) as error:
-            if key == self.required:
+            if key in self.required:
                 raise
             log.warning("generation %s of video %s cannot be indexed: %s", key[1], key[0], error)
             self.problems.append(f"video {key[0]}: {error}")

@@ -22,7 +22,7 @@ from heimdex_core.store import commit, indexing, renaming, search_log, sets, use
 from heimdex_core.store import repair as repairing
 from heimdex_core.store.bulk import BulkChanges
 from heimdex_core.store.catalog import Catalog, StoreContext
-from heimdex_core.store.commit import CommitTarget
+from heimdex_core.store.commit import CommitTarget, Outcome, StagedGeneration
 from heimdex_core.store.exports import ExportRecords
 from heimdex_core.store.judgements import JudgementRecords
 from heimdex_core.store.layout import LibraryPaths, check_uuid
@@ -389,8 +389,6 @@ class Store:
         Raises SpaceMismatch, InvalidFolder, InvalidValue, InvalidTransition, VideoNotFound, DiskFull; ModelsChanged if
         the set must be active and is not.
         """
-        target = target or CommitTarget()
-        self.sets.check_spaces(spaces, target.set_id)
         changes: Json = {
             "transcript_source": transcript_source,
             "transcript_rough": transcript_rough,
@@ -401,14 +399,28 @@ class Store:
             changes["info"] = info
         if language is not None:
             changes["language"] = language
-        return commit.commit_generation(self.context, check_uuid(video_id), staged, n, changes, target)
+        given = StagedGeneration(video_id, staged, n, changes, target or CommitTarget(), tuple(spaces))
+        return commit.only_one(self.commit_generations([given]))
+
+    def commit_generations(self, batch: Sequence[StagedGeneration]) -> list[Outcome]:
+        """Publish staged generations together, at the price of one; see commit.commit_generations.
+
+        Returns for each its video, or the error that `commit_generation` would have raised.
+        """
+        for given in batch:
+            check_uuid(given.video_id)
+        return commit.commit_generations(self.context, batch)
 
     def adopt(self, folder: Path, user_id: str, **limits: int) -> Video:
-        """Copy a complete video folder of another library into this one; see adopt.adopt, also for `limits`.
+        """Copy a complete video folder of another library into this one; see adopt.adopt_all, also for `limits`.
 
         Raises InvalidFolder, SpaceMismatch, FileTooLarge, DiskFull.
         """
-        return adopting.adopt(self.context, folder, user_id, **limits)
+        return commit.only_one(self.adopt_all([folder], user_id, **limits))
+
+    def adopt_all(self, folders: Iterable[Path], user_id: str, **limits: int) -> list[Outcome]:
+        """Copy complete video folders, in batches; returns for each its video, or what `adopt` would have raised."""
+        return adopting.adopt_all(self.context, folders, user_id, **limits)
 
     def log_search(self, entry: Mapping[str, Any]) -> None:
         """Append a line to the query log. Raises DiskFull."""

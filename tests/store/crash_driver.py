@@ -23,6 +23,7 @@ from unittest import mock
 import heimdex_core.store.store  # noqa: F401  loaded before forking
 from heimdex_core import files
 from heimdex_core.store import Store
+from heimdex_core.store.commit import StagedGeneration
 from tests.store.making import SPACES
 
 NEW_TEXTS = ("fresh oranges", "fresh lemons")
@@ -57,6 +58,9 @@ def operate(operation: str, root: Path, extra: str) -> None:
     if operation == "commit":
         staged = next((root / "videos" / video.video_id / "gen").glob(".tmp-*"))
         store.commit_generation(video.video_id, staged, n=2, spaces=SPACES.values(), transcript_source="subtitles")
+    elif operation == "batch":
+        staged_of = [(path.parts[-3], path) for path in sorted((root / "videos").glob("*/gen/.tmp-*"))]
+        store.commit_generations([StagedGeneration(video_id, path, 2) for video_id, path in staged_of])
     elif operation == "purge":
         store.purge_video(video.video_id)
     elif operation == "switch":
