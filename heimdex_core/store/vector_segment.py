@@ -2,104 +2,67 @@
 
 index-<n>.faiss has one row a scene, rows-<n>.parquet says where each row is from (scene_id, video_id, generation and
 the names of its keyframes), and keyframes-<n>.npy (float16) has the vectors of scenes with several keyframes, in the
-order of the rows. The rows of a generation follow each other. The generations of a segment, those without a row too,
-are in the metadata of rows-<n>.parquet.
+order of the rows. codes-<n>.faiss is there if the segment is searched by codes (vector_methods.py). The rows of a
+generation follow each other. The generations of a segment, those without a row too, are in the metadata of
+rows-<n>.parquet. The files of vectors are mapped into memory.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
-from heimdex_core import files
-from heimdex_core.errors import LibraryDamaged, UnknownName
-from heimdex_core.files import atomic_write, disk_errors, is_disk_full
-from heimdex_core.store.keyframe_vectors import Floats, Numbers, VectorRows, by_scene
+from heimdex_core.errors import LibraryDamaged
+from heimdex_core.store.keyframe_vectors import Floats, Numbers
 from heimdex_core.store.parquet import read_table
+from heimdex_core.store.vector_methods import Found, Mask, Method, open_method
 from heimdex_core.types import Space
-
-if TYPE_CHECKING:
-    import faiss
 
 Key = tuple[str, int]
 """(video_id, generation)"""
 
 Halves = npt.NDArray[np.float16]
 
-THREADS = 1
-"""Threads of one search. Several searches run at the same time, and more threads on busy cores are slower."""
+NAMES_TYPE = pa.list_(pa.string())
+GENERATIONS = b"heimdex.generations"
 
-_SLAB_ROWS = 16_384
-_NAMES_TYPE = pa.list_(pa.string())
-_GENERATIONS = b"heimdex.generations"
-
-
-def load_faiss() -> Any:
-    """The faiss module, set to THREADS in the calling thread."""
-    import faiss
-
-    faiss.omp_set_num_threads(THREADS)  # OpenMP keeps it for each calling thread, so it is set each time
-    return faiss
+_BLOCK_SCENES = 2048
+"""So many scenes are looked for at a time."""
 
 
-def _flat(dim: int) -> faiss.Index:
-    return load_faiss().IndexFlatIP(dim)
-
-
-def _half(dim: int) -> faiss.Index:
-    faiss = load_faiss()
-    return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-
-
-INDEX_TYPES: Mapping[str, Callable[[int], faiss.Index]] = {"SQfp16": _half, "Flat": _flat}
-"""Constructors by type. All search exactly what they store, take an id selector, and keep the order of rows."""
-
-
-# --- opened ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Segment:
-    """An opened segment; `keys` has also the generations without a row."""
+    """An opened segment; `keys` has also the generations without a row. Two are equal only if they are the same one."""
 
     number: int
     sha256: str | None
     """Of the file of vectors; None in an index of an older version. A number is used again after a repair."""
-    keys: tuple[Key, ...]
+    keys: frozenset[Key]
     ranges: Mapping[Key, range]
     """The rows of each generation that has any, in the order of the rows."""
     scene_ids: pa.StringArray
     """(n,)"""
-    index: Any
+    method: Method
     names: pa.Array
     """n lists of the file names of each scene's keyframes; null where they are not known."""
     starts: Numbers
     """(n + 1,) where each row's vectors begin in `keyframes`; none are stored for a scene with one keyframe."""
     keyframes: Halves
     """(m, d)"""
-    _rows: dict[Key, dict[str, int]] = field(default_factory=dict, compare=False, repr=False)
+    _within: WeakKeyDictionary[Segment, Mask] = field(default_factory=WeakKeyDictionary, repr=False)
 
     def __len__(self) -> int:
         return len(self.scene_ids)
-
-    def rows_of(self, key: Key) -> dict[str, int]:
-        """The rows of one generation by scene; none if it has none."""
-        if key not in self._rows:
-            own = self.ranges.get(key, range(0))
-            ids = self.scene_ids.slice(own.start, len(own)).to_pylist()
-            self._rows[key] = dict(zip(ids, own, strict=True))
-        return self._rows[key]
 
     @cached_property
     def stored_counts(self) -> Numbers:
@@ -107,24 +70,85 @@ class Segment:
         counts: Numbers = np.diff(self.starts)
         return counts
 
-    def search(self, query: Floats, count: int, mask: npt.NDArray[np.bool_]) -> tuple[Floats, Numbers]:
-        """(scores, rows) of the best `count` rows in the mask (n,) at most, for a (1, d) query."""
-        count = min(count, int(mask.sum()))
+    @cached_property
+    def counts(self) -> Numbers:
+        """How many rows each generation of `ranges` has."""
+        return np.array([len(own) for own in self.ranges.values()], dtype=np.int64)
+
+    @cached_property
+    def generations(self) -> Numbers:
+        """(n,) the position in `ranges` of each row's generation."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    def mask_of(self, keys: Collection[Key]) -> Mask:
+        """(n,) whether each row is of one of these generations. A set is fast."""
+        return np.repeat(np.array([key in keys for key in self.ranges], dtype=bool), self.counts)
+
+    def rows_in(self, keys: Iterable[Key]) -> int:
+        """How many rows these generations have."""
+        return sum(len(self.ranges.get(key, ())) for key in keys)
+
+    def find(self, scene_ids: Sequence[str], keys: Sequence[Key]) -> Numbers:
+        """(k,) the rows of k scenes in the generations `keys`; -1 for a scene that has none."""
+        found = np.full(len(scene_ids), -1, dtype=np.int64)
+        for at in range(0, len(scene_ids), _BLOCK_SCENES):
+            ids = strings(scene_ids[at : at + _BLOCK_SCENES])
+            own = [self.ranges.get(key, range(0)) for key in keys[at : at + _BLOCK_SCENES]]
+            counts = np.array([len(rows) for rows in own], dtype=np.int64)
+            ends = np.cumsum(counts)
+            first = np.array([rows.start for rows in own], dtype=np.int64) - (ends - counts)
+            rows = np.arange(ends[-1], dtype=np.int64) + np.repeat(first, counts)
+            scenes = np.repeat(np.arange(len(own), dtype=np.int64), counts)
+            is_same = pc.equal(self.scene_ids.take(indices(rows)), ids.take(indices(scenes)))
+            same = true_at(is_same)
+            found[at + scenes[same]] = rows[same]
+        return found
+
+    def rows_within(self, other: Segment) -> Mask:
+        """(n,) whether each row's scene has a row in the `other` segment too, in the same generation.
+
+        The answer is kept: a new revision of an index has most of the segments of the one before.
+        """
+        found = self._within.get(other)
+        if found is None:
+            found = self._within[other] = self._compare(other)
+        return found
+
+    def _compare(self, other: Segment) -> Mask:
+        if self.keys.isdisjoint(other.keys) or not len(other):
+            return np.zeros(len(self), dtype=bool)
+        places = {key: place for place, key in enumerate(other.ranges)}
+        own_place = np.array([places.get(key, -1) for key in self.ranges], dtype=np.int64)[self.generations]
+        rows, is_there = numbers_or_null(pc.index_in(self.scene_ids, value_set=other.scene_ids))
+        is_found = is_there & (own_place >= 0)
+        is_within = is_found & (other.generations[rows] == own_place)
+        # The other segment may have a scene in several generations, of which the first was found.
+        unsure = np.flatnonzero(is_found & ~is_within)
+        if len(unsure):
+            keys = list(self.ranges)
+            ids = self.scene_ids.take(indices(unsure)).to_pylist()
+            again = other.find(ids, [keys[place] for place in self.generations[unsure]])
+            is_within[unsure] = again >= 0
+        return is_within
+
+    def search(self, query: Floats, count: int, chosen: Mask | None) -> Found:
+        """(scores, rows) of the best `count` rows in the mask (n,) at most, None for all, for a (1, d) query."""
+        of_mask = len(self) if chosen is None else int(np.count_nonzero(chosen))
+        count = min(count, of_mask)
         if count <= 0:
             return np.zeros(0, np.float32), np.zeros(0, np.int64)
-        faiss = load_faiss()
-        params = None
-        if not mask.all():
-            bits = np.packbits(mask, bitorder="little")
-            params = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
-        scores, found = self.index.search(query, count, params=params)
-        is_row = found[0] >= 0
-        return scores[0][is_row], found[0][is_row]
+        return self.method.search(query, count, None if of_mask == len(self) else chosen)
 
 
-def files_of(number: int) -> tuple[str, str, str]:
-    """The names of a segment's files: vectors, rows, keyframes."""
-    return f"index-{number}.faiss", f"rows-{number}.parquet", f"keyframes-{number}.npy"
+def files_of(number: int) -> tuple[str, str, str, str]:
+    """The names of a segment's files: vectors, rows, keyframes, codes."""
+    return f"index-{number}.faiss", f"rows-{number}.parquet", f"keyframes-{number}.npy", f"codes-{number}.faiss"
+
+
+CHECKSUMS = ("sha256", "rows_sha256", "keyframes_sha256", "codes_sha256")
+"""Of these files, in the segment's entry of the manifest."""
+SIZES = ("bytes", None, "keyframes_bytes", "codes_bytes")
+"""Of those of these files that are mapped."""
 
 
 def open_segment(folder: Path, space: Space, entry: Mapping[str, Any]) -> Segment:
@@ -135,25 +159,28 @@ def open_segment(folder: Path, space: Space, entry: Mapping[str, Any]) -> Segmen
         space: the space of the vectors.
         entry: the segment's entry in the manifest, as `write_segment` returned it.
     """
-    faiss = load_faiss()
     number = int(entry["number"])
-    vectors_file, rows_file, keyframes_file = (folder / name for name in files_of(number))
+    paths = [folder / name for name in files_of(number)]
     try:
-        table = read_table(rows_file)
-        vectors_file.stat()  # FAISS raises RuntimeError for a missing file
-        index = faiss.read_index(str(vectors_file))
+        for path, size in zip(paths, SIZES, strict=True):
+            # Reading behind the end of a mapped file would kill the process.
+            if size is not None and size in entry and path.stat().st_size != entry[size]:
+                raise LibraryDamaged(what=f"the index of {space.name}", reason=f"{path.name} is not what was written")
+        table = read_table(paths[1])
+        paths[0].stat()  # FAISS raises RuntimeError for a missing file
+        method = open_method(paths[0], entry, paths[3])
         keyframes: Halves = np.zeros((0, space.dim), np.float16)
         if entry.get("keyframe_count"):
-            keyframes = np.load(keyframes_file, mmap_mode="r", allow_pickle=False)
+            keyframes = np.load(paths[2], mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise
     except (OSError, EOFError, ValueError, pa.ArrowException, RuntimeError) as error:
         raise LibraryDamaged(what=f"the index of {space.name}", reason=str(error)[-200:]) from error
     names = _names(table)
-    starts = np.concatenate([[0], np.cumsum(_stored_counts(names))]).astype(np.int64)
+    starts = np.concatenate([[0], np.cumsum(stored_counts(names))]).astype(np.int64)
     if keyframes.shape != (starts[-1], space.dim) or keyframes.dtype != np.float16:
         raise LibraryDamaged(what=f"the index of {space.name}", reason="its keyframes are not those of its rows")
-    if not (index.ntotal == table.num_rows == entry["rows"]) or index.d != space.dim:
+    if not (method.count == table.num_rows == entry["rows"]) or method.dim != space.dim:
         raise LibraryDamaged(what=f"the index of {space.name}", reason="its row counts do not agree")
     return Segment(
         number=number,
@@ -161,18 +188,18 @@ def open_segment(folder: Path, space: Space, entry: Mapping[str, Any]) -> Segmen
         keys=_keys(table, entry),
         ranges=_ranges(table),
         scene_ids=_one_chunk(table.column("scene_id").cast(pa.string())),
-        index=index,
+        method=method,
         names=names,
         starts=starts,
         keyframes=keyframes,
     )
 
 
-def _keys(table: pa.Table, entry: Mapping[str, Any]) -> tuple[Key, ...]:
+def _keys(table: pa.Table, entry: Mapping[str, Any]) -> frozenset[Key]:
     generations = entry.get("generations")  # of a segment that was the whole index of a version before segments
     if generations is None:
-        generations = json.loads((table.schema.metadata or {})[_GENERATIONS])
-    return tuple(sorted((video_id, int(n)) for video_id, numbers in generations.items() for n in numbers))
+        generations = json.loads((table.schema.metadata or {})[GENERATIONS])
+    return frozenset((video_id, int(n)) for video_id, own in generations.items() for n in own)
 
 
 def _ranges(table: pa.Table) -> dict[Key, range]:
@@ -181,9 +208,8 @@ def _ranges(table: pa.Table) -> dict[Key, range]:
         return {}
     videos = _one_chunk(table.column("video_id").cast(pa.string()).dictionary_encode())
     video_ids: list[str] = videos.dictionary.to_pylist()
-    codes = np.frombuffer(videos.indices.buffers()[1], np.int32, count=len(videos), offset=4 * videos.indices.offset)
-    numbers = _one_chunk(table.column("generation").cast(pa.int32()))
-    generations = np.frombuffer(numbers.buffers()[1], np.int32, count=len(numbers), offset=4 * numbers.offset)
+    codes = numbers(videos.indices)
+    generations = numbers(_one_chunk(table.column("generation").cast(pa.int32())))
     changes = np.flatnonzero((np.diff(codes) != 0) | (np.diff(generations) != 0)) + 1
     edges = [0, *changes.tolist(), len(codes)]
     ranges: dict[Key, range] = {}
@@ -198,8 +224,8 @@ def _ranges(table: pa.Table) -> dict[Key, range]:
 def _names(table: pa.Table) -> pa.Array:
     """n lists of file names; null in the rows of indexes that versions before keyframes had vectors wrote."""
     if "keyframes" not in table.column_names:
-        return pa.nulls(table.num_rows, _NAMES_TYPE)
-    return _one_chunk(table.column("keyframes").cast(_NAMES_TYPE))
+        return pa.nulls(table.num_rows, NAMES_TYPE)
+    return _one_chunk(table.column("keyframes").cast(NAMES_TYPE))
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
@@ -207,160 +233,50 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined
 
 
-def _stored_counts(names: pa.Array) -> Numbers:
+def stored_counts(names: pa.Array) -> Numbers:
     """(n,) how many keyframes of each row have a vector besides the row's own: all if there are several."""
-    # from the offsets, which are equal around a null: `to_numpy` would import pandas, half a second of a short search
-    offsets = np.frombuffer(names.buffers()[1], np.int32, count=len(names) + 1, offset=4 * names.offset)
-    counts = np.diff(offsets).astype(np.int64)
+    # offsets are equal around a null
+    counts = np.diff(offsets(names)).astype(np.int64)
     return np.where(counts > 1, counts, 0)
 
 
-# --- written --------------------------------------------------------------------------------------
+# --- Arrow arrays without pandas, whose import takes half a second of a short search ----------------
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Rows of one generation that are to be written: new ones, or those of another segment."""
-
-    key: Key
-    scene_ids: Sequence[str]
-    """n"""
-    vectors: Floats
-    """(n, d)"""
-    names: Sequence[list[str] | None]
-    """n"""
-    keyframes: Callable[[], Iterator[Halves]]
-    """Makes the vectors of the keyframes of those scenes that have several, in order."""
+def indices(rows: Numbers) -> pa.Int64Array:
+    """(n,) the same numbers."""
+    return pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows.astype(np.int64))])
 
 
-def new_rows(key: Key, content: VectorRows) -> Rows:
-    """The rows of a generation as it was read from its files."""
-    scenes = by_scene(content)
-    several = [part for part, own in zip(scenes.rows, scenes.names, strict=True) if own and len(own) > 1]
-    return Rows(key, scenes.scene_ids, scenes.vectors, scenes.names, partial(_halves, content.vectors, several))
+def strings(values: Sequence[str]) -> pa.StringArray:
+    """(n,) the same texts."""
+    encoded = [value.encode() for value in values]
+    ends = np.cumsum([0, *map(len, encoded)]).astype(np.int32)
+    return pa.Array.from_buffers(pa.string(), len(encoded), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
 
 
-def rows_again(segment: Segment, key: Key) -> Rows:
-    """The rows of a generation as they are in a segment."""
-    own = segment.ranges.get(key, range(0))
-    vectors = segment.index.reconstruct_n(own.start, len(own)) if own else np.zeros((0, segment.index.d), np.float32)
-    names = segment.names.slice(own.start, len(own)).to_pylist()
-    stored = slice(int(segment.starts[own.start]), int(segment.starts[own.stop]))
-    slabs = [slice(at, min(at + _SLAB_ROWS, stored.stop)) for at in range(stored.start, stored.stop, _SLAB_ROWS)]
-    ids = segment.scene_ids.slice(own.start, len(own)).to_pylist()
-    return Rows(key, ids, vectors, names, partial(_halves, segment.keyframes, slabs))
+def numbers(array: pa.Array) -> npt.NDArray[np.int32]:
+    """(n,) the same whole numbers of 32 bits; undefined where one is null."""
+    if not len(array):
+        return np.zeros(0, dtype=np.int32)
+    return np.frombuffer(array.buffers()[1], np.int32, count=len(array), offset=4 * array.offset)
 
 
-def _halves(vectors: npt.NDArray[np.floating], parts: Iterable[slice]) -> Iterator[Halves]:
-    for part in parts:
-        yield np.asarray(vectors[part]).astype(np.float16, copy=False)
+def numbers_or_null(array: pa.Array) -> tuple[npt.NDArray[np.int32], Mask]:
+    """(n,) whole numbers of 32 bits, 0 for null; (n,) whether each is not null."""
+    is_there = np.zeros(len(array), dtype=bool)
+    is_there[true_at(array.is_valid())] = True
+    return np.where(is_there, numbers(array), 0), is_there
 
 
-def write_segment(folder: Path, space: Space, number: int, kind: str, generations: Sequence[Rows]) -> dict[str, Any]:
-    """Write the files of a segment and return its entry for the manifest.
-
-    Args:
-        folder: the index's folder, which exists.
-        space: the space of the vectors.
-        number: a number that no file in the folder has.
-        kind: a key of INDEX_TYPES.
-        generations: what to write, each generation once; those without rows too.
-
-    Raises UnknownName for an unknown kind; DiskFull. After an error no file of it is left.
-    """
-    if kind not in INDEX_TYPES:
-        raise UnknownName(kind="index type", name=kind, known=", ".join(sorted(INDEX_TYPES)))
-    paths = [folder / name for name in files_of(number)]
-    names = pa.array([name for rows in generations for name in rows.names], _NAMES_TYPE)
-    stored = int(_stored_counts(names).sum())
-    index = INDEX_TYPES[kind](space.dim)
-    for rows in generations:
-        if len(rows.scene_ids):
-            index.add(np.ascontiguousarray(rows.vectors, dtype=np.float32))
-    entry: dict[str, Any] = {"number": number, "type": kind, "rows": len(names)}
-    try:
-        with disk_errors(f"the index of {space.name}", folder), atomic_write(paths[0]) as file:
-            # Through a Python file: FAISS's own writer only prints a message if closing fails on a full disk.
-            entry["sha256"] = _write_index(index, file)
-        files.crash_point("index-written")
-        if stored:
-            entry |= {
-                "keyframe_count": stored,
-                "keyframes_sha256": _write_keyframes(paths[2], space, generations, stored),
-            }
-        with disk_errors(f"the index of {space.name}", folder), atomic_write(paths[1]) as file:
-            entry["rows_sha256"] = _write_rows(_rows_table(generations, names), file)
-        files.crash_point("rows-written")
-    except BaseException:
-        remove_segment(folder, number)
-        raise
-    return entry
+def true_at(array: pa.BooleanArray) -> Numbers:
+    """The positions of the true values, ascending."""
+    found = pc.indices_nonzero(array)
+    if not len(found):
+        return np.zeros(0, dtype=np.int64)
+    return np.frombuffer(found.buffers()[1], np.uint64, count=len(found), offset=8 * found.offset).astype(np.int64)
 
 
-def remove_segment(folder: Path, number: int) -> None:
-    """Remove the files of a segment; opened ones stay readable."""
-    for name in files_of(number):
-        (folder / name).unlink(missing_ok=True)
-
-
-def _rows_table(generations: Sequence[Rows], names: pa.Array) -> pa.Table:
-    keys: dict[str, list[int]] = {}
-    for rows in generations:
-        keys.setdefault(rows.key[0], []).append(rows.key[1])
-    counts = [len(rows.scene_ids) for rows in generations]
-    table = pa.table(
-        {
-            "scene_id": pa.array([scene_id for rows in generations for scene_id in rows.scene_ids], pa.string()),
-            "video_id": _repeated([rows.key[0] for rows in generations], counts, pa.string()).dictionary_encode(),
-            "generation": _repeated([rows.key[1] for rows in generations], counts, pa.int32()),
-            "keyframes": names,
-        }
-    )
-    return table.replace_schema_metadata({_GENERATIONS: json.dumps(keys).encode()})
-
-
-def _write_rows(table: pa.Table, file: Any) -> str:
-    """Write the table; returns the SHA-256 of its bytes."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    content = sink.getvalue()
-    file.write(content)
-    return hashlib.sha256(content).hexdigest()
-
-
-def _repeated(values: Sequence[Any], counts: Sequence[int], kind: pa.DataType) -> pa.Array:
-    return pa.array([value for value, count in zip(values, counts, strict=True) for _ in range(count)], kind)
-
-
-def _write_index(index: Any, file: Any) -> str:
-    """Write the index; returns the SHA-256 of its bytes."""
-    faiss = load_faiss()
-    digest = hashlib.sha256()
-
-    def write(data: bytes) -> int:
-        digest.update(data)
-        return int(file.write(data))
-
-    try:
-        faiss.write_index(index, faiss.PyCallbackIOWriter(write))
-    except RuntimeError as error:
-        if is_disk_full(error):
-            raise
-        raise LibraryDamaged(what="a vector index", reason=str(error)[-200:]) from error
-    return digest.hexdigest()
-
-
-def _write_keyframes(path: Path, space: Space, generations: Sequence[Rows], count: int) -> str:
-    """Write the vectors of the keyframes as .npy; returns the SHA-256 of the file."""
-    header = io.BytesIO()
-    about = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False}
-    np.lib.format.write_array_header_1_0(header, {**about, "shape": (count, space.dim)})
-    digest = hashlib.sha256(header.getvalue())
-    with disk_errors(f"the index of {space.name}", path.parent), atomic_write(path) as file:
-        file.write(header.getvalue())
-        for rows in generations:
-            for block in rows.keyframes():
-                data = block.tobytes()
-                digest.update(data)
-                file.write(data)
-    return digest.hexdigest()
+def offsets(lists: pa.Array) -> npt.NDArray[np.int32]:
+    """(n + 1,) where each list begins in `lists.values`."""
+    return np.frombuffer(lists.buffers()[1], np.int32, count=len(lists) + 1, offset=4 * lists.offset)

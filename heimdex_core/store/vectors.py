@@ -9,7 +9,6 @@ The segments of the manifest before are kept for readers that are opening them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,18 +18,9 @@ from heimdex_core.errors import LibraryDamaged, UnknownName
 from heimdex_core.files import TEMPORARY_PREFIX, disk_errors, read_json, sha256_of, write_json
 from heimdex_core.store.keyframe_vectors import Floats, VectorRows
 from heimdex_core.store.vector_index import VectorIndex
-from heimdex_core.store.vector_segment import (
-    INDEX_TYPES,
-    Key,
-    Rows,
-    Segment,
-    files_of,
-    new_rows,
-    open_segment,
-    remove_segment,
-    rows_again,
-    write_segment,
-)
+from heimdex_core.store.vector_methods import INDEX_TYPES
+from heimdex_core.store.vector_segment import CHECKSUMS, Key, Segment, files_of, open_segment
+from heimdex_core.store.vector_writing import FILE_NAME, Rows, new_rows, remove_segment, rows_again, write_segment
 from heimdex_core.types import Space, to_json
 
 Load = Callable[[Key], "VectorRows | tuple[list[str], Floats] | None"]
@@ -48,7 +38,6 @@ SMALL_ROWS = 20_000
 """A segment of more rows is not merged while writing, unless most of its rows were removed."""
 MERGED_SEGMENTS = 8
 """How many segments become one: a row is written about once more for each time that the index grows eightfold."""
-_FILE = re.compile(r"(?:index|rows|keyframes)-(\d+)\.(?:faiss|parquet|npy)")
 
 
 # --- opening --------------------------------------------------------------------------------------
@@ -88,7 +77,7 @@ def check(folder: Path, space: Space) -> Collection[Key]:
     if index is None or manifest is None:
         return ()
     for entry in manifest["segments"]:
-        for name, key in zip(files_of(entry["number"]), ("sha256", "rows_sha256", "keyframes_sha256"), strict=True):
+        for name, key in zip(files_of(entry["number"]), CHECKSUMS, strict=True):
             wanted = entry.get(key)
             if wanted is not None and sha256_of(folder / name) != wanted:
                 raise LibraryDamaged(what=f"the index of {space.name}", reason=f"{name} is not what was written")
@@ -125,20 +114,19 @@ def _of_one_file(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def _open_revision(folder: Path, space: Space, manifest: Mapping[str, Any], held: VectorIndex | None) -> VectorIndex:
     opened = {segment.number: segment for segment in held.segments} if held is not None else {}
     segments: list[Segment] = []
-    homes: list[tuple[Key, Segment]] = []
     for entry in manifest["segments"]:
         segment = opened.get(entry["number"])
         if segment is None or segment.sha256 != entry.get("sha256"):
             segment = open_segment(folder, space, entry)
-        removed = set(_pairs(entry.get("removed", {})))
         segments.append(segment)
-        homes += [(key, segment) for key in segment.keys if key not in removed]
-    if len({key for key, _ in homes}) != len(homes):
+    removed = [frozenset(_pairs(entry.get("removed", {}))) for entry in manifest["segments"]]
+    index = VectorIndex(space, int(manifest["index_revision"]), tuple(segments), tuple(removed), manifest["type"])
+    if len(index.homes) != sum(len(segment.keys - gone) for segment, gone in zip(segments, removed, strict=True)):
         raise LibraryDamaged(what=f"the index of {space.name}", reason="two segments have the same generation")
-    if sum(len(segment.ranges.get(key, ())) for key, segment in homes) != manifest["count"]:
+    live = sum(len(segment) - segment.rows_in(gone) for segment, gone in zip(segments, removed, strict=True))
+    if live != manifest["count"]:
         raise LibraryDamaged(what=f"the index of {space.name}", reason="its row counts do not agree")
-    homes.sort(key=lambda home: home[0])
-    return VectorIndex(space, int(manifest["index_revision"]), tuple(segments), dict(homes), manifest["type"])
+    return index
 
 
 def _pairs(generations: Mapping[str, Iterable[int]]) -> list[Key]:
@@ -189,7 +177,7 @@ def sync(
     if current is not None and index_type not in (None, current.index_type):
         current = None
     kind = index_type or (current.index_type if current else "SQfp16")
-    keep = (set(current.keys) & set(wanted)) - set(redo) if current else set()
+    keep = frozenset((set(current.keys) & set(wanted)) - set(redo) if current else ())
     missing = sorted(set(wanted) - keep)
     entries = list(before["segments"]) if current is not None and before is not None else []
     is_to_erase = erase and any(entry.get("removed") for entry in entries)
@@ -210,12 +198,12 @@ class _Writer:
         self._folder, self._space, self._kind = folder, space, kind
         self._opened = {segment.number: segment for segment in current.segments} if current is not None else {}
         self._before = [entry["number"] for entry in before["segments"]] if before is not None else []
-        used = [int(m.group(1)) for m in map(_FILE.fullmatch, (p.name for p in folder.iterdir())) if m]
+        used = [int(m.group(1)) for m in map(FILE_NAME.fullmatch, (p.name for p in folder.iterdir())) if m]
         self._revision = max([*used, *self._before, int(before["index_revision"]) if before is not None else 0]) + 1
 
-    def write(self, entries: Sequence[Entry], keep: Collection[Key], added: Sequence[Rows], *, erase: bool) -> None:
+    def write(self, entries: Sequence[Entry], keep: frozenset[Key], added: Sequence[Rows], *, erase: bool) -> None:
         """Publish the `keep` generations of the segments of `entries`, and those `added`. See `sync` for `erase`."""
-        live = {entry["number"]: [k for k in self._opened[entry["number"]].keys if k in keep] for entry in entries}
+        live = {entry["number"]: sorted(self._opened[entry["number"]].keys & keep) for entry in entries}
         kept = [self._marked(entry, live[entry["number"]]) for entry in entries if live[entry["number"]]]
         merged = to_merge([(entry["number"], self._live_rows(entry)) for entry in kept], is_adding=bool(added))
         again = [
@@ -233,12 +221,11 @@ class _Writer:
         self._publish(segments)
 
     def _marked(self, entry: Entry, live: Collection[Key]) -> Entry:
-        removed = set(self._opened[entry["number"]].keys) - set(live)
+        removed = self._opened[entry["number"]].keys.difference(live)
         return {**entry, "removed": _by_video(removed)} if removed else entry
 
     def _live_rows(self, entry: Entry) -> int:
-        ranges = self._opened[entry["number"]].ranges
-        return int(entry["rows"]) - sum(len(ranges.get(key, ())) for key in _pairs(entry.get("removed", {})))
+        return int(entry["rows"]) - self._opened[entry["number"]].rows_in(_pairs(entry.get("removed", {})))
 
     def _is_mostly_removed(self, entry: Entry) -> bool:
         return 2 * self._live_rows(entry) < entry["rows"]
@@ -268,7 +255,7 @@ class _Writer:
     def _remove_others(self, used: Collection[int]) -> None:
         """Remove the files of segments that neither this manifest nor the one before names."""
         for path in self._folder.iterdir():
-            named = _FILE.fullmatch(path.name)
+            named = FILE_NAME.fullmatch(path.name)
             if (named and int(named.group(1)) not in used) or path.name.startswith(TEMPORARY_PREFIX):
                 path.unlink(missing_ok=True)  # temporary files were left by a killed writer: the lock excludes another
 

@@ -178,3 +178,56 @@ def test_statistics_do_not_count_what_was_removed(tmp_path: Path) -> None:
     sample = index.sample(100)
     assert len(sample) == 4
     assert np.allclose(sample @ np.eye(64)[8], 0), "no vector of the video that was removed"
+
+
+def test_a_truncated_file_is_not_mapped(tmp_path: Path) -> None:
+    write(tmp_path, keys_of(1))
+    path = tmp_path / "index-1.faiss"
+    path.write_bytes(path.read_bytes()[:-64])
+    with pytest.raises(LibraryDamaged, match=r"index-1\.faiss is not what was written"):
+        vectors.open_index(tmp_path, SPACE)
+    assert_complete(write(tmp_path, keys_of(1)), keys_of(1))
+
+
+# --- which rows -----------------------------------------------------------------------------------
+
+
+def test_rows_of_scenes_without_a_vector_in_another_index(tmp_path: Path) -> None:
+    # one scene is in two generations of a video, which are in the same segment of one index and in two of the other
+    first, second = ("01", 1), ("01", 2)
+    one = {first: (["a", "b"], np.eye(64)[:2]), second: (["a", "c"], np.eye(64)[2:4])}
+    two = {first: (["b"], np.eye(64)[:1]), second: (["c", "a"], np.eye(64)[2:4])}
+    vectors.sync(tmp_path / "one", SPACE, one, one.get)  # type: ignore[arg-type]
+    vectors.sync(tmp_path / "two", SPACE, [first], two.get)  # type: ignore[arg-type]
+    vectors.sync(tmp_path / "two", SPACE, two, two.get)  # type: ignore[arg-type]
+    left, right = vectors.open_index(tmp_path / "one", SPACE), vectors.open_index(tmp_path / "two", SPACE)
+    assert left is not None
+    assert right is not None
+    assert left.scene_ids.to_pylist() == ["a", "b", "a", "c"]
+    assert left.rows_outside(right).tolist() == [True, False, False, False]
+    assert right.rows_outside(left).tolist() == [False, False, False]
+    vectors.sync(tmp_path / "two", SPACE, [second], two.get)  # type: ignore[arg-type]
+    right = vectors.open_index(tmp_path / "two", SPACE)
+    assert right is not None
+    assert left.rows_outside(right).tolist() == [True, True, False, False]
+
+
+def test_scenes_are_found_in_their_generation_only(tmp_path: Path) -> None:
+    both = {("01", 1): (["a", "b"], np.eye(64)[:2]), ("01", 2): (["a"], np.eye(64)[2:3])}
+    vectors.sync(tmp_path, SPACE, both, both.get)  # type: ignore[arg-type]
+    index = vectors.open_index(tmp_path, SPACE)
+    assert index is not None
+    asked = [("b", ("01", 2)), ("a", ("01", 2)), ("b", ("01", 1)), ("a", ("02", 1)), ("a", ("01", 1))]
+    found, own = index.vectors(asked)
+    assert found == ["a", "b", "a"]
+    assert own.argmax(axis=1).tolist() == [2, 1, 0]
+
+
+def test_masks_of_allowed_generations_are_kept(tmp_path: Path) -> None:
+    index = write(tmp_path, keys_of(1, 2, 3))
+    index = write(tmp_path, keys_of(1, 3))
+    some, everything = frozenset(keys_of(3)), frozenset(keys_of(1, 2, 3))
+    assert index.row_mask(everything).tolist() == [True, True, False, False, True, True]
+    assert index.row_mask(some).tolist() == [False] * 4 + [True] * 2
+    assert index.row_mask(some) is index.row_mask(frozenset(keys_of(3)))
+    assert index.row_mask(some, ["03-1b", "01-1a"]).tolist() == [False] * 5 + [True]

@@ -1,0 +1,181 @@
+"""How the rows of one segment are searched: all of them, those of near clusters, or those with near codes.
+
+All methods take a mask of rows, answer with inner products of what is stored, and give the vectors of rows back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from heimdex_core.store.keyframe_vectors import Floats, Numbers
+
+if TYPE_CHECKING:
+    import faiss
+
+Mask = npt.NDArray[np.bool_]
+Found = tuple[Floats, Numbers]
+"""Scores and rows, best first."""
+
+THREADS = 1
+"""Threads of one search. Several searches run at the same time, and more threads on busy cores are slower."""
+
+LIST_ROWS_PER_RESULT = 8
+"""An inverted file scans at least as many rows for each result that is asked for."""
+
+
+def load_faiss() -> Any:
+    """The faiss module, set to THREADS in the calling thread."""
+    import faiss
+
+    faiss.omp_set_num_threads(THREADS)  # OpenMP keeps it for each calling thread, so it is set each time
+    return faiss
+
+
+def _flat(dim: int) -> faiss.Index:
+    return load_faiss().IndexFlatIP(dim)
+
+
+def _half(dim: int) -> faiss.Index:
+    faiss = load_faiss()
+    return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+
+
+INDEX_TYPES: Mapping[str, Callable[[int], faiss.Index]] = {"SQfp16": _half, "Flat": _flat}
+"""Constructors by type. All search exactly what they store, take an id selector, and keep the order of rows."""
+
+
+class Method(Protocol):
+    """A way of searching the vectors of one segment."""
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+
+    @property
+    def dim(self) -> int:
+        """The width of the vectors."""
+
+    def search(self, query: Floats, count: int, chosen: Mask | None) -> Found:
+        """The best rows of the mask (n,), None for all, for a (1, d) query.
+
+        `count` is positive and at most the number of rows in the mask.
+        """
+
+    def vectors(self, rows: Numbers) -> Floats:
+        """(n, d) the vectors of these rows."""
+
+
+class Exact:
+    """Every row in the mask is compared with the query."""
+
+    def __init__(self, index: faiss.Index) -> None:
+        self.index: Any = index
+
+    @property
+    def count(self) -> int:
+        return int(self.index.ntotal)
+
+    @property
+    def dim(self) -> int:
+        return int(self.index.d)
+
+    def search(self, query: Floats, count: int, chosen: Mask | None) -> Found:
+        faiss = load_faiss()
+        params = None if chosen is None else faiss.SearchParameters(sel=_selector(chosen))
+        return _of_query(self.index.search(query, count, params=params))
+
+    def vectors(self, rows: Numbers) -> Floats:
+        return np.asarray(self.index.reconstruct_batch(rows), np.float32)
+
+
+class Inverted(Exact):
+    """The rows of the clusters nearest to the query are compared: an inverted file (IVF).
+
+    Args:
+        index: the IVF, with a direct map.
+        nprobe: the number of clusters.
+    """
+
+    def __init__(self, index: faiss.IndexIVF, nprobe: int) -> None:
+        super().__init__(index)
+        self._nprobe = nprobe
+
+    def search(self, query: Floats, count: int, chosen: Mask | None) -> Found:
+        wanted = max(self._nprobe, LIST_ROWS_PER_RESULT * count * self.index.nlist / self.count)
+        if chosen is not None:
+            # As many chosen rows are compared as without a mask; a very narrow one is searched in all lists.
+            wanted *= self.count / np.count_nonzero(chosen)
+        nprobe = min(self.index.nlist, int(np.ceil(wanted)))
+        found = self._probe(query, count, chosen, nprobe)
+        if len(found[1]) < count and nprobe < self.index.nlist:
+            return self._probe(query, count, chosen, self.index.nlist)
+        return found
+
+    def _probe(self, query: Floats, count: int, chosen: Mask | None, nprobe: int) -> Found:
+        params = load_faiss().SearchParametersIVF(nprobe=nprobe, sel=None if chosen is None else _selector(chosen))
+        return _of_query(self.index.search(query, count, params=params))
+
+
+class Compressed(Exact):
+    """The rows with the nearest codes (RaBitQ) are compared; of a narrow mask all rows.
+
+    Args:
+        index: the vectors, not compressed.
+        codes: the codes of the same rows. FAISS searches them without a selector.
+        candidates: how many rows are compared for each result that is asked for.
+    """
+
+    def __init__(self, index: faiss.Index, codes: faiss.Index, candidates: int) -> None:
+        super().__init__(index)
+        self._codes = codes
+        self._candidates = candidates
+
+    def search(self, query: Floats, count: int, chosen: Mask | None) -> Found:
+        share = 1.0 if chosen is None else np.count_nonzero(chosen) / self.count
+        wanted = int(np.ceil(self._candidates * count / share))
+        if wanted > self.count // 10:
+            return super().search(query, count, chosen)
+        load_faiss()
+        _, rows = _of_query(self._codes.search(query, wanted))
+        if chosen is not None:
+            rows = rows[chosen[rows]]
+            if len(rows) < count:
+                return super().search(query, count, chosen)
+        scores = self.vectors(rows) @ query[0]
+        best = np.argsort(-scores, kind="stable")[:count]
+        return scores[best], rows[best]
+
+
+def open_method(path: Path, entry: Mapping[str, Any], codes_path: Path) -> Method:
+    """The vectors of a segment, mapped into memory. Raises RuntimeError for a file that is not an index.
+
+    Args:
+        path: the file of the vectors; it exists.
+        entry: the segment's entry in the manifest.
+        codes_path: the file of the codes, where the entry says that there are any.
+    """
+    faiss = load_faiss()
+    index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    large = entry.get("large") or {}
+    if large.get("method") == "IVF":
+        return Inverted(index, int(large["nprobe"]))
+    if large.get("method") == "RaBitQ":
+        codes = faiss.read_index(str(codes_path), faiss.IO_FLAG_MMAP_IFC)
+        return Compressed(index, codes, int(large["candidates"]))
+    return Exact(index)
+
+
+def _selector(chosen: Mask) -> Any:
+    return load_faiss().IDSelectorBitmap(np.packbits(chosen, bitorder="little"))
+
+
+def _of_query(found: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]) -> Found:
+    """The answer to the only query, without the places that were not filled."""
+    scores, rows = found[0][0], found[1][0]
+    is_row = rows >= 0
+    return scores[is_row], rows[is_row]
