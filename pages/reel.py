@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -27,7 +28,7 @@ PREFERENCE = "reel_form"  # how the last reel was rendered
 EDITOR_LABELS = (
     "untitled", "title", "clips_one", "clips_other", "saved", "saving", "drag", "up", "down", "duplicate", "remove",
     "trim_start", "trim_end", "show", "of", "action_on", "moved", "not_available", "beyond", "play_clip", "trim_in",
-    "trim_out", "whole_scene", "words", "cut_to_words", "words_hint", "no_words", "reels",
+    "trim_out", "whole_scene", "words", "cut_to_words", "words_hint", "no_words", "reels", "strategy",
 )  # fmt: skip
 
 
@@ -101,6 +102,8 @@ def make_short(value: Any) -> None:
     clip = next((one for one in edited().current(resources.library()).clips if one.clip_id == value["id"]), None)
     if clip is not None:
         request = ShortRequest(clip.scene_id, trim=(clip.start_s, clip.end_s))
+        if clip.strategy is not None:
+            request = replace(request, strategy=clip.strategy)
         state.request_page("short", scene=clip.scene_id, **short_address.parameters(request))
 
 
@@ -133,7 +136,7 @@ def render(value: Any, *, skip_failed: bool = False) -> None:
     if not is_running:
         try:
             export = library.reel(
-                reel.clips,
+                form.framed(reel.clips, choices),
                 title=reel.title,
                 remove_silence=choices["remove_silence"],
                 keep=kept_pauses.of(library, state.edited_reel()),
@@ -186,6 +189,7 @@ def draw_editor(library: Library, clips: list[views.ClipWithScene], selected: st
             "clips": views.rows(library, clips),
             "selected": selected,
             "opened": opened(library, clips, selected),
+            "strategies": form.clip_strategies(chosen(library)),
             "labels": {name: t(f"reel.{name}") for name in EDITOR_LABELS},
             **reel_menu(library),
             **reel.history_buttons(library),
@@ -194,6 +198,7 @@ def draw_editor(library: Library, clips: list[views.ClipWithScene], selected: st
             "move": reel.move,
             "trim": reel.trim,
             "snap": reel.snap,
+            "strategy": reel.set_strategy,
             "short": make_short,
             "remove": reel.remove,
             "duplicate": reel.duplicate,

@@ -80,6 +80,11 @@ class Edited:
             start_s, end_s = library.snap(clip.video_id, clip.start_s, clip.end_s, value["to"])
             self.trim({**value, "start": start_s, "end": end_s})
 
+    def set_strategy(self, value: Any) -> None:
+        """Give a clip a crop strategy of its own: {"id", "strategy": None for that of the reel}."""
+        name = str(value["strategy"]) if value.get("strategy") else None
+        self.change(self.edits().set_strategy, str(value["id"]), name, value=value)
+
     def rename(self, value: Any) -> None:
         """Name the reel: {"title"}."""
         self.change(self.edits().rename, str(value["title"]), value=value)

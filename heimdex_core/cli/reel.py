@@ -38,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--strategy", metavar="NAME", help="how pictures of another shape are put into the frame (default: on black)"
     )
     parser.add_argument(
+        "--clip-strategy",
+        action="append",
+        default=[],
+        metavar="NUMBER=NAME",
+        help="the same for one clip, by its number from 1 (repeatable)",
+    )
+    parser.add_argument(
         "--crossfade", type=float, default=0.0, metavar="S", help="seconds that clips fade into each other (default: 0)"
     )
     parser.add_argument("--title-card", action="store_true", help="begin with the title on black")
@@ -72,6 +79,7 @@ def run_reel(args: argparse.Namespace, out: Printer) -> int:
             aspect=args.aspect,
             height_px=args.height,
             strategy=args.strategy,
+            clip_strategies=dict(map(_clip_strategy, args.clip_strategy)),
             crossfade_s=args.crossfade,
             title_card=args.title_card,
             lower_thirds=args.lower_thirds,
@@ -95,3 +103,12 @@ def _wanted(lib: Library, args: argparse.Namespace) -> tuple[Sequence[ReelClip |
         raise InvalidValue(name="reel", value=args.reel, reason="give a reel or scenes, not both")
     named = lib.reels.find(args.reel)
     return named.clips, args.title or named.title
+
+
+def _clip_strategy(text: str) -> tuple[int, str]:
+    number, _, name = text.partition("=")
+    if not (number.isascii() and number.isdigit() and name):
+        raise InvalidValue(
+            name="--clip-strategy", value=text, reason="it must be a number and a name, as in 2=blur_pad"
+        )
+    return int(number), name

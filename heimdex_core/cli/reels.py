@@ -52,13 +52,17 @@ def run_reels(args: argparse.Namespace, out: Printer) -> int:
         elif args.action == "delete":
             lib.reels.delete(found.reel_id)
         document = schemas.reel(found)
-        clips = [f"  {precise(c['start_s']):>9}  {precise(c['end_s']):>9}  {c['clip_id']}" for c in document["clips"]]
-        out.document(document, text="\n".join([_line(document), *clips]))
+        out.document(document, text="\n".join([_line(document), *map(_clip_line, document["clips"])]))
     return 0
 
 
 def _line(row: Json) -> str:
     return f"{row['reel_id']}  {len(row['clips']):3}  {clock(row['duration_s']):>7}  {row['title']}"
+
+
+def _clip_line(clip: Json) -> str:
+    line = f"  {precise(clip['start_s']):>9}  {precise(clip['end_s']):>9}  {clip['clip_id']}"
+    return f"{line}  {clip['strategy']}" if clip["strategy"] else line
 
 
 def add_pauses_arguments(parser: argparse.ArgumentParser) -> None:

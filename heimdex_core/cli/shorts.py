@@ -10,6 +10,7 @@ from heimdex_core import schemas
 from heimdex_core.cli import opened
 from heimdex_core.cli.output import Printer, progress_bar
 from heimdex_core.errors import FileUnreadable, InvalidValue
+from heimdex_core.export.progress import STAGE_CHECK
 from heimdex_core.formatting import clock, precise
 from heimdex_core.types import Cue, Export, ExportState, StageProgress, to_json
 
@@ -94,8 +95,10 @@ def export_line(export: Export, progress: StageProgress | None) -> str:
     if export.error:
         return f"{line}  {export.error['message']} {export.error['hint']}"
     if progress is not None:
+        if progress.stage == STAGE_CHECK:
+            return f"{line}  being completed and checked"
         left = f", {clock(progress.eta_s)} left" if progress.eta_s is not None else ""
-        return f"{line}  {progress.overall:.0%}{left}"
+        return f"{line}  {int(100 * progress.overall)}%{left}"
     if export.state is not ExportState.COMPLETED:
         return line
     if not export.path:

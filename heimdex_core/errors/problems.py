@@ -28,6 +28,7 @@ PROBLEMS = {
     "clip_render_error": "ffmpeg cannot render it ({detail}).",
     "tray_clip_removed": "the clip was removed there.",
     "tray_clip_trimmed": "the clip was trimmed there, too.",
+    "tray_clip_framed": "the framing of the clip was changed there, too.",
     "tray_title_changed": "the title was changed there, too.",
 }
 """The English text of each problem; its {fields} are details of the error."""

@@ -67,7 +67,6 @@ def open_clips(store: Store, export: Export) -> tuple[dict[int, RenderClip], lis
     left_out = {clip["number"] for clip in export.left_out}
     found: dict[int, RenderClip] = {}
     failed: list[Json] = []
-    is_following = (name := export.params.get("strategy")) is not None and strategy(str(name)).follows
     for number, clip in enumerate(export.clips, 1):
         if number in left_out:
             continue
@@ -80,6 +79,8 @@ def open_clips(store: Store, export: Export) -> tuple[dict[int, RenderClip], lis
         except (SourceMissing, SourceChanged, FileUnreadable) as error:
             failed.append(failed_clip(number, clip, _SOURCE_PROBLEMS[type(error)], title=video.title))
             continue
+        name = clip.strategy or export.strategy
+        is_following = name is not None and strategy(name).follows
         found[number] = RenderClip(
             path,
             video.info,
@@ -88,6 +89,7 @@ def open_clips(store: Store, export: Export) -> tuple[dict[int, RenderClip], lis
             choose_audio(video.info),
             title=video.title,
             cues=stored_cues(export.params, number),
+            strategy=name,
             cuts_s=known_cuts(store, export.user_id, clip.video_id) if is_following else (),
         )
     return found, failed

@@ -20,13 +20,14 @@ NOTE_COPIED = "frames_copied"
 _WHOLE_FPS = 0.005
 
 
-def why_exact(options: ReelOptions) -> str | None:
-    """Why nothing can be copied with these options: "crossfade", "drawing" or "framing"."""
+def why_exact(options: ReelOptions, clips: Sequence[RenderClip] = ()) -> str | None:
+    """Why nothing can be copied with these options and clips: "crossfade", "drawing" or "framing"."""
     if options.crossfade_s:
         return "crossfade"
     if options.title_card or options.lower_thirds or options.captions:
         return "drawing"
-    return "framing" if options.strategy is not None else None
+    is_framed = options.strategy is not None or any(clip.strategy is not None for clip in clips)
+    return "framing" if is_framed else None
 
 
 def own_format(clips: Sequence[RenderClip], aspect: str) -> tuple[int, int, float] | None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from heimdex_core.errors import ClipsFailed, InvalidReel, InvalidValue, SceneNotFound
 from heimdex_core.export.clips import failed_clip, gone_clip
+from heimdex_core.export.crop import strategy
 from heimdex_core.export.kind import ExportKind
 from heimdex_core.settings import Settings
 from heimdex_core.types import Export, ExportState, Json, ReelClip, Scene, Video, parse_scene_id, utc_now
@@ -75,7 +76,7 @@ def plan_export(
         params: parameters that replace those of the kind.
 
     Raises InvalidReel for a wrong number of clips or a wrong title; ClipsFailed for clips whose scene does not exist
-    (any more), or outside their video; SceneNotFound for what is no scene id.
+    (any more), or outside their video; SceneNotFound for what is no scene id; UnknownName for the strategy of a clip.
     """
     title = title.strip()
     if not clips:
@@ -86,6 +87,7 @@ def plan_export(
         raise _invalid(f"its title has {len(title)} characters", settings)
     if any(ord(character) < 32 for character in title):
         raise _invalid("its title has a line break or another control character", settings)
+    check_strategies(clips)
     planned, failed = _plan_clips(view, user_id, clips, find_video)
     if failed and (not skip_failed or len(failed) == len(clips)):
         raise ClipsFailed(clips=failed)
@@ -100,6 +102,13 @@ def plan_export(
         params={**kind.params(settings), **(params or {}), **({"skip_failed": True} if skip_failed else {})},
         left_out=tuple(failed),
     )
+
+
+def check_strategies(clips: Sequence[ReelClip | str]) -> None:
+    """Raises UnknownName for a clip's own strategy that is not registered."""
+    for clip in clips:
+        if isinstance(clip, ReelClip) and clip.strategy is not None:
+            strategy(clip.strategy)
 
 
 def too_many(clips: Sequence[ReelClip | str], settings: Settings) -> str | None:
@@ -186,7 +195,8 @@ def _plan_clips(
             scene = view.scene(user_id, clip.scene_id)
             times = (None, None) if isinstance(given, str) else (clip.start_s, clip.end_s)
             video_end_s = video.info.duration_s if video and video.info else None
-            clip = replace(clip_of(scene, *times, video_end_s=video_end_s), copy=clip.copy)
+            found = clip_of(scene, *times, video_end_s=video_end_s)
+            clip = replace(found, copy=clip.copy, strategy=clip.strategy)
         except SceneNotFound:
             failed.append(gone_clip(number, clip, video))
         except InvalidValue:

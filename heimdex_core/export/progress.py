@@ -12,6 +12,8 @@ from heimdex_core.types import Export, StageProgress, WorkContext, utc_now
 
 WORK_PREFIX = "export-"
 """Before the export_id in the name of a work folder."""
+STAGE_RENDER, STAGE_CHECK = "render", "check"
+"""Stages of an export: its frames are encoded, and the written file is completed, measured and checked."""
 _FILE = "progress.json"
 _INTERVAL_S = 0.25
 _ETA_AFTER_S = 1.0
@@ -66,9 +68,9 @@ def export_context(
 
 def _progress(done: float, total: float, elapsed_s: float) -> StageProgress:
     share = min(done / total, 1.0) if total > 0 else 0.0
-    known = share > 0 and elapsed_s >= _ETA_AFTER_S
+    known = 0 < share < 1 and elapsed_s >= _ETA_AFTER_S
     return StageProgress(
-        stage="render",
+        stage=STAGE_RENDER if share < 1 else STAGE_CHECK,
         stage_number=1,
         stage_count=1,
         done=done,

@@ -29,8 +29,12 @@ from heimdex_core.media.render import RenderClip, RenderMeasure, measure, render
 from heimdex_core.models.faces.yunet import model_file
 from heimdex_core.settings import Settings, get_settings
 from heimdex_core.types import Cue, Json, ReelOptions, WorkContext, frame_size
+from heimdex_core.types.crop import CropPath
 
 _log = logging.getLogger(__name__)
+
+Stretch = tuple[Path, float, float]
+"""[start_s, end_s) of a file."""
 
 TITLE_S = 3.0
 LOWER_THIRD_S = 4.0
@@ -57,7 +61,7 @@ def write(
     options = ReelOptions.from_params({**params, "height_px": None})
     if options.mode != "fast":
         return _write(clips, out, params, timeout_s, context)
-    reason = why_exact(options)
+    reason = why_exact(options, clips)
     if reason is None:
         try:
             return _write_fast(clips, out, params, timeout_s, context)
@@ -97,10 +101,9 @@ def _write(
     options = ReelOptions.from_params({**params, "height_px": None})
     width, height = frame_size(options.aspect, int(params["height_px"]))
     fps = float(params["fps"])
-    if options.strategy is not None:
-        clips = [_framed(clip, options.strategy, width, height, context) for clip in clips]
     title_s = TITLE_S if options.title_card else 0.0
     planned = Arrangement.of(clips, exact_fps(fps), crossfade_s=options.crossfade_s, title_s=title_s)
+    clips, context = _framed(clips, options.strategy, (width, height), planned.duration_s, context)
     joins = len(planned.clips) - (0 if planned.title else 1)
     durations_s = [clip.duration_s for clip in clips]
     extra_s = float((planned.title - joins * planned.crossfade) / planned.fps)
@@ -125,28 +128,61 @@ def _write(
     check_render(measured, durations_s, fps=fps, width=width, height=height, extra_s=extra_s)
     found = made.loudness or Loudness(None, None)
     notes = (*made.notes, *layers.notes)
-    if options.strategy is not None and strategy(options.strategy).follows and not _detector():
+    if any(map(_follows, clips)) and not _detector():
         notes = (*notes, NOTE_NO_DETECTOR)
     return replace(measured, loudness_lufs=found.integrated_lufs, true_peak_dbtp=found.true_peak_dbtp, notes=notes)
 
 
-def _framed(clip: RenderClip, name: str, width: int, height: int, context: WorkContext) -> RenderClip:
-    path = None
-    if strategy(name).follows:
-        settings = get_settings()
-        path = plan_crop(
-            clip.path,
-            clip.info,
-            clip.start_s,
-            clip.end_s,
-            width=width,
-            height=height,
-            faces=_detector(),
-            boundaries_s=clip.cuts_s,
-            limits=ChildLimits.of(settings),
-            context=WorkContext(is_cancelled=context.is_cancelled),
-        )
-    return replace(clip, framing=framing_of(name, path))
+def _framed(
+    clips: Sequence[RenderClip], name: str | None, size: tuple[int, int], reel_s: float, context: WorkContext
+) -> tuple[list[RenderClip], WorkContext]:
+    """The clips, each framed by its own strategy or else by `name`, and the context to render them with.
+
+    A crop path is planned once for each stretch of a video. Progress counts those stretches, and then the reel, which
+    is `reel_s` long.
+    """
+    clips = [replace(clip, strategy=clip.strategy or name) for clip in clips]
+    following = {_stretch(clip): clip for clip in clips if _follows(clip)}
+    planned_s = sum(clip.duration_s for clip in following.values())
+    paths: dict[Stretch, CropPath] = {}
+    done_s = 0.0
+    for stretch, clip in following.items():
+        paths[stretch] = _crop_path(clip, size, _counting(context, done_s, planned_s + reel_s - clip.duration_s))
+        done_s += clip.duration_s
+    framed = []
+    for clip in clips:
+        path = paths[_stretch(clip)] if _follows(clip) else None
+        framed.append(replace(clip, framing=framing_of(clip.strategy, path)) if clip.strategy else clip)
+    return framed, _counting(context, planned_s, planned_s)
+
+
+def _follows(clip: RenderClip) -> bool:
+    return clip.strategy is not None and strategy(clip.strategy).follows
+
+
+def _stretch(clip: RenderClip) -> Stretch:
+    return clip.path, clip.start_s, clip.end_s
+
+
+def _counting(context: WorkContext, before_s: float, more_s: float) -> WorkContext:
+    """A context for a part of the work: there are `more_s` besides it, and `before_s` of them come before it."""
+    return replace(context, report=lambda done, total: context.report(before_s + done, total + more_s))
+
+
+def _crop_path(clip: RenderClip, size: tuple[int, int], context: WorkContext) -> CropPath:
+    settings = get_settings()
+    return plan_crop(
+        clip.path,
+        clip.info,
+        clip.start_s,
+        clip.end_s,
+        width=size[0],
+        height=size[1],
+        faces=_detector(),
+        boundaries_s=clip.cuts_s,
+        limits=ChildLimits.of(settings),
+        context=context,
+    )
 
 
 def _detector() -> Path | None:

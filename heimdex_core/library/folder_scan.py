@@ -19,11 +19,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from heimdex_core.library.importing import VIDEO_EXTENSIONS
 from heimdex_core.media.subtitles import SUFFIXES
 from heimdex_core.media.subtitles.sidecars import SUBTITLE_FOLDERS
+from heimdex_core.store.layout import SOURCE_EXTENSIONS
 
-_VIDEOS = VIDEO_EXTENSIONS | {".3gp", ".3g2", ".qt"}
+_VIDEOS = SOURCE_EXTENSIONS | {".3gp", ".3g2", ".qt"}
 _SEPARATOR = re.compile(r"[\s._\-(\[{]")
 
 TEMPORARY_EXTENSIONS = frozenset({

@@ -25,11 +25,11 @@ from heimdex_core.media.child_probe import probe_in_child
 from heimdex_core.media.subtitles import CHOICE_FILE, Sidecar, choose_file, find_sidecar, language_in_name
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
+from heimdex_core.store.layout import SOURCE_EXTENSIONS, source_files
 from heimdex_core.types import Json, MediaInfo, Video, VideoState
 
 _CHUNK_BYTES = 4 * 1024 * 1024
 _MAX_NAME_BYTES = 255
-VIDEO_EXTENSIONS = frozenset({".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm"})
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _as_unicode(name: str) -> str:
 def source_extension(filename: str, container: str) -> str:
     """The extension to keep a source under: its own where that is a known one, else by its container."""
     own = Path(filename).suffix.lower()
-    if own in VIDEO_EXTENSIONS:
+    if own in SOURCE_EXTENSIONS:
         return own
     for part, extension in (("mp4", ".mp4"), ("mov", ".mov"), ("webm", ".webm"), ("matroska", ".mkv"), ("avi", ".avi")):
         if part in container:
@@ -310,7 +310,7 @@ def place_source(store: Store, video: Video, path: Path, extension: str) -> None
     """Move a file of the library's disk to the place of the video's source, instead of one that is damaged."""
     place = store.paths.new_source(video.video_id, extension)
     make_folder(place.parent, levels=2)
-    for damaged in place.parent.glob("source.*"):
+    for damaged in source_files(place.parent):
         if damaged not in (place, path):
             remove_tree(damaged) if damaged.is_dir() else damaged.unlink()
     path.replace(place)

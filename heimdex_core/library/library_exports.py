@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
+from heimdex_core.errors import InvalidValue
 from heimdex_core.library.arguments import AnyPath, Names, checked
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.exports import Exports
@@ -121,6 +123,7 @@ class LibraryExports(LibraryClips):
         aspect: str = "16:9",
         height_px: int | None = None,
         strategy: str | None = None,
+        clip_strategies: Mapping[int, str] | None = None,
         crossfade_s: float = 0.0,
         title_card: bool = False,
         lower_thirds: bool = False,
@@ -145,6 +148,7 @@ class LibraryExports(LibraryClips):
         aspect: str = "16:9",
         height_px: int | None = None,
         strategy: str | None = None,
+        clip_strategies: Mapping[int, str] | None = None,
         crossfade_s: float = 0.0,
         title_card: bool = False,
         lower_thirds: bool = False,
@@ -169,6 +173,8 @@ class LibraryExports(LibraryClips):
             aspect: "16:9", "9:16" or "1:1".
             height_px: the shorter side of the picture, 360 to 1080; None for HEIMDEX_REEL_HEIGHT_PX.
             strategy: how pictures of another shape are put into the frame; None shows all of each on black.
+            clip_strategies: the same for single clips, by their number from 1, in place of what a clip itself has
+                (`ReelClip.strategy`); where neither says anything, `strategy` holds.
             crossfade_s: how long clips fade into each other, in seconds.
             title_card, lower_thirds: show the title of the reel at its beginning, and of each video at its clip's.
             captions, position: the style and the place of captions; None for none.
@@ -177,8 +183,8 @@ class LibraryExports(LibraryClips):
             skip_failed: leave out clips that cannot be rendered; `left_out` of the export names them.
             queue: leave the rendering to the worker.
 
-        Raises ClipsFailed, which names the clips that cannot be rendered; InvalidReel, SceneNotFound, RenderFailed,
-        RenderCheckFailed, RenderTimeout, DiskFull.
+        Raises ClipsFailed, which names the clips that cannot be rendered; InvalidReel, InvalidValue, UnknownName,
+        SceneNotFound, RenderFailed, RenderCheckFailed, RenderTimeout, DiskFull.
         """
         if timeline is not None:
             return self.timeline(clips, timeline, title=title, out=out)
@@ -193,8 +199,18 @@ class LibraryExports(LibraryClips):
             captions=captions,
             position=position,
         )
+        if clip_strategies:
+            clips = self._with_strategies(clips, clip_strategies)
         if remove_silence:
             clips = self.without_pauses(clips, keep=keep)
         return self.exports.make_reel(
             clips, title=title, options=options, out=out, skip_failed=skip_failed, queue=queue, progress=progress
         )
+
+    def _with_strategies(self, clips: Sequence[ReelClip | str], strategies: Mapping[int, str]) -> list[ReelClip]:
+        found = self._clips(clips)
+        for number, name in strategies.items():
+            if not 1 <= number <= len(found):
+                raise InvalidValue(name="clip", value=str(number), reason=f"the reel has clips 1 to {len(found)}")
+            found[number - 1] = replace(found[number - 1], strategy=name)
+        return found

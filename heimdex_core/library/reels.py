@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 from heimdex_core.errors import InvalidReel, InvalidValue
-from heimdex_core.export.plan import clip_of, distinct, too_many
+from heimdex_core.export.plan import check_strategies, clip_of, distinct, too_many
 from heimdex_core.library.arguments import checked
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.library.tray import TrayEdits
@@ -44,13 +44,15 @@ class Reels:
     def create(self, title: str, clips: Sequence[ReelClip | str] = ()) -> Tray:
         """Keep a new reel of clips or whole scenes. Clips of the same scene become copies.
 
-        Raises InvalidReel for too many clips or a title that is empty or too long, SceneNotFound.
+        Raises InvalidReel for too many clips or a title that is empty or too long, SceneNotFound,
+        UnknownName for the strategy of a clip.
         """
         view = self._context.store.reader().view()
         user_id = self._context.user_id
         found = [clip_of(view.scene(user_id, clip)) if isinstance(clip, str) else clip for clip in clips]
         reel = Reel(str(uuid.uuid4()), user_id, self._title(title), distinct(found), utc_now())
         self._check_length(reel.clips)
+        check_strategies(reel.clips)
         self._records.save(reel)
         return self.get(reel.reel_id)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from heimdex_core.errors import InvalidReel, TrayConflict
-from heimdex_core.export.plan import clip_of, too_many, within_video
+from heimdex_core.export.crop import strategy as find_strategy
+from heimdex_core.export.plan import check_strategies, clip_of, too_many, within_video
 from heimdex_core.library.arguments import Count, Names, checked
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.library.tray_history import Edit, difference, make_change, next_copy, step
@@ -18,6 +19,7 @@ from heimdex_core.types import (
     PlacedClip,
     ReelClip,
     RemoveClips,
+    SetStrategy,
     SetTitle,
     Tray,
     TrayOperation,
@@ -35,7 +37,8 @@ class TrayEdits:
     All methods return the tray after the change. They take
 
         made_on: the revision of the tray that the change was made on; None where it has just been read. Most changes
-            also fit a newer tray. A trim or a title that somebody else has changed since is refused (TrayConflict).
+            also fit a newer tray. A trim, a strategy or a title that somebody else has changed since is refused
+            (TrayConflict).
         author: who makes the change: the app names the open page. Each author undoes their own changes.
         since: the revision that this author saw first; changes up to it can be undone by the author, too. None stands
             for all changes.
@@ -58,11 +61,13 @@ class TrayEdits:
     ) -> Tray:
         """Add a clip, or a whole scene by its id, at the end; nothing where its scene is in the tray already.
 
-        `duplicate` adds a further clip of a scene. Raises SceneNotFound, InvalidReel where the tray is full.
+        `duplicate` adds a further clip of a scene. Raises SceneNotFound, InvalidReel where the tray is full,
+        UnknownName for the strategy of the clip.
         """
         if isinstance(clip, str):
             clip = clip_of(self._context.store.reader().view().scene(self._context.user_id, clip))
         added = replace(clip, copy=0)
+        check_strategies([added])
 
         def operations(tray: Tray) -> Operations:
             is_new = all(one.scene_id != added.scene_id for one in tray.clips)
@@ -169,6 +174,25 @@ class TrayEdits:
         return self._change(operations, made_on, author, since, key)
 
     @checked
+    def set_strategy(
+        self,
+        clip_id: str,
+        strategy: str | None,
+        *,
+        made_on: Count | None = None,
+        author: str = "",
+        since: Count | None = None,
+        key: str = "",
+    ) -> Tray:
+        """Give a clip a crop strategy of its own (export.crop.STRATEGIES), or with None that of the reel.
+
+        Raises UnknownName, TrayConflict.
+        """
+        if strategy is not None:
+            find_strategy(strategy)
+        return self._change((SetStrategy(clip_id, strategy),), made_on, author, since, key)
+
+    @checked
     def rename(
         self, title: str, *, made_on: Count | None = None, author: str = "", since: Count | None = None, key: str = ""
     ) -> Tray:
@@ -213,6 +237,7 @@ class TrayEdits:
 
     def replace(self, clips: Sequence[ReelClip], title: str) -> Tray:
         """Make the tray equal to these clips, as one change; see Library.save_tray."""
+        check_strategies(clips)
 
         def changed(tray: Tray) -> Tray:
             operations = difference(tray.title, tray.clips, title, tuple(clips))

@@ -2,8 +2,8 @@
 
 Operations name clips and their neighbours and never positions, so they also fit a tray that has changed since: removing
 what is gone is nothing, and a clip that is moved goes behind its neighbour wherever that is now. Two changes of the
-same trim, or of the title, cannot both hold: the later one is refused with TrayConflict, unless it was made in full
-knowledge of the first.
+same trim, of the strategy of the same clip, or of the title, cannot both hold: the later one is refused with
+TrayConflict, unless it was made in full knowledge of the first.
 
 Every change keeps the operations that undo it. Undoing is a change like any other: it is applied to the tray as it is
 now, so it takes nothing back that was done elsewhere.
@@ -21,6 +21,7 @@ from heimdex_core.types import (
     PlacedClip,
     ReelClip,
     RemoveClips,
+    SetStrategy,
     SetTitle,
     Tray,
     TrayChange,
@@ -86,13 +87,16 @@ def _refuse_conflicts(tray: Tray, edit: Edit) -> None:
     for operation in edit.operations:
         if isinstance(operation, InsertClips):
             present |= {placed.clip.clip_id for placed in operation.clips}
-        if isinstance(operation, MoveClip | TrimClip) and operation.clip_id not in present:
+        if isinstance(operation, MoveClip | TrimClip | SetStrategy) and operation.clip_id not in present:
             raise TrayConflict(problem="tray_clip_removed")
         if edit.made_on is None:
             continue
         if isinstance(operation, TrimClip):
             if _changed_elsewhere(tray, f"trim:{operation.clip_id}", edit.author, edit.made_on):
                 raise TrayConflict(problem="tray_clip_trimmed")
+        elif isinstance(operation, SetStrategy):
+            if _changed_elsewhere(tray, f"strategy:{operation.clip_id}", edit.author, edit.made_on):
+                raise TrayConflict(problem="tray_clip_framed")
         elif (
             isinstance(operation, SetTitle)
             and operation.title != tray.title
@@ -217,11 +221,20 @@ def _trim(clips: Clips, operation: TrimClip) -> tuple[Clips, TrayOperation | Non
     return (*clips[:at], trimmed, *clips[at + 1 :]), TrimClip(clip.clip_id, clip.start_s, clip.end_s)
 
 
+def _set_strategy(clips: Clips, operation: SetStrategy) -> tuple[Clips, TrayOperation | None]:
+    at = next((at for at, clip in enumerate(clips) if clip.clip_id == operation.clip_id), None)
+    if at is None or clips[at].strategy == operation.strategy:
+        return clips, None
+    framed = replace(clips[at], strategy=operation.strategy)
+    return (*clips[:at], framed, *clips[at + 1 :]), SetStrategy(operation.clip_id, clips[at].strategy)
+
+
 _APPLY: dict[type, Callable[..., tuple[Clips, TrayOperation | None]]] = {
     InsertClips: _insert,
     RemoveClips: _remove,
     MoveClip: _move,
     TrimClip: _trim,
+    SetStrategy: _set_strategy,
 }
 
 
@@ -257,12 +270,14 @@ def _touched(operation: TrayOperation) -> frozenset[str]:
         return frozenset({f"place:{operation.clip_id}"})
     if isinstance(operation, TrimClip):
         return frozenset({f"trim:{operation.clip_id}"})
+    if isinstance(operation, SetStrategy):
+        return frozenset({f"strategy:{operation.clip_id}"})
     ids = (
         operation.clip_ids
         if isinstance(operation, RemoveClips)
         else [placed.clip.clip_id for placed in operation.clips]
     )
-    return frozenset(f"{what}:{clip_id}" for clip_id in ids for what in ("clip", "place", "trim"))
+    return frozenset(f"{what}:{clip_id}" for clip_id in ids for what in ("clip", "place", "trim", "strategy"))
 
 
 def difference(title: str, clips: Clips, wanted_title: str, wanted: Clips) -> tuple[TrayOperation, ...]:
@@ -277,8 +292,11 @@ def difference(title: str, clips: Clips, wanted_title: str, wanted: Clips) -> tu
         clip, before = placed.clip, present.get(placed.clip.clip_id)
         if before is None:
             operations.append(InsertClips((placed,)))
-        elif before != clip:
+            continue
+        if (before.start_s, before.end_s) != (clip.start_s, clip.end_s):
             operations.append(TrimClip(clip.clip_id, clip.start_s, clip.end_s))
+        if before.strategy != clip.strategy:
+            operations.append(SetStrategy(clip.clip_id, clip.strategy))
     _, now, _ = apply_all(title, clips, operations)
     for placed in places(wanted):
         move = MoveClip(placed.clip.clip_id, placed.after, placed.before)

@@ -53,6 +53,8 @@ class RenderClip:
     """A file with the sound of just this clip, which is used in place of `audio_track`."""
     framing: Framing | None = None
     """How the picture is put into a frame of another shape; None to fit it on black."""
+    strategy: str | None = None
+    """What chooses `framing`: the name of the clip's crop strategy; None for that of the reel."""
     title: str = ""
     """Of its video, for what is drawn on the reel."""
     cues: tuple[Cue, ...] = ()

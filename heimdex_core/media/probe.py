@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -358,8 +359,9 @@ def frame_rate(pts: list[int], unit_s: float, header_fps: float) -> tuple[float,
 
     Args:
         pts: presentation times in any order, in units of `unit_s` seconds.
-        header_fps: the rate in the header, 0 if unknown; returned where the measured one is within 1 % of it,
-            because it is exact (30000/1001).
+        header_fps: the rate in the header, 0 if unknown; returned where it is as far from the measured one as the
+            clock and the jitter of the frames explain, because it is exact (30000/1001). Headers of fragmented MP4
+            have an estimate.
     """
     times = np.unique(np.asarray(pts, np.int64))
     if len(times) < 2:
@@ -370,10 +372,21 @@ def frame_rate(pts: list[int], unit_s: float, header_fps: float) -> tuple[float,
     middle = float(np.median(steps))
     # neither the rounding of the clock (33 and 34 ms at 30 fps) nor one dropped frame makes a rate variable
     off = np.abs(steps - middle) > max(2.0, 0.05 * middle)
-    variable = int(off.sum()) >= 2 and float(off.mean()) > 0.01
-    usual = 1 / (middle * unit_s) if middle > 0 else measured
-    close = any(abs(rate - header_fps) <= 0.01 * header_fps for rate in (measured, usual))
-    return (header_fps if close and not variable else measured), variable
+    if _are_many(off):
+        return measured, True
+    # the same for clocks whose unit is almost as long as a frame
+    off = np.abs(steps - middle) > max(min(2.0, middle / 2), 0.05 * middle)
+    usual = steps if _are_many(off) else steps[~off]
+    # of steps that follow each other only the first and the last moment are inexact: by a unit of the clock, or by as
+    # much as frames are early or late; steps that are left out part the others into further stretches
+    stretches = 1 + len(steps) - len(usual)
+    inexact = stretches * max(1.0, float(np.abs(usual - middle).max())) / float(usual.sum())
+    fps = 1 / (float(usual.mean()) * unit_s)
+    return (header_fps if abs(fps - header_fps) <= inexact * fps else fps), False
+
+
+def _are_many(off: npt.NDArray[np.bool_]) -> bool:
+    return int(off.sum()) >= 2 and float(off.mean()) > 0.01
 
 
 def displayed_size(stream: VideoStream, frame: VideoFrame, orientation: Orientation) -> tuple[int, int]:

@@ -12,6 +12,8 @@ from heimdex_core.types import ModelSet, Space
 
 _SAFE_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,120}")
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}")
+SOURCE_EXTENSIONS = frozenset({".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm"})
+"""The extensions that the files of videos are kept under."""
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 
 
@@ -59,6 +61,15 @@ def _check_extension(extension: str) -> str:
     if not _EXTENSION.fullmatch(extension):
         raise InvalidValue(name="extension", value=extension[:40], reason="a dot and letters or digits are needed")
     return extension.lower()
+
+
+def source_files(folder: Path) -> list[Path]:
+    """What lies in a video's folder as its file, by name: one, or several where it is damaged.
+
+    Other files whose names begin with "source." are not the library's.
+    """
+    names = {f"source{extension}" for extension in SOURCE_EXTENSIONS}
+    return sorted(file for file in folder.glob("source.*") if file.name in names)
 
 
 class LibraryPaths:
@@ -146,7 +157,7 @@ class LibraryPaths:
 
     def source(self, video_id: str, *, missing_ok: bool = False) -> Path | None:
         """The video's file, source.<ext>. If there is none: None with `missing_ok`, otherwise LibraryDamaged."""
-        found = sorted(self.video(video_id).glob("source.*"))
+        found = source_files(self.video(video_id))
         if found:
             return found[0]
         if missing_ok:

@@ -26,7 +26,7 @@ from heimdex_core.files import TEMPORARY_PREFIX, fsync_folder, remove_tree, sha2
 from heimdex_core.store import commit, copies, edits, sets, sidecar, users, videos, visible
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.catalog_errors import video_folders
-from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.store.layout import LibraryPaths, source_files
 from heimdex_core.store.library_json import FORMAT_VERSION, LibraryManifest, read_manifest
 from heimdex_core.store.locks import catalog_lock, index_lock
 from heimdex_core.store.transaction import Transaction
@@ -337,7 +337,7 @@ def _state(paths: LibraryPaths, about: VideoDocument, n: int | None, *, is_delet
 
 def _described_by(folder: Path, shown: VisibleVideo) -> VideoDocument:
     """What can still be told of a video whose video.json is lost, from visible.parquet and its files."""
-    sources = sorted(folder.glob("source.*"))
+    sources = source_files(folder)
     if not sources:
         raise InvalidFolder(path=str(folder), reason="it has neither a video.json nor a video file")
     return VideoDocument(

@@ -12,6 +12,7 @@ from heimdex_core.types import (
     PlacedClip,
     ReelClip,
     RemoveClips,
+    SetStrategy,
     SetTitle,
     TrayChange,
     TrayOperation,
@@ -24,6 +25,7 @@ _KINDS: dict[str, type[TrayOperation]] = {
     "remove": RemoveClips,
     "move": MoveClip,
     "trim": TrimClip,
+    "strategy": SetStrategy,
     "title": SetTitle,
 }
 _NAMES = {cls: name for name, cls in _KINDS.items()}

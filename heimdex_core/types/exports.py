@@ -35,6 +35,8 @@ class ReelClip:
     scene_end_s: float
     copy: int = 0
     """Tells the clips of one scene in one reel apart: 0 for the first, a number of its own for each further one."""
+    strategy: str | None = None
+    """How its picture is put into a frame of another shape, by the name of a crop strategy; None: as the reel's."""
 
     def __post_init__(self) -> None:
         value = f"{self.start_s:.3f} to {self.end_s:.3f} s"
@@ -107,7 +109,10 @@ class Export:
 
     @property
     def strategy(self) -> str | None:
-        """How pictures of another shape were put into the frame: one of export.crop.STRATEGIES."""
+        """How pictures of another shape were put into the frame: one of export.crop.STRATEGIES.
+
+        Clips that have a strategy of their own are not meant.
+        """
         return self._param("strategy")
 
     @property

@@ -60,13 +60,21 @@ class TrimClip:
 
 
 @dataclass(frozen=True, slots=True)
+class SetStrategy:
+    """Give a clip a crop strategy of its own, or with None that of the reel."""
+
+    clip_id: str
+    strategy: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SetTitle:
     """Name the reel."""
 
     title: str
 
 
-TrayOperation = InsertClips | RemoveClips | MoveClip | TrimClip | SetTitle
+TrayOperation = InsertClips | RemoveClips | MoveClip | TrimClip | SetStrategy | SetTitle
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ class TrayChange:
     reversal: tuple[TrayOperation, ...]
     """What undoes it; of an undone change, what makes it again."""
     touched: frozenset[str]
-    """What it changed: "clip:<clip_id>", "place:<clip_id>", "trim:<clip_id>", "title"."""
+    """What it changed: "clip:<clip_id>", "place:<clip_id>", "trim:<clip_id>", "strategy:<clip_id>", "title"."""
     is_undone: bool = False
     changed_us: int = 0
     """When, in microseconds since 1970 UTC."""

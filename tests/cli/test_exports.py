@@ -38,13 +38,15 @@ def test_the_three_commands_say_the_same_of_a_file(
     earlier = {row["export_id"] for row in run("exports")}
     files = [tmp_path / "short.mp4", tmp_path / "reel.mp4"]
     short = run("short", SCENE, "--strategy", "letterbox", "--out", files[0])
-    reel = run("reel", SCENE, "--aspect", "1:1", "--height", "360", "--strategy", "center_crop", "--out", files[1])
+    framed = ("--aspect", "1:1", "--height", "360", "--strategy", "center_crop", "--clip-strategy", "1=blur_pad")
+    reel = run("reel", SCENE, *framed, "--out", files[1])
     listed = {row["export_id"]: row for row in run("exports") if row["export_id"] not in earlier}
 
     assert [(made["kind"], made["strategy"], made["quality"]) for made in (short, reel)] == [
         ("short", "letterbox", "medium"),
         ("reel", "center_crop", None),
     ]
+    assert [clip["strategy"] for clip in reel["clips"]] == ["blur_pad"]
     assert [(made["width"], made["height"]) for made in (short, reel)] == [(1080, 1920), (360, 360)]
     for made, file in zip((short, reel), files, strict=True):
         assert made.keys() >= FIELDS
@@ -62,12 +64,15 @@ def test_the_three_commands_say_the_same_of_a_file(
 NOW = datetime(2027, 1, 1, 8, 30, tzinfo=UTC)
 ERROR = RenderFailed(reason="x").to_dict()
 HALF = StageProgress("render", 1, 1, 5.0, 10.0, 75.0, NOW.isoformat(), overall=0.5)
+CHECKED = replace(HALF, stage="check", done=10.0, eta_s=None, overall=1.0)
 
 
 @pytest.mark.parametrize(
     ("changes", "progress", "end"),
     [
         ({"state": ExportState.PROCESSING}, HALF, "T  50%, 1:15 left"),
+        ({"state": ExportState.PROCESSING}, replace(HALF, overall=0.999), "T  99%, 1:15 left"),
+        ({"state": ExportState.PROCESSING}, CHECKED, "T  being completed and checked"),
         ({"state": ExportState.PROCESSING}, None, "T"),
         ({"path": "e.mp4", "expires_at": NOW}, None, "T  (until 2027-01-01 08:30 UTC)"),
         ({"path": "e.mp4"}, None, "T"),

@@ -33,6 +33,10 @@ def test_named_reels_and_pauses(tmp_path: Path, capfd: pytest.CaptureFixture[str
     both = run("reel", RED, "--reel", "Colours", "--out", str(tmp_path / "reel.mp4"), status=1)
     assert both["error"]["code"] == "INVALID_VALUE"
     assert run("reel", "--out", str(tmp_path / "reel.mp4"), status=1)["error"]["code"] == "INVALID_REEL"
+    wrong = {"2": "INVALID_VALUE", "4=letterbox": "INVALID_VALUE", "2=zoom": "UNKNOWN_NAME"}
+    for given, code in wrong.items():
+        options = ("--reel", "Colours", "--out", str(tmp_path / "reel.mp4"), "--clip-strategy", given)
+        assert run("reel", *options, status=1)["error"]["code"] == code
     for pause in run("pauses", RED, YELLOW, "--min-silence", "0.05"):
         assert pause["kind"] in ("silence", "filler")
         assert 0.0 <= pause["start_s"] < pause["end_s"] <= 2.0

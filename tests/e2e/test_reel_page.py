@@ -85,9 +85,20 @@ def test_from_the_tray_to_a_rendered_reel_and_a_timeline(
     waiting.value.save_as(tmp_path / "Three.csv")
     assert (tmp_path / "Three.csv").read_text(encoding="utf-8-sig").count("subtitled") >= 2
 
+    own = page.locator(f'article.clip[data-scene="{RED}"]').get_by_role("combobox", name="Wide pictures")
+    expect(own).to_have_count(0)
     page.get_by_text("9:16", exact=True).click()
-    expect(page.get_by_text("Wide pictures")).to_be_visible()
+    expect(page.get_by_text("Wide pictures", exact=True)).to_be_visible()
+    expect(own).to_have_value("")
+    expect(own.locator("option:checked")).to_have_text("Reel: Center")
+    own.select_option(label="Bars")
     settled(page)
+    page.locator(".history-tools button").first.click()
+    expect(own).to_have_value("")
+    own.select_option(label="Blur")
+    settled(page)
+    shot(page, "reel-own-strategy")
+    assert [clip.strategy for clip in opened.tray().clips if clip.clip_id == RED] == ["blur_pad"]
     page.get_by_role("button", name="Render MP4").click()
     expect(page).to_have_url(re.compile("/exports"))
     item = page.locator('.export[data-state="completed"]').first
@@ -95,7 +106,9 @@ def test_from_the_tray_to_a_rendered_reel_and_a_timeline(
     with page.expect_download() as waiting:
         item.get_by_role("link", name="Download").click()
     waiting.value.save_as(tmp_path / "Three.mp4")
-    assert opened.exports.list(limit=1)[0].measured_duration_s == pytest.approx(3.2, abs=0.1)
+    made = opened.exports.list(limit=1)[0]
+    assert made.measured_duration_s == pytest.approx(3.2, abs=0.1)
+    assert sorted(str(clip.strategy) for clip in made.clips) == ["None", "None", "blur_pad"]
 
 
 @pytest.mark.long

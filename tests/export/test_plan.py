@@ -1,8 +1,10 @@
 """What a reel may consist of."""
 
+from dataclasses import replace
+
 import pytest
 
-from heimdex_core.errors import ClipsFailed, InvalidReel, InvalidValue, SceneNotFound
+from heimdex_core.errors import ClipsFailed, InvalidReel, InvalidValue, SceneNotFound, UnknownName
 from heimdex_core.export import export_kind
 from heimdex_core.export.plan import clip_of, plan_export
 from heimdex_core.settings import Settings
@@ -78,6 +80,13 @@ def test_trims_are_kept() -> None:
     made = plan([ReelClip(VIDEO, 5.0, 6.5, 4.0, 10.0)])
     assert (made.clips[0].start_s, made.clips[0].end_s) == (5.0, 6.5)
     assert made.clips[0].duration_s == 1.5
+
+
+def test_the_strategy_of_a_clip_is_kept_and_must_be_known() -> None:
+    own = ReelClip(VIDEO, 5.0, 6.5, 4.0, 10.0, strategy="blur_pad")
+    assert [clip.strategy for clip in plan([FIRST, own, own]).clips] == [None, "blur_pad", "blur_pad"]
+    with pytest.raises(UnknownName, match="zoom"):
+        plan([FIRST, replace(own, strategy="zoom")])
 
 
 def test_a_clip_keeps_its_times_when_its_scene_has_moved() -> None:

@@ -1,5 +1,6 @@
 """Reels of every aspect, with crossfades, titles and captions, and with clips of one loudness."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,61 @@ def test_every_clip_is_cropped_along_its_faces(source: Path, tmp_path: Path, mon
     monkeypatch.setattr(reel, "plan_crop", plan)
     write([clip(source, 0.5, 0.7), clip(source, 2.5, 2.7)], tmp_path / "r.mp4", aspect="9:16", strategy="smart_crop")
     assert asked == [(0.5, 0.7, detector), (2.5, 2.7, detector)]
+
+
+def test_each_clip_is_framed_by_its_own_strategy(tmp_path: Path) -> None:
+    """Red with blue sides, 320x180, in 360x640: the middle third is red only, and the whole picture 202 rows high."""
+    source, out = tmp_path / "source.mp4", tmp_path / "reel.mp4"
+    sides = "color=red:s=320x180:r=25:d=2,drawbox=0:0:80:180:blue:fill,drawbox=240:0:80:180:blue:fill"
+    media.ffmpeg("-f", "lavfi", "-i", sides, "-pix_fmt", "yuv420p", source)
+    own = [None, "letterbox", "blur_pad"]
+    clips = [replace(clip(source, s, s + 0.4), strategy=name) for s, name in zip((0.0, 0.6, 1.2), own, strict=True)]
+    measured = write(clips, out, aspect="9:16", strategy="center_crop", mode="fast")
+    assert (measured.frame_count, measured.width, measured.height) == (30, 360, 640)
+    assert "rendered_exactly:framing" in measured.notes
+    images = pictures(out)[1]
+    cropped, barred, blurred = images[0], images[10], images[20]
+    for image in (cropped, images[9]):
+        assert is_colour(image[4, 4], RED), "the crop fills the frame"
+        assert is_colour(image[320, 10], RED), "and has nothing of the sides"
+    for image in (barred, images[19]):
+        assert is_colour(image[4, 180], (0, 0, 0))
+        assert is_colour(image[630, 180], (0, 0, 0))
+    for image in (blurred, images[29]):
+        assert image[[4, 100, 540, 630], 180].max(axis=1).min() > 60, "no black is left"
+    for image in (barred, blurred):
+        assert is_colour(image[320, 10], BLUE), "the whole picture is there"
+        assert is_colour(image[320, 180], RED)
+
+
+def test_one_framed_clip_keeps_a_fast_reel_from_being_copied(source: Path, tmp_path: Path) -> None:
+    clips = [clip(source, 0.0, 1.0), replace(clip(source, 2.0, 2.4), strategy="blur_pad")]
+    measured = write(clips, tmp_path / "reel.mp4", mode="fast")
+    assert "rendered_exactly:framing" in measured.notes
+
+
+def test_a_crop_is_planned_once_for_a_stretch_and_counts_as_progress(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0.4 s are planned and 1.2 s rendered: the paths are a quarter of the work."""
+    planned: list[float] = []
+    reported: list[tuple[float, float]] = []
+
+    def plan(path: Path, info: object, start_s: float, end_s: float, *, context: WorkContext, **_: Any) -> CropPath:
+        planned.append(start_s)
+        context.report(end_s - start_s, end_s - start_s)
+        return CropPath((CropKeyframe(start_s, 0.5),))
+
+    monkeypatch.setattr(reel, "plan_crop", plan)
+    monkeypatch.setattr(reel, "model_file", lambda folder: None)
+    followed = replace(clip(source, 0.5, 0.9), strategy="smart_crop")
+    clips = [followed, replace(followed, strategy="letterbox"), followed]
+    context = WorkContext(report=lambda done, total: reported.append((done, total)))
+    measured = reel.write(clips, tmp_path / "r.mp4", {**PARAMS, "aspect": "9:16"}, 120, context)
+    assert planned == [0.5]
+    assert reported[0] == (pytest.approx(0.4), pytest.approx(1.6))
+    assert reported[-1] == (pytest.approx(1.6), pytest.approx(1.6))
+    assert "no_face_detector" in measured.notes, "one of the clips would have been cropped along faces"
 
 
 def test_crossfade_title_and_captions(source: Path, tmp_path: Path) -> None:

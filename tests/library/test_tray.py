@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from heimdex_core.errors import InvalidReel, InvalidValue, TrayConflict
+from heimdex_core.errors import InvalidReel, InvalidValue, TrayConflict, UnknownName
 from heimdex_core.library.tray import TrayEdits
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
@@ -87,6 +87,7 @@ def test_what_is_so_already_changes_nothing(store: Store, edits: TrayEdits) -> N
         ("remove", "move", "tray_clip_removed"),
         ("trim", "trim", "tray_clip_trimmed"),
         ("rename", "rename", "tray_title_changed"),
+        ("set_strategy", "set_strategy", "tray_clip_framed"),
     ],
 )
 def test_two_changes_that_cannot_both_hold(
@@ -99,6 +100,7 @@ def test_two_changes_that_cannot_both_hold(
             "trim": [scene(2), 21.0, second_trim],
             "move": [scene(2)],
             "rename": [author],
+            "set_strategy": [scene(2), {"a": "letterbox", "b": "blur_pad"}[author]],
         }
         made: Tray = getattr(edits, name)(*args[name], author=author, made_on=made_on)
         return made
@@ -211,6 +213,60 @@ def test_a_history_from_before_there_were_copies_still_reads() -> None:
         RemoveClips(("x", "y")),
         InsertClips((placed,)),
     )
+
+
+# --- a strategy of its own ------------------------------------------------------------------------
+
+
+def strategies(tray: Tray) -> list[str | None]:
+    return [one.strategy for one in tray.clips]
+
+
+def test_the_strategy_of_a_clip_is_set_undone_and_copied(store: Store, edits: TrayEdits) -> None:
+    edits.set_strategy(scene(2), "letterbox")
+    edits.trim(scene(2), 21.0, 25.0)
+    assert strategies(edits.duplicate(scene(2))) == [None, "letterbox", "letterbox", None]
+    assert strategies(edits.set_strategy(scene(2), None)) == [None, None, "letterbox", None]
+    assert strategies(edits.undo()) == [None, "letterbox", "letterbox", None]
+    edits.remove([scene(2)])
+    assert strategies(edits.undo()) == [None, "letterbox", "letterbox", None], "a removed clip comes back as it was"
+    for _ in range(3):
+        tray = edits.undo()
+    assert (strategies(tray), tray.clips) == ([None, None, None], (clip(1), clip(2), clip(3)))
+    assert strategies(edits.redo()) == [None, "letterbox", None]
+    assert Store.open(store.paths.root).reels.tray("local").clips[1].strategy == "letterbox"
+
+
+def test_a_strategy_that_is_not_known_is_refused(edits: TrayEdits) -> None:
+    unknown = replace(clip(1), strategy="zoom")
+    for refused in (
+        lambda: edits.set_strategy(scene(1), "zoom"),
+        lambda: edits.add(replace(unknown, scene_end_s=30.0)),
+        lambda: edits.replace([unknown], ""),
+    ):
+        with pytest.raises(UnknownName):
+            refused()
+    with pytest.raises(TrayConflict):
+        edits.set_strategy(scene(9), "letterbox")
+
+
+def test_replacing_the_tray_changes_trims_and_strategies(edits: TrayEdits) -> None:
+    wanted = (
+        replace(clip(1), strategy="blur_pad"),
+        replace(clip(2, 1.0, 2.0), strategy="letterbox"),
+        clip(3, 0.0, 5.0),
+    )
+    assert edits.replace(list(wanted), "Mine").clips == wanted
+    assert edits.undo().clips == (clip(1), clip(2), clip(3))
+
+
+def test_a_reel_from_before_clips_had_strategies_opens_unchanged(store: Store, edits: TrayEdits) -> None:
+    """What an older version stored has no such field."""
+    fields = ("video_id", "start_s", "end_s", "scene_start_s", "scene_end_s", "copy")
+    stored = json.dumps([{name: getattr(clip(n), name) for name in fields} for n in (1, 2, 3)])
+    with store.catalog.transaction() as transaction:
+        transaction.run("update reels set clips = ?", [stored])
+    assert store.reels.tray("local").clips == (clip(1), clip(2), clip(3))
 
 
 # --- undo and redo --------------------------------------------------------------------------------

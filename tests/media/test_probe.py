@@ -7,6 +7,7 @@ import os
 import threading
 from pathlib import Path
 
+import av
 import pytest
 
 from heimdex_core import errors
@@ -337,6 +338,43 @@ def test_frame_rate_keeps_the_headers_exact_fraction() -> None:
     # 30000/1001 fps on a millisecond clock: steps of 33 and 34
     pts = [round(n * 1000 / ntsc) for n in range(300)]
     assert frame_rate(pts, 0.001, ntsc) == (ntsc, False)
+
+
+def test_the_estimate_in_the_header_of_a_fragmented_file_is_not_its_rate(tmp_path: Path) -> None:
+    """With fragments that begin at fixed times, the header says 24.917 of 25 frames a second."""
+    path = tmp_path / "a.mp4"
+    picture, tone = "color=red:s=160x120:r=25:d=7", "sine=440:d=7"
+    inputs = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone]
+    fragments = ["-movflags", "frag_keyframe", "-frag_duration", "1500000"]
+    media.ffmpeg(*inputs, "-c:v", "libx264", "-g", "25", "-bf", "0", "-c:a", "aac", *fragments, path)
+    with av.open(str(path)) as container:
+        assert 24.8 < float(container.streams.video[0].average_rate or 0) < 24.95
+    info = look(path)
+    assert (info.fps, info.is_variable_frame_rate) == (25.0, False)
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        (24.855, 25.0),  # an estimate
+        (25.0, 25.0),
+        (2497 / 100, 25.0),
+        (0.0, 25.0),  # none
+    ],
+)
+def test_a_header_counts_as_far_as_the_clock_is_inexact(header: float, found: float) -> None:
+    assert frame_rate([512 * n for n in range(100)], 1 / 12800, header) == (found, False)
+
+
+def test_frames_that_come_early_or_late_leave_the_headers_rate() -> None:
+    """30 frames a second of a recorder whose times are up to 1 ms off, besides their rounding."""
+    pts = [round(n * 1000 / 30) + (1 if n % 7 in (3, 5) else 0) for n in range(299)]  # the last one, too
+    assert frame_rate(pts, 0.001, 30.0) == (30.0, False)
+
+
+def test_a_clock_that_is_coarser_than_frames_are_apart() -> None:
+    """50 frames a second in sixtieths: steps of 1, 1, 1, 1 and 2."""
+    assert frame_rate([round(n * 60 / 50) for n in range(251)], 1 / 60, 0.0) == (50.0, False)
 
 
 def test_one_dropped_frame_does_not_make_the_rate_variable() -> None:

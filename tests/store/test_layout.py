@@ -62,6 +62,11 @@ def test_source_by_its_extension(tmp_path: Path) -> None:
         paths.source(ID)
     paths.new_source(ID, ".MOV").touch()
     assert paths.source(ID).name == "source.mov"
+    for other in ("source.MP4.away", "source.a.mov", "source.away"):
+        (paths.video(ID) / other).touch()
+    assert paths.source(ID).name == "source.mov"
+    paths.source(ID).unlink()
+    assert paths.source(ID, missing_ok=True) is None
     for bad in ("mov", ".", "./x", ".a/b", ""):
         with pytest.raises(InvalidValue):
             paths.new_source(ID, bad)

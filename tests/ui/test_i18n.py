@@ -182,7 +182,7 @@ CORE_NAMES = {
     "profile.reason.": PROFILE_REASONS,
     "search_note.": NOTES,
     "speech.": SPEECH_LANGUAGES,
-    "stage.": [*(spec.name for spec in stages.SPECS), "render"],
+    "stage.": [*(spec.name for spec in stages.SPECS), "render", "check"],
     "sort.": get_args(Sort),
     "state.": [str(state) for state in VideoState],
     "strength.": get_args(Strength),

@@ -85,6 +85,19 @@ def test_choices_are_kept_and_become_arguments() -> None:
     assert not {"strategy", "position"} & {group["name"] for group in form.groups(plain, settings)}
 
 
+def test_a_clip_can_have_a_strategy_of_its_own_where_the_frame_is_not_wide() -> None:
+    settings = Settings()
+    clip = ReelClip("v", 0.0, 1.0, 0.0, 1.0, strategy="letterbox")
+    wide = form.choices(None, settings)
+    assert form.clip_strategies(wide) == []
+    assert form.framed([clip], wide)[0].strategy is None, "what is not shown does not count"
+    tall = form.choices({"aspect": "9:16", "strategy": "blur_pad"}, settings)
+    offered = form.clip_strategies(tall)
+    assert offered[0] == {"value": "", "label": "Reel: Blur"}
+    assert {one["value"] for one in offered[1:]} == set(STRATEGIES)
+    assert form.framed([clip], tall) == [clip]
+
+
 def test_a_fast_reel_has_the_size_of_its_clips_unless_another_is_chosen() -> None:
     """A fast reel of 720p copies nothing of sources in 1080p."""
     settings = Settings()

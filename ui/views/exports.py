@@ -115,7 +115,7 @@ def progress_card(progress: StageProgress | None) -> dict[str, Any]:
     if progress is None:
         return {"title": t("progress.waiting"), "text": "", "fraction": 0.0}
     fraction = progress.overall or progress.fraction
-    parts = [f"{round(100 * fraction)}%"]
+    parts = [f"{int(100 * fraction)}%"] if fraction < 1 else []
     if progress.eta_s is not None:
         parts.append(time_left(progress.eta_s))
     title = t_or(f"stage.{progress.stage}", progress.stage)

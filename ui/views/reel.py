@@ -26,6 +26,7 @@ def rows(library: Library, clips: Sequence[ClipWithScene]) -> list[dict[str, Any
             "end": clip.end_s,
             "scene_start": clip.scene_start_s,
             "scene_end": clip.scene_end_s,
+            "strategy": clip.strategy,
             "unavailable": "" if scene else tray.unavailable_reason(library, clip),
         }
         for clip, scene, _ in clips

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from heimdex_core import formatting as fmt
 from heimdex_core.export.fast import why_exact
 from heimdex_core.settings import Settings
-from heimdex_core.types import ASPECTS, Pause, ReelOptions
+from heimdex_core.types import ASPECTS, Pause, ReelClip, ReelOptions
 from ui.i18n import duration, t
 
 STRATEGIES = ("center_crop", "letterbox", "blur_pad", "smart_crop")
@@ -68,18 +69,35 @@ def changed(chosen: Choices, name: str, value: Any, settings: Settings) -> Choic
     return _with_height(made, settings)
 
 
+def is_wide(chosen: Choices) -> bool:
+    """Whether the reel has the shape of most videos, so that nothing is to be chosen for pictures of another shape."""
+    return bool(chosen["aspect"] == next(iter(ASPECTS)))
+
+
+def clip_strategies(chosen: Choices) -> list[dict[str, str]]:
+    """What can be chosen for one clip, first that of the reel; nothing in a reel that is wide."""
+    if is_wide(chosen):
+        return []
+    own = [{"value": name, "label": t(f"short.strategy.{name}")} for name in STRATEGIES]
+    return [{"value": "", "label": t("reel.strategy_of_reel", name=t(f"short.strategy.{chosen['strategy']}"))}, *own]
+
+
+def framed(clips: Sequence[ReelClip], chosen: Choices) -> list[ReelClip]:
+    """The clips as they are rendered: a wide reel has no strategies of clips, which the page then hides."""
+    return [replace(clip, strategy=None) for clip in clips] if is_wide(chosen) else list(clips)
+
+
 def reel_options(chosen: Choices) -> dict[str, Any]:
     """The arguments for Library.reel."""
     names = ("mode", "aspect", "height_px", "crossfade_s", "title_card", "lower_thirds", "position")
     options = {name: chosen[name] for name in names}
-    is_wide = chosen["aspect"] == next(iter(ASPECTS))
     captions = None if chosen["captions"] == NONE else chosen["captions"]
-    return {**options, "strategy": None if is_wide else chosen["strategy"], "captions": captions}
+    return {**options, "strategy": None if is_wide(chosen) else chosen["strategy"], "captions": captions}
 
 
 def groups(chosen: Choices, settings: Settings) -> list[dict[str, Any]]:
     """The groups of choices for the component; those that mean nothing at present are left out."""
-    hidden = {"strategy"} if chosen["aspect"] == next(iter(ASPECTS)) else set()
+    hidden = {"strategy"} if is_wide(chosen) else set()
     if chosen["captions"] == NONE:
         hidden.add("position")
     found = [

@@ -56,6 +56,7 @@ class Reel {
       const at = value ? clips.findIndex((clip) => clip.id === value.id) : -1;
       if (name === "remove") clips = clips.filter((clip) => !value.ids.includes(clip.id));
       else if (name === "trim" && at >= 0) Object.assign(clips[at], { start: value.start, end: value.end });
+      else if (name === "strategy" && at >= 0) clips[at].strategy = value.strategy;
       else if (name === "move" && at >= 0) {
         const [clip] = clips.splice(at, 1);
         const after = clips.findIndex((other) => other.id === value.after);
@@ -176,6 +177,12 @@ class Reel {
     this.out.send("remove", { ids: [id] });
     this.paint();
     if (byKey && next) this.storyboard.rows.get(next.id).remove.focus({ preventScroll: true });
+  }
+
+  frame(id, strategy) {
+    this.find(id).strategy = strategy;
+    this.out.send("strategy", { id, strategy, version: this.out.version }, (earlier) => earlier.id === id);
+    this.paintSummary();
   }
 
   duplicate(id) {

@@ -59,6 +59,9 @@ class Storyboard {
     row.left = h("div", { class: "shade left" });
     row.right = h("div", { class: "shade right" });
     row.window = h("div", { class: "window" });
+    row.strategy = h("select", { class: "choice strategy", data: { act: "strategy" } });
+    row.strategy.onclick = (event) => event.stopPropagation();
+    row.strategy.onchange = () => reel.frame(id, row.strategy.value || null);
     row.film = h("div", { class: "film", "aria-hidden": "true" }, row.frames, row.left, row.right, row.window);
     row.reason = h("div", { class: "reason" });
     row.length = h("span", { class: "length mono" });
@@ -77,7 +80,7 @@ class Storyboard {
     row.thumbnail.onclick = (event) => { event.stopPropagation(); reel.select(id, true); };
     row.el = h("article", { class: "clip", role: "listitem", data: { scene: id } },
       row.grip, row.thumbnail,
-      h("div", { class: "middle" }, h("div", { class: "title-line" }, row.name, " ", row.range), row.film, row.reason),
+      h("div", { class: "middle" }, h("div", { class: "title-line" }, h("div", { class: "title-text" }, row.name, " ", row.range), row.strategy), row.film, row.reason),
       h("div", { class: "times" }, row.length, row.whole),
       h("div", { class: "tools" }, row.up, row.down, row.duplicate, row.remove));
     row.el.onclick = () => reel.select(id, false);
@@ -104,6 +107,7 @@ class Storyboard {
     row.length.textContent = precise(clip.end - clip.start);
     row.whole.textContent = fillText(l.of, { whole: precise(clip.scene_end - clip.scene_start) });
     this.fillLabels(row, clip);
+    this.fillStrategy(row, clip);
     // the film is of the scene; a clip that reaches beyond it ends at its edges
     const share = (time) => clamp((time - clip.scene_start) / (clip.scene_end - clip.scene_start), 0, 1) * 100;
     const from = share(clip.start);
@@ -128,6 +132,21 @@ class Storyboard {
       element.setAttribute("aria-label", fillText(l.action_on, { action, clip: clip.label }));
       element.title = action;
     }
+  }
+
+  // Only pictures of another shape than the frame's have to be put into it in some way.
+  fillStrategy(row, clip) {
+    const { strategies, labels } = this.reel.data;
+    row.strategy.hidden = !strategies.length || Boolean(clip.unavailable);
+    const key = JSON.stringify([strategies, labels.strategy, clip.label]);
+    if (row.strategyKey !== key) {
+      row.strategyKey = key;
+      row.strategy.replaceChildren(...strategies.map((one) => h("option", { value: one.value }, one.label)));
+      row.strategy.setAttribute("aria-label", fillText(labels.action_on, { action: labels.strategy, clip: clip.label }));
+      row.strategy.title = labels.strategy;
+    }
+    row.strategy.value = clip.strategy || "";
+    row.strategy.classList.toggle("own", Boolean(clip.strategy));
   }
 
   fillFilm(row, clip) {

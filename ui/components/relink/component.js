@@ -17,11 +17,11 @@ class Relink {
   draw(data) {
     if (!data.problems.length) { this.host.replaceChildren(); return; }
     const { labels } = data;
-    const typed = this.host.querySelector(".place");
     const focused = focusedIn(this.host);
     const place = data.takes_path
-      ? h("input", { class: "place", type: "text", value: typed ? typed.value : "", placeholder: labels.where_hint, data: { act: "where" }, spellcheck: "false", autocomplete: "off" })
+      ? h("input", { class: "place", type: "text", value: typedFor(data.ids), placeholder: labels.where_hint, data: { act: "where" }, spellcheck: "false", autocomplete: "off" })
       : null;
+    if (place) place.oninput = () => data.ids.forEach((id) => Relink.typed.set(id, place.value));
     const find = h("button", { class: "btn primary", type: "submit", data: { act: "find" } }, labels.find);
     const form = h("form", null, place ? h("label", null, labels.where, place) : "", find);
     form.onsubmit = (event) => {
@@ -37,6 +37,13 @@ class Relink {
       form));
     focusAgain(this.host, focused);
   }
+}
+
+// What was typed, by video: a card with an error takes the place of the whole page, and of this panel.
+Relink.typed = new Map();
+
+function typedFor(ids) {
+  return ids.map((id) => Relink.typed.get(id)).find((text) => text !== undefined) || "";
 }
 
 export default function (component) {
