@@ -6,7 +6,7 @@ import html
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import streamlit as st
@@ -231,10 +231,12 @@ def opened(library: Library, clips: list[views.ClipWithScene], selected: str | N
 
 def draw_player(library: Library, clips: list[views.ClipWithScene], selected: str | None) -> None:
     """Draw the player, which plays the clips one after the other from their videos."""
-    search = state.search()
+    search, choices = state.search(), chosen(library)
     data: dict[str, Any] = {
-        "clips": views.sequence(library, clips),
+        "clips": views.sequence(library, clips, partial(form.strategy_of, choices)),
         "reel": True,
+        "portrait": choices["aspect"] == "9:16",
+        "square": choices["aspect"] == "1:1",
         "select": selected,
         "play_count": search.play_count,
         "ignored_plays": search.ignored_plays,
@@ -261,7 +263,7 @@ def draw_form(library: Library, clips: list[views.ClipWithScene]) -> None:
             "groups": form.groups(choices, library.settings),
             "pauses": form.pauses(found, kept_pauses.of(library, state.edited_reel())) if found is not None else None,
             "error": {"message": message, "hint": hint} if refused else None,
-            "notice": form.notice(choices, library.settings),
+            "notice": form.notice(choices, library.settings, [clip for clip, _, _ in clips]),
             "actions": actions,
             "timelines": form.timelines(is_empty=not clips),
             "download": state.timeline(),

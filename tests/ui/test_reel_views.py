@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,6 +97,13 @@ def test_a_clip_can_have_a_strategy_of_its_own_where_the_frame_is_not_wide() -> 
     assert offered[0] == {"value": "", "label": "Reel: Blur"}
     assert {one["value"] for one in offered[1:]} == set(STRATEGIES)
     assert form.framed([clip], tall) == [clip]
+    plain = ReelClip("v", 1.0, 2.0, 1.0, 2.0)
+    assert [form.strategy_of(tall, one) for one in (clip, plain)] == ["letterbox", "blur_pad"]
+    assert form.strategy_of(wide, clip) is None
+    followed = replace(clip, strategy="smart_crop")
+    assert "The preview shows the middle" in form.notice(tall, settings, [plain, followed])
+    assert "The preview shows the middle" not in form.notice(tall, settings, [plain, clip])
+    assert "The preview shows the middle" not in form.notice(wide, settings, [followed])
 
 
 def test_a_fast_reel_has_the_size_of_its_clips_unless_another_is_chosen() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from heimdex_core.export.crop import strategy
 from heimdex_core.library import Library
 from heimdex_core.types import Export, ReelClip, Scene, Video
 from ui import media, tray
@@ -37,8 +38,13 @@ def _frames(library: Library, scene: Scene) -> list[dict[str, Any]]:
     return [{"time": keyframe.time_s, "src": media.frame_url(library, scene, keyframe)} for keyframe in scene.keyframes]
 
 
-def sequence(library: Library, clips: Sequence[ClipWithScene]) -> list[dict[str, Any]]:
-    """The clips for the player, which plays those that can be used one after the other."""
+def sequence(
+    library: Library, clips: Sequence[ClipWithScene], strategy_of: Callable[[ReelClip], str | None]
+) -> list[dict[str, Any]]:
+    """The clips for the player, which plays those that can be used one after the other.
+
+    `strategy_of` names the crop strategy that a clip is shown with; with None all of its picture is shown.
+    """
     return [
         {
             "id": clip.clip_id,
@@ -47,10 +53,15 @@ def sequence(library: Library, clips: Sequence[ClipWithScene]) -> list[dict[str,
             "poster": media.frame_url(library, scene),
             "start": clip.start_s,
             "end": clip.end_s,
+            "fit": _fit(strategy_of(clip)),
         }
         for clip, scene, video in clips
         if scene is not None and video is not None
     ]
+
+
+def _fit(strategy_name: str | None) -> str:
+    return strategy(strategy_name).kind if strategy_name else "fit"
 
 
 def rendered_clip(export: Export, url: str) -> list[dict[str, Any]]:

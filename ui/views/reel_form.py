@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from heimdex_core import formatting as fmt
+from heimdex_core.export.crop import strategy
 from heimdex_core.export.fast import why_exact
 from heimdex_core.settings import Settings
 from heimdex_core.types import ASPECTS, Pause, ReelClip, ReelOptions
@@ -87,6 +88,11 @@ def framed(clips: Sequence[ReelClip], chosen: Choices) -> list[ReelClip]:
     return [replace(clip, strategy=None) for clip in clips] if is_wide(chosen) else list(clips)
 
 
+def strategy_of(chosen: Choices, clip: ReelClip) -> str | None:
+    """What a clip is rendered with; None in a reel that is wide."""
+    return None if is_wide(chosen) else clip.strategy or str(chosen["strategy"])
+
+
 def reel_options(chosen: Choices) -> dict[str, Any]:
     """The arguments for Library.reel."""
     names = ("mode", "aspect", "height_px", "crossfade_s", "title_card", "lower_thirds", "position")
@@ -163,8 +169,8 @@ def timelines(*, is_empty: bool) -> dict[str, Any]:
     }
 
 
-def notice(chosen: Choices, settings: Settings) -> str:
-    """What will be rendered, and how long its file stays; and whether the mode fast is of no use."""
+def notice(chosen: Choices, settings: Settings, clips: Sequence[ReelClip] = ()) -> str:
+    """What will be rendered, and how long its file stays; whether the mode fast is of no use, and what is not shown."""
     fps = f"{settings.reel_fps:g}"
     if chosen["height_px"] is None:
         text = t("reel.own_format", aspect=chosen["aspect"], height=settings.reel_height_px, fps=fps)
@@ -172,5 +178,10 @@ def notice(chosen: Choices, settings: Settings) -> str:
         text = t("reel.format", aspect=chosen["aspect"], height=chosen["height_px"], fps=fps)
     kept_for = duration(settings.export_ttl_s).replace(" ", "\N{NO-BREAK SPACE}")
     text = f"{text} · {t('reel.expires', time=kept_for)}"
-    is_in_vain = chosen["mode"] == "fast" and why_exact(ReelOptions(**reel_options(chosen))) is not None
-    return f"{text}. {t('reelform.nothing_copied')}" if is_in_vain else text
+    sentences = [text]
+    names = {strategy_of(chosen, clip) for clip in clips}
+    if any(name is not None and strategy(name).follows for name in names):
+        sentences.append(t("reelform.follow_preview"))
+    if chosen["mode"] == "fast" and why_exact(ReelOptions(**reel_options(chosen))) is not None:
+        sentences.append(t("reelform.nothing_copied"))
+    return ". ".join(sentences)

@@ -96,6 +96,8 @@ class Player {
     this.host.firstChild.hidden = false;
     this.host.classList.toggle("big", Boolean(data.big));
     this.host.classList.toggle("portrait", Boolean(data.portrait));
+    this.host.classList.toggle("square", Boolean(data.square));
+    this.host.classList.toggle("reel", Boolean(data.reel));
     const identity = data.reel ? "reel" : data.clips[0].id;
     if (identity !== this.identity) {
       this.identity = identity;
@@ -117,6 +119,7 @@ class Player {
       this.restart();
     }
     this.paintLabels();
+    this.paintFit();
     this.details.paint(data);
     this.transcript.paint(data.lines, data.labels);
     this.tick();
@@ -143,8 +146,16 @@ class Player {
     }
   }
 
+  // The clip of a reel as it is put into the frame: "crop", "blur" over its own picture, or "fit" on black.
+  paintFit() {
+    const { fit, poster } = this.clip;
+    this.stage.dataset.fit = fit || "fit";
+    this.stage.style.setProperty("--hx-behind", fit === "blur" && poster ? `url("${poster}")` : "none");
+  }
+
   open(clip, playing) {
     this.bounded = true;
+    this.paintFit();
     this.hideMessage();
     if (clip.media !== this.media || !this.source) this.load(clip, clip.start, playing);
     else {
