@@ -14,6 +14,7 @@ import threading
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import snowballstemmer
 
@@ -113,6 +114,7 @@ def _continues(character: str) -> bool:
     return bool(unicodedata.combining(character)) or "\u1160" <= character <= "\u11ff"
 
 
+@lru_cache(maxsize=1 << 15)  # stemming is most of what indexing a text takes, and words come again and again
 def _word(word: str) -> str:
     lowered = word.lower().replace("\u2019", "'")
     if not any("a" <= letter <= "z" for letter in lowered):

@@ -72,10 +72,10 @@ def check_generation(video_id: str, spaces: Mapping[str, Space], folder: Path) -
     """
     if not (folder / "scenes.parquet").is_file():
         raise InvalidFolder(path=str(folder), reason="scenes.parquet is missing")
-    scenes = sidecar.read_scenes(folder)
-    if any(scene.video_id != video_id for scene in scenes):
+    scenes = sidecar.read_scenes_table(folder)
+    if set(scenes.column("video_id").to_pylist()) - {video_id}:
         raise InvalidFolder(path=str(folder), reason="its scenes belong to another video")
-    scene_ids = {scene.scene_id for scene in scenes}
+    scene_ids = set(scenes.column("scene_id").to_pylist())
     for space in spaces.values():
         if not sidecar.vectors_path(folder, space.name).exists():
             continue

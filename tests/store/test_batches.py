@@ -14,7 +14,7 @@ from heimdex_core.errors import DiskFull, HeimdexError, InvalidFolder, InvalidVa
 from heimdex_core.store import Store, commit, vectors, visible
 from heimdex_core.store import adopt as adopting
 from heimdex_core.store.commit import Outcome, StagedGeneration
-from heimdex_core.store.vector_segment import Rows
+from heimdex_core.store.vector_writing import Rows
 from heimdex_core.types import Video, VideoState
 from tests.store.crash_driver import drive, telling
 from tests.store.making import SPACES, TEXT, add, axis, new_store, register, stage

@@ -1,8 +1,8 @@
-"""One side of benchmarks/search.py, run by the code of one folder: makes a library, or measures the searches of one.
+"""One side of benchmarks/search_before.py, run by the code of one folder: makes a library, or measures its searches.
 
-    python benchmarks/search_child.py CODE build LIBRARY --scenes N
-    python benchmarks/search_child.py CODE index LIBRARY [--keyframes 3]
-    python benchmarks/search_child.py CODE measure LIBRARY [--repeat N]
+    python benchmarks/search_before_child.py CODE build LIBRARY --scenes N
+    python benchmarks/search_before_child.py CODE index LIBRARY [--keyframes 3]
+    python benchmarks/search_before_child.py CODE measure LIBRARY [--repeat N]
 
 CODE is the folder of a version of this repository: the present one, or that of an older commit. Only what both have is
 used. Prints one JSON object.
