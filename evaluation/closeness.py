@@ -41,7 +41,7 @@ from heimdex_core.search.channels.encoders import SharedEncoder
 from heimdex_core.search.channels.lexical import LexicalChannel
 from heimdex_core.search.channels.routed import RoutedChannel, RoutedSpace
 from heimdex_core.search.strength import nothing_close
-from heimdex_core.store import lexical
+from heimdex_core.store import lexical, lexical_writing
 from heimdex_core.store.keyframe_vectors import KeyframeMatch
 from heimdex_core.types import Scene, Space, make_scene_id
 
@@ -79,7 +79,7 @@ class Scenes:
             for n, (scene_id, text) in enumerate(zip(self.ids, texts, strict=True))
         ]
         self._scenes = dict(zip(self.ids, scenes, strict=True))
-        lexical.sync(folder, {KEY}, lambda key: ("", scenes))
+        lexical_writing.sync(folder, {KEY}, lambda key: ("", scenes))
         self._words = lexical.LexicalIndex.open(folder)
 
     def vector_search(
@@ -107,9 +107,9 @@ class Scenes:
         assert self._words is not None  # noqa: S101
         return self._words.search(text, k=k, allowed=[KEY], scene_ids=scene_ids)
 
-    def word_coverage(self, words: Any, *, k: int, scene_ids: Any = None, **of: Any) -> dict[str, float]:
+    def word_coverage(self, words: Any, *, scene_ids: Any, **of: Any) -> dict[str, float]:
         assert self._words is not None  # noqa: S101
-        return self._words.coverage(words, k=k, allowed=[KEY], scene_ids=scene_ids)
+        return self._words.coverage(words, allowed=[KEY], scene_ids=scene_ids)
 
     def scenes_with_similar_word(self, word: str, *, edits: int, k: int, **of: Any) -> list[str]:
         assert self._words is not None  # noqa: S101

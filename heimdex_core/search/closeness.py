@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from heimdex_core.search.coverage import Word
 from heimdex_core.search.fusion.base import ScoredScenes
 from heimdex_core.types import Strength
 
@@ -18,18 +17,17 @@ class Closeness:
     """The score from which a scene is close; infinite where none can be."""
     strong_at: float
     """The score from which it is strong; at least `close_at`."""
-    measures: Mapping[str, float] | None = None
-    """By scene_id, what is compared with the limits instead of the score."""
+    words: tuple[Word, ...] = ()
+    """If given, what is compared with the limits is not the score, but which share of them the scene has."""
+    any_close: bool = False
+    """Whether any of the scenes that the channel found has enough of `words`."""
 
-    def strength(self, scene_id: str, score: float) -> Strength:
-        """How close a scene that the channel found is; "weak" is not close."""
-        value = score if self.measures is None else self.measures.get(scene_id, -math.inf)
+    def strength(self, value: float) -> Strength:
+        """How close a scene is by its score, or by its share of `words`; "weak" is not close."""
         if value < self.close_at:
             return "weak"
         return "strong" if value >= self.strong_at else "fair"
 
     def has_close(self, scenes: ScoredScenes) -> bool:
         """Whether any of the scenes that the channel found is close."""
-        if self.measures is None:
-            return bool(scenes.hits) and scenes.high >= self.close_at
-        return any(self.strength(scene_id, score) != "weak" for scene_id, score in scenes.hits)
+        return self.any_close if self.words else bool(scenes.hits) and scenes.high >= self.close_at

@@ -52,7 +52,7 @@ def page_of_hits(
     ranks = {name: found.scenes.ranks for name, found in results.items()}
     scores = {name: found.scenes.scores for name, found in results.items()}
     terms = matched_terms(results)
-    close = strengths(results, weights, [item.scene_id for item in wanted])
+    close = strengths(view, user_id, results, weights, [item.scene_id for item in wanted])
     hits, thumbnails = [], {}
     for rank, item in enumerate(wanted, start=query.offset + 1):
         scene = scenes.get(item.scene_id)

@@ -35,7 +35,7 @@ def with_missing(
         for name, result in results.items()
         if result.closeness is not None and sides.get(name) not in OF_SPEECH
         for scene_id, score in result.scenes.hits
-        if result.closeness.strength(scene_id, score) != "weak"
+        if result.closeness.strength(score) != "weak"
     }
     table = view.scene_table(user_id)
     rows = {scene_id: row for scene_id in certain if (row := table.positions.get(scene_id)) is not None}
@@ -47,6 +47,6 @@ def _completed(result: ChannelResult, silent: frozenset[str], side: str) -> Scor
     scenes = result.scenes
     if silent and side in OF_SPEECH:
         return replace(scenes, missing=silent - scenes.scores.keys())
-    if result.closeness is None or result.closeness.measures is not None:
+    if result.closeness is None or result.closeness.words:
         return scenes
     return replace(scenes, close_at=result.closeness.close_at, strong_at=result.closeness.strong_at)

@@ -277,6 +277,7 @@ class Searcher:
             self._settings.channel_depth,
             selection.count,
             scene_ids=selection.scenes,
+            filters=tuple(filters),
             lookup=text.lookup,
             example=setting.example,
             temperature=setting.temperature,

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from heimdex_core.search.channels.base import ChannelResult
 from heimdex_core.types import Strength
+
+if TYPE_CHECKING:
+    from heimdex_core.store.view import View
 
 _ORDER: tuple[Strength, ...] = ("weak", "fair", "strong")
 
 
 def strengths(
-    results: Mapping[str, ChannelResult], weights: Mapping[str, float], scene_ids: Iterable[str]
+    view: View,
+    user_id: str,
+    results: Mapping[str, ChannelResult],
+    weights: Mapping[str, float],
+    scene_ids: Collection[str],
 ) -> dict[str, Strength | None]:
     """The best strength that any channel with a weight above 0 gives to each scene.
 
     Args:
+        view: the view that was searched.
+        user_id: whose scenes.
         results: what each channel found, by its name in the search.
         weights: by channel.
         scene_ids: the scenes to tell about.
 
-    A scene that is found only by channels without a calibration has None.
+    A scene that is found only by channels without a calibration has None. Raises LibraryDamaged, ViewOutdated.
     """
-    counting = [
-        (found.scenes.scores, found.closeness)
-        for name, found in results.items()
-        if weights.get(name, 0.0) > 0 and found.closeness is not None
-    ]
-    best: dict[str, Strength | None] = {}
-    for scene_id in scene_ids:
-        said = [limits.strength(scene_id, scores[scene_id]) for scores, limits in counting if scene_id in scores]
-        best[scene_id] = max(said, key=_ORDER.index, default=None)
-    return best
+    said: dict[str, list[Strength]] = {scene_id: [] for scene_id in scene_ids}
+    for name, found in results.items():
+        limits, scores = found.closeness, found.scenes.scores
+        if limits is None or weights.get(name, 0.0) <= 0:
+            continue
+        own = [scene_id for scene_id in said if scene_id in scores]
+        if limits.words:
+            scores = view.word_coverage(limits.words, scene_ids=own, user_id=user_id)
+        for scene_id in own:
+            said[scene_id].append(limits.strength(scores.get(scene_id, 0.0)))
+    return {scene_id: max(some, key=_ORDER.index, default=None) for scene_id, some in said.items()}
 
 
 def nothing_close(results: Mapping[str, ChannelResult], weights: Mapping[str, float]) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from heimdex_core.errors import HeimdexError
-from heimdex_core.store import damage, lexical, sets, sidecar, vectors, videos
+from heimdex_core.store import damage, lexical, lexical_writing, sets, sidecar, vectors, videos
 from heimdex_core.store.catalog import StoreContext
 from heimdex_core.store.keyframe_vectors import VectorRows
 from heimdex_core.store.vector_segment import Key
@@ -118,7 +118,7 @@ def sync(
         tasks.append(partial(write, erase=erase))
     for set_id in chosen:
         folder, keys = context.paths.lexical_of(set_id), wanted.keys[set_id]
-        tasks.append(partial(lexical.sync, folder, keys, source.texts, redo=keys if rebuild else new_keys))
+        tasks.append(partial(lexical_writing.sync, folder, keys, source.texts, redo=keys if rebuild else new_keys))
     for done, task in enumerate(tasks):
         work.check()
         work.report(done, len(tasks))
@@ -134,7 +134,7 @@ def write_title_again(context: StoreContext, video_id: str) -> None:
     for set_id, keys in wanted.keys.items():
         own = {key for key in keys if key[0] == video_id}
         if own:
-            lexical.sync(context.paths.lexical_of(set_id), keys, source.texts, redo=own)
+            lexical_writing.sync(context.paths.lexical_of(set_id), keys, source.texts, redo=own)
 
 
 def rebuild(context: StoreContext, work: WorkContext, index_type: str | None = None) -> RebuildReport:

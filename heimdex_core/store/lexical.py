@@ -6,44 +6,46 @@ consecutive. Each document names its generation as 'video_id#n'; a search is res
 
 from __future__ import annotations
 
-import json
-import os
-import struct
-import uuid
-import zlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tantivy
+from cachetools import LRUCache
 
-from heimdex_core import files
 from heimdex_core.errors import LibraryDamaged
-from heimdex_core.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, read_json, remove_tree, write_json
+from heimdex_core.files import file_signature
 from heimdex_core.store import analysis
-from heimdex_core.store.permissions import let_group_read
+from heimdex_core.store.lexical_files import (
+    COLUMNS,
+    FIELDS,
+    WITH_COLUMNS,
+    check_segments,
+    generations,
+    key_name,
+    read_manifest,
+    video_of,
+)
 from heimdex_core.store.scene_set import SceneSet
 from heimdex_core.store.vector_segment import Key
-from heimdex_core.types import Scene
-
-FIELDS: Mapping[str, float] = {"transcript": 3.0, "title": 2.0, "tags": 4.0, "caption": 2.0, "on_screen_text": 2.0}
-"""The searched fields and their weights: the BM25 score of a match is multiplied by it."""
+from heimdex_core.types import Filters
 
 EXCLUDING_FIELDS = ("transcript", "title", "tags")
 """Where a scene must not have a word that is excluded: what is described or read off the screen is guessed."""
 
 MAX_LISTED_SCENES = 2000
-"""Up to so many ids a set of scenes is a condition of the query."""
+"""Up to so many ids a set of scenes is a condition of the query, which looks up each of them."""
+MAX_LISTED_GENERATIONS = 500
+"""The same for generations: each costs about 10 microseconds (100 scenes)."""
+MAX_READ = 30_000
+"""Rather than so many hits, of which few are in a set of scenes, the set is listed however large it is."""
+_CACHED_SCOPES = 8
+_MARGIN = 1.2
+"""So many times as many hits are read as have to be, if those that count are evenly spread among them."""
 
-FORMAT = 3
-READABLE = (1, 2, 3)
-"""Format 1 had no captions, and 2 no morphemes. Both are searched as they are, and rebuilt by the next write."""
-_SEGMENT_PARTS = ("idx", "pos", "term", "store", "fast", "fieldnorm")
-HEAP_BYTES = 32_000_000
-"""Memory of tantivy's writer."""
-
-Load = Callable[[Key], "tuple[str, list[Scene]] | None"]
-"""Returns the title and the scenes of a generation; None if it cannot be read."""
+Clause = tuple[tantivy.Occur, tantivy.Query]
 
 
 @dataclass(frozen=True)
@@ -56,100 +58,102 @@ class LexicalResult:
     """The index terms of the query, each once."""
 
 
-def key_name(key: Key) -> str:
-    """How documents name their generation."""
-    return f"{key[0]}#{key[1]}"
+@dataclass(frozen=True)
+class _Scope:
+    """How documents of some generations are told from all others."""
 
-
-def _schema() -> tantivy.Schema:
-    builder = tantivy.SchemaBuilder()
-    builder.add_text_field("scene", stored=True, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("generation", tokenizer_name="raw", index_option="basic")
-    for name in FIELDS:
-        builder.add_text_field(name, tokenizer_name="whitespace", index_option="position")
-    return builder.build()
-
-
-# --- reading --------------------------------------------------------------------------------------
+    clauses: tuple[Clause, ...]
+    """Conditions of the query."""
+    videos: frozenset[str] | None
+    """If given, hits must be scenes of these videos; the conditions leave no other generation of them."""
+    share: float
+    """About which part of the documents that meet the conditions are in `videos`, above 0 to 1."""
 
 
 class LexicalIndex:
-    """An opened lexical index, fixed at one commit: writes after that do not change its answers."""
+    """An opened lexical index, fixed at one commit: writes after that do not change its answers.
 
-    def __init__(self, index: tantivy.Index, keys: frozenset[Key], fields: Collection[str]) -> None:
+    Safe to share between threads.
+    """
+
+    def __init__(self, index: tantivy.Index, keys: frozenset[Key], fields: Collection[str], index_format: int) -> None:
         self.keys = keys
         self._fields = {name: weight for name, weight in FIELDS.items() if name in fields}
+        self._has_columns = index_format >= WITH_COLUMNS
         self._schema = index.schema
         self._searcher = index.searcher()
+        self._lock = threading.Lock()
+        self._scopes: LRUCache[frozenset[Key], _Scope | None] = LRUCache(_CACHED_SCOPES)
+        self._video_ids: dict[tuple[int, int], str] = {}
+        """By the halves of their UUIDs, as they were needed."""
 
     @classmethod
     def open(cls, folder: Path) -> LexicalIndex | None:
         """Open the current commit; None if there is no index. Raises LibraryDamaged."""
         while True:
-            manifest = _read_manifest(folder)
+            signature = file_signature(folder / "manifest.json")
+            manifest = read_manifest(folder)
             if manifest is None:
                 return None
             try:
                 index = tantivy.Index.open(str(folder))
                 # Pending generations count as indexed: a visible one that is pending is being written again, which
                 # replaces its documents in one commit.
-                opened = cls(index, manifest.complete | manifest.pending, manifest.fields)
+                opened = cls(index, manifest.complete | manifest.pending, manifest.fields, manifest.format)
             except (ValueError, OSError) as error:
-                if _read_manifest(folder) == manifest:
+                if file_signature(folder / "manifest.json") == signature:
                     raise LibraryDamaged(what="the lexical index", reason=str(error)[:200]) from error
                 continue
-            if _read_manifest(folder) == manifest:
+            # Not only the content: every document must be of a generation that is named.
+            if file_signature(folder / "manifest.json") == signature:
                 return opened
 
-    def search(self, text: str, *, k: int, allowed: Iterable[Key], scene_ids: SceneSet | None = None) -> LexicalResult:
+    def search(
+        self,
+        text: str,
+        *,
+        k: int,
+        allowed: Iterable[Key],
+        scene_ids: SceneSet | None = None,
+        filters: Sequence[Filters] = (),
+    ) -> LexicalResult:
         """The best scenes of the `allowed` generations, `k` at most. Quoted phrases must occur, other words may.
 
-        If `scene_ids` are given only these scenes are found.
+        Args:
+            text: words and quoted phrases.
+            k: the number of results at most.
+            allowed: the generations to search in; of a frozenset the conditions are kept.
+            scene_ids: if given, only these scenes are found.
+            filters: which all of `scene_ids` pass; with them fewer documents are looked at.
         """
         query = analysis.parse_query(text)
-        names = [key_name(key) for key in allowed]
-        if k <= 0 or not names or not query.terms:
+        if not query.terms:
             return LexicalResult([], query.terms)
         must, should = tantivy.Occur.Must, tantivy.Occur.Should
         clauses = [(must, self._anywhere(phrase)) for phrase in query.phrases]
         words = [(should, self._anywhere((word,))) for word in query.words]
         if words:
             clauses.append((should if clauses else must, tantivy.Query.boolean_query(words)))
-        clauses.append(self._within("generation", names))
-        if scene_ids is not None and len(scene_ids) <= MAX_LISTED_SCENES:
-            clauses.append(self._within("scene", list(scene_ids)))
-            scene_ids = None
-        hits = self._best(tantivy.Query.boolean_query(clauses), k, scene_ids)
+        hits = self._best(clauses, k, allowed, scene_ids, filters)
         return LexicalResult(sorted(hits, key=lambda hit: (-hit[1], hit[0])), query.terms)
 
     def coverage(
-        self,
-        words: Sequence[Sequence[tuple[str, ...]]],
-        *,
-        k: int,
-        allowed: Iterable[Key],
-        scene_ids: SceneSet | None = None,
+        self, words: Sequence[Sequence[tuple[str, ...]]], *, scene_ids: Collection[str], allowed: Iterable[Key]
     ) -> dict[str, float]:
-        """Which share of `words` each scene of the `allowed` generations has, above 0 to 1; the `k` best of them.
+        """Which share of `words` each of these scenes of the `allowed` generations has, above 0 to 1.
 
         Args:
             words: each as the term sequences of which at least one must be in one field of the scene.
-            k: the number of results at most.
+            scene_ids: each is looked up, so they should not be many.
             allowed: the generations to search in.
-            scene_ids: if given, only these scenes.
         """
-        names = [key_name(key) for key in allowed]
-        if not words or not names:
+        if not words or not scene_ids:
             return {}
         should = tantivy.Occur.Should
         written = [tantivy.Query.boolean_query([(should, self._anywhere(s)) for s in word]) for word in words]
         counted = [(should, tantivy.Query.const_score_query(query, 1.0)) for query in written]
-        clauses = [(tantivy.Occur.Must, tantivy.Query.boolean_query(counted)), self._within("generation", names)]
-        if scene_ids is not None and len(scene_ids) <= MAX_LISTED_SCENES:
-            clauses.append(self._within("scene", list(scene_ids)))
-            scene_ids = None
-        best = self._best(tantivy.Query.boolean_query(clauses), k, scene_ids)
-        return {scene_id: count / len(words) for scene_id, count in best}
+        clauses = [(tantivy.Occur.Must, tantivy.Query.boolean_query(counted)), self._within("scene", list(scene_ids))]
+        return {scene_id: count / len(words) for scene_id, count in self._best(clauses, len(scene_ids), allowed)}
 
     def with_phrase(self, text: str, *, allowed: Iterable[Key]) -> list[str]:
         """Ids of the scenes of the `allowed` generations with the phrase `text` in one of EXCLUDING_FIELDS.
@@ -157,16 +161,17 @@ class LexicalIndex:
         A Korean phrase is one of syllables or of morphemes, whatever particles stand between them.
         """
         terms = tuple(analysis.terms(text))
-        names = [key_name(key) for key in allowed]
-        if not terms or not names:
+        if not terms:
             return []
         ways = [terms]
         if analysis.is_korean(text) and (morphemes := analysis.morpheme_terms(text)):
             ways.append(tuple(morphemes))
-        any_way = [(tantivy.Occur.Should, self._anywhere(way, EXCLUDING_FIELDS)) for way in ways]
-        clauses = [(tantivy.Occur.Must, tantivy.Query.boolean_query(any_way)), self._within("generation", names)]
-        count = max(self._searcher.num_docs, 1)
-        return [scene_id for scene_id, _ in self._best(tantivy.Query.boolean_query(clauses), count, None)]
+        any_way = tantivy.Query.boolean_query(
+            [(tantivy.Occur.Should, self._anywhere(way, EXCLUDING_FIELDS)) for way in ways]
+        )
+        # counted first: room for as many results as there are documents would be made
+        counted: Any = self._searcher.search(any_way, 1)  # tantivy's type stub lacks the count
+        return [scene_id for scene_id, _ in self._best([(tantivy.Occur.Must, any_way)], counted.count, allowed)]
 
     def with_similar_word(self, word: str, *, edits: int, k: int, allowed: Iterable[Key]) -> list[str]:
         """Ids of up to `k` scenes with a term that is at most `edits` (0 to 2) edits away.
@@ -174,36 +179,133 @@ class LexicalIndex:
         An edit inserts, removes or replaces a letter, or swaps two. A Levenshtein automaton searches the dictionary.
         """
         terms = analysis.terms(word)
-        names = [key_name(key) for key in allowed]
-        if len(terms) != 1 or not names:
+        if len(terms) != 1:
             return []
         in_fields = [
             (tantivy.Occur.Should, tantivy.Query.fuzzy_term_query(self._schema, name, terms[0], distance=edits))
             for name in self._fields
         ]
-        clauses = [(tantivy.Occur.Must, tantivy.Query.boolean_query(in_fields)), self._within("generation", names)]
-        return [scene_id for scene_id, _ in self._best(tantivy.Query.boolean_query(clauses), k, None)]
+        clauses = [(tantivy.Occur.Must, tantivy.Query.boolean_query(in_fields))]
+        return [scene_id for scene_id, _ in self._best(clauses, k, allowed)]
 
-    def _within(self, field: str, values: list[str]) -> tuple[tantivy.Occur, tantivy.Query]:
-        """The condition that a document has one of the values, which adds nothing to its score."""
-        query = tantivy.Query.term_set_query(self._schema, field, values)
-        return tantivy.Occur.Must, tantivy.Query.const_score_query(query, 0.0)
+    # --- which documents --------------------------------------------------------------------------
 
-    def _best(self, query: tantivy.Query, k: int, scene_ids: SceneSet | None) -> list[tuple[str, float]]:
-        """The `k` best scenes, of `scene_ids` if given, with their scores.
+    def _scope(self, allowed: Iterable[Key]) -> _Scope | None:
+        """Kept for the last few sets of generations; None if none of them is in the index."""
+        keys = allowed if isinstance(allowed, frozenset) else frozenset(allowed)
+        with self._lock:
+            if keys not in self._scopes:
+                self._scopes[keys] = self._make_scope(keys)
+            return self._scopes[keys]
 
-        A large set is no condition of the query, which would have to look up each id: as many more scenes are asked
-        for as the set is a part of all, and more while those that are in it do not suffice.
+    def _make_scope(self, keys: frozenset[Key]) -> _Scope | None:
+        """A condition with ten thousand generations takes 100 ms, so few are listed: the allowed ones, or the others.
+
+        Where both are many, hits of other videos are left out afterwards. Other generations of the allowed videos
+        have scenes of the same ids and are always excluded.
         """
-        wanted = k if scene_ids is None else int(k / max(scene_ids.share, 0.01)) + 1
+        wanted = self.keys & keys
+        if not wanted:
+            return None
+        if len(wanted) <= MAX_LISTED_GENERATIONS and len(wanted) < len(self.keys):
+            return _Scope((self._within("generation", map(key_name, wanted)),), None, 1.0)
+        others = self.keys - wanted
+        videos = None
+        if len(others) > MAX_LISTED_GENERATIONS:
+            videos = frozenset(video_id for video_id, _ in wanted)
+            others = frozenset(key for key in others if key[0] in videos)
+        excluded = [self._term_set("generation", map(key_name, others))] if others else []
+        clauses = tuple((tantivy.Occur.MustNot, query) for query in excluded)
+        return _Scope(clauses, videos, len(wanted) / (len(self.keys) - len(others)))
+
+    def _passing(self, filters: Sequence[Filters]) -> tuple[list[Clause], float]:
+        """(conditions that every document that passes the filters meets, how many documents meet them at most).
+
+        Tags are the same in any case, as terms are; of letters outside ASCII this is not so sure, unless they have no
+        case.
+        """
+        clauses, count = [], self._searcher.num_docs
+        for tag in (tag for one in filters for tag in one.tags):
+            terms = tuple(analysis.terms(tag))
+            if terms and (tag.isascii() or tag.lower() == tag.upper()):
+                query = tantivy.Query.const_score_query(self._anywhere(terms, ("tags",)), 0.0)
+                clauses.append((tantivy.Occur.Must, query))
+                count = min(count, *(self._searcher.doc_freq("tags", term) for term in terms))
+        for languages in (one.languages for one in filters if one.languages and self._has_columns):
+            codes = {code.lower() for code in languages}
+            clauses.append(self._within("language", codes))
+            count = min(count, sum(self._searcher.doc_freq("language", code) for code in codes))
+        return clauses, count
+
+    def _best(
+        self,
+        clauses: Sequence[Clause],
+        k: int,
+        allowed: Iterable[Key],
+        scene_ids: SceneSet | None = None,
+        filters: Sequence[Filters] = (),
+    ) -> list[tuple[str, float]]:
+        """The `k` best scenes of the `allowed` generations, of `scene_ids` if given, with their scores.
+
+        A large set is no condition of the query, which would have to look up each member: as many more scenes are
+        asked for as the set is a part of all, and more while those that are in it do not suffice.
+        """
+        scope = self._scope(allowed)
+        if k <= 0 or scope is None or (scene_ids is not None and not scene_ids):
+            return []
+        conditions, share, videos = [*clauses, *scope.clauses], scope.share, scope.videos
+        if scene_ids is not None:
+            passing, documents = self._passing(filters)
+            share, videos = min(len(scene_ids) / max(documents, 1), 1.0), None
+            if len(scene_ids) <= MAX_LISTED_SCENES or k / share > MAX_READ:
+                conditions.append(self._within("scene", list(scene_ids)))
+                share, scene_ids = 1.0, None
+            else:
+                conditions += passing
+        query = tantivy.Query.boolean_query(conditions)
+        wanted = int(k / share * _MARGIN) if share < 1 else k
         while True:
             found = self._searcher.search(query, wanted, count=False).hits
-            hits = [(str(self._searcher.doc(address)["scene"][0]), float(score)) for score, address in found]
+            ids = self._ids([address for _, address in found])
+            hits = [(scene_id, float(score)) for scene_id, (score, _) in zip(ids, found, strict=True)]
             if scene_ids is not None:
-                hits = [hit for hit in hits if hit[0] in scene_ids]
+                rows = scene_ids.table.rows_of(ids)
+                inside = (rows >= 0) & scene_ids.mask[rows]
+                hits = [hit for hit, is_inside in zip(hits, inside.tolist(), strict=True) if is_inside]
+            elif videos is not None:
+                hits = [hit for hit in hits if hit[0].rsplit("_", 2)[0] in videos]
             if len(hits) >= k or len(found) < wanted:
                 return hits[:k]
-            wanted *= 4
+            more = wanted * max(2.0, _MARGIN * k / max(len(hits), 1))
+            wanted = min(int(more), self._searcher.num_docs + 1)
+
+    def _ids(self, addresses: list[tantivy.DocAddress]) -> list[str]:
+        """The ids of scenes, from the columns where these have them."""
+        if not self._has_columns:
+            return [self._stored_id(address) for address in addresses]
+        columns = [self._searcher.fast_field_values(name, addresses) for name in COLUMNS]
+        return [
+            self._stored_id(address) if high is None else f"{self._video_id(high, low)}_{start_ms}_{end_ms}"
+            for address, high, low, start_ms, end_ms in zip(addresses, *columns, strict=True)
+        ]
+
+    def _stored_id(self, address: tantivy.DocAddress) -> str:
+        return str(self._searcher.doc(address)["scene"][0])
+
+    def _video_id(self, high: int, low: int) -> str:
+        found = self._video_ids.get((high, low))
+        if found is None:
+            found = self._video_ids[high, low] = video_of(high, low)
+        return found
+
+    # --- parts of queries -------------------------------------------------------------------------
+
+    def _within(self, field: str, values: Iterable[str]) -> Clause:
+        """The condition that a document has one of the values, which adds nothing to its score."""
+        return tantivy.Occur.Must, tantivy.Query.const_score_query(self._term_set(field, values), 0.0)
+
+    def _term_set(self, field: str, values: Iterable[str]) -> tantivy.Query:
+        return tantivy.Query.term_set_query(self._schema, field, list(values))
 
     def _anywhere(self, terms: tuple[str, ...], only: Collection[str] = tuple(FIELDS)) -> tantivy.Query:
         """A query for a term, or for terms in sequence, in any field (of `only`) with the field's weight."""
@@ -219,37 +321,6 @@ class LexicalIndex:
         return tantivy.Query.boolean_query(in_fields)
 
 
-@dataclass(frozen=True)
-class _Manifest:
-    """What manifest.json says about the index."""
-
-    format: int
-    fields: tuple[str, ...]
-    complete: frozenset[Key]
-    """The generations in the index."""
-    pending: frozenset[Key]
-    """Generations that were about to be written or removed: they may be in the index."""
-
-
-def _read_manifest(folder: Path) -> _Manifest | None:
-    try:
-        value = read_json(folder / "manifest.json")
-        if value["format"] not in READABLE or value["analysis"] != analysis.VERSION:
-            raise ValueError(f"it has the unknown version {value['format']}.{value['analysis']}")
-        complete, pending = (frozenset((v, int(n)) for v, n in value[name]) for name in ("generations", "pending"))
-        return _Manifest(value["format"], tuple(value["fields"]), complete, pending)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LibraryDamaged(what="the lexical index", reason=str(error)[:200]) from error
-
-
-def generations(folder: Path) -> frozenset[Key]:
-    """The generations in the index; empty if there is no index. Raises LibraryDamaged."""
-    manifest = _read_manifest(folder)
-    return manifest.complete if manifest else frozenset()
-
-
 def check(folder: Path) -> frozenset[Key]:
     """The generations in the index, after every file was compared with its checksum; empty if there is no index.
 
@@ -257,126 +328,5 @@ def check(folder: Path) -> frozenset[Key]:
     """
     if LexicalIndex.open(folder) is None:
         return frozenset()
-    try:
-        for segment in read_json(folder / "meta.json")["segments"]:
-            for part in _SEGMENT_PARTS:
-                path = folder / f"{str(segment['segment_id']).replace('-', '')}.{part}"
-                if not _fits_its_checksum(path.read_bytes()):
-                    raise ValueError(f"{path.name} is not what was written")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LibraryDamaged(what="the lexical index", reason=str(error)[:200]) from error
+    check_segments(folder)
     return generations(folder)
-
-
-def _fits_its_checksum(content: bytes) -> bool:
-    """Whether a file of tantivy is as it was written: body, footer (JSON with the body's CRC-32), its length, 1337."""
-    if len(content) < 8:
-        return False
-    length, magic = struct.unpack("<II", content[-8:])
-    if magic != 1337 or length > len(content) - 8:
-        return False
-    footer = json.loads(content[-8 - length : -8])
-    return bool(zlib.crc32(content[: -8 - length]) == footer["crc"])
-
-
-# --- writing (under index.lock) -------------------------------------------------------------------
-
-
-def sync(folder: Path, wanted: Collection[Key], load: Load, *, redo: Collection[Key] = ()) -> bool:
-    """Make the index contain exactly the `wanted` generations; False if it did already. The caller holds index.lock.
-
-    The manifest names beforehand what is about to be written, so that after a crash the next call knows which
-    documents to replace. A damaged index, or one of an older format, is rebuilt beside the old one, which is searched
-    until it is replaced.
-
-    Args:
-        folder: the index's folder; created if it is missing.
-        wanted: the generations.
-        load: reads a generation that is not in the index yet; one that it cannot read is left out.
-        redo: generations to read again even if the index contains them.
-
-    Raises DiskFull, and what `load` raises.
-    """
-    try:
-        manifest = _read_manifest(folder)
-        if manifest is None:
-            remove_tree(folder)  # without a manifest its content is unknown
-        elif manifest.format != FORMAT:
-            return _rebuild(folder, wanted, load)
-        with disk_errors("the lexical index", folder):
-            files.make_folder(folder, levels=2)
-            index = tantivy.Index(_schema(), path=str(folder))
-    except (LibraryDamaged, ValueError):
-        return _rebuild(folder, wanted, load)
-    have, unsure = (manifest.complete, manifest.pending) if manifest else (frozenset(), frozenset())
-    keep = (have & set(wanted)) - set(redo) - unsure
-    missing = sorted(set(wanted) - keep)
-    stale = (have | unsure) - keep
-    if manifest is not None and not missing and not stale:
-        return False
-    loaded = {key: content for key in missing if (content := load(key)) is not None}
-    with disk_errors("the lexical index", folder):
-        _write_manifest(folder, keep, stale | set(missing))
-        files.crash_point("lexical-announced")
-        _write(index, stale | set(missing), loaded)
-        let_group_read(folder)
-        files.crash_point("lexical-committed")
-        _write_manifest(folder, keep | set(loaded), ())
-    return True
-
-
-def _rebuild(folder: Path, wanted: Collection[Key], load: Load) -> bool:
-    fresh = folder.with_name(f"{TEMPORARY_PREFIX}{folder.name}-{uuid.uuid4().hex}")
-    try:
-        sync(fresh, wanted, load)
-        with disk_errors("the lexical index", folder.parent):
-            remove_tree(folder)  # os.replace onto a folder that is not empty fails
-            os.replace(fresh, folder)
-            fsync_folder(folder.parent)
-    finally:
-        remove_tree(fresh)
-    return True
-
-
-def _write_manifest(folder: Path, keys: Collection[Key], pending: Collection[Key]) -> None:
-    value = {
-        "format": FORMAT,
-        "analysis": analysis.VERSION,
-        "fields": dict(FIELDS),
-        "generations": [list(key) for key in sorted(keys)],
-        "pending": [list(key) for key in sorted(pending)],
-    }
-    write_json(folder / "manifest.json", value)
-
-
-def _write(index: tantivy.Index, remove: Collection[Key], add: Mapping[Key, tuple[str, list[Scene]]]) -> None:
-    writer = index.writer(HEAP_BYTES, 1)
-    try:
-        for key in remove:
-            writer.delete_documents_by_term("generation", key_name(key))
-        for key, (title, scenes) in add.items():
-            terms_of_title = analysis.for_index(title)
-            for scene in scenes:
-                writer.add_document(_document(scene, key, terms_of_title))
-        writer.commit()
-    except BaseException:
-        writer.rollback()
-        raise
-    finally:
-        writer.wait_merging_threads()  # releases tantivy's own writer lock
-
-
-def _document(scene: Scene, key: Key, title: str) -> tantivy.Document:
-    texts = {
-        "transcript": analysis.for_index(scene.transcript),
-        "title": title,
-        "tags": analysis.for_index(" ".join(scene.tags)),
-        "caption": analysis.for_index(scene.caption),
-        "on_screen_text": analysis.for_index(scene.on_screen_text),
-    }
-    document = tantivy.Document()
-    document.add_text("scene", scene.scene_id)
-    document.add_text("generation", key_name(key))
-    for name in FIELDS:
-        document.add_text(name, texts[name])
-    return document

@@ -64,6 +64,10 @@ class SceneTable:
         """The row of each scene."""
         return {scene_id: row for row, scene_id in enumerate(self.scene_ids)}
 
+    def rows_of(self, scene_ids: Iterable[str]) -> npt.NDArray[np.int64]:
+        """The row of each of these scenes; -1 for one that is not in the table."""
+        return np.fromiter((self.positions.get(scene_id, -1) for scene_id in scene_ids), dtype=np.int64)
+
     @cached_property
     def languages(self) -> pa.StringArray:
         """(n,) the language of each scene; null where it is not known."""

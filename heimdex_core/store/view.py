@@ -8,6 +8,7 @@ answers from a newer one.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
+from cachetools import LRUCache
 
 from heimdex_core.errors import HeimdexError, LibraryDamaged, ViewOutdated
 from heimdex_core.store import sets, vectors
@@ -30,9 +32,11 @@ from heimdex_core.store.snapshot import Snapshot
 from heimdex_core.store.sqlview import SqlViews
 from heimdex_core.store.vector_index import VectorIndex
 from heimdex_core.store.vector_segment import Key
-from heimdex_core.types import Space
+from heimdex_core.types import Filters, Space
 
 T = TypeVar("T")
+
+_CACHED_KEYS = 8
 
 
 class View(SceneView):
@@ -57,6 +61,10 @@ class View(SceneView):
         self._indexes: dict[Path, Any] = {}
         """Those that this view has used, by folder."""
         self._outside: dict[tuple[str, str], npt.NDArray[np.bool_]] = {}
+        self._lock = threading.Lock()
+        """Protects `_keys_of`."""
+        self._keys_of: LRUCache[tuple[str, tuple[str, ...] | None], frozenset[Key]] = LRUCache(_CACHED_KEYS)
+        """The generations by user_id and video_ids."""
         self._table_rows: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
         """By space and user_id."""
 
@@ -231,7 +239,14 @@ class View(SceneView):
         return [(scene_id, (video.video_id, video.generation)) for scene_id, video in named if video is not None]
 
     def lexical_search(
-        self, text: str, *, k: int, user_id: str, video_ids: Ids = None, scene_ids: SceneSet | None = None
+        self,
+        text: str,
+        *,
+        k: int,
+        user_id: str,
+        video_ids: Ids = None,
+        scene_ids: SceneSet | None = None,
+        filters: Sequence[Filters] = (),
     ) -> LexicalResult:
         """The user's scenes that fit `text` best by BM25.
 
@@ -241,38 +256,29 @@ class View(SceneView):
             user_id: whose scenes.
             video_ids: if given, only scenes of these videos.
             scene_ids: if given, only these scenes.
+            filters: which all of `scene_ids` pass, so that they are found sooner.
 
         Raises LibraryDamaged, ViewOutdated.
         """
         keys = self._keys(user_id, video_ids)
         if not keys:
             return LexicalResult([], parse_query(text).terms)
-        return self._word_index().search(text, k=k, allowed=keys, scene_ids=scene_ids)
+        return self._word_index().search(text, k=k, allowed=keys, scene_ids=scene_ids, filters=filters)
 
     def word_coverage(
-        self,
-        words: Sequence[Sequence[tuple[str, ...]]],
-        *,
-        k: int,
-        user_id: str,
-        video_ids: Ids = None,
-        scene_ids: SceneSet | None = None,
+        self, words: Sequence[Sequence[tuple[str, ...]]], *, scene_ids: Collection[str], user_id: str
     ) -> dict[str, float]:
-        """Which share of `words` each of the user's scenes has, above 0 to 1; the `k` best of them.
+        """Which share of `words` each of these scenes of the user's has, above 0 to 1.
 
         Args:
             words: each as the sequences of index terms of which at least one must be in the scene.
-            k: the number of results at most.
+            scene_ids: the scenes; they should not be many.
             user_id: whose scenes.
-            video_ids: if given, only scenes of these videos.
-            scene_ids: if given, only these scenes.
 
         Raises LibraryDamaged, ViewOutdated.
         """
-        keys = self._keys(user_id, video_ids)
-        if not keys:
-            return {}
-        return self._word_index().coverage(words, k=k, allowed=keys, scene_ids=scene_ids)
+        keys = self._keys(user_id, None)
+        return self._word_index().coverage(words, scene_ids=scene_ids, allowed=keys) if keys else {}
 
     def scenes_with(self, text: str, *, user_id: str) -> list[str]:
         """Ids of the user's scenes that have `text`, as a phrase, in transcript, title or tags.
@@ -290,8 +296,16 @@ class View(SceneView):
         keys = self._keys(user_id, None)
         return self._word_index().with_similar_word(word, edits=edits, k=k, allowed=keys) if keys else []
 
-    def _keys(self, user_id: str, video_ids: Ids) -> list[Key]:
-        return [(v.video_id, v.generation) for v in self.snapshot.of_user(user_id, video_ids)]
+    def _keys(self, user_id: str, video_ids: Ids) -> frozenset[Key]:
+        """The generations of the user's videos. Those of the last questions are kept: there may be ten thousand."""
+        asked = user_id, None if video_ids is None else tuple(video_ids)
+        with self._lock:
+            found = self._keys_of.get(asked)
+        if found is None:
+            found = frozenset((v.video_id, v.generation) for v in self.snapshot.of_user(user_id, video_ids))
+            with self._lock:
+                self._keys_of[asked] = found
+        return found
 
     def _rows_of(self, space: Space, scenes: SceneSet, user_id: str) -> npt.NDArray[np.bool_]:
         """(n,) whether each row of the index of `space` is of one of the scenes."""

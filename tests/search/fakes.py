@@ -147,7 +147,7 @@ class FakeReader:
     def keyframe_search(self, space, vector, *, temperature, **limits):
         return [KeyframeMatch(i, score, None) for i, score in self.vector_search(space, vector, **limits)]
 
-    def lexical_search(self, text, *, k, user_id, video_ids=None, scene_ids=None):
+    def lexical_search(self, text, *, k, user_id, video_ids=None, scene_ids=None, filters=()):
         terms = analysis.parse_query(text).terms
         found = []
         for s in self._seen(user_id, video_ids):
@@ -156,8 +156,9 @@ class FakeReader:
                 found.append((s.scene_id, float(count)))
         return FakeLexical(sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k], terms)
 
-    def word_coverage(self, words, *, k, user_id, video_ids=None, scene_ids=None):
-        known = {s.scene_id: {(t,) for t in analysis.terms(s.transcript)} for s in self._seen(user_id, video_ids)}
+    def word_coverage(self, words, *, scene_ids, user_id):
+        seen = [s for s in self._seen(user_id, None) if s.scene_id in scene_ids]
+        known = {s.scene_id: {(t,) for t in analysis.terms(s.transcript)} for s in seen}
         shares = {i: sum(any(s in own for s in word) for word in words) / len(words) for i, own in known.items()}
         return {i: share for i, share in shares.items() if share}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ from heimdex_core.search.channels.base import ChannelResult
 from heimdex_core.search.closeness import Closeness
 from heimdex_core.search.fusion import ScoredScenes
 from heimdex_core.search.strength import nothing_close, strengths
+
+NO_VIEW: Any = None
+"""Scores alone are compared."""
 
 
 def found(close_at: float | None, strong_at: float = math.inf, **scores: float) -> ChannelResult:
@@ -94,9 +99,35 @@ def test_a_floor_alone_says_what_is_close_and_nothing_is_known_without_either() 
 
 def test_strength_by_the_score_or_by_another_measure() -> None:
     by_score = Closeness(0.5, 0.8)
-    assert [by_score.strength("a", score) for score in (0.49, 0.5, 0.79, 0.8)] == ["weak", "fair", "fair", "strong"]
-    by_words = Closeness(0.5, 1.0, {"a": 1.0, "b": 0.5, "c": 0.25})
-    assert [by_words.strength(scene, 9.0) for scene in "abcd"] == ["strong", "fair", "weak", "weak"]
+    assert [by_score.strength(score) for score in (0.49, 0.5, 0.79, 0.8)] == ["weak", "fair", "fair", "strong"]
+    by_words = Closeness(0.5, 1.0, ((("bread",),), (("wolf",),)), any_close=True)
+    assert [by_words.strength(share) for share in (1.0, 0.5, 0.25)] == ["strong", "fair", "weak"]
+    hits = ScoredScenes((("a", 9.0),))
+    assert by_words.has_close(hits)
+    assert not replace(by_words, any_close=False).has_close(hits)
+
+
+def test_a_hit_is_as_strong_as_its_share_of_the_words_says() -> None:
+    shares = {"a": 1.0, "b": 0.5, "c": 0.25}
+    asked = []
+
+    class Words:
+        def word_coverage(self, words: Any, *, scene_ids: Any, user_id: str) -> dict[str, float]:
+            asked.append((words, list(scene_ids), user_id))
+            return {scene_id: shares[scene_id] for scene_id in scene_ids if scene_id in shares}
+
+    words = ((("bread",),),)
+    scenes = ScoredScenes(tuple((scene_id, 9.0) for scene_id in "abcd"))
+    results = {"lexical": ChannelResult(scenes, closeness=Closeness(0.5, 1.0, words))}
+    view: Any = Words()
+    assert strengths(view, "me", results, {"lexical": 1.0}, ["a", "b", "c", "d", "e"]) == {
+        "a": "strong",
+        "b": "fair",
+        "c": "weak",
+        "d": "weak",
+        "e": None,
+    }
+    assert asked == [(words, ["a", "b", "c", "d"], "me")]  # in one question, and not about what was not found
 
 
 def test_a_hit_is_as_strong_as_the_best_channel_with_a_weight_says() -> None:
@@ -105,12 +136,12 @@ def test_a_hit_is_as_strong_as_the_best_channel_with_a_weight_says() -> None:
         "vision": found(0.2, 0.3, a=0.4, b=0.1),
         "lexical": found(None, c=2.0),
     }
-    assert strengths(results, {"transcript": 0.5, "vision": 0.5, "lexical": 0.1}, "abc") == {
+    assert strengths(NO_VIEW, "me", results, {"transcript": 0.5, "vision": 0.5, "lexical": 0.1}, "abc") == {
         "a": "strong",
         "b": "weak",
         "c": None,  # found only by a channel that cannot tell
     }
-    assert strengths(results, {"transcript": 1.0, "vision": 0.0}, "a") == {"a": "fair"}
+    assert strengths(NO_VIEW, "me", results, {"transcript": 1.0, "vision": 0.0}, "a") == {"a": "fair"}
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pytest
 
 from heimdex_core import files
 from heimdex_core.errors import LibraryDamaged
-from heimdex_core.store import lexical
-from heimdex_core.store.lexical import FIELDS, LexicalIndex
+from heimdex_core.store import lexical_files, lexical_writing
+from heimdex_core.store.lexical import LexicalIndex
+from heimdex_core.store.lexical_files import FIELDS
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Scene
 from tests.store.making import make_scenes
@@ -30,7 +31,7 @@ CONTENT: dict[Key, tuple[str, list[Scene]]] = {
 
 
 def build(folder: Path, keys: list[Key], redo: tuple[Key, ...] = ()) -> LexicalIndex:
-    lexical.sync(folder, keys, CONTENT.get, redo=redo)
+    lexical_writing.sync(folder, keys, CONTENT.get, redo=redo)
     index = LexicalIndex.open(folder)
     assert index is not None
     return index
@@ -61,7 +62,7 @@ def test_field_weights(tmp_path: Path) -> None:
         ("g", 1): ("", [scene("g", 0, tags=("zebra",))]),
         ("s", 1): ("", [scene("s", 0, screen="zebra")]),
     }
-    lexical.sync(tmp_path, list(content), content.get)
+    lexical_writing.sync(tmp_path, list(content), content.get)
     index = LexicalIndex.open(tmp_path)
     assert index is not None
     hits = index.search("zebra", k=9, allowed=list(content)).hits
@@ -90,7 +91,7 @@ def test_stale_generations_are_removed_and_repeating_changes_nothing(tmp_path: P
     assert index.keys == {NEW_A, B}
     assert ids(index, "red", [A]) == []
     assert ids(index, "어두운", [B]) == ["b_0_2000"]  # once, though it was added twice
-    assert lexical.sync(tmp_path, [NEW_A, B], CONTENT.get) is False
+    assert lexical_writing.sync(tmp_path, [NEW_A, B], CONTENT.get) is False
 
 
 def test_an_opened_index_stays_as_it_was(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_operators_have_no_effect(tmp_path: Path) -> None:
 
 def test_descriptions_are_found(tmp_path: Path) -> None:
     said = replace(make_scenes("c", ["nothing"])[0], caption="a green triangle above a red circle")
-    lexical.sync(tmp_path, [("c", 1)], {("c", 1): ("", [said])}.get)
+    lexical_writing.sync(tmp_path, [("c", 1)], {("c", 1): ("", [said])}.get)
     index = LexicalIndex.open(tmp_path)
     assert index is not None
     assert ids(index, "triangles", [("c", 1)]) == [said.scene_id]
@@ -126,9 +127,9 @@ def test_an_index_from_before_descriptions(tmp_path: Path, monkeypatch: pytest.M
     described = replace(make_scenes("c", ["bread"])[0], caption="a green triangle")
     content = {("c", 1): ("", [described]), ("d", 1): ("", make_scenes("d", ["bread"]))}
     with monkeypatch.context() as older:
-        older.setattr(lexical, "FORMAT", 1)
-        older.setattr(lexical, "FIELDS", {name: FIELDS[name] for name in FIELDS if name != "caption"})
-        lexical.sync(folder, [("c", 1)], content.get)
+        older.setattr(lexical_files, "FORMAT", 1)
+        older.setattr(lexical_files, "FIELDS", {name: FIELDS[name] for name in FIELDS if name != "caption"})
+        lexical_writing.sync(folder, [("c", 1)], content.get)
     assert json.loads((folder / "manifest.json").read_text())["format"] == 1
 
     def found(text: str) -> list[str]:
@@ -138,14 +139,14 @@ def test_an_index_from_before_descriptions(tmp_path: Path, monkeypatch: pytest.M
 
     meanwhile: list[list[str]] = []
     assert (found("bread"), found("triangle")) == ([described.scene_id], [])
-    assert lexical.generations(folder) == {("c", 1)}
+    assert lexical_files.generations(folder) == {("c", 1)}
     with monkeypatch.context() as watched:
         watched.setattr(files, "crash_point", lambda step: meanwhile.append(found("bread")))
-        lexical.sync(folder, list(content), content.get)
+        lexical_writing.sync(folder, list(content), content.get)
     assert meanwhile == [[described.scene_id]] * 2
     assert (found("bread"), found("triangle")) == ([described.scene_id], [described.scene_id])
-    assert lexical.generations(folder) == set(content)
-    assert not lexical.sync(folder, list(content), content.get)
+    assert lexical_files.generations(folder) == set(content)
+    assert not lexical_writing.sync(folder, list(content), content.get)
     assert [path.name for path in tmp_path.iterdir()] == ["lexical"]
 
 
@@ -153,8 +154,8 @@ def test_an_index_of_a_later_format_is_refused_and_rebuilt(tmp_path: Path, monke
     folder = tmp_path / "lexical"
     build(folder, [A])
     with monkeypatch.context() as later:
-        later.setattr(lexical, "FORMAT", 99)
-        later.setattr(lexical, "READABLE", (99,))
+        later.setattr(lexical_files, "FORMAT", 99)
+        later.setattr(lexical_files, "READABLE", (99,))
         build(folder, [A])
     with pytest.raises(LibraryDamaged):
         LexicalIndex.open(folder)
@@ -164,12 +165,15 @@ def test_an_index_of_a_later_format_is_refused_and_rebuilt(tmp_path: Path, monke
 def test_coverage_is_the_share_of_words_that_a_scene_has_in_any_field(tmp_path: Path) -> None:
     index = build(tmp_path, [A, B])
     words = [(("red",),), (("car",),), (("exit",), ("blue", "boat")), (("harbour",),)]
-    assert index.coverage(words, k=10, allowed=[A, B]) == {
+    everything = [scene.scene_id for key in (A, B) for scene in CONTENT[key][1]]
+    assert index.coverage(words, scene_ids=everything, allowed=[A, B]) == {
         "a_0_2000": 0.75,  # red, car, and the title
         "a_2000_4000": 0.75,
         "b_2000_4000": 0.25,  # the tag
         "b_4000_6000": 0.5,  # both on the screen
     }
-    assert index.coverage(words, k=1, allowed=[B]) == {"b_4000_6000": 0.5}
-    assert index.coverage([(("blue", "boat"), ("absent",))], k=10, allowed=[A, B]) == {}
-    assert index.coverage([], k=10, allowed=[A]) == index.coverage(words, k=10, allowed=[]) == {}
+    assert index.coverage(words, scene_ids=["a_0_2000", "b_4000_6000"], allowed=[B]) == {"b_4000_6000": 0.5}
+    assert index.coverage([(("blue", "boat"), ("absent",))], scene_ids=everything, allowed=[A, B]) == {}
+    assert index.coverage([], scene_ids=everything, allowed=[A]) == {}
+    assert index.coverage(words, scene_ids=everything, allowed=[]) == {}
+    assert index.coverage(words, scene_ids=[], allowed=[A]) == {}

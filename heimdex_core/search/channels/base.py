@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from heimdex_core.search.closeness import Closeness
 from heimdex_core.search.fusion.base import ScoredScenes
-from heimdex_core.types import Json
+from heimdex_core.types import Filters, Json
 
 if TYPE_CHECKING:
     from heimdex_core.search.examples import ResolvedExample
@@ -48,6 +48,8 @@ class ChannelRequest:
     """How many scenes are searched, after filters and excluded words."""
     scene_ids: SceneSet | None = None
     """The only scenes to search, without those that have an excluded word; None for all of the videos."""
+    filters: tuple[Filters, ...] = ()
+    """What all of `scene_ids` pass."""
     lookup: str = ""
     """What is looked up word by word: the query with its quoted phrases, but without filters and excluded words."""
     example: ResolvedExample | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from heimdex_core.search.channels.base import ChannelRequest, ChannelResult, ChannelSpec
 from heimdex_core.search.closeness import Closeness
 from heimdex_core.search.coverage import CLOSE_SHARE, STRONG_SHARE, content_words
@@ -9,6 +11,9 @@ from heimdex_core.search.fusion.base import ScoredScenes
 from heimdex_core.search.spelling import corrected, corrections
 from heimdex_core.store import morphemes
 from heimdex_core.store.analysis import parse_query
+
+_FIRST = 50
+"""Of so many of the best scenes it is looked first whether any is close."""
 
 
 class LexicalChannel:
@@ -40,6 +45,7 @@ class LexicalChannel:
             user_id=request.user_id,
             video_ids=request.video_ids,
             scene_ids=request.scene_ids,
+            filters=request.filters,
         )
         if not found.terms:
             return ChannelResult(reason="no_terms")
@@ -51,23 +57,25 @@ class LexicalChannel:
             reason=None if hits else "no_matches",
             terms=tuple(found.terms),
             corrected=words,
-            closeness=_closeness(request, lookup),
+            closeness=_closeness(request, lookup, [scene_id for scene_id, _ in hits]),
         )
 
 
-def _closeness(request: ChannelRequest, lookup: str) -> Closeness | None:
-    """By the share of the content words that a scene has; words that were looked up instead of others do not count."""
+def _closeness(request: ChannelRequest, lookup: str, found: Sequence[str]) -> Closeness | None:
+    """By the share of the content words that a scene has; words that were looked up instead of others do not count.
+
+    The shares of all that was found take as long as the search, and the best scenes have most words, so these are
+    looked at first, and the others only where none of these is close.
+    """
     words = content_words(lookup)
     if not words or request.example is not None:
         return None
-    shares = request.view.word_coverage(
-        words,
-        k=request.depth,
-        user_id=request.user_id,
-        video_ids=request.video_ids,
-        scene_ids=request.scene_ids,
-    )
-    return Closeness(CLOSE_SHARE, STRONG_SHARE, shares)
+
+    def any_close(scene_ids: Sequence[str]) -> bool:
+        shares = request.view.word_coverage(words, scene_ids=scene_ids, user_id=request.user_id)
+        return any(share >= CLOSE_SHARE for share in shares.values())
+
+    return Closeness(CLOSE_SHARE, STRONG_SHARE, words, any_close(found[:_FIRST]) or any_close(found[_FIRST:]))
 
 
 SPEC = ChannelSpec(
