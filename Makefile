@@ -33,7 +33,7 @@ help:  ## this list
 	fi
 	touch $@
 
-.venv/.test: requirements-dev.txt .venv/.run
+.venv/.test: requirements-dev.txt requirements-cluster.txt .venv/.run
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 

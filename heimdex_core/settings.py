@@ -124,7 +124,10 @@ class Settings(BaseSettings):
     short_max_fps: float = Field(30.0, gt=0, description="quicker sources keep every second frame, or every third")
 
     # work
-    jobs_url: str | None = Field(None, description="Postgres URL; SQLite in the library when unset")
+    database_url: SecretStr | None = Field(
+        None, description="Postgres URL for catalog and jobs; files in the library when unset"
+    )
+    jobs_url: SecretStr | None = Field(None, description="deprecated: Postgres URL for the jobs alone")
     stage_retries: int = Field(2, ge=0)
     retry_backoff_s: float = Field(2.0, gt=0)
     ingest_concurrency: int = Field(1, ge=1)

@@ -70,6 +70,62 @@ class CatalogDamaged(LibraryDamaged):
     )
 
 
+class DatabaseUnavailable(StorageError):
+    """The Postgres of a library cannot be reached or has no room for a connection."""
+
+    code = "DATABASE_UNAVAILABLE"
+    message_template = "The database of the library cannot be used: {reason}"
+    hint_template = (
+        "Check that the database server runs and that HEIMDEX_DATABASE_URL names its host and port; then try again."
+        " Nothing of the library is lost."
+    )
+
+
+class DatabaseNotFound(DatabaseUnavailable):
+    """The server does not have the database."""
+
+    code = "DATABASE_NOT_FOUND"
+    message_template = "The database server has no database “{database}”."
+    hint_template = "Create it (`createdb {database}`), or correct the name at the end of HEIMDEX_DATABASE_URL."
+
+
+class DatabaseRefused(DatabaseUnavailable):
+    """The server does not know the role, its password is wrong, or it may not do what is needed."""
+
+    code = "DATABASE_REFUSED"
+    message_template = "The database server refuses the user “{user}”: {reason}"
+    hint_template = (
+        "Check user and password in HEIMDEX_DATABASE_URL. The user needs the rights CONNECT and CREATE on the database."
+    )
+
+
+class DatabaseInterrupted(StorageError):
+    """The connection was lost inside a transaction, which the server has undone."""
+
+    code = "DATABASE_INTERRUPTED"
+    message_template = "The database ended the connection in the middle of a change; nothing of it was saved: {reason}"
+    hint_template = "Try again. If it happens again, look into the log of the database server."
+
+
+class DatabaseUncertain(DatabaseInterrupted):
+    """The connection was lost during the commit, and the server cannot be asked how it ended."""
+
+    code = "DATABASE_UNCERTAIN"
+    message_template = "The connection to the database was lost while a change was saved: {reason}"
+    hint_template = "The change may have been saved or not: look whether it is there, and repeat it if it is not."
+
+
+class CatalogElsewhere(StorageError):
+    """The library's catalog is not where the settings say."""
+
+    code = "CATALOG_ELSEWHERE"
+    message_template = "The catalog of the library {path} is kept in {found}, not in {expected}."
+    hint_template = (
+        "Set HEIMDEX_DATABASE_URL to the library's Postgres for a catalog there, and remove it from the environment for"
+        " one in catalog.duckdb."
+    )
+
+
 class EditsDamaged(LibraryDamaged):
     """The journal of a video's edits cannot be used."""
 

@@ -58,7 +58,7 @@ class JobsDatabase:
 
     @staticmethod
     def of(work: LibraryWork) -> JobsDatabase:
-        """jobs.sqlite in the library, or the Postgres of HEIMDEX_JOBS_URL with a schema per library."""
+        """jobs.sqlite in the library, or the Postgres of HEIMDEX_DATABASE_URL with a schema per library."""
         return JobsDatabase(url=work.jobs_url, schema=f"{APP_NAME}_{work.key}")
 
     @property

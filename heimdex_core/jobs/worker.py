@@ -275,10 +275,10 @@ class _Worker:
     def _databases(self) -> tuple[object, ...]:
         """What differs after the catalog was written, or the job database was replaced."""
         try:
-            catalog = self._library.work.catalog_path.stat()
-        except FileNotFoundError:
-            return (None, self._database.file_id())
-        return (catalog.st_mtime_ns, catalog.st_size, catalog.st_ino, self._database.file_id())
+            catalog = self._library.work.catalog_signature()
+        except HeimdexError:  # the database is not there for the moment; reconciling says so
+            catalog = None
+        return (catalog, self._database.file_id())
 
     def _reconcile(self) -> None:
         self._upkeep("ending given-up jobs", lambda client: end_given_up_jobs(client, self._work))

@@ -108,7 +108,7 @@ def _library_problems(store: Store) -> list[dict[str, Any]]:
 
 def _queue_problems(store: Store, settings: Settings) -> list[dict[str, Any]]:
     """What is wrong with the job database, and which damaged ones have been replaced."""
-    if settings.jobs_url is not None:
+    if settings.database_url is not None or settings.jobs_url is not None:
         return []
     problems = []
     try:

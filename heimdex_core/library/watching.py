@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from heimdex_core.errors import FolderNotWatchable, FolderNotWatched, printable
-from heimdex_core.files import file_signature, read_json_object
+from heimdex_core.files import read_json_object
 from heimdex_core.library import importing
 from heimdex_core.library.arguments import AnyPath, checked
 from heimdex_core.library.context import LibraryContext
@@ -29,7 +29,7 @@ class WatchedFolders:
         self._context = context
         self._work = work
         self._records = context.store.watched
-        self._all: tuple[tuple[int, int, int] | None, Sequence[WatchedFolder]] = (None, ())
+        self._all: tuple[object, Sequence[WatchedFolder]] = (None, ())
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -71,7 +71,7 @@ class WatchedFolders:
 
     def of_all_users(self) -> Sequence[WatchedFolder]:
         """Every watched folder of the library. The catalog is opened only if it has changed since the last call."""
-        signature = file_signature(self._context.store.paths.catalog)
+        signature = self._context.store.catalog.engine.signature()
         if signature != self._all[0]:
             self._all = (signature, self._records.folders())
         return self._all[1]

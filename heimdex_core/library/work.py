@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,8 @@ from heimdex_core.store.locks import video_lock
 from heimdex_core.store.store import UNFINISHED_VIDEO
 from heimdex_core.types import ExportState, Video, VideoState
 
+log = logging.getLogger(__name__)
+
 JobKind = Literal["ingest", "export", "migration", "sweep"]
 """What a job is for: a video, an export, the library as a whole, or a sweep."""
 
@@ -40,6 +43,12 @@ class UnfinishedJob:
     """Of its workflow."""
 
 
+@lru_cache
+def warn_once(text: str) -> None:
+    """Log a warning, the first time in this process."""
+    log.warning(text)
+
+
 class LibraryWork:
     """Durable work on one library, of all its users unless a user_id is given."""
 
@@ -50,22 +59,25 @@ class LibraryWork:
     @property
     def key(self) -> str:
         """12 hexadecimal digits that name the library, the same on every machine that shares it."""
-        return hashlib.sha256(str(self._store.manifest.created_at).encode()).hexdigest()[:12]
+        return self._store.manifest.key
 
     @property
     def jobs_url(self) -> str:
-        """The database of the queue: HEIMDEX_JOBS_URL, else jobs.sqlite in the library."""
-        return self._context.settings.jobs_url or f"sqlite:///{self._store.paths.jobs}"
+        """The database of the queue: HEIMDEX_DATABASE_URL, else jobs.sqlite in the library."""
+        settings = self._context.settings
+        if settings.database_url is None and settings.jobs_url is not None:
+            warn_once("HEIMDEX_JOBS_URL is deprecated: HEIMDEX_DATABASE_URL keeps catalog and jobs in Postgres")
+        url = settings.database_url or settings.jobs_url
+        return url.get_secret_value() if url is not None else f"sqlite:///{self._store.paths.jobs}"
 
     @property
     def worker_folder(self) -> Path:
         """Where workers keep their locks, status and marks; clean-up leaves names with a dot alone."""
         return self._store.paths.work_root / ".worker"
 
-    @property
-    def catalog_path(self) -> Path:
-        """The file of the catalog. It changes whenever something is written to it."""
-        return self._store.paths.catalog
+    def catalog_signature(self) -> object:
+        """A value that differs once something was written to the catalog; None where that cannot be told."""
+        return self._store.catalog.engine.signature()
 
     # --- videos -----------------------------------------------------------------------------------
 

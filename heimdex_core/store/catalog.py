@@ -1,8 +1,9 @@
-"""catalog.duckdb: its tables, and transactions on them.
+"""The catalog: its tables, and transactions on them.
 
-The file is opened for each short transaction under an exclusive lock, committed and closed. What readers need without
-waiting for a writer is published to files after the commit, still under the lock: visible.parquet (store/visible.py),
-each user's preferences (store/users.py) and the revisions of each user's tray and reels (store/trays.py).
+It is kept in catalog.duckdb, which is opened for each short transaction under an exclusive lock, or in Postgres
+(catalog_engine.py). What readers need without waiting for a writer is published to files after the commit, see
+publication.py. Between a commit in Postgres and the publication others may commit. So the publication is a second
+transaction under the same lock, which reads what is committed by then: a file never goes back to an older state.
 
 The tables have no keys or constraints on purpose: DuckDB checks them too eagerly inside a transaction (an update is a
 delete and an insert), so the functions that write the tables keep the rules. Times are BIGINT microseconds since 1970
@@ -11,21 +12,21 @@ UTC; JSON values are text.
 
 from __future__ import annotations
 
-import time
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-import duckdb
-
 from heimdex_core import files
-from heimdex_core.errors import LibraryVersion
-from heimdex_core.store import copies, trays, users, video_json, visible
-from heimdex_core.store.catalog_errors import catalog_errors
+from heimdex_core.errors import DatabaseInterrupted, DatabaseUnavailable, LibraryBusy, LibraryVersion
+from heimdex_core.store import copies, trays, users, visible
+from heimdex_core.store.catalog_engine import CatalogEngine, DuckDBEngine
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.lock_holder import find_holder
-from heimdex_core.store.locks import FileLock, busy, catalog_lock
-from heimdex_core.store.transaction import Transaction
+from heimdex_core.store.locks import FileLock
+from heimdex_core.store.publication import Publication
+from heimdex_core.store.transaction import Changes, Transaction
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -86,21 +87,29 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 """The statements of each version; those of one version run in one transaction."""
 
-_OPEN_AGAIN_S = 0.05
-"""Pause before the catalog is opened again that another program has open."""
+_PUBLISH_TRIES = 2
 
 
 class Catalog:
     """The library's small, mutable tables."""
 
-    def __init__(self, paths: LibraryPaths, *, lock_timeout_s: float | None = None, in_library: bool = False) -> None:
+    def __init__(
+        self,
+        paths: LibraryPaths,
+        *,
+        lock_timeout_s: float | None = None,
+        in_library: bool = False,
+        engine: CatalogEngine | None = None,
+    ) -> None:
         """`lock_timeout_s` is how long a transaction waits for others; None is HEIMDEX_LOCK_TIMEOUT_S.
 
         `in_library` means that there has to be a library.json beside it, which is gone after the library was moved.
+        `engine` is the database; None is catalog.duckdb.
         """
         self.paths = paths
         self.in_library = in_library
-        self.lock = catalog_lock(paths.catalog_lock, timeout_s=lock_timeout_s)
+        self.engine = engine or DuckDBEngine(paths, lock_timeout_s)
+        self._unpublished = Changes()
 
     @contextmanager
     def transaction(self, timeout_s: float | None = None) -> Iterator[Transaction]:
@@ -108,45 +117,36 @@ class Catalog:
 
         `timeout_s` replaces the catalog's own limit of waiting. Raises NestedTransaction inside another transaction of
         this thread, LibraryBusy if another process has the catalog for too long, DiskFull, LibraryDamaged,
-        LibraryNotFound if the library has been moved or removed since it was opened.
+        LibraryNotFound if the library has been moved or removed since it was opened; for a catalog in Postgres also
+        DatabaseUnavailable and DatabaseInterrupted.
         """
         if self.in_library:
             self.paths.require()
-        with self.lock.hold(timeout_s), files.disk_errors("the catalog", self.paths.root), catalog_errors(self.paths):
-            connection = self._connect(self.lock.wait_limit_s if timeout_s is None else timeout_s)
-            try:
-                connection.execute("begin transaction")
-                transaction = Transaction(connection)
+        timeout_s = self.engine.wait_limit_s if timeout_s is None else timeout_s
+        with files.disk_errors("the catalog", self.paths.root), self.engine.exclusive(timeout_s):
+            publication = None
+            with self.engine.connect(timeout_s) as connection:
                 try:
+                    transaction = Transaction(connection)
                     yield transaction
-                    published = visible.collect(transaction) if transaction.visibility_changed else None
-                    preferences = {
-                        user: users.preferences(transaction, user) for user in transaction.changed_preferences
-                    }
-                    changed_trays = trays.revisions(transaction, transaction.changed_trays)
-                    changed_videos, copied = video_json.collect(transaction), copies.collect(transaction, self.paths)
-                    connection.execute("commit")
+                    copies.count_changes(transaction)
+                    if self.engine.is_locked_after_commit:
+                        publication = Publication.collect(transaction, self.paths)
+                    connection.commit()
                 except BaseException:
-                    with suppress(duckdb.Error):
-                        connection.execute("rollback")
+                    connection.rollback()
                     raise
-            finally:
-                connection.close()
-            if published is not None:
-                files.crash_point("catalog-committed")
-                visible.write(self.paths.visible, published)
-            for user_id, values in preferences.items():
-                users.write_preferences(self.paths, user_id, values)
-            for user_id, found in changed_trays.items():
-                trays.write_revisions(self.paths, user_id, found)
-            copies.write(self.paths, copied)
-            video_json.write_all(self.paths, changed_videos)
+            if publication is not None:
+                publication.write(self.paths)
+            else:
+                self._publish_present(transaction)
 
     def prepare(self) -> None:
         """Migrate the schema, and rewrite published files that differ from the catalog after a crash or an upgrade.
 
         Raises LibraryVersion for a catalog of newer software, LibraryDamaged, DiskFull.
         """
+        self.engine.create()
         with self.transaction() as transaction:
             _migrate(transaction)
             if not visible.is_up_to_date(self.paths.visible, transaction.visible_revision()):
@@ -155,23 +155,27 @@ class Catalog:
             transaction.changed_trays |= trays.outdated(transaction, self.paths)
             transaction.changed_tables |= copies.outdated(transaction, self.paths)
 
-    def _connect(self, timeout_s: float) -> duckdb.DuckDBPyConnection:
-        """Open the file. A program that does not know our lock, such as DuckDB's own shell, may have it open."""
-        began = time.monotonic()
-        while True:
+    def _publish_present(self, changes: Changes) -> None:
+        """Publish what is committed now of everything that was changed.
+
+        If the connection is lost before the end, somebody else may have published in between what is overwritten here,
+        so it is done again. What cannot be published now is published with the next transaction.
+        """
+        changes.changed_tables.intersection_update(copies.COPIED)
+        self._unpublished.add(changes)
+        if self._unpublished.is_empty():
+            return
+        for _ in range(_PUBLISH_TRIES):
             try:
-                return duckdb.connect(str(self.paths.catalog), config={"threads": 1, "async_threads": 0})
-            except duckdb.IOException as error:
-                if not _is_open_elsewhere(error):
-                    raise  # named by catalog_errors
-                waited_s = time.monotonic() - began
-                if waited_s >= timeout_s:
-                    raise busy("catalog.duckdb of the library", find_holder(self.paths.catalog), waited_s) from error
-            time.sleep(_OPEN_AGAIN_S)
-
-
-def _is_open_elsewhere(error: duckdb.IOException) -> bool:
-    return "Could not set lock" in str(error)
+                with self.engine.connect(self.engine.wait_limit_s) as connection:
+                    transaction = Transaction(connection)
+                    transaction.add(self._unpublished)
+                    Publication.collect(transaction, self.paths).write(self.paths)
+                    connection.commit()
+                self._unpublished = Changes()
+                return
+            except (DatabaseInterrupted, DatabaseUnavailable, LibraryBusy) as error:
+                log.warning("a change is saved, but others do not see it before the next one: %s", error)
 
 
 def _migrate(transaction: Transaction) -> None:

@@ -61,14 +61,23 @@ def path_of(paths: LibraryPaths, table: str) -> Path:
     return paths.root / "backup" / f"{table}.parquet"
 
 
+def count_changes(transaction: Transaction) -> None:
+    """Count this transaction for the tables that it has changed; the last thing before its commit."""
+    for name in sorted(transaction.changed_tables.intersection(COPIED)):
+        revision = _revision(transaction, name) + 1
+        if revision == 1:
+            transaction.insert("counters", {"name": f"copy:{name}", "value": revision})
+        else:
+            transaction.update("counters", {"value": revision}, {"name": f"copy:{name}"})
+
+
 def collect(transaction: Transaction, paths: LibraryPaths) -> dict[str, pa.Table]:
-    """The tables that the transaction has changed, as they are to be written after its commit."""
+    """The tables that have been changed, as they are to be written after the commit."""
     tables = {}
     for name in sorted(transaction.changed_tables.intersection(COPIED)):
-        revision = _next_revision(transaction, name)
         if _is_new_enough(transaction, paths, name):
             continue
-        about = {"revision": str(revision), "copied_at": utc_now().isoformat()}
+        about = {"revision": str(_revision(transaction, name)), "copied_at": utc_now().isoformat()}
         tables[name] = transaction.table(f"select * from {name}").replace_schema_metadata(about)  # noqa: S608 - our own names
     return tables
 
@@ -127,15 +136,6 @@ def _revision(transaction: Transaction, table: str) -> int:
     """How many transactions have changed the table."""
     rows = transaction.rows("select value from counters where name = ?", [f"copy:{table}"])
     return int(rows[0]["value"]) if rows else 0
-
-
-def _next_revision(transaction: Transaction, table: str) -> int:
-    revision = _revision(transaction, table) + 1
-    if revision == 1:
-        transaction.insert("counters", {"name": f"copy:{table}", "value": revision})
-    else:
-        transaction.update("counters", {"value": revision}, {"name": f"copy:{table}"})
-    return revision
 
 
 def _written_revision(path: Path) -> int | None:

@@ -57,7 +57,7 @@ class JudgementRecords:
         with self._catalog.transaction() as transaction:
             rows = transaction.rows("select * from query_sets where user_id = ? order by name", [user_id])
             counts = transaction.rows(
-                "select coalesce(query_set, ?) as name, count(*) as n from judgements where user_id = ? group by all",
+                "select coalesce(query_set, ?) as name, count(*) as n from judgements where user_id = ? group by 1",
                 [DEFAULT_QUERY_SET, user_id],
             )
         number = {row["name"]: int(row["n"]) for row in counts}
@@ -174,7 +174,7 @@ def _replace_earlier(
     """Remove what the same judges have said before about the same scenes."""
     rows = transaction.rows(
         """select * from judgements where user_id = ? and coalesce(query_set, ?) = ?
-           and list_contains(?::varchar[], coalesce(judge, user_id))""",
+           and coalesce(judge, user_id) = any(?::varchar[])""",
         [user_id, DEFAULT_QUERY_SET, query_set, sorted({one.judge for one in judgements})],
     )
     earlier: dict[tuple[str, str, str], list[SceneJudgement]] = {}
@@ -187,7 +187,7 @@ def _replace_earlier(
         if _interval(before).iou(_interval(one)) >= SAME_IOU
     }
     if replaced:
-        transaction.run("delete from judgements where list_contains(?::varchar[], judgement_id)", [sorted(replaced)])
+        transaction.run("delete from judgements where judgement_id = any(?::varchar[])", [sorted(replaced)])
 
 
 def _insert(transaction: Transaction, user_id: str, judgements: Sequence[SceneJudgement]) -> None:

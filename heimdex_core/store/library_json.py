@@ -1,16 +1,22 @@
-"""library.json: the format version, and the profile, model choice and spaces of the active model set."""
+"""library.json: the format version, the profile, model choice and spaces of the active model set, and where the catalog
+is kept."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from heimdex_core.errors import LibraryDamaged, LibraryNotFound, LibraryVersion
 from heimdex_core.files import read_json
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.types import Json, Space
 
-FORMAT_VERSION = 1
+CatalogPlace = Literal["file", "postgres"]
+
+FORMAT_VERSIONS: Mapping[CatalogPlace, int] = {"file": 1, "postgres": 2}
+"""Versions that know only catalog.duckdb must not make a new one beside a catalog in Postgres."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,12 @@ class LibraryManifest:
     """By role, as in ModelSet."""
     created_at: str
     """ISO 8601, UTC."""
+    catalog: CatalogPlace = "file"
+
+    @property
+    def key(self) -> str:
+        """12 hexadecimal digits that name the library, the same on every machine that shares it."""
+        return hashlib.sha256(self.created_at.encode()).hexdigest()[:12]
 
 
 def read_manifest(paths: LibraryPaths) -> LibraryManifest:
@@ -37,9 +49,10 @@ def read_manifest(paths: LibraryPaths) -> LibraryManifest:
         raise LibraryDamaged(what="library.json", reason=str(error)[:200]) from error
     try:
         found = int(value["format_version"])
-        if found > FORMAT_VERSION:
-            raise LibraryVersion(found=found, supported=FORMAT_VERSION)
+        if found > (supported := max(FORMAT_VERSIONS.values())):
+            raise LibraryVersion(found=found, supported=supported)
         spaces = {kind: Space(**space) for kind, space in value["spaces"].items()}
-        return LibraryManifest(found, value["profile"], value["choice"], spaces, value["created_at"])
+        place: CatalogPlace = "postgres" if value.get("catalog") == "postgres" else "file"
+        return LibraryManifest(found, value["profile"], value["choice"], spaces, str(value["created_at"]), place)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise LibraryDamaged(what="library.json", reason=f"{type(error).__name__}: {error}") from error

@@ -81,22 +81,16 @@ class FileLock:
         NestedTransaction if this thread holds a lock of the same or a higher rank, LibraryBusy if another one holds it
         for too long, DiskFull, LibraryNotFound without a folder for the lock.
         """
-        held: dict[str, int] = _held.__dict__.setdefault("ranks", {})
-        key = str(self.path)
-        # Another library's locks may be held too (adopting from it); only this library's are ordered.
-        folder = os.path.dirname(key)
-        if any(os.path.dirname(other) == folder and rank >= self.rank for other, rank in held.items()):
-            raise NestedTransaction(lock=self.path.name)
+        check_order(self.path, self.rank)
         with disk_errors(self.path.name, self.path.parent), self._acquired(timeout_s) as file:
-            held[key] = self.rank
             try:
-                file.seek(0)
-                file.truncate()
-                file.write(holder_note())
-                file.flush()
-                yield
+                with noted(self.path, self.rank):
+                    file.seek(0)
+                    file.truncate()
+                    file.write(holder_note())
+                    file.flush()
+                    yield
             finally:
-                del held[key]
                 if not self.keep_file:
                     self.path.unlink(missing_ok=True)
                 portalocker.unlock(file)
@@ -166,6 +160,29 @@ class FileLock:
         log.warning("waiting for %s for %.0f s; process %s holds it", self.path.name, REPORT_AFTER_S, pid)
 
 
+def check_order(path: Path, rank: int) -> None:
+    """Raise NestedTransaction if this thread holds a lock of the same or a higher rank in the folder of `path`."""
+    # Another library's locks may be held too (adopting from it); only this library's are ordered.
+    folder = os.path.dirname(path)
+    if any(os.path.dirname(other) == folder and held >= rank for other, held in _ranks().items()):
+        raise NestedTransaction(lock=path.name)
+
+
+@contextmanager
+def noted(path: Path, rank: int) -> Iterator[None]:
+    """Remember for the block that this thread holds the lock."""
+    _ranks()[str(path)] = rank
+    try:
+        yield
+    finally:
+        del _ranks()[str(path)]
+
+
+def _ranks() -> dict[str, int]:
+    ranks: dict[str, int] = _held.__dict__.setdefault("ranks", {})
+    return ranks
+
+
 def busy(what: str, found: Holder | None, waited_s: float) -> LibraryBusy:
     """The error of a wait that was given up.
 
@@ -199,6 +216,10 @@ def index_lock(path: Path, *, timeout_s: float | None = None) -> FileLock:
     return FileLock(path, rank=1, what="The search index", timeout_s=timeout_s, is_held_long=True)
 
 
+CATALOG_RANK = 2
+CATALOG = "The catalog of the library"
+
+
 def catalog_lock(path: Path, *, timeout_s: float | None = None) -> FileLock:
     """The lock of catalog transactions and of the published files; innermost."""
-    return FileLock(path, rank=2, what="The catalog of the library", timeout_s=timeout_s)
+    return FileLock(path, rank=CATALOG_RANK, what=CATALOG, timeout_s=timeout_s)

@@ -22,13 +22,16 @@ from heimdex_core.errors import (
     LibraryDamaged,
     LibraryNotFound,
 )
-from heimdex_core.files import TEMPORARY_PREFIX, fsync_folder, remove_tree, sha256_of, write_json
+from heimdex_core.files import TEMPORARY_PREFIX, remove_tree, sha256_of, write_json
+from heimdex_core.settings import get_settings
 from heimdex_core.store import commit, copies, edits, sets, sidecar, users, videos, visible
 from heimdex_core.store.catalog import Catalog
+from heimdex_core.store.catalog_engine import CatalogEngine, DuckDBEngine, damaged_name
 from heimdex_core.store.catalog_errors import video_folders
+from heimdex_core.store.catalog_place import engine_of
 from heimdex_core.store.layout import LibraryPaths, source_files
-from heimdex_core.store.library_json import FORMAT_VERSION, LibraryManifest, read_manifest
-from heimdex_core.store.locks import catalog_lock, index_lock
+from heimdex_core.store.library_json import FORMAT_VERSIONS, LibraryManifest, read_manifest
+from heimdex_core.store.locks import index_lock
 from heimdex_core.store.transaction import Transaction
 from heimdex_core.store.video_json import VideoDocument, read_recorded_info, read_video_json, write_video_json
 from heimdex_core.types import ModelSet, Space, Video, VideoState, VisibleVideo, utc_now
@@ -61,11 +64,12 @@ def repair(root: Path | str) -> RepairReport:
         raise LibraryNotFound(path=str(paths.root))
     report = RepairReport()
     with index_lock(paths.index_lock).hold():
-        catalog = Catalog(paths)
+        engine = _engine(paths)
+        catalog = Catalog(paths, engine=engine)
         try:
             _read_completely(catalog)
         except CatalogDamaged:
-            _rebuild(paths, report)
+            _rebuild(paths, engine, report)
         else:
             shown, _ = _published(paths)
             with catalog.transaction() as transaction:
@@ -82,6 +86,17 @@ def repair(root: Path | str) -> RepairReport:
     return report
 
 
+def _engine(paths: LibraryPaths) -> CatalogEngine:
+    """Where the catalog is kept. Without a library.json that is catalog.duckdb: one in Postgres is named by it."""
+    settings = get_settings()
+    try:
+        return engine_of(paths, read_manifest(paths), settings)
+    except (LibraryNotFound, LibraryDamaged):
+        if settings.database_url is not None:
+            raise
+        return DuckDBEngine(paths, settings.lock_timeout_s)
+
+
 def _write_manifest_again(paths: LibraryPaths, active: ModelSet, report: RepairReport) -> None:
     """Write library.json where it is missing or cannot be read."""
     try:
@@ -90,10 +105,10 @@ def _write_manifest_again(paths: LibraryPaths, active: ModelSet, report: RepairR
     except LibraryNotFound:
         pass
     except LibraryDamaged as error:
-        os.replace(paths.manifest, paths.root / f"library.json.{_damaged()}")
+        os.replace(paths.manifest, paths.root / f"library.json.{damaged_name()}")
         report.problems.append(f"{error.message} It is kept under another name, and written again.")
     created_at = active.created_at.isoformat()
-    manifest = LibraryManifest(FORMAT_VERSION, active.profile, active.choice, active.spaces, created_at)
+    manifest = LibraryManifest(FORMAT_VERSIONS["file"], active.profile, active.choice, active.spaces, created_at)
     write_json(paths.manifest, manifest, indent=1)
 
 
@@ -101,8 +116,8 @@ def _read_completely(catalog: Catalog) -> None:
     """Read all of the catalog, so that a block that does not fit its checksum is found. Raises CatalogDamaged."""
     catalog.prepare()
     with catalog.transaction() as transaction:
-        for table in transaction.rows("select table_name from duckdb_tables()"):
-            transaction.table(f"select * from {table['table_name']}")  # noqa: S608 - names of the catalog itself
+        for table in transaction.tables():
+            transaction.table(f"select * from {table}")  # noqa: S608 - names of the catalog itself
 
 
 def _is_readable(paths: LibraryPaths, table: str) -> bool:
@@ -130,20 +145,20 @@ def _put_damaged_edits_aside(paths: LibraryPaths, video: Video, report: RepairRe
     try:
         edits.read_journal(folder)
     except EditsDamaged as error:
-        os.replace(folder / edits.FILE, folder / f"{edits.FILE}.{_damaged()}")
+        os.replace(folder / edits.FILE, folder / f"{edits.FILE}.{damaged_name()}")
         report.problems.append(f"{error.message} It is kept under another name.")
 
 
 # --- the catalog as a whole -----------------------------------------------------------------------
 
 
-def _rebuild(paths: LibraryPaths, report: RepairReport) -> None:
+def _rebuild(paths: LibraryPaths, engine: CatalogEngine, report: RepairReport) -> None:
     shown, published = _published(paths)
     active = published or _set_of_manifest(paths)
     draft = LibraryPaths(paths.root / f"{TEMPORARY_PREFIX}catalog-{uuid.uuid4().hex}")
     draft.root.mkdir()
     try:
-        catalog = Catalog(draft)
+        catalog = Catalog(draft, engine=engine.draft(draft))
         catalog.prepare()
         with catalog.transaction() as transaction:
             _restore_tables(transaction, paths, report)
@@ -154,14 +169,11 @@ def _rebuild(paths: LibraryPaths, report: RepairReport) -> None:
             # Above what is published, so that it is published again when the library is opened.
             revision = (visible.read_revision(paths.visible) or 0) + 1
             transaction.update("counters", {"value": revision}, {"name": "visible_revision"})
-        with catalog_lock(paths.catalog_lock).hold():
-            report.moved_to = _move_aside(paths)
-            os.replace(draft.catalog, paths.catalog)
-            fsync_folder(paths.root)
+        report.moved_to = engine.replace(catalog.engine)
     finally:
         remove_tree(draft.root)
     report.catalog = "rebuilt"
-    Catalog(paths).prepare()
+    Catalog(paths, engine=engine).prepare()
 
 
 def _published(paths: LibraryPaths) -> tuple[dict[str, VisibleVideo], ModelSet | None]:
@@ -188,22 +200,6 @@ def _set_of_manifest(paths: LibraryPaths) -> ModelSet:
     return wanted
 
 
-def _move_aside(paths: LibraryPaths) -> str | None:
-    """Keep the damaged catalog and its log under names with the date. The caller holds the catalog's lock."""
-    name = f"catalog.duckdb.{_damaged()}"
-    moved = None
-    for suffix in ("", ".wal"):
-        before = paths.root / f"catalog.duckdb{suffix}"
-        if os.path.lexists(before):
-            os.replace(before, paths.root / f"{name}{suffix}")
-            moved = name
-    return moved
-
-
-def _damaged() -> str:
-    return f"damaged-{utc_now():%Y%m%dT%H%M%S%f}Z"
-
-
 def _restore_tables(transaction: Transaction, paths: LibraryPaths, report: RepairReport) -> None:
     for table in copies.COPIED:
         try:
@@ -213,7 +209,7 @@ def _restore_tables(transaction: Transaction, paths: LibraryPaths, report: Repai
                 report.restored[table] = {"rows": copied.rows.num_rows, "copied_at": copied.copied_at}
         except HeimdexError as error:
             kept = copies.path_of(paths, table)
-            os.replace(kept, kept.with_name(f"{kept.name}.{_damaged()}"))
+            os.replace(kept, kept.with_name(f"{kept.name}.{damaged_name()}"))
             report.problems.append(f"{error.message} It is kept under another name.")
     # Written again in any case, with the counts of the new catalog.
     transaction.changed_tables |= set(copies.COPIED)

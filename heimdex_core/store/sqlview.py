@@ -32,23 +32,19 @@ KEPT_PROCESSES = 4
 """How many users' rows stay loaded; each process takes some 100 MB besides."""
 
 _CATALOG_TABLES = {
-    "videos": """select video_id, user_id, sha256, title, filename, description, state, generation, scene_count,
+    "videos": """video_id, user_id, sha256, title, filename, description, state, generation, scene_count,
         cast(info ->> '$.duration_s' as double) as duration_s, cast(info ->> '$.width' as integer) as width,
         cast(info ->> '$.height' as integer) as height, cast(info ->> '$.fps' as double) as fps,
-        transcript_source, transcript_rough, language, has_preview, notes, error, job_id,
-        make_timestamp(created_us) as created_at, make_timestamp(updated_us) as updated_at
-        from videos where user_id = ?""",
-    "exports": """select export_id, user_id, kind, title, state, clips, params, error, path, size_bytes,
-        measured_duration_s, width, height, loudness_lufs, true_peak_dbtp, job_id,
-        make_timestamp(created_us) as created_at,
-        make_timestamp(completed_us) as completed_at, make_timestamp(expires_us) as expires_at
-        from exports where user_id = ?""",
-    "reels": """select reel_id, user_id, title, clips, make_timestamp(updated_us) as updated_at
-        from reels where user_id = ?""",
-    "preferences": "select user_id, key, value from preferences where user_id = ?",
-    "judgements": """select judgement_id, user_id, query_set, query, video_id, start_ms, end_ms, grade, judge, reason,
-        make_timestamp(created_us) as created_at from judgements where user_id = ?""",
+        transcript_source, transcript_rough, language, has_preview, notes, error, job_id, created_at, updated_at""",
+    "exports": """export_id, user_id, kind, title, state, clips, params, error, path, size_bytes,
+        measured_duration_s, width, height, loudness_lufs, true_peak_dbtp, job_id, created_at, completed_at,
+        expires_at""",
+    "reels": "reel_id, user_id, title, clips, updated_at",
+    "preferences": "user_id, key, value",
+    "judgements": """judgement_id, user_id, query_set, query, video_id, start_ms, end_ms, grade, judge, reason,
+        created_at""",
 }
+"""Their columns, worked out of the catalog's, where times are numbers."""
 
 _SCENES = pa.schema([*sidecar.SCENES_SCHEMA, pa.field("generation", pa.int32())])
 _WORDS = pa.schema([*sidecar.WORDS_SCHEMA, pa.field("video_id", pa.string()), pa.field("generation", pa.int32())])
@@ -128,7 +124,7 @@ class _Database:
 
         Raises SqlTimeout if they take longer than one may.
         """
-        if not self._lock.acquire(timeout=self._limits.timeout_s + self._catalog.lock.wait_limit_s):
+        if not self._lock.acquire(timeout=self._limits.timeout_s + self._catalog.engine.wait_limit_s):
             raise SqlTimeout(limit_s=self._limits.timeout_s)
         try:
             yield self._is_open
@@ -233,14 +229,15 @@ class _Database:
 
     def _copy_catalog(self, process: SqlProcess) -> None:
         """Copy the user's rows in one short transaction, if the catalog has been written since the last time."""
-        signature = file_signature(self._paths.catalog)
+        signature = self._catalog.engine.signature()
         if signature is not None and signature == self._catalog_signature:
             return
         with self._catalog.transaction() as transaction:
-            tables = {name: transaction.table(sql, [self._user_id]) for name, sql in _CATALOG_TABLES.items()}
+            of_user = "select * from {} where user_id = ?"
+            tables = {name: transaction.table(of_user.format(name), [self._user_id]) for name in _CATALOG_TABLES}
         for name, table in tables.items():
-            _create(process, name, _utc(table))
-        self._catalog_signature = file_signature(self._paths.catalog)
+            _create(process, name, _with_times(table), _CATALOG_TABLES[name])
+        self._catalog_signature = self._catalog.engine.signature()
 
     def _copy_searches(self, process: SqlProcess) -> None:
         signature = file_signature(self._paths.searches)
@@ -257,8 +254,8 @@ class _Database:
         self._searches_signature = signature
 
 
-def _create(process: SqlProcess, name: str, table: pa.Table) -> None:
-    process.run([(f"create or replace table {name} as select * from incoming", ())], table)  # noqa: S608
+def _create(process: SqlProcess, name: str, table: pa.Table, columns: str = "*") -> None:
+    process.run([(f"create or replace table {name} as select {columns} from incoming", ())], table)  # noqa: S608
 
 
 def _to_pandas(table: pa.Table) -> pd.DataFrame:
@@ -270,12 +267,13 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
         raise InvalidSql(reason=reason[:500]) from error
 
 
-def _utc(table: pa.Table) -> pa.Table:
-    """The same table with its timestamps marked as UTC."""
+def _with_times(table: pa.Table) -> pa.Table:
+    """The same table with times (created_at) for numbers of microseconds since 1970 (created_us)."""
     fields = [
-        pa.field(f.name, pa.timestamp("us", tz="UTC")) if pa.types.is_timestamp(f.type) else f for f in table.schema
+        pa.field(f"{one.name.removesuffix('_us')}_at", pa.timestamp("us", tz="UTC")) if one.name[-3:] == "_us" else one
+        for one in table.schema
     ]
-    return table.cast(pa.schema(fields))
+    return table.rename_columns([one.name for one in fields]).cast(pa.schema(fields))
 
 
 def _searches(entries: list[dict[str, Any]]) -> pa.Table:

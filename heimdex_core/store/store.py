@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from heimdex_core.store import commit, indexing, renaming, search_log, sets, use
 from heimdex_core.store import repair as repairing
 from heimdex_core.store.bulk import BulkChanges
 from heimdex_core.store.catalog import Catalog, StoreContext
+from heimdex_core.store.catalog_place import engine_of
 from heimdex_core.store.commit import CommitTarget, Outcome, StagedGeneration
 from heimdex_core.store.exports import ExportRecords
 from heimdex_core.store.judgements import JudgementRecords
 from heimdex_core.store.layout import LibraryPaths, check_uuid
-from heimdex_core.store.library_json import FORMAT_VERSION, LibraryManifest, read_manifest
+from heimdex_core.store.library_json import FORMAT_VERSIONS, CatalogPlace, LibraryManifest, read_manifest
 from heimdex_core.store.locks import index_lock
 from heimdex_core.store.maintenance import Maintenance
 from heimdex_core.store.model_sets import ModelSets
@@ -61,7 +63,8 @@ class Store:
         self.manifest = manifest
         settings = settings or get_settings()
         timeout_s = settings.lock_timeout_s
-        self.catalog = Catalog(self.paths, lock_timeout_s=timeout_s, in_library=True)
+        engine = engine_of(self.paths, manifest, settings)
+        self.catalog = Catalog(self.paths, engine=engine, in_library=True)
         self.context = StoreContext(self.paths, self.catalog, index_lock(self.paths.index_lock, timeout_s=timeout_s))
         self.sets = ModelSets(self.context)
         self.exports = ExportRecords(self.paths, self.catalog)
@@ -108,7 +111,9 @@ class Store:
             if not paths.manifest.exists():
                 for folder in paths.folders:
                     folder.mkdir(parents=True, exist_ok=True)
-                manifest = LibraryManifest(FORMAT_VERSION, profile, models, spaces, utc_now().isoformat())
+                place: CatalogPlace = "file" if settings.database_url is None else "postgres"
+                version, created_at = FORMAT_VERSIONS[place], utc_now().isoformat()
+                manifest = LibraryManifest(version, profile, models, spaces, created_at, place)
                 write_json(paths.manifest, manifest, indent=1)
         return cls.open(root, settings)
 
@@ -340,7 +345,7 @@ class Store:
     def _write_manifest(self, active: ModelSet) -> None:
         """Keep library.json equal to the catalog; after a switch a crash may have left the old content."""
         now = self.manifest
-        wanted = LibraryManifest(FORMAT_VERSION, active.profile, active.choice, active.spaces, now.created_at)
+        wanted = replace(now, profile=active.profile, choice=active.choice, spaces=active.spaces)
         if now != wanted:
             write_json(self.paths.manifest, wanted, indent=1)
             self.manifest = wanted

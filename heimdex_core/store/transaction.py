@@ -1,13 +1,16 @@
-"""One open transaction of the catalog. Times are stored as BIGINT microseconds since 1970 UTC."""
+"""One open transaction of the catalog. Times are stored as BIGINT microseconds since 1970 UTC.
+
+The SQL is what DuckDB and Postgres both understand, with `?` for parameters; see docs/decisions/store-postgres.md.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
-import duckdb
 import pyarrow as pa
 
 Row = dict[str, Any]
@@ -27,47 +30,99 @@ def from_us(us: int | None) -> datetime | None:
     return None if us is None else _EPOCH + timedelta(microseconds=us)
 
 
-class Transaction:
+class Connection(Protocol):
+    """A connection to the catalog's database with an open transaction. Errors are those of the database."""
+
+    def rows(self, sql: str, params: Sequence[Any]) -> list[Row]:
+        """All rows of a query."""
+        ...
+
+    def table(self, sql: str, params: Sequence[Any]) -> pa.Table:
+        """All rows of a query as an Arrow table."""
+        ...
+
+    def run(self, sql: str, params: Sequence[Any]) -> None:
+        """Run a statement that returns nothing."""
+        ...
+
+    def insert_table(self, table: str, rows: pa.Table) -> None:
+        """Insert rows; `table` has all of their columns, and those that it has besides are null."""
+        ...
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+        ...
+
+    def rollback(self) -> None:
+        """Undo the transaction. Does not raise."""
+        ...
+
+
+@dataclass
+class Changes:
+    """What a transaction has changed of that which is published to files after its commit."""
+
+    visibility_changed: bool = False
+    """Whether visible.parquet is rewritten."""
+    changed_preferences: set[str] = field(default_factory=set)
+    """The user_ids whose preferences file is rewritten."""
+    changed_trays: set[str] = field(default_factory=set)
+    """The user_ids whose revisions of the tray and of reels are published."""
+    changed_videos: set[str] = field(default_factory=set)
+    """The video_ids whose video.json is rewritten."""
+    changed_tables: set[str] = field(default_factory=set)
+    """The tables whose copy is rewritten."""
+
+    def add(self, other: Changes) -> None:
+        """Take in what another transaction has changed."""
+        for one in fields(Changes):
+            setattr(self, one.name, getattr(self, one.name) | getattr(other, one.name))
+
+    def is_empty(self) -> bool:
+        """Whether nothing has to be published."""
+        return not any(getattr(self, one.name) for one in fields(Changes))
+
+
+class Transaction(Changes):
     """One open transaction. Results must be fetched before it closes."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
         self._connection = connection
-        self.visibility_changed = False
-        """Whether visible.parquet is rewritten after the commit."""
-        self.changed_preferences: set[str] = set()
-        """The user_ids whose preferences file is rewritten after the commit."""
-        self.changed_trays: set[str] = set()
-        """The user_ids whose revisions of the tray and of reels are published after the commit."""
-        self.changed_videos: set[str] = set()
-        """The video_ids whose video.json is rewritten after the commit."""
-        self.changed_tables: set[str] = set()
-        """The tables whose copy is rewritten after the commit."""
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         """All rows of a query."""
-        cursor = self._connection.execute(sql, list(params))
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return self._connection.rows(sql, params)
 
     def table(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
         """All rows of a query as an Arrow table."""
-        return self._connection.sql(sql, params=list(params)).to_arrow_table()
+        return self._connection.table(sql, params)
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         """Run a statement that returns nothing."""
-        self._connection.execute(sql, list(params))
+        self._connection.run(sql, params)
         if changed := _CHANGE.match(sql):
             self.changed_tables.add(changed[1])
 
+    def tables(self) -> list[str]:
+        """The names of the catalog's tables."""
+        rows = self.rows("select table_name from information_schema.tables where table_schema = current_schema()")
+        return sorted(row["table_name"] for row in rows)
+
+    def columns(self, table: str) -> list[str]:
+        """The names of a table's columns, in order; none if there is no such table."""
+        rows = self.rows(
+            """select column_name from information_schema.columns
+               where table_schema = current_schema() and table_name = ? order by ordinal_position""",
+            [table],
+        )
+        return [row["column_name"] for row in rows]
+
     def insert_table(self, table: str, rows: pa.Table) -> None:
         """Insert the rows of an Arrow table; columns that `table` does not have are left out, others are null."""
-        known = {
-            row["column_name"]
-            for row in self.rows("select column_name from duckdb_columns() where table_name = ?", [table])
-        }
-        self._connection.register("incoming", rows.select([name for name in rows.column_names if name in known]))
-        self.run(f"insert into {table} by name select * from incoming")  # noqa: S608 - a name of our own schema
-        self._connection.unregister("incoming")
+        known = self.columns(table)
+        self._connection.insert_table(table, rows.select([name for name in rows.column_names if name in known]))
+        self.changed_tables.add(table)
 
     def insert(self, table: str, row: Row) -> None:
         """Insert a row. `table` and the keys are names of our own schema, never input."""

@@ -40,10 +40,11 @@ def collect(transaction: Transaction) -> pa.Table:
     """The table to publish, read from the catalog inside the transaction that changes it."""
     rows = transaction.rows(
         """select video_id, user_id, generation, title, state = 'deleted' as deleted, filename,
-                  cast(info ->> '$.duration_s' as double) as duration_s, scene_count,
-                  make_timestamp(created_us) as created_at
+                  cast(cast(info as json) ->> 'duration_s' as float8) as duration_s, scene_count, created_us
            from videos where generation is not null order by created_us desc, video_id"""
     )
+    for row in rows:
+        row["created_at"] = from_us(row.pop("created_us"))
     metadata = {"revision": str(transaction.visible_revision()), "format": str(FORMAT)}
     active = transaction.rows(
         """select set_id, profile, choice, spaces, created_us from model_sets

@@ -78,7 +78,7 @@ class WatchedRecords:
         """Remove the records of files."""
         with self._catalog.transaction() as transaction:
             transaction.run(
-                "delete from watched_files where folder_id = ? and list_contains(?::varchar[], path)",
+                "delete from watched_files where folder_id = ? and path = any(?::varchar[])",
                 [folder_id, list(paths)],
             )
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from heimdex_core.errors import JobsUnavailable
 from heimdex_core.ingest import stages
@@ -288,7 +289,8 @@ class TestAsking:
         assert all(output.startswith(("{", "[", '"')) or output == "null" for output in outputs)
 
     def test_a_database_that_cannot_be_reached_is_reported(self, bench: Bench, tmp_path: Path) -> None:
-        settings = bench.library.settings.model_copy(update={"jobs_url": f"sqlite:///{tmp_path}/no/such/folder/x.db"})
+        url = SecretStr(f"sqlite:///{tmp_path}/no/such/folder/x.db")
+        settings = bench.library.settings.model_copy(update={"jobs_url": url})
         bench.library._context.settings = settings
         with pytest.raises(JobsUnavailable, match="unable to open"):
             JobQueue(bench.library).active()

@@ -15,6 +15,7 @@ import pytest
 
 from heimdex_core.errors import InvalidValue
 from heimdex_core.store import Store, users
+from heimdex_core.store.locks import catalog_lock
 from tests.store.making import SPACES, new_store
 
 REPOSITORY = Path(__file__).parents[2]
@@ -98,7 +99,7 @@ def test_reading_does_not_wait_for_a_writer_in_another_process(store: Store) -> 
         thread.join(120)
         has_ended = not thread.is_alive()  # while the other process still has its transaction open
         assert writer.poll() is None
-        assert store.catalog.lock.is_held()
+        assert catalog_lock(store.paths.catalog_lock).is_held()
         assert has_ended
     # the open transaction's change was not seen
     assert answers == [{"language": "en"}, 1, {"name": "offline"}, True]

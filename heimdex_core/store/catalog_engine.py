@@ -1,0 +1,183 @@
+"""Where a catalog is kept: catalog.duckdb under its lock, or the Postgres of HEIMDEX_DATABASE_URL (postgres.py)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any, Protocol
+
+import duckdb
+import pyarrow as pa
+
+from heimdex_core.files import file_signature, fsync_folder
+from heimdex_core.store.catalog_errors import catalog_errors
+from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.store.lock_holder import find_holder
+from heimdex_core.store.locks import busy, catalog_lock
+from heimdex_core.store.transaction import Connection, Row
+from heimdex_core.types import utc_now
+
+_OPEN_AGAIN_S = 0.05
+"""Pause before the catalog is opened again that another program has open."""
+
+
+def damaged_name() -> str:
+    """What is added to the name of something damaged that is kept: the date."""
+    return f"damaged-{utc_now():%Y%m%dT%H%M%S%f}Z"
+
+
+class CatalogEngine(Protocol):
+    """The database of one library's catalog."""
+
+    is_locked_after_commit: bool
+    """Whether no other process can commit between the commit and the end of `exclusive`."""
+
+    @property
+    def wait_limit_s(self) -> float:
+        """How long a transaction waits for others, in seconds."""
+        ...
+
+    def exclusive(self, timeout_s: float) -> AbstractContextManager[None]:
+        """Keep other threads of this process out for the block, and turn the database's errors into ours.
+
+        Raises NestedTransaction inside another one of this thread, LibraryBusy.
+        """
+        ...
+
+    def connect(self, timeout_s: float) -> AbstractContextManager[Connection]:
+        """A connection with a transaction that no other one runs beside. What is not committed is rolled back."""
+        ...
+
+    def create(self) -> None:
+        """Prepare the database for a catalog's tables. Raises CatalogDamaged for a catalog that is gone."""
+        ...
+
+    def signature(self) -> object:
+        """A value that differs once something was committed; None where that cannot be told."""
+        ...
+
+    def draft(self, paths: LibraryPaths) -> CatalogEngine:
+        """An empty catalog beside this one, published to other paths, for `replace`."""
+        ...
+
+    def replace(self, draft: CatalogEngine) -> str | None:
+        """Put a draft in the place of this catalog, in one step.
+
+        Returns the name under which this one is kept; None if there is none any more.
+        """
+        ...
+
+
+class DuckDBEngine:
+    """catalog.duckdb, opened for each transaction under catalog.lock."""
+
+    is_locked_after_commit = True
+
+    def __init__(self, paths: LibraryPaths, lock_timeout_s: float | None) -> None:
+        self.paths = paths
+        self.lock = catalog_lock(paths.catalog_lock, timeout_s=lock_timeout_s)
+
+    @property
+    def wait_limit_s(self) -> float:
+        """How long the lock is awaited."""
+        return self.lock.wait_limit_s
+
+    @contextmanager
+    def exclusive(self, timeout_s: float) -> Iterator[None]:
+        """Hold catalog.lock. Raises LibraryBusy, CatalogDamaged, InvalidValue."""
+        with self.lock.hold(timeout_s), catalog_errors(self.paths):
+            yield
+
+    @contextmanager
+    def connect(self, timeout_s: float) -> Iterator[DuckDBConnection]:
+        """Open the file and close it after the block. Raises LibraryBusy."""
+        connection = self._open(timeout_s)
+        try:
+            connection.execute("begin transaction")
+            yield DuckDBConnection(connection)
+        finally:
+            connection.close()
+
+    def create(self) -> None:
+        """Nothing: opening the file creates it."""
+
+    def signature(self) -> object:
+        """The file's size, time and number."""
+        return file_signature(self.paths.catalog)
+
+    def draft(self, paths: LibraryPaths) -> DuckDBEngine:
+        """A file in another folder of the same disk."""
+        return DuckDBEngine(paths, self.lock.timeout_s)
+
+    def replace(self, draft: CatalogEngine) -> str | None:
+        """Rename the draft's file, and this one before. Raises LibraryBusy."""
+        if not isinstance(draft, DuckDBEngine):
+            raise TypeError(type(draft))
+        with self.lock.hold():
+            moved_to = self._move_aside()
+            os.replace(draft.paths.catalog, self.paths.catalog)
+            fsync_folder(self.paths.root)
+        return moved_to
+
+    def _move_aside(self) -> str | None:
+        """Keep the file and its log under names with the date."""
+        name = f"{self.paths.catalog.name}.{damaged_name()}"
+        moved = None
+        for suffix in ("", ".wal"):
+            before = self.paths.root / f"{self.paths.catalog.name}{suffix}"
+            if os.path.lexists(before):
+                os.replace(before, self.paths.root / f"{name}{suffix}")
+                moved = name
+        return moved
+
+    def _open(self, timeout_s: float) -> duckdb.DuckDBPyConnection:
+        """A program that does not know our lock, such as DuckDB's own shell, may have the file open."""
+        began = time.monotonic()
+        while True:
+            try:
+                return duckdb.connect(str(self.paths.catalog), config={"threads": 1, "async_threads": 0})
+            except duckdb.IOException as error:
+                if "Could not set lock" not in str(error):
+                    raise  # named by catalog_errors
+                waited_s = time.monotonic() - began
+                if waited_s >= timeout_s:
+                    raise busy("catalog.duckdb of the library", find_holder(self.paths.catalog), waited_s) from error
+            time.sleep(_OPEN_AGAIN_S)
+
+
+class DuckDBConnection:
+    """See Connection."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, params: Sequence[Any]) -> list[Row]:
+        """All rows of a query."""
+        cursor = self._connection.execute(sql, list(params))
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def table(self, sql: str, params: Sequence[Any]) -> pa.Table:
+        """All rows of a query as an Arrow table."""
+        return self._connection.sql(sql, params=list(params)).to_arrow_table()
+
+    def run(self, sql: str, params: Sequence[Any]) -> None:
+        """Run a statement that returns nothing."""
+        self._connection.execute(sql, list(params))
+
+    def insert_table(self, table: str, rows: pa.Table) -> None:
+        """Insert rows."""
+        self._connection.register("incoming", rows)
+        self._connection.execute(f"insert into {table} by name select * from incoming")  # noqa: S608 - our own names
+        self._connection.unregister("incoming")
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+        self._connection.execute("commit")
+
+    def rollback(self) -> None:
+        """Undo the transaction."""
+        with suppress(duckdb.Error):
+            self._connection.execute("rollback")
