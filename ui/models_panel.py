@@ -44,7 +44,7 @@ def polling_fragment(name: str, draw_part: Callable[[], bool]) -> None:
 
     @page.error_boundary
     def fragment() -> None:
-        page.show_flash()
+        page.show_flash(f"models {name}")
         running = draw_part()
         if running != state.is_polling(name):
             # work has started or ended: the tables and the top bar have to be drawn again

@@ -69,6 +69,8 @@ def show(draw: Callable[[], None]) -> None:
     state.ignore_earlier_plays()
     refresh.renew()
     state.set_failed_page(False)
+    if state.is_opening():
+        state.flash(None)
     error_boundary(draw)()
     refresh.watch()
 
@@ -94,10 +96,12 @@ def error_boundary(draw: Callable[P, None]) -> Callable[P, None]:
     return safe
 
 
-def show_flash() -> None:
-    """Draw the error of the last operation, once."""
-    error = state.take_flash()
-    if error:
+def show_flash(place: str = "page") -> None:
+    """Draw the error of the last operation, until there is another one or another page: parts redraw by themselves.
+
+    `place` tells apart the parts of a page that do so; the error is shown in one of them.
+    """
+    if error := state.flashed(place):
         error_card(error)
 
 

@@ -216,7 +216,7 @@ def draw(library: Library, *, open_scene: Any = None) -> None:
         )
         # above the bar, out of the flow: the bar keeps its place on the page
         with st.container(key="hx-tray-flash"):
-            page.show_flash()
+            page.show_flash("tray")
 
 
 def _labels(library: Library) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from heimdex_core.errors import ClipsFailed
 from heimdex_core.library import Library
 from tests.e2e import driver
 from tests.support.frozen import SUBTITLED, WAITING, frozen_library
@@ -36,7 +37,44 @@ def test_a_moved_file_is_found_in_a_folder(chromium: Browser, tmp_path: Path, ap
         where.fill("/etc")
         where.press("Enter")
         expect(page.get_by_role("alert")).to_contain_text("HEIMDEX_WATCH_ROOTS")
+        expect(where).to_have_value("/etc")
         where.fill(str(place))
         where.press("Enter")
         expect(panel).to_have_count(0)
     assert source.is_file()
+
+
+def test_the_exports_keep_the_error_and_the_path_while_they_are_drawn_again(
+    chromium: Browser, tmp_path: Path, app_log: Path
+) -> None:
+    root = frozen_library(tmp_path / "library")
+
+    def fail_an_export() -> None:
+        with Library.open(root) as library, pytest.raises(ClipsFailed):
+            library.reel([f"{SUBTITLED}_0_1000"])
+
+    with Library.open(root) as library:
+        library.delete(WAITING)
+        library.set_preference("language", "en")
+        source = library.playable_path(library.video(SUBTITLED))
+    assert source is not None
+    moved = shutil.move(source, tmp_path / "away.mp4")
+    fail_an_export()
+    with driver.running_app(root, app_log, HEIMDEX_WATCH_ROOTS=str(tmp_path)) as address:
+        page = chromium.new_context(base_url=address).new_page()
+        page.goto("/exports")
+        failed = page.locator('.export[data-state="failed"]')
+        expect(failed).to_have_count(1, timeout=60_000)
+        where = page.get_by_role("region", name="Find the file again").get_by_label("File or folder")
+        where.fill("/etc")
+        where.press("Enter")
+        refused = page.get_by_role("alert").filter(has_text="HEIMDEX_WATCH_ROOTS")
+        expect(refused).to_be_visible()
+        fail_an_export()
+        expect(failed).to_have_count(2)  # so the list has been drawn again
+        expect(refused).to_be_visible()
+        expect(where).to_have_value("/etc")
+        where.fill(str(moved))
+        where.press("Enter")
+        expect(where).to_have_count(0)
+        expect(refused).to_have_count(0)

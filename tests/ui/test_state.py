@@ -1,4 +1,4 @@
-"""What a page keeps between two runs because it is slow to find out."""
+"""What a page keeps between two runs: what is slow to find out, and the error of the last operation."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ def session(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def publish(*, videos: int, tray: int = 0) -> None:
     state.set_seen_state(PublishedState(tray, {}, {}, (videos, 0, 0)))
+
+
+def test_an_error_is_shown_in_one_place_until_the_next_one() -> None:
+    """Parts of a page draw themselves again every second: the error must not be gone by then."""
+    state.flash({"code": "A"})
+    assert [state.flashed("page"), state.flashed("tray"), state.flashed("page")] == [{"code": "A"}, None, {"code": "A"}]
+    state.flash({"code": "B"})
+    assert [state.flashed("tray"), state.flashed("page")] == [{"code": "B"}, None]
+    state.flash(None)
+    assert state.flashed("tray") is None
 
 
 def test_a_text_is_kept_until_the_videos_or_the_language_change() -> None:

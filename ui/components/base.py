@@ -20,6 +20,8 @@ from ui import state
 _LOG = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent
 _MAX_OPS = 200
+_BY_ITSELF = frozenset({"renew", "select"})
+"""Operations that components send by themselves, too; they leave the error of the last one where it is."""
 
 Handlers = Mapping[str, Callable[[Any], None]]
 
@@ -56,6 +58,8 @@ class Component:
         def handle_operations() -> None:
             sent = st.session_state.get(key, {}).get("ops")
             for name, value in state.take_new(key, *_parse(sent)):
+                if name not in _BY_ITSELF:
+                    state.flash(None)
                 _handle(name, value, handlers or {})
 
         self._render(key=key, data={**data, "ack": state.acknowledged(key)}, on_ops_change=handle_operations)

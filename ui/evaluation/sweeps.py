@@ -179,7 +179,7 @@ def _draw_empty() -> None:
 @page.error_boundary
 def _draw_sweep(sweep_id: str, *, was_running: bool) -> None:
     """Draw a sweep: how far it has come, or what it found."""
-    page.show_flash()
+    page.show_flash("sweep")
     sweep = resources.library().evaluation.get_sweep(sweep_id)
     is_running = sweep.state in UNFINISHED
     if is_running != was_running or state.take_rerun_request():

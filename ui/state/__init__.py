@@ -19,6 +19,7 @@ from ui.state.messages import (
     deleted_videos,
     error_in,
     flash,
+    flashed,
     has_failed_page,
     recovered_at,
     set_confirming,
@@ -26,7 +27,6 @@ from ui.state.messages import (
     set_error,
     set_failed_page,
     set_recovered_at,
-    take_flash,
 )
 from ui.state.navigation import (
     Address,
@@ -131,6 +131,7 @@ __all__ = [
     "export_kind",
     "export_pages",
     "flash",
+    "flashed",
     "follow_export",
     "followed_export",
     "forget_params",
@@ -188,7 +189,6 @@ __all__ = [
     "shown_export",
     "shown_form",
     "step_short",
-    "take_flash",
     "take_import_report",
     "take_new",
     "take_requested_page",

@@ -16,15 +16,18 @@ _RECOVERED_AT = "hx_recovered_at"
 
 
 def flash(error: Mapping[str, Any] | None) -> None:
-    """Keep an error for the next rerun; None clears it."""
-    st.session_state[_FLASH] = dict(error) if error else None
+    """Keep the error of an operation until the next one; None clears it."""
+    st.session_state[_FLASH] = {"error": dict(error), "place": None} if error else None
 
 
-def take_flash() -> dict[str, Any] | None:
-    """The error that `flash` kept, once."""
+def flashed(place: str) -> dict[str, Any] | None:
+    """The error that `flash` kept, for the first place of the page that asks for it; that one gets it again."""
     found: dict[str, Any] | None = st.session_state.get(_FLASH)
-    st.session_state[_FLASH] = None
-    return found
+    if not found or found["place"] not in (None, place):
+        return None
+    found["place"] = place
+    error: dict[str, Any] = found["error"]
+    return error
 
 
 def set_error(section: str, error: Mapping[str, Any] | None) -> None:
