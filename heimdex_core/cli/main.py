@@ -299,7 +299,8 @@ def run_clean_up(args: argparse.Namespace, out: Printer) -> int:
     """Remove what has expired or was abandoned."""
     with opened(args) as lib:
         report = lib.clean_up()
-    out.document(report, text="Removed: " + ", ".join(f"{k} {v}" for k, v in report.items()))
+    removed = ", ".join(f"{kind} {count}" for kind, count in report.items() if kind != "merged")
+    out.document(report, text=f"Removed: {removed}. Indexes merged: {report['merged']}")
     return EXIT_OK
 
 

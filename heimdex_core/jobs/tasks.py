@@ -113,6 +113,13 @@ class Tasks:
 
         return asked
 
+    # --- the library as a whole ---------------------------------------------------------------------
+
+    def clean_up(self, attempt: StageAttempt) -> Json:
+        """Remove what is past its time, and merge indexes: the counts by kind or {"error"}."""
+        stop_asked = self._stop_asked(attempt.job_id, CLEAN_UP)
+        return self.attempt(attempt, lambda: dict(self.library.clean_up(is_cancelled=stop_asked)))
+
     # --- exports ----------------------------------------------------------------------------------
 
     def render(self, attempt: StageAttempt, user_id: str) -> Json:

@@ -63,6 +63,9 @@ LOOK_ANYWAY_S = 15.0
 _RECONCILE_ANYWAY_S = 60.0
 """How often a sleeping worker reconciles though neither database changed: jobs are stranded by time, too."""
 _CLEAN_UP_EVERY_S = 3600.0
+
+_MERGE_EVERY_S = 300.0
+"""How often a clean-up is queued at most because an index has grown."""
 _OPEN_AGAIN_S = 5.0
 """Before a queue that could not be opened is tried again."""
 _TICK_S = 1.0
@@ -127,7 +130,7 @@ class _Worker:
         self._jobs = JobsConnection(lambda: self._database, self._lock_timeout_s)
         self._wake_up = WakeUpFile(slot.folder)
         self._watcher = FolderWatcher(library, stop)
-        self._clean_up_at = 0.0
+        self._clean_up_at = self._merge_at = 0.0
         self._launched_on: FileId | None = None
         """The file that DBOS works on."""
 
@@ -292,6 +295,15 @@ class _Worker:
             )
             self._upkeep("forgetting old jobs", lambda client: forget_old_jobs(client, self._slot))
             self._upkeep("queueing the clean-up", lambda client: enqueue(client, "clean-up", "clean-up"))
+            self._merge_at = time.monotonic() + _MERGE_EVERY_S
+        elif time.monotonic() >= self._merge_at:
+            self._upkeep("queueing the merging of indexes", self._queue_merge)
+
+    def _queue_merge(self, client: DBOSClient) -> None:
+        """The clean-up merges indexes; it need not wait for its hour."""
+        if self._work.is_merge_due():
+            self._merge_at = time.monotonic() + _MERGE_EVERY_S
+            enqueue(client, "clean-up", "clean-up")
 
     def _has_work(self) -> bool:
         """Whether a job waits, or is under way here or at a worker that is gone. True where that is not known."""

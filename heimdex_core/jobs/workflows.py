@@ -6,7 +6,7 @@ changing those is a new APP_VERSION.
     migration   the plan of library/migration.py: a step for each video, then the switch
     sweep       the plan of library/sweeps.py: a step for each query
     reindex     the indexes from the sidecars
-    clean-up    hourly
+    clean-up    hourly, and when the index of a large library has grown
 
 Steps exchange ids and fingerprints; what stages hand each other lies in the work folder.
 """
@@ -246,5 +246,5 @@ def reindex() -> Json:
 
 @workflow(CLEAN_UP)
 def clean_up() -> Json:
-    """What is past its time is removed; the counts by kind or {"error"}."""
-    return run_step(CLEAN_UP, CLEAN_UP, lambda attempt: tasks().attempt(attempt, tasks().library.clean_up))
+    """What is past its time is removed, and indexes are merged; the counts by kind or {"error"}."""
+    return run_step(CLEAN_UP, CLEAN_UP, lambda attempt: tasks().clean_up(attempt))

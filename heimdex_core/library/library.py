@@ -364,11 +364,18 @@ class Library(LibraryExports):
 
         `progress` is called with (done, total) in indexes. Searches go on meanwhile.
         """
-        return self._store.maintenance.rebuild_indexes(WorkContext(report=progress) if progress else None)
+        report = self._store.maintenance.rebuild_indexes(WorkContext(report=progress) if progress else None)
+        self._store.maintenance.merge_indexes()
+        return report
 
-    def clean_up(self) -> dict[str, int]:
-        """Remove what is past its time: abandoned uploads, failed videos, expired exports, old work; counts by kind."""
-        return clean_up(self._store, self.settings)
+    def clean_up(self, *, is_cancelled: Callable[[], bool] = lambda: False) -> dict[str, int]:
+        """Remove what is past its time: abandoned uploads, failed videos, expired exports, old work; counts by kind.
+
+        Then the vector indexes are merged where it is time; `merged` counts how often. That can take minutes in a
+        library of more than 40,000 scenes; `is_cancelled` is asked meanwhile. Searches and writers do not wait.
+        Raises Cancelled, DiskFull, LibraryDamaged; a merge that was not finished leaves the index as it was.
+        """
+        return clean_up(self._store, self.settings, WorkContext(is_cancelled=is_cancelled))
 
     def stats(self) -> dict[str, Any]:
         """Numbers for the app: videos, scenes, duration_s, and disk (bytes by part)."""

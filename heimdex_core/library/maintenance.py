@@ -10,11 +10,11 @@ from heimdex_core.files import sweep
 from heimdex_core.library import sprites
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
-from heimdex_core.types import utc_now
+from heimdex_core.types import WorkContext, utc_now
 
 
-def clean_up(store: Store, settings: Settings) -> dict[str, int]:
-    """Remove failed and abandoned videos, stale uploads and expired export files; counts by kind."""
+def clean_up(store: Store, settings: Settings, work: WorkContext) -> dict[str, int]:
+    """Remove failed and abandoned videos, stale uploads and expired export files, and merge indexes; counts by kind."""
     removed = {"videos": 0, "uploads": 0, "exports": 0, "work": 0}
     for video in store.abandoned(settings.abandoned_after_s):
         store.purge_video(video.video_id)
@@ -24,7 +24,7 @@ def clean_up(store: Store, settings: Settings) -> dict[str, int]:
     removed["uploads"] = sweep(store.paths.uploads, settings.abandoned_after_s, "*.part*")
     removed["work"] = remove_abandoned(store) + _remove_orphaned_work(store, settings)
     sprites.remove_orphaned(store)
-    return removed
+    return {**removed, "merged": store.maintenance.merge_indexes(work)}
 
 
 def _remove_orphaned_work(store: Store, settings: Settings) -> int:

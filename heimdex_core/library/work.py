@@ -79,6 +79,10 @@ class LibraryWork:
         """A value that differs once something was written to the catalog; None where that cannot be told."""
         return self._store.catalog.engine.signature()
 
+    def is_merge_due(self) -> bool:
+        """Whether a clean-up would merge an index."""
+        return self._store.maintenance.is_merge_due()
+
     # --- videos -----------------------------------------------------------------------------------
 
     def import_file(self, incoming: IncomingFile, *, queue: bool, progress: OnProgress | None) -> Video:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from heimdex_core.errors import HeimdexError
-from heimdex_core.store import damage, lexical, lexical_writing, sets, sidecar, vectors, videos
+from heimdex_core.store import damage, lexical, lexical_writing, sets, sidecar, vector_merging, vectors, videos
 from heimdex_core.store.catalog import StoreContext
 from heimdex_core.store.keyframe_vectors import VectorRows
 from heimdex_core.store.vector_segment import Key
@@ -161,6 +161,26 @@ def rebuild(context: StoreContext, work: WorkContext, index_type: str | None = N
     problems = [text for text in problems if not any(f"video {video_id}" in text for video_id in named)]
     problems += [f"{one.message} {one.hint}" for one in found]
     return {"videos": len(visible), "scenes": scenes, "vectors": counts, "problems": problems}
+
+
+def merge(context: StoreContext, work: WorkContext) -> int:
+    """Merge segments of the vector indexes until there is nothing to merge; how many times. index.lock is not held.
+
+    Raises Cancelled, DiskFull, LibraryDamaged; then what was not merged is as it was.
+    """
+    count = 0
+    for space in wanted_contents(context).spaces():
+        while vector_merging.merge(context.paths.vector_index(space), space, context.index_lock, work):
+            count += 1
+    return count
+
+
+def is_merge_due(context: StoreContext) -> bool:
+    """Whether any vector index has segments to merge. It reads their manifests only."""
+    with context.catalog.transaction() as transaction:
+        known = sets.every(transaction)
+    spaces = {space for model_set in known for space in model_set.spaces.values()}
+    return any(vector_merging.is_due(context.paths.vector_index(space)) for space in spaces)
 
 
 def check(context: StoreContext) -> list[str]:

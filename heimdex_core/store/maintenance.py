@@ -30,6 +30,17 @@ class Maintenance:
         """
         return indexing.rebuild(self._context, work or WorkContext(), index_type)
 
+    def merge_indexes(self, work: WorkContext | None = None) -> int:
+        """Merge segments of the vector indexes, where it is time; how many times. Nobody waits for it meanwhile.
+
+        Raises Cancelled, DiskFull, LibraryDamaged; what was not merged then is searched as before.
+        """
+        return indexing.merge(self._context, work or WorkContext())
+
+    def is_merge_due(self) -> bool:
+        """Whether `merge_indexes` would do something."""
+        return indexing.is_merge_due(self._context)
+
     def damage(self) -> list[Damage]:
         """What is missing or damaged in the folders of videos and the copies of the catalog's tables; see damage.py."""
         return damage.of_library(self._context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,11 @@ MAX_TABLE_BYTES = 1 << 30
 _BATCH_ROWS = 256
 
 
-def read_table(path: Path, max_rows: int | None = None) -> pa.Table:
+def read_table(path: Path, max_rows: int | None = None, columns: Sequence[str] | None = None) -> pa.Table:
     """The table of a Parquet file, which is opened once. Raises FileNotFoundError, OSError, pa.ArrowException.
 
     `max_rows` is a limit, None for none; a file that claims more rows raises pa.ArrowInvalid before they are read.
-    Pages that have a checksum are compared with it.
+    `columns` are read, None for all. Pages that have a checksum are compared with it.
 
     Arrow opens the file itself. Of a Python file its threads keep bytes for a moment after the table is there; if the
     interpreter ends in that moment, they ask for its lock, and the process aborts ("terminate called without an active
@@ -35,7 +35,7 @@ def read_table(path: Path, max_rows: int | None = None) -> pa.Table:
     """
     with _opened(path) as parquet:
         _check_count(parquet, max_rows)
-        return parquet.read()
+        return parquet.read(columns)
 
 
 def check_size(path: Path, max_rows: int) -> None:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from heimdex_core.errors import InvalidValue
 from heimdex_core.store.keyframe_vectors import Floats, KeyframeMatch, Numbers, scene_scores
-from heimdex_core.store.vector_methods import Mask
+from heimdex_core.store.vector_methods import Mask, decoded
 from heimdex_core.store.vector_segment import Key, Segment, indices, offsets, strings, true_at
 from heimdex_core.types import Space
 
@@ -279,7 +279,8 @@ def _scored(
     if several.any():
         starts = np.concatenate([[0], np.cumsum(counts[several])])
         stored = np.arange(starts[-1]) + np.repeat(segment.starts[rows][several] - starts[:-1], counts[several])
-        cosines = segment.keyframes[stored].astype(np.float32) @ query
+        # not `@`, which waits for its other threads: on busy cores 46 ms for 3,000 x 768 instead of 3
+        cosines = np.einsum("ij,j->i", decoded(segment.keyframes[stored]), query)
         scores[several], best[several] = scene_scores(cosines, starts, temperature)
     ids = segment.scene_ids.take(indices(rows)).to_pylist()
     return [

@@ -50,19 +50,49 @@ class Segment:
     keys: frozenset[Key]
     ranges: Mapping[Key, range]
     """The rows of each generation that has any, in the order of the rows."""
-    scene_ids: pa.StringArray
-    """(n,)"""
     method: Method
-    names: pa.Array
-    """n lists of the file names of each scene's keyframes; null where they are not known."""
-    starts: Numbers
-    """(n + 1,) where each row's vectors begin in `keyframes`; none are stored for a scene with one keyframe."""
     keyframes: Halves
     """(m, d)"""
+    rows_file: Path
+    space_name: str
     _within: WeakKeyDictionary[Segment, Mask] = field(default_factory=WeakKeyDictionary, repr=False)
 
     def __len__(self) -> int:
-        return len(self.scene_ids)
+        return self.method.count
+
+    def load(self) -> None:
+        """Read the ids of the scenes and the names of their keyframes, if that has not been done.
+
+        Otherwise it is done when they are needed. Raises LibraryDamaged, FileNotFoundError.
+        """
+        _ = self._rows
+
+    @cached_property
+    def _rows(self) -> tuple[pa.StringArray, pa.Array, Numbers]:
+        """The ids, the names, and where the vectors of the keyframes begin."""
+        table = _read_rows(self.rows_file, self.space_name, None)
+        names = _names(table)
+        starts = np.concatenate([[0], np.cumsum(stored_counts(names))]).astype(np.int64)
+        if table.num_rows != len(self) or len(self.keyframes) != starts[-1]:
+            raise LibraryDamaged(
+                what=f"the index of {self.space_name}", reason="its keyframes are not those of its rows"
+            )
+        return _one_chunk(table.column("scene_id").cast(pa.string())), names, starts
+
+    @property
+    def scene_ids(self) -> pa.StringArray:
+        """(n,)"""
+        return self._rows[0]
+
+    @property
+    def names(self) -> pa.Array:
+        """n lists of the file names of each scene's keyframes; null where they are not known."""
+        return self._rows[1]
+
+    @property
+    def starts(self) -> Numbers:
+        """(n + 1,) where each row's vectors begin in `keyframes`; none are stored for a scene with one keyframe."""
+        return self._rows[2]
 
     @cached_property
     def stored_counts(self) -> Numbers:
@@ -166,7 +196,6 @@ def open_segment(folder: Path, space: Space, entry: Mapping[str, Any]) -> Segmen
             # Reading behind the end of a mapped file would kill the process.
             if size is not None and size in entry and path.stat().st_size != entry[size]:
                 raise LibraryDamaged(what=f"the index of {space.name}", reason=f"{path.name} is not what was written")
-        table = read_table(paths[1])
         paths[0].stat()  # FAISS raises RuntimeError for a missing file
         method = open_method(paths[0], entry, paths[3])
         keyframes: Halves = np.zeros((0, space.dim), np.float16)
@@ -174,12 +203,11 @@ def open_segment(folder: Path, space: Space, entry: Mapping[str, Any]) -> Segmen
             keyframes = np.load(paths[2], mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise
-    except (OSError, EOFError, ValueError, pa.ArrowException, RuntimeError) as error:
+    except (OSError, EOFError, ValueError, RuntimeError) as error:
         raise LibraryDamaged(what=f"the index of {space.name}", reason=str(error)[-200:]) from error
-    names = _names(table)
-    starts = np.concatenate([[0], np.cumsum(stored_counts(names))]).astype(np.int64)
-    if keyframes.shape != (starts[-1], space.dim) or keyframes.dtype != np.float16:
+    if keyframes.shape != (entry.get("keyframe_count") or 0, space.dim) or keyframes.dtype != np.float16:
         raise LibraryDamaged(what=f"the index of {space.name}", reason="its keyframes are not those of its rows")
+    table = _read_rows(paths[1], space.name, ["video_id", "generation"])
     if not (method.count == table.num_rows == entry["rows"]) or method.dim != space.dim:
         raise LibraryDamaged(what=f"the index of {space.name}", reason="its row counts do not agree")
     return Segment(
@@ -187,12 +215,21 @@ def open_segment(folder: Path, space: Space, entry: Mapping[str, Any]) -> Segmen
         sha256=entry.get("sha256"),
         keys=_keys(table, entry),
         ranges=_ranges(table),
-        scene_ids=_one_chunk(table.column("scene_id").cast(pa.string())),
         method=method,
-        names=names,
-        starts=starts,
         keyframes=keyframes,
+        rows_file=paths[1],
+        space_name=space.name,
     )
+
+
+def _read_rows(path: Path, space_name: str, columns: Sequence[str] | None) -> pa.Table:
+    """Columns of rows-<n>.parquet, None for all. Raises LibraryDamaged, FileNotFoundError."""
+    try:
+        return read_table(path, columns=columns)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise LibraryDamaged(what=f"the index of {space_name}", reason=str(error)[-200:]) from error
 
 
 def _keys(table: pa.Table, entry: Mapping[str, Any]) -> frozenset[Key]:

@@ -167,8 +167,8 @@ def test_a_missing_segment_is_noticed_and_made_again(tmp_path: Path, missing: st
 def test_a_manifest_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     write(tmp_path, keys_of(1))
     path = tmp_path / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 3}))
-    with pytest.raises(LibraryDamaged, match="format 3"):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 4}))
+    with pytest.raises(LibraryDamaged, match="format 4"):
         vectors.open_index(tmp_path, SPACE)
 
 
