@@ -187,7 +187,8 @@ def test_a_reader_keeps_what_it_has_opened(tmp_path: Path) -> None:
 
 def at_step(monkeypatch: pytest.MonkeyPatch, step: str, action: Callable[[], object]) -> None:
     """Do something once, when a merge reaches this step."""
-    really, done = files.crash_point, []
+    really = files.crash_point
+    done: list[str] = []
 
     def crash_point(name: str) -> None:
         if name == step and not done:
