@@ -183,10 +183,12 @@ def test_two_windows_of_a_named_reel_follow_each_other(
 @pytest.mark.long
 def test_a_clip_becomes_a_short_as_it_is_trimmed(page: Page, opened: Library) -> None:
     opened.tray_edits.trim(YELLOW, 1.2, 1.8)
+    opened.tray_edits.set_strategy(YELLOW, "letterbox")
     open_page(page, len(opened.tray().clips))
     select(page, YELLOW)
     page.locator(".trimmer").get_by_role("button", name="Make a short").click()
     expect(page).to_have_url(re.compile(rf"/short\?.*scene={YELLOW}.*trim=1.200-1.800"))
+    expect(page).to_have_url(re.compile("strategy=letterbox"))
     expect(page.get_by_role("slider", name="In")).to_have_attribute("aria-valuenow", re.compile(r"1\.2"))
 
 

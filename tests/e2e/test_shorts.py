@@ -104,6 +104,24 @@ def test_a_short_is_made_again_as_it_was_and_its_file_is_removed(page: Page, lib
 
 
 @pytest.mark.long
+def test_the_countdown_follows_the_servers_clock_and_ends_with_the_file(page: Page, library: Path) -> None:
+    """The clock of the browser is put forward by two days while the page is open."""
+    with Library.open(library, settings=Settings(short_preset="ultrafast"), purpose="query") as found:
+        export = found.short(SCENE)
+    page.add_init_script(
+        "const now = Date.now; let ahead = 0; Date.now = () => now() + ahead; window.goAhead = (ms) => { ahead = ms; };"
+    )
+    page.goto("/exports")
+    made = page.locator(f'li.export[data-export="{export.export_id}"]')
+    expect(made.locator(".countdown")).to_have_text(re.compile(r"deleted in 2[34]:\d\d:\d\d"), timeout=60_000)
+    page.evaluate("goAhead(2 * 24 * 3600 * 1000)")
+    Store.open(library).exports.set_expiry("local", export.export_id, utc_now() + timedelta(seconds=20))
+    expect(made.locator(".countdown")).to_have_text(re.compile(r"deleted in 0:00:(0[1-9]|1\d)"))
+    expect(made).to_contain_text("file removed", timeout=30_000)
+    expect(made.get_by_role("link", name=re.compile("Download"))).to_have_count(0)
+
+
+@pytest.mark.long
 def test_the_eleventh_short_of_a_day_is_refused_with_the_hours_to_wait(page: Page, library: Path) -> None:
     open_editor(page)
     with Library.open(library, purpose="query") as found:

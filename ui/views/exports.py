@@ -62,7 +62,7 @@ def row(library: Library, export: Export, *, is_shown: bool) -> dict[str, Any]:
         "created": export.created_at.timestamp(),
         "facts": [] if is_running else export_facts(export, has_file=urls is not None),
         "expires": export.expires_at.timestamp() if urls and export.expires_at else None,
-        "progress": progress_card(library.exports.progress(export.export_id)) if is_running else None,
+        "progress": progress_card(export, library.exports.progress(export.export_id)) if is_running else None,
         "error": _error(export),
         "notes": note_texts(export),
         "shown": is_shown,
@@ -110,10 +110,11 @@ def _actions(export: Export, *, has_file: bool) -> list[dict[str, Any]]:
     return actions
 
 
-def progress_card(progress: StageProgress | None) -> dict[str, Any]:
-    """Title, text and bar of a running export; None means that it waits in the queue."""
+def progress_card(export: Export, progress: StageProgress | None) -> dict[str, Any]:
+    """Title, text and bar of an export that waits in the queue or is being rendered; None: it has not got far yet."""
     if progress is None:
-        return {"title": t("progress.waiting"), "text": "", "fraction": 0.0}
+        title = t("progress.waiting") if export.state is ExportState.PENDING else t("stage.render")
+        return {"title": title, "text": "", "fraction": 0.0}
     fraction = progress.overall or progress.fraction
     parts = [f"{int(100 * fraction)}%"] if fraction < 1 else []
     if progress.eta_s is not None:
