@@ -131,7 +131,7 @@ class EvaluationSearch:
             model_set=model_set.set_id,
             models=dict(model_set.choice),
             library_revision=self.library_revision,
-            scenes=len(view.scene_ids(self._context.user_id)),
+            scenes=view.scene_count(self._context.user_id),
             judgements=judged.digest,
         )
 

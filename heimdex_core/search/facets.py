@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
-import pyarrow as pa
 
 from heimdex_core.store.scene_set import SceneTable
 
@@ -22,15 +21,15 @@ def count_choices(table: SceneTable, scene_ids: Iterable[str], facet: str) -> di
         scene_ids: those that were found.
         facet: one of FACETS.
     """
-    known = (row for row in map(table.positions.get, scene_ids) if row is not None)
-    rows = np.fromiter(known, dtype=np.int64)
+    rows = table.rows_of(list(scene_ids))
+    rows = rows[rows >= 0]
     counts: Counter[str] = Counter()
     if facet == "video_ids":
-        counts.update(table.videos[table.video_numbers[row]].video_id for row in rows)
+        numbers, found = np.unique(table.video_numbers[rows], return_counts=True)
+        counts.update({table.videos[number].video_id: int(n) for number, n in zip(numbers, found, strict=True)})
     elif facet == "has_speech":
-        counts.update("true" if table.has_speech[row] else "false" for row in rows)
-    elif facet == "languages":
-        counts.update(code for code in table.languages.take(pa.array(rows)).to_pylist() if code)
+        spoken = int(table.has_speech[rows].sum())
+        counts.update({name: n for name, n in (("true", spoken), ("false", len(rows) - spoken)) if n})
     else:
-        counts.update(tag for tags in table.tags.take(pa.array(rows)).to_pylist() for tag in set(tags or ()))
+        counts = table.count_languages(rows) if facet == "languages" else table.count_tags(rows)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

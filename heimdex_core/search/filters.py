@@ -44,7 +44,7 @@ def select(view: View, user_id: str, filters: Sequence[Filters], excluded: Seque
     wanted = [one for one in filters if one]
     video_ids = _videos(view.visible_videos(user_id), wanted)
     if not excluded and not any(_is_about_scenes(one) for one in wanted):
-        return Selection(video_ids, None, len(view.scene_ids(user_id, video_ids)))
+        return Selection(video_ids, None, view.scene_count(user_id, video_ids))
     table = view.scene_table(user_id)
     mask = np.ones(len(table), dtype=bool)
     if video_ids is not None:

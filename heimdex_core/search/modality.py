@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from heimdex_core.search.channels.base import ChannelResult
 from heimdex_core.search.fusion.base import ScoredScenes
 
@@ -38,8 +40,9 @@ def with_missing(
         if result.closeness.strength(score) != "weak"
     }
     table = view.scene_table(user_id)
-    rows = {scene_id: row for scene_id in certain if (row := table.positions.get(scene_id)) is not None}
-    silent = frozenset(scene_id for scene_id, row in rows.items() if not table.has_speech[row])
+    rows = table.rows_of(sorted(certain))
+    is_spoken = np.append(table.has_speech, True)[rows]  # a scene that is not in the table has the row -1
+    silent = frozenset(one for one, spoken in zip(sorted(certain), is_spoken, strict=True) if not spoken)
     return {name: _completed(result, silent, sides.get(name, "")) for name, result in results.items()}
 
 

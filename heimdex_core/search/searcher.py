@@ -154,7 +154,7 @@ class Searcher:
         """
         try:
             view = self._reader.view()
-            count = max(len(view.scene_ids(user_id)), 1)  # also for a library that is still empty
+            count = max(view.scene_count(user_id), 1)  # also for a library that is still empty
             channels = self._channels_of(view, plan_of(view.spaces))
             view.hold([space for slot in channels for space in slot.spaces], words=True)
         except HeimdexError as error:

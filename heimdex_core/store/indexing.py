@@ -13,9 +13,20 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from heimdex_core.errors import HeimdexError
-from heimdex_core.store import damage, lexical, lexical_writing, sets, sidecar, vector_merging, vectors, videos
+from heimdex_core.store import (
+    damage,
+    lexical,
+    lexical_writing,
+    scene_segments,
+    sets,
+    sidecar,
+    vector_merging,
+    vectors,
+    videos,
+)
 from heimdex_core.store.catalog import StoreContext
 from heimdex_core.store.keyframe_vectors import VectorRows
 from heimdex_core.store.vector_segment import Key
@@ -119,6 +130,9 @@ def sync(
     for set_id in chosen:
         folder, keys = context.paths.lexical_of(set_id), wanted.keys[set_id]
         tasks.append(partial(lexical_writing.sync, folder, keys, source.texts, redo=keys if rebuild else new_keys))
+    folder, keys = context.paths.scene_index, frozenset().union(*wanted.keys.values())
+    redo = keys if rebuild else new_keys
+    tasks.append(partial(scene_segments.sync, folder, keys, source.scenes, redo=redo, erase=erase))
     for done, task in enumerate(tasks):
         work.check()
         work.report(done, len(tasks))
@@ -194,6 +208,8 @@ def check(context: StoreContext) -> list[str]:
         for model_set in wanted.sets:
             in_lexical = partial(lexical.check, context.paths.lexical_of(model_set.set_id))
             problems += _missing("The lexical index", wanted.keys[model_set.set_id], in_lexical)
+        every = frozenset().union(*wanted.keys.values())
+        problems += _missing("The scene table", every, partial(scene_segments.check, context.paths.scene_index))
     return problems
 
 
@@ -228,6 +244,9 @@ class _Generations:
     def texts(self, key: Key) -> tuple[str, list[Scene]] | None:
         folder = self.context.paths.generation(*key)
         return self._read(key, lambda: (self.titles[key[0]], sidecar.read_scenes(folder)))
+
+    def scenes(self, key: Key) -> pa.Table | None:
+        return self._read(key, lambda: sidecar.read_scenes_table(self.context.paths.generation(*key)))
 
     def _read(self, key: Key, read: Callable[[], T]) -> T | None:
         try:

@@ -86,6 +86,7 @@ class LibraryPaths:
         self.visible = self.root / "visible.parquet"
         self.videos = self.root / "videos"
         self.indexes = self.root / "index"
+        self.scene_index = self.indexes / "scenes"
         self.work_root = self.root / "work"
         self.uploads = self.root / "uploads"
         """Unfinished uploads under temporary names, on the library's disk so that a rename moves them into place."""
@@ -224,7 +225,7 @@ class LibraryPaths:
     def index_folders(self, model_set: ModelSet) -> list[Path]:
         """The folders of all indexes that a model set uses."""
         vectors = [self.vector_index(space) for space in model_set.spaces.values()]
-        return [*vectors, self.lexical_of(model_set.set_id)]
+        return [*vectors, self.lexical_of(model_set.set_id), self.scene_index]
 
     def export(self, user_id: str, export_id: str) -> Path:
         """The file of a rendered export. Raises InvalidValue for malformed ids."""

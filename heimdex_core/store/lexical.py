@@ -269,9 +269,8 @@ class LexicalIndex:
             ids = self._ids([address for _, address in found])
             hits = [(scene_id, float(score)) for scene_id, (score, _) in zip(ids, found, strict=True)]
             if scene_ids is not None:
-                rows = scene_ids.table.rows_of(ids)
-                inside = (rows >= 0) & scene_ids.mask[rows]
-                hits = [hit for hit, is_inside in zip(hits, inside.tolist(), strict=True) if is_inside]
+                inside = scene_ids.has(ids).tolist()
+                hits = [hit for hit, is_inside in zip(hits, inside, strict=True) if is_inside]
             elif videos is not None:
                 hits = [hit for hit in hits if hit[0].rsplit("_", 2)[0] in videos]
             if len(hits) >= k or len(found) < wanted:

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from heimdex_core.errors import ViewOutdated
 from heimdex_core.files import file_signature
-from heimdex_core.store import sets, snapshot
+from heimdex_core.store import scene_segments, sets, snapshot
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.opened_indexes import OpenedIndexes
+from heimdex_core.store.scene_segments import SceneIndex
 from heimdex_core.store.sql_process import SqlLimits
 from heimdex_core.store.sqlview import SqlViews
 from heimdex_core.store.view import View
@@ -64,7 +65,7 @@ class Reader:
         if held is not None and held.signature[0] == published:
             shot = held.snapshot
         else:
-            shot = snapshot.take(self.paths, held.snapshot if held is not None else None)
+            shot = snapshot.take(self.paths, self.open_scenes, held.snapshot if held is not None else None)
         # If visible.parquet was replaced meanwhile, this signature is older than the snapshot, so the next refresh
         # takes a new view.
         signature = (published, *self._signature(shot.model_set)[1:])
@@ -73,6 +74,11 @@ class Reader:
     def _signature(self, model_set: ModelSet) -> tuple[Any, ...]:
         manifests = [folder / "manifest.json" for folder in self.paths.index_folders(model_set)]
         return tuple(file_signature(path) for path in (self.paths.visible, *manifests))
+
+    def open_scenes(self) -> SceneIndex | None:
+        """The present scene table, which is opened once for each revision. Raises LibraryDamaged."""
+        folder = self.paths.scene_index
+        return self._opened.get(folder, lambda held: scene_segments.open_index(folder, held))
 
     def ask(self, question: Callable[[View], T]) -> T:
         """Call `question` with the present view, and again with a newer one each time it raises ViewOutdated.
@@ -132,9 +138,10 @@ class SetReader:
         with self._catalog.transaction() as transaction:
             model_set = sets.get(transaction, self._set_id)
             generations = {row.video_id: row.generation for row in sets.generations(transaction, set_id=self._set_id)}
-        shot = snapshot.of_set(self._reader.paths, present.snapshot, model_set, generations)
+        reader = self._reader
+        shot = snapshot.of_set(reader.paths, reader.open_scenes, present.snapshot, model_set, generations)
         signature = self._signature(present, model_set)
-        return View(self._reader.paths, shot, signature, self._opened, self._tables)
+        return View(reader.paths, shot, signature, self._opened, self._tables)
 
     def _signature(self, present: View, model_set: ModelSet) -> tuple[Any, ...]:
         manifests = [folder / "manifest.json" for folder in self._reader.paths.index_folders(model_set)]

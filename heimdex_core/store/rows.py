@@ -32,7 +32,7 @@ LANGUAGE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
 Mask: TypeAlias = pa.ChunkedArray
 
 
-def _scalar(value: bool | float | str, kind: pa.DataType) -> pa.Scalar:
+def scalar(value: bool | float | str, kind: pa.DataType) -> pa.Scalar:
     """As `pa.scalar`, which would import pandas: a search in a fresh process would take .3 s longer."""
     if isinstance(value, str):
         data = value.encode()
@@ -44,7 +44,7 @@ def _scalar(value: bool | float | str, kind: pa.DataType) -> pa.Scalar:
     return pa.Array.from_buffers(kind, 1, [None, *buffers])[0]
 
 
-_TRUE, _FALSE = _scalar(True, pa.bool_()), _scalar(False, pa.bool_())
+_TRUE, _FALSE = scalar(True, pa.bool_()), scalar(False, pa.bool_())
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _is_given(*names: str) -> Callable[[pa.Table], Mask]:
 def _is_time(column: Mask) -> Mask:
     """From 0; NaN fails every comparison."""
     return _both(
-        pc.greater_equal(column, _scalar(0.0, pa.float64())), pc.less_equal(column, _scalar(MAX_SECONDS, pa.float64()))
+        pc.greater_equal(column, scalar(0.0, pa.float64())), pc.less_equal(column, scalar(MAX_SECONDS, pa.float64()))
     )
 
 
@@ -135,7 +135,7 @@ def _is_finite_or_null(*names: str) -> Callable[[pa.Table], Mask]:
 
 
 def _is_short(*names: str) -> Callable[[pa.Table], Mask]:
-    limit = _scalar(MAX_TEXT_CHARS, pa.int32())
+    limit = scalar(MAX_TEXT_CHARS, pa.int32())
     return lambda table: _both(
         *(pc.fill_null(pc.less_equal(pc.utf8_length(table.column(name)), limit), _TRUE) for name in names)
     )
@@ -151,7 +151,7 @@ def _has_good_items(name: str, is_good: Callable[[pa.Array], pa.Array]) -> Calla
     def holds(table: pa.Table) -> Mask:
         lists = table.column(name).combine_chunks()
         lists = lists.chunk(0) if isinstance(lists, pa.ChunkedArray) else lists
-        short = pc.fill_null(pc.less_equal(pc.list_value_length(lists), _scalar(MAX_LIST_ITEMS, pa.int32())), _TRUE)
+        short = pc.fill_null(pc.less_equal(pc.list_value_length(lists), scalar(MAX_LIST_ITEMS, pa.int32())), _TRUE)
         good = pc.fill_null(is_good(pc.list_flatten(lists)), _FALSE)
         parents = pc.filter(pc.list_parent_indices(lists), pc.invert(good))
         numbers = pa.Array.from_buffers(
@@ -172,18 +172,18 @@ def _has_its_id(table: pa.Table) -> Mask:
     """Whether scene_id is make_scene_id of the row: it is looked up by its parts."""
     milliseconds = (
         pc.cast(
-            pc.cast(pc.round(pc.multiply(table.column(name), _scalar(1000.0, pa.float64()))), pa.int64()), pa.string()
+            pc.cast(pc.round(pc.multiply(table.column(name), scalar(1000.0, pa.float64()))), pa.int64()), pa.string()
         )
         for name in ("start_s", "end_s")
     )
-    wanted = pc.binary_join_element_wise(table.column("video_id"), *milliseconds, _scalar("_", pa.string()))
+    wanted = pc.binary_join_element_wise(table.column("video_id"), *milliseconds, scalar("_", pa.string()))
     return pc.equal(table.column("scene_id"), wanted)
 
 
 def _is_moment_or_null(table: pa.Table) -> Mask:
     moments = pc.cast(table.column("created_at"), pa.int64())
     inside = _both(
-        pc.greater_equal(moments, _scalar(0, pa.int64())), pc.less_equal(moments, _scalar(MAX_MOMENT_US, pa.int64()))
+        pc.greater_equal(moments, scalar(0, pa.int64())), pc.less_equal(moments, scalar(MAX_MOMENT_US, pa.int64()))
     )
     return pc.fill_null(inside, _TRUE)
 

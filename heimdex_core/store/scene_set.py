@@ -6,119 +6,217 @@ becomes ids only where somebody iterates over it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from heimdex_core.store.scene_columns import Mask, Numbers, SceneColumns
 from heimdex_core.types import VisibleVideo
 
-Mask = npt.NDArray[np.bool_]
+V = TypeVar("V", bound=np.generic)
 
-SCHEMA = pa.schema(
-    [
-        ("scene_id", pa.string()),
-        ("start_s", pa.float64()),
-        ("end_s", pa.float64()),
-        ("transcript", pa.string()),
-        ("language", pa.string()),
-        ("tags", pa.list_(pa.string())),
-    ]
-)
+_START_BITS = 34
+_START_DIGITS = 10
+"""Of a time in milliseconds; times are less than 10,000,000 seconds (rows.MAX_SECONDS)."""
 
 
-@dataclass(frozen=True)
+class Part(NamedTuple):
+    """The scenes of one generation."""
+
+    columns: SceneColumns
+    rows: range
+    """Those of `columns`."""
+
+    @property
+    def scene_ids(self) -> pa.ChunkedArray:
+        """The ids of the scenes."""
+        return self.columns.table.column("scene_id").slice(self.rows.start, len(self.rows))
+
+
+class _Piece(NamedTuple):
+    """Rows of the table that follow each other in `columns`, too."""
+
+    columns: SceneColumns
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, eq=False)
 class SceneTable:
-    """The scenes of one user in one view, video by video, newest video first. Columns are computed when first used."""
+    """The scenes of one user in one view. What is needed of them is put together when it is first used.
+
+    The rows of a video follow each other, in the order of its scenes; the videos are in the order of the files that
+    they are in.
+    """
 
     videos: Sequence[VisibleVideo]
-    table: pa.Table
-    """(n,) rows with the columns of SCHEMA."""
-    lengths: Sequence[int]
-    """How many rows each of the videos has."""
-
-    @classmethod
-    def of(cls, videos: Sequence[VisibleVideo], tables: Sequence[pa.Table]) -> SceneTable:
-        """Join the tables of the videos; nothing is copied."""
-        chosen = (table.select(SCHEMA.names).replace_schema_metadata(None) for table in tables)
-        parts = [part if part.schema.equals(SCHEMA) else part.cast(SCHEMA) for part in chosen]
-        # not `empty_table`, which would import pandas
-        joined = pa.concat_tables([pa.Table.from_batches([], SCHEMA), *parts])
-        return cls(videos, joined, [len(table) for table in tables])
+    """Newest first."""
+    parts: Sequence[Part]
+    """The scenes of each of the videos."""
 
     def __len__(self) -> int:
-        return len(self.table)
+        return int(self._offsets[-1])
 
     @cached_property
-    def scene_ids(self) -> list[str]:
-        """The ids of the scenes."""
-        ids: list[str] = self.table.column("scene_id").to_pylist()
-        return ids
+    def _order(self) -> list[int]:
+        """The numbers of the videos in the order of the rows: that of the files, in which their rows are together."""
+        seen: dict[SceneColumns, int] = {}
+        places = [(seen.setdefault(part.columns, len(seen)), part.rows.start) for part in self.parts]
+        return sorted(range(len(places)), key=places.__getitem__)
 
     @cached_property
-    def positions(self) -> dict[str, int]:
-        """The row of each scene."""
-        return {scene_id: row for row, scene_id in enumerate(self.scene_ids)}
-
-    def rows_of(self, scene_ids: Iterable[str]) -> npt.NDArray[np.int64]:
-        """The row of each of these scenes; -1 for one that is not in the table."""
-        return np.fromiter((self.positions.get(scene_id, -1) for scene_id in scene_ids), dtype=np.int64)
-
-    @cached_property
-    def languages(self) -> pa.StringArray:
-        """(n,) the language of each scene; null where it is not known."""
-        return self.table.column("language").combine_chunks()
+    def _pieces(self) -> list[_Piece]:
+        pieces: list[_Piece] = []
+        for number in self._order:
+            columns, rows = self.parts[number]
+            if pieces and pieces[-1].columns is columns and pieces[-1].stop == rows.start:
+                pieces[-1] = pieces[-1]._replace(stop=rows.stop)
+            elif rows:
+                pieces.append(_Piece(columns, rows.start, rows.stop))
+        return pieces
 
     @cached_property
-    def tags(self) -> pa.ListArray:
-        """n lists of the scenes' tags."""
-        return self.table.column("tags").combine_chunks()
+    def _offsets(self) -> Numbers:
+        """(pieces + 1,) where the rows of each piece begin."""
+        return np.cumsum([0, *(piece.stop - piece.start for piece in self._pieces)]).astype(np.int64)
+
+    @cached_property
+    def counts(self) -> Numbers:
+        """(v,) how many scenes each video has."""
+        return np.array([len(part.rows) for part in self.parts], dtype=np.int64)
+
+    @cached_property
+    def first_rows(self) -> Numbers:
+        """(v,) where the rows of each video begin."""
+        first = np.zeros(len(self.parts), dtype=np.int64)
+        in_order = self.counts[self._order]
+        first[self._order] = np.cumsum(in_order) - in_order
+        return first
 
     @cached_property
     def video_numbers(self) -> npt.NDArray[np.int32]:
         """(n,) the number of each scene's video in `videos`."""
-        return np.repeat(np.arange(len(self.videos), dtype=np.int32), self.lengths)
+        return np.repeat(np.array(self._order, dtype=np.int32), self.counts[self._order])
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {video.video_id: number for number, video in enumerate(self.videos)}
+
+    # --- columns ----------------------------------------------------------------------------------
 
     @cached_property
     def durations_s(self) -> npt.NDArray[np.float64]:
         """(n,) the length of each scene in seconds, rounded to milliseconds as scene ids are."""
-        lengths = pc.subtract(self.table.column("end_s"), self.table.column("start_s"))
-        return np.round(lengths.to_numpy(zero_copy_only=False), 3)
+        return self._joined(lambda columns: columns.durations_s, np.float64)
 
     @cached_property
     def has_speech(self) -> Mask:
         """(n,) whether each scene has a transcript that is not blank."""
-        lengths = pc.utf8_length(pc.utf8_trim_whitespace(self.table.column("transcript")))
-        # by way of a list, as `to_numpy` would import pandas; every first search of a process needs this
-        return np.fromiter(map(bool, lengths.to_pylist()), dtype=bool, count=len(self))
+        return self._joined(lambda columns: columns.has_speech, np.bool_)
 
     def in_language(self, codes: Iterable[str]) -> Mask:
         """(n,) whether each scene's language is one of these codes."""
-        column = pc.fill_null(pc.utf8_lower(self.languages), "")
-        wanted = pa.array(sorted({code.lower() for code in codes}), pa.string())
-        return np.asarray(pc.is_in(column, value_set=wanted).to_numpy(zero_copy_only=False))
+        wanted = {code.lower() for code in codes}
+        return self._joined(lambda columns: columns.in_language(wanted), np.bool_)
 
     def with_tag(self, tag: str) -> Mask:
         """(n,) whether each scene has this tag, in any case."""
-        same = pc.equal(pc.utf8_lower(pc.list_flatten(self.tags)), pa.scalar(tag.lower(), pa.string()))
-        rows = pc.list_parent_indices(self.tags).to_numpy(zero_copy_only=False)
-        mask = np.zeros(len(self), dtype=bool)
-        mask[rows[pc.fill_null(same, False).to_numpy(zero_copy_only=False)]] = True
-        return mask
+        return self._joined(lambda columns: columns.with_tag(tag.lower()), np.bool_)
+
+    def _joined(self, column: Callable[[SceneColumns], npt.NDArray[V]], dtype: type[V]) -> npt.NDArray[V]:
+        """(n,) a column of all pieces; it is asked for once for each file."""
+        found: dict[SceneColumns, npt.NDArray[V]] = {}
+        for piece in self._pieces:
+            if piece.columns not in found:
+                found[piece.columns] = column(piece.columns)
+        return np.concatenate([np.zeros(0, dtype), *(found[p.columns][p.start : p.stop] for p in self._pieces)])
+
+    # --- scenes by id -----------------------------------------------------------------------------
+
+    def ids_at(self, rows: Numbers) -> list[str]:
+        """The ids of the scenes of these rows."""
+        ids: list[str] = [""] * len(rows)
+        homes = np.searchsorted(self._offsets, rows, side="right") - 1
+        for home in np.unique(homes):
+            piece, places = self._pieces[home], np.flatnonzero(homes == home)
+            for place, scene_id in zip(
+                places, piece.columns.ids(rows[places] - self._offsets[home] + piece.start), strict=True
+            ):
+                ids[place] = scene_id
+        return ids
+
+    def rows_of(self, scene_ids: Sequence[str]) -> Numbers:
+        """(len(scene_ids),) the row of each scene; -1 for one that is not in the table."""
+        numbers = np.array([self._numbers.get(one.rsplit("_", 2)[0], -1) for one in scene_ids], dtype=np.int64)
+        starts = np.array([_start_ms(one) for one in scene_ids], dtype=np.int64)
+        known = np.flatnonzero((numbers >= 0) & (starts >= 0))
+        rows = np.full(len(scene_ids), -1, dtype=np.int64)
+        if not len(known) or not len(self):
+            return rows
+        first = self.first_rows[numbers[known]]
+        near = np.searchsorted(self._sort_keys, (first << _START_BITS) | starts[known])
+        near = np.minimum(near, len(self) - 1)
+        for at, row, scene_id in zip(known.tolist(), near.tolist(), self.ids_at(near), strict=True):
+            # what is not where its time says is of a video with two scenes of one start, or is not there
+            rows[at] = row if scene_id == scene_ids[at] else self._find(int(numbers[at]), scene_ids[at])
+        return rows
+
+    def _find(self, number: int, scene_id: str) -> int:
+        columns, own = self.parts[number]
+        row = columns.find(scene_id, own)
+        return -1 if row is None else row - own.start + int(self.first_rows[number])
+
+    @cached_property
+    def _sort_keys(self) -> Numbers:
+        """(n,) ascending: the first row of each scene's video, and when the scene starts."""
+        first = np.repeat(self.first_rows[self._order], self.counts[self._order])
+        return (first << _START_BITS) | self._joined(lambda columns: columns.starts_ms, np.int64)
 
     def of_scenes(self, scene_ids: Iterable[str]) -> Mask:
         """(n,) whether each row is one of these scenes."""
         mask = np.zeros(len(self), dtype=bool)
-        mask[[row for row in map(self.positions.get, scene_ids) if row is not None]] = True
+        rows = self.rows_of(list(scene_ids))
+        mask[rows[rows >= 0]] = True
         return mask
+
+    # --- facets -----------------------------------------------------------------------------------
+
+    def count_languages(self, rows: Numbers) -> Counter[str]:
+        """How many of the scenes of these rows each language has."""
+        counts: Counter[str] = Counter()
+        for columns, own in self._by_columns(rows):
+            numbers, names = columns.languages
+            counts.update(_counted(numbers[own], names))
+        return counts
+
+    def count_tags(self, rows: Numbers) -> Counter[str]:
+        """How many of the scenes of these rows, each given once, have each tag."""
+        counts: Counter[str] = Counter()
+        for columns, own in self._by_columns(rows):
+            homes, (numbers, names) = columns.tags
+            is_own = np.zeros(len(columns), dtype=bool)
+            is_own[own] = True
+            chosen = is_own[homes] & (numbers >= 0)
+            once = np.unique(homes[chosen] * len(names) + numbers[chosen])  # a scene may have a tag twice
+            counts.update(_counted(once % max(len(names), 1), names))
+        return counts
+
+    def _by_columns(self, rows: Numbers) -> Iterator[tuple[SceneColumns, Numbers]]:
+        """The files that have these rows, each with the rows as it counts them."""
+        homes = np.searchsorted(self._offsets, rows, side="right") - 1
+        for home in np.unique(homes):
+            piece = self._pieces[home]
+            yield piece.columns, rows[homes == home] - self._offsets[home] + piece.start
 
 
 class SceneSet(Collection[str]):
-    """Some scenes of a table. Immutable; an ordinary collection of ids, in the order of the table."""
+    """Some scenes of a table. Immutable; an ordinary collection of ids, video by video, newest video first."""
 
     def __init__(self, table: SceneTable, mask: Mask) -> None:
         """`mask` is (n,), one value for each row of the table."""
@@ -130,14 +228,32 @@ class SceneSet(Collection[str]):
         return self._count
 
     def __contains__(self, scene_id: object) -> bool:
-        row = self.table.positions.get(scene_id) if isinstance(scene_id, str) else None
-        return row is not None and bool(self.mask[row])
+        return isinstance(scene_id, str) and bool(self.has([scene_id])[0])
 
     def __iter__(self) -> Iterator[str]:
-        ids = self.table.scene_ids
-        return (ids[row] for row in np.flatnonzero(self.mask))
+        rows = np.flatnonzero(self.mask)
+        rows = rows[np.argsort(self.table.video_numbers[rows], kind="stable")]
+        return iter(self.table.ids_at(rows))
+
+    def has(self, scene_ids: Sequence[str]) -> Mask:
+        """(len(scene_ids),) whether each of these scenes is in the set."""
+        # a scene that is not in the table has the row -1, which is the last one here
+        return np.append(self.mask, False)[self.table.rows_of(scene_ids)]
 
     @property
     def share(self) -> float:
         """The part of the table's scenes that are in the set, 0 to 1."""
         return self._count / len(self.table) if len(self.table) else 0.0
+
+
+def _counted(numbers: npt.NDArray[np.integer], names: Sequence[str]) -> dict[str, int]:
+    counts = np.bincount(numbers[numbers >= 0], minlength=len(names))
+    return {name: int(count) for name, count in zip(names, counts, strict=True) if count}
+
+
+def _start_ms(scene_id: str) -> int:
+    """When a scene starts, by its id; -1 for what is no scene's id."""
+    start = scene_id.rsplit("_", 2)[1:2]
+    if not start or not (start[0].isdecimal() and start[0].isascii()) or len(start[0]) > _START_DIGITS:
+        return -1
+    return int(start[0])

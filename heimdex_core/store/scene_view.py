@@ -10,7 +10,7 @@ from heimdex_core.errors import LibraryDamaged, SceneNotFound, VideoNotFound, Vi
 from heimdex_core.files import file_signature
 from heimdex_core.store import sidecar
 from heimdex_core.store.layout import LibraryPaths, check_file_name
-from heimdex_core.store.scene_set import SceneTable
+from heimdex_core.store.scene_set import Part, SceneTable
 from heimdex_core.store.snapshot import Snapshot
 from heimdex_core.store.sqlview import SqlViews
 from heimdex_core.types import Interval, Scene, Segment, VisibleVideo, parse_scene_id
@@ -98,13 +98,19 @@ class SceneView:
         chosen = frozenset(self.sql(query, params, user_id=user_id)["scene_id"])
         return [scene_id for scene_id in scene_ids if scene_id in chosen]
 
+    def scene_count(self, user_id: str, video_ids: Ids = None) -> int:
+        """How many scenes the user has (in `video_ids`, if given)."""
+        loaded = self.snapshot.loaded
+        return sum(len(loaded[video.video_id].rows) for video in self.snapshot.of_user(user_id, video_ids))
+
     def scene_table(self, user_id: str) -> SceneTable:
         """The user's scenes as columns, made once."""
         found = self._scene_tables.get(user_id)
         if found is None:
             videos = self.snapshot.of_user(user_id)
-            tables = [self.snapshot.loaded[video.video_id].table for video in videos]
-            found = self._scene_tables.setdefault(user_id, SceneTable.of(videos, tables))
+            loaded = [self.snapshot.loaded[video.video_id] for video in videos]
+            table = SceneTable(videos, [Part(one.columns, one.rows) for one in loaded])
+            found = self._scene_tables.setdefault(user_id, table)
         return found
 
     def words(self, user_id: str, video_id: str) -> list[Segment]:

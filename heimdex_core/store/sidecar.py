@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -107,7 +107,12 @@ def vectors_path(folder: Path, space_name: str) -> Path:
 
 def write_scenes(folder: Path, scenes: Sequence[Scene]) -> None:
     """Write scenes.parquet into a generation's folder. Raises DiskFull."""
-    _write(folder / "scenes.parquet", pa.Table.from_pylist([_scene_row(s) for s in scenes], schema=SCENES_SCHEMA), {})
+    _write(folder / "scenes.parquet", scenes_table(scenes), {})
+
+
+def scenes_table(scenes: Iterable[Scene]) -> pa.Table:
+    """Scenes as rows with SCENES_SCHEMA."""
+    return pa.Table.from_pylist([_scene_row(scene) for scene in scenes], schema=SCENES_SCHEMA)
 
 
 def read_scenes(folder: Path) -> list[Scene]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store import sidecar, visible
 from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.store.scene_columns import SceneColumns
+from heimdex_core.store.scene_segments import SceneIndex
 from heimdex_core.types import ModelSet, Scene, VisibleVideo
 
 log = logging.getLogger(__name__)
@@ -20,43 +23,48 @@ ATTEMPTS = 20
 """How often a reader starts again because the library has changed while it was reading."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadedVideo:
-    """The scenes of one generation, as Arrow; converted to Scene on first use."""
+    """The scenes of one generation: some rows of a table; converted to Scene on first use."""
 
     video_id: str
     generation: int
-    table: pa.Table
-    _made: dict[str, Scene] = field(default_factory=dict, compare=False, repr=False)
+    columns: SceneColumns
+    rows: range
+    """Those of `columns` that are this generation's."""
+    _made: dict[str, Scene] = field(default_factory=dict, repr=False)
     """Scenes that were asked for one by one."""
+
+    @property
+    def table(self) -> pa.Table:
+        """The rows of the generation."""
+        return self.columns.table.slice(self.rows.start, len(self.rows))
 
     @cached_property
     def scenes(self) -> dict[str, Scene]:
         """The scenes by scene_id, in order."""
         return {scene.scene_id: scene for scene in sidecar.scenes_of(self.table)}
 
-    @cached_property
+    @property
     def scene_ids(self) -> list[str]:
         """The ids of the scenes, in order."""
-        ids: list[str] = self.table.column("scene_id").to_pylist()
+        column = self.columns.table.column("scene_id").slice(self.rows.start, len(self.rows))
+        ids: list[str] = column.to_pylist()
         return ids
-
-    @cached_property
-    def _rows(self) -> dict[str, int]:
-        return {scene_id: row for row, scene_id in enumerate(self.scene_ids)}
 
     def scene(self, scene_id: str) -> Scene | None:
         """One scene. Of a long video it takes a hundredth of the time of `scenes`."""
-        if scene_id not in self._made and scene_id in self._rows:
-            self._made[scene_id] = sidecar.scenes_of(self.table.slice(self._rows[scene_id], 1))[0]
-        return self._made.get(scene_id)
+        if scene_id not in self._made:
+            row = self.columns.find(scene_id, self.rows)
+            if row is None:
+                return None
+            self._made[scene_id] = sidecar.scenes_of(self.columns.table.slice(row, 1))[0]
+        return self._made[scene_id]
 
-    @cached_property
+    @property
     def has_transcript(self) -> bool:
         """Whether any scene has a transcript that is not blank."""
-        # lengths, because a Python string given to Arrow would import pandas
-        lengths = pc.utf8_length(pc.utf8_trim_whitespace(self.table.column("transcript")))
-        return bool(pc.max(lengths).as_py())
+        return bool(self.columns.has_speech[self.rows.start : self.rows.stop].any())
 
 
 @dataclass(frozen=True)
@@ -85,28 +93,40 @@ class Snapshot:
         return [video for video in owned if video.video_id in chosen]
 
 
-def take(paths: LibraryPaths, before: Snapshot | None) -> Snapshot:
-    """Read the present state; videos whose generation is the same as in `before` are not read again.
+OpenScenes = Callable[[], SceneIndex | None]
+"""Opens the present revision of the scene table. Raises LibraryDamaged."""
 
-    The number of a generation may be used again after its model set was dropped, so only generations of the same set
-    are compared. A generation may be replaced and removed while it is being read: then visible.parquet names another
-    one, and reading starts again. Raises LibraryDamaged if visible.parquet cannot be read.
+
+def take(paths: LibraryPaths, open_scenes: OpenScenes, before: Snapshot | None) -> Snapshot:
+    """Read the present state.
+
+    The scenes of a generation that the scene table lacks are read from its sidecar, unless `before` has them. The
+    number of a generation may be used again after its model set was dropped, so only generations of the same set are
+    compared. A generation may be replaced and removed while it is being read: then visible.parquet names another one,
+    and reading starts again. Raises LibraryDamaged if visible.parquet cannot be read.
     """
     for _ in range(ATTEMPTS):
         revision, published, model_set = visible.read(paths.visible)
         shown = {video_id: video for video_id, video in published.items() if not video.deleted}
         known = before.loaded if before is not None and before.model_set.set_id == model_set.set_id else {}
-        loaded, problems = _load(paths, shown, known)
+        loaded, problems = _load(paths, open_scenes, shown, known)
         if not problems or visible.read_revision(paths.visible) == revision:
             break
     return _snapshot(revision, shown, loaded, problems, model_set)
 
 
-def of_set(paths: LibraryPaths, present: Snapshot, model_set: ModelSet, generations: Mapping[str, int]) -> Snapshot:
+def of_set(
+    paths: LibraryPaths,
+    open_scenes: OpenScenes,
+    present: Snapshot,
+    model_set: ModelSet,
+    generations: Mapping[str, int],
+) -> Snapshot:
     """The videos of `present` in another model set; those without a generation there are left out.
 
     Args:
         paths: of the library.
+        open_scenes: opens the scene table.
         present: what is visible.
         model_set: a set that is not the active one.
         generations: by video_id, those of the set.
@@ -116,7 +136,7 @@ def of_set(paths: LibraryPaths, present: Snapshot, model_set: ModelSet, generati
         for video_id, video in present.visible.items()
         if video_id in generations
     }
-    loaded, problems = _load(paths, shown, {})
+    loaded, problems = _load(paths, open_scenes, shown, {})
     return _snapshot(present.revision, shown, loaded, problems, model_set)
 
 
@@ -137,23 +157,30 @@ def _snapshot(
 
 
 def _load(
-    paths: LibraryPaths, shown: dict[str, VisibleVideo], known: dict[str, LoadedVideo]
+    paths: LibraryPaths, open_scenes: OpenScenes, shown: dict[str, VisibleVideo], known: dict[str, LoadedVideo]
 ) -> tuple[dict[str, LoadedVideo], list[str]]:
-    unchanged = {
-        video_id
-        for video_id, video in shown.items()
-        if video_id in known and known[video_id].generation == video.generation
-    }
-    folders = {
-        video_id: paths.generation(video_id, video.generation)
-        for video_id, video in shown.items()
-        if video_id not in unchanged
-    }
-    tables, errors = sidecar.read_scenes_tables(folders)
+    index = _opened(open_scenes)
     loaded: dict[str, LoadedVideo] = {}
+    folders: dict[str, Path] = {}
     for video_id, video in shown.items():
-        if video_id in unchanged:
+        key = video_id, video.generation
+        segment = index.homes.get(key) if index is not None else None
+        if segment is not None:
+            loaded[video_id] = LoadedVideo(*key, segment.columns, segment.rows[key])
+        elif video_id in known and known[video_id].generation == video.generation:
             loaded[video_id] = known[video_id]
-        elif video_id in tables:
-            loaded[video_id] = LoadedVideo(video_id, video.generation, tables[video_id])
+        else:
+            folders[video_id] = paths.generation(*key)
+    tables, errors = sidecar.read_scenes_tables(folders)
+    for video_id, table in tables.items():
+        columns = SceneColumns.of(table)
+        loaded[video_id] = LoadedVideo(video_id, shown[video_id].generation, columns, range(len(table)))
     return loaded, [f"video {video_id}: {error}" for video_id, error in errors.items()]
+
+
+def _opened(open_scenes: OpenScenes) -> SceneIndex | None:
+    try:
+        return open_scenes()
+    except LibraryDamaged as error:
+        log.warning("the scenes are read from the videos' folders, which takes longer: %s", error)
+        return None

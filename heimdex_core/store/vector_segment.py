@@ -56,6 +56,7 @@ class Segment:
     rows_file: Path
     space_name: str
     _within: WeakKeyDictionary[Segment, Mask] = field(default_factory=WeakKeyDictionary, repr=False)
+    _places: dict[Key, Numbers | None] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return self.method.count
@@ -93,6 +94,22 @@ class Segment:
     def starts(self) -> Numbers:
         """(n + 1,) where each row's vectors begin in `keyframes`; none are stored for a scene with one keyframe."""
         return self._rows[2]
+
+    def places_of(self, key: Key, scene_ids: pa.ChunkedArray) -> Numbers | None:
+        """Which of the generation's scenes each of its rows is of, -1 for none of them; None where row i is of scene i.
+
+        Args:
+            key: a generation that has rows here.
+            scene_ids: all scenes of the generation, always the same.
+        """
+        if key not in self._places:
+            own = self.ranges[key]
+            ids = self.scene_ids.slice(own.start, len(own))
+            is_same = len(ids) == len(scene_ids) and scene_ids.equals(pa.chunked_array([ids]))
+            places = {scene_id: place for place, scene_id in enumerate(scene_ids.to_pylist())} if not is_same else {}
+            found = np.array([places.get(one, -1) for one in ids.to_pylist()], dtype=np.int64) if not is_same else None
+            self._places[key] = found
+        return self._places[key]
 
     @cached_property
     def stored_counts(self) -> Numbers:

@@ -16,7 +16,6 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 from cachetools import LRUCache
 
 from heimdex_core.errors import HeimdexError, LibraryDamaged, ViewOutdated
@@ -311,13 +310,22 @@ class View(SceneView):
         """(n,) whether each row of the index of `space` is of one of the scenes."""
         rows = self._table_rows.get((space.name, user_id))
         if rows is None:
-            ids = self.scene_table(user_id).table.column("scene_id").combine_chunks()
-            own = self._vector_index(space).scene_ids
-            found = pc.fill_null(pc.index_in(own, value_set=ids), -1)
-            rows = found.to_numpy().astype(np.int64)
-            rows = self._table_rows.setdefault((space.name, user_id), rows)
+            rows = self._table_rows.setdefault((space.name, user_id), self._rows_in_table(space, user_id))
         # a row of no scene of the user's takes the last value, which is False
         return np.append(scenes.mask, False)[rows]
+
+    def _rows_in_table(self, space: Space, user_id: str) -> npt.NDArray[np.int64]:
+        """(n,) the row in the user's scene table of each row of the index of `space`; -1 for one of no scene of it."""
+        table, index = self.scene_table(user_id), self._vector_index(space)
+        rows = np.full(len(index), -1, dtype=np.int64)
+        numbers = np.arange(len(table))
+        for video, part, first in zip(table.videos, table.parts, table.first_rows.tolist(), strict=True):
+            key = video.video_id, video.generation
+            if own := index.ranges.get(key):
+                places = index.segments[index.homes[key]].places_of(key, part.scene_ids)
+                in_table = numbers[first : first + len(part.rows)]
+                rows[own.start : own.stop] = in_table if places is None else np.append(in_table, -1)[places]
+        return rows
 
     def _rows_outside(self, space: Space, other: Space) -> npt.NDArray[np.bool_]:
         """(n,) whether each row of the index of `space` is of a scene without a vector in `other`."""

@@ -9,12 +9,13 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from heimdex_core.models.base import QueryVector
 from heimdex_core.store import analysis
 from heimdex_core.store.keyframe_vectors import KeyframeMatch
-from heimdex_core.store.scene_set import SCHEMA, SceneTable
+from heimdex_core.store.scene_columns import SceneColumns
+from heimdex_core.store.scene_set import Part, SceneTable
+from heimdex_core.store.sidecar import scenes_table
 from heimdex_core.types import Scene, Space, make_scene_id
 
 TEXT = Space("text/fake", "text", "fake", "1", 2)
@@ -124,11 +125,16 @@ class FakeReader:
     def scenes_by_id(self, ids):
         return {s.scene_id: s for s in self.all if s.scene_id in set(ids)}
 
+    def scene_count(self, user_id, video_ids=None):
+        return len(self._seen(user_id, video_ids))
+
     def scene_table(self, user_id):
-        mine = self._seen(user_id, None)
-        rows = [{name: getattr(s, name) for name in SCHEMA.names} | {"tags": list(s.tags)} for s in mine]
         videos = self.visible_videos(user_id)
-        return SceneTable.of(videos, [pa.Table.from_pylist(rows, schema=SCHEMA)])
+        parts = []
+        for video in videos:
+            own = self._seen(user_id, (video.video_id,))
+            parts.append(Part(SceneColumns.of(scenes_table(own)), range(len(own))))
+        return SceneTable(videos, parts)
 
     def visible_videos(self, user_id):
         return [FakeVideo(v, t) for v, t in self.titles.items()] if user_id == self.owner else []

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import tantivy
 
-from heimdex_core.store import analysis, lexical, lexical_files, lexical_writing
+from heimdex_core.store import analysis, lexical, lexical_files, lexical_writing, sidecar
 from heimdex_core.store.lexical import LexicalIndex
 from heimdex_core.store.lexical_files import FIELDS, columns_of, key_name
-from heimdex_core.store.scene_set import SCHEMA, SceneSet, SceneTable
+from heimdex_core.store.scene_columns import SceneColumns
+from heimdex_core.store.scene_set import Part, SceneSet, SceneTable
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Filters, Scene, VisibleVideo, make_scene_id
 from tests.store.making import make_scenes
@@ -125,12 +125,8 @@ def test_only_the_allowed_generations_are_found(
 
 
 def table_of(keys: list[Key]) -> SceneTable:
-    tables = []
-    for key in keys:
-        rows = [{name: getattr(s, name) for name in SCHEMA.names} | {"tags": list(s.tags)} for s in CONTENT[key][1]]
-        tables.append(pa.Table.from_pylist(rows, schema=SCHEMA))
-    videos = [VisibleVideo(v, "me", n, "", deleted=False) for v, n in keys]
-    return SceneTable.of(videos, tables)
+    parts = [Part(SceneColumns.of(sidecar.scenes_table(CONTENT[key][1])), range(len(CONTENT[key][1]))) for key in keys]
+    return SceneTable([VisibleVideo(v, "me", n, "", deleted=False) for v, n in keys], parts)
 
 
 def passes(scene: Scene, filters: Filters) -> bool:

@@ -272,7 +272,7 @@ def test_rebuilding_indexes_restores_what_it_can_and_reports_the_rest(store: Sto
     assert report["scenes"] == 1
     (problem,) = [text for text in report["problems"] if "Generation" in text]
     assert bad.video_id in problem
-    assert seen[-1] == (3, 3)
+    assert seen[-1] == (4, 4)
     assert len(store.maintenance.check_indexes()) >= 1
     view = store.reader().view()
     assert [v.video_id for v in view.visible_videos("local")] == [good.video_id]
