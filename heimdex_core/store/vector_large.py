@@ -94,7 +94,7 @@ def build(vectors: Vectors, work: WorkContext) -> LargeIndex:
     for candidates in CANDIDATES:
         found = recall(Compressed(exact, codes, candidates), queries, best, depth)
         if found[0] >= REQUIRED_RECALL:
-            log.warning("clusters have only %.3f of the 10 best rows, so codes are used (%.3f)", lost, found[0])
+            log.info("clusters have only %.3f of the 10 best rows, so codes are used (%.3f)", lost, found[0])
             return LargeIndex(_about("PQ", found, depth, candidates=candidates), exact, codes)
     log.warning("clusters (%.3f) and codes (%.3f) do not find the best rows, so all are searched", lost, found[0])
     return LargeIndex(_about("exact", (1.0, 1.0), depth), exact)

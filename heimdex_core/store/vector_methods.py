@@ -24,7 +24,7 @@ Found = tuple[Floats, Numbers]
 THREADS = 1
 """Threads of one search. Several searches run at the same time, and more threads on busy cores are slower."""
 
-LIST_ROWS_PER_RESULT = 8
+LIST_ROWS_PER_RESULT = 16
 """An inverted file scans at least as many rows for each result that is asked for."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -17,12 +18,15 @@ from hypothesis import strategies as st
 
 from heimdex_core import files
 from heimdex_core.errors import Cancelled, DiskFull, LibraryDamaged
+from heimdex_core.library.maintenance import clean_up
+from heimdex_core.settings import Settings
 from heimdex_core.store import vector_large, vector_merging, vector_methods, vectors
 from heimdex_core.store.keyframe_vectors import Floats, VectorRows
 from heimdex_core.store.locks import index_lock
 from heimdex_core.store.vector_index import VectorIndex
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Space, WorkContext
+from tests.store.making import TEXT, VISION, add, axis, new_store
 
 DIM, SCENES = 32, 100
 SPACE = Space("text/made-up", "text", "made-up", "1", DIM)
@@ -141,6 +145,7 @@ def test_a_filter_of_rows_reaches_an_inverted_file(tmp_path: Path, share: float)
 def test_vectors_without_clusters_are_searched_by_codes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     monkeypatch.setattr(vector_large, "CANDIDATES", (4,))
     monkeypatch.setattr(vector_methods, "LEAST_CANDIDATES", 100)
     monkeypatch.setattr(vector_methods, "CANDIDATE_SHARE", 0.4)
@@ -212,6 +217,7 @@ def test_what_is_added_and_removed_meanwhile_is_kept(tmp_path: Path, monkeypatch
     assert len(large_of(folder)) == 1
 
 
+@pytest.mark.long
 def test_writers_leave_the_segments_that_are_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "index"
     write(folder)
@@ -305,6 +311,7 @@ def test_a_crash_anywhere_leaves_the_old_index_or_the_new_one(tmp_path: Path, mo
         }  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_full_disk_leaves_the_old_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "index"
     before = write(folder)
@@ -382,3 +389,30 @@ def test_a_large_segment_has_a_greatest_size(exact: list[int], large: list[int])
     chosen = vector_merging.to_merge(found, 768)
     rows = [entry["rows"] for entry in found if entry["number"] in chosen]
     assert len(rows) <= 1 or sum(rows) * 768 * 2 <= vector_merging.MAX_LARGE_BYTES or max(rows) > 1_000_000
+
+
+# --- of a library ---------------------------------------------------------------------------------
+
+
+def test_a_library_merges_its_indexes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_merging, "EXACT_ROWS", 16)
+    store = new_store(tmp_path / "library")
+    texts = [f"text {number}" for number in range(8)]
+    for video in range(2):
+        add(store, f"video {video}", texts, axis_of=video)
+    assert not store.maintenance.is_merge_due()
+    last = add(store, "the last", texts, axis_of=2)
+    assert store.maintenance.is_merge_due()
+    reader = store.reader()
+    before = [reader.view().vector_search(space, axis(2, space.dim), k=24, user_id="local") for space in (TEXT, VISION)]
+    assert store.maintenance.merge_indexes() == 2
+    assert not store.maintenance.is_merge_due()
+    view = reader.view()
+    found = [view.vector_search(space, axis(2, space.dim), k=24, user_id="local") for space in (TEXT, VISION)]
+    assert [dict(hits) for hits in found] == [dict(hits) for hits in before]
+    assert clean_up(store, Settings(), WorkContext())["merged"] == 0
+    store.purge_video(last.video_id)
+    assert store.maintenance.is_merge_due(), "its rows are to leave the files"
+    assert clean_up(store, Settings(), WorkContext())["merged"] == 2
+    assert not store.maintenance.is_merge_due()
+    assert store.maintenance.check_indexes() == []
