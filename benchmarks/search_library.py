@@ -151,6 +151,9 @@ def stage(store: Store, video: Video, vectors: dict[Role, Any]) -> tuple[StagedG
 def merge(folder: Path, files: Files, made_up: MadeUp) -> dict[str, Any]:
     """Merge the segments, as the worker does when nobody waits."""
     started = time.perf_counter()
+    store = Store.open(folder)
+    store.maintenance.merge_indexes()
+    store.close()
     return {"merge_s": round(time.perf_counter() - started, 1), "index_mb": _size_mb(folder / "index")}
 
 
