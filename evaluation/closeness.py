@@ -23,7 +23,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -115,8 +114,8 @@ class Scenes:
         assert self._words is not None  # noqa: S101
         return self._words.with_similar_word(word, edits=edits, k=k, allowed=[KEY])
 
-    def visible_videos(self, user_id: str) -> list[Any]:
-        return [SimpleNamespace(video_id="scenes", title="")]
+    def video_titles(self, user_id: str, video_ids: Any) -> dict[str, str]:
+        return dict.fromkeys(video_ids, "")
 
     def scenes_by_id(self, ids: Sequence[str]) -> dict[str, Scene]:
         return {scene_id: self._scenes[scene_id] for scene_id in ids}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from heimdex_core.search.channels.base import ChannelResult
-from heimdex_core.search.fusion.base import Fused, FusedScene
+from heimdex_core.search.fusion.base import Fused, FusedScene, ScoredScenes
 from heimdex_core.search.keyframes import matched_keyframe
 from heimdex_core.search.matching import match_spans, matched_words
 from heimdex_core.search.plan import Plan
@@ -48,9 +48,7 @@ def page_of_hits(
     if not wanted:
         return (), {}
     scenes = view.scenes_by_id([item.scene_id for item in wanted])
-    titles = {video.video_id: video.title for video in view.visible_videos(user_id)}
-    ranks = {name: found.scenes.ranks for name, found in results.items()}
-    scores = {name: found.scenes.scores for name, found in results.items()}
+    titles = view.video_titles(user_id, {scene.video_id for scene in scenes.values()})
     terms = matched_terms(results)
     close = strengths(view, user_id, results, weights, [item.scene_id for item in wanted])
     hits, thumbnails = [], {}
@@ -59,7 +57,7 @@ def page_of_hits(
         # An index that does not match the sidecars may name scenes that do not exist.
         if scene is None or scene.video_id not in titles:
             continue
-        parts = {name: _channel_score(name, item, fused, scores, ranks) for name in results}
+        parts = {name: _channel_score(name, item, fused, found.scenes) for name, found in results.items()}
         keyframe = matched_keyframe(scene, results, item)
         hit = _hit(scene, titles[scene.video_id], item.score, rank, parts, terms)
         hits.append(
@@ -104,17 +102,12 @@ def channel_states(
     return states
 
 
-def _channel_score(
-    name: str,
-    item: FusedScene,
-    fused: Fused,
-    scores: Mapping[str, Mapping[str, float]],
-    ranks: Mapping[str, Mapping[str, int]],
-) -> ChannelScore:
+def _channel_score(name: str, item: FusedScene, fused: Fused, scenes: ScoredScenes) -> ChannelScore:
     part = item.parts.get(name)
+    position = scenes.positions.get(item.scene_id)
     return ChannelScore(
-        score=scores[name].get(item.scene_id),
-        rank=ranks[name].get(item.scene_id),
+        score=None if position is None else scenes.hits[position][1],
+        rank=None if position is None else int(scenes.rank_of[position]),
         weight=fused.weights.get(name, 0.0),
         normalised=part.normalised if part else 0.0,
         contribution=part.contribution if part else 0.0,

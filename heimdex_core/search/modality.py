@@ -5,11 +5,10 @@ The fusion does not punish them for it where another channel is certain (fusion/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from heimdex_core.search.channels.base import ChannelResult
 from heimdex_core.search.fusion.base import ScoredScenes
@@ -32,18 +31,23 @@ def with_missing(
         results: what each channel found, by its name in the search.
         sides: the side of each channel (ChannelSpec.side).
     """
-    certain = {
-        scene_id
-        for name, result in results.items()
-        if result.closeness is not None and sides.get(name) not in OF_SPEECH
-        for scene_id, score in result.scenes.hits
-        if result.closeness.strength(score) != "weak"
-    }
-    table = view.scene_table(user_id)
-    rows = table.rows_of(sorted(certain))
-    is_spoken = np.append(table.has_speech, True)[rows]  # a scene that is not in the table has the row -1
-    silent = frozenset(one for one, spoken in zip(sorted(certain), is_spoken, strict=True) if not spoken)
+    certain: set[str] = set()
+    for name, result in results.items():
+        if result.closeness is not None and sides.get(name) not in OF_SPEECH:
+            is_close = result.scenes.values >= result.closeness.close_at
+            certain.update(compress(result.scenes.positions, is_close.tolist()))
+    silent = _silent(view, user_id, list(certain)) if certain else frozenset()
     return {name: _completed(result, silent, sides.get(name, "")) for name, result in results.items()}
+
+
+def _silent(view: View, user_id: str, scene_ids: Sequence[str]) -> frozenset[str]:
+    """Those of the scenes that have no speech."""
+    table = view.scene_table(user_id)
+    if not len(table):
+        return frozenset()
+    rows = table.rows_of(scene_ids)
+    is_silent = (rows >= 0) & ~table.has_speech[rows]
+    return frozenset(compress(scene_ids, is_silent.tolist()))
 
 
 def _completed(result: ChannelResult, silent: frozenset[str], side: str) -> ScoredScenes:

@@ -10,7 +10,6 @@ from heimdex_core.search.fusion.base import FusedScene
 from heimdex_core.types import Sort, VisibleVideo, parse_scene_id
 
 
-@lru_cache(maxsize=1 << 16)  # a search asks it of all that was found
 def video_of(scene_id: str) -> str:
     """The id of a scene's video."""
     return scene_id.rsplit("_", 2)[0]
@@ -35,7 +34,7 @@ def ordered(
         first: ids of videos whose scenes come before all others.
     """
     found = list(ranking)
-    newest = {video.video_id: number for number, video in enumerate(videos)}
+    newest = {} if sort == "score" else {video.video_id: number for number, video in enumerate(videos)}
     if sort == "newest":
         found.sort(key=lambda item: newest.get(video_of(item.scene_id), len(newest)))
     elif sort == "time":
@@ -66,14 +65,22 @@ def named_videos(text: str, videos: Sequence[VisibleVideo]) -> tuple[tuple[str, 
     found: list[str] = []
     rest = text
     for video in videos if is_stem else ():
-        name = " ".join(video.filename.split())
-        stem, dot, _ = name.rpartition(".")
-        if dot and stem and name.casefold() in folded:
-            pattern = re.compile(rf"(?<!\S){re.escape(name)}(?!\S)", re.IGNORECASE)
+        name, stem = _folded_names(video.filename)
+        if name and name in folded:
+            written = re.escape(" ".join(video.filename.split()))
+            pattern = re.compile(rf"(?<!\S){written}(?!\S)", re.IGNORECASE)
             if pattern.search(text):
                 found.append(video.video_id)
                 rest = pattern.sub(" ", rest)
                 continue
-        if stem and stem.casefold() == folded:
+        if stem and stem == folded:
             found.append(video.video_id)
     return tuple(found), " ".join(rest.split())
+
+
+@lru_cache(maxsize=1 << 15)  # a search asks it of all videos
+def _folded_names(filename: str) -> tuple[str, str]:
+    """(the name with its ending, without it) in one case; the first is empty where there is no ending or no stem."""
+    name = " ".join(filename.split())
+    stem, dot, _ = name.rpartition(".")
+    return name.casefold() if dot and stem else "", stem.casefold()

@@ -220,7 +220,7 @@ class Searcher:
             spaces=plan.requested,
             terms=matched_terms(found.results),
             thumbnails=thumbnails,
-            total_videos=len({video_of(item.scene_id) for item in fused.ranking}),
+            total_videos=len({item.scene_id.rsplit("_", 2)[0] for item in fused.ranking}),
             nothing_close=not asked.is_listing and example is None and nothing_close(found.results, weights),
             corrected=next((one.corrected for one in found.results.values() if one.corrected), {}),
             facets=facets,
@@ -237,7 +237,7 @@ class Searcher:
         followers: Mapping[str, str] = {}
         if query.then is not None and asked.then is not None:
             second = self._find(replace(setting, example=None), asked.then, asked.filters_of_then())
-            fused, followers = follow(fused, second.fused, view, query.then.within_s)
+            fused, followers = follow(fused, second.fused, query.then.within_s)
         folds = query.collapse and not asked.is_listing
         terms = matched_terms(found.results)
         collapsed = _collapsed(fused, view, setting.plan, terms) if folds else Collapsed(fused.ranking)

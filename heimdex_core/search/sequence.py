@@ -11,17 +11,14 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from heimdex_core.errors import InvalidValue
-from heimdex_core.search.fusion.base import Fused, FusedScene, Part
-from heimdex_core.types import Scene, Then
-
-if TYPE_CHECKING:
-    from heimdex_core.store.view import View
+from heimdex_core.search.fusion.base import Fused, FusedScene
+from heimdex_core.search.fusion.parts import Part
+from heimdex_core.types import Then, parse_scene_id
 
 LONGEST_S = 24 * 3600.0
-_ROUNDING_S = 0.002
+_ROUNDING_MS = 2
 """Scene ids carry milliseconds, and the end of a scene is the beginning of the next."""
 
 
@@ -32,30 +29,27 @@ def check(then: Then) -> None:
         raise InvalidValue(name="within_s", value=then.within_s, reason=reason)
 
 
-def follow(first: Fused, second: Fused, view: View, within_s: float) -> tuple[Fused, Mapping[str, str]]:
+def follow(first: Fused, second: Fused, within_s: float) -> tuple[Fused, Mapping[str, str]]:
     """The scenes of `first` that a scene of `second` follows.
 
     Args:
         first: the ranking for A.
         second: the ranking for B, made with the same weights and fusion.
-        view: the view that was searched.
         within_s: from the end of A to the beginning of B, in seconds; B is another scene.
 
     Returns (the ranking, with scores of the pairs, and {scene of A: the best scene of B}).
     """
-    scenes = view.scenes_by_id({item.scene_id for fused in (first, second) for item in fused.ranking})
-    by_video: dict[str, list[tuple[Scene, FusedScene]]] = {}
+    by_video: dict[str, list[tuple[int, FusedScene]]] = {}
     for item in second.ranking:
-        scene = scenes.get(item.scene_id)
-        if scene is not None:
-            by_video.setdefault(scene.video_id, []).append((scene, item))
+        video_id, start_ms, _ = parse_scene_id(item.scene_id)
+        by_video.setdefault(video_id, []).append((start_ms, item))
     for pairs in by_video.values():
-        pairs.sort(key=lambda pair: pair[0].start_s)
+        pairs.sort(key=lambda pair: pair[0])
     ranking: list[FusedScene] = []
     following: dict[str, str] = {}
     for item in first.ranking:
-        scene = scenes.get(item.scene_id)
-        best = None if scene is None else _best_after(scene, by_video.get(scene.video_id, []), within_s)
+        video_id, _, end_ms = parse_scene_id(item.scene_id)
+        best = _best_after(item.scene_id, end_ms, by_video.get(video_id, []), within_s)
         if best is not None:
             ranking.append(_scaled(item, math.sqrt(max(item.score, 0.0) * max(best.score, 0.0))))
             following[item.scene_id] = best.scene_id
@@ -64,14 +58,14 @@ def follow(first: Fused, second: Fused, view: View, within_s: float) -> tuple[Fu
     return replace(first, ranking=tuple(ordered)), following
 
 
-def _best_after(scene: Scene, pairs: list[tuple[Scene, FusedScene]], within_s: float) -> FusedScene | None:
-    """The best of the scenes that begin from the end of `scene` to `within_s` later; the earliest of equal ones."""
-    at = bisect_left(pairs, scene.end_s - _ROUNDING_S, key=lambda pair: pair[0].start_s)
+def _best_after(scene_id: str, end_ms: int, pairs: list[tuple[int, FusedScene]], within_s: float) -> FusedScene | None:
+    """The best of the scenes that begin from `end_ms` to `within_s` later; the earliest of equal ones."""
+    at = bisect_left(pairs, end_ms - _ROUNDING_MS, key=lambda pair: pair[0])
     best: FusedScene | None = None
-    for other, item in pairs[at:]:
-        if other.start_s > scene.end_s + within_s + _ROUNDING_S:
+    for start_ms, item in pairs[at:]:
+        if start_ms > end_ms + within_s * 1000 + _ROUNDING_MS:
             break
-        if other.scene_id != scene.scene_id and (best is None or item.score > best.score):
+        if item.scene_id != scene_id and (best is None or item.score > best.score):
             best = item
     return best
 

@@ -64,9 +64,10 @@ def _most_similar(view: View, word: str, edits: int, user_id: str) -> str | None
     """The word, as it is written, whose term is `edits` away from that of `word`: the nearest, then the commonest."""
     term = analysis.terms(word)[0]
     scene_ids = view.scenes_with_similar_word(word, edits=edits, k=EXAMINED_SCENES, user_id=user_id)
-    titles = {video.video_id: video.title for video in view.visible_videos(user_id)} if scene_ids else {}
+    scenes = view.scenes_by_id(scene_ids).values()
+    titles = view.video_titles(user_id, {scene.video_id for scene in scenes})
     written: Counter[str] = Counter()
-    for scene in view.scenes_by_id(scene_ids).values():
+    for scene in scenes:
         title = titles.get(scene.video_id, "")
         for text in (scene.transcript, title, *scene.tags, scene.caption, scene.on_screen_text):
             written.update(_WORDS.findall(text.replace('"', " ")))

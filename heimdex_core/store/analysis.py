@@ -119,11 +119,16 @@ def _word(word: str) -> str:
     lowered = word.lower().replace("\u2019", "'")
     if not any("a" <= letter <= "z" for letter in lowered):
         return lowered
+    return _stem(lowered)
+
+
+@lru_cache(maxsize=1 << 15)  # a stem takes 30 microseconds, and most words of a text are common ones
+def _stem(word: str) -> str:
     stemmer = getattr(_local, "english", None)
     if stemmer is None:
         # One for each thread: a stemmer object holds the word that it is working on.
         stemmer = _local.english = snowballstemmer.stemmer("english")
-    return str(stemmer.stemWord(lowered)).replace("'", "")
+    return str(stemmer.stemWord(word)).replace("'", "")
 
 
 # --- queries --------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,15 @@ class SceneView:
     def visible_videos(self, user_id: str) -> list[VisibleVideo]:
         """The user's indexed videos, newest first."""
         return list(self.snapshot.of_user(user_id))
+
+    def video_titles(self, user_id: str, video_ids: Iterable[str]) -> dict[str, str]:
+        """By video_id: the titles of these videos, as far as they are the user's and indexed."""
+        found = ((video_id, self.snapshot.visible.get(video_id)) for video_id in video_ids)
+        return {
+            video_id: video.title
+            for video_id, video in found
+            if video is not None and video.user_id == user_id and video_id in self.snapshot.loaded
+        }
 
     def scenes(self, user_id: str, video_id: str | None = None) -> list[Scene]:
         """The scenes of one video (none while it is not indexed), or of all the user's videos."""

@@ -139,6 +139,9 @@ class FakeReader:
     def visible_videos(self, user_id):
         return [FakeVideo(v, t) for v, t in self.titles.items()] if user_id == self.owner else []
 
+    def video_titles(self, user_id, video_ids):
+        return {v.video_id: v.title for v in self.visible_videos(user_id) if v.video_id in video_ids}
+
     def has_transcripts(self, user_id, video_ids=None):
         return any(s.transcript for s in self._seen(user_id, video_ids))
 

@@ -11,7 +11,8 @@ import pytest
 
 from heimdex_core.search import duplicates
 from heimdex_core.search.duplicates import Collapsed, collapse
-from heimdex_core.search.fusion.base import Fused, FusedScene, Part
+from heimdex_core.search.fusion.base import Fused, FusedScene
+from heimdex_core.search.fusion.parts import Part
 from heimdex_core.types import Scene, Space
 from tests.search.fakes import scene
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from heimdex_core.search.fusion import ScoredScenes, fusion_method, fusion_names
@@ -117,6 +118,33 @@ def test_zscore_counts_the_scenes_without_the_word():
     lexical = ScoredScenes((("a", 2.0),), base=0.0, unoffered=3)
     fused = fusion_method("zscore").fuse({"lexical": lexical}, {"lexical": 1.0})
     assert as_scores(fused) == pytest.approx({"a": 4 / math.sqrt(3)})
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_many_scenes_are_ranked_as_the_definition_says(seed):
+    """By score, then by the best rank in any channel, then by id, with scores of which many are equal."""
+    rng = np.random.default_rng(seed)
+    found = {
+        name: {f"v{n}": round(float(rng.random()), 1) for n in rng.permutation(60)[:40]}
+        for name in ("transcript", "vision")
+    }
+    weights = {"transcript": 0.5, "vision": 0.5}
+    fused = fusion_method("minmax").fuse({name: scored(**scores) for name, scores in found.items()}, weights)
+    sums = dict.fromkeys((key for one in found.values() for key in one), 0.0)
+    best_rank: dict[str, int] = {}
+    for name, scores in found.items():
+        low, high = min(scores.values()), max(scores.values())
+        for key, score in scores.items():
+            sums[key] += weights[name] * ((score - low) / (high - low))
+            rank = 1 + sum(other > score for other in scores.values())
+            best_rank[key] = min(rank, best_rank.get(key, rank))
+            assert fused_part(fused, key, name) == pytest.approx((score - low) / (high - low))
+    expected = sorted(sums, key=lambda key: (-sums[key], best_rank[key], key))
+    assert [(item.scene_id, item.score) for item in fused.ranking] == [(key, sums[key]) for key in expected]
+
+
+def fused_part(fused, scene_id, channel):
+    return next(item.parts[channel].normalised for item in fused.ranking if item.scene_id == scene_id)
 
 
 def test_ties_go_to_the_better_rank_before_the_id():

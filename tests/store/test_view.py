@@ -63,7 +63,7 @@ def test_an_empty_library_answers(store: Store) -> None:
 
 def test_users_see_their_own_videos_only(store: Store) -> None:
     mine = add(store, "mine", ("secret words",))
-    add(store, "theirs", ("secret words",), user_id="someone")
+    theirs = add(store, "theirs", ("secret words",), user_id="someone")
     view = store.reader().view()
     assert [s.video_id for s in view.scenes("local")] == [mine.video_id]
     assert view.scene_ids("local") == [f"{mine.video_id}_0_2000"]
@@ -71,6 +71,8 @@ def test_users_see_their_own_videos_only(store: Store) -> None:
     hits = view.vector_search(TEXT, axis(0, 8), k=9, user_id="local")
     assert [s.split("_")[0] for s, _ in hits] == [mine.video_id]
     assert not view.has_transcripts("nobody")
+    ids = [mine.video_id, theirs.video_id, "absent"]
+    assert view.video_titles("local", ids) == {mine.video_id: mine.title}
     with pytest.raises(VideoNotFound):
         view.words("someone", mine.video_id)
     with pytest.raises(SceneNotFound):

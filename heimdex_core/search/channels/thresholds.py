@@ -9,7 +9,9 @@ do with the query.
 
 from __future__ import annotations
 
-from statistics import median
+from itertools import compress
+
+import numpy as np
 
 from heimdex_core.search.fusion.base import ScoredScenes
 from heimdex_core.types import Space
@@ -45,14 +47,16 @@ def above_threshold(space: Space, nearest: list[tuple[str, float]], *, is_damped
     """
     measured = threshold_of(space)
     threshold = 0.0 if measured is None else measured
-    kept = tuple((scene_id, float(score)) for scene_id, score in nearest if is_damped or score > threshold)
+    scores = np.array([score for _, score in nearest], dtype=np.float64)
+    hits = ((scene_id, score) for (scene_id, _), score in zip(nearest, scores.tolist(), strict=True))
+    kept = tuple(hits if is_damped else compress(hits, (scores > threshold).tolist()))
     lowest = None if is_damped else threshold
     background_score = None
     if measured is None and len(nearest) >= MIN_SCENES_FOR_BACKGROUND and kept:
-        middle = median(score for _, score in nearest)
+        middle = float(np.median(scores))
         middle = middle if lowest is None else max(middle, lowest)
         # Where half of the scenes score as high as the best one, the median is no background score.
-        background_score = middle if middle < max(score for _, score in kept) else None
+        background_score = middle if middle < scores.max() else None
     if len(kept) < len(nearest):
         # The scenes below are known to score at most the threshold, so the fusion counts them with it.
         return ScoredScenes(kept, threshold, len(nearest) - len(kept), background_score, lowest=lowest)

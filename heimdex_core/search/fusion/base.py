@@ -7,10 +7,16 @@ and no store, and returns the same ranking every time. Ties are ordered by the b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain, repeat
 from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from heimdex_core.search.fusion.parts import ChannelParts, Floats, Part, PartsOf, as_arrays
 
 _LAST = 1 << 62
 """Behind every rank."""
@@ -57,23 +63,32 @@ class ScoredScenes:
         return dict(self.hits)
 
     @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """{scene_id: its position in `hits`}, in order."""
+        return {scene_id: position for position, (scene_id, _) in enumerate(self.hits)}
+
+    @cached_property
+    def values(self) -> Floats:
+        """(n,) the scores of `hits`, in order."""
+        return np.array([score for _, score in self.hits], dtype=np.float64)
+
+    @cached_property
     def low(self) -> float:
         """The score that contributes 0: the background score, else the lowest score that the channel gave."""
         if self.background_score is not None:
             return self.background_score
-        lowest = min(score for _, score in self.hits)
+        lowest = float(self.values.min())
         return lowest if self.base is None or self.unoffered == 0 else min(lowest, self.base)
 
     @cached_property
-    def above_low(self) -> Mapping[str, float]:
-        """{scene_id: score - low}, at least 0."""
-        low = self.low
-        return {scene_id: max(score - low, 0.0) for scene_id, score in self.hits}
+    def above_low(self) -> Floats:
+        """(n,) score - low of `hits`, at least 0."""
+        return np.maximum(self.values - self.low, 0.0)
 
     @cached_property
     def high(self) -> float:
         """The highest score. There must be at least one hit."""
-        return max(score for _, score in self.hits)
+        return float(self.values.max())
 
     @cached_property
     def is_flat(self) -> bool:
@@ -82,47 +97,18 @@ class ScoredScenes:
         return high - low <= 1e-9 * max(1.0, abs(high), abs(low))
 
     @cached_property
-    def ranks(self) -> Mapping[str, int]:
-        """{scene_id: rank}, best first from 1; equal scores share the better rank (1, 2, 2, 4).
+    def rank_of(self) -> npt.NDArray[np.int64]:
+        """(n,) the rank of each of `hits`, best first from 1; equal scores share the better rank (1, 2, 2, 4).
 
         Otherwise the order of the ids would count as evidence.
         """
-        ordered = sorted(self.hits, key=lambda hit: (-hit[1], hit[0]))
-        found: dict[str, int] = {}
-        rank, last = 0, None
-        for position, (scene_id, score) in enumerate(ordered, start=1):
-            if score != last:
-                rank, last = position, score
-            found[scene_id] = rank
-        return found
+        worse = -self.values
+        return np.searchsorted(np.sort(worse), worse).astype(np.int64) + 1
 
-
-class Part(NamedTuple):
-    """One channel's part in the fused score of a scene."""
-
-    normalised: float
-    """The channel's score in the units of the method, before weighting."""
-    contribution: float
-    """What the channel adds to the fused score; never negative."""
-
-
-class PartsOf(Mapping[str, Part]):
-    """The parts of one scene by channel, looked up when they are asked for: most scenes are on no page."""
-
-    __slots__ = ("_by_channel", "_scene_id")
-
-    def __init__(self, scene_id: str, by_channel: Mapping[str, Mapping[str, Part]]) -> None:
-        self._scene_id = scene_id
-        self._by_channel = by_channel
-
-    def __getitem__(self, channel: str) -> Part:
-        return self._by_channel[channel][self._scene_id]
-
-    def __iter__(self) -> Iterator[str]:
-        return (channel for channel, by_scene in self._by_channel.items() if self._scene_id in by_scene)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+    @property
+    def ranks(self) -> Mapping[str, int]:
+        """{scene_id: rank}."""
+        return dict(zip(self.positions, self.rank_of.tolist(), strict=True))
 
 
 class FusedScene(NamedTuple):
@@ -210,17 +196,37 @@ def ranking(
     """
     if shares is not None and any(channels[name].missing for name in parts):
         parts = without_missing(channels, parts, shares)
-    best_rank: dict[str, int] = {}
+    scene_ids = list(dict.fromkeys(chain.from_iterable(scored.positions for scored in channels.values())))
+    row_of = {scene_id: row for row, scene_id in enumerate(scene_ids)}
+
+    def rows(of_channel: Mapping[str, int]) -> npt.NDArray[np.int64]:
+        return np.fromiter(map(row_of.__getitem__, of_channel), dtype=np.int64, count=len(of_channel))
+
+    best_rank = np.full(len(scene_ids), _LAST)
     for scored in channels.values():
-        for scene_id, rank in scored.ranks.items():
-            if rank < best_rank.get(scene_id, _LAST):
-                best_rank[scene_id] = rank
-    scores = dict.fromkeys(best_rank, 0.0)
+        own = rows(scored.positions)
+        best_rank[own] = np.minimum(best_rank[own], scored.rank_of)
+    scores = np.zeros(len(scene_ids))
     for name in sorted(parts):  # in one order, so that the rounding does not depend on that of the channels
-        for scene_id, contribution in _contributions(parts[name]):
-            scores[scene_id] += contribution
-    ordered = sorted([(-score, best_rank[scene_id], scene_id) for scene_id, score in scores.items()])
-    return tuple([FusedScene(scene_id, -score, PartsOf(scene_id, parts)) for score, _, scene_id in ordered])
+        found = as_arrays(parts[name])
+        scores[rows(found.positions)] += found.contributions
+    order = _best_first(scores, best_rank, scene_ids)
+    ranked = [scene_ids[row] for row in order]
+    return tuple(map(FusedScene, ranked, scores[order].tolist(), map(PartsOf, ranked, repeat(parts))))
+
+
+def _best_first(scores: Floats, ranks: npt.NDArray[np.int64], scene_ids: Sequence[str]) -> list[int]:
+    """The rows by score, of equal ones by the best rank in a channel, and then by id."""
+    order = np.lexsort((ranks, -scores))
+    is_same = (np.diff(scores[order]) == 0) & (np.diff(ranks[order]) == 0)
+    if is_same.any():
+        # only the ids of equal ones are sorted: comparing thousands of texts takes longer than all the rest
+        equal = order[np.append(is_same, False) | np.append(False, is_same)]
+        by_id = np.zeros(len(scene_ids), dtype=np.int64)
+        by_id[sorted(equal.tolist(), key=scene_ids.__getitem__)] = np.arange(len(equal))
+        order = np.lexsort((by_id, ranks, -scores))
+    rows: list[int] = order.tolist()
+    return rows
 
 
 def fuse_scaled(
@@ -238,7 +244,7 @@ def fuse_scaled(
 
 def scaled_parts(
     offered: Mapping[str, ScoredScenes], weights: Mapping[str, float], scale: Callable[[ScoredScenes], float]
-) -> tuple[dict[str, Mapping[str, Part]], dict[str, float], dict[str, str]]:
+) -> tuple[dict[str, ChannelParts], dict[str, float], dict[str, str]]:
     """(the parts of a weighted sum of (score - low) / scale, the weights in the end, the channels left out as flat).
 
     `offered` are the channels that take part.
@@ -252,7 +258,7 @@ def scaled_parts(
 
 def without_missing(
     channels: Mapping[str, ScoredScenes], parts: Mapping[str, Mapping[str, Part]], shares: Mapping[str, float]
-) -> dict[str, dict[str, Part]]:
+) -> dict[str, Mapping[str, Part]]:
     """The parts of all channels, where scenes that a channel has nothing of are not punished for it.
 
     A sum takes what is missing for a score of 0: a scene in which nobody speaks could at most get the weight of what is
@@ -264,56 +270,21 @@ def without_missing(
     which is a weighted mean over what the scene has where the certainty is 1, and the plain sum where it is 0. This is
     the renormalisation by which Gower's coefficient (Biometrics 1971) treats missing values.
     """
-    result = {name: dict(by_scene) for name, by_scene in parts.items()}
+    factors: dict[str, dict[str, float]] = {name: {} for name in parts}
     for scene_id in frozenset().union(*(channels[name].missing for name in parts)):
         found = [name for name in parts if scene_id in parts[name]]
         absent = [name for name in parts if name not in found and scene_id in channels[name].missing]
         certainty = max((channels[name].certainty(channels[name].scores[scene_id]) for name in found), default=0.0)
         lost = math.fsum(shares[name] for name in absent)
         if certainty > 0 and 0 < lost < 1:
-            factor = 1 + certainty * (1 / (1 - lost) - 1)
             for name in found:
-                part = parts[name][scene_id]
-                result[name][scene_id] = Part(part.normalised, part.contribution * factor)
-    return result
+                factors[name][scene_id] = 1 + certainty * (1 / (1 - lost) - 1)
+    return {name: as_arrays(by_scene).scaled(factors[name]) for name, by_scene in parts.items()}
 
 
-class _Scaled(Mapping[str, Part]):
-    """The parts of a channel whose scores are scaled, made when they are asked for: only the weights change often."""
-
-    __slots__ = ("_unit", "_values", "_weight")
-
-    def __init__(self, values: Mapping[str, float], unit: float, weight: float) -> None:
-        self._values = values
-        self._unit = unit
-        self._weight = weight
-
-    def __getitem__(self, scene_id: str) -> Part:
-        value = self._values[scene_id] / self._unit
-        return Part(value, self._weight * value)
-
-    def __contains__(self, scene_id: object) -> bool:
-        return scene_id in self._values
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def contributions(self) -> Iterator[tuple[str, float]]:
-        """(scene_id, contribution) of all scenes."""
-        unit, weight = self._unit, self._weight
-        return ((scene_id, weight * (value / unit)) for scene_id, value in self._values.items())
-
-
-def _contributions(by_scene: Mapping[str, Part]) -> Iterator[tuple[str, float]]:
-    if isinstance(by_scene, _Scaled):
-        return by_scene.contributions()
-    return ((scene_id, part.contribution) for scene_id, part in by_scene.items())
-
-
-def _scaled(scored: ScoredScenes, weight: float, scale: Callable[[ScoredScenes], float]) -> Mapping[str, Part]:
+def _scaled(scored: ScoredScenes, weight: float, scale: Callable[[ScoredScenes], float]) -> ChannelParts:
     if scored.is_flat:
-        return {scene_id: Part(1.0, weight) for scene_id, _ in scored.hits}
-    return _Scaled(scored.above_low, scale(scored), weight)
+        ones = np.ones(len(scored.hits))
+        return ChannelParts(scored.positions, ones, weight * ones)
+    values = scored.above_low / scale(scored)
+    return ChannelParts(scored.positions, values, weight * values)

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import compress
 
 from heimdex_core.search.fusion.base import (
     Fused,
     FusionSpec,
-    Part,
     ScoredScenes,
     ranking,
     scaled_parts,
     taking_part,
 )
+from heimdex_core.search.fusion.parts import ChannelParts
 
 
 class CombMnz:
@@ -32,10 +33,12 @@ class CombMnz:
         offered = taking_part(channels, weights)
         equal = {name: float(name in offered) for name in weights}
         parts, shares, left = scaled_parts(offered, equal, lambda scored: scored.high - scored.low)
-        agreeing = Counter(s for by_scene in parts.values() for s, part in by_scene.items() if part.normalised > 0)
+        agreeing = Counter(
+            scene_id for one in parts.values() for scene_id in compress(one.positions, (one.normalised > 0).tolist())
+        )
         multiplied = {
-            name: {s: Part(part.normalised, part.contribution * agreeing[s]) for s, part in by_scene.items()}
-            for name, by_scene in parts.items()
+            name: ChannelParts(one.positions, one.normalised, one.contributions * [agreeing[s] for s in one.positions])
+            for name, one in parts.items()
         }
         return Fused(ranking(offered, multiplied, shares), shares, left)
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from heimdex_core.search.fusion.base import (
     Fused,
     FusionSpec,
-    Part,
     ScoredScenes,
     ranking,
     share_out,
     taking_part,
 )
+from heimdex_core.search.fusion.parts import ChannelParts
 
 
 class ReciprocalRank:
@@ -36,13 +36,10 @@ class ReciprocalRank:
         return Fused(ranking(offered, parts, shares), shares)
 
 
-def reciprocal_ranks(scored: ScoredScenes, k: int, weight: float) -> dict[str, Part]:
-    """{scene_id: Part} with 1 / (k + rank) as the normalised score and weight times that as the contribution."""
-    found = {}
-    for scene_id, rank in scored.ranks.items():
-        normalised = 1.0 / (k + rank)
-        found[scene_id] = Part(normalised, weight * normalised)
-    return found
+def reciprocal_ranks(scored: ScoredScenes, k: int, weight: float) -> ChannelParts:
+    """Parts with 1 / (k + rank) as the normalised score and weight times that as the contribution."""
+    normalised = 1.0 / (k + scored.rank_of)
+    return ChannelParts(scored.positions, normalised, weight * normalised)
 
 
 SPEC = FusionSpec(ReciprocalRank.name, lambda params: ReciprocalRank(params.rrf_k))
