@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -31,12 +32,15 @@ class SceneColumns:
     """The scenes of one or more generations. Immutable; all views of a process share it."""
 
     table: pa.Table
-    """(n,) rows with the columns of sidecar.SCENES_SCHEMA, in one chunk or none. It may be mapped into memory."""
+    """(n,) rows with the columns of sidecar.SCENES_SCHEMA, in one chunk or none."""
+    path: Path | None = None
+    """The Arrow file that the table is mapped from; None for a table in memory."""
 
     @classmethod
-    def of(cls, table: pa.Table) -> SceneColumns:
-        """The columns of any table with these columns."""
-        return cls(table if all(column.num_chunks <= 1 for column in table.columns) else table.combine_chunks())
+    def of(cls, table: pa.Table, path: Path | None = None) -> SceneColumns:
+        """The columns of any table with these columns; see `path` above."""
+        is_whole = all(column.num_chunks <= 1 for column in table.columns)
+        return cls(table, path) if is_whole else cls(table.combine_chunks())
 
     def __len__(self) -> int:
         return len(self.table)

@@ -150,7 +150,8 @@ def _open_revision(folder: Path, manifest: Mapping[str, Any], held: SceneIndex |
 
 def _open_segment(folder: Path, entry: Entry) -> SceneSegment:
     """Map a segment into memory. Raises OSError and ValueError, of which pa.ArrowInvalid is one."""
-    with pa.memory_map(str(_path(folder, int(entry["number"])))) as source, pa.ipc.open_file(source) as reader:
+    path = _path(folder, int(entry["number"]))
+    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
         table = reader.read_all()
     if not table.schema.equals(SCENES_SCHEMA):
         raise ValueError("it has other columns")
@@ -161,7 +162,7 @@ def _open_segment(folder: Path, entry: Entry) -> SceneSegment:
         rows[video_id, int(n)] = range(at, at := at + int(count))
     if not at == len(table) == entry["rows"]:
         raise ValueError("its row counts do not agree")
-    columns = SceneColumns.of(table.replace_schema_metadata(None))
+    columns = SceneColumns.of(table.replace_schema_metadata(None), path)
     return SceneSegment(int(entry["number"]), str(entry["sha256"]), columns, rows)
 
 

@@ -88,6 +88,18 @@ class SqlProcess:
         request = {"op": "run", "statements": [[sql, list(params)] for sql, params in statements]}
         self._ask(request, _serialized(table) if table is not None else b"")
 
+    def scenes(self, table: pa.Table, files: Sequence[Mapping[str, Any]]) -> None:
+        """Make the table scenes, instead of the one before.
+
+        Args:
+            table: rows in memory, with the columns of the table.
+            files: Arrow files that have more rows. Of each its `path`; `rows`, (start, stop) of those that count; and
+                `generations`, (end, number): the generation of the rows before each end, counted in these rows.
+
+        Raises FileNotFoundError if a file cannot be read.
+        """
+        self._ask({"op": "scenes", "files": files}, _serialized(table))
+
     def query(self, query: str, params: Params) -> pa.Table:
         """The result of a user's query. Raises InvalidSql where it cannot be run."""
         named = isinstance(params, Mapping)
@@ -121,6 +133,8 @@ class SqlProcess:
                 return body
             case "memory":
                 raise SqlMemory(limit_bytes=self._limits.memory_bytes)
+            case "missing":
+                raise FileNotFoundError("a file of scenes")
             case "timeout":
                 raise SqlTimeout(limit_s=self._limits.timeout_s)
             case _:
@@ -160,7 +174,8 @@ class SqlProcess:
 
     def _resident_bytes(self) -> int:
         try:
-            return int(psutil.Process(self._process.pid).memory_info().rss)
+            memory = psutil.Process(self._process.pid).memory_info()
+            return int(memory.rss) - int(getattr(memory, "shared", 0))  # mapped files are not the query's
         except psutil.Error:
             return 0
 

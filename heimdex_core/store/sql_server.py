@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 HEADER = struct.Struct("<IQ")
 """Before a frame: the bytes of its JSON, the bytes of its Arrow data."""
@@ -65,6 +66,12 @@ def read_table(data: bytes | memoryview) -> pa.Table:
     return pa.ipc.open_stream(data).read_all()
 
 
+def map_table(path: str) -> pa.Table:
+    """The table of an Arrow file, mapped into memory."""
+    with pa.memory_map(path) as source, pa.ipc.open_file(source) as reader:
+        return reader.read_all()
+
+
 class Database:
     """One user's rows, in memory, with access to nothing else."""
 
@@ -84,6 +91,7 @@ class Database:
                 "autoload_known_extensions": False,
             },
         )
+        self._mapped: dict[str, pa.Table] = {}
 
     def run(self, request: Request, data: bytes) -> tuple[Request, pa.Buffer | bytes]:
         """Our own statements, each with its parameters; `incoming` is the table that was sent."""
@@ -93,6 +101,24 @@ class Database:
             self._connection.execute(statement, params)
         if data:
             self._connection.unregister("incoming")
+        return {"ok": True}, b""
+
+    def scenes(self, request: Request, data: bytes) -> tuple[Request, pa.Buffer | bytes]:
+        """Make the table scenes of the rows that were sent and of rows of Arrow files, which are mapped into memory."""
+        parts = [read_table(data)]
+        mapped: dict[str, pa.Table] = {}
+        for file in request["files"]:
+            path = file["path"]
+            try:
+                mapped[path] = self._mapped[path] if path in self._mapped else map_table(path)
+            except (OSError, pa.ArrowException):
+                return {"error": "missing"}, b""
+            rows = pa.concat_tables([mapped[path].slice(start, stop - start) for start, stop in file["rows"]])
+            ends, values = (pa.array(column, pa.int32()) for column in zip(*file["generations"], strict=True))
+            numbers = pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, values))
+            parts.append(rows.append_column("generation", numbers).replace_schema_metadata(None))
+        self._mapped = mapped
+        self._connection.register("scenes", pa.concat_tables(parts))
         return {"ok": True}, b""
 
     def query(self, request: Request, data: bytes) -> tuple[Request, pa.Buffer | bytes]:
@@ -153,8 +179,9 @@ def interrupted_after(timeout_s: float, interrupt: Callable[[], None]) -> Iterat
 
 def answer(database: Database, request: Request, data: bytes) -> tuple[Request, pa.Buffer | bytes]:
     """The response to a request; errors are responses too."""
+    operations = {"run": database.run, "scenes": database.scenes, "query": database.query}
     try:
-        return (database.query if request["op"] == "query" else database.run)(request, data)
+        return operations[request["op"]](request, data)
     except (duckdb.OutOfMemoryException, ResultTooLarge, MemoryError, pa.ArrowMemoryError):
         return {"error": "memory"}, b""
     except (duckdb.Error, pa.ArrowException, Refused, ValueError, TypeError, OverflowError) as error:

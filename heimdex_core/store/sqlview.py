@@ -1,4 +1,6 @@
-"""`lib.sql`: a process for each user with an in-memory DuckDB, copies of their rows, and access to nothing else.
+"""`lib.sql`: a process for each user with an in-memory DuckDB, their rows, and access to nothing else.
+
+The scenes are those of the scene table (scene_segments.py), which is mapped; all other rows are copies.
 
 One SELECT or EXPLAIN at a time, in a read-only transaction, with access to files and to the configuration switched
 off, and limits on time, memory and threads. The processes of the users who asked last are kept. Tables: videos, scenes,
@@ -8,6 +10,7 @@ words, exports, reels, preferences, judgements, searches; view: keyframes.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +25,9 @@ from heimdex_core.settings import get_settings
 from heimdex_core.store import sidecar
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.snapshot import Snapshot
+from heimdex_core.store.snapshot import LoadedVideo, Snapshot
 from heimdex_core.store.sql_process import SqlLimits, SqlProcess
+from heimdex_core.types import VisibleVideo
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +49,10 @@ _CATALOG_TABLES = {
         created_at""",
 }
 """Their columns, worked out of the catalog's, where times are numbers."""
+
+_MAY_READ_WORDS = re.compile("words|query", re.IGNORECASE)
+"""A query that reads the table words names it, or has its name put together for DuckDB's `query_table`. The words of a
+large library are many files, so they are copied when they are asked for."""
 
 _SCENES = pa.schema([*sidecar.SCENES_SCHEMA, pa.field("generation", pa.int32())])
 _WORDS = pa.schema([*sidecar.WORDS_SCHEMA, pa.field("video_id", pa.string()), pa.field("generation", pa.int32())])
@@ -136,7 +144,7 @@ class _Database:
         if process is None or not process.is_alive:
             process = self._start()
         try:
-            self._update(process, shot)
+            self._update(process, shot, query)
         except BaseException:
             # Perhaps half of it was done.
             self._end()
@@ -160,7 +168,9 @@ class _Database:
 
     def _forget(self) -> None:
         self._loaded: dict[str, tuple[int, int]] = {}
-        """(set_id, generation) of the copied rows of each video."""
+        """(set_id, generation) of the words that were copied of each video."""
+        self._shot: Snapshot | None = None
+        """Whose scenes the table has."""
         self._catalog_signature: Any = None
         self._searches_signature: Any = None
 
@@ -173,17 +183,14 @@ class _Database:
         self._end()
         self._forget()
         process = self._process = SqlProcess(self._limits)
-        for name, table in (
-            ("scenes", _SCENES.empty_table()),
-            ("words", _WORDS.empty_table()),
-            ("searches", _searches([])),
-        ):
+        for name, table in (("words", _WORDS.empty_table()), ("searches", _searches([]))):
             _create(process, name, table)
+        process.scenes(_SCENES.empty_table(), ())
         process.run(
             [
                 # Columns keep the names of the fields in scenes.parquet; `end_s - start_s` is the duration.
                 (
-                    "create view keyframes as"
+                    "create temp view keyframes as"
                     " select scene_id, video_id, unnest(keyframes, recursive := true) from scenes",
                     (),
                 ),
@@ -196,30 +203,46 @@ class _Database:
 
     # --- filling ----------------------------------------------------------------------------------
 
-    def _update(self, process: SqlProcess, shot: Snapshot) -> None:
-        wanted = {video.video_id: (shot.model_set.set_id, video.generation) for video in shot.of_user(self._user_id)}
-        outdated = [video_id for video_id, version in self._loaded.items() if wanted.get(video_id) != version]
-        new = [video_id for video_id, version in wanted.items() if self._loaded.get(video_id) != version]
-        # Everything is read before anything is changed: a file may have been removed meanwhile.
-        read = {
-            "scenes": [self._scenes(shot, video_id) for video_id in new],
-            "words": [self._words(shot, video_id) for video_id in new],
-        }
-        for table, rows in read.items():
-            if outdated:
-                delete = f"delete from {table} where video_id = ?"  # noqa: S608
-                process.run([(delete, [video_id]) for video_id in outdated])
-            if rows:
-                statement = f"insert into {table} by name select * from incoming"  # noqa: S608
-                process.run([(statement, ())], pa.concat_tables(rows))
-        self._loaded = wanted
+    def _update(self, process: SqlProcess, shot: Snapshot, query: str) -> None:
+        if shot is not self._shot:
+            try:
+                process.scenes(*self._scenes(shot, in_memory=False))
+            except FileNotFoundError:  # merged with others since they were mapped here
+                process.scenes(*self._scenes(shot, in_memory=True))
+            self._shot = shot
+        if _MAY_READ_WORDS.search(query):
+            self._update_words(process, shot)
         self._copy_catalog(process)
         self._copy_searches(process)
 
-    def _scenes(self, shot: Snapshot, video_id: str) -> pa.Table:
-        video = shot.loaded[video_id]
-        numbers = pa.array([video.generation] * len(video.table), pa.int32())
-        return video.table.append_column("generation", numbers).cast(_SCENES)
+    def _scenes(self, shot: Snapshot, *, in_memory: bool) -> tuple[pa.Table, list[dict[str, Any]]]:
+        """(the user's scenes that are sent, the rows of files that are mapped); see SqlProcess.scenes."""
+        sent = [pa.Table.from_batches([], _SCENES)]
+        files: dict[str, list[LoadedVideo]] = {}
+        for visible in self._videos(shot):
+            video = shot.loaded[visible.video_id]
+            if video.columns.path is None or in_memory:
+                numbers = pa.array([video.generation] * len(video.rows), pa.int32())
+                sent.append(video.table.append_column("generation", numbers).cast(_SCENES))
+            elif video.rows:
+                files.setdefault(str(video.columns.path), []).append(video)
+        return pa.concat_tables(sent), [_rows_of_file(path, loaded) for path, loaded in files.items()]
+
+    def _videos(self, shot: Snapshot) -> list[VisibleVideo]:
+        return shot.of_user(self._user_id)
+
+    def _update_words(self, process: SqlProcess, shot: Snapshot) -> None:
+        set_id = shot.model_set.set_id
+        wanted = {video.video_id: (set_id, video.generation) for video in self._videos(shot)}
+        outdated = [video_id for video_id, version in self._loaded.items() if wanted.get(video_id) != version]
+        new = [video_id for video_id, version in wanted.items() if self._loaded.get(video_id) != version]
+        # Everything is read before anything is changed: a file may have been removed meanwhile.
+        rows = [self._words(shot, video_id) for video_id in new]
+        if outdated:
+            process.run([("delete from words where video_id = ?", [video_id]) for video_id in outdated])
+        if rows:
+            process.run([("insert into words by name select * from incoming", ())], pa.concat_tables(rows))
+        self._loaded = wanted
 
     def _words(self, shot: Snapshot, video_id: str) -> pa.Table:
         n = shot.loaded[video_id].generation
@@ -252,6 +275,21 @@ class _Database:
                         entries.append(entry)
         _create(process, "searches", _searches(entries))
         self._searches_signature = signature
+
+
+def _rows_of_file(path: str, videos: Sequence[LoadedVideo]) -> dict[str, Any]:
+    """The rows of videos that one file has, as SqlProcess.scenes takes them."""
+    rows: list[list[int]] = []
+    generations: list[tuple[int, int]] = []
+    end = 0
+    for video in sorted(videos, key=lambda one: one.rows.start):
+        if rows and rows[-1][1] == video.rows.start:
+            rows[-1][1] = video.rows.stop
+        else:
+            rows.append([video.rows.start, video.rows.stop])
+        end += len(video.rows)
+        generations.append((end, video.generation))
+    return {"path": path, "rows": rows, "generations": generations}
 
 
 def _create(process: SqlProcess, name: str, table: pa.Table, columns: str = "*") -> None:

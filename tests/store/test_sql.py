@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,36 @@ def test_everything_but_reading_is_refused(store: Store, query: str) -> None:
     assert len(frame) == 1
     assert len(sql(store, "from videos")) == 1
     assert list(Path("/tmp").glob("heimdex-sqltest-*")) == []
+
+
+def test_scenes_are_read_from_their_files_or_without_them(tmp_path: Path) -> None:
+    store = new_store(tmp_path / "library")
+    first = add(store, "first", ("one", "two"))
+    add(store, "theirs", ("hidden",), user_id="someone")
+    add(store, "third", ("three",))
+    commit(store, first, ("new one", "new two"))
+    query = "select transcript, generation from scenes order by transcript"
+    expected = [("new one", 2), ("new two", 2), ("three", 1)]
+    assert [*sql(store, query).itertuples(index=False, name=None)] == expected
+    assert sql(store, "select count(*) as n from keyframes")["n"].tolist() == [3]
+
+    again = Store.open(store.paths.root)
+    again.reader().view()  # has the files open
+    shutil.rmtree(store.paths.scene_index)
+    assert [*sql(again, query).itertuples(index=False, name=None)] == expected
+    again.close()
+
+    table_lost = Store.open(store.paths.root)
+    assert [*sql(table_lost, query).itertuples(index=False, name=None)] == expected
+    table_lost.close()
+
+
+def test_words_are_copied_when_a_query_may_read_them(tmp_path: Path) -> None:
+    store = new_store(tmp_path / "library")
+    add(store, "first", ("one two",))
+    assert sql(store, "select count(*) as n from scenes")["n"].tolist() == [1]
+    for query in ("select count(*) as n from words", """select count(*) as n from query_table('wor' || 'ds')"""):
+        assert sql(Store.open(store.paths.root), query)["n"].tolist() == [2]
 
 
 def test_changes_show_at_once(tmp_path: Path) -> None:

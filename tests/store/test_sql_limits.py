@@ -123,9 +123,8 @@ def test_a_query_that_needs_too_much_memory_is_stopped(patient: Store, query: st
 @pytest.mark.long
 def test_rows_that_do_not_fit_are_reported(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = limited(root, 60)
-    monkeypatch.setitem(
-        sqlview._CATALOG_TABLES, "reels", "select range, 'x' || range as text, ? as u from range(8000000)"
-    )
+    texts = "(select list('x' || range) from range(8000000))"
+    monkeypatch.setitem(sqlview._CATALOG_TABLES, "videos", f"title, {texts} as texts")
     with pytest.raises(SqlMemory):
         sql(store, "select 1")
     monkeypatch.undo()
