@@ -15,6 +15,7 @@ import json  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable, Iterable, Iterator, Sequence  # noqa: E402
+from dataclasses import replace  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -49,6 +50,7 @@ from heimdex_core.types import (  # noqa: E402
     make_scene_id,
     utc_now,
 )
+from heimdex_core.types import Video as VideoRecord  # noqa: E402
 
 BATCH_VIDEOS = 64
 DEPTH = 1000
@@ -78,11 +80,13 @@ def build(folder: Path, files: Files, made_up: MadeUp) -> dict[str, Any]:
     for first in range(0, made_up.videos, BATCH_VIDEOS):
         numbers = range(first, min(first + BATCH_VIDEOS, made_up.videos))
         batch = [made_up.video(number) for number in numbers]
-        register(store, batch)
+        with store.catalog.transaction() as transaction:
+            for video in batch:
+                videos.restore_record(transaction, record(video))
         staged = []
         for number, video in zip(numbers, batch, strict=True):
             own = slice(number * SCENES_PER_VIDEO, (number + 1) * SCENES_PER_VIDEO)
-            one, scene_ids = stage(store, video, {role: vectors[role][own] for role in DIMS})
+            one, scene_ids = stage(store, video, {role: vectors[role][own] for role in DIMS}, with_words=False)
             ids[own] = scene_ids
             staged.append(one)
         for outcome in store.commit_generations(staged):
@@ -93,28 +97,26 @@ def build(folder: Path, files: Files, made_up: MadeUp) -> dict[str, Any]:
     return {"build_s": round(time.perf_counter() - started, 1)}
 
 
-def register(store: Store, batch: Sequence[Video]) -> None:
-    """Register videos as being processed, in one transaction."""
-    with store.catalog.transaction() as transaction:
-        for video in batch:
-            name = f"video {video.video_id[:8]}"
-            videos.register(
-                transaction,
-                USER,
-                video.sha256,
-                title=name,
-                filename=f"{name}.mp4",
-                description="",
-                language=video.language,
-                notes=(),
-                video_id=video.video_id,
-            )
-            videos.set_state(transaction, video.video_id, VideoState.VALIDATING, {})
-            videos.set_state(transaction, video.video_id, VideoState.PROCESSING, {})
+def record(video: Video) -> VideoRecord:
+    """A video that is being processed."""
+    name, now = f"video {video.video_id[:8]}", utc_now()
+    return VideoRecord(
+        video_id=video.video_id,
+        user_id=USER,
+        sha256=video.sha256,
+        title=name,
+        filename=f"{name}.mp4",
+        state=VideoState.PROCESSING,
+        created_at=now,
+        updated_at=now,
+        language=video.language,
+    )
 
 
-def stage(store: Store, video: Video, vectors: dict[Role, Any]) -> tuple[StagedGeneration, list[str]]:
-    """(the generation of a video, the ids of its scenes)."""
+def stage(
+    store: Store, video: Video, vectors: dict[Role, Any], *, with_words: bool = True
+) -> tuple[StagedGeneration, list[str]]:
+    """(the generation of a video, the ids of its scenes). No search reads the words, so the import is without them."""
     folder = store.new_staging(video.video_id)
     now = utc_now()
     scenes = []
@@ -137,10 +139,11 @@ def stage(store: Store, video: Video, vectors: dict[Role, Any]) -> tuple[StagedG
                 created_at=now,
             )
         )
-    lines = tuple(Segment(scene.start_s, scene.end_s, scene.transcript) for scene in scenes)
     scene_ids = [scene.scene_id for scene in scenes]
     sidecar.write_scenes(folder, scenes)
-    sidecar.write_words(folder, Transcript(lines, "subtitles", language=video.language), scenes)
+    if with_words:
+        lines = tuple(Segment(scene.start_s, scene.end_s, scene.transcript) for scene in scenes)
+        sidecar.write_words(folder, Transcript(lines, "subtitles", language=video.language), scenes)
     for role, space in SPACES.items():
         sidecar.write_vectors(folder, space, scene_ids, vectors[role])
     sidecar.write_provenance(folder, {"made": "up"})
@@ -284,11 +287,14 @@ def add(folder: Path, files: Files, made_up: MadeUp) -> dict[str, Any]:
         number += 1
         video = made_up.video(number)
         vectors: dict[Role, Any] = {role: made_up.of_one_more_video(role, number) for role in DIMS}
-        known = {one.video_id for one in store.videos(USER, include_deleted=True, limit=10 * ADDED)}
-        if video.video_id in known:  # of an earlier run on the same library
+        if store.find_video(USER, video.sha256) is not None:  # added by an earlier run on the same library
             continue
         started = time.perf_counter()
-        register(store, [video])
+        name = f"{video.video_id}.mp4"
+        registered, _ = store.register_video(USER, video.sha256, name, name, language=video.language)
+        store.set_state(registered.video_id, VideoState.VALIDATING)
+        store.set_state(registered.video_id, VideoState.PROCESSING)
+        video = replace(video, video_id=registered.video_id)
         staged, scene_ids = stage(store, video, vectors)
         ready = time.perf_counter()
         (outcome,) = store.commit_generations([staged])

@@ -12,7 +12,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from heimdex_core import files
@@ -65,10 +65,11 @@ def new_staging(paths: LibraryPaths, video_id: str) -> Path:
     return folder
 
 
-def check_generation(video_id: str, spaces: Mapping[str, Space], folder: Path) -> None:
+def check_generation(video_id: str, spaces: Mapping[str, Space], folder: Path) -> int:
     """Check that a generation's folder has scenes of this video, and no vectors but of these scenes in `spaces`.
 
-    Spaces (by role) without vectors are allowed. Raises InvalidFolder, SpaceMismatch, LibraryDamaged.
+    Spaces (by role) without vectors are allowed. Returns the number of scenes. Raises InvalidFolder, SpaceMismatch,
+    LibraryDamaged.
     """
     if not (folder / "scenes.parquet").is_file():
         raise InvalidFolder(path=str(folder), reason="scenes.parquet is missing")
@@ -82,6 +83,7 @@ def check_generation(video_id: str, spaces: Mapping[str, Space], folder: Path) -
         ids, _ = sidecar.read_vectors(folder, space)
         if not set(ids) <= scene_ids or len(set(ids)) != len(ids):
             raise InvalidFolder(path=str(folder), reason=f"the vectors of {space.name} do not match its scenes")
+    return int(scenes.num_rows)
 
 
 # --- committing -----------------------------------------------------------------------------------
@@ -116,6 +118,7 @@ class _Admitted:
     given: StagedGeneration
     model_set: ModelSet
     is_active: bool
+    scene_count: int = 0
 
 
 def commit_generations(context: StoreContext, batch: Sequence[StagedGeneration]) -> list[Outcome]:
@@ -133,8 +136,7 @@ def commit_generations(context: StoreContext, batch: Sequence[StagedGeneration])
         published: list[_Admitted] = []
         for one in admitted:
             try:
-                _check_and_publish(context.paths, one)
-                published.append(one)
+                published.append(replace(one, scene_count=_check_and_publish(context.paths, one)))
             except HeimdexError as error:
                 outcomes[one.place] = _undone(context, one, error)
         outcomes |= _index_and_name(context, published)
@@ -204,13 +206,16 @@ def _finish_again(context: StoreContext, transaction: Transaction, one: _Admitte
     return videos.get(transaction, video_id)
 
 
-def _check_and_publish(paths: LibraryPaths, one: _Admitted) -> None:
-    given = one.given
+def _check_and_publish(paths: LibraryPaths, one: _Admitted) -> int:
+    """Rename the generation into place, unless it is there; returns its number of scenes."""
+    given, final = one.given, paths.generation(one.given.video_id, one.given.n)
     if given.staged.exists():
-        check_generation(given.video_id, one.model_set.spaces, given.staged)
+        scene_count = check_generation(given.video_id, one.model_set.spaces, given.staged)
         _publish(paths, given.video_id, given.staged, given.n)
-    elif not paths.generation(given.video_id, given.n).is_dir():
+        return scene_count
+    if not final.is_dir():
         raise InvalidFolder(path=given.staged.name, reason="it does not exist")
+    return int(sidecar.read_scenes_table(final).num_rows)
 
 
 def _index_and_name(context: StoreContext, published: Sequence[_Admitted]) -> dict[int, Outcome]:
@@ -231,16 +236,13 @@ def _index_and_name(context: StoreContext, published: Sequence[_Admitted]) -> di
 def _index_and_name_together(context: StoreContext, published: Sequence[_Admitted]) -> dict[int, Outcome]:
     paths = context.paths
     new = [NewGeneration(one.model_set.set_id, one.given.video_id, one.given.n) for one in published]
-    counts = [
-        sidecar.read_scenes_table(paths.generation(one.given.video_id, one.given.n)).num_rows for one in published
-    ]
     indexing.sync(context, set_ids={generation.set_id for generation in new}, new=new)
     files.crash_point("indexes-synced")
     outcomes: dict[int, Outcome] = {}
     with context.catalog.transaction() as transaction:
-        for one, scene_count in zip(published, counts, strict=True):
+        for one in published:
             try:
-                outcomes[one.place] = _name(transaction, one, {**one.given.changes, "scene_count": scene_count})
+                outcomes[one.place] = _name(transaction, one)
             except (VideoNotFound, InvalidTransition) as error:  # it was changed since it was admitted
                 outcomes[one.place] = error
         referenced = {one.given.video_id: _referenced(transaction, one.given.video_id) for one in published}
@@ -250,9 +252,9 @@ def _index_and_name_together(context: StoreContext, published: Sequence[_Admitte
     return outcomes
 
 
-def _name(transaction: Transaction, one: _Admitted, facts: Json) -> Video:
+def _name(transaction: Transaction, one: _Admitted) -> Video:
     """Record the generation as the video's in its set, and in the active one as the visible one."""
-    given = one.given
+    given, facts = one.given, {**one.given.changes, "scene_count": one.scene_count}
     if one.is_active:
         videos.commit_generation(transaction, given.video_id, given.n, facts)
     sets.put(transaction, given.video_id, one.model_set.set_id, given.n, given.target.inputs, facts)
