@@ -153,8 +153,8 @@ def stage(
 
 def merge(folder: Path, files: Files, made_up: MadeUp) -> dict[str, Any]:
     """Merge the segments, as the worker does when nobody waits."""
-    started = time.perf_counter()
     store = Store.open(folder)
+    started = time.perf_counter()
     store.maintenance.merge_indexes()
     store.close()
     return {"merge_s": round(time.perf_counter() - started, 1), "index_mb": _size_mb(folder / "index")}

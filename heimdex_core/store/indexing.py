@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -61,7 +61,7 @@ class IndexContents:
     keys: Mapping[int, frozenset[Key]]
     """The generations of each set, by set_id."""
     titles: Mapping[str, str]
-    """By video_id."""
+    """Of the videos that are being committed, by video_id."""
 
     def space_keys(self, space: Space) -> frozenset[Key]:
         """The generations of every set that has the space; several sets may share one."""
@@ -78,11 +78,9 @@ def wanted_contents(context: StoreContext, new: Collection[NewGeneration] = ()) 
     """What the catalog refers to, and the generations that are being committed."""
     with context.catalog.transaction() as transaction:
         known = sets.every(transaction)
-        rows = sets.generations(transaction)
-        titles = videos.titles(transaction)
-    keys: dict[int, set[Key]] = {model_set.set_id: set() for model_set in known}
-    for row in rows:
-        keys[row.set_id].add((row.video_id, row.generation))
+        numbers = sets.generation_numbers(transaction)
+        titles = videos.titles(transaction, {one.video_id for one in new})
+    keys: dict[int, set[Key]] = {model_set.set_id: numbers.get(model_set.set_id, set()) for model_set in known}
     for one in new:
         # The older generation stays in the index until the catalog has changed: readers still search it.
         keys[one.set_id].add(one.key)
@@ -126,7 +124,7 @@ def sync(
         folder, keys = context.paths.vector_index(space), wanted.space_keys(space)
         redo = keys if rebuild else new_keys
         write = partial(vectors.sync, folder, space, keys, source.vectors_of(space), redo=redo, index_type=index_type)
-        tasks.append(partial(write, erase=erase))
+        tasks.append(partial(write, erase=erase, opened=None if rebuild else context.written))
     for set_id in chosen:
         folder, keys = context.paths.lexical_of(set_id), wanted.keys[set_id]
         tasks.append(partial(lexical_writing.sync, folder, keys, source.texts, redo=keys if rebuild else new_keys))
@@ -186,6 +184,7 @@ def merge(context: StoreContext, work: WorkContext) -> int:
     for space in wanted_contents(context).spaces():
         while vector_merging.merge(context.paths.vector_index(space), space, context.index_lock, work):
             count += 1
+    context.written.keep_only(())  # files that are open keep their place on the disk when they are removed
     return count
 
 
@@ -243,7 +242,16 @@ class _Generations:
 
     def texts(self, key: Key) -> tuple[str, list[Scene]] | None:
         folder = self.context.paths.generation(*key)
-        return self._read(key, lambda: (self.titles[key[0]], sidecar.read_scenes(folder)))
+        return self._read(key, lambda: (self._title(key[0]), sidecar.read_scenes(folder)))
+
+    def _title(self, video_id: str) -> str:
+        return self.titles[video_id] if video_id in self.titles else self._all_titles[video_id]
+
+    @cached_property
+    def _all_titles(self) -> Mapping[str, str]:
+        """Read where more than what is being committed has to be indexed, which is seldom and not after each commit."""
+        with self.context.catalog.transaction() as transaction:
+            return videos.titles(transaction)
 
     def scenes(self, key: Key) -> pa.Table | None:
         return self._read(key, lambda: sidecar.read_scenes_table(self.context.paths.generation(*key)))

@@ -18,7 +18,7 @@ from pathlib import Path
 import tantivy
 
 from heimdex_core.errors import LibraryDamaged, SceneNotFound
-from heimdex_core.files import read_json, write_json
+from heimdex_core.files import atomic_write, read_json
 from heimdex_core.store import analysis
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import parse_scene_id
@@ -105,14 +105,16 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def write_manifest(folder: Path, index_format: int, keys: Collection[Key], pending: Collection[Key]) -> None:
     """Replace the manifest by one that names these generations."""
+    # json alone, as `write_json` looks at each of ten thousand keys for values that are not JSON
     value = {
         "format": index_format,
         "analysis": analysis.VERSION,
         "fields": dict(FIELDS),
-        "generations": [list(key) for key in sorted(keys)],
-        "pending": [list(key) for key in sorted(pending)],
+        "generations": sorted(keys),
+        "pending": sorted(pending),
     }
-    write_json(folder / "manifest.json", value)
+    with atomic_write(folder / "manifest.json") as file:
+        file.write(json.dumps(value).encode())
 
 
 def generations(folder: Path) -> frozenset[Key]:

@@ -159,6 +159,15 @@ def generations(
     ]
 
 
+def generation_numbers(transaction: Transaction) -> dict[int, set[tuple[str, int]]]:
+    """(video_id, generation) of all that each set has, by set_id; much quicker than `generations` of all."""
+    found = transaction.table("select video_id, set_id, generation from video_generations")
+    numbers: dict[int, set[tuple[str, int]]] = {}
+    for video_id, set_id, n in zip(*(column.to_pylist() for column in found.columns), strict=True):
+        numbers.setdefault(set_id, set()).add((video_id, n))
+    return numbers
+
+
 def generation_in(transaction: Transaction, video_id: str, set_id: int) -> SetGeneration | None:
     """The video's generation in a set; None if it has none."""
     rows = generations(transaction, set_id=set_id, video_id=video_id)

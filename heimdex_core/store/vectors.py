@@ -10,6 +10,7 @@ The segments of the manifest before are kept for readers that are opening them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from heimdex_core.errors import LibraryDamaged, UnknownName
 from heimdex_core.files import TEMPORARY_PREFIX, disk_errors, read_json, read_json_object, sha256_of, write_json
 from heimdex_core.store.keyframe_vectors import Floats, VectorRows
 from heimdex_core.store.locks import FileLock
+from heimdex_core.store.opened_indexes import OpenedIndexes
 from heimdex_core.store.vector_index import VectorIndex
 from heimdex_core.store.vector_methods import INDEX_TYPES
 from heimdex_core.store.vector_segment import CHECKSUMS, Key, Segment, files_of, open_segment
@@ -164,6 +166,7 @@ def sync(
     redo: Collection[Key] = (),
     index_type: str | None = None,
     erase: bool = False,
+    opened: OpenedIndexes | None = None,
 ) -> bool:
     """Make the index contain exactly the `wanted` generations; False if it did already. The caller holds index.lock.
 
@@ -176,13 +179,15 @@ def sync(
         index_type: a key of INDEX_TYPES. None keeps the type of the index; a new or damaged one gets SQfp16. Another
             type than the present one rebuilds the index.
         erase: whether the rows of removed generations are to leave the files of this revision now.
+        opened: keeps the segments open for the next write, as opening them takes longer the more there is in them.
 
     Raises SpaceMismatch, DiskFull, UnknownName for an unknown index_type, and what `load` raises.
     """
     if index_type is not None and index_type not in INDEX_TYPES:
         raise UnknownName(kind="index type", name=index_type, known=", ".join(sorted(INDEX_TYPES)))
     try:
-        current = open_index(folder, space, to_search=False)
+        open_now = partial(open_index, folder, space, to_search=False)
+        current = open_now() if opened is None else opened.get(folder, lambda held: open_now(held=held))
         before = read_manifest(folder)
     except LibraryDamaged:
         current, before = None, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -297,9 +297,12 @@ def every(transaction: Transaction) -> list[Video]:
     return [_video(row) for row in transaction.rows("select * from videos order by created_us desc, video_id")]
 
 
-def titles(transaction: Transaction) -> dict[str, str]:
-    """The title of every video by video_id."""
-    return {row["video_id"]: row["title"] for row in transaction.rows("select video_id, title from videos")}
+def titles(transaction: Transaction, video_ids: Collection[str] | None = None) -> dict[str, str]:
+    """The titles of these videos by video_id; None means all."""
+    sql, chosen = "select video_id, title from videos", list(video_ids or ())
+    if video_ids is not None:
+        sql += f" where video_id in ({', '.join('?' for _ in chosen) or 'null'})"
+    return {row["video_id"]: row["title"] for row in transaction.rows(sql, chosen)}
 
 
 def show_set(transaction: Transaction, generations: Sequence[sets.SetGeneration]) -> None:

@@ -38,13 +38,13 @@ SCHEMA = pa.schema(
 
 def collect(transaction: Transaction) -> pa.Table:
     """The table to publish, read from the catalog inside the transaction that changes it."""
-    rows = transaction.rows(
+    rows = transaction.table(
         """select video_id, user_id, generation, title, state = 'deleted' as deleted, filename,
                   cast(cast(info as json) ->> 'duration_s' as float8) as duration_s, scene_count, created_us
            from videos where generation is not null order by created_us desc, video_id"""
     )
-    for row in rows:
-        row["created_at"] = from_us(row.pop("created_us"))
+    created_at = rows.column("created_us").cast(SCHEMA.field("created_at").type)
+    rows = rows.append_column("created_at", created_at).select(SCHEMA.names)
     metadata = {"revision": str(transaction.visible_revision()), "format": str(FORMAT)}
     active = transaction.rows(
         """select set_id, profile, choice, spaces, created_us from model_sets
@@ -54,7 +54,7 @@ def collect(transaction: Transaction) -> pa.Table:
         row = active[0]
         model_set = {**row, "choice": json.loads(row["choice"]), "spaces": json.loads(row["spaces"])}
         metadata["set"] = json.dumps(model_set, ensure_ascii=False)
-    return pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata(metadata))
+    return rows.cast(SCHEMA).replace_schema_metadata(metadata)
 
 
 def write(path: Path, table: pa.Table) -> None:
