@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,15 @@ def read_table(path: Path, max_rows: int | None = None, columns: Sequence[str] |
     with _opened(path) as parquet:
         _check_count(parquet, max_rows)
         return parquet.read(columns)
+
+
+def read_about(path: Path) -> tuple[int, Mapping[bytes, bytes]]:
+    """The number of rows of a Parquet file, and what its writer noted of the table; no row is read.
+
+    Raises FileNotFoundError, OSError, pa.ArrowException.
+    """
+    with _opened(path) as parquet:
+        return parquet.metadata.num_rows, parquet.schema_arrow.metadata or {}
 
 
 def check_size(path: Path, max_rows: int) -> None:

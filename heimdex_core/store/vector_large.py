@@ -32,6 +32,9 @@ SAMPLE_ROWS_PER_LIST = 50
 TRAINING_ROUNDS = 10
 SCANNED_SHARE = 1 / 16
 """An inverted file that has to scan more of its lists than this is no faster than codes."""
+TRIAL_ROWS, TRIAL_RECALL = 40_000, 0.9
+"""An inverted file of so many rows is made first. If it finds less than this, one of all would not find enough, and
+most of the time that an index takes is saved."""
 PROBES = (8, 16, 32, 64)
 """Numbers of clusters to try."""
 CANDIDATES = (4, 8)
@@ -56,9 +59,14 @@ class Vectors:
             work.check()
             yield np.ascontiguousarray(self.read(np.arange(at, min(at + SLAB_ROWS, self.count))), np.float32)
 
-    def spread(self, count: int) -> Floats:
+    def spread(self, count: int) -> Vectors:
         """`count` of them at most, evenly spread."""
-        return self.read(np.linspace(0, self.count - 1, min(count, self.count)).astype(np.int64))
+        rows = np.linspace(0, self.count - 1, min(count, self.count)).astype(np.int64)
+        return Vectors(len(rows), self.dim, lambda chosen: self.read(rows[chosen]))
+
+    def all(self) -> Floats:
+        """(n, d)"""
+        return self.read(np.arange(self.count))
 
 
 @dataclass(frozen=True)
@@ -81,18 +89,20 @@ def build(vectors: Vectors, work: WorkContext) -> LargeIndex:
     Raises Cancelled.
     """
     queries = _queries(vectors)
-    inverted, best = _inverted(vectors, queries, work)
     depth = min(DEPTH, vectors.count)
-    most = max(1, int(inverted.nlist * SCANNED_SHARE))
-    for nprobe in (*(n for n in PROBES if n < most), most):
-        found = recall(Inverted(inverted, nprobe), queries, best, depth)
+    lost = 1.0
+    if vectors.count > 2 * TRIAL_ROWS:
+        lost = _by_clusters(vectors.spread(TRIAL_ROWS), queries, 10, work)[1][0]
+    if lost >= TRIAL_RECALL:
+        large, found = _by_clusters(vectors, queries, depth, work)
         if found[0] >= REQUIRED_RECALL:
-            return LargeIndex(_about("IVF", found, depth, lists=inverted.nlist, nprobe=nprobe), inverted)
-    lost = found[0]
-    del inverted
-    exact, codes = _compressed(vectors, work)
+            return large
+        lost = found[0]
+        del large
+    best = _Best(queries, depth)
+    exact, codes = _compressed(vectors, best, work)
     for candidates in CANDIDATES:
-        found = recall(Compressed(exact, codes, candidates), queries, best, depth)
+        found = recall(Compressed(exact, codes, candidates), queries, best.rows, depth)
         if found[0] >= REQUIRED_RECALL:
             log.info("clusters have only %.3f of the 10 best rows, so codes are used (%.3f)", lost, found[0])
             return LargeIndex(_about("PQ", found, depth, candidates=candidates), exact, codes)
@@ -129,8 +139,22 @@ def _queries(vectors: Vectors) -> Floats:
     return np.asarray(queries / np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-9), np.float32)
 
 
-def _inverted(vectors: Vectors, queries: Floats, work: WorkContext) -> tuple[faiss.IndexIVF, Numbers]:
-    """An inverted file of the vectors, with a direct map; (q, depth) the best rows of the queries."""
+def _by_clusters(
+    vectors: Vectors, queries: Floats, depth: int, work: WorkContext
+) -> tuple[LargeIndex, tuple[float, float]]:
+    """An inverted file that searches as few of its lists as are enough, and what it finds (see `recall`)."""
+    best = _Best(queries, depth)
+    index = _inverted(vectors, best, work)
+    most = max(1, int(index.nlist * SCANNED_SHARE))
+    for nprobe in (*(n for n in PROBES if n < most), most):
+        found = recall(Inverted(index, nprobe), queries, best.rows, depth)
+        if found[0] >= REQUIRED_RECALL:
+            break
+    return LargeIndex(_about("IVF", found, depth, lists=index.nlist, nprobe=nprobe), index), found
+
+
+def _inverted(vectors: Vectors, best: _Best, work: WorkContext) -> faiss.IndexIVF:
+    """An inverted file of the vectors, with a direct map; they are added to `best` too."""
     faiss = load_faiss()
     lists = list_count(vectors.count)
     quantizer = faiss.IndexFlatIP(vectors.dim)
@@ -139,16 +163,15 @@ def _inverted(vectors: Vectors, queries: Floats, work: WorkContext) -> tuple[fai
         quantizer, vectors.dim, lists, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
     )
     index.cp.spherical, index.cp.niter, index.cp.min_points_per_centroid = True, TRAINING_ROUNDS, 1
-    index.train(vectors.spread(lists * SAMPLE_ROWS_PER_LIST))
-    best = _Best(queries, min(DEPTH, vectors.count))
+    index.train(vectors.spread(lists * SAMPLE_ROWS_PER_LIST).all())
     for slab in vectors.slabs(work):
         best.add(slab)
         index.add(slab)
     index.make_direct_map()
-    return index, best.rows
+    return index
 
 
-def _compressed(vectors: Vectors, work: WorkContext) -> tuple[faiss.Index, faiss.Index]:
+def _compressed(vectors: Vectors, best: _Best, work: WorkContext) -> tuple[faiss.Index, faiss.Index]:
     """The vectors as they are, and codes of 4 bits for every 2 numbers.
 
     They are product quantizers (Jégou et al., 2011) that are scanned in registers (André et al., arXiv 1812.09162).
@@ -157,8 +180,9 @@ def _compressed(vectors: Vectors, work: WorkContext) -> tuple[faiss.Index, faiss
     exact = INDEX_TYPES["SQfp16"](vectors.dim)
     parts = vectors.dim // 2 if vectors.dim % 2 == 0 else vectors.dim
     codes = faiss.IndexPQFastScan(vectors.dim, parts, 4, faiss.METRIC_INNER_PRODUCT)
-    codes.train(vectors.spread(SLAB_ROWS))
+    codes.train(vectors.spread(SLAB_ROWS).all())
     for slab in vectors.slabs(work):
+        best.add(slab)
         exact.add(slab)
         codes.add(slab)
     return exact, codes

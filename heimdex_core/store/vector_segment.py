@@ -10,7 +10,8 @@ rows-<n>.parquet. The files of vectors are mapped into memory.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,7 @@ import pyarrow.compute as pc
 
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store.keyframe_vectors import Floats, Numbers
-from heimdex_core.store.parquet import read_table
+from heimdex_core.store.parquet import read_about, read_table
 from heimdex_core.store.vector_methods import Found, Mask, Method, open_method
 from heimdex_core.types import Space
 
@@ -35,6 +36,8 @@ Halves = npt.NDArray[np.float16]
 
 NAMES_TYPE = pa.list_(pa.string())
 GENERATIONS = b"heimdex.generations"
+COUNTS = b"heimdex.counts"
+"""Of the rows of each generation, in their order, so that nobody has to read all rows to know them."""
 
 _BLOCK_SCENES = 2048
 """So many scenes are looked for at a time."""
@@ -224,14 +227,20 @@ def open_segment(folder: Path, space: Space, entry: Mapping[str, Any]) -> Segmen
         raise LibraryDamaged(what=f"the index of {space.name}", reason=str(error)[-200:]) from error
     if keyframes.shape != (entry.get("keyframe_count") or 0, space.dim) or keyframes.dtype != np.float16:
         raise LibraryDamaged(what=f"the index of {space.name}", reason="its keyframes are not those of its rows")
-    table = _read_rows(paths[1], space.name, ["video_id", "generation"])
-    if not (method.count == table.num_rows == entry["rows"]) or method.dim != space.dim:
+    count, about = _about_rows(paths[1], space.name)
+    if not (method.count == count == entry["rows"]) or method.dim != space.dim:
         raise LibraryDamaged(what=f"the index of {space.name}", reason="its row counts do not agree")
+    if COUNTS in about:
+        ranges = _ranges_of(json.loads(about[COUNTS]))
+    else:
+        ranges = _ranges(_read_rows(paths[1], space.name, ["video_id", "generation"]))
+    if sum(map(len, ranges.values())) != count:
+        raise LibraryDamaged(what=f"the index of {space.name}", reason="its generations are not those of its rows")
     return Segment(
         number=number,
         sha256=entry.get("sha256"),
-        keys=_keys(table, entry),
-        ranges=_ranges(table),
+        keys=_keys(about, entry),
+        ranges=ranges,
         method=method,
         keyframes=keyframes,
         rows_file=paths[1],
@@ -241,19 +250,36 @@ def open_segment(folder: Path, space: Space, entry: Mapping[str, Any]) -> Segmen
 
 def _read_rows(path: Path, space_name: str, columns: Sequence[str] | None) -> pa.Table:
     """Columns of rows-<n>.parquet, None for all. Raises LibraryDamaged, FileNotFoundError."""
-    try:
+    with _damage(space_name):
         return read_table(path, columns=columns)
+
+
+def _about_rows(path: Path, space_name: str) -> tuple[int, Mapping[bytes, bytes]]:
+    with _damage(space_name):
+        return read_about(path)
+
+
+@contextmanager
+def _damage(space_name: str) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise LibraryDamaged(what=f"the index of {space_name}", reason=str(error)[-200:]) from error
 
 
-def _keys(table: pa.Table, entry: Mapping[str, Any]) -> frozenset[Key]:
+def _keys(about: Mapping[bytes, bytes], entry: Mapping[str, Any]) -> frozenset[Key]:
     generations = entry.get("generations")  # of a segment that was the whole index of a version before segments
     if generations is None:
-        generations = json.loads((table.schema.metadata or {})[GENERATIONS])
+        generations = json.loads(about[GENERATIONS])
     return frozenset((video_id, int(n)) for video_id, own in generations.items() for n in own)
+
+
+def _ranges_of(counts: Sequence[tuple[str, int, int]]) -> dict[Key, range]:
+    """The rows of each generation, from (video_id, generation, number of rows) in the order of the rows."""
+    ends = np.cumsum([count for _, _, count in counts]).tolist()
+    return {(video_id, n): range(end - count, end) for (video_id, n, count), end in zip(counts, ends, strict=True)}
 
 
 def _ranges(table: pa.Table) -> dict[Key, range]:

@@ -23,6 +23,7 @@ from heimdex_core.files import atomic_write, disk_errors, is_disk_full
 from heimdex_core.store.keyframe_vectors import Floats, VectorRows, by_scene
 from heimdex_core.store.vector_methods import INDEX_TYPES, load_faiss
 from heimdex_core.store.vector_segment import (
+    COUNTS,
     GENERATIONS,
     NAMES_TYPE,
     SIZES,
@@ -187,7 +188,9 @@ def _rows_table(content: Content) -> pa.Table:
             "keyframes": content.names,
         }
     )
-    return table.replace_schema_metadata({GENERATIONS: json.dumps(keys).encode()})
+    rows = [(*key, count) for key, count in content.generations if count]
+    about = {GENERATIONS: json.dumps(keys), COUNTS: json.dumps(rows)}
+    return table.replace_schema_metadata({name: value.encode() for name, value in about.items()})
 
 
 def _write_rows(table: pa.Table, file: Any) -> str:

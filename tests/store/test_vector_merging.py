@@ -176,6 +176,23 @@ def test_where_nothing_faster_finds_enough_all_rows_are_searched(
     assert opened(tmp_path / "index").search(query, k=50, allowed=ALL) == before.search(query, k=50, allowed=ALL)
 
 
+def test_a_sample_without_clusters_saves_the_inverted_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_large, "TRIAL_ROWS", 500)
+    made: list[int] = []
+    really = vector_large._inverted
+
+    def counting(vectors: vector_large.Vectors, *others: Any) -> Any:
+        made.append(vectors.count)
+        return really(vectors, *others)
+
+    monkeypatch.setattr(vector_large, "_inverted", counting)
+    write(tmp_path / "scattered", load=scattered)
+    merge(tmp_path / "scattered")
+    write(tmp_path / "clustered")
+    merge(tmp_path / "clustered")
+    assert made == [500, 500, 2000]
+
+
 def test_a_reader_keeps_what_it_has_opened(tmp_path: Path) -> None:
     before = write(tmp_path / "index")
     merge(tmp_path / "index")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -231,3 +232,13 @@ def test_masks_of_allowed_generations_are_kept(tmp_path: Path) -> None:
     assert index.row_mask(some).tolist() == [False] * 4 + [True] * 2
     assert index.row_mask(some) is index.row_mask(frozenset(keys_of(3)))
     assert index.row_mask(some, ["03-1b", "01-1a"]).tolist() == [False] * 5 + [True]
+
+
+def test_rows_that_do_not_say_how_many_each_generation_has_are_counted(tmp_path: Path) -> None:
+    write(tmp_path, keys_of(1, 2))
+    rows = tmp_path / "rows-1.parquet"
+    table = pq.read_table(rows)
+    about = {name: value for name, value in table.schema.metadata.items() if name != b"heimdex.counts"}
+    pq.write_table(table.replace_schema_metadata(about), rows)  # as the version before wrote them
+    assert_complete(write(tmp_path, keys_of(1, 2)), keys_of(1, 2))
+    assert_complete(write(tmp_path, keys_of(1, 2, 3)), keys_of(1, 2, 3))
