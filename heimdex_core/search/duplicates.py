@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from heimdex_core.search.fusion.base import Fused, FusedScene
+from heimdex_core.search.fusion.base import Fused, FusedScene, Ranking
 from heimdex_core.search.matching import match_spans
 from heimdex_core.types import Space
 
@@ -36,7 +36,7 @@ _BLOCK = 64
 class Collapsed:
     """A ranking with one scene a card."""
 
-    ranking: tuple[FusedScene, ...]
+    ranking: Sequence[FusedScene]
     duplicates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By the scene of the card: the scenes that are folded under it, best first."""
 
@@ -64,12 +64,14 @@ def collapse(
     """
     if space is None or len(fused.ranking) < 2:
         return Collapsed(fused.ranking)
+    ranking = fused.ranking
     folding = _Folding(view, space, frozenset(said), frozenset(words), tuple(terms))
     cards: list[FusedScene] = []
-    for start in range(0, len(fused.ranking), _BLOCK):
-        block = fused.ranking[start : start + _BLOCK]
+    for start in range(0, len(ranking), _BLOCK):
+        block = ranking[start : start + _BLOCK]
         if len(folding.cards) >= MOST_CARDS:
-            return Collapsed((*cards, *fused.ranking[start:]), folding.duplicates())
+            rest = ranking.after(cards, start) if isinstance(ranking, Ranking) else (*cards, *ranking[start:])
+            return Collapsed(rest, folding.duplicates())
         cards += folding.add(block)
     return Collapsed(tuple(cards), folding.duplicates())
 

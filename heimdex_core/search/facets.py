@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 
 import numpy as np
 
+from heimdex_core.store.scene_columns import Numbers
 from heimdex_core.store.scene_set import SceneTable
 
 FACETS = ("video_ids", "languages", "has_speech", "tags")
 """The filters whose choices are counted, by their names in Filters."""
 
 
-def count_choices(table: SceneTable, scene_ids: Iterable[str], facet: str) -> dict[str, int]:
+def count_choices(table: SceneTable, rows: Numbers, facet: str) -> dict[str, int]:
     """The scenes by choice, most first and then by name.
 
     Args:
         table: the scenes of the user.
-        scene_ids: those that were found.
+        rows: of the scenes that were found, each once.
         facet: one of FACETS.
     """
-    rows = table.rows_of(list(scene_ids))
-    rows = rows[rows >= 0]
     counts: Counter[str] = Counter()
     if facet == "video_ids":
         numbers, found = np.unique(table.video_numbers[rows], return_counts=True)

@@ -22,7 +22,7 @@ def ordered(
     sort: Sort = "score",
     group_by_video: bool = False,
     first: Collection[str] = (),
-) -> tuple[FusedScene, ...]:
+) -> Sequence[FusedScene]:
     """The scenes in the order that a query asks for.
 
     Args:
@@ -33,8 +33,10 @@ def ordered(
         group_by_video: the scenes of a video stand together, the video with the first scene first.
         first: ids of videos whose scenes come before all others.
     """
+    if sort == "score" and not group_by_video and not first:
+        return ranking
     found = list(ranking)
-    newest = {} if sort == "score" else {video.video_id: number for number, video in enumerate(videos)}
+    newest = {video.video_id: number for number, video in enumerate(videos)}
     if sort == "newest":
         found.sort(key=lambda item: newest.get(video_of(item.scene_id), len(newest)))
     elif sort == "time":

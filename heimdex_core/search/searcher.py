@@ -25,7 +25,7 @@ from heimdex_core.search.examples import ResolvedExample, resolve
 from heimdex_core.search.facets import FACETS, count_choices
 from heimdex_core.search.filters import Selection, select
 from heimdex_core.search.fusion import fusion_method
-from heimdex_core.search.fusion.base import Fused, FusedScene, Fusion, ScoredScenes
+from heimdex_core.search.fusion.base import Fused, FusedScene, Fusion, Ranking, ScoredScenes, ids_of
 from heimdex_core.search.hits import channel_states, matched_terms, page_of_hits
 from heimdex_core.search.html import NotebookResult
 from heimdex_core.search.log_entry import log_entry
@@ -220,7 +220,7 @@ class Searcher:
             spaces=plan.requested,
             terms=matched_terms(found.results),
             thumbnails=thumbnails,
-            total_videos=len({item.scene_id.rsplit("_", 2)[0] for item in fused.ranking}),
+            total_videos=len({scene_id.rsplit("_", 2)[0] for scene_id in ids_of(fused.ranking)}),
             nothing_close=not asked.is_listing and example is None and nothing_close(found.results, weights),
             corrected=next((one.corrected for one in found.results.values() if one.corrected), {}),
             facets=facets,
@@ -266,8 +266,8 @@ class Searcher:
         if is_listing:
             results = dict.fromkeys(setting.plan.names, ChannelResult(reason="no_text"))
             scenes = selection.scenes
-            listed = scenes if scenes is not None else view.scene_ids(user_id, selection.video_ids)
-            ranking = tuple(FusedScene(scene_id, 0.0, {}) for scene_id in listed)
+            listed = list(scenes) if scenes is not None else view.scene_ids(user_id, selection.video_ids)
+            ranking = Ranking(listed, [0.0] * len(listed), {})
             return _Found(selection, results, Fused(ranking, dict.fromkeys(setting.plan.names, 0.0)), filter_ms)
         request = ChannelRequest(
             view,
@@ -319,13 +319,15 @@ class Searcher:
     def _facets(self, setting: _Setting, asked: Understood, found: _Found) -> dict[str, dict[str, int]]:
         """How many found scenes each choice has. A filter does not count for its own choices: they widen the search."""
         table = setting.view.scene_table(setting.user_id)
+        all_found = table.rows_of(ids_of(found.fused.ranking))
         facets = {}
         for facet in FACETS:
-            fused = found.fused
+            rows = all_found
             if getattr(asked.filters, facet) != getattr(NO_FILTERS, facet):
                 filters = asked.all_filters(without=facet)
                 fused = self._find(setting, asked.text, filters, is_listing=asked.is_listing).fused
-            facets[facet] = count_choices(table, (item.scene_id for item in fused.ranking), facet)
+                rows = table.rows_of(ids_of(fused.ranking))
+            facets[facet] = count_choices(table, rows[rows >= 0], facet)
         return facets
 
     def _run_channels(
@@ -406,7 +408,7 @@ def _collapsed(fused: Fused, view: View, plan: Plan, terms: Sequence[str]) -> Co
 
 def _with_named_videos(
     view: View, user_id: str, collapsed: Collapsed, selection: Selection, asked: Understood
-) -> tuple[FusedScene, ...]:
+) -> Sequence[FusedScene]:
     """The ranking with those scenes of the named videos too that no channel found, last and with a score of 0."""
     if not asked.named_videos or asked.is_listing:
         return collapsed.ranking

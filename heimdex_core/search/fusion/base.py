@@ -7,11 +7,11 @@ and no store, and returns the same ranking every time. Ties are ordered by the b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, repeat
-from typing import NamedTuple, Protocol
+from itertools import chain
+from typing import NamedTuple, Protocol, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -121,11 +121,58 @@ class FusedScene(NamedTuple):
     """By channel; a channel that did not find the scene has no part."""
 
 
+class Ranking(Sequence[FusedScene]):
+    """Fused scenes, best first, each made when it is asked for: a page shows twenty of thousands."""
+
+    __slots__ = ("_parts", "_scores", "scene_ids")
+
+    def __init__(
+        self, scene_ids: Sequence[str], scores: Sequence[float], parts: Mapping[str, Mapping[str, Part]]
+    ) -> None:
+        """`scores` are those of `scene_ids`; `parts` are {channel: {scene_id: Part}}."""
+        self.scene_ids = scene_ids
+        self._scores = scores
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return len(self.scene_ids)
+
+    @overload
+    def __getitem__(self, index: int) -> FusedScene: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[FusedScene, ...]: ...
+    def __getitem__(self, index: int | slice) -> FusedScene | tuple[FusedScene, ...]:
+        if isinstance(index, slice):
+            return tuple(map(self._scene, self.scene_ids[index], self._scores[index]))
+        return self._scene(self.scene_ids[index], self._scores[index])
+
+    def __iter__(self) -> Iterator[FusedScene]:
+        return map(self._scene, self.scene_ids, self._scores)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def after(self, first: Sequence[FusedScene], start: int) -> Ranking:
+        """Some of the scenes before `start`, and all from there on."""
+        scene_ids = [*(item.scene_id for item in first), *self.scene_ids[start:]]
+        return Ranking(scene_ids, [*(item.score for item in first), *self._scores[start:]], self._parts)
+
+    def _scene(self, scene_id: str, score: float) -> FusedScene:
+        return FusedScene(scene_id, score, PartsOf(scene_id, self._parts))
+
+
+def ids_of(ranking: Sequence[FusedScene]) -> Sequence[str]:
+    """The ids of the scenes of a ranking."""
+    return ranking.scene_ids if isinstance(ranking, Ranking) else [item.scene_id for item in ranking]
+
+
 @dataclass(frozen=True, slots=True)
 class Fused:
     """A fused ranking."""
 
-    ranking: tuple[FusedScene, ...]
+    ranking: Sequence[FusedScene]
     """Best first."""
     weights: Mapping[str, float]
     """The weight that each channel had in the end; they sum to 1, or are all 0 where nothing was found."""
@@ -184,7 +231,7 @@ def ranking(
     channels: Mapping[str, ScoredScenes],
     parts: Mapping[str, Mapping[str, Part]],
     shares: Mapping[str, float] | None = None,
-) -> tuple[FusedScene, ...]:
+) -> Ranking:
     """The fused ranking.
 
     Args:
@@ -212,7 +259,7 @@ def ranking(
         scores[rows(found.positions)] += found.contributions
     order = _best_first(scores, best_rank, scene_ids)
     ranked = [scene_ids[row] for row in order]
-    return tuple(map(FusedScene, ranked, scores[order].tolist(), map(PartsOf, ranked, repeat(parts))))
+    return Ranking(ranked, scores[order].tolist(), parts)
 
 
 def _best_first(scores: Floats, ranks: npt.NDArray[np.int64], scene_ids: Sequence[str]) -> list[int]:
