@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from heimdex_core.errors import HeimdexError
+from heimdex_core.errors import DiskFull, HeimdexError
 from heimdex_core.store import (
     damage,
     lexical,
@@ -182,8 +182,12 @@ def merge(context: StoreContext, work: WorkContext) -> int:
     """
     count = 0
     for space in wanted_contents(context).spaces():
-        while vector_merging.merge(context.paths.vector_index(space), space, context.index_lock, work):
-            count += 1
+        try:
+            while vector_merging.merge(context.paths.vector_index(space), space, context.index_lock, work):
+                count += 1
+        except DiskFull as error:
+            log.warning("the index of %s is searched as it was, not merged: %s", space.name, error)
+            raise
     context.written.keep_only(())  # files that are open keep their place on the disk when they are removed
     return count
 

@@ -165,6 +165,21 @@ def test_a_missing_segment_is_noticed_and_made_again(tmp_path: Path, missing: st
     assert_complete(write(tmp_path, keys_of(1, 2)), keys_of(1, 2))
 
 
+def test_a_segment_whose_rows_turn_out_damaged_when_it_is_merged_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, keys_of(1))
+    write(tmp_path, keys_of(1, 2))
+    path = tmp_path / "rows-1.parquet"
+    content = bytearray(path.read_bytes())
+    content[4:60] = bytes(56)  # of the rows, not of what is said about them
+    path.write_bytes(content)
+    monkeypatch.setattr(vectors, "MAX_SMALL_SEGMENTS", 2)
+    index = write(tmp_path, keys_of(1, 2, 3))
+    assert len(index.segments) == 1
+    assert_complete(index, keys_of(1, 2, 3))
+
+
 def test_a_manifest_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     write(tmp_path, keys_of(1))
     path = tmp_path / "manifest.json"
