@@ -152,6 +152,11 @@ def build_parser() -> argparse.ArgumentParser:
     worker = command("worker", "run queued jobs until stopped", run_worker)
     worker.add_argument("--parent-fd", type=int, default=None, help=argparse.SUPPRESS)
     command("repair", "rebuild a lost or damaged catalog from the folders of the videos", run_repair)
+    moving = command("library", "move the catalog of a library to Postgres or back", run_library)
+    moving.add_argument("action", choices=["move"])
+    place = moving.add_mutually_exclusive_group(required=True)
+    place.add_argument("--database", action="store_true", help="into the Postgres of HEIMDEX_DATABASE_URL")
+    place.add_argument("--file", action="store_true", help="from there into catalog.duckdb")
     command("doctor", "report models, disk space and problems of the library", run_doctor)
     return parser
 
@@ -320,6 +325,14 @@ def run_repair(args: argparse.Namespace, out: Printer) -> int:
     report = Library.repair(getattr(args, "library", None))
     out.repair(report)
     return EXIT_FAILED if report["problems"] else EXIT_OK
+
+
+def run_library(args: argparse.Namespace, out: Printer) -> int:
+    """Move the catalog; nobody else may use the library meanwhile."""
+    from heimdex_core.library import Library
+
+    out.moved(Library.move_catalog(getattr(args, "library", None), to="postgres" if args.database else "file"))
+    return EXIT_OK
 
 
 def run_doctor(args: argparse.Namespace, out: Printer) -> int:

@@ -124,6 +124,15 @@ class Printer:
         lines += [f"problem: {problem}" for problem in report["problems"]]
         self.document(report, text="\n".join(lines))
 
+    def moved(self, report: dict[str, Any]) -> None:
+        """Print the report of Library.move_catalog."""
+        place = {"postgres": "Postgres", "file": "catalog.duckdb"}[report["catalog"]]
+        lines = [f"{table}: {count} rows" for table, count in report["rows"].items()]
+        lines.append(f"The catalog is in {place}." if report["moved"] else f"The catalog is in {place} already.")
+        if report["kept_as"]:
+            lines.append(f"The old one is kept as {report['kept_as']}; delete it when you do not need it any more.")
+        self.document(report, text="\n".join(lines))
+
     def doctor(self, report: dict[str, Any]) -> None:
         """Print the report of Library.doctor."""
         lines = [f"{key}: {value}" for key, value in report.items() if not isinstance(value, dict | list)]

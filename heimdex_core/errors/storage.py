@@ -122,7 +122,7 @@ class CatalogElsewhere(StorageError):
     message_template = "The catalog of the library {path} is kept in {found}, not in {expected}."
     hint_template = (
         "Set HEIMDEX_DATABASE_URL to the library's Postgres for a catalog there, and remove it from the environment for"
-        " one in catalog.duckdb."
+        " one in catalog.duckdb. `python -m heimdex_core library move` carries a catalog from one to the other."
     )
 
 

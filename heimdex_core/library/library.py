@@ -27,6 +27,8 @@ from heimdex_core.models.registry import Models, Purpose
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import Settings, get_settings
 from heimdex_core.store import Store
+from heimdex_core.store.catalog_move import move_catalog
+from heimdex_core.store.library_json import CatalogPlace
 from heimdex_core.store.published import PublishedState, read_published_state
 from heimdex_core.types import (
     DEFAULT_QUERY_SET,
@@ -134,6 +136,21 @@ class Library(LibraryExports):
         root = Path(path if path is not None else (settings or get_settings()).library).expanduser().resolve()
         require_usable_path(root)
         report: dict[str, Any] = to_json(Store.repair(root))
+        return report
+
+    @staticmethod
+    def move_catalog(
+        path: AnyPath | None = None, *, to: CatalogPlace, settings: Settings | None = None
+    ) -> dict[str, Any]:
+        """Move the catalog to the Postgres of HEIMDEX_DATABASE_URL ("postgres"), or from there to catalog.duckdb ("file").
+
+        Nobody else may have the library open. Returns {catalog, moved, rows, kept_as}. Raises what
+        store.catalog_move.move_catalog raises.
+        """
+        settings = settings or get_settings()
+        root = Path(path if path is not None else settings.library).expanduser().resolve()
+        require_usable_path(root)
+        report: dict[str, Any] = to_json(move_catalog(root, to, settings))
         return report
 
     @checked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Protocol
 
@@ -23,9 +23,9 @@ _OPEN_AGAIN_S = 0.05
 """Pause before the catalog is opened again that another program has open."""
 
 
-def damaged_name() -> str:
-    """What is added to the name of something damaged that is kept: the date."""
-    return f"damaged-{utc_now():%Y%m%dT%H%M%S%f}Z"
+def dated(word: str = "damaged") -> str:
+    """What is added to the name of something that is kept: why, and the date."""
+    return f"{word}-{utc_now():%Y%m%dT%H%M%S%f}Z"
 
 
 class CatalogEngine(Protocol):
@@ -66,6 +66,13 @@ class CatalogEngine(Protocol):
         """Put a draft in the place of this catalog, in one step.
 
         Returns the name under which this one is kept; None if there is none any more.
+        """
+        ...
+
+    def retire(self, read: Callable[[Connection], None]) -> str | None:
+        """Let `read` copy the catalog while nobody can change it, then keep it under another name, which is returned.
+
+        What `read` raises leaves everything as it was.
         """
         ...
 
@@ -121,9 +128,16 @@ class DuckDBEngine:
             fsync_folder(self.paths.root)
         return moved_to
 
-    def _move_aside(self) -> str | None:
+    def retire(self, read: Callable[[Connection], None]) -> str | None:
+        """Rename the file after `read`. Raises LibraryBusy."""
+        with self.exclusive(self.wait_limit_s):
+            with self.connect(self.wait_limit_s) as connection:
+                read(connection)
+            return self._move_aside("moved")
+
+    def _move_aside(self, why: str = "damaged") -> str | None:
         """Keep the file and its log under names with the date."""
-        name = f"{self.paths.catalog.name}.{damaged_name()}"
+        name = f"{self.paths.catalog.name}.{dated(why)}"
         moved = None
         for suffix in ("", ".wal"):
             before = self.paths.root / f"{self.paths.catalog.name}{suffix}"

@@ -11,7 +11,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -27,7 +27,7 @@ from heimdex_core.errors import (
     HeimdexError,
 )
 from heimdex_core.settings import get_settings
-from heimdex_core.store.catalog_engine import CatalogEngine, damaged_name
+from heimdex_core.store.catalog_engine import CatalogEngine, dated
 from heimdex_core.store.catalog_errors import video_folders
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.lock_holder import Holder
@@ -35,7 +35,7 @@ from heimdex_core.store.locks import CATALOG, CATALOG_RANK, busy, check_order, n
 from heimdex_core.store.postgres_connections import RawConnection, connections
 from heimdex_core.store.postgres_errors import check_url, failed, without_password
 from heimdex_core.store.postgres_sql import translate
-from heimdex_core.store.transaction import Row
+from heimdex_core.store.transaction import Connection, Row
 
 _TYPES = {
     16: pa.bool_(),
@@ -151,10 +151,23 @@ class PostgresEngine:
         kept = None
         with self.connect(self.wait_limit_s) as connection:
             if connection.rows("select 1 from pg_namespace where nspname = ?", [self.schema]):
-                kept = f"{self.schema}_{damaged_name().replace('-', '_').lower()}"
-                connection.run(f"alter schema {self.schema} rename to {kept}", ())
+                kept = self._rename(connection, "damaged")
             connection.run(f"alter schema {draft.schema} rename to {self.schema}", ())
             connection.commit()
+        return kept
+
+    def retire(self, read: Callable[[Connection], None]) -> str | None:
+        """Rename the schema after `read`."""
+        with self.connect(self.wait_limit_s) as connection:
+            read(connection)
+            kept = self._rename(connection, "moved")
+            connection.run(f"set local search_path to {kept}", ())
+            connection.commit()
+        return kept
+
+    def _rename(self, connection: PostgresConnection, why: str) -> str:
+        kept = f"{self.schema}_{dated(why).replace('-', '_').lower()}"
+        connection.run(f"alter schema {self.schema} rename to {kept}", ())
         return kept
 
     def _begin(self, timeout_s: float) -> RawConnection:

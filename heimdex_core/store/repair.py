@@ -26,7 +26,7 @@ from heimdex_core.files import TEMPORARY_PREFIX, remove_tree, sha256_of, write_j
 from heimdex_core.settings import get_settings
 from heimdex_core.store import commit, copies, edits, sets, sidecar, users, videos, visible
 from heimdex_core.store.catalog import Catalog
-from heimdex_core.store.catalog_engine import CatalogEngine, DuckDBEngine, damaged_name
+from heimdex_core.store.catalog_engine import CatalogEngine, DuckDBEngine, dated
 from heimdex_core.store.catalog_errors import video_folders
 from heimdex_core.store.catalog_place import engine_of
 from heimdex_core.store.layout import LibraryPaths, source_files
@@ -105,7 +105,7 @@ def _write_manifest_again(paths: LibraryPaths, active: ModelSet, report: RepairR
     except LibraryNotFound:
         pass
     except LibraryDamaged as error:
-        os.replace(paths.manifest, paths.root / f"library.json.{damaged_name()}")
+        os.replace(paths.manifest, paths.root / f"library.json.{dated()}")
         report.problems.append(f"{error.message} It is kept under another name, and written again.")
     created_at = active.created_at.isoformat()
     manifest = LibraryManifest(FORMAT_VERSIONS["file"], active.profile, active.choice, active.spaces, created_at)
@@ -145,7 +145,7 @@ def _put_damaged_edits_aside(paths: LibraryPaths, video: Video, report: RepairRe
     try:
         edits.read_journal(folder)
     except EditsDamaged as error:
-        os.replace(folder / edits.FILE, folder / f"{edits.FILE}.{damaged_name()}")
+        os.replace(folder / edits.FILE, folder / f"{edits.FILE}.{dated()}")
         report.problems.append(f"{error.message} It is kept under another name.")
 
 
@@ -209,7 +209,7 @@ def _restore_tables(transaction: Transaction, paths: LibraryPaths, report: Repai
                 report.restored[table] = {"rows": copied.rows.num_rows, "copied_at": copied.copied_at}
         except HeimdexError as error:
             kept = copies.path_of(paths, table)
-            os.replace(kept, kept.with_name(f"{kept.name}.{damaged_name()}"))
+            os.replace(kept, kept.with_name(f"{kept.name}.{dated()}"))
             report.problems.append(f"{error.message} It is kept under another name.")
     # Written again in any case, with the counts of the new catalog.
     transaction.changed_tables |= set(copies.COPIED)

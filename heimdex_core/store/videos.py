@@ -332,7 +332,8 @@ def _encode(changes: Json) -> Row:
     row: Row = dict(changes)
     for name in ("info", "error", "params"):
         if row.get(name) is not None:
-            row[name] = json.dumps(to_json(row[name]), ensure_ascii=False)
+            # Postgres cannot read JSON with null characters; nothing that is kept here means them.
+            row[name] = json.dumps(to_json(row[name]), ensure_ascii=False).replace("\\u0000", "\\ufffd")
     if "notes" in row:
         row["notes"] = json.dumps(list(row["notes"]))
     return row

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -30,3 +31,10 @@ def engine(request: pytest.FixtureRequest) -> str:
     if request.param == "postgres":
         request.getfixturevalue("database")
     return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def chosen_catalog(request: pytest.FixtureRequest) -> None:
+    """With TEST_CATALOG=postgres every library keeps its catalog there; test_store_over_postgres.py sets it."""
+    if os.environ.get("TEST_CATALOG") == "postgres":
+        request.getfixturevalue("database")
