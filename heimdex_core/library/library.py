@@ -139,17 +139,15 @@ class Library(LibraryExports):
         return report
 
     @staticmethod
-    def move_catalog(
-        path: AnyPath | None = None, *, to: CatalogPlace, settings: Settings | None = None
-    ) -> dict[str, Any]:
-        """Move the catalog to the Postgres of HEIMDEX_DATABASE_URL ("postgres"), or from there to catalog.duckdb ("file").
+    @checked
+    def move_catalog(path: AnyPath | None = None, *, to: CatalogPlace) -> dict[str, Any]:
+        """Move the catalog to the Postgres of HEIMDEX_DATABASE_URL, or from there (`to` is "file") to catalog.duckdb.
 
         Nobody else may have the library open. Returns {catalog, moved, rows, kept_as}. Raises what
         store.catalog_move.move_catalog raises.
         """
-        settings = settings or get_settings()
+        settings = get_settings()
         root = Path(path if path is not None else settings.library).expanduser().resolve()
-        require_usable_path(root)
         report: dict[str, Any] = to_json(move_catalog(root, to, settings))
         return report
 

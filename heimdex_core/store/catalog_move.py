@@ -56,7 +56,8 @@ def move_catalog(root: Path | str, to: CatalogPlace, settings: Settings) -> Move
         settings: name the Postgres that is the one or the other of the two places, and limit waiting for locks.
 
     Raises LibraryNotFound, LibraryBusy, LibraryDamaged if a row differs after it was written (the old catalog stays in
-    use), InvalidValue without a URL or for a value that Postgres cannot hold, DatabaseUnavailable, DatabaseInterrupted, DiskFull.
+    use), InvalidValue without a URL or for a value that Postgres cannot hold, DatabaseUnavailable, DatabaseInterrupted,
+    DiskFull.
     """
     paths, url = LibraryPaths(root), settings.database_url
     if url is None:
@@ -114,7 +115,7 @@ def _fill(paths: LibraryPaths, target: CatalogEngine, tables: Mapping[str, pa.Ta
                 names = ", ".join(table.column_names)
                 written = transaction.table(f"select {names} from {name}")  # noqa: S608 - as above
                 if _digest(written) != _digest(table):
-                    raise LibraryDamaged(what=f"The table {name}", reason="its copy differs; nothing was moved")
+                    raise LibraryDamaged(what=name, reason="the copy of this table differs; nothing was moved")
             # counted and published for the library, not for the draft
             transaction.changed_tables.clear()
         target.replace(catalog.engine)
