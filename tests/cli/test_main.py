@@ -259,7 +259,7 @@ def test_delete_restore_reindex_and_doctor(indexed: dict[str, Any], run: Run) ->
     status, report = run("doctor")
     assert (status, report["problems"], report["profile"], report["videos"]["indexed"]) == (0, [], "offline", 1)
     status, removed = run("clean-up")
-    assert (status, removed) == (0, {"videos": 0, "uploads": 0, "exports": 0, "work": 0})
+    assert (status, removed) == (0, {"videos": 0, "uploads": 0, "exports": 0, "work": 0, "merged": 0})
 
 
 def test_the_same_file_again_is_the_same_video(indexed: dict[str, Any], talk: Path, run: Run, tmp_path: Path) -> None:
