@@ -48,8 +48,7 @@ def select(view: View, user_id: str, filters: Sequence[Filters], excluded: Seque
     table = view.scene_table(user_id)
     mask = np.ones(len(table), dtype=bool)
     if video_ids is not None:
-        chosen = np.array([video.video_id in frozenset(video_ids) for video in table.videos], dtype=bool)
-        mask &= chosen[table.video_numbers] if len(table.videos) else mask
+        mask &= table.of_videos(video_ids)
     for one in wanted:
         mask &= _passing(table, one)
     for text in excluded:

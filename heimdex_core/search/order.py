@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
-from heimdex_core.search.fusion.base import FusedScene
+from heimdex_core.search.fusion.base import FusedScene, ids_of
+from heimdex_core.search.listing import Listing
 from heimdex_core.types import Sort, VisibleVideo, parse_scene_id
 
 
@@ -35,6 +36,8 @@ def ordered(
     """
     if sort == "score" and not group_by_video and not first:
         return ranking
+    if isinstance(ranking, Listing):
+        return ranking.ordered(sort, first)
     found = list(ranking)
     newest = {video.video_id: number for number, video in enumerate(videos)}
     if sort == "newest":
@@ -49,6 +52,11 @@ def ordered(
     if first:
         found.sort(key=lambda item: video_of(item.scene_id) not in first)
     return tuple(found)
+
+
+def video_count(ranking: Sequence[FusedScene]) -> int:
+    """How many videos the scenes are from."""
+    return ranking.video_count if isinstance(ranking, Listing) else len(set(map(video_of, ids_of(ranking))))
 
 
 def _time(scene_id: str, newest: Mapping[str, int]) -> tuple[int, int, int]:

@@ -25,12 +25,13 @@ from heimdex_core.search.examples import ResolvedExample, resolve
 from heimdex_core.search.facets import FACETS, count_choices
 from heimdex_core.search.filters import Selection, select
 from heimdex_core.search.fusion import fusion_method
-from heimdex_core.search.fusion.base import Fused, FusedScene, Fusion, Ranking, ScoredScenes, ids_of
+from heimdex_core.search.fusion.base import Fused, FusedScene, Fusion, ScoredScenes
 from heimdex_core.search.hits import channel_states, matched_terms, page_of_hits
 from heimdex_core.search.html import NotebookResult
+from heimdex_core.search.listing import Listing, rows_in
 from heimdex_core.search.log_entry import log_entry
 from heimdex_core.search.modality import with_missing
-from heimdex_core.search.order import ordered, video_of
+from heimdex_core.search.order import ordered, video_count, video_of
 from heimdex_core.search.plan import Plan, Slot, plan_of
 from heimdex_core.search.query_language import ParsedText
 from heimdex_core.search.runner import ChannelRunner, Timed
@@ -220,7 +221,7 @@ class Searcher:
             spaces=plan.requested,
             terms=matched_terms(found.results),
             thumbnails=thumbnails,
-            total_videos=len({scene_id.rsplit("_", 2)[0] for scene_id in ids_of(fused.ranking)}),
+            total_videos=video_count(fused.ranking),
             nothing_close=not asked.is_listing and example is None and nothing_close(found.results, weights),
             corrected=next((one.corrected for one in found.results.values() if one.corrected), {}),
             facets=facets,
@@ -265,10 +266,8 @@ class Searcher:
         filter_ms = {"filter": _since(filtering)} if filters or text.excluded else {}
         if is_listing:
             results = dict.fromkeys(setting.plan.names, ChannelResult(reason="no_text"))
-            scenes = selection.scenes
-            listed = list(scenes) if scenes is not None else view.scene_ids(user_id, selection.video_ids)
-            ranking = Ranking(listed, [0.0] * len(listed), {})
-            return _Found(selection, results, Fused(ranking, dict.fromkeys(setting.plan.names, 0.0)), filter_ms)
+            listing = Listing.of(view.scene_table(user_id), selection)
+            return _Found(selection, results, Fused(listing, dict.fromkeys(setting.plan.names, 0.0)), filter_ms)
         request = ChannelRequest(
             view,
             text.plain,
@@ -319,14 +318,14 @@ class Searcher:
     def _facets(self, setting: _Setting, asked: Understood, found: _Found) -> dict[str, dict[str, int]]:
         """How many found scenes each choice has. A filter does not count for its own choices: they widen the search."""
         table = setting.view.scene_table(setting.user_id)
-        all_found = table.rows_of(ids_of(found.fused.ranking))
+        all_found = rows_in(table, found.fused.ranking)
         facets = {}
         for facet in FACETS:
             rows = all_found
             if getattr(asked.filters, facet) != getattr(NO_FILTERS, facet):
                 filters = asked.all_filters(without=facet)
                 fused = self._find(setting, asked.text, filters, is_listing=asked.is_listing).fused
-                rows = table.rows_of(ids_of(fused.ranking))
+                rows = rows_in(table, fused.ranking)
             facets[facet] = count_choices(table, rows[rows >= 0], facet)
         return facets
 

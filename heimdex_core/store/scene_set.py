@@ -111,6 +111,11 @@ class SceneTable:
     # --- columns ----------------------------------------------------------------------------------
 
     @cached_property
+    def starts_ms(self) -> Numbers:
+        """(n,) when each scene starts, in milliseconds."""
+        return self._joined(lambda columns: columns.starts_ms, np.int64)
+
+    @cached_property
     def durations_s(self) -> npt.NDArray[np.float64]:
         """(n,) the length of each scene in seconds, rounded to milliseconds as scene ids are."""
         return self._joined(lambda columns: columns.durations_s, np.float64)
@@ -176,7 +181,13 @@ class SceneTable:
     def _sort_keys(self) -> Numbers:
         """(n,) ascending: the first row of each scene's video, and when the scene starts."""
         first = np.repeat(self.first_rows[self._order], self.counts[self._order])
-        return (first << _START_BITS) | self._joined(lambda columns: columns.starts_ms, np.int64)
+        return (first << _START_BITS) | self.starts_ms
+
+    def of_videos(self, video_ids: Collection[str]) -> Mask:
+        """(n,) whether each row is of one of these videos."""
+        wanted = frozenset(video_ids)
+        chosen = np.array([video.video_id in wanted for video in self.videos], dtype=bool)
+        return chosen[self.video_numbers] if len(chosen) else np.zeros(0, dtype=bool)
 
     def of_scenes(self, scene_ids: Iterable[str]) -> Mask:
         """(n,) whether each row is one of these scenes."""
