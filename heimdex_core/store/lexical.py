@@ -25,6 +25,7 @@ from heimdex_core.store.lexical_files import (
     check_segments,
     generations,
     key_name,
+    open_index,
     read_manifest,
     video_of,
 )
@@ -96,7 +97,7 @@ class LexicalIndex:
             if manifest is None:
                 return None
             try:
-                index = tantivy.Index.open(str(folder))
+                index = open_index(folder)
                 # Pending generations count as indexed: a visible one that is pending is being written again, which
                 # replaces its documents in one commit.
                 opened = cls(index, manifest.complete | manifest.pending, manifest.fields, manifest.format)

@@ -60,6 +60,17 @@ def schema() -> tantivy.Schema:
     return builder.build()
 
 
+def open_index(folder: Path) -> tantivy.Index:
+    """The index in a folder. Raises ValueError for files that tantivy cannot read."""
+    try:
+        return tantivy.Index.open(str(folder))
+    except BaseException as error:
+        # damaged columns make tantivy panic, which arrives as an error that is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(str(error)) from error
+
+
 def columns_of(scene_id: str) -> tuple[int, int, int, int] | None:
     """The numbers of COLUMNS; None for an id that could not be made of them again."""
     try:

@@ -52,7 +52,7 @@ def sync(folder: Path, wanted: Collection[Key], load: Load, *, redo: Collection[
             return _rebuild(folder, wanted, load)
         with disk_errors("the lexical index", folder):
             files.make_folder(folder, levels=2)
-            index = tantivy.Index.open(str(folder)) if manifest else tantivy.Index(lexical_files.schema(), str(folder))
+            index = lexical_files.open_index(folder) if manifest else tantivy.Index(lexical_files.schema(), str(folder))
     except (LibraryDamaged, ValueError):
         return _rebuild(folder, wanted, load)
     missing = sorted(set(wanted) - keep)
