@@ -231,6 +231,7 @@ def _write(
     try:
         for number, part in enumerate(_in_parts(chain(generations, added)), start=last + 1):
             segments.append(_write_segment(folder, number, part))
+        files.crash_point("scenes-written")
         write_json(folder / "manifest.json", {"format": FORMAT, "revision": revision, "segments": segments})
     except BaseException:
         # what failed may come after the rename of the manifest: then the new files are in use
