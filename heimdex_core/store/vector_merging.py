@@ -198,7 +198,8 @@ def to_merge(entries: Sequence[Entry], dim: int) -> set[int]:
     most = MAX_LARGE_BYTES // (2 * dim)
     chosen: set[int] = set()
     total = 0
-    for rows, number in exact if sum(rows for rows, _ in exact) > EXACT_ROWS else ():
+    # the largest first, so that what is chosen has more than EXACT_ROWS: otherwise it would be chosen again
+    for rows, number in reversed(exact) if sum(rows for rows, _ in exact) > EXACT_ROWS else ():
         if not chosen or rows + total <= most:
             chosen.add(number)
             total += rows

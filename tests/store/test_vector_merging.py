@@ -404,6 +404,8 @@ def test_a_large_segment_that_lost_most_of_its_rows_is_merged() -> None:
 def test_a_large_segment_has_a_greatest_size(exact: list[int], large: list[int]) -> None:
     found = [*entries(exact, large=False), *entries(large, large=True, first=100)]
     chosen = vector_merging.to_merge(found, 768)
+    if sum(exact) > vector_merging.EXACT_ROWS:
+        assert sum(exact[number] for number in chosen if number < 100) > vector_merging.EXACT_ROWS
     rows = [entry["rows"] for entry in found if entry["number"] in chosen]
     assert len(rows) <= 1 or sum(rows) * 768 * 2 <= vector_merging.MAX_LARGE_BYTES or max(rows) > 1_000_000
 
