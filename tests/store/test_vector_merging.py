@@ -387,6 +387,11 @@ def test_few_rows_are_not_merged() -> None:
     assert vector_merging.to_merge(entries([600, 401], large=False), DIM) == {0, 1}
 
 
+def test_a_small_segment_beside_a_very_large_one_is_not_merged_for_ever() -> None:
+    most = vector_merging.MAX_LARGE_BYTES // (2 * 768)
+    assert vector_merging.to_merge(entries([10, most + 1], large=False), 768) == {1}
+
+
 def test_large_segments_are_merged_with_what_is_not_much_smaller() -> None:
     exact = entries([600, 600], large=False)
     # 3 * 1,200 takes the first, 3 * 4,200 the second; 3 * 14,200 not the third
