@@ -1,14 +1,20 @@
 """What all tests share: no setting and no model of the machine they run on reaches them."""
 
+from __future__ import annotations
+
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from heimdex_core.settings import get_settings
+
+if TYPE_CHECKING:
+    from tests.support.postgres import TestServer
 
 FOR_TESTS = ("HEIMDEX_DEBUG", "HEIMDEX_SHOTS")
 for name in [name for name in os.environ if name.startswith("HEIMDEX_") and name not in FOR_TESTS]:
@@ -58,3 +64,32 @@ def no_unexpected_errors(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     logging.getLogger().removeHandler(records)
     assert request.node.get_closest_marker("expect_errors") or records.messages == [], "unexpected errors in the log"
+
+
+# --- Postgres -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[TestServer]:
+    """A Postgres of this process, started when the first test asks for it."""
+    from tests.support.postgres import TestServer  # noqa: PLC0415 - most test runs need no Postgres
+
+    server = TestServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def database(postgres: TestServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a Postgres that the libraries of this test keep their catalogs in."""
+    url = postgres.url()
+    monkeypatch.setenv("HEIMDEX_DATABASE_URL", url)
+    get_settings.cache_clear()
+    return url
+
+
+@pytest.fixture(autouse=True)
+def chosen_catalog(request: pytest.FixtureRequest) -> None:
+    """With TEST_CATALOG=postgres every library keeps its catalog there; contracts/test_over_postgres.py sets it."""
+    if os.environ.get("TEST_CATALOG") == "postgres":
+        request.getfixturevalue("database")

@@ -1,6 +1,6 @@
 """What `Library` relies on in every queue: one unfinished job per subject, and cancelling that is done on return.
 
-No worker runs here. The queue of DBOS is the one that there is; HEIMDEX_JOBS_URL decides which database it uses.
+No worker runs here. The queue of DBOS is the one that there is; HEIMDEX_DATABASE_URL decides which database it uses.
 """
 
 from __future__ import annotations

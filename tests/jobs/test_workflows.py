@@ -290,7 +290,7 @@ class TestAsking:
 
     def test_a_database_that_cannot_be_reached_is_reported(self, bench: Bench, tmp_path: Path) -> None:
         url = SecretStr(f"sqlite:///{tmp_path}/no/such/folder/x.db")
-        settings = bench.library.settings.model_copy(update={"jobs_url": url})
+        settings = bench.library.settings.model_copy(update={"jobs_url": url, "database_url": None})
         bench.library._context.settings = settings
         with pytest.raises(JobsUnavailable, match="unable to open"):
             JobQueue(bench.library).active()

@@ -19,7 +19,13 @@ from heimdex_core.store.judgements import NewJudgement
 from heimdex_core.types import Export, ExportState, ReelClip, VideoState, WatchedFolder, utc_now
 from tests.store.making import INFO, add, commit_in, name_tray, new_store, other_set, register
 
-pytestmark = pytest.mark.usefixtures("engine")
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """The test runs with a catalog in each."""
+    if request.param == "postgres":
+        request.getfixturevalue("database")
+    return str(request.param)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_a_catalog_that_is_there_already_stays(store: Store, url: SecretStr) -> 
     assert store.paths.catalog.exists()
 
 
-@pytest.mark.parametrize("to", ["postgres", "file"])
+@pytest.mark.parametrize("to", ["postgres", pytest.param("file", marks=pytest.mark.long)])
 def test_an_interruption_leaves_one_catalog_and_the_move_goes_on(
     store: Store, url: SecretStr, to: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
