@@ -108,9 +108,10 @@ class Segment:
         if key not in self._places:
             own = self.ranges[key]
             ids = self.scene_ids.slice(own.start, len(own))
-            is_same = len(ids) == len(scene_ids) and scene_ids.equals(pa.chunked_array([ids]))
-            places = {scene_id: place for place, scene_id in enumerate(scene_ids.to_pylist())} if not is_same else {}
-            found = np.array([places.get(one, -1) for one in ids.to_pylist()], dtype=np.int64) if not is_same else None
+            found = None
+            if len(ids) != len(scene_ids) or not scene_ids.equals(pa.chunked_array([ids])):
+                places = {scene_id: place for place, scene_id in enumerate(scene_ids.to_pylist())}
+                found = np.array([places.get(scene_id, -1) for scene_id in ids.to_pylist()], dtype=np.int64)
             self._places[key] = found
         return self._places[key]
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -257,3 +258,13 @@ def test_rows_that_do_not_say_how_many_each_generation_has_are_counted(tmp_path:
     pq.write_table(table.replace_schema_metadata(about), rows)  # as the version before wrote them
     assert_complete(write(tmp_path, keys_of(1, 2)), keys_of(1, 2))
     assert_complete(write(tmp_path, keys_of(1, 2, 3)), keys_of(1, 2, 3))
+
+
+def test_rows_are_matched_with_the_scenes_of_their_generation(tmp_path: Path) -> None:
+    index = write(tmp_path, keys_of(1, 2))
+    first, second = (("01-1a", "01-1b"), ("02-1c", "02-1b", "02-1d"))
+    segment = index.segments[index.homes["01", 1]]
+    assert segment.places_of(("01", 1), pa.chunked_array([first])) is None, "row i is of scene i"
+    places = segment.places_of(("02", 1), pa.chunked_array([second]))
+    assert places is not None
+    assert places.tolist() == [-1, 1], "a scene may have no vector, and a row no scene"
