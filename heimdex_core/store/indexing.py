@@ -178,9 +178,15 @@ def rebuild(context: StoreContext, work: WorkContext, index_type: str | None = N
 def merge(context: StoreContext, work: WorkContext) -> int:
     """Merge segments of the vector indexes until there is nothing to merge; how many times. index.lock is not held.
 
+    A library of a version without a scene table gets one, which counts as one time.
+
     Raises Cancelled, DiskFull, LibraryDamaged; then what was not merged is as it was.
     """
     count = 0
+    if _lacks_scene_table(context):
+        with context.index_lock.hold():
+            sync(context, set_ids=())
+        count += 1
     for space in wanted_contents(context).spaces():
         try:
             while vector_merging.merge(context.paths.vector_index(space), space, context.index_lock, work):
@@ -193,11 +199,20 @@ def merge(context: StoreContext, work: WorkContext) -> int:
 
 
 def is_merge_due(context: StoreContext) -> bool:
-    """Whether any vector index has segments to merge. It reads their manifests only."""
+    """Whether `merge` would do something. It reads manifests only."""
+    if _lacks_scene_table(context):
+        return True
     with context.catalog.transaction() as transaction:
         known = sets.every(transaction)
     spaces = {space for model_set in known for space in model_set.spaces.values()}
     return any(vector_merging.is_due(context.paths.vector_index(space)) for space in spaces)
+
+
+def _lacks_scene_table(context: StoreContext) -> bool:
+    if (context.paths.scene_index / "manifest.json").exists():
+        return False
+    with context.catalog.transaction() as transaction:
+        return bool(transaction.rows("select 1 from video_generations limit 1"))
 
 
 def check(context: StoreContext) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from heimdex_core.errors import (
     SpaceMismatch,
     VideoNotFound,
 )
-from heimdex_core.store import Store, sidecar
+from heimdex_core.store import Store, scene_segments, sidecar
 from heimdex_core.types import VideoState, WorkContext
 from tests.store.making import INFO, SPACES, TEXT, add, commit, make_scenes, new_store, register, stage
 
@@ -298,3 +299,14 @@ def test_disk_usage_adds_up(store: Store) -> None:
     assert use["total"] == sum(use[part] for part in ("videos", "index", "exports", "work", "other"))
     assert use["videos"] > 0
     assert use["index"] > 0
+
+
+def test_a_library_of_a_version_without_a_scene_table_gets_one_in_the_background(store: Store) -> None:
+    assert not store.maintenance.is_merge_due()
+    video = add(store, "one", ("some words",))
+    assert not store.maintenance.is_merge_due()
+    shutil.rmtree(store.paths.scene_index)
+    assert store.maintenance.is_merge_due()
+    assert store.maintenance.merge_indexes() == 1
+    assert scene_segments.check(store.paths.scene_index) == {(video.video_id, 1)}
+    assert (store.maintenance.is_merge_due(), store.maintenance.merge_indexes()) == (False, 0)
