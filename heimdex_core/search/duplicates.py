@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from heimdex_core.search.fusion.base import Fused, FusedScene, Ranking
+from heimdex_core.search.fusion.base import Fused, FusedScene, Ranking, ids_of
 from heimdex_core.search.matching import match_spans
 from heimdex_core.types import Space
 
@@ -30,6 +30,8 @@ MOST_CARDS = 200
 """Scenes are folded under the first so many cards, ten pages; what comes after them is left as it is. So the time is
 limited too: it is spent again at every change of a weight."""
 _BLOCK = 64
+_READ = 4 * _BLOCK
+"""Scenes whose vectors are read at once, since reading some takes nearly as long."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ def collapse(
         if len(folding.cards) >= MOST_CARDS:
             rest = ranking.after(cards, start) if isinstance(ranking, Ranking) else (*cards, *ranking[start:])
             return Collapsed(rest, folding.duplicates())
+        if start % _READ == 0:
+            folding.read(ids_of(ranking)[start : start + _READ])
         cards += folding.add(block)
     return Collapsed(tuple(cards), folding.duplicates())
 
@@ -94,6 +98,8 @@ class _Folding:
         self._terms = terms
         self._least = threshold_of(space)
         self._vectors = np.zeros((0, space.dim), dtype=np.float32)
+        self._places: dict[str, int] = {}
+        self._read = self._vectors
         self.cards: list[FusedScene] = []
         """Those that have a vector, in the order of `_vectors`."""
         self._folded: dict[str, list[str]] = {}
@@ -101,9 +107,15 @@ class _Folding:
     def duplicates(self) -> dict[str, tuple[str, ...]]:
         return {scene_id: tuple(folded) for scene_id, folded in self._folded.items()}
 
+    def read(self, scene_ids: Sequence[str]) -> None:
+        """Read the vectors of the scenes that `add` is given next."""
+        ids, self._read = self._view.vectors(self._space, scene_ids)
+        self._places = {scene_id: place for place, scene_id in enumerate(ids)}
+
     def add(self, block: Sequence[FusedScene]) -> list[FusedScene]:
         """The scenes of the block that become cards."""
-        ids, vectors = self._view.vectors(self._space, [item.scene_id for item in block])
+        ids = [item.scene_id for item in block if item.scene_id in self._places]
+        vectors = self._read[[self._places[scene_id] for scene_id in ids]]
         number = {scene_id: n for n, scene_id in enumerate(ids)}
         known = len(self.cards)
         everything = np.concatenate([self._vectors, vectors])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from heimdex_core.search import duplicates
 from heimdex_core.search.duplicates import Collapsed, collapse
-from heimdex_core.search.fusion.base import Fused, FusedScene
+from heimdex_core.search.fusion.base import Fused, FusedScene, Ranking, ids_of
 from heimdex_core.search.fusion.parts import Part
 from heimdex_core.types import Scene, Space
 from tests.search.fakes import scene
@@ -131,6 +132,12 @@ def test_what_lies_beyond_the_first_cards_is_left_as_it_is(monkeypatch: pytest.M
     scenes = [scene("v", n) for n in range(130)]
     angles = {one.scene_id: 360 * n / 64 for n, one in enumerate(scenes)}
     monkeypatch.setattr(duplicates, "SAME", {PALETTE.name: 0.9999})
-    found = folded(ranked(*((one, "vision") for one in scenes)), Pictures(scenes, angles))
+    fused = ranked(*((one, "vision") for one in scenes))
+    found = folded(fused, Pictures(scenes, angles))
     assert len(found.ranking) == 130
     assert found.duplicates == {}
+    parts = {"vision": {item.scene_id: item.parts["vision"] for item in fused.ranking}}
+    scores = [item.score for item in fused.ranking]
+    lazy = Ranking(ids_of(fused.ranking), scores, parts)
+    assert lazy == fused.ranking
+    assert folded(replace(fused, ranking=lazy), Pictures(scenes, angles)).ranking == found.ranking
