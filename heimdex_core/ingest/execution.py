@@ -18,7 +18,16 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Protocol, TypeVar
 
-from heimdex_core.errors import Cancelled, DiskFull, HeimdexError, LibraryBusy, ModelsChanged, StageFailed
+from heimdex_core.errors import (
+    Cancelled,
+    DatabaseInterrupted,
+    DatabaseUnavailable,
+    DiskFull,
+    HeimdexError,
+    LibraryBusy,
+    ModelsChanged,
+    StageFailed,
+)
 from heimdex_core.ingest import stages
 from heimdex_core.settings import Settings
 
@@ -27,11 +36,14 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BACKOFF_RATE = 2.0
-_RETRYABLE = (StageFailed, LibraryBusy, DiskFull)
+_RETRYABLE = (StageFailed, LibraryBusy, DiskFull, DatabaseUnavailable, DatabaseInterrupted)
 
 
 def is_retryable(error: Exception) -> bool:
-    """True for a busy library, a full disk, or a fault that nobody foresaw; False where the answer is final."""
+    """True for a busy library, a database that is away, a full disk, or a fault that nobody foresaw.
+
+    False where the answer is final.
+    """
     return isinstance(error, _RETRYABLE) or not isinstance(error, HeimdexError)
 
 

@@ -14,7 +14,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from heimdex_core.errors import Cancelled, HeimdexError, LibraryBusy, UnknownName, VideoNotFound
+from heimdex_core.errors import (
+    Cancelled,
+    DatabaseInterrupted,
+    DatabaseUnavailable,
+    HeimdexError,
+    LibraryBusy,
+    UnknownName,
+    VideoNotFound,
+)
 from heimdex_core.ingest import execution, stages
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.jobs.crash_guard import CrashGuard, StageAttempt, WorkerStopping
@@ -240,14 +248,14 @@ class Tasks:
         return work() or {}
 
     def _until_free(self, name: str, subject: str, work: Callable[[], T]) -> T:
-        """The result of `work`, done again for as long as another process has the library.
+        """The result of `work`, done again for as long as another process has the library, or its database is away.
 
         That says nothing about the work, so it neither fails nor counts as one of its attempts.
         """
         while True:
             try:
                 return work()
-            except LibraryBusy as error:
+            except (LibraryBusy, DatabaseUnavailable, DatabaseInterrupted) as error:
                 logger.warning("%s of %s waits: %s", name, subject, error)
                 if self.guard.wait_for_stop(BUSY_PAUSE_S):
                     raise WorkerStopping from error

@@ -17,7 +17,15 @@ from typing import Any, Protocol
 
 import psutil
 
-from heimdex_core.errors import Cancelled, HeimdexError, LibraryBusy, MoveIncomplete, VideoNotFound
+from heimdex_core.errors import (
+    Cancelled,
+    DatabaseInterrupted,
+    DatabaseUnavailable,
+    HeimdexError,
+    LibraryBusy,
+    MoveIncomplete,
+    VideoNotFound,
+)
 from heimdex_core.files import read_json_object, write_json
 from heimdex_core.ingest import stages
 from heimdex_core.ingest.execution import RetryPolicy, try_repeatedly, wrap_error
@@ -211,7 +219,7 @@ class ModelMigration:
                 on_progress=self._show,
             ).run()
             self._update(done=self.status.done + 1)
-        except (Cancelled, LibraryBusy):
+        except (Cancelled, LibraryBusy, DatabaseUnavailable, DatabaseInterrupted):
             raise
         except VideoNotFound:
             log.info("video %s is gone; the migration continues without it", video_id)

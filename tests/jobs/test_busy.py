@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdex_core.errors import Cancelled, LibraryBusy
+from heimdex_core.errors import Cancelled, DatabaseInterrupted, DatabaseUnavailable, HeimdexError, LibraryBusy
 from heimdex_core.jobs import tasks, worker
 from heimdex_core.jobs.client import JobState
 from heimdex_core.jobs.crash_guard import CrashGuard, StageAttempt, WorkerStopping
@@ -53,8 +53,19 @@ class TestAttempt:
     def attempt(self, bench: Bench) -> StageAttempt:
         return StageAttempt("job", bench.video().video_id, "scenes", number=3, of=3)
 
-    def test_being_busy_does_not_count_as_an_attempt(self, bench: Bench, made: Tasks) -> None:
-        left = [LibraryBusy(what="x", pid=1, program="p", seconds=1)] * 20
+    @pytest.mark.parametrize(
+        "error",
+        [
+            LibraryBusy(what="x", pid=1, program="p", seconds=1),
+            DatabaseUnavailable(reason="it restarts"),
+            DatabaseInterrupted(reason="it restarts"),
+        ],
+        ids=["busy", "away", "interrupted"],
+    )
+    def test_what_is_not_the_videos_fault_does_not_count_as_an_attempt(
+        self, bench: Bench, made: Tasks, error: HeimdexError
+    ) -> None:
+        left = [error] * 20
 
         def work() -> Json:
             if left:
