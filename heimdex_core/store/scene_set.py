@@ -158,8 +158,9 @@ class SceneTable:
 
     def rows_of(self, scene_ids: Sequence[str]) -> Numbers:
         """(len(scene_ids),) the row of each scene; -1 for one that is not in the table."""
-        numbers = np.array([self._numbers.get(one.rsplit("_", 2)[0], -1) for one in scene_ids], dtype=np.int64)
-        starts = np.array([_start_ms(one) for one in scene_ids], dtype=np.int64)
+        names = [scene_id.rsplit("_", 2) for scene_id in scene_ids]
+        numbers = np.array([self._numbers.get(name[0], -1) for name in names], dtype=np.int64)
+        starts = np.array([_start_ms(name) for name in names], dtype=np.int64)
         known = np.flatnonzero((numbers >= 0) & (starts >= 0))
         rows = np.full(len(scene_ids), -1, dtype=np.int64)
         if not len(known) or not len(self):
@@ -248,8 +249,8 @@ class SceneSet(Collection[str]):
 
     def has(self, scene_ids: Sequence[str]) -> Mask:
         """(len(scene_ids),) whether each of these scenes is in the set."""
-        # a scene that is not in the table has the row -1, which is the last one here
-        return np.append(self.mask, False)[self.table.rows_of(scene_ids)]
+        rows = self.table.rows_of(scene_ids)
+        return (rows >= 0) & self.mask[rows] if len(self.mask) else np.zeros(len(rows), dtype=bool)
 
     @property
     def share(self) -> float:
@@ -262,9 +263,7 @@ def _counted(numbers: npt.NDArray[np.integer], names: Sequence[str]) -> dict[str
     return {name: int(count) for name, count in zip(names, counts, strict=True) if count}
 
 
-def _start_ms(scene_id: str) -> int:
-    """When a scene starts, by its id; -1 for what is no scene's id."""
-    start = scene_id.rsplit("_", 2)[1:2]
-    if not start or not (start[0].isdecimal() and start[0].isascii()) or len(start[0]) > _START_DIGITS:
-        return -1
-    return int(start[0])
+def _start_ms(name: Sequence[str]) -> int:
+    """When a scene starts, by its id, divided into video, start and end; -1 for what is no scene's id."""
+    is_number = len(name) == 3 and len(name[1]) <= _START_DIGITS and name[1].isdecimal() and name[1].isascii()
+    return int(name[1]) if is_number else -1
