@@ -54,7 +54,9 @@ from heimdex_core.types import Video as VideoRecord  # noqa: E402
 
 BATCH_VIDEOS = 64
 DEPTH = 1000
-ANSWERS = 100
+TIMED = 100
+"""So many searches of each kind are timed."""
+COMPARED = 50
 """So many queries have their answers compared."""
 WARM_UP = 5
 ADDED = 5
@@ -231,9 +233,9 @@ def filters(share: float, count: int) -> Iterator[Filters]:
 
 
 def answers(folder: Path, files: Files, made_up: MadeUp) -> dict[str, Any]:
-    """The first ten scenes of the first ANSWERS queries: of each vector channel at DEPTH, and of the hybrid search."""
+    """The first ten scenes of the first COMPARED queries: of each vector channel at DEPTH, and of the hybrid search."""
     session = Session(folder, files)
-    found: dict[str, Any] = {"hybrid": [session.ask(text)[:10] for text in files.texts[:ANSWERS]]}
+    found: dict[str, Any] = {"hybrid": [session.ask(text)[:10] for text in files.texts[:COMPARED]]}
     view = session.store.reader().view()
     for role, space in SPACES.items():
         search: Callable[..., Iterable[Any]] = view.vector_search
@@ -241,7 +243,7 @@ def answers(folder: Path, files: Files, made_up: MadeUp) -> dict[str, Any]:
         if role == "vision":
             search, options = view.keyframe_search, {"temperature": 0.1}
         times, tops = [], []
-        for vector in files.queries(role)[:ANSWERS]:
+        for vector in files.queries(role)[:COMPARED]:
             started = time.perf_counter()
             hits = search(space, vector, k=DEPTH, user_id=USER, **options)
             times.append((time.perf_counter() - started) * 1000)
@@ -261,9 +263,9 @@ def measure(folder: Path, files: Files, made_up: MadeUp) -> dict[str, Any]:
     for _ in range(WARM_UP):
         session.ask(next(texts))
     cases: dict[str, Iterable[Filters | None]] = {
-        "": [None] * ANSWERS,
-        "_filter_1": filters(0.01, ANSWERS),
-        "_filter_50": filters(0.5, ANSWERS),
+        "": [None] * TIMED,
+        "_filter_1": filters(0.01, TIMED),
+        "_filter_50": filters(0.5, TIMED),
     }
     for name, chosen in cases.items():
         times = [session.timed_ms(next(texts), **({} if one is None else {"filters": one})) for one in chosen]
