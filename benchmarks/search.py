@@ -8,7 +8,7 @@ segments are merged. A new process opens it (open_s: until the first search is a
 three channels, fusion, a page of 20 hits; each with another text, and also with filters that leave 1 % and 50 % of the
 scenes, each time others. private_mb is the memory of that process, without mapped files (mapped_mb). recall_at_10 is
 the least of three: of the two vector channels at depth 1000 against exact inner products, and of the hybrid search
-against the same search before the segments were merged, when every vector is compared. add_video_s is one more video of
+against the same search in which every vector is compared. add_video_s is one more video of
 100 scenes while a reader is open, all its files and the commit, the median of five.
 
 Beside it, on the vectors of the pictures (768 wide) at the same depth: FAISS Flat and HNSW, and LanceDB. Building HNSW
@@ -99,8 +99,8 @@ class Measured:
             "data": self._made_up.data,
             **self._once("build"),
         }
-        exact = self._once("answers", key="answers_before")
         found |= self._once("merge")
+        exact = self._run([sys.executable, STEPS, "exact", self._folder / "library"])
         present = self._run([sys.executable, STEPS, "answers", self._folder / "library"])
         found |= self._recall(exact, present)
         found |= self._run([sys.executable, STEPS, "measure", self._folder / "library"])
@@ -134,14 +134,13 @@ class Measured:
 
     # --- steps ------------------------------------------------------------------------------------
 
-    def _once(self, step: str, *, key: str | None = None) -> dict[str, Any]:
-        name = key or step
-        if name not in self._kept():
+    def _once(self, step: str) -> dict[str, Any]:
+        if step not in self._kept():
             library = self._folder / "library"
             if step == "build":
                 shutil.rmtree(library, ignore_errors=True)
-            self._keep(name, self._run([sys.executable, STEPS, step, library]))
-        found: dict[str, Any] = self._kept()[name]
+            self._keep(step, self._run([sys.executable, STEPS, step, library]))
+        found: dict[str, Any] = self._kept()[step]
         return found
 
     def _run(self, command: Sequence[object]) -> dict[str, Any]:

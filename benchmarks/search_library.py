@@ -1,7 +1,7 @@
 """One step of benchmarks/search.py with a library, in a process of its own. Prints one JSON object.
 
 python benchmarks/search_library.py build LIBRARY DATA_FOLDER --data clustered --scenes N
-python benchmarks/search_library.py merge|answers|measure|add LIBRARY DATA_FOLDER --data clustered --scenes N
+python benchmarks/search_library.py merge|answers|exact|measure|add LIBRARY DATA_FOLDER --data clustered --scenes N
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from heimdex_core.search.searcher import Searcher  # noqa: E402
 from heimdex_core.settings import Settings  # noqa: E402
 from heimdex_core.store import Store, sidecar, videos  # noqa: E402
 from heimdex_core.store.commit import StagedGeneration  # noqa: E402
+from heimdex_core.store.vector_methods import Compressed, Exact, Found, Inverted, Mask  # noqa: E402
 from heimdex_core.types import (  # noqa: E402
     Filters,
     Keyframe,
@@ -203,9 +204,9 @@ class NoModels:
 class Session:
     """An open library that is searched."""
 
-    def __init__(self, folder: Path, files: Files) -> None:
+    def __init__(self, folder: Path, files: Files, **options: Any) -> None:
         use_blas_threads(threads_for("query"))  # as the encoders of queries do
-        settings = Settings(_env_file=None)
+        settings = Settings(_env_file=None, **options)
         self.store = Store.open(folder, settings)
         models: Any = NoModels(files)
         self._searcher = Searcher(self.store.reader(), lambda set_id: models, settings)
@@ -234,7 +235,7 @@ def filters(share: float, count: int) -> Iterator[Filters]:
 
 def answers(folder: Path, files: Files, made_up: MadeUp) -> dict[str, Any]:
     """The first ten scenes of the first COMPARED queries: of each vector channel at DEPTH, and of the hybrid search."""
-    session = Session(folder, files)
+    session = Session(folder, files, channel_timeout_s=60.0)  # so that every channel answers, however slow the disk
     found: dict[str, Any] = {"hybrid": [session.ask(text)[:10] for text in files.texts[:COMPARED]]}
     view = session.store.reader().view()
     for role, space in SPACES.items():
@@ -252,6 +253,17 @@ def answers(folder: Path, files: Files, made_up: MadeUp) -> dict[str, Any]:
         found[f"{role}_p50_ms"] = percentile(times, 50)
     session.store.close()
     return found
+
+
+def exact(folder: Path, files: Files, made_up: MadeUp) -> dict[str, Any]:
+    """As `answers`, with all vectors compared."""
+
+    def search(self: Inverted, query: Floats, count: int, chosen: Mask | None) -> Found:
+        return self._probe(query, count, chosen, self.index.nlist)
+
+    Inverted.search = search  # type: ignore[method-assign]
+    Compressed.search = Exact.search  # type: ignore[method-assign]
+    return answers(folder, files, made_up)
 
 
 def measure(folder: Path, files: Files, made_up: MadeUp) -> dict[str, Any]:
@@ -328,6 +340,7 @@ STEPS: dict[str, Callable[[Path, Files, MadeUp], dict[str, Any]]] = {
     "build": build,
     "merge": merge,
     "answers": answers,
+    "exact": exact,
     "measure": measure,
     "add": add,
 }
