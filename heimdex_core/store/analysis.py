@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -67,11 +67,17 @@ def morpheme_terms(text: str) -> list[str]:
     return [one.term for one in morphemes(_compose(text)[0])] if has_hangul(text) else []
 
 
-def tokens(text: str) -> Iterator[Token]:
-    """The terms of a text in order, with their positions."""
+def tokens(text: str, initials: Collection[str] | None = None) -> Iterator[Token]:
+    """The terms of a text in order, with their positions.
+
+    With `initials`, letters in lower case, words that begin with another letter may be left out: a stem begins as its
+    word does, so they need not be stemmed where terms that begin otherwise are looked for.
+    """
     composed, starts, ends = _compose(text)
     for match in _RUNS.finditer(composed):
         start, run = match.start(), match.group()
+        if initials is not None and run[0].isascii() and run[0].isalpha() and run[0].lower() not in initials:
+            continue
         if match.lastgroup in ("hangul", "cjk"):
             for at in range(max(1, len(run) - 1)):
                 pair = run[at : at + 2]
@@ -176,7 +182,8 @@ _STOP_TERMS = frozenset(term for word in _STOP_WORDS.split() for term in (word, 
 def match_spans(text: str, query_terms: Iterable[str]) -> list[tuple[int, int]]:
     """The parts [start, end) of `text` that match any of the terms, in order; overlapping ones are joined."""
     wanted = frozenset(query_terms)
-    found = [(token.start, token.end) for token in tokens(text) if token.text in wanted]
+    initials = {term[:1] for term in wanted}
+    found = [(token.start, token.end) for token in tokens(text, initials) if token.text in wanted]
     if any(MARK in term for term in wanted) and has_hangul(text):
         found = sorted([*found, *_morpheme_spans(text, wanted)])
     spans: list[tuple[int, int]] = []

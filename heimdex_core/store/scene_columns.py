@@ -51,6 +51,11 @@ class SceneColumns:
         return np.round(self._floats("start_s") * 1000).astype(np.int64)
 
     @cached_property
+    def ends_ms(self) -> Numbers:
+        """(n,) when each scene ends, rounded likewise."""
+        return np.round(self._floats("end_s") * 1000).astype(np.int64)
+
+    @cached_property
     def durations_s(self) -> npt.NDArray[np.float64]:
         """(n,) the length of each scene in seconds, rounded to milliseconds as scene ids are."""
         return np.round(self._floats("end_s") - self._floats("start_s"), 3)

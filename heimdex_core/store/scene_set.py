@@ -6,6 +6,7 @@ becomes ids only where somebody iterates over it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ from heimdex_core.types import VisibleVideo
 V = TypeVar("V", bound=np.generic)
 
 _START_BITS = 34
-_START_DIGITS = 10
 """Of a time in milliseconds; times are less than 10,000,000 seconds (rows.MAX_SECONDS)."""
+_TIMES = re.compile("(?:0|[1-9][0-9]{0,9})_(?:0|[1-9][0-9]{0,9})")
 
 
 class Part(NamedTuple):
@@ -116,6 +117,11 @@ class SceneTable:
         return self._joined(lambda columns: columns.starts_ms, np.int64)
 
     @cached_property
+    def ends_ms(self) -> Numbers:
+        """(n,) when each scene ends, in milliseconds."""
+        return self._joined(lambda columns: columns.ends_ms, np.int64)
+
+    @cached_property
     def durations_s(self) -> npt.NDArray[np.float64]:
         """(n,) the length of each scene in seconds, rounded to milliseconds as scene ids are."""
         return self._joined(lambda columns: columns.durations_s, np.float64)
@@ -157,20 +163,25 @@ class SceneTable:
         return ids
 
     def rows_of(self, scene_ids: Sequence[str]) -> Numbers:
-        """(len(scene_ids),) the row of each scene; -1 for one that is not in the table."""
+        """(len(scene_ids),) the row of each scene; -1 for one that is not in the table.
+
+        An id is made of the scene's video, start and end (`make_scene_id`), so these tell whether a row is the scene's.
+        """
         names = [scene_id.rsplit("_", 2) for scene_id in scene_ids]
         numbers = np.array([self._numbers.get(name[0], -1) for name in names], dtype=np.int64)
-        starts = np.array([_start_ms(name) for name in names], dtype=np.int64)
-        known = np.flatnonzero((numbers >= 0) & (starts >= 0))
+        times = np.array([_times_ms(name) for name in names], dtype=np.int64).reshape(-1, 2)
+        known = np.flatnonzero((numbers >= 0) & (times[:, 0] >= 0))
         rows = np.full(len(scene_ids), -1, dtype=np.int64)
         if not len(known) or not len(self):
             return rows
-        first = self.first_rows[numbers[known]]
-        near = np.searchsorted(self._sort_keys, (first << _START_BITS) | starts[known])
+        own, (starts, ends) = numbers[known], times[known].T
+        near = np.searchsorted(self._sort_keys, (self.first_rows[own] << _START_BITS) | starts)
         near = np.minimum(near, len(self) - 1)
-        for at, row, scene_id in zip(known.tolist(), near.tolist(), self.ids_at(near), strict=True):
-            # what is not where its time says is of a video with two scenes of one start, or is not there
-            rows[at] = row if scene_id == scene_ids[at] else self._find(int(numbers[at]), scene_ids[at])
+        is_same = (self.video_numbers[near] == own) & (self.starts_ms[near] == starts) & (self.ends_ms[near] == ends)
+        rows[known[is_same]] = near[is_same]
+        # what is not where its time says is of a video with two scenes of one start, or is not there
+        for at in known[~is_same].tolist():
+            rows[at] = self._find(int(numbers[at]), scene_ids[at])
         return rows
 
     def _find(self, number: int, scene_id: str) -> int:
@@ -263,7 +274,6 @@ def _counted(numbers: npt.NDArray[np.integer], names: Sequence[str]) -> dict[str
     return {name: int(count) for name, count in zip(names, counts, strict=True) if count}
 
 
-def _start_ms(name: Sequence[str]) -> int:
-    """When a scene starts, by its id, divided into video, start and end; -1 for what is no scene's id."""
-    is_number = len(name) == 3 and len(name[1]) <= _START_DIGITS and name[1].isdecimal() and name[1].isascii()
-    return int(name[1]) if is_number else -1
+def _times_ms(name: Sequence[str]) -> tuple[int, int]:
+    """When a scene starts and ends, by its id, divided into video, start and end; -1 for what is no scene's id."""
+    return (int(name[1]), int(name[2])) if len(name) == 3 and _TIMES.fullmatch(f"{name[1]}_{name[2]}") else (-1, -1)

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from heimdex_core.errors import LibraryDamaged, SceneNotFound, VideoNotFound, ViewOutdated
 from heimdex_core.files import file_signature
 from heimdex_core.store import sidecar
@@ -78,13 +80,19 @@ class SceneView:
 
     def scenes_by_id(self, scene_ids: Collection[str]) -> dict[str, Scene]:
         """The scenes of exactly these ids; those that are not visible are left out."""
-        found: dict[str, Scene] = {}
-        for scene_id in scene_ids:
-            video = self.snapshot.loaded.get(scene_id.rsplit("_", 2)[0])
-            scene = video.scene(scene_id) if video is not None else None
-            if scene is not None:
-                found[scene_id] = scene
-        return found
+        videos = {scene_id: self.snapshot.loaded.get(scene_id.rsplit("_", 2)[0]) for scene_id in scene_ids}
+        known = {scene_id: video for scene_id, video in videos.items() if video is not None}
+        new = [
+            (video, row)
+            for one, video in known.items()
+            if one not in video.made and (row := video.row(one)) is not None
+        ]
+        if new:
+            # all rows at once, as converting one takes almost as long as converting a page of them
+            rows = pa.concat_tables([video.columns.table.slice(row, 1) for video, row in new])
+            for (video, _), scene in zip(new, sidecar.scenes_of(rows), strict=True):
+                video.made[scene.scene_id] = scene
+        return {scene_id: video.made[scene_id] for scene_id, video in known.items() if scene_id in video.made}
 
     def scene_ids(
         self, user_id: str, video_ids: Ids = None, where: str | None = None, params: Sequence[Any] = ()

@@ -32,8 +32,8 @@ class LoadedVideo:
     columns: SceneColumns
     rows: range
     """Those of `columns` that are this generation's."""
-    _made: dict[str, Scene] = field(default_factory=dict, repr=False)
-    """Scenes that were asked for one by one."""
+    made: dict[str, Scene] = field(default_factory=dict, repr=False)
+    """Scenes that were asked for by their ids."""
 
     @property
     def table(self) -> pa.Table:
@@ -52,14 +52,9 @@ class LoadedVideo:
         ids: list[str] = column.to_pylist()
         return ids
 
-    def scene(self, scene_id: str) -> Scene | None:
-        """One scene. Of a long video it takes a hundredth of the time of `scenes`."""
-        if scene_id not in self._made:
-            row = self.columns.find(scene_id, self.rows)
-            if row is None:
-                return None
-            self._made[scene_id] = sidecar.scenes_of(self.columns.table.slice(row, 1))[0]
-        return self._made[scene_id]
+    def row(self, scene_id: str) -> int | None:
+        """The row of a scene in `columns`; None if the video has no such scene."""
+        return self.columns.find(scene_id, self.rows)
 
     @property
     def has_transcript(self) -> bool:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from heimdex_core.store.analysis import Token, for_index, match_spans, parse_query, terms, tokens
 
@@ -77,3 +79,34 @@ def test_no_terms_match_nothing() -> None:
 )
 def test_a_term_that_ends_inside_a_cluster_has_the_whole_cluster(text: str, term: str, span: tuple[int, int]) -> None:
     assert match_spans(text, [term]) == [span]
+
+
+WORDS = [
+    "dying",
+    "die",
+    "ties",
+    "tying",
+    "skies",
+    "sky",
+    "idly",
+    "only",
+    "early",
+    "news",
+    "bread",
+    "Breads",
+    "İstanbul",
+    "ﬁne",
+    "fine",
+    "'tis",
+    "éclair",
+    "12th",
+    "don’t",
+    "갈매기",
+]
+
+
+@given(st.lists(st.sampled_from(WORDS), min_size=1), st.sampled_from(WORDS))
+def test_words_that_begin_otherwise_need_not_be_stemmed(words: list[str], asked: str) -> None:
+    text, wanted = " ".join(words), set(terms(asked))
+    expected = [token for token in tokens(text) if token.text in wanted]
+    assert [token for token in tokens(text, {term[:1] for term in wanted}) if token.text in wanted] == expected
