@@ -226,8 +226,9 @@ def check(context: StoreContext) -> list[str]:
         for model_set in wanted.sets:
             in_lexical = partial(lexical.check, context.paths.lexical_of(model_set.set_id))
             problems += _missing("The lexical index", wanted.keys[model_set.set_id], in_lexical)
-        every = frozenset().union(*wanted.keys.values())
-        problems += _missing("The scene table", every, partial(scene_segments.check, context.paths.scene_index))
+        folder, every = context.paths.scene_index, frozenset().union(*wanted.keys.values())
+        if folder.exists():  # libraries of earlier versions have none, and get one in time
+            problems += _missing("The scene table", every, partial(scene_segments.check, folder))
     return problems
 
 
