@@ -36,6 +36,7 @@ from heimdex_core.types import Filters, Space
 T = TypeVar("T")
 
 _CACHED_KEYS = 8
+_CACHED_QUERIES = 16
 
 
 class View(SceneView):
@@ -61,9 +62,11 @@ class View(SceneView):
         """Those that this view has used, by folder."""
         self._outside: dict[tuple[str, str], npt.NDArray[np.bool_]] = {}
         self._lock = threading.Lock()
-        """Protects `_keys_of`."""
+        """Protects `_keys_of` and `_shares`."""
         self._keys_of: LRUCache[tuple[str, tuple[str, ...] | None], frozenset[Key]] = LRUCache(_CACHED_KEYS)
         """The generations by user_id and video_ids."""
+        self._shares: LRUCache[tuple[Any, ...], dict[str, float]] = LRUCache(_CACHED_QUERIES)
+        """Which share of the words of a query a scene has."""
         self._table_rows: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
         """By space and user_id."""
 
@@ -274,10 +277,19 @@ class View(SceneView):
             scene_ids: the scenes; they should not be many.
             user_id: whose scenes.
 
-        Raises LibraryDamaged, ViewOutdated.
+        What was found is kept for the last queries: the same page is made again at every move of a slider. Raises
+        LibraryDamaged, ViewOutdated.
         """
         keys = self._keys(user_id, None)
-        return self._word_index().coverage(words, scene_ids=scene_ids, allowed=keys) if keys else {}
+        if not keys:
+            return {}
+        asked = user_id, tuple(map(tuple, words))
+        with self._lock:
+            known = self._shares.setdefault(asked, {})
+        if new := [scene_id for scene_id in scene_ids if scene_id not in known]:
+            found = self._word_index().coverage(words, scene_ids=new, allowed=keys)
+            known.update({scene_id: found.get(scene_id, 0.0) for scene_id in new})
+        return {scene_id: known[scene_id] for scene_id in scene_ids if known[scene_id] > 0}
 
     def scenes_with(self, text: str, *, user_id: str) -> list[str]:
         """Ids of the user's scenes that have `text`, as a phrase, in transcript, title or tags.

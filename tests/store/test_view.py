@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from heimdex_core.errors import (
     ViewOutdated,
 )
 from heimdex_core.store import Store, vectors
+from heimdex_core.store.lexical import LexicalIndex
 from heimdex_core.store.vector_index import VectorIndex
 from heimdex_core.store.view import View
 from heimdex_core.types import Space, Video, make_scene_id
@@ -323,3 +325,24 @@ def test_a_generation_number_that_is_used_again_is_another_generation(store: Sto
     assert again.generation == number
     assert said(idle.view(), video) == ["third"]
     assert list(idle.view().sql("select transcript from scenes", user_id="local")["transcript"]) == ["third"]
+
+
+def test_which_share_of_the_words_a_scene_has_is_looked_up_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = new_store(tmp_path / "library")
+    add(store, "one", ("quiet garden", "quiet street", "loud street"))
+    view = store.reader().view()
+    both, one, neither = view.scene_ids("local")
+    asked: list[list[str]] = []
+    real = LexicalIndex.coverage
+
+    def coverage(self: LexicalIndex, words: Any, *, scene_ids: list[str], allowed: Any) -> dict[str, float]:
+        asked.append(scene_ids)
+        return real(self, words, scene_ids=scene_ids, allowed=allowed)
+
+    monkeypatch.setattr(LexicalIndex, "coverage", coverage)
+    words = [(("quiet",),), (("garden",),)]
+    assert view.word_coverage(words, scene_ids=[both, neither], user_id="local") == {both: 1.0}
+    assert view.word_coverage(words, scene_ids=[neither, one, both], user_id="local") == {one: 0.5, both: 1.0}
+    assert asked == [[both, neither], [one]]
