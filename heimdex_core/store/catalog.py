@@ -13,6 +13,7 @@ UTC; JSON values are text.
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -177,6 +178,22 @@ class Catalog:
                 return
             except (DatabaseInterrupted, DatabaseUnavailable, LibraryBusy) as error:
                 log.warning("a change is saved, but others do not see it before the next one: %s", error)
+
+
+@contextmanager
+def drafted(paths: LibraryPaths, engine: CatalogEngine) -> Iterator[Catalog]:
+    """An empty catalog beside that of `engine`, to be filled in the block and given to `engine.replace`.
+
+    What it publishes is removed after the block. Raises what `Catalog.prepare` raises.
+    """
+    draft = LibraryPaths(paths.root / f"{files.TEMPORARY_PREFIX}catalog-{uuid.uuid4().hex}")
+    draft.root.mkdir()
+    try:
+        catalog = Catalog(draft, engine=engine.draft(draft))
+        catalog.prepare()
+        yield catalog
+    finally:
+        files.remove_tree(draft.root)
 
 
 def _migrate(transaction: Transaction) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,9 +18,9 @@ from pydantic import SecretStr
 
 from heimdex_core import files
 from heimdex_core.errors import InvalidValue, LibraryDamaged
-from heimdex_core.files import TEMPORARY_PREFIX, remove_tree, write_json
+from heimdex_core.files import write_json
 from heimdex_core.settings import Settings
-from heimdex_core.store.catalog import Catalog
+from heimdex_core.store.catalog import Catalog, drafted
 from heimdex_core.store.catalog_engine import CatalogEngine
 from heimdex_core.store.catalog_place import engine_of
 from heimdex_core.store.layout import LibraryPaths
@@ -102,11 +101,7 @@ def _read(transaction: Transaction) -> dict[str, pa.Table]:
 
 def _fill(paths: LibraryPaths, target: CatalogEngine, tables: Mapping[str, pa.Table]) -> None:
     """Copy the tables into a draft, compare them, and put it in its place."""
-    draft = LibraryPaths(paths.root / f"{TEMPORARY_PREFIX}catalog-{uuid.uuid4().hex}")
-    draft.root.mkdir()
-    try:
-        catalog = Catalog(draft, engine=target.draft(draft))
-        catalog.prepare()
+    with drafted(paths, target) as catalog:
         with catalog.transaction() as transaction:
             for name, table in tables.items():
                 transaction.run(f"delete from {name}")  # noqa: S608 - what the migrations have inserted
@@ -119,8 +114,6 @@ def _fill(paths: LibraryPaths, target: CatalogEngine, tables: Mapping[str, pa.Ta
             # counted and published for the library, not for the draft
             transaction.changed_tables.clear()
         target.replace(catalog.engine)
-    finally:
-        remove_tree(draft.root)
 
 
 def _digest(table: pa.Table) -> tuple[int, str]:

@@ -8,7 +8,6 @@ is sound, folders that it does not know are added to it, and files that it can w
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,10 +21,10 @@ from heimdex_core.errors import (
     LibraryDamaged,
     LibraryNotFound,
 )
-from heimdex_core.files import TEMPORARY_PREFIX, remove_tree, sha256_of, write_json
+from heimdex_core.files import sha256_of, write_json
 from heimdex_core.settings import get_settings
 from heimdex_core.store import commit, copies, edits, sets, sidecar, users, videos, visible
-from heimdex_core.store.catalog import Catalog
+from heimdex_core.store.catalog import Catalog, drafted
 from heimdex_core.store.catalog_engine import CatalogEngine, DuckDBEngine, dated
 from heimdex_core.store.catalog_errors import video_folders
 from heimdex_core.store.catalog_place import engine_of
@@ -155,11 +154,7 @@ def _put_damaged_edits_aside(paths: LibraryPaths, video: Video, report: RepairRe
 def _rebuild(paths: LibraryPaths, engine: CatalogEngine, report: RepairReport) -> None:
     shown, published = _published(paths)
     active = published or _set_of_manifest(paths)
-    draft = LibraryPaths(paths.root / f"{TEMPORARY_PREFIX}catalog-{uuid.uuid4().hex}")
-    draft.root.mkdir()
-    try:
-        catalog = Catalog(draft, engine=engine.draft(draft))
-        catalog.prepare()
+    with drafted(paths, engine) as catalog:
         with catalog.transaction() as transaction:
             _restore_tables(transaction, paths, report)
             users.ensure_user(transaction, users.LOCAL_USER)
@@ -170,8 +165,6 @@ def _rebuild(paths: LibraryPaths, engine: CatalogEngine, report: RepairReport) -
             revision = (visible.read_revision(paths.visible) or 0) + 1
             transaction.update("counters", {"value": revision}, {"name": "visible_revision"})
         report.moved_to = engine.replace(catalog.engine)
-    finally:
-        remove_tree(draft.root)
     report.catalog = "rebuilt"
     Catalog(paths, engine=engine).prepare()
 
