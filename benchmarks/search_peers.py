@@ -86,7 +86,8 @@ def lancedb(files: Files, made_up: MadeUp) -> Ask:
     table.create_index(metric="dot", vector_column_name="vector", index_type="IVF_HNSW_SQ")
 
     def ask(query: Floats) -> npt.NDArray[np.int64]:
-        search = table.search(query).distance_type("dot").nprobes(20).ef(2 * DEPTH).refine_factor(2)
+        search: Any = table.search(query)  # its type depends on what the query is, which is not in its signature
+        search = search.distance_type("dot").nprobes(20).ef(2 * DEPTH).refine_factor(2)
         found: npt.NDArray[np.int64] = search.select(["scene"]).limit(DEPTH).to_arrow()["scene"].to_numpy()
         return found
 

@@ -146,6 +146,13 @@ class Settings(BaseSettings):
     sql_memory_bytes: int = Field(1024**3, ge=32 * 1024**2, description="for one user's rows, queries and a result")
     sql_threads: int = Field(2, ge=1, le=64)
 
+    # object storage of a library at s3://; credentials and address are those of AWS_*
+    storage_attempts: int = Field(8, ge=1, description="how often a request that fails is sent before giving up")
+    storage_backoff_s: float = Field(0.1, gt=0, description="pause before the second one, doubled each time, up to 5 s")
+    storage_public_url: str | None = Field(
+        None, description="address of the storage for browsers, where it is not that of AWS_ENDPOINT_URL"
+    )
+
     # watched folders
     watch_roots: str | None = Field(None, description="folders below which the app may watch one, joined by os.pathsep")
     watch_interval_s: float = Field(10.0, gt=0)

@@ -56,6 +56,17 @@ from heimdex_core.errors.model import (
     ProfileWeightsMissing,
     WeightsMissing,
 )
+from heimdex_core.errors.object_storage import (
+    BucketNotFound,
+    ClockSkewed,
+    ObjectMissing,
+    ObjectStorageCredentials,
+    ObjectStorageCredentialsExpired,
+    ObjectStorageDenied,
+    ObjectStorageFailed,
+    ObjectStorageUnavailable,
+    ObjectTruncated,
+)
 from heimdex_core.errors.problems import (
     PROBLEMS,
     ClipsFailed,
@@ -142,10 +153,12 @@ from heimdex_core.errors.validation import (
 
 __all__ = [
     "AccessError",
+    "BucketNotFound",
     "Cancelled",
     "CatalogDamaged",
     "CatalogElsewhere",
     "ClipsFailed",
+    "ClockSkewed",
     "DatabaseInterrupted",
     "DatabaseNotFound",
     "DatabaseRefused",
@@ -209,6 +222,13 @@ __all__ = [
     "NotAnImage",
     "NotResponding",
     "NotWritable",
+    "ObjectMissing",
+    "ObjectStorageCredentials",
+    "ObjectStorageCredentialsExpired",
+    "ObjectStorageDenied",
+    "ObjectStorageFailed",
+    "ObjectStorageUnavailable",
+    "ObjectTruncated",
     "OriginRefused",
     "OutOfGpuMemory",
     "PROBLEMS",

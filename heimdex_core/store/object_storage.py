@@ -1,0 +1,380 @@
+"""The bucket of a library at s3://bucket/prefix: the only code that speaks to an object storage.
+
+Everything is an S3 request of botocore, repeated here when it fails for a moment: botocore's own attempts end where the
+answer begins, so they do not cover a download that is cut. See docs/decisions/store-object-storage.md.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, TypeVar
+from urllib.parse import quote, urlsplit
+
+from heimdex_core.errors import ObjectMissing, ObjectStorageFailed, ObjectTruncated
+from heimdex_core.files import atomic_path
+from heimdex_core.settings import Settings
+from heimdex_core.store.object_storage_client import new_client, secrets, split_url, storage_options
+from heimdex_core.store.object_storage_errors import FAILURES, code_of, is_transient, translated
+
+PART_BYTES = 16 * 1024**2
+"""Larger files travel in parts of this size, several at a time."""
+MAX_PARTS = 10_000
+"""Of one object, a limit of S3."""
+THREADS = 8
+"""Requests at a time of one call."""
+MAX_BACKOFF_S = 5.0
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all), both growing to the size of the object; from several threads, one by one."""
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+_CHUNK_BYTES = 1024**2
+_DELETED_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a listing says of an object.
+
+    Attributes:
+        key: name below the prefix of the library.
+        size_bytes: its length.
+        etag: changes with its content; of an object in parts it is no hash of the whole.
+        modified_at: when it was written, UTC.
+    """
+
+    key: str
+    size_bytes: int
+    etag: str
+    modified_at: datetime
+
+
+class ObjectStorage:
+    """Objects below one prefix of a bucket. Safe to share between threads.
+
+    Keys are relative to the prefix. Each method raises the errors of `heimdex_core.errors.object_storage`: requests
+    that fail for a moment (500, 503, a cut connection) are repeated `storage_attempts` times.
+
+    Args:
+        url: s3://bucket/prefix.
+        settings: numbers of attempts and pauses, and the address for browsers.
+    """
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self.bucket, self.prefix = split_url(url)
+        self._settings = settings
+        self.client = new_client(4 * THREADS)
+        public = settings.storage_public_url
+        self._signer = new_client(1, public) if public else self.client
+
+    @classmethod
+    def open(cls, url: str, settings: Settings) -> ObjectStorage:
+        """Open s3://bucket/prefix. Sends nothing yet; `check` does.
+
+        Region, address and credentials are those of AWS_REGION, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID,
+        AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or of the machine's role. Raises InvalidValue for another URL.
+        """
+        return cls(url, settings)
+
+    @property
+    def url(self) -> str:
+        """s3://bucket/prefix."""
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+    @property
+    def host(self) -> str:
+        """The address of the storage, for messages."""
+        return urlsplit(self.client.meta.endpoint_url).netloc.rpartition("@")[2]
+
+    def check(self) -> None:
+        """Raise the error in words if the bucket cannot be read: not there, wrong credentials, a wrong clock."""
+        self.call("list_objects_v2", Prefix=self.full_key(""), MaxKeys=1)
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def put_bytes(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+        """Write an object; one of the same key is replaced when it is complete."""
+        self.call("put_object", key, Body=data, ContentType=content_type)
+
+    def put_file(
+        self,
+        key: str,
+        path: Path,
+        *,
+        content_type: str = "application/octet-stream",
+        progress: Progress | None = None,
+    ) -> None:
+        """Write a file as an object, in parts if it is large; one of the same key is replaced when it is complete.
+
+        The file may not change meanwhile. Raises OSError if it cannot be read.
+        """
+        size = path.stat().st_size
+        if size <= PART_BYTES:
+            self.put_bytes(key, path.read_bytes(), content_type=content_type)
+            if progress:
+                progress(size, size)
+            return
+        part = part_bytes(size)
+        upload = self.call("create_multipart_upload", key, ContentType=content_type)["UploadId"]
+        done = _Done(size, progress)
+
+        def send(start: int) -> dict[str, Any]:
+            with path.open("rb") as file:
+                file.seek(start)
+                data = file.read(part)
+            number = start // part + 1
+            etag = self.call("upload_part", key, UploadId=upload, PartNumber=number, Body=data)["ETag"]
+            done.add(len(data))
+            return {"PartNumber": number, "ETag": etag}
+
+        try:
+            parts = side_by_side(send, range(0, size, part))
+            self.complete_parts(key, upload, parts, size)
+        except BaseException:
+            self.abort_parts(key, upload)
+            raise
+
+    def put_many(self, items: Iterable[tuple[str, Path]]) -> None:
+        """Write files as objects, several at a time: pairs of key and path. Stops at the first error."""
+        side_by_side(lambda item: self.put_file(*item), items)
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """Size and date of an object; None if there is none."""
+        try:
+            found = self.call("head_object", key)
+        except ObjectMissing:
+            return None
+        return ObjectInfo(key, found["ContentLength"], found["ETag"].strip('"'), found["LastModified"].astimezone(UTC))
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such an object."""
+        return self.head(key) is not None
+
+    def get_bytes(self, key: str) -> bytes:
+        """The content of an object, which has to fit into memory. Raises ObjectMissing."""
+
+        def read() -> bytes:
+            answer = self.client.get_object(Bucket=self.bucket, Key=self.full_key(key))
+            with closing(answer["Body"]) as body:
+                return bytes(body.read())
+
+        return self.repeated(read, key)
+
+    def get_file(self, key: str, path: Path, *, progress: Progress | None = None) -> int:
+        """Read an object into a file, which is there as a whole or not at all; large ones in parts.
+
+        Args:
+            key: the object.
+            path: file to write or replace; its folder is created if it is missing, but not the one above.
+            progress: told about each part that has arrived.
+
+        Returns: the size in bytes.
+        Raises ObjectMissing, ObjectTruncated, DiskFull.
+        """
+        found = self.head(key)
+        if found is None:
+            raise ObjectMissing(key=key, bucket=self.bucket)
+        size, done = found.size_bytes, _Done(found.size_bytes, progress)
+        with atomic_path(path, needed_bytes=size) as temporary:
+            with temporary.open("xb") as file:
+
+                def fetch(start: int) -> None:
+                    end = min(start + PART_BYTES, size)
+                    self.repeated(lambda: self._read_part(found, start, end, file), key)
+                    done.add(end - start)
+
+                side_by_side(fetch, range(0, size, PART_BYTES))
+            if (written := temporary.stat().st_size) != size:
+                raise ObjectTruncated(key=key, expected=size, found=written)
+        return size
+
+    def get_many(self, items: Iterable[tuple[str, Path]]) -> None:
+        """Read objects into files, several at a time: pairs of key and path. Stops at the first error."""
+        side_by_side(lambda item: self.get_file(*item), items)
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """The objects whose keys begin with `prefix`, in the order of their keys."""
+        more: dict[str, str] = {}
+        while True:
+            page = self.call("list_objects_v2", Prefix=self.full_key(prefix), **more)
+            for found in page.get("Contents", ()):
+                yield ObjectInfo(
+                    found["Key"].removeprefix(self.full_key("")),
+                    found["Size"],
+                    found["ETag"].strip('"'),
+                    found["LastModified"].astimezone(UTC),
+                )
+            if not page.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    # --- removing ---------------------------------------------------------------------------------
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects; those that are not there count as deleted."""
+        left = [{"Key": self.full_key(key)} for key in keys]
+        for start in range(0, len(left), _DELETED_AT_ONCE):
+            some = left[start : start + _DELETED_AT_ONCE]
+            answer = self.call("delete_objects", Delete={"Objects": some, "Quiet": True})
+            if errors := answer.get("Errors"):
+                reason = f"{errors[0].get('Code')}: {errors[0].get('Message', '')}"[:300]
+                raise ObjectStorageFailed(host=self.host, attempts=1, reason=f"{len(errors)} not deleted, {reason}")
+
+    # --- links ------------------------------------------------------------------------------------
+
+    def signed_get(
+        self,
+        key: str,
+        *,
+        expires_s: int,
+        filename: str | None = None,
+        content_type: str | None = None,
+        disposition: Literal["inline", "attachment"] = "attachment",
+    ) -> str:
+        """A link with which a browser reads the object from the storage, in ranges too.
+
+        Args:
+            key: the object; it is not looked whether it is there.
+            expires_s: so long it is valid, at most a week, and no longer than temporary credentials are.
+            filename: under which name it is saved; the key's when None.
+            content_type: what the storage says it is.
+            disposition: whether the browser shows or saves it.
+        """
+        given: dict[str, str] = {}
+        if content_type:
+            given["ResponseContentType"] = content_type
+        if filename is not None or disposition == "inline":
+            name = f"; filename*=UTF-8''{quote(filename, safe='')}" if filename is not None else ""
+            given["ResponseContentDisposition"] = f"{disposition}{name}"
+        return self.signed("get_object", key, expires_s, **given)
+
+    def signed(self, operation: str, key: str, expires_s: int, **given: Any) -> str:
+        """A link for one request of a browser to an object; raises if there are no credentials."""
+        parameters = {"Bucket": self.bucket, "Key": self.full_key(key), **given}
+        return self.repeated(
+            lambda: str(self._signer.generate_presigned_url(operation, Params=parameters, ExpiresIn=expires_s)), key
+        )
+
+    def storage_options(self) -> dict[str, str]:
+        """What LanceDB needs to use the same storage, in the names of its object store. They are secret.
+
+        Credentials of a role are not among them: they expire, and LanceDB finds and renews them by itself.
+        """
+        return storage_options(str(self.client.meta.region_name))
+
+    # --- parts of an upload -----------------------------------------------------------------------
+
+    def complete_parts(self, key: str, upload: str, parts: Sequence[dict[str, Any]], size_bytes: int) -> None:
+        """Make an object of parts, in their order.
+
+        An answer may be lost after the storage has done it: then the upload is gone, and the object is there.
+        """
+        try:
+            self.call("complete_multipart_upload", key, UploadId=upload, MultipartUpload={"Parts": [*parts]})
+        except ObjectStorageFailed:
+            found = self.head(key)
+            if found is None or found.size_bytes != size_bytes:
+                raise
+
+    def abort_parts(self, key: str, upload: str) -> None:
+        """Remove the parts of an upload; what is not there, or not reached, is left to the clean-up."""
+        try:
+            self.client.abort_multipart_upload(Bucket=self.bucket, Key=self.full_key(key), UploadId=upload)
+        except FAILURES:
+            return
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    def full_key(self, key: str) -> str:
+        """The name of an object in the bucket."""
+        return f"{self.prefix}/{key}" if self.prefix else key
+
+    def call(self, operation: str, key: str = "", **given: Any) -> dict[str, Any]:
+        """Send a request of boto3's client, about the object `key` if one is named, and repeat it when it fails."""
+        if key:
+            given["Key"] = self.full_key(key)
+        return self.repeated(lambda: getattr(self.client, operation)(Bucket=self.bucket, **given), key)
+
+    def repeated(self, request: Callable[[], Result], key: str) -> Result:
+        """Do a request until it succeeds, fails for good, or has failed `storage_attempts` times."""
+        attempts = self._settings.storage_attempts
+        for attempt in range(1, attempts + 1):
+            try:
+                return request()
+            except FAILURES as error:
+                if attempt == attempts or not is_transient(error):
+                    raise self._error(error, key, attempt) from error
+            # full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+            pause = min(MAX_BACKOFF_S, self._settings.storage_backoff_s * 2 ** (attempt - 1))
+            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads requests
+        raise AssertionError("storage_attempts is at least 1")
+
+    def _error(self, error: Exception, key: str, attempts: int) -> Exception:
+        if code_of(error) in ("400", "403"):
+            # HEAD has no body, and so no words: another request says what is wrong.
+            try:
+                self.client.list_objects_v2(Bucket=self.bucket, Prefix=self.full_key(key), MaxKeys=1)
+            except FAILURES as said:
+                error = said
+        return translated(error, host=self.host, bucket=self.bucket, key=key, attempts=attempts, secrets=secrets())
+
+    def _read_part(self, found: ObjectInfo, start: int, end: int, file: BinaryIO) -> None:
+        """Write the bytes [start, end) of an object to the same place of a file."""
+        answer = self.client.get_object(
+            Bucket=self.bucket,
+            Key=self.full_key(found.key),
+            Range=f"bytes={start}-{end - 1}",
+            IfMatch=f'"{found.etag}"',
+        )
+        with closing(answer["Body"]) as body:
+            for chunk in body.iter_chunks(_CHUNK_BYTES):
+                os.pwrite(file.fileno(), chunk, start)
+                start += len(chunk)
+        if start != end:
+            raise ObjectTruncated(key=found.key, expected=end, found=start)
+
+
+class _Done:
+    """Adds up what has been transferred, for a caller that wants to know."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._lock, self._done, self._total, self._progress = threading.Lock(), 0, total, progress
+
+    def add(self, count: int) -> None:
+        if self._progress is None:
+            return
+        with self._lock:
+            self._done += count
+            self._progress(self._done, self._total)
+
+
+def part_bytes(size_bytes: int) -> int:
+    """Bytes of the parts in which an object of this size is uploaded; the last one may be shorter."""
+    return max(PART_BYTES, math.ceil(size_bytes / MAX_PARTS))
+
+
+def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """The results of `work` for all items, in their order, made in a few threads; the first error ends it."""
+    items = list(items)
+    if len(items) <= 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(min(THREADS, len(items)), "object-storage") as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
