@@ -14,6 +14,7 @@ import pytest
 from heimdex_core.settings import get_settings
 
 if TYPE_CHECKING:
+    from tests.support.object_storage import S3TestServer, TestBucket
     from tests.support.postgres import TestServer
 
 FOR_TESTS = ("HEIMDEX_DEBUG", "HEIMDEX_SHOTS")
@@ -93,3 +94,32 @@ def chosen_catalog(request: pytest.FixtureRequest) -> None:
     """With TEST_CATALOG=postgres every library keeps its catalog there; contracts/test_over_postgres.py sets it."""
     if os.environ.get("TEST_CATALOG") == "postgres":
         request.getfixturevalue("database")
+
+
+# --- object storage -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3TestServer]:
+    """An S3 server of this process, started when the first test asks for it."""
+    from tests.support.object_storage import S3TestServer  # noqa: PLC0415 - most test runs need no S3
+
+    server = S3TestServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def s3(s3_server: S3TestServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestBucket]:
+    """A bucket of this test, with AWS_* set for it; tests/support/object_storage.py says how to inject faults."""
+    from tests.support.object_storage import TestBucket, environment  # noqa: PLC0415 - as above
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in environment(s3_server).items():
+        monkeypatch.setenv(name, value)
+    get_settings.cache_clear()
+    bucket = s3_server.new_bucket()
+    yield TestBucket(s3_server, bucket)
+    s3_server.remove_bucket(bucket)
+    s3_server.reset()

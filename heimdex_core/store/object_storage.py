@@ -40,7 +40,8 @@ Result = TypeVar("Result")
 Item = TypeVar("Item")
 
 _CHUNK_BYTES = 1024**2
-_DELETED_AT_ONCE = 1000
+_AT_ONCE = 1000
+"""Keys of one request to list or delete, a limit of S3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,7 @@ class ObjectStorage:
         """The objects whose keys begin with `prefix`, in the order of their keys."""
         more: dict[str, str] = {}
         while True:
-            page = self.call("list_objects_v2", Prefix=self.full_key(prefix), **more)
+            page = self.call("list_objects_v2", Prefix=self.full_key(prefix), MaxKeys=_AT_ONCE, **more)
             for found in page.get("Contents", ()):
                 yield ObjectInfo(
                     found["Key"].removeprefix(self.full_key("")),
@@ -226,8 +227,8 @@ class ObjectStorage:
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there count as deleted."""
         left = [{"Key": self.full_key(key)} for key in keys]
-        for start in range(0, len(left), _DELETED_AT_ONCE):
-            some = left[start : start + _DELETED_AT_ONCE]
+        for start in range(0, len(left), _AT_ONCE):
+            some = left[start : start + _AT_ONCE]
             answer = self.call("delete_objects", Delete={"Objects": some, "Quiet": True})
             if errors := answer.get("Errors"):
                 reason = f"{errors[0].get('Code')}: {errors[0].get('Message', '')}"[:300]
