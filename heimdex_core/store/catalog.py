@@ -16,7 +16,7 @@ import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from heimdex_core import files
 from heimdex_core.errors import DatabaseInterrupted, DatabaseUnavailable, LibraryBusy, LibraryVersion
@@ -24,8 +24,8 @@ from heimdex_core.store import copies, trays, users, visible
 from heimdex_core.store.catalog_engine import CatalogEngine, DuckDBEngine
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.locks import FileLock
-from heimdex_core.store.opened_indexes import OpenedIndexes
 from heimdex_core.store.publication import Publication
+from heimdex_core.store.search_index import SearchBackend
 from heimdex_core.store.transaction import Changes, Transaction
 
 log = logging.getLogger(__name__)
@@ -215,5 +215,5 @@ class StoreContext:
     catalog: Catalog
     index_lock: FileLock
     """The lock of index writers; taken before the catalog's."""
-    written: OpenedIndexes = field(default_factory=OpenedIndexes)
-    """The vector indexes that were written, open for the next write."""
+    search: SearchBackend
+    """What searches are answered from, besides the scene table."""

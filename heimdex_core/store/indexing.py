@@ -15,20 +15,17 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from heimdex_core.errors import DiskFull, HeimdexError
+from heimdex_core.errors import HeimdexError
 from heimdex_core.store import (
     damage,
-    lexical,
-    lexical_writing,
     scene_segments,
     sets,
     sidecar,
-    vector_merging,
-    vectors,
     videos,
 )
 from heimdex_core.store.catalog import StoreContext
 from heimdex_core.store.keyframe_vectors import VectorRows
+from heimdex_core.store.search_index import IndexOrder
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import ModelSet, Scene, Space, WorkContext
 
@@ -115,27 +112,25 @@ def sync(
     """
     wanted = wanted_contents(context, new)
     chosen = [model_set.set_id for model_set in wanted.sets if set_ids is None or model_set.set_id in set_ids]
-    spaces = wanted.spaces(chosen)
     work = work or WorkContext()
     new_keys = frozenset(one.key for one in new)
     source = _Generations(context, wanted.titles, new_keys, [])
-    tasks: list[Callable[[], object]] = []
-    for space in spaces:
-        folder, keys = context.paths.vector_index(space), wanted.space_keys(space)
-        redo = keys if rebuild else new_keys
-        write = partial(vectors.sync, folder, space, keys, source.vectors_of(space), redo=redo, index_type=index_type)
-        tasks.append(partial(write, erase=erase, opened=None if rebuild else context.written))
-    for set_id in chosen:
-        folder, keys = context.paths.lexical_of(set_id), wanted.keys[set_id]
-        tasks.append(partial(lexical_writing.sync, folder, keys, source.texts, redo=keys if rebuild else new_keys))
-    folder, keys = context.paths.scene_index, frozenset().union(*wanted.keys.values())
+    order = IndexOrder(
+        source,
+        {space: wanted.space_keys(space) for space in wanted.spaces(chosen)},
+        {set_id: wanted.keys[set_id] for set_id in chosen},
+        redo=new_keys,
+        rebuild=rebuild,
+        index_type=index_type,
+        erase=erase,
+    )
+    count = len(order.spaces) + len(order.words) + 1
+    context.search.write(order, WorkContext(lambda done, _: work.report(done, count), work.is_cancelled))
+    work.check()
+    keys = frozenset().union(*wanted.keys.values())
     redo = keys if rebuild else new_keys
-    tasks.append(partial(scene_segments.sync, folder, keys, source.scenes, redo=redo, erase=erase))
-    for done, task in enumerate(tasks):
-        work.check()
-        work.report(done, len(tasks))
-        task()
-    work.report(len(tasks), len(tasks))
+    scene_segments.sync(context.paths.scene_index, keys, source.scenes, redo=redo, erase=erase)
+    work.report(count, count)
     return sorted(set(source.problems))
 
 
@@ -143,10 +138,9 @@ def write_title_again(context: StoreContext, video_id: str) -> None:
     """Index the scenes of a video again with its title as it is now, in every set. The caller holds index.lock."""
     wanted = wanted_contents(context)
     source = _Generations(context, wanted.titles, frozenset(), [])
-    for set_id, keys in wanted.keys.items():
-        own = {key for key in keys if key[0] == video_id}
-        if own:
-            lexical_writing.sync(context.paths.lexical_of(set_id), keys, source.texts, redo=own)
+    own = frozenset(key for keys in wanted.keys.values() for key in keys if key[0] == video_id)
+    words = {set_id: keys for set_id, keys in wanted.keys.items() if keys & own}
+    context.search.write(IndexOrder(source, words=words, redo=own), WorkContext())
 
 
 def rebuild(context: StoreContext, work: WorkContext, index_type: str | None = None) -> RebuildReport:
@@ -157,10 +151,7 @@ def rebuild(context: StoreContext, work: WorkContext, index_type: str | None = N
     with context.index_lock.hold():
         problems = sync(context, rebuild=True, work=work, index_type=index_type)
         wanted = wanted_contents(context)
-        counts = {}
-        for space in wanted.spaces():
-            manifest = vectors.read_manifest(context.paths.vector_index(space))
-            counts[space.name] = int(manifest["count"]) if manifest else 0
+        counts = {space.name: context.search.count(space) for space in wanted.spaces()}
     visible = next(wanted.keys[model_set.set_id] for model_set in wanted.sets if model_set.is_active)
     scenes = 0
     for key in visible:
@@ -187,25 +178,17 @@ def merge(context: StoreContext, work: WorkContext) -> int:
         with context.index_lock.hold():
             sync(context, set_ids=())
         count += 1
-    for space in wanted_contents(context).spaces():
-        try:
-            while vector_merging.merge(context.paths.vector_index(space), space, context.index_lock, work):
-                count += 1
-        except DiskFull as error:
-            log.warning("the index of %s is searched as it was, not merged: %s", space.name, error)
-            raise
-    context.written.keep_only(())  # files that are open keep their place on the disk when they are removed
-    return count
+    return count + context.search.merge(_model_sets(context), context.index_lock, work)
 
 
 def is_merge_due(context: StoreContext) -> bool:
     """Whether `merge` would do something. It reads manifests only."""
-    if _lacks_scene_table(context):
-        return True
+    return _lacks_scene_table(context) or context.search.is_merge_due(_model_sets(context))
+
+
+def _model_sets(context: StoreContext) -> list[ModelSet]:
     with context.catalog.transaction() as transaction:
-        known = sets.every(transaction)
-    spaces = {space for model_set in known for space in model_set.spaces.values()}
-    return any(vector_merging.is_due(context.paths.vector_index(space)) for space in spaces)
+        return sets.every(transaction)
 
 
 def _lacks_scene_table(context: StoreContext) -> bool:
@@ -221,10 +204,10 @@ def check(context: StoreContext) -> list[str]:
         wanted = wanted_contents(context)
         problems: list[str] = []
         for space in wanted.spaces():
-            in_vectors = partial(vectors.check, context.paths.vector_index(space), space)
+            in_vectors = partial(context.search.check_vectors, space)
             problems += _missing(f"The index of {space.name}", wanted.space_keys(space), in_vectors)
         for model_set in wanted.sets:
-            in_lexical = partial(lexical.check, context.paths.lexical_of(model_set.set_id))
+            in_lexical = partial(context.search.check_words, model_set.set_id)
             problems += _missing("The lexical index", wanted.keys[model_set.set_id], in_lexical)
         folder, every = context.paths.scene_index, frozenset().union(*wanted.keys.values())
         if folder.exists():  # libraries of earlier versions have none, and get one in time
@@ -250,15 +233,13 @@ class _Generations:
     """The generations whose errors are raised instead of reported."""
     problems: list[str]
 
-    def vectors_of(self, space: Space) -> vectors.Load:
-        def load(key: Key) -> VectorRows | None:
-            folder = self.context.paths.generation(*key)
-            if folder.is_dir() and not sidecar.vectors_path(folder, space.name).exists():
-                self.problems.append(f"video {key[0]}: generation {key[1]} has no vectors of {space.name}")
-                return VectorRows([], np.empty((0, space.dim), np.float32))
-            return self._read(key, lambda: sidecar.read_vector_rows(folder, space))
-
-        return load
+    def vector_rows(self, space: Space, key: Key) -> VectorRows | None:
+        """See GenerationReader."""
+        folder = self.context.paths.generation(*key)
+        if folder.is_dir() and not sidecar.vectors_path(folder, space.name).exists():
+            self.problems.append(f"video {key[0]}: generation {key[1]} has no vectors of {space.name}")
+            return VectorRows([], np.empty((0, space.dim), np.float32))
+        return self._read(key, lambda: sidecar.read_vector_rows(folder, space))
 
     def texts(self, key: Key) -> tuple[str, list[Scene]] | None:
         folder = self.context.paths.generation(*key)

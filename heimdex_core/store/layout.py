@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import overload
 
 from heimdex_core.errors import InvalidValue, LibraryDamaged, LibraryNotFound, VideoNotFound
-from heimdex_core.types import ModelSet, Space
+from heimdex_core.types import Space
 
 _SAFE_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,120}")
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}")
@@ -221,11 +221,6 @@ class LibraryPaths:
     def lexical_of(self, set_id: int) -> Path:
         """The lexical index of a model set: transcripts depend on the speech model, tags on the vision model."""
         return self.indexes / ("lexical" if set_id == 1 else f"lexical-{int(set_id)}")
-
-    def index_folders(self, model_set: ModelSet) -> list[Path]:
-        """The folders of all indexes that a model set uses."""
-        vectors = [self.vector_index(space) for space in model_set.spaces.values()]
-        return [*vectors, self.lexical_of(model_set.set_id), self.scene_index]
 
     def export(self, user_id: str, export_id: str) -> Path:
         """The file of a rendered export. Raises InvalidValue for malformed ids."""

@@ -30,6 +30,7 @@ from heimdex_core.store.lexical_files import (
     video_of,
 )
 from heimdex_core.store.scene_set import SceneSet
+from heimdex_core.store.search_index import LexicalResult
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Filters
 
@@ -47,16 +48,6 @@ _MARGIN = 1.2
 """So many times as many hits are read as have to be, if those that count are evenly spread among them."""
 
 Clause = tuple[tantivy.Occur, tantivy.Query]
-
-
-@dataclass(frozen=True)
-class LexicalResult:
-    """What a search found."""
-
-    hits: list[tuple[str, float]]
-    """(scene_id, BM25 score), best first."""
-    terms: tuple[str, ...] = ()
-    """The index terms of the query, each once."""
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,8 @@ class ModelSets:
                 remaining = sets.every(transaction)
             files.crash_point("set-dropped")
             indexing.sync(self._context)
-            self._remove_indexes(remaining)
+            self._context.search.keep_only(remaining)
+            self._remove_work(remaining)
             for key in unused:
                 remove_tree(self._paths.generation(*key))
         return dropped
@@ -164,8 +165,9 @@ class ModelSets:
         active = next(model_set for model_set in every if model_set.is_active)
         kept = {paths.generation(row.video_id, row.generation) for row in rows if row.set_id == active.set_id}
         unused = {paths.generation(row.video_id, row.generation) for row in rows} - kept
-        unused |= {folder for model_set in every for folder in paths.index_folders(model_set)}
-        unused -= set(paths.index_folders(active))
+        search = self._context.search
+        unused |= {folder for model_set in every for folder in search.folders(model_set)}
+        unused -= set(search.folders(active))
         return sum(tree_bytes(folder) for folder in unused)
 
     def _pending(self, transaction: Transaction, set_id: int) -> PendingVideos:
@@ -179,15 +181,10 @@ class ModelSets:
                 missing.append((video.user_id, video.video_id))
         return PendingVideos(tuple(missing), len(present))
 
-    def _remove_indexes(self, remaining: list[ModelSet]) -> None:
-        """Remove every index and work folder that belongs to no set, also those that a killed process left."""
-        paths = self._paths
-        kept = {folder for model_set in remaining for folder in paths.index_folders(model_set)}
-        for folder in (*paths.indexes.glob("lexical*"), *paths.indexes.glob("*/*")):
-            if folder.is_dir() and folder not in kept and folder.parent not in kept:
-                remove_tree(folder)
+    def _remove_work(self, remaining: list[ModelSet]) -> None:
+        """Remove every work folder that belongs to no set, also those that a killed process left."""
         numbers = {model_set.set_id for model_set in remaining}
-        for work in paths.work_root.glob("*-set*"):
+        for work in self._paths.work_root.glob("*-set*"):
             number = work.name.rpartition("-set")[2]
             if number.isdecimal() and int(number) not in numbers:
                 remove_tree(work)

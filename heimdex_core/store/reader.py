@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from heimdex_core.errors import ViewOutdated
@@ -13,6 +14,7 @@ from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.opened_indexes import OpenedIndexes
 from heimdex_core.store.scene_segments import SceneIndex
+from heimdex_core.store.search_index import SearchBackend
 from heimdex_core.store.sql_process import SqlLimits
 from heimdex_core.store.sqlview import SqlViews
 from heimdex_core.store.view import View
@@ -24,10 +26,13 @@ T = TypeVar("T")
 class Reader:
     """Keeps the present view. Safe to share between threads; one per process is enough."""
 
-    def __init__(self, paths: LibraryPaths, catalog: Catalog, sql_limits: SqlLimits | None = None) -> None:
+    def __init__(
+        self, paths: LibraryPaths, catalog: Catalog, search: SearchBackend, sql_limits: SqlLimits | None = None
+    ) -> None:
         """`sql_limits` None takes those of the environment's settings."""
         self.paths = paths
         self._catalog = catalog
+        self.search = search
         self._lock = threading.RLock()
         self._view: View | None = None
         self._opened = OpenedIndexes()
@@ -55,7 +60,7 @@ class Reader:
             if held is not None and view.signature == held.signature:
                 return False
             self._view = view
-            self._opened.keep_only(self.paths.index_folders(view.snapshot.model_set))
+            self._opened.keep_only(self.index_folders(view.snapshot.model_set))
         return True
 
     def _take(self, held: View | None) -> View:
@@ -69,11 +74,15 @@ class Reader:
         # If visible.parquet was replaced meanwhile, this signature is older than the snapshot, so the next refresh
         # takes a new view.
         signature = (published, *self._signature(shot.model_set)[1:])
-        return View(self.paths, shot, signature, self._opened, self._tables)
+        return View(self.paths, shot, signature, self.search, self._opened, self._tables)
 
     def _signature(self, model_set: ModelSet) -> tuple[Any, ...]:
-        manifests = [folder / "manifest.json" for folder in self.paths.index_folders(model_set)]
+        manifests = [folder / "manifest.json" for folder in self.index_folders(model_set)]
         return tuple(file_signature(path) for path in (self.paths.visible, *manifests))
+
+    def index_folders(self, model_set: ModelSet) -> list[Path]:
+        """The folders whose manifests tell that a search in the set, or its scene table, may have changed."""
+        return [*self.search.folders(model_set), self.paths.scene_index]
 
     def open_scenes(self) -> SceneIndex | None:
         """The present scene table, which is opened once for each revision. Raises LibraryDamaged."""
@@ -141,8 +150,8 @@ class SetReader:
         reader = self._reader
         shot = snapshot.of_set(reader.paths, reader.open_scenes, present.snapshot, model_set, generations)
         signature = self._signature(present, model_set)
-        return View(reader.paths, shot, signature, self._opened, self._tables)
+        return View(reader.paths, shot, signature, reader.search, self._opened, self._tables)
 
     def _signature(self, present: View, model_set: ModelSet) -> tuple[Any, ...]:
-        manifests = [folder / "manifest.json" for folder in self._reader.paths.index_folders(model_set)]
+        manifests = [folder / "manifest.json" for folder in self._reader.index_folders(model_set)]
         return (present.signature[0], *(file_signature(path) for path in manifests))

@@ -29,6 +29,7 @@ from heimdex_core.store.exports import ExportRecords
 from heimdex_core.store.judgements import JudgementRecords
 from heimdex_core.store.layout import LibraryPaths, check_uuid
 from heimdex_core.store.library_json import FORMAT_VERSIONS, CatalogPlace, LibraryManifest, read_manifest
+from heimdex_core.store.local_search import LocalSearch
 from heimdex_core.store.locks import index_lock
 from heimdex_core.store.maintenance import Maintenance
 from heimdex_core.store.model_sets import ModelSets
@@ -65,7 +66,9 @@ class Store:
         timeout_s = settings.lock_timeout_s
         engine = engine_of(self.paths, manifest, settings)
         self.catalog = Catalog(self.paths, engine=engine, in_library=True)
-        self.context = StoreContext(self.paths, self.catalog, index_lock(self.paths.index_lock, timeout_s=timeout_s))
+        lock = index_lock(self.paths.index_lock, timeout_s=timeout_s)
+        search = LocalSearch(self.paths)
+        self.context = StoreContext(self.paths, self.catalog, lock, search)
         self.sets = ModelSets(self.context)
         self.exports = ExportRecords(self.paths, self.catalog)
         self.reels = ReelRecords(self.catalog)
@@ -76,7 +79,7 @@ class Store:
         self.sweeps = SweepRecords(self.paths)
         self.scene_edits = SceneEditRecords(self.context)
         self.maintenance = Maintenance(self.context, self.sets)
-        self._reader = Reader(self.paths, self.catalog, SqlLimits.of(settings))
+        self._reader = Reader(self.paths, self.catalog, search, SqlLimits.of(settings))
 
     # --- opening ----------------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -19,17 +18,16 @@ import numpy.typing as npt
 from cachetools import LRUCache
 
 from heimdex_core.errors import HeimdexError, LibraryDamaged, ViewOutdated
-from heimdex_core.store import sets, vectors
+from heimdex_core.store import sets
 from heimdex_core.store.analysis import parse_query
 from heimdex_core.store.keyframe_vectors import Floats, KeyframeMatch
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.lexical import LexicalIndex, LexicalResult
 from heimdex_core.store.opened_indexes import OpenedIndexes
 from heimdex_core.store.scene_set import SceneSet
 from heimdex_core.store.scene_view import Ids, SceneView
+from heimdex_core.store.search_index import LexicalResult, SearchBackend, VectorSearch, WordSearch
 from heimdex_core.store.snapshot import Snapshot
 from heimdex_core.store.sqlview import SqlViews
-from heimdex_core.store.vector_index import VectorIndex
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Filters, Space
 
@@ -47,6 +45,7 @@ class View(SceneView):
         paths: LibraryPaths,
         snapshot: Snapshot,
         signature: tuple[Any, ...],
+        search: SearchBackend,
         opened: OpenedIndexes,
         tables: SqlViews,
     ) -> None:
@@ -58,17 +57,15 @@ class View(SceneView):
         self.token = hashlib.sha256(repr((self.set_id, signature)).encode()).hexdigest()[:16]
         """Changes whenever a search may answer differently. Use it as part of a cache key."""
         self._opened = opened
-        self._indexes: dict[Path, Any] = {}
-        """Those that this view has used, by folder."""
-        self._outside: dict[tuple[str, str], npt.NDArray[np.bool_]] = {}
+        self._search = search
+        self._indexes: dict[str, Any] = {}
+        """Those that this view has used, by the name of the space; that of the words by the empty string."""
         self._lock = threading.Lock()
         """Protects `_keys_of` and `_shares`."""
         self._keys_of: LRUCache[tuple[str, tuple[str, ...] | None], frozenset[Key]] = LRUCache(_CACHED_KEYS)
         """The generations by user_id and video_ids."""
         self._shares: LRUCache[tuple[Any, ...], dict[str, float]] = LRUCache(_CACHED_QUERIES)
         """Which share of the words of a query a scene has."""
-        self._table_rows: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
-        """By space and user_id."""
 
     def hold(self, spaces: Collection[Space] = (), *, words: bool = False) -> None:
         """Open these indexes now, so that this view can use them whatever changes in the library. Raises ViewOutdated.
@@ -121,11 +118,8 @@ class View(SceneView):
         keys = self._keys(user_id, video_ids)
         if not keys:
             return []
-        rows = None if outside is None else self._rows_outside(space, outside)
-        if isinstance(scene_ids, SceneSet):
-            chosen = self._rows_of(space, scene_ids, user_id)
-            rows, scene_ids = (chosen if rows is None else rows & chosen), None
-        return self._vector_index(space).search(vector, k=k, allowed=keys, scene_ids=scene_ids, rows=rows)
+        other = None if outside is None else self._checked(outside)
+        return self._vector_index(space).search(vector, k=k, allowed=keys, scene_ids=scene_ids, outside=other)
 
     def keyframe_search(
         self,
@@ -155,11 +149,8 @@ class View(SceneView):
         keys = self._keys(user_id, video_ids)
         if not keys:
             return []
-        rows = None
-        if isinstance(scene_ids, SceneSet):
-            rows, scene_ids = self._rows_of(space, scene_ids, user_id), None
         index = self._vector_index(space)
-        return index.match(vector, k=k, allowed=keys, scene_ids=scene_ids, rows=rows, temperature=temperature)
+        return index.match(vector, k=k, allowed=keys, scene_ids=scene_ids, temperature=temperature)
 
     def has_vectors_outside(
         self,
@@ -184,10 +175,7 @@ class View(SceneView):
         keys = self._keys(user_id, video_ids)
         if not keys:
             return False
-        rows = self._rows_outside(space, other)
-        if scene_ids is not None:
-            rows = rows & self._rows_of(space, scene_ids, user_id)
-        return bool((rows & self._vector_index(space).row_mask(keys)).any())
+        return self._checked(space).has_outside(self._checked(other), allowed=keys, scene_ids=scene_ids)
 
     def vector(self, space: Space, scene_id: str) -> Floats | None:
         """The (d,) float32 vector of a visible scene as it is indexed; None if it has none.
@@ -223,8 +211,7 @@ class View(SceneView):
         sets.check_space(self.spaces, space)
         if not self.snapshot.loaded:
             return np.zeros((0, space.dim), dtype=np.float32)
-        rows = None if outside is None else self._rows_outside(space, outside)
-        return self._vector_index(space).sample(count, rows)
+        return self._vector_index(space).sample(count, outside=None if outside is None else self._checked(outside))
 
     def keyframe_vectors(self, space: Space, scene_ids: Iterable[str]) -> dict[str, Floats]:
         """By scene: the (k, d) vectors of its keyframes, or the scene's own (1, d) where it has no others.
@@ -318,54 +305,28 @@ class View(SceneView):
                 self._keys_of[asked] = found
         return found
 
-    def _rows_of(self, space: Space, scenes: SceneSet, user_id: str) -> npt.NDArray[np.bool_]:
-        """(n,) whether each row of the index of `space` is of one of the scenes."""
-        rows = self._table_rows.get((space.name, user_id))
-        if rows is None:
-            rows = self._table_rows.setdefault((space.name, user_id), self._rows_in_table(space, user_id))
-        # a row of no scene of the user's takes the last value, which is False
-        return np.append(scenes.mask, False)[rows]
-
-    def _rows_in_table(self, space: Space, user_id: str) -> npt.NDArray[np.int64]:
-        """(n,) the row in the user's scene table of each row of the index of `space`; -1 for one of no scene of it."""
-        table, index = self.scene_table(user_id), self._vector_index(space)
-        rows = np.full(len(index), -1, dtype=np.int64)
-        numbers = np.arange(len(table))
-        for video, part, first in zip(table.videos, table.parts, table.first_rows.tolist(), strict=True):
-            key = video.video_id, video.generation
-            if own := index.ranges.get(key):
-                places = index.segments[index.homes[key]].places_of(key, part.scene_ids)
-                in_table = numbers[first : first + len(part.rows)]
-                rows[own.start : own.stop] = in_table if places is None else np.append(in_table, -1)[places]
-        return rows
-
-    def _rows_outside(self, space: Space, other: Space) -> npt.NDArray[np.bool_]:
-        """(n,) whether each row of the index of `space` is of a scene without a vector in `other`."""
+    def _checked(self, space: Space) -> VectorSearch:
+        """The index of a space. Raises SpaceMismatch if it is none of the view's."""
         sets.check_space(self.spaces, space)
-        sets.check_space(self.spaces, other)
-        found = self._outside.get((space.name, other.name))
-        if found is None:
-            found = self._vector_index(space).rows_outside(self._vector_index(other))
-            self._outside[space.name, other.name] = found
-        return found
+        return self._vector_index(space)
 
-    def _vector_index(self, space: Space) -> VectorIndex:
-        folder = self.paths.vector_index(space)
-        return self._index(folder, partial(vectors.open_index, folder, space), f"the index of {space.name}")
+    def _vector_index(self, space: Space) -> VectorSearch:
+        return self._index(
+            space.name, lambda: self._search.vector_index(space, self._opened), f"the index of {space.name}"
+        )
 
-    def _word_index(self) -> LexicalIndex:
-        folder = self.paths.lexical_of(self.set_id)
-        return self._index(folder, lambda held: LexicalIndex.open(folder), "the lexical index")
+    def _word_index(self) -> WordSearch:
+        return self._index("", lambda: self._search.word_index(self.set_id, self._opened), "the lexical index")
 
-    def _index(self, folder: Path, open_now: Callable[[T | None], T | None], what: str) -> T:
+    def _index(self, name: str, open_now: Callable[[], T | None], what: str) -> T:
         """An index that contains all of the view's generations. Raises LibraryDamaged, ViewOutdated.
 
         Rows are removed only after visible.parquet has changed, so checking that after opening is enough.
         """
-        if folder in self._indexes:
-            return cast(T, self._indexes[folder])
+        if name in self._indexes:
+            return cast(T, self._indexes[name])
         try:
-            index = self._opened.get(folder, open_now)
+            index = open_now()
             if index is None:
                 raise LibraryDamaged(what=what, reason="it is missing")
         except HeimdexError as error:
@@ -374,4 +335,4 @@ class View(SceneView):
             raise
         if not self.is_current:
             raise ViewOutdated(what=what)
-        return cast(T, self._indexes.setdefault(folder, index))
+        return cast(T, self._indexes.setdefault(name, index))
