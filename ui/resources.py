@@ -13,6 +13,7 @@ import streamlit as st
 
 from heimdex_core.errors import LibraryBusy, LinkInvalid
 from heimdex_core.jobs.client import JobQueue
+from heimdex_core.jobs.statuses import statuses_of
 from heimdex_core.jobs.supervisor import WorkerSupervisor
 from heimdex_core.library import Library
 from heimdex_core.models.download.background import Downloads, DownloadStatus
@@ -80,7 +81,7 @@ def links() -> Links:
 def supervisor() -> WorkerSupervisor:
     """Starts, restarts and stops the worker process."""
     opened = library()
-    return WorkerSupervisor(opened.path, opened.work.worker_folder)
+    return WorkerSupervisor(opened.path, opened.work.worker_folder, statuses=statuses_of(opened.work))
 
 
 def worker_state() -> dict[str, Any]:

@@ -64,8 +64,6 @@ def _lines(row: Json) -> list[str]:
 
 
 def _has_worker(lib: Library) -> bool:
-    from heimdex_core.jobs.status import read_status
-    from heimdex_core.jobs.worker_slot import this_slot
+    from heimdex_core.jobs.statuses import statuses_of
 
-    status = read_status(this_slot(lib.work.worker_folder, lib.work.key).status_path)
-    return status is not None and status.is_fresh and status.state != "stopped"
+    return any(status.is_fresh and status.state != "stopped" for status in statuses_of(lib.work).all())

@@ -96,6 +96,7 @@ from heimdex_core.errors.processing import (
     SourceMissing,
     StageFailed,
     WorkerLost,
+    WorkerReplaced,
 )
 from heimdex_core.errors.storage import (
     CatalogDamaged,
@@ -273,6 +274,7 @@ __all__ = [
     "WatchedFolderUnreadable",
     "WeightsMissing",
     "WorkerLost",
+    "WorkerReplaced",
     "clip_text",
     "error_classes",
     "fill",

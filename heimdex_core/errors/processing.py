@@ -143,6 +143,14 @@ class WorkerLost(ProcessingError):
     hint_template = "The file may need more memory than is available. Retry it, or check the worker's log."
 
 
+class WorkerReplaced(ProcessingError):
+    """A worker that has lost its lock tries to change the library: its work is that of another one by now."""
+
+    code = "WORKER_REPLACED"
+    message_template = "This worker ({worker}) lost its connection to the database, and others have its work now."
+    hint_template = "Nothing was changed, and nothing has to be done: the worker goes on under a new number."
+
+
 class DecoderFailed(ProcessingError):
     """The process that reads a file's bytes had to be given up: it is not tried again by itself."""
 

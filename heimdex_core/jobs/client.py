@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from dbos import DBOSClient, WorkflowStatus
 
     from heimdex_core.library import Library
+
+logger = logging.getLogger(__name__)
 
 ACTIVE = ["ENQUEUED", "PENDING", "DELAYED"]
 """DBOS states of a job that waits or is worked on."""
@@ -114,8 +117,18 @@ class JobQueue:
 
     def _enqueue(self, workflow: str, subject: str, *args: str | int) -> str:
         job_id = self._connection.ask(lambda client: enqueue(client, workflow, subject, *args))
-        wake_workers(self._library.work.worker_folder)
+        self._wake()
         return job_id
+
+    def _wake(self) -> None:
+        work = self._library.work
+        if work.shared is None:
+            wake_workers(work.worker_folder)
+            return
+        try:
+            work.shared.notify()
+        except HeimdexError as error:
+            logger.warning("the workers cannot be woken and begin the job later: %s", error)
 
     # --- stopping ---------------------------------------------------------------------------------
 

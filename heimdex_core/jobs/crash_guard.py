@@ -22,7 +22,7 @@ from pathlib import Path
 
 from heimdex_core.errors import StorageError, WorkerLost
 from heimdex_core.files import read_json, write_json
-from heimdex_core.jobs.status import StatusFile
+from heimdex_core.jobs.status import StatusReport
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class StageAttempt:
 class CrashGuard:
     """One per worker."""
 
-    def __init__(self, running_folder: Path, status: StatusFile) -> None:
+    def __init__(self, running_folder: Path, status: StatusReport) -> None:
         self._folder = running_folder
         self._status = status
         self._changed = threading.Condition()

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from heimdex_core.errors import HeimdexError
 from heimdex_core.jobs.client import ACTIVE, JobStatus, describe, enqueue
 from heimdex_core.jobs.config import APP_VERSION, QUEUE_OF
-from heimdex_core.jobs.worker_slot import WorkerSlot, cancel_mark, dead_slots
+from heimdex_core.jobs.places import WorkerPlace
+from heimdex_core.jobs.worker_slot import cancel_mark
 from heimdex_core.library.work import LibraryWork, UnfinishedJob
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def _is_wanted(work: LibraryWork, job: JobStatus) -> bool:
     return work.is_waiting_for(job.subject_kind, str(job.args[0]), job.subject, job.job_id)
 
 
-def forget_old_jobs(client: DBOSClient, slot: WorkerSlot) -> int:
+def forget_old_jobs(client: DBOSClient, work: LibraryWork) -> int:
     """Remove what is kept of jobs that ended long ago; how many jobs that were."""
     before = datetime.now(UTC) - timedelta(days=KEEP_DAYS)
     old = client.list_workflows(
@@ -191,24 +192,33 @@ def forget_old_jobs(client: DBOSClient, slot: WorkerSlot) -> int:
     if old:
         client.delete_workflows([workflow.workflow_id for workflow in old], delete_children=True)
     for name in ("cancelled", "running"):
-        for mark in (slot.folder / name).glob("*"):
+        for mark in (work.worker_folder / name).glob("*"):
             if mark.stat().st_mtime < before.timestamp():
                 mark.unlink(missing_ok=True)
+    if work.shared is not None:
+        from heimdex_core.jobs.table_place import forget_old_workers
+
+        forget_old_workers(work.shared, KEEP_DAYS)
     return len(old)
 
 
-def has_work(client: DBOSClient, executor_ids: Sequence[str]) -> bool:
-    """Whether a job waits, or is under way at one of these executors; what others work on is not counted."""
+def has_work(client: DBOSClient, place: WorkerPlace) -> bool:
+    """Whether a job waits, or is under way here or at a worker that is gone; what others work on is not counted."""
     found = client.list_workflows(status=ACTIVE, load_input=False, load_output=False)
-    return any(one.status != "PENDING" or one.executor_id in executor_ids for one in found)
+    under_way = {str(one.executor_id) for one in found if one.status == "PENDING"}
+    if any(one.status != "PENDING" for one in found):
+        return True
+    with place.gone(under_way) as gone:
+        return not under_way.isdisjoint([place.executor_id, *gone])
 
 
-def take_over(client: DBOSClient, work: LibraryWork, slot: WorkerSlot) -> int:
-    """Queue again what dead workers of other slots of this library left; how many workflows that were.
+def take_over(client: DBOSClient, work: LibraryWork, place: WorkerPlace) -> int:
+    """Queue again what dead workers of this library left; how many workflows that were.
 
     DBOS has to be launched.
     """
-    with dead_slots(slot.folder, slot) as executor_ids:
+    found = client.list_workflows(status="PENDING", load_input=False, load_output=False)
+    with place.gone({str(one.executor_id) for one in found}) as executor_ids:
         if not executor_ids:
             return 0
         taken = recover(executor_ids)

@@ -1,4 +1,4 @@
-"""What a worker reports about itself: a small file, rewritten when something changes and every few seconds."""
+"""What a worker reports about itself, when something changes and every few seconds: a small file, or a row."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from heimdex_core.errors import StorageError
+from heimdex_core.errors import HeimdexError
 from heimdex_core.files import read_json, write_json
 from heimdex_core.types import utc_now
 
@@ -33,6 +34,9 @@ class WorkerStatus:
     started_at: str
     updated_at: str
     jobs: tuple[dict[str, str], ...] = ()
+    machine: str = ""
+    queues: tuple[str, ...] = ()
+    """Those that it works on; empty for workers of earlier versions."""
 
     @property
     def is_fresh(self) -> bool:
@@ -43,23 +47,41 @@ class WorkerStatus:
 def read_status(path: Path) -> WorkerStatus | None:
     """The status last written at `path`, None when there is none that can be read."""
     try:
-        data = read_json(path)
-        return WorkerStatus(**{**data, "jobs": tuple(data.get("jobs", ()))})
-    except (OSError, ValueError, TypeError, AttributeError):
+        return status_of(read_json(path))
+    except (OSError, ValueError):
         return None
 
 
-class StatusFile:
-    """Writes the status; safe to use from several threads."""
+def status_of(data: Any) -> WorkerStatus | None:
+    """The status that was written as this JSON value, None if it cannot be read."""
+    try:
+        return WorkerStatus(**{**data, "jobs": tuple(data.get("jobs", ())), "queues": tuple(data.get("queues", ()))})
+    except (TypeError, AttributeError):
+        return None
 
-    def __init__(self, path: Path, executor_id: str) -> None:
-        self._path = path
+
+class StatusReport:
+    """Keeps the status and has it written; safe to use from several threads.
+
+    Args:
+        executor_id: the worker's.
+        write: keeps a status where others see it.
+    """
+
+    def __init__(self, executor_id: str, write: Callable[[WorkerStatus], None], *, machine: str = "") -> None:
         self._executor_id = executor_id
+        self._keep = write
+        self._machine = machine
+        self._queues: tuple[str, ...] = ()
         self._started_at = utc_now().isoformat()
         self._lock = threading.Lock()
         self._state: WorkerState = "starting"
         self._jobs: dict[str, dict[str, str]] = {}
         self._written_at = 0.0
+
+    def set_queues(self, queues: Sequence[str]) -> None:
+        """The queues that the worker works on, written with its next state."""
+        self._queues = tuple(queues)
 
     def set_state(self, state: WorkerState) -> None:
         with self._lock:
@@ -99,10 +121,19 @@ class StatusFile:
             started_at=self._started_at,
             updated_at=utc_now().isoformat(),
             jobs=tuple(self._jobs.values()),
+            machine=self._machine,
+            queues=self._queues,
         )
         try:
-            write_json(self._path, status, durable=False)
-        except (OSError, StorageError) as error:
+            self._keep(status)
+        except (OSError, HeimdexError) as error:
             # a full disk must not fail the work that is only reported on
             logger.warning("the worker's status cannot be written: %s", error)
         self._written_at = time.monotonic()
+
+
+class StatusFile(StatusReport):
+    """Writes the status to a file."""
+
+    def __init__(self, path: Path, executor_id: str) -> None:
+        super().__init__(executor_id, lambda status: write_json(path, status, durable=False), machine=path.stem)

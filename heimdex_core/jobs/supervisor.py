@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from heimdex_core.jobs.status import read_status
+from heimdex_core.errors import HeimdexError
+from heimdex_core.jobs.status import WorkerStatus
+from heimdex_core.jobs.statuses import FileStatuses, Statuses
 from heimdex_core.jobs.worker import EXIT_SLOT_TAKEN
 from heimdex_core.jobs.worker_slot import machine_name
 
@@ -56,17 +58,18 @@ class WorkerSupervisor:
         *,
         command: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
+        statuses: Statuses | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         """`worker_folder` as in LibraryWork; `command` is the worker's, to which the library and --parent-fd are added;
-        `environment` is added to ours."""
+        `environment` is added to ours; `statuses` are the library's, None are the files of `worker_folder`."""
         self._library = Path(library_path).expanduser().resolve()
         self._manifest = self._library / "library.json"
         self._had_library = self._was_there = self._manifest.is_file()
         self._command = list(command or (sys.executable, "-m", "heimdex_core.jobs.worker"))
         self._environment = dict(environment or {})
         self._backoff = backoff or Backoff()
-        self._status_path = worker_folder / f"{machine_name()}.json"
+        self._statuses = statuses or FileStatuses(worker_folder)
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -110,11 +113,12 @@ class WorkerSupervisor:
         `worker` is what the worker itself wrote last, whichever process has this slot; `ok` means that
         one is there and has written lately. It is not so yet in the second or two after a start.
         """
+        written = self._written()
         with self._lock:
             process = self._process
-            status = read_status(self._status_path)
-            if status is not None and self._state == "running" and process and status.pid != process.pid:
-                status = None  # of the one before; ours has not written yet
+            if self._state == "running" and process:  # not the one before, if ours has not written yet
+                written = [status for status in written if status.pid == process.pid]
+            status = written[0] if written else None
             is_served = status is not None and status.is_fresh and status.state not in ("stopping", "stopped")
             next_start_at = self._next_start_at
             return {
@@ -126,6 +130,14 @@ class WorkerSupervisor:
                 "next_start_in_s": max(0.0, round(next_start_at - time.monotonic(), 1)) if next_start_at else None,
                 "worker": asdict(status) if status is not None else None,
             }
+
+    def _written(self) -> list[WorkerStatus]:
+        """What workers of this machine wrote, the latest first."""
+        try:
+            return [status for status in self._statuses.all() if status.machine == machine_name()]
+        except HeimdexError as error:
+            logger.warning("the status of the worker cannot be read: %s", error)
+            return []
 
     # --- the watching thread ----------------------------------------------------------------------
 

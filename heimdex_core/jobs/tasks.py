@@ -22,6 +22,7 @@ from heimdex_core.errors import (
     LibraryBusy,
     UnknownName,
     VideoNotFound,
+    WorkerReplaced,
 )
 from heimdex_core.ingest import execution, stages
 from heimdex_core.ingest.pipeline import IngestRun
@@ -255,6 +256,9 @@ class Tasks:
         while True:
             try:
                 return work()
+            except WorkerReplaced as error:
+                logger.warning("%s of %s is left to others: %s", name, subject, error)
+                raise WorkerStopping from error
             except (LibraryBusy, DatabaseUnavailable, DatabaseInterrupted) as error:
                 logger.warning("%s of %s waits: %s", name, subject, error)
                 if self.guard.wait_for_stop(BUSY_PAUSE_S):

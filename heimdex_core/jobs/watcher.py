@@ -39,12 +39,14 @@ class FolderWatcher:
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
 
     def start(self) -> None:
-        """Begin in the background."""
-        self._thread.start()
+        """Begin in the background, unless it has begun."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def join(self, timeout_s: float) -> None:
         """After `stop`: wait for the end of the thread."""
-        self._thread.join(timeout_s)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
         for queue in self._queues:
             queue.close()
 

@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from heimdex_core.errors import HeimdexError, LibraryNotFound
+from heimdex_core.errors import DatabaseUnavailable, HeimdexError, JobsUnavailable, LibraryNotFound
+from heimdex_core.files import make_folder
 from heimdex_core.jobs.client import enqueue
 from heimdex_core.jobs.config import POLL_S, QUEUES, JobsDatabase
 from heimdex_core.jobs.connection import JobsConnection
 from heimdex_core.jobs.crash_guard import CrashGuard
+from heimdex_core.jobs.places import WorkerPlace, worker_place
 from heimdex_core.jobs.reconcile import (
     end_given_up_jobs,
     forget_old_jobs,
@@ -37,10 +39,8 @@ from heimdex_core.jobs.reconcile import (
     queue_stranded_videos,
     take_over,
 )
-from heimdex_core.jobs.status import StatusFile
-from heimdex_core.jobs.wake_up import WakeUpFile
 from heimdex_core.jobs.watcher import THREAD_NAME, FolderWatcher
-from heimdex_core.jobs.worker_slot import SlotTaken, WorkerSlot, dead_slots, slot_lock, this_slot
+from heimdex_core.jobs.worker_slot import SlotTaken
 from heimdex_core.store.jobs_file import FileId
 
 if TYPE_CHECKING:
@@ -96,11 +96,20 @@ def run_worker(library_path: str | Path, *, parent_fd: int | None = None) -> int
     from heimdex_core.library import Library
 
     with _moved_library_is_not_found(Path(library_path)), Library.open(library_path, create=False) as library:
-        slot = this_slot(library.work.worker_folder, library.work.key)
-        with slot_lock(slot):
-            _Worker(library, slot, stop).run()
-            _end_if_threads_remain()
-    return EXIT_OK
+        watcher, has_worked = FolderWatcher(library, stop), False
+        while True:
+            try:
+                with worker_place(library.work) as place:
+                    has_worked = True
+                    _Worker(library, place, watcher, stop).run()
+                    if stop.is_set():
+                        _end_if_threads_remain()
+                        return EXIT_OK
+                logger.warning("%s has lost its place and takes a new one", place.executor_id)
+            except (DatabaseUnavailable, JobsUnavailable) as error:
+                if not has_worked or stop.wait(_OPEN_AGAIN_S):
+                    raise
+                logger.warning("the database is awaited: %s", error)
 
 
 @contextmanager
@@ -117,25 +126,25 @@ def _moved_library_is_not_found(folder: Path) -> Iterator[None]:
 class _Worker:
     """Awake, it runs DBOS, whose polling costs several percent of a core; without work it ends DBOS and sleeps."""
 
-    def __init__(self, library: Library, slot: WorkerSlot, stop: threading.Event) -> None:
+    def __init__(self, library: Library, place: WorkerPlace, watcher: FolderWatcher, stop: threading.Event) -> None:
         self._library = library
         self._work = library.work
-        self._slot = slot
+        self._place = place
         self._stop = stop
         self._database = JobsDatabase.of(library.work)
         self._lock_timeout_s = library.settings.lock_timeout_s
-        self._status = StatusFile(slot.status_path, slot.executor_id)
+        self._status = place.status
         self._status.set_state("starting")
-        self._guard = CrashGuard(slot.folder / "running", self._status)
+        folder = make_folder(library.work.worker_folder, levels=2)
+        self._guard = CrashGuard(folder / "running", self._status)
         self._jobs = JobsConnection(lambda: self._database, self._lock_timeout_s)
-        self._wake_up = WakeUpFile(slot.folder)
-        self._watcher = FolderWatcher(library, stop)
+        self._watcher = watcher
         self._clean_up_at = self._merge_at = 0.0
         self._launched_on: FileId | None = None
         """The file that DBOS works on."""
 
     def run(self) -> None:
-        """Work until `stop`."""
+        """Work until `stop`, or until the place is lost."""
         from heimdex_core.jobs import workflows
         from heimdex_core.jobs.tasks import Tasks
 
@@ -146,20 +155,25 @@ class _Worker:
             self._jobs.connect()
             self._upkeep("removing the schedules of version 2", lambda client: client.delete_schedule("clean-up"))
             # nothing of this slot has begun: what is under way in its name is what the worker before it left
-            own = [self._slot.executor_id]
+            own = [self._place.executor_id]
             self._upkeep(
                 "queueing jobs of another version",
                 lambda client: queue_old_jobs_again(client, self._work, own, half_done=True),
             )
             self._watcher.start()
-            while not self._stop.is_set():
+            while not self._is_over():
                 self._beat()
-                if not self._stop.is_set() and self._stay_awake() and not self._stop.is_set():
+                if not self._stop.is_set() and self._stay_awake() and not self._is_over():
                     self._sleep()
-            self._watcher.join(_GRACE_S)
+            if self._stop.is_set():
+                self._watcher.join(_GRACE_S)
         finally:
             self._jobs.close()
         self._status.set_state("stopped")
+
+    def _is_over(self) -> bool:
+        """Whether this worker may take no more work."""
+        return self._stop.is_set() or self._place.is_lost()
 
     def _stay_awake(self) -> bool:
         """Run DBOS until there has been no work for a while, or `stop`.
@@ -188,7 +202,7 @@ class _Worker:
         from dbos import DBOS
 
         self._guard.resume()
-        DBOS(config=self._database.config(self._slot.executor_id))
+        DBOS(config=self._database.config(self._place.executor_id))
         DBOS.listen_queues(QUEUES)
         DBOS.launch()
         for name in QUEUES:
@@ -243,14 +257,14 @@ class _Worker:
     def _watch(self) -> None:
         """Until there has been no work for a while, or `stop`: keep the status fresh, see to abandoned jobs."""
         ticks = idle_ticks = 0
-        while not self._stop.is_set() and idle_ticks * _TICK_S < SLEEP_AFTER_S and not self._is_database_replaced():
+        while not self._is_over() and idle_ticks * _TICK_S < SLEEP_AFTER_S and not self._is_database_replaced():
             if ticks % _RECONCILE_EVERY == 0:
                 self._upkeep(
-                    "taking over what other workers left", lambda client: take_over(client, self._work, self._slot)
+                    "taking over what other workers left", lambda client: take_over(client, self._work, self._place)
                 )
                 self._reconcile()
             # before the queue is looked at: what is queued after this look is seen by `_sleep`
-            self._wake_up.note()
+            self._place.note()
             # a cancelled job is no work any more, while its stage still runs here and reports to DBOS
             idle_ticks = idle_ticks + 1 if self._guard.wait_idle(0) and not self._has_work() else 0
             ticks += 1
@@ -264,7 +278,7 @@ class _Worker:
         """
         self._status.set_state("asleep")
         seen, reconcile_at = None, 0.0
-        while not self._wake_up.wait(self._stop, LOOK_ANYWAY_S) and not self._stop.is_set():
+        while not self._place.wait(self._stop, LOOK_ANYWAY_S) and not self._stop.is_set():
             self._beat()
             if self._stop.is_set():
                 return
@@ -284,6 +298,8 @@ class _Worker:
         return (catalog, self._database.file_id())
 
     def _reconcile(self) -> None:
+        if not self._place.leads():
+            return
         self._upkeep("ending given-up jobs", lambda client: end_given_up_jobs(client, self._work))
         self._upkeep("queueing lost jobs", lambda client: queue_lost_jobs(client, self._work))
         self._upkeep("queueing stranded videos", lambda client: queue_stranded_videos(client, self._work))
@@ -293,7 +309,7 @@ class _Worker:
             self._upkeep(
                 "checking the job database", lambda _: self._database.mend(self._lock_timeout_s, thorough=True)
             )
-            self._upkeep("forgetting old jobs", lambda client: forget_old_jobs(client, self._slot))
+            self._upkeep("forgetting old jobs", lambda client: forget_old_jobs(client, self._work))
             self._upkeep("queueing the clean-up", lambda client: enqueue(client, "clean-up", "clean-up"))
             self._merge_at = time.monotonic() + _MERGE_EVERY_S
         elif time.monotonic() >= self._merge_at:
@@ -308,8 +324,7 @@ class _Worker:
     def _has_work(self) -> bool:
         """Whether a job waits, or is under way here or at a worker that is gone. True where that is not known."""
         try:
-            with dead_slots(self._slot.folder, self._slot) as gone:
-                return self._jobs.ask(lambda client: has_work(client, [self._slot.executor_id, *gone]))
+            return self._jobs.ask(lambda client: has_work(client, self._place))
         except (HeimdexError, SQLAlchemyError, OSError) as error:
             logger.warning("the queue cannot be asked: %s", error)
             return True

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from heimdex_core.errors import ExportNotFound, HeimdexError, JobsUnavailable, ValidationError, VideoNotFound
 from heimdex_core.export.interrupted import end_export
@@ -24,6 +25,10 @@ from heimdex_core.store.exports import UNFINISHED as UNFINISHED_EXPORT
 from heimdex_core.store.locks import video_lock
 from heimdex_core.store.store import UNFINISHED_VIDEO
 from heimdex_core.types import ExportState, Video, VideoState
+
+if TYPE_CHECKING:
+    from heimdex_core.store.shared_tables import SharedTables
+    from heimdex_core.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +79,20 @@ class LibraryWork:
     def worker_folder(self) -> Path:
         """Where workers keep their locks, status and marks; clean-up leaves names with a dot alone."""
         return self._store.paths.work_root / ".worker"
+
+    @property
+    def shared(self) -> SharedTables | None:
+        """The tables that take the place of worker_folder; None for a library that keeps its catalog in a file."""
+        return self._store.catalog.engine.shared
+
+    @contextmanager
+    def checked_by(self, check: Callable[[Transaction], None]) -> Iterator[None]:
+        """Have `check` called at the beginning of each of this process's transactions, which fails if it raises."""
+        self._store.catalog.checks.append(check)
+        try:
+            yield
+        finally:
+            self._store.catalog.checks.remove(check)
 
     def catalog_signature(self) -> object:
         """A value that differs once something was written to the catalog; None where that cannot be told."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -111,6 +111,8 @@ class Catalog:
         self.paths = paths
         self.in_library = in_library
         self.engine = engine or DuckDBEngine(paths, lock_timeout_s)
+        self.checks: list[Callable[[Transaction], None]] = []
+        """Called at the beginning of each transaction: what they raise refuses it."""
         self._unpublished = Changes()
 
     @contextmanager
@@ -130,6 +132,8 @@ class Catalog:
             with self.engine.connect(timeout_s) as connection:
                 try:
                     transaction = Transaction(connection)
+                    for check in self.checks:
+                        check(transaction)
                     yield transaction
                     copies.count_changes(transaction)
                     if self.engine.is_locked_after_commit:

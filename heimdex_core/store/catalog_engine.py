@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -18,6 +18,9 @@ from heimdex_core.store.lock_holder import find_holder
 from heimdex_core.store.locks import busy, catalog_lock
 from heimdex_core.store.transaction import Connection, Row
 from heimdex_core.types import utc_now
+
+if TYPE_CHECKING:
+    from heimdex_core.store.shared_tables import SharedTables
 
 _OPEN_AGAIN_S = 0.05
 """Pause before the catalog is opened again that another program has open."""
@@ -33,6 +36,8 @@ class CatalogEngine(Protocol):
 
     is_locked_after_commit: bool
     """Whether no other process can commit between the commit and the end of `exclusive`."""
+    shared: SharedTables | None
+    """Tables for what changes often; None where the library keeps that in files."""
 
     @property
     def wait_limit_s(self) -> float:
@@ -81,6 +86,7 @@ class DuckDBEngine:
     """catalog.duckdb, opened for each transaction under catalog.lock."""
 
     is_locked_after_commit = True
+    shared: SharedTables | None = None
 
     def __init__(self, paths: LibraryPaths, lock_timeout_s: float | None) -> None:
         self.paths = paths

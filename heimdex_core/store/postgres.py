@@ -35,6 +35,7 @@ from heimdex_core.store.locks import CATALOG, CATALOG_RANK, busy, check_order, n
 from heimdex_core.store.postgres_connections import RawConnection, connections
 from heimdex_core.store.postgres_errors import check_url, failed, without_password
 from heimdex_core.store.postgres_sql import translate
+from heimdex_core.store.shared_tables import SharedTables
 from heimdex_core.store.transaction import Connection, Row
 
 _TYPES = {
@@ -50,7 +51,7 @@ _TYPES = {
 
 _HOLDER = b"""select a.application_name, extract(epoch from a.xact_start)::float8 as since
     from pg_locks l join pg_stat_activity a using (pid)
-    where l.locktype = 'advisory' and l.granted and a.datname = current_database()
+    where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and a.datname = current_database()
       and (l.classid::bigint << 32) + l.objid::bigint = %s"""
 
 _process_locks: dict[tuple[str, str], threading.Lock] = {}
@@ -81,6 +82,7 @@ class PostgresEngine:
         self._lock_timeout_s = lock_timeout_s
         self.schema = f"heimdex_{key}_{'draft' if is_draft else 'catalog'}"
         self._lock_number = int(key, 16)
+        self.shared: SharedTables | None = SharedTables(url, key, str(paths.root))
         with _process_locks_lock:
             self._process_lock = _process_locks.setdefault((url, self.schema), threading.Lock())
 

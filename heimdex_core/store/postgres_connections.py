@@ -35,6 +35,7 @@ _DEFAULTS = {
     "keepalives_count": 3,
 }
 """Of the connection; what the URL says comes first."""
+_USER_TIMEOUT_MS = 20_000
 _SESSION = b"set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3"
 
 
@@ -76,6 +77,16 @@ class Connections:
                 return
         raw.close()
 
+    def dedicated(self, url: str) -> RawConnection:
+        """A new connection that its holder keeps and closes; it notices within 20 s that the network is gone.
+
+        Raises DatabaseUnavailable.
+        """
+        try:
+            return self._connect(url, tcp_user_timeout=_USER_TIMEOUT_MS)
+        except psycopg.OperationalError as error:
+            raise not_connected(url, error) from error
+
     def close(self, url: str | None = None) -> None:
         """Close the connections that nobody uses; `url` None means to all databases."""
         with self._lock:
@@ -91,9 +102,9 @@ class Connections:
             return None
         return Holder(int(words[1]), "" if words[2] == _machine() else words[2], since)
 
-    def _connect(self, url: str) -> RawConnection:
+    def _connect(self, url: str, **more: int) -> RawConnection:
         given = psycopg.conninfo.conninfo_to_dict(url)
-        options: dict[str, Any] = {name: value for name, value in _DEFAULTS.items() if name not in given}
+        options: dict[str, Any] = {name: value for name, value in {**_DEFAULTS, **more}.items() if name not in given}
         name = f"heimdex {os.getpid()} {_machine()}"
         # Parameters go into the text of a statement: then NULL and numbers need no types of their own, as in DuckDB.
         raw = psycopg.connect(

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from heimdex_core.jobs.client import JobQueue, JobStatus
 from heimdex_core.jobs.config import JobsDatabase
-from heimdex_core.jobs.status import WorkerStatus, read_status
+from heimdex_core.jobs.status import WorkerStatus
+from heimdex_core.jobs.statuses import statuses_of
 from heimdex_core.jobs.worker_slot import WorkerSlot, this_slot
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
@@ -94,7 +95,9 @@ class Bench:
         return this_slot(self.library.work.worker_folder, self.library.work.key)
 
     def worker_status(self) -> WorkerStatus | None:
-        return read_status(self.slot.status_path)
+        """What the worker that wrote last says; one that has ended says no more."""
+        found = statuses_of(self.library.work).all()
+        return found[0] if found else None
 
     # --- videos and jobs --------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ In LIBRARY/toy, for a stage, each used once:
     kill-at-<stage>     when it has just begun
     kill-in-<stage>     when its work is done and before anything of it is noted: all of it is lost
     kill-after-<stage>  when it is noted in the work folder and before DBOS knows
+    stop-before-commit  it stops itself (SIGSTOP) with a generation that is complete and not yet committed
 Every stage that is really begun (not skipped) appends "<pid> <video_id> <stage>" to LIBRARY/toy/log.
 """
 
@@ -15,6 +16,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -23,18 +25,21 @@ from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.progress import ProgressBook
 from heimdex_core.ingest.work_folder import StageRecord, WorkFolder
 from heimdex_core.jobs import worker
+from heimdex_core.store import Store
+from heimdex_core.store.commit import Outcome, StagedGeneration
 from heimdex_core.types import StageProgress
 
 
-def kill_if_ordered(order: Path) -> None:
-    """Die the hardest way there is, the first time."""
+def kill_if_ordered(order: Path, number: int = signal.SIGKILL) -> None:
+    """Die the hardest way there is, the first time, or get another signal."""
     if order.exists():
         order.unlink()
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), number)
 
 
 def install(folder: Path) -> None:
     write_record, run_stage, start = WorkFolder.write_record, IngestRun.run_stage, ProgressBook.start
+    commit = Store.commit_generations
 
     def killing_write(self: WorkFolder, record: StageRecord) -> None:
         kill_if_ordered(folder / f"kill-in-{record.stage}")
@@ -51,6 +56,11 @@ def install(folder: Path) -> None:
         kill_if_ordered(folder / f"kill-at-{stage}")
         return start(self, stage, unit)
 
+    def stopping_commit(self: Store, batch: Sequence[StagedGeneration]) -> list[Outcome]:
+        kill_if_ordered(folder / "stop-before-commit", signal.SIGSTOP)
+        return commit(self, batch)
+
+    mock.patch.object(Store, "commit_generations", stopping_commit).start()
     mock.patch.object(WorkFolder, "write_record", killing_write).start()
     mock.patch.object(IngestRun, "run_stage", killing_run).start()
     mock.patch.object(ProgressBook, "start", logged_start).start()
