@@ -8,22 +8,29 @@ from typing import Any
 import streamlit as st
 
 from heimdex_core import formatting as fmt
-from heimdex_core.errors import HeimdexError
+from heimdex_core.errors import HeimdexError, StorageError
 from heimdex_core.library import Library
+from heimdex_core.library.storage_uploads import Part, StorageUpload
 from ui import page, resources, state
 from ui.components import upload_zone, uploads_indicator
 from ui.i18n import SPEECH_LANGUAGES, t, t_or
 from ui.server import partials
-from ui.server.partials import Partial
+from ui.server.storage_uploads import storage_of, uploads_in_storage
 from ui.server.upload import WRITERS
 
 ZONE_LABELS = (
     "drop", "choose", "choose_folder", "too_large", "unmatched", "unmatched_hint", "waiting", "comparing", "sending",
-    "resumed", "checking", "done", "known", "repeated", "elsewhere", "cancel", "dismiss", "lost",
-    "lost_hint", "unreadable", "unreadable_hint", "more", "title", "title_hint", "description", "description_hint",
-    "language", "stopped", "choose_again", "discard", "left_out", "none_in_folder", "more_waiting", "files_done",
+    "resumed", "checking", "done", "known", "repeated", "elsewhere", "cancel", "dismiss", "lost", "lost_hint",
+    "blocked", "blocked_hint", "unreadable", "unreadable_hint", "more", "title", "title_hint", "description",
+    "description_hint", "language", "stopped", "choose_again", "discard", "left_out", "none_in_folder", "more_waiting",
+    "files_done",
 )  # fmt: skip
-_SHARED_LABELS = ("too_large", "unmatched", "unmatched_hint", "lost", "lost_hint", "unreadable", "unreadable_hint")
+_SHARED_LABELS = (
+    "too_large", "unmatched", "unmatched_hint", "lost", "lost_hint", "blocked", "blocked_hint", "unreadable",
+    "unreadable_hint",
+)  # fmt: skip
+
+_STORAGE_ASKED_EVERY_S = 15
 
 
 def draw_zone(
@@ -59,7 +66,7 @@ def draw_zone(
             ],
             "language": settings.language,
             "max_title": settings.max_title_chars,
-            "stopped": [_stopped(one) for one in stopped(library)],
+            "stopped": stopped(library),
         },
         {"added": lambda _: None, "token": lambda _: None, "discard": discard, "open": open_video},
     )
@@ -87,16 +94,39 @@ def draw_indicator() -> None:
             )
 
 
-def stopped(library: Library) -> list[Partial]:
-    """The uploads that were interrupted; those that a request is sending at the moment are left out."""
+def stopped(library: Library) -> list[dict[str, Any]]:
+    """The uploads that were interrupted, for the zone; those that are being sent at the moment are left out."""
+    if storage_of(library) is not None:
+        return [
+            _stopped(upload.name, upload.filename, sum(part.size_bytes for part in parts), upload.size_bytes)
+            for upload, parts in _stopped_in_storage(library.user_id, library)
+        ]
     found = partials.of_user(library.uploads_folder, library.user_id)
-    return [one for one in found if one.received_bytes and not WRITERS.is_busy(one.path)]
+    return [
+        _stopped(one.path.name, one.filename, one.received_bytes, one.size_bytes)
+        for one in found
+        if one.received_bytes and not WRITERS.is_busy(one.path)
+    ]
+
+
+@st.cache_data(ttl=_STORAGE_ASKED_EVERY_S, show_spinner=False)
+def _stopped_in_storage(user_id: str, _library: Library) -> list[tuple[StorageUpload, list[Part]]]:
+    with suppress(StorageError):  # the uploads themselves say what is wrong
+        return uploads_in_storage(_library).stopped(user_id)
+    return []
 
 
 def discard(value: Any) -> None:
     """Remove what has arrived of an interrupted upload."""
     library = resources.library()
-    partials.named(library.uploads_folder, library.user_id, str(value)).path.unlink(missing_ok=True)
+    if storage_of(library) is not None:
+        uploads = uploads_in_storage(library)
+        for upload in uploads.of_user(library.user_id):
+            if upload.name == value:
+                uploads.discard(upload)
+        _stopped_in_storage.clear()
+    else:
+        partials.named(library.uploads_folder, library.user_id, str(value)).path.unlink(missing_ok=True)
 
 
 def open_video(value: Any) -> None:
@@ -112,7 +142,6 @@ def _connection(library: Library) -> dict[str, Any]:
     }
 
 
-def _stopped(one: Partial) -> dict[str, Any]:
-    done, total = fmt.size(one.received_bytes), fmt.size(one.size_bytes)
-    text = t("upload.stopped_text", of=t("progress.of", done=done, total=total))
-    return {"id": one.path.name, "name": one.filename, "size": one.size_bytes, "text": text}
+def _stopped(upload_id: str, filename: str, received_bytes: int, size_bytes: int) -> dict[str, Any]:
+    of = t("progress.of", done=fmt.size(received_bytes), total=fmt.size(size_bytes))
+    return {"id": upload_id, "name": filename, "size": size_bytes, "text": t("upload.stopped_text", of=of)}

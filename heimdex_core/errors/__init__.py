@@ -24,6 +24,7 @@ from heimdex_core.errors.access import (
     ReelNotFound,
     SceneNotFound,
     UploadConflict,
+    UploadIncomplete,
     VideoNotFound,
 )
 from heimdex_core.errors.base import (
@@ -264,6 +265,7 @@ __all__ = [
     "UnknownModelSet",
     "UnknownName",
     "UploadConflict",
+    "UploadIncomplete",
     "ValidationError",
     "VideoNotFound",
     "VideoTooLong",

@@ -85,6 +85,14 @@ class UploadConflict(AccessError):
     hint_template = "Wait until that upload is finished, or close the other window."
 
 
+class UploadIncomplete(AccessError):
+    """An upload was to be finished before all of its file had arrived."""
+
+    code = "UPLOAD_INCOMPLETE"
+    message_template = "{filename} has not arrived completely: {found_bytes} bytes of {expected_bytes} bytes."
+    hint_template = "Choose the same file again. What has arrived is kept."
+
+
 class HostRefused(AccessError):
     """A request named a host that is neither localhost, nor an IP address, nor in the settings."""
 

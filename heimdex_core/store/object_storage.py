@@ -6,7 +6,6 @@ answer begins, so they do not cover a download that is cut. See docs/decisions/s
 
 from __future__ import annotations
 
-import math
 import os
 import random
 import threading
@@ -23,13 +22,10 @@ from urllib.parse import quote, urlsplit
 from heimdex_core.errors import ObjectMissing, ObjectStorageFailed, ObjectTruncated
 from heimdex_core.files import atomic_path
 from heimdex_core.settings import Settings
+from heimdex_core.store.object_parts import part_bytes
 from heimdex_core.store.object_storage_client import new_client, secrets, split_url, storage_options
 from heimdex_core.store.object_storage_errors import FAILURES, code_of, is_transient, translated
 
-PART_BYTES = 16 * 1024**2
-"""Larger files travel in parts of this size, several at a time."""
-MAX_PARTS = 10_000
-"""Of one object, a limit of S3."""
 THREADS = 8
 """Requests at a time of one call."""
 MAX_BACKOFF_S = 5.0
@@ -121,12 +117,12 @@ class ObjectStorage:
         The file may not change meanwhile. Raises OSError if it cannot be read.
         """
         size = path.stat().st_size
-        if size <= PART_BYTES:
+        part = part_bytes(size)
+        if size <= part:
             self.put_bytes(key, path.read_bytes(), content_type=content_type)
             if progress:
                 progress(size, size)
             return
-        part = part_bytes(size)
         upload = self.call("create_multipart_upload", key, ContentType=content_type)["UploadId"]
         done = _Done(size, progress)
 
@@ -189,15 +185,16 @@ class ObjectStorage:
         if found is None:
             raise ObjectMissing(key=key, bucket=self.bucket)
         size, done = found.size_bytes, _Done(found.size_bytes, progress)
+        part = part_bytes(size)
         with atomic_path(path, needed_bytes=size) as temporary:
             with temporary.open("xb") as file:
 
                 def fetch(start: int) -> None:
-                    end = min(start + PART_BYTES, size)
+                    end = min(start + part, size)
                     self.repeated(lambda: self._read_part(found, start, end, file), key)
                     done.add(end - start)
 
-                side_by_side(fetch, range(0, size, PART_BYTES))
+                side_by_side(fetch, range(0, size, part))
             if (written := temporary.stat().st_size) != size:
                 raise ObjectTruncated(key=key, expected=size, found=written)
         return size
@@ -360,11 +357,6 @@ class _Done:
         with self._lock:
             self._done += count
             self._progress(self._done, self._total)
-
-
-def part_bytes(size_bytes: int) -> int:
-    """Bytes of the parts in which an object of this size is uploaded; the last one may be shorter."""
-    return max(PART_BYTES, math.ceil(size_bytes / MAX_PARTS))
 
 
 def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -15,7 +15,7 @@ import pytest
 from heimdex_core import errors
 from heimdex_core.errors import HeimdexError
 from heimdex_core.settings import get_settings
-from heimdex_core.store import object_storage
+from heimdex_core.store import object_parts, object_storage
 from heimdex_core.store.object_storage import ObjectStorage
 from heimdex_core.store.object_storage_client import split_url
 from tests.support.object_storage import ACCESS_KEY, SECRET_KEY, Fault, TestBucket, operation
@@ -28,7 +28,7 @@ LARGE = bytes(range(256)) * (2 * PART // 256) + b"the rest of it"
 
 @pytest.fixture
 def storage(s3: TestBucket, monkeypatch: pytest.MonkeyPatch) -> ObjectStorage:
-    monkeypatch.setattr(object_storage, "PART_BYTES", PART)
+    monkeypatch.setattr(object_parts, "PART_BYTES", PART)
     return s3.open()
 
 

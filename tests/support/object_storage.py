@@ -16,6 +16,8 @@ test the rules and the clock are as before.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import logging
 import threading
 import uuid
@@ -156,6 +158,13 @@ class S3TestServer:
         refused = refusal(request, self.now(), self.secrets, self.expired_tokens)
         if refused is None and any(text in request.target for text in self.denied):
             refused = Refusal(403, "AccessDenied", "Access Denied")
+        if refused is None and operation(request.method, request.target) == "UploadPart":
+            bucket = s3_backends[_ACCOUNT]["aws"].buckets.get(urlsplit(request.target).path.split("/")[1])
+            if bucket is not None and dict(request.query)["uploadId"] not in bucket.multiparts:
+                refused = Refusal(404, "NoSuchUpload", "The specified upload does not exist.")  # moto fails with 500
+        digest = request.headers.get("content-md5")
+        if refused is None and digest is not None and base64.b64decode(digest) != hashlib.md5(request.body).digest():  # noqa: S324
+            refused = Refusal(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")
         return refused
 
     def close(self) -> None:

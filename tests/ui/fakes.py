@@ -26,6 +26,7 @@ class FakeLibrary:
     refuses: HeimdexError | None = None
     added: list[dict[str, Any]] = field(default_factory=list)
     known: dict[str, bytes] = field(default_factory=dict)
+    storage: Any = None
 
     @property
     def uploads_folder(self) -> Path:

@@ -32,17 +32,17 @@ class Component:
     Args:
         name: the folder with component.css, component.js and further scripts that it uses. common.js and common.css are
             prepended.
-        shared: another script that several components use, relative to the folder of components; prepended too.
+        shared: further scripts that several components use, relative to the folder of components; prepended too.
     """
 
-    def __init__(self, name: str, *, shared: str | None = None) -> None:
+    def __init__(self, name: str, *, shared: tuple[str, ...] = ()) -> None:
         folder = _FOLDER / name
         self._render = st.components.v2.component(
             f"heimdex_{name}",
             html='<div class="hx"></div>\n',
             css=_read(_FOLDER / "common.css") + _read(folder / "component.css"),
             js=_read(_FOLDER / "common.js")
-            + (_read(_FOLDER / shared) if shared else "")
+            + "".join(_read(_FOLDER / script) for script in shared)
             + "".join(_read(path) for path in sorted(folder.glob("*.js"))),
         )
 

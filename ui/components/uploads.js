@@ -6,75 +6,10 @@ const SUBTITLE_NAME = /\.(srt|vtt|ass|ssa|smi|sami|ttml|dfxp|itt|sub)$/i;
 const READ_BYTES = 1 << 20;
 const LONGEST_PAUSE_MS = 15000;
 const RATE_OVER_MS = 10000;
+const BLOCKED_AFTER = 3; // requests to an object storage that fail, while the app itself can be reached
 
 const stem = (name) => name.replace(/\.[^.]+$/, "").normalize("NFC").toLowerCase();
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-// SHA-256 (FIPS 180-4). crypto.subtle has no digest of a beginning, and is missing where a page is not from https or
-// localhost.
-class Sha256 {
-  constructor() {
-    if (!Sha256.K) {
-      const primes = [];
-      for (let n = 2; primes.length < 64; n += 1) if (primes.every((p) => n % p)) primes.push(n);
-      const fraction = (x) => ((x - Math.floor(x)) * 2 ** 32) | 0;
-      Sha256.K = Int32Array.from(primes, (p) => fraction(Math.cbrt(p)));
-      Sha256.H = Int32Array.from(primes.slice(0, 8), (p) => fraction(Math.sqrt(p)));
-    }
-    this.state = Int32Array.from(Sha256.H);
-    this.words = new Int32Array(64);
-    this.rest = new Uint8Array(0);
-    this.length = 0;
-  }
-
-  update(bytes) {
-    this.length += bytes.length;
-    let data = bytes;
-    if (this.rest.length) {
-      data = new Uint8Array(this.rest.length + bytes.length);
-      data.set(this.rest);
-      data.set(bytes, this.rest.length);
-    }
-    const whole = data.length - (data.length % 64);
-    for (let at = 0; at < whole; at += 64) this.block(data, at);
-    this.rest = data.slice(whole);
-  }
-
-  block(data, at) {
-    const { words: w, state: s } = this;
-    const { K } = Sha256;
-    for (let i = 0; i < 16; i += 1) w[i] = (data[at + 4 * i] << 24) | (data[at + 4 * i + 1] << 16) | (data[at + 4 * i + 2] << 8) | data[at + 4 * i + 3];
-    for (let i = 16; i < 64; i += 1) {
-      const x = w[i - 15], y = w[i - 2];
-      const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
-      const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
-      w[i] = (w[i - 16] + s0 + w[i - 7] + s1) | 0;
-    }
-    let a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], k = s[7];
-    for (let i = 0; i < 64; i += 1) {
-      const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
-      const one = (k + s1 + ((e & f) ^ (~e & g)) + K[i] + w[i]) | 0;
-      const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
-      const two = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
-      k = g; g = f; f = e; e = (d + one) | 0; d = c; c = b; b = a; a = (one + two) | 0;
-    }
-    s[0] += a; s[1] += b; s[2] += c; s[3] += d; s[4] += e; s[5] += f; s[6] += g; s[7] += k;
-  }
-
-  // The digest of what was given so far, in hexadecimal digits; more can follow.
-  hex() {
-    const copy = new Sha256();
-    copy.state.set(this.state);
-    const tail = new Uint8Array(this.rest.length < 56 ? 64 : 128);
-    tail.set(this.rest);
-    tail[this.rest.length] = 0x80;
-    const view = new DataView(tail.buffer);
-    view.setUint32(tail.length - 8, Math.floor(this.length / 2 ** 29));
-    view.setUint32(tail.length - 4, (this.length << 3) >>> 0);
-    for (let at = 0; at < tail.length; at += 64) copy.block(tail, at);
-    return [...copy.state].map((n) => (n >>> 0).toString(16).padStart(8, "0")).join("");
-  }
-}
 
 const detailsKey = (file) => `heimdex-upload/${file.size}/${file.name}`;
 
@@ -251,19 +186,87 @@ class Uploads {
     if (opened.video) return opened.video;
     job.isElsewhere = false;
     job.upload = opened.upload;
-    job.sent = opened.offset;
-    job.resumedAt = opened.offset;
+    job.sent = opened.offset || 0;
+    job.resumedAt = job.sent;
     job.state = "sending";
     this.paint();
-    const headers = { "X-Upload": opened.upload, "X-Offset": opened.offset };
+    if (opened.parts) await this.sendParts(job, opened);
+    const headers = { "X-Upload": opened.upload, "X-Offset": opened.offset || 0 };
     if (job.language) headers["X-Language"] = job.language;
     if (job.title) headers["X-Title"] = encodeURIComponent(job.title);
     if (job.description) headers["X-Description"] = encodeURIComponent(job.description);
     const tokens = [];
     for (const file of job.subtitles) tokens.push((await this.ask("subtitles", job, {}, file, file)).subtitles);
     if (tokens.length) headers["X-Subtitles"] = tokens.join(",");
-    const answer = await this.ask("video", job, headers, job.file.slice(opened.offset), job.file, true);
+    if (opened.parts) { job.state = "checking"; this.paint(); }
+    const answer = await this.ask("video", job, headers, opened.parts ? null : job.file.slice(opened.offset), job.file, !opened.parts);
     return answer.video;
+  }
+
+  // Into the object storage of the library, past the app. Parts that are there with the same bytes are left out.
+  async sendParts(job, { parts, part_bytes: size }) {
+    job.md5 = job.md5 || new Map();
+    for (let at = 0; at < job.file.size; at += size) {
+      if (job.isCancelled) throw { code: "CANCELLED" };
+      const number = at / size + 1;
+      const body = job.file.slice(at, at + size);
+      this.show(job, parts[number] ? "comparing" : "sending");
+      if (!job.md5.has(number)) job.md5.set(number, await this.md5(job, body));
+      const md5 = job.md5.get(number);
+      const hex = [...md5].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      if (parts[number] === hex) job.resumedAt = at + body.size;
+      else {
+        this.show(job, "sending");
+        await this.putPart(job, number, at, body, btoa(String.fromCharCode(...md5)));
+      }
+      this.note(job, at + body.size);
+    }
+  }
+
+  show(job, state) {
+    if (job.state === state) return;
+    job.state = state;
+    this.paint();
+  }
+
+  async md5(job, body) {
+    const digest = new Md5();
+    for (let at = 0; at < body.size; at += READ_BYTES) {
+      let bytes;
+      try {
+        bytes = new Uint8Array(await body.slice(at, at + READ_BYTES).arrayBuffer());
+      } catch {
+        throw this.unreadable(job);
+      }
+      digest.update(bytes);
+    }
+    return digest.digest();
+  }
+
+  async putPart(job, number, at, body, md5) {
+    const { labels } = this.settings;
+    const link = await this.ask("part", job, { "X-Upload": job.upload, "X-Number": number, "X-Md5": md5 });
+    await new Promise((resolve, reject) => {
+      const request = (job.request = new XMLHttpRequest());
+      request.open("PUT", link.url);
+      for (const [name, value] of Object.entries(link.headers)) request.setRequestHeader(name, value);
+      request.upload.onprogress = (event) => this.note(job, at + event.loaded);
+      const failed = async () => {
+        try { await body.slice(0, 1).arrayBuffer(); } catch { reject(this.unreadable(job)); return; }
+        job.refused = (job.refused || 0) + 1;
+        const isBlocked = job.refused >= BLOCKED_AFTER;
+        if (isBlocked) job.refused = 0;
+        reject(isBlocked ? { category: "storage", message: labels.blocked, hint: labels.blocked_hint } : { isLost: true });
+      };
+      request.onerror = failed;
+      request.onabort = () => reject({ code: "ABORTED" });
+      request.onload = () => {
+        if (request.status >= 300) { failed(); return; }
+        job.refused = 0;
+        resolve();
+      };
+      request.send(body);
+    });
   }
 
   announce(job, digests) {

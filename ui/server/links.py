@@ -110,6 +110,7 @@ class Links:
         self._short_frames = URLSafeSerializer(secret, salt="heimdex.short_frame")
         self._uploads = URLSafeSerializer(secret, salt="heimdex.upload")
         self._parts = URLSafeSerializer(secret, salt="heimdex.part")
+        self._storage_uploads = URLSafeSerializer(secret, salt="heimdex.storage_upload")
 
     # --- files ------------------------------------------------------------------------------------
 
@@ -239,6 +240,18 @@ class Links:
         if claim.get("u") != user_id or not _is_file_name(name):
             raise LinkInvalid()
         return name
+
+    def storage_upload_token(self, name: str, upload_id: str, user_id: str) -> str:
+        """A token for an upload to the object storage: the name of its object, and what the storage calls it."""
+        claim = {"n": name, "i": upload_id, "u": user_id, "e": int(self._now()) + self._upload_ttl_s}
+        return str(self._storage_uploads.dumps(claim))
+
+    def open_storage_upload(self, token: str, user_id: str) -> tuple[str, str]:
+        """(name, upload_id) of such an upload. Raises LinkInvalid, LinkExpired."""
+        claim = self._read(self._storage_uploads, token)
+        if claim.get("u") != user_id:
+            raise LinkInvalid()
+        return str(claim.get("n", "")), str(claim.get("i", ""))
 
     # --- shared -----------------------------------------------------------------------------------
 

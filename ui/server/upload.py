@@ -12,6 +12,9 @@ Header X-Part says what a request is about:
 "subtitles": subtitles of a video whose request follows, with their tokens in X-Subtitles, separated by commas. Of
     several subtitle files the library takes one.
 "discard": what has arrived for the token in X-Upload is not needed any more.
+"part": a link with which one part of a file is put into the object storage of the library, where it has one
+    (ui/server/storage_uploads.py). Then "open" answers with "part_bytes" and "parts" instead of "offset", and the
+    request "video" has no body.
 
 All have X-Upload-Token. X-File-Name is percent-encoded, and so are X-Title and X-Description, which a video can have
 besides X-Language.
@@ -50,6 +53,7 @@ from ui.server import partials
 from ui.server.links import Links
 from ui.server.partials import Partial, Writer, Writers
 from ui.server.responses import error_response
+from ui.server.storage_uploads import StorageUploadServer, storage_of
 
 if TYPE_CHECKING:
     from heimdex_core.library import Library
@@ -79,11 +83,17 @@ class UploadServer:
         self._links = links
         self._library_for = library_for
         self._writers = writers
+        self._in_storage = StorageUploadServer(links)
 
     async def receive(self, request: Request) -> Response:
         """200 or 201 with what the module describes, else the error as JSON."""
         language = "en"
-        kinds = {"subtitles": self._receive_subtitles, "open": self._open, "discard": self._discard}
+        kinds = {
+            "subtitles": self._receive_subtitles,
+            "open": self._open,
+            "discard": self._discard,
+            "part": self._in_storage.part,
+        }
         try:
             check_origin(request)
             user_id, language = self._links.open_upload(request.headers.get("x-upload-token", ""))
@@ -105,7 +115,8 @@ class UploadServer:
         name, size = _header_text(request, "x-file-name") or "video", _whole_number(request, "x-file-size")
         require_size(name, size, library.settings.max_file_bytes)
         digests = _digests(request)
-        return JSONResponse(await to_thread.run_sync(lambda: self._opened(library, name, size, digests)))
+        opened = self._opened if storage_of(library) is None else self._opened_in_storage
+        return JSONResponse(await to_thread.run_sync(lambda: opened(library, name, size, digests)))
 
     def _opened(self, library: Library, name: str, size: int, digests: dict[int, str] | None) -> dict[str, Any]:
         uploads = _uploads_folder(library)
@@ -118,8 +129,8 @@ class UploadServer:
                 lengths.add(size)
             if lengths:
                 return {"compare": sorted(lengths)}
-        elif size in digests and (known := library.add_known(digests[size])) is not None:
-            return {"video": describe(known, is_known=True)}
+        elif (known := _known(library, size, digests)) is not None:
+            return {"video": known}
         same = (one for one in found if _has_same_bytes(one, digests or {}))
         partial = next(same, None) or partials.create(uploads, library.user_id, name, size)
         require_free_space(
@@ -128,13 +139,25 @@ class UploadServer:
         token = self._links.part_token(partial.path.name, library.user_id)
         return {"upload": token, "offset": partial.received_bytes}
 
+    def _opened_in_storage(
+        self, library: Library, name: str, size: int, digests: dict[int, str] | None
+    ) -> dict[str, Any]:
+        if digests is None and library.may_have_file(name, size):
+            return {"compare": [size]}
+        if (known := _known(library, size, digests or {})) is not None:
+            return {"video": known}
+        return self._in_storage.opened(library, name, size)
+
     def _partial(self, request: Request, library: Library) -> Partial:
         """The unfinished upload of a request's token. Raises LinkInvalid, LinkExpired."""
         name = self._links.open_part(request.headers.get("x-upload", ""), library.user_id)
         return partials.named(library.uploads_folder, library.user_id, name)
 
     async def _discard(self, request: Request, library: Library) -> Response:
-        self._partial(request, library).path.unlink(missing_ok=True)
+        if storage_of(library) is not None:
+            await to_thread.run_sync(self._in_storage.discard, request, library)
+        else:
+            self._partial(request, library).path.unlink(missing_ok=True)
         return JSONResponse({})
 
     # --- receiving --------------------------------------------------------------------------------
@@ -146,11 +169,13 @@ class UploadServer:
         if speech is not None and speech not in known:
             raise UnknownName(kind="spoken language", name=speech, known=", ".join(known))
         subtitles = self._subtitles(request, library)
-        received: AbstractAsyncContextManager[Path | None] = (
-            self._rest_of_file(request, library, name)
-            if "x-upload" in request.headers
-            else _streamed(request, library, name, library.settings.max_file_bytes, ".part")
-        )
+        received: AbstractAsyncContextManager[Path | None]
+        if "x-upload" not in request.headers:
+            received = _streamed(request, library, name, library.settings.max_file_bytes, ".part")
+        elif storage_of(library) is not None:
+            received = self._in_storage.received(request, library, _uploads_folder(library))
+        else:
+            received = self._rest_of_file(request, library, name)
         try:
             async with received as part:
                 if part is None:
@@ -272,6 +297,12 @@ def _has_same_bytes(partial: Partial, digests: dict[int, str]) -> bool:
     """Whether a client that sent these digests of its file's beginning (by length) has the bytes that arrived."""
     length = partial.received_bytes
     return length == 0 or (length in digests and partial.sha256(length) == digests[length])
+
+
+def _known(library: Library, size: int, digests: dict[int, str]) -> dict[str, Any] | None:
+    """The library's video of a file with this size and these digests, for an answer; None if it has none."""
+    known = library.add_known(digests[size]) if size in digests else None
+    return describe(known, is_known=True) if known is not None else None
 
 
 def describe(video: Video, *, is_known: bool) -> dict[str, Any]:
