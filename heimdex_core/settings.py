@@ -127,6 +127,10 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="Postgres URL for catalog and jobs; files in the library when unset"
     )
+    cache: Path | None = Field(
+        None, description="the copies of libraries in object storage; ~/.cache/heimdex/libraries when unset"
+    )
+    cache_bytes: int = Field(20 * 1000**3, ge=0, description="copies above this size are removed, the oldest first")
     jobs_url: SecretStr | None = Field(None, description="deprecated: Postgres URL for the jobs alone")
     stage_retries: int = Field(2, ge=0)
     retry_backoff_s: float = Field(2.0, gt=0)

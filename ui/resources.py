@@ -6,7 +6,6 @@ The only module that uses st.cache_resource. Pages and routes share these object
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -21,8 +20,8 @@ from heimdex_core.models.download.pull import Puller
 from heimdex_core.settings import get_settings
 from ui.server.links import Links, load_secret
 
-_opened: set[Path] = set()
-"""The folders that this process has opened; st.cache_resource forgets it when somebody clears the caches."""
+_opened: set[str] = set()
+"""The libraries that this process has opened; st.cache_resource forgets it when somebody clears the caches."""
 
 _BUSY_FOR_S = 2.0
 _busy: tuple[float, LibraryBusy] | None = None
@@ -37,15 +36,15 @@ def library() -> Library:
     Later it is only opened: where it was moved or removed meanwhile, LibraryNotFound is raised.
     """
     global _busy
-    folder = get_settings().library.expanduser().resolve()
+    named = str(get_settings().library)
     if _busy is not None and time.monotonic() - _busy[0] < _BUSY_FOR_S:
         raise _busy[1]
     try:
-        opened = Library.open(folder, purpose="query", create=folder not in _opened)
+        opened = Library.open(named, purpose="query", create=named not in _opened)
     except LibraryBusy as error:
         _busy = (time.monotonic(), error)
         raise
-    _opened.add(folder)
+    _opened.add(named)
     opened.queue = JobQueue(opened)
     return opened
 

@@ -60,6 +60,7 @@ from heimdex_core.errors.model import (
 from heimdex_core.errors.object_storage import (
     BucketNotFound,
     ClockSkewed,
+    ObjectDamaged,
     ObjectMissing,
     ObjectStorageCredentials,
     ObjectStorageCredentialsExpired,
@@ -109,6 +110,7 @@ from heimdex_core.errors.storage import (
     DatabaseUncertain,
     DiskFull,
     EditsDamaged,
+    IndexLockLost,
     InvalidFolder,
     LibraryBusy,
     LibraryDamaged,
@@ -154,6 +156,7 @@ from heimdex_core.errors.validation import (
 )
 
 __all__ = [
+    "IndexLockLost",
     "AccessError",
     "BucketNotFound",
     "Cancelled",
@@ -224,6 +227,7 @@ __all__ = [
     "NotAnImage",
     "NotResponding",
     "NotWritable",
+    "ObjectDamaged",
     "ObjectMissing",
     "ObjectStorageCredentials",
     "ObjectStorageCredentialsExpired",

@@ -99,3 +99,13 @@ class ObjectTruncated(StorageError):
     code = "OBJECT_TRUNCATED"
     message_template = "The object “{key}” has {found} bytes instead of {expected}."
     hint_template = "Try again. If it happens again, the object is damaged: restore it from a copy of the bucket."
+
+
+class ObjectDamaged(StorageError):
+    """An object does not contain what was stored under its name."""
+
+    code = "OBJECT_DAMAGED"
+    message_template = "The object “{key}” does not contain what was stored: {reason}"
+    hint_template = (
+        "Try again. If it happens again, restore the object from a copy or an earlier version of the bucket."
+    )

@@ -229,3 +229,11 @@ class InvalidFolder(StorageError):
     code = "INVALID_FOLDER"
     message_template = "{path} is not a video folder of a library: {reason}"
     hint_template = "Choose a folder videos/<video_id> that was copied completely from another library."
+
+
+class IndexLockLost(StorageError):
+    """A writer lost the lock of the index, and another one has got it; what the first one wrote is not used."""
+
+    code = "INDEX_LOCK_LOST"
+    message_template = "The connection that held the lock of the search index was lost, and another process took over."
+    hint_template = "Try again: nothing of this change was saved. A worker does so by itself."

@@ -33,7 +33,7 @@ from heimdex_core.ingest.work_folder import StageRecord, WorkFolder
 from heimdex_core.media.child import ChildLimits
 from heimdex_core.models.registry import ModelChoice, Models
 from heimdex_core.settings import Settings
-from heimdex_core.store.commit import CommitTarget, generation_numbers
+from heimdex_core.store.commit import CommitTarget
 from heimdex_core.store.edits import Journal, read_journal
 from heimdex_core.store.sets import same_models
 from heimdex_core.types import Json, ModelSet, StageProgress, Video, VideoState, WorkContext, to_json, utc_now
@@ -127,7 +127,7 @@ class IngestRun:
     def _generations(self) -> list[Path]:
         """The folders of the video's generations, newest first."""
         paths = self.store.paths
-        return [paths.generation(self.video_id, n) for n in reversed(generation_numbers(paths, self.video_id))]
+        return [paths.whole_generation(self.video_id, n) for n in reversed(paths.generation_numbers(self.video_id))]
 
     # --- all of it --------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from heimdex_core.models.profiles import is_as_asked
 from heimdex_core.models.registry import ModelChoice, Models, Purpose, choose_profile
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
+from heimdex_core.store.addresses import LibraryPlace
 from heimdex_core.types import StageProgress
 
 log = logging.getLogger(__name__)
@@ -129,19 +130,34 @@ def require_usable_path(root: Path) -> None:
         raise InvalidValue(name="library", value=str(root), reason=str(error)) from error
 
 
+def _create(place: LibraryPlace, settings: Settings, profile: str | None) -> Store:
+    choice = choose_profile(profile or settings.profile, settings)
+    spaces = Models(choice, settings).spaces
+    with place.creating(settings):
+        if place.address is not None and place.refresh(settings):  # another machine was first
+            return Store.open(place.root, settings)
+        return Store.create(
+            place.root,
+            profile=choice.name,
+            models=choice.to_dict(),
+            spaces=spaces,
+            settings=settings,
+            address=place.address,
+        )
+
+
 def open_context(
-    root: Path, settings: Settings, *, user_id: str, profile: str | None, create: bool, purpose: Purpose
+    place: LibraryPlace, settings: Settings, *, user_id: str, profile: str | None, create: bool, purpose: Purpose
 ) -> LibraryContext:
-    """Open the library in `root`, or create it there; see Library.open."""
+    """Open the library at a place, or create it there; see Library.open."""
+    root = place.root
     require_usable_path(root)
-    if not (root / "library.json").exists():
+    if not place.refresh(settings):
         if not create and (root / "catalog.duckdb").exists():
             raise LibraryDamaged(what="library.json", reason="it is missing")
         if not create:
-            raise LibraryNotFound(path=str(root))
-        choice = choose_profile(profile or settings.profile, settings)
-        spaces = Models(choice, settings).spaces
-        store = Store.create(root, profile=choice.name, models=choice.to_dict(), spaces=spaces, settings=settings)
+            raise LibraryNotFound(path=str(place))
+        store = _create(place, settings, profile)
     else:
         store = Store.open(root, settings)
         pinned = ModelChoice.from_dict(store.sets.active().choice)

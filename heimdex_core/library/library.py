@@ -27,6 +27,7 @@ from heimdex_core.models.registry import Models, Purpose
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import Settings, get_settings
 from heimdex_core.store import Store
+from heimdex_core.store.addresses import LibraryPlace
 from heimdex_core.store.catalog_move import move_catalog
 from heimdex_core.store.library_json import CatalogPlace
 from heimdex_core.store.published import PublishedState, read_published_state
@@ -99,10 +100,11 @@ class Library(LibraryExports):
         create: bool = True,
         purpose: Purpose = "ingest",
     ) -> Library:
-        """Open a library folder.
+        """Open a library.
 
         Args:
-            path: the folder; default HEIMDEX_LIBRARY, else data/library.
+            path: its folder, or s3://bucket/prefix for one in object storage, with HEIMDEX_DATABASE_URL; default
+                HEIMDEX_LIBRARY, else data/library.
             user_id: whose videos are seen; default HEIMDEX_USER_ID, else "local".
             profile: the models of a new library ("auto", "offline", "laptop", "studio"). It is chosen once, when the
                 library is made; `model_sets.move_to` changes it.
@@ -114,9 +116,9 @@ class Library(LibraryExports):
         uses another profile than the one given here.
         """
         settings = settings or get_settings()
-        root = Path(path if path is not None else settings.library).expanduser().resolve()
+        place = LibraryPlace.of(path if path is not None else settings.library, settings)
         user_id = user_id or settings.user_id
-        return cls(open_context(root, settings, user_id=user_id, profile=profile, create=create, purpose=purpose))
+        return cls(open_context(place, settings, user_id=user_id, profile=profile, create=create, purpose=purpose))
 
     @staticmethod
     @checked

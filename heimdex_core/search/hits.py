@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,22 @@ from heimdex_core.search.plan import Plan
 from heimdex_core.search.strength import strengths
 from heimdex_core.store.view import View
 from heimdex_core.types import ChannelScore, ChannelState, Hit, Query, Scene
+
+
+class Thumbnails(Mapping[str, Path]):
+    """The files of thumbnails by scene_id; in a library in object storage each is fetched when it is asked for."""
+
+    def __init__(self, files: Mapping[str, Callable[[], Path]]) -> None:
+        self._files = files
+
+    def __getitem__(self, scene_id: str) -> Path:
+        return self._files[scene_id]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 def matched_terms(results: Mapping[str, ChannelResult]) -> tuple[str, ...]:
@@ -31,7 +47,7 @@ def page_of_hits(
     weights: Mapping[str, float],
     duplicates: Mapping[str, tuple[str, ...]],
     followers: Mapping[str, str],
-) -> tuple[tuple[Hit, ...], dict[str, Path]]:
+) -> tuple[tuple[Hit, ...], Mapping[str, Path]]:
     """(the hits on the query's page, the file of each hit's thumbnail by scene_id).
 
     Args:
@@ -51,7 +67,7 @@ def page_of_hits(
     titles = view.video_titles(user_id, {scene.video_id for scene in scenes.values()})
     terms = matched_terms(results)
     close = strengths(view, user_id, results, weights, [item.scene_id for item in wanted])
-    hits, thumbnails = [], {}
+    hits, thumbnails = [], dict[str, Callable[[], Path]]()
     for rank, item in enumerate(wanted, start=query.offset + 1):
         scene = scenes.get(item.scene_id)
         # An index that does not match the sidecars may name scenes that do not exist.
@@ -72,8 +88,8 @@ def page_of_hits(
             )
         )
         if scene.thumbnail:
-            thumbnails[scene.scene_id] = view.frame_path(scene, scene.thumbnail)
-    return tuple(hits), thumbnails
+            thumbnails[scene.scene_id] = view.frame_file(scene, scene.thumbnail)
+    return tuple(hits), Thumbnails(thumbnails)
 
 
 def channel_states(

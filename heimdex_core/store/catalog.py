@@ -15,8 +15,10 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heimdex_core import files
 from heimdex_core.errors import DatabaseInterrupted, DatabaseUnavailable, LibraryBusy, LibraryVersion
@@ -27,6 +29,9 @@ from heimdex_core.store.locks import FileLock
 from heimdex_core.store.publication import Publication
 from heimdex_core.store.search_index import SearchBackend
 from heimdex_core.store.transaction import Changes, Transaction
+
+if TYPE_CHECKING:
+    from heimdex_core.store.mirror import Mirror
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +91,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "alter table exports add column loudness_lufs double",
         "alter table exports add column true_peak_dbtp double",
     ),
+    (
+        "create table files (path varchar, kind varchar, sha256 varchar, size_bytes bigint, revision bigint)",
+        "create index files_path on files (path)",
+        "insert into counters values ('files_revision', 0), ('index_fence', 0)",
+    ),
 )
 """The statements of each version; those of one version run in one transaction."""
 
@@ -113,6 +123,8 @@ class Catalog:
         self.engine = engine or DuckDBEngine(paths, lock_timeout_s)
         self.checks: list[Callable[[Transaction], None]] = []
         """Called at the beginning of each transaction: what they raise refuses it."""
+        self.mirror: Mirror | None = None
+        """Of a library in object storage."""
         self._unpublished = Changes()
 
     @contextmanager
@@ -136,6 +148,8 @@ class Catalog:
                         check(transaction)
                     yield transaction
                     copies.count_changes(transaction)
+                    if self.mirror is not None:
+                        self.mirror.record(transaction)
                     if self.engine.is_locked_after_commit:
                         publication = Publication.collect(transaction, self.paths)
                     connection.commit()
@@ -153,6 +167,10 @@ class Catalog:
         Raises LibraryVersion for a catalog of newer software, LibraryDamaged, DiskFull.
         """
         self.engine.create()
+        if self.mirror is not None:
+            with self.transaction() as transaction:
+                _migrate(transaction)
+            self.mirror.pull(at_once=True)
         with self.transaction() as transaction:
             _migrate(transaction)
             if not visible.is_up_to_date(self.paths.visible, transaction.visible_revision()):
@@ -161,6 +179,24 @@ class Catalog:
             transaction.changed_trays |= trays.outdated(transaction, self.paths)
             transaction.changed_tables |= copies.outdated(transaction, self.paths)
 
+    def upload(self, place: Path) -> None:
+        """Bring a file or a generation into object storage before the transaction that names it, if there is one."""
+        if self.mirror is not None:
+            self.mirror.upload(place)
+
+    def share(self, *scopes: str) -> None:
+        """Bring files that were written or removed to the other machines; without object storage that is nothing.
+
+        `scopes` are as in `Transaction.changed_files`. Raises what `transaction` and the object storage raise.
+        """
+        if self.mirror is None:
+            return
+        for place in (self.paths.root / scope for scope in scopes):
+            if place.is_file():
+                self.upload(place)
+        with self.transaction() as transaction:
+            transaction.changed_files.update(scopes)
+
     def _publish_present(self, changes: Changes) -> None:
         """Publish what is committed now of everything that was changed.
 
@@ -168,6 +204,8 @@ class Catalog:
         so it is done again. What cannot be published now is published with the next transaction.
         """
         changes.changed_tables.intersection_update(copies.COPIED)
+        changes.changed_files.clear()  # they were named in the transaction itself
+        changes.removed_files.clear()
         self._unpublished.add(changes)
         if self._unpublished.is_empty():
             return
@@ -176,8 +214,11 @@ class Catalog:
                 with self.engine.connect(self.engine.wait_limit_s) as connection:
                     transaction = Transaction(connection)
                     transaction.add(self._unpublished)
-                    Publication.collect(transaction, self.paths).write(self.paths)
-                    connection.commit()
+                    with self.mirror.writing() if self.mirror is not None else nullcontext():
+                        Publication.collect(transaction, self.paths).write(self.paths)
+                        if self.mirror is not None:
+                            self.mirror.record(transaction)
+                        connection.commit()
                 self._unpublished = Changes()
                 return
             except (DatabaseInterrupted, DatabaseUnavailable, LibraryBusy) as error:

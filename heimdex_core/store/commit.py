@@ -49,14 +49,6 @@ class CommitTarget:
 # --- staging --------------------------------------------------------------------------------------
 
 
-def generation_numbers(paths: LibraryPaths, video_id: str) -> list[int]:
-    """The numbers of the complete generations in the video's folder, ascending."""
-    folder = paths.generations(video_id)
-    if not folder.is_dir():
-        return []
-    return sorted(int(p.name) for p in folder.iterdir() if p.name.isdecimal() and p.is_dir())
-
-
 def new_staging(paths: LibraryPaths, video_id: str) -> Path:
     """A new empty folder beside the generations, so that a rename can publish it. Raises DiskFull."""
     folder = paths.generations(video_id) / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
@@ -137,6 +129,7 @@ def commit_generations(context: StoreContext, batch: Sequence[StagedGeneration])
         for one in admitted:
             try:
                 published.append(replace(one, scene_count=_check_and_publish(context.paths, one)))
+                context.catalog.upload(context.paths.new_generation(one.given.video_id, one.given.n))
             except HeimdexError as error:
                 outcomes[one.place] = _undone(context, one, error)
         outcomes |= _index_and_name(context, published)
@@ -208,7 +201,7 @@ def _finish_again(context: StoreContext, transaction: Transaction, one: _Admitte
 
 def _check_and_publish(paths: LibraryPaths, one: _Admitted) -> int:
     """Rename the generation into place, unless it is there; returns its number of scenes."""
-    given, final = one.given, paths.generation(one.given.video_id, one.given.n)
+    given, final = one.given, paths.new_generation(one.given.video_id, one.given.n)
     if given.staged.exists():
         scene_count = check_generation(given.video_id, one.model_set.spaces, given.staged)
         _publish(paths, given.video_id, given.staged, given.n)
@@ -269,7 +262,7 @@ def _undone(context: StoreContext, one: _Admitted, error: HeimdexError) -> Heimd
         with context.catalog.transaction() as transaction:
             is_referenced = given.n in _referenced(transaction, given.video_id)
         if not is_referenced:
-            remove_tree(context.paths.generation(given.video_id, given.n))
+            remove_tree(context.paths.new_generation(given.video_id, given.n))
     return error
 
 
@@ -280,7 +273,7 @@ def _referenced(transaction: Transaction, video_id: str) -> set[int]:
 
 def _publish(paths: LibraryPaths, video_id: str, staged: Path, n: int) -> None:
     """Sync `staged` and rename it to gen/<n>. A folder of that number is replaced: it was never visible."""
-    final = paths.generation(video_id, n)
+    final = paths.new_generation(video_id, n)
     with disk_errors("a generation", paths.root):
         fsync_tree(staged)
         files.crash_point("staged-synced")
@@ -293,9 +286,9 @@ def _publish(paths: LibraryPaths, video_id: str, staged: Path, n: int) -> None:
 def _remove_old(paths: LibraryPaths, video_id: str, keep: Collection[int]) -> None:
     """Remove generations that are older than the newest of `keep` and not in it, and leftovers of earlier removals."""
     newest = max(keep, default=0)
-    for n in generation_numbers(paths, video_id):
+    for n in paths.generation_numbers(video_id):
         if n < newest and n not in keep:
-            remove_tree(paths.generation(video_id, n))
+            remove_tree(paths.new_generation(video_id, n))
     folder = paths.generations(video_id)
     for left in folder.glob(f"{TEMPORARY_PREFIX}gone-*"):
         shutil.rmtree(left, ignore_errors=True)

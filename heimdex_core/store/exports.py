@@ -86,9 +86,12 @@ class ExportRecords:
             raise InvalidValue(name="change", value=", ".join(sorted(unknown)), reason="it cannot be changed")
         if changes.get("path") is not None:
             changes["path"] = self._paths.relative(self._paths.root / changes["path"])
+            self._catalog.upload(self._paths.root / changes["path"])
         with self._catalog.transaction() as transaction:
             if _get(transaction, export_id).state == ExportState.CANCELLED and unless_cancelled:
                 raise Cancelled()
+            if changes.get("path") is not None:
+                transaction.changed_files.add(changes["path"])
             if changes:
                 transaction.update("exports", _encode(changes), {"export_id": export_id})
             return _get(transaction, export_id)
@@ -135,7 +138,7 @@ class ExportRecords:
         is rendered."""
         if export.path is None and export.state is not ExportState.COMPLETED:
             raise ExportNotFound(export_id=export.export_id)
-        path = self._paths.inside(export.path) if export.path else None
+        path = self._paths.fetched(self._paths.inside(export.path)) if export.path else None
         is_past = export.expires_at is not None and export.expires_at <= utc_now()
         if path is None or is_past or not path.is_file():
             raise ExportExpired(export_id=export.export_id)
@@ -147,6 +150,7 @@ class ExportRecords:
             export = _get(transaction, export_id, user_id)
             if export.path is not None:
                 self._paths.inside(export.path).unlink(missing_ok=True)
+                transaction.removed_files.add(export.path)
             if export.state is ExportState.COMPLETED:
                 transaction.update("exports", _encode({"path": None, "expires_at": now}), {"export_id": export_id})
             return _get(transaction, export_id)
@@ -192,6 +196,7 @@ class ExportRecords:
             )
             for row in rows:
                 self._paths.inside(row["path"]).unlink(missing_ok=True)
+                transaction.removed_files.add(row["path"])
                 transaction.update("exports", {"path": None}, {"export_id": row["export_id"]})
         return len(rows)
 

@@ -73,7 +73,10 @@ def source_files(folder: Path) -> list[Path]:
 
 
 class LibraryPaths:
-    """The paths of one library. Nothing is created; only `source` and `subtitles` look at the disk."""
+    """The paths of one library. Nothing is created; only `source` and `subtitles` look at the disk.
+
+    Those that readers ask for fetch the file first in a library in object storage (mirror_paths.py).
+    """
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root).resolve()
@@ -186,13 +189,28 @@ class LibraryPaths:
         """The folder of a video's generations."""
         return self.video(video_id) / "gen"
 
-    def generation(self, video_id: str, n: int) -> Path:
-        """The folder of generation `n`."""
+    def generation_numbers(self, video_id: str) -> list[int]:
+        """The numbers of the complete generations of a video, ascending."""
+        folder = self.generations(video_id)
+        if not folder.is_dir():
+            return []
+        return sorted(int(p.name) for p in folder.iterdir() if p.name.isdecimal() and p.is_dir())
+
+    def new_generation(self, video_id: str, n: int) -> Path:
+        """The path for the folder of generation `n`, to write or to remove it."""
         return self.generations(video_id) / str(int(n))
 
-    def frames(self, video_id: str, n: int) -> Path:
-        """The folder of a generation's keyframes and thumbnails."""
-        return self.generation(video_id, n) / "frames"
+    def generation(self, video_id: str, n: int) -> Path:
+        """The folder of generation `n`; in object storage perhaps without its frames."""
+        return self.new_generation(video_id, n)
+
+    def whole_generation(self, video_id: str, n: int) -> Path:
+        """The folder of generation `n` with its frames."""
+        return self.generation(video_id, n)
+
+    def frame(self, video_id: str, n: int, name: str) -> Path:
+        """A keyframe or thumbnail of a generation. Raises InvalidValue for a name with a folder."""
+        return self.new_generation(video_id, n) / "frames" / check_file_name(name)
 
     @property
     def sprites_root(self) -> Path:
@@ -225,6 +243,10 @@ class LibraryPaths:
     def export(self, user_id: str, export_id: str) -> Path:
         """The file of a rendered export. Raises InvalidValue for malformed ids."""
         return self.exports / check_user(user_id) / f"{check_uuid(export_id, 'export_id')}.mp4"
+
+    def fetched(self, path: Path) -> Path:
+        """A file of the library for reading."""
+        return path
 
     # --- names from outside ---
 

@@ -15,8 +15,9 @@ from heimdex_core.types import Json, Space
 
 CatalogPlace = Literal["file", "postgres"]
 
-FORMAT_VERSIONS: Mapping[CatalogPlace, int] = {"file": 1, "postgres": 2}
-"""Versions that know only catalog.duckdb must not make a new one beside a catalog in Postgres."""
+FORMAT_VERSIONS: Mapping[str, int] = {"file": 1, "postgres": 2, "s3": 3}
+"""By the place of the catalog, and for the working folder of a library in object storage. Versions that know only
+catalog.duckdb must not make a new one beside a catalog in Postgres, nor write into a working folder."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class LibraryManifest:
     created_at: str
     """ISO 8601, UTC."""
     catalog: CatalogPlace = "file"
+    storage: str | None = None
+    """The address of a library in object storage, s3://bucket/prefix; None for one that is a folder."""
 
     @property
     def key(self) -> str:
@@ -53,6 +56,8 @@ def read_manifest(paths: LibraryPaths) -> LibraryManifest:
             raise LibraryVersion(found=found, supported=supported)
         spaces = {kind: Space(**space) for kind, space in value["spaces"].items()}
         place: CatalogPlace = "postgres" if value.get("catalog") == "postgres" else "file"
-        return LibraryManifest(found, value["profile"], value["choice"], spaces, str(value["created_at"]), place)
+        storage = str(value["storage"]) if value.get("storage") else None
+        about = value["profile"], value["choice"], spaces, str(value["created_at"])
+        return LibraryManifest(found, *about, place, storage)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise LibraryDamaged(what="library.json", reason=f"{type(error).__name__}: {error}") from error

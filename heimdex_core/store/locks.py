@@ -211,9 +211,13 @@ def video_lock(path: Path, *, what: str = "This video", timeout_s: float | None 
     return FileLock(path, rank=0, what=what, keep_file=False, timeout_s=timeout_s, is_held_long=True)
 
 
+INDEX_RANK = 1
+INDEX = "The search index"
+
+
 def index_lock(path: Path, *, timeout_s: float | None = None) -> FileLock:
-    """The lock of all index writers; taken before the catalog's."""
-    return FileLock(path, rank=1, what="The search index", timeout_s=timeout_s, is_held_long=True)
+    """The lock of a machine's index writers; taken before the catalog's. index_lock.py has that of several machines."""
+    return FileLock(path, rank=INDEX_RANK, what=INDEX, timeout_s=timeout_s, is_held_long=True)
 
 
 CATALOG_RANK = 2

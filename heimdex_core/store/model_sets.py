@@ -153,7 +153,7 @@ class ModelSets:
             self._context.search.keep_only(remaining)
             self._remove_work(remaining)
             for key in unused:
-                remove_tree(self._paths.generation(*key))
+                remove_tree(self._paths.new_generation(*key))
         return dropped
 
     def inactive_bytes(self) -> int:
@@ -163,8 +163,8 @@ class ModelSets:
             rows = sets.generations(transaction)
         paths = self._paths
         active = next(model_set for model_set in every if model_set.is_active)
-        kept = {paths.generation(row.video_id, row.generation) for row in rows if row.set_id == active.set_id}
-        unused = {paths.generation(row.video_id, row.generation) for row in rows} - kept
+        kept = {paths.new_generation(row.video_id, row.generation) for row in rows if row.set_id == active.set_id}
+        unused = {paths.new_generation(row.video_id, row.generation) for row in rows} - kept
         search = self._context.search
         unused |= {folder for model_set in every for folder in search.folders(model_set)}
         unused -= set(search.folders(active))

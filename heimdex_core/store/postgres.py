@@ -49,10 +49,15 @@ _TYPES = {
 }
 """Arrow types by the number of a Postgres type."""
 
-_HOLDER = b"""select a.application_name, extract(epoch from a.xact_start)::float8 as since
+_HOLDER = b"""select a.application_name, extract(epoch from coalesce(a.xact_start, a.state_change))::float8 as since
     from pg_locks l join pg_stat_activity a using (pid)
     where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and a.datname = current_database()
       and (l.classid::bigint << 32) + l.objid::bigint = %s"""
+
+_LOCKS_APART = 1 << 48
+"""Between the numbers of the locks of one library; its own number has 48 bits."""
+_LOOK_S, _LONGEST_LOOK_S = 0.02, 0.5
+"""Pauses between two attempts to get a session lock."""
 
 _process_locks: dict[tuple[str, str], threading.Lock] = {}
 _process_locks_lock = threading.Lock()
@@ -139,6 +144,38 @@ class PostgresEngine:
         connections.give(self._url, raw)
         return rows
 
+    def peek(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """The rows of a query on what is committed. Takes no lock. Raises DatabaseUnavailable, DatabaseInterrupted."""
+        raw, _ = self._first(f"set search_path to {self.schema}".encode(), self.wait_limit_s)
+        try:
+            return PostgresConnection(raw).rows(sql, params)
+        except psycopg.Error as error:
+            raise self._translated(error) from error
+        finally:
+            connections.give(self._url, raw)
+
+    @contextmanager
+    def session_lock(self, number: int, timeout_s: float, what: str) -> Iterator[None]:
+        """Hold a lock of the library for the block, on a connection of its own. Raises LibraryBusy about `what`.
+
+        The server frees it when the connection ends, which the holder need not notice.
+        """
+        raw, _ = self._first(b"select 1", timeout_s)
+        key, deadline, pause_s = self._lock_number + number * _LOCKS_APART, time.monotonic() + timeout_s, _LOOK_S
+        try:
+            while not raw.execute(b"select pg_try_advisory_lock(%s)", [key]).fetchall()[0][0]:
+                if time.monotonic() >= deadline:
+                    raise busy(what, self._holder(raw, key), timeout_s)
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_LOOK_S)
+            yield
+        except psycopg.Error as error:
+            raise self._translated(error) from error
+        finally:
+            with suppress(psycopg.Error):
+                raw.execute(b"select pg_advisory_unlock_all()")
+            connections.give(self._url, raw)
+
     def draft(self, paths: LibraryPaths) -> PostgresEngine:
         """Another schema; what an earlier attempt left there is removed."""
         made = PostgresEngine(paths, self._url, self._key, self._lock_timeout_s, is_draft=True)
@@ -192,7 +229,7 @@ class PostgresEngine:
                 return raw, raw.execute(sql)
             except pg.LockNotAvailable as error:
                 raw.execute(b"rollback")
-                found = self._holder(raw)
+                found = self._holder(raw, self._lock_number)
                 connections.give(self._url, raw)
                 raise busy(CATALOG, found, timeout_s) from error
             except psycopg.OperationalError as error:
@@ -204,9 +241,9 @@ class PostgresEngine:
                 raw.close()
                 raise self._translated(error) from error
 
-    def _holder(self, raw: RawConnection) -> Holder | None:
-        """Who holds the library's lock, as its connection names itself."""
-        rows = raw.execute(_HOLDER, [self._lock_number]).fetchall()
+    def _holder(self, raw: RawConnection, number: int) -> Holder | None:
+        """Who holds a lock, as its connection names itself."""
+        rows = raw.execute(_HOLDER, [number]).fetchall()
         return connections.holder(*rows[0]) if rows else None
 
     def _find_out(self, lost: CommitLost, timeout_s: float) -> None:

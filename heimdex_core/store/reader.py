@@ -51,6 +51,8 @@ class Reader:
 
     def refresh(self) -> bool:
         """Take a new view if anything has changed since the last call; whether it had. Otherwise a few `stat` calls."""
+        if self._catalog.mirror is not None:
+            self._catalog.mirror.pull()
         held = self._view
         if held is not None and self._signature(held.snapshot.model_set) == held.signature:
             return False

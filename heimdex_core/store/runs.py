@@ -12,7 +12,7 @@ queries that have no scores yet.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,11 +34,16 @@ _ROWS = pa.schema(
 )
 
 
+Share = Callable[[str], None]
+"""Brings a changed file or folder of the library to the other machines, as Catalog.share does."""
+
+
 class RunRecords:
     """The stored runs of one library. Safe to share between threads."""
 
-    def __init__(self, paths: LibraryPaths) -> None:
+    def __init__(self, paths: LibraryPaths, share: Share) -> None:
         self._paths = paths
+        self._share = share
 
     def save(self, user_id: str, about: Json, rankings: Mapping[str, Ranking]) -> None:
         """Write a run. `about` has its run_id, name, query_set, created_at, settings, provenance and queries."""
@@ -53,6 +58,7 @@ class RunRecords:
         make_folder(path.parent, levels=3)
         with atomic_write(path) as file:
             pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+        self._share(self._paths.relative(path))
 
     def all(self, user_id: str) -> list[Json]:
         """What is known of a user's runs without their rankings, newest first; damaged files are left out."""
@@ -83,7 +89,9 @@ class RunRecords:
 
     def delete(self, user_id: str, run_id: str) -> None:
         """Remove a run; nothing happens if there is none."""
-        self._path(user_id, run_id).unlink(missing_ok=True)
+        path = self._path(user_id, run_id)
+        path.unlink(missing_ok=True)
+        self._share(self._paths.relative(path))
 
     def _path(self, user_id: str, run_id: str) -> Path:
         return self._paths.runs(user_id) / f"{check_uuid(run_id, 'run_id')}.parquet"
@@ -100,8 +108,9 @@ def _about(path: Path) -> Json | None:
 class SweepRecords:
     """The sweeps of one library. Safe to share between threads."""
 
-    def __init__(self, paths: LibraryPaths) -> None:
+    def __init__(self, paths: LibraryPaths, share: Share) -> None:
         self._paths = paths
+        self._share = share
 
     def create(self, user_id: str, sweep_id: str, plan: Json, state: Json) -> None:
         """Write a new sweep."""
@@ -109,6 +118,7 @@ class SweepRecords:
         make_folder(folder, levels=4)
         self.write_state(user_id, sweep_id, state)
         write_json(folder / "plan.json", plan)  # last: without it there is no sweep
+        self._share_sweep(user_id, sweep_id)
 
     def all(self, user_id: str) -> list[str]:
         """The ids of a user's sweeps."""
@@ -132,12 +142,14 @@ class SweepRecords:
     def write_state(self, user_id: str, sweep_id: str, state: Json) -> None:
         """Replace the state of a sweep."""
         write_json(self._folder(user_id, sweep_id) / "state.json", state, durable=False)
+        self._share_sweep(user_id, sweep_id)
 
     def write_scores(self, user_id: str, sweep_id: str, number: int, scores: Mapping[str, Sequence[float]]) -> None:
         """Keep what all settings scored for one query: lists of equal length by name."""
         folder = self._folder(user_id, sweep_id)
         if (folder / "plan.json").is_file():  # else it was deleted meanwhile
             write_json(make_folder(folder / "scores") / f"{int(number)}.json", scores)
+            self._share_sweep(user_id, sweep_id)
 
     def scores(self, user_id: str, sweep_id: str) -> dict[int, Json]:
         """The scores of the queries that are done, by the number of the query."""
@@ -155,14 +167,20 @@ class SweepRecords:
             plan = self.plan(user_id, sweep_id)
             if plan is not None and plan["query_set"] == name:
                 write_json(self._folder(user_id, sweep_id) / "plan.json", {**plan, "query_set": new})
+                self._share_sweep(user_id, sweep_id)
 
     def forget_scores(self, user_id: str, sweep_id: str) -> None:
         """Have all queries tried again."""
         remove_tree(self._folder(user_id, sweep_id) / "scores")
+        self._share_sweep(user_id, sweep_id)
 
     def delete(self, user_id: str, sweep_id: str) -> None:
         """Remove a sweep; nothing happens if there is none."""
         remove_tree(self._folder(user_id, sweep_id))
+        self._share_sweep(user_id, sweep_id)
+
+    def _share_sweep(self, user_id: str, sweep_id: str) -> None:
+        self._share(f"{self._paths.relative(self._folder(user_id, sweep_id))}/")
 
     def _folder(self, user_id: str, sweep_id: str) -> Path:
         return self._paths.sweeps(user_id) / check_uuid(sweep_id, "sweep_id")

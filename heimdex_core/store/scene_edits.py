@@ -104,6 +104,7 @@ class SceneEditRecords:
             folder = self._paths.video(video_id)
             journal = change(edits.read_journal(folder), self._scenes(video_id, video.generation))
             edits.write_journal(folder, journal)
+            transaction.changed_files.add(f"videos/{video_id}/")
             files.crash_point("edits-written")
             return videos.set_state(transaction, video_id, VideoState.PROCESSING, {})
 

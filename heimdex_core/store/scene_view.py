@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 from heimdex_core.errors import LibraryDamaged, SceneNotFound, VideoNotFound, ViewOutdated
 from heimdex_core.files import file_signature
 from heimdex_core.store import sidecar
-from heimdex_core.store.layout import LibraryPaths, check_file_name
+from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.scene_set import Part, SceneTable
 from heimdex_core.store.snapshot import Snapshot
 from heimdex_core.store.sqlview import SqlViews
@@ -154,10 +155,14 @@ class SceneView:
 
         Raises SceneNotFound if the scene's video is not visible, InvalidValue for a name with a folder.
         """
+        return self.frame_file(scene, name)()
+
+    def frame_file(self, scene: Scene, name: str) -> Callable[[], Path]:
+        """What returns `frame_path` when it is called, which need not be while this view is in use."""
         video = self.snapshot.visible.get(scene.video_id)
         if video is None:
             raise SceneNotFound(scene_id=scene.scene_id)
-        return self.paths.frames(scene.video_id, video.generation) / check_file_name(name)
+        return partial(self.paths.frame, scene.video_id, video.generation, name)
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] = (), *, user_id: str) -> pd.DataFrame:
         """The result of one SELECT over copies of the user's rows; sqlview.py lists the tables.

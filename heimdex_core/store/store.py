@@ -23,7 +23,7 @@ from heimdex_core.store import commit, indexing, renaming, search_log, sets, use
 from heimdex_core.store import repair as repairing
 from heimdex_core.store.bulk import BulkChanges
 from heimdex_core.store.catalog import Catalog, StoreContext
-from heimdex_core.store.catalog_place import engine_of
+from heimdex_core.store.catalog_place import engine_of, paths_of, share_over_machines
 from heimdex_core.store.commit import CommitTarget, Outcome, StagedGeneration
 from heimdex_core.store.exports import ExportRecords
 from heimdex_core.store.judgements import JudgementRecords
@@ -60,13 +60,12 @@ class Store:
 
     def __init__(self, root: Path | str, manifest: LibraryManifest, settings: Settings | None = None) -> None:
         """`settings` limit waiting for locks and what `sql` may use; None is the environment's."""
-        self.paths = LibraryPaths(root)
+        self.paths = paths_of(root, manifest)
         self.manifest = manifest
         settings = settings or get_settings()
-        timeout_s = settings.lock_timeout_s
         engine = engine_of(self.paths, manifest, settings)
         self.catalog = Catalog(self.paths, engine=engine, in_library=True)
-        lock = index_lock(self.paths.index_lock, timeout_s=timeout_s)
+        lock = share_over_machines(self.catalog, manifest, settings)
         search = LocalSearch(self.paths)
         self.context = StoreContext(self.paths, self.catalog, lock, search)
         self.sets = ModelSets(self.context)
@@ -75,8 +74,8 @@ class Store:
         self.bulk = BulkChanges(self.catalog)
         self.watched = WatchedRecords(self.catalog)
         self.judgements = JudgementRecords(self.paths, self.catalog)
-        self.runs = RunRecords(self.paths)
-        self.sweeps = SweepRecords(self.paths)
+        self.runs = RunRecords(self.paths, self.catalog.share)
+        self.sweeps = SweepRecords(self.paths, self.catalog.share)
         self.scene_edits = SceneEditRecords(self.context)
         self.maintenance = Maintenance(self.context, self.sets)
         self._reader = Reader(self.paths, self.catalog, search, SqlLimits.of(settings))
@@ -92,6 +91,7 @@ class Store:
         models: Json,
         spaces: Mapping[str, Space],
         settings: Settings | None = None,
+        address: str | None = None,
     ) -> Store:
         """Create a library and open it; one that exists already is only opened.
 
@@ -101,6 +101,7 @@ class Store:
             models: the ModelChoice as JSON.
             spaces: the spaces of its models, by role.
             settings: as for `open`.
+            address: s3://bucket/prefix for a library in object storage, whose working folder `root` is.
 
         Raises DiskFull, and what `open` raises.
         """
@@ -115,10 +116,14 @@ class Store:
                 for folder in paths.folders:
                     folder.mkdir(parents=True, exist_ok=True)
                 place: CatalogPlace = "file" if settings.database_url is None else "postgres"
-                version, created_at = FORMAT_VERSIONS[place], utc_now().isoformat()
-                manifest = LibraryManifest(version, profile, models, spaces, created_at, place)
+                version = FORMAT_VERSIONS[place if address is None else "s3"]
+                created_at = utc_now().isoformat()
+                manifest = LibraryManifest(version, profile, models, spaces, created_at, place, address)
                 write_json(paths.manifest, manifest, indent=1)
-        return cls.open(root, settings)
+        store = cls.open(root, settings)
+        if store.catalog.mirror is not None:
+            store.catalog.mirror.put_manifest()  # last: without it there is no library at the address
+        return store
 
     @classmethod
     def open(cls, root: Path | str, settings: Settings | None = None) -> Store:
@@ -352,6 +357,8 @@ class Store:
         if now != wanted:
             write_json(self.paths.manifest, wanted, indent=1)
             self.manifest = wanted
+            if self.catalog.mirror is not None:
+                self.catalog.mirror.put_manifest()
 
     # --- generations ------------------------------------------------------------------------------
 
@@ -360,7 +367,7 @@ class Store:
         with self.catalog.transaction() as transaction:
             current = videos.get(transaction, video_id).generation or 0
             recorded = [row.generation for row in sets.generations(transaction, video_id=video_id)]
-        return max([current, *recorded, *commit.generation_numbers(self.paths, video_id)]) + 1
+        return max([current, *recorded, *self.paths.generation_numbers(video_id)]) + 1
 
     def new_staging(self, video_id: str) -> Path:
         """An empty folder to write a generation into (see sidecar.py), for `commit_generation`. Raises DiskFull."""

@@ -72,6 +72,11 @@ class Changes:
     """The video_ids whose video.json is rewritten."""
     changed_tables: set[str] = field(default_factory=set)
     """The tables whose copy is rewritten."""
+    changed_files: set[str] = field(default_factory=set)
+    """Files, and folders with a slash at the end, relative to the library, that were written or removed besides; a
+    library in object storage brings them there."""
+    removed_files: set[str] = field(default_factory=set)
+    """Files that were removed, whether or not this machine had a copy."""
 
     def add(self, other: Changes) -> None:
         """Take in what another transaction has changed."""

@@ -247,6 +247,7 @@ def forget_generation(transaction: Transaction, video_id: str) -> None:
 def remove(transaction: Transaction, video_id: str) -> None:
     """Remove the row of a video; nothing happens if there is none."""
     transaction.run("delete from videos where video_id = ?", [video_id])
+    transaction.changed_files.add(f"videos/{video_id}/")
 
 
 def abandoned(transaction: Transaction, unchanged_for_s: float) -> list[Video]:

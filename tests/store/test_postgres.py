@@ -30,6 +30,7 @@ from heimdex_core.errors import (
 from heimdex_core.files import read_json, write_json
 from heimdex_core.settings import Settings, get_settings
 from heimdex_core.store import Store, postgres_connections, visible
+from heimdex_core.store.library_json import FORMAT_VERSIONS
 from heimdex_core.store.postgres import PostgresEngine
 from heimdex_core.store.postgres_errors import check_url, without_password
 from heimdex_core.store.postgres_sql import translate
@@ -368,7 +369,7 @@ class TestErrors:
     def test_older_versions_refuse_the_library(self, store: Store) -> None:
         manifest = read_json(store.paths.manifest)
         assert (manifest["format_version"], manifest["catalog"]) == (2, "postgres")
-        write_json(store.paths.manifest, {**manifest, "format_version": 3})
+        write_json(store.paths.manifest, {**manifest, "format_version": max(FORMAT_VERSIONS.values()) + 1})
         with pytest.raises(LibraryVersion):
             Store.open(store.paths.root)
 

@@ -1,0 +1,196 @@
+"""A library at s3://bucket/prefix: on each machine a working folder that mirrors it.
+
+The working folder has the layout of any library, so that everything reads and writes it as usual. Content lies in the
+bucket under its SHA-256; the catalog's table `files` (mirror_tree.py) says which content a file has. A transaction that
+changes files uploads them and names them before it commits (mirror_upload.py), so a crash anywhere leaves the old state
+or the new one. Other machines fetch what is published when they look at the library (`pull`), and the rest when it is
+used (`ensure`), into a folder of bounded size (mirror_fetch.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from heimdex_core.errors import (
+    DatabaseInterrupted,
+    DatabaseUnavailable,
+    LibraryBusy,
+    NestedTransaction,
+    ObjectStorageFailed,
+    ObjectStorageUnavailable,
+)
+from heimdex_core.settings import Settings
+from heimdex_core.store import mirror_tree
+from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.store.locks import FileLock
+from heimdex_core.store.mirror_fetch import Fetches, listed_files
+from heimdex_core.store.mirror_state import MirrorState
+from heimdex_core.store.mirror_tree import Read
+from heimdex_core.store.mirror_upload import OBJECTS, Uploads, object_key
+from heimdex_core.store.object_storage import ObjectStorage
+from heimdex_core.store.transaction import Transaction
+from heimdex_core.types import utc_now
+
+log = logging.getLogger(__name__)
+
+PULL_EVERY_S = 1.0
+"""How old what readers see may be, in seconds."""
+UNUSED_DAYS = 7
+"""Content that the catalog does not name is kept so long: somebody may be about to name it."""
+
+_FOLDER = ".mirror"
+_MANIFEST = "library.json"
+_RANK = 3
+"""Of the lock of a working folder, the innermost one."""
+_AWAY = (ObjectStorageUnavailable, ObjectStorageFailed, DatabaseUnavailable, DatabaseInterrupted)
+"""Errors with which a reader goes on with what it has."""
+
+
+def working_folder(address: str, settings: Settings) -> Path:
+    """The folder of this machine for the library at an address."""
+    root = settings.cache or Path("~/.cache/heimdex/libraries").expanduser()
+    name = "-".join(part for part in address.removeprefix("s3://").split("/") if part)[:60]
+    return (root / f"{name}-{hashlib.sha256(address.encode()).hexdigest()[:8]}").expanduser().resolve()
+
+
+class Mirror:
+    """The mirror of one library on one machine. Safe to share between threads and processes.
+
+    Args:
+        paths: of the working folder, which exists.
+        storage: the library's.
+        read: runs a query on the catalog, outside of transactions.
+        settings: limits.
+    """
+
+    def __init__(self, paths: LibraryPaths, storage: ObjectStorage, read: Read, settings: Settings) -> None:
+        state = MirrorState(paths.root / _FOLDER / "state.sqlite")
+        self.paths = paths
+        self.storage = storage
+        self.uploads = Uploads(paths, storage, state)
+        self.fetches = Fetches(paths, storage, state, read, settings.cache_bytes)
+        self._read = read
+        self._lock = FileLock(paths.root / _FOLDER / "mirror.lock", rank=_RANK, what="The copy of the library")
+        self._index_lock = FileLock(paths.index_lock, rank=1, what="The search index")
+        self._pulled_at = -PULL_EVERY_S
+        self._is_away = False
+
+    # --- from this machine ------------------------------------------------------------------------
+
+    def upload(self, place: Path) -> None:
+        """Bring a file or a generation into the storage before the transaction that names it, which then is quick."""
+        self.uploads.upload(place)
+
+    def record(self, transaction: Transaction) -> None:
+        """Before a commit: name what the transaction changed. Uploads what has not been uploaded."""
+        self.uploads.record(transaction)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """While published files are written and named: no process of this machine fetches older ones meanwhile."""
+        with self._lock.hold():
+            yield
+
+    def put_manifest(self) -> None:
+        """Store library.json, which other machines open the library with."""
+        self.storage.put_bytes(_MANIFEST, self.paths.manifest.read_bytes(), content_type="application/json")
+
+    # --- to this machine --------------------------------------------------------------------------
+
+    def pull(self, *, at_once: bool = False) -> None:
+        """Fetch what other machines have published, at most every PULL_EVERY_S unless `at_once`.
+
+        Without the database or the storage everything stays as it is, and a warning is logged once. A machine that has
+        no copy yet raises their errors.
+        """
+        now = time.monotonic()
+        if not at_once and now - self._pulled_at < PULL_EVERY_S:
+            return
+        self._pulled_at = now
+        try:
+            self._pull()
+            self._is_away = False
+        except (LibraryBusy, NestedTransaction):  # a writer of this machine is at it, and publishes here itself
+            return
+        except _AWAY as error:
+            if not self.paths.visible.exists():
+                raise
+            if not self._is_away:
+                log.warning("changes of other machines are not seen until this is over: %s", error)
+            self._is_away = True
+
+    def _pull(self) -> None:
+        if mirror_tree.revision(self._read) == self.fetches.state.pulled:
+            return
+        # The indexes and what is visible belong together, so neither is fetched while this machine writes an index.
+        with self._index_lock.hold(0), self._lock.hold():
+            self.fetches.pull()
+
+    def begin_index(self) -> None:
+        """The holder of the index lock begins to write: from the library's indexes, whatever a crash has left here."""
+        with self._lock.hold():
+            self.fetches.pull()
+            self.fetches.reset("index/")
+
+    # --- looking after it -------------------------------------------------------------------------
+
+    def link(
+        self, place: Path, *, filename: str, content_type: str, expires_s: int, inline: bool = False
+    ) -> str | None:
+        """A link with which a browser reads a file from the storage; None if the library does not have it there."""
+        path = self.paths.relative(place)
+        stored = mirror_tree.in_scope(self._read, path).get(path)
+        if stored is None or stored.kind != "file":
+            return None
+        return self.storage.signed_get(
+            object_key(stored.sha256),
+            filename=filename,
+            content_type=content_type,
+            expires_s=expires_s,
+            disposition="inline" if inline else "attachment",
+        )
+
+    def missing(self) -> list[str]:
+        """The files of the library whose content is not in the storage, by path; every object is looked for."""
+        present = {found.key for found in self.storage.list(OBJECTS)}
+        rows = mirror_tree.changed_since(self._read, 0, pulled_only=False)
+        named = [(row["path"], stored) for row in rows if (stored := mirror_tree.stored_of(row)) is not None]
+        lost = []
+        for path, stored in named:
+            keys = [object_key(stored.sha256)]
+            if stored.kind == "folder" and keys[0] in present:
+                keys += [object_key(sha256) for sha256, _ in listed_files(self.storage, stored).values()]
+            if not present.issuperset(keys):
+                lost.append(path)
+        return sorted(lost)
+
+    def clean_up(self, transaction: Transaction) -> dict[str, int]:
+        """Remove content that nothing has named for UNUSED_DAYS, and copies above the limit; how many of each.
+
+        In a transaction, so that nobody names content meanwhile.
+        """
+        before = utc_now() - timedelta(days=UNUSED_DAYS)
+        old = [found.key for found in self.storage.list(OBJECTS) if found.modified_at < before]
+        used: set[str] = set()
+        for stored in mirror_tree.all_contents(transaction.rows) if old else []:
+            used.add(object_key(stored.sha256))
+            if stored.kind == "folder":
+                used |= {object_key(sha256) for sha256, _ in listed_files(self.storage, stored).values()}
+        unused = [key for key in old if key not in used]
+        self.storage.delete(unused)
+        return {"objects": len(unused), "copies": self.fetches.make_room()}
+
+
+def fetch_manifest(storage: ObjectStorage, paths: LibraryPaths) -> bool:
+    """Bring library.json into a working folder; False if there is no library at the address."""
+    if not storage.exists(_MANIFEST):
+        return False
+    paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    storage.get_file(_MANIFEST, paths.manifest)
+    return True
