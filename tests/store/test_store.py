@@ -55,7 +55,7 @@ def test_opening_a_folder_without_a_library(tmp_path: Path) -> None:
 
 def test_opening_newer_and_damaged_libraries(store: Store) -> None:
     value = json.loads(store.paths.manifest.read_text())
-    store.paths.manifest.write_text(json.dumps({**value, "format_version": 3}))
+    store.paths.manifest.write_text(json.dumps({**value, "format_version": 99}))
     with pytest.raises(LibraryVersion):
         Store.open(store.paths.root)
     for bad in ("", "[]", '{"format_version": 1}', '{"format_version": "x"}'):
