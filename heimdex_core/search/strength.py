@@ -39,7 +39,7 @@ def strengths(
             continue
         own = [scene_id for scene_id in said if scene_id in scores]
         if limits.words:
-            scores = view.word_coverage(limits.words, scene_ids=own, user_id=user_id)
+            scores = view.word_coverage(limits.words, scene_ids=own, user_id=user_id, least=limits.close_at)
         for scene_id in own:
             said[scene_id].append(limits.strength(scores.get(scene_id, 0.0)))
     return {scene_id: max(some, key=_ORDER.index, default=None) for scene_id, some in said.items()}

@@ -43,6 +43,8 @@ MAX_LISTED_GENERATIONS = 500
 """The same for generations: each costs about 10 microseconds (100 scenes)."""
 MAX_READ = 30_000
 """Rather than so many hits, of which few are in a set of scenes, the set is listed however large it is."""
+MAX_WITH_WORDS = 200
+"""Up to so many scenes are found by the words that they have; where more have enough, each scene is looked up."""
 _CACHED_SCOPES = 8
 _MARGIN = 1.2
 """So many times as many hits are read as have to be, if those that count are evenly spread among them."""
@@ -130,22 +132,33 @@ class LexicalIndex:
         return LexicalResult(sorted(hits, key=lambda hit: (-hit[1], hit[0])), query.terms)
 
     def coverage(
-        self, words: Sequence[Sequence[tuple[str, ...]]], *, scene_ids: Collection[str], allowed: Iterable[Key]
+        self,
+        words: Sequence[Sequence[tuple[str, ...]]],
+        *,
+        scene_ids: Collection[str],
+        allowed: Iterable[Key],
+        least: float = 0.0,
     ) -> dict[str, float]:
         """Which share of `words` each of these scenes of the `allowed` generations has, above 0 to 1.
 
         Args:
             words: each as the term sequences of which at least one must be in one field of the scene.
             scene_ids: each is looked up, so they should not be many.
-            allowed: the generations to search in.
+            allowed: the generations to search in; of a frozenset the conditions are kept.
+            least: scenes with a smaller share are left out. Where few scenes of all have so much, none is looked up.
         """
         if not words or not scene_ids:
             return {}
         should = tantivy.Occur.Should
         written = [tantivy.Query.boolean_query([(should, self._anywhere(s)) for s in word]) for word in words]
-        counted = [(should, tantivy.Query.const_score_query(query, 1.0)) for query in written]
-        clauses = [(tantivy.Occur.Must, tantivy.Query.boolean_query(counted)), self._within("scene", list(scene_ids))]
-        return {scene_id: count / len(words) for scene_id, count in self._best(clauses, len(scene_ids), allowed)}
+        counted = tantivy.Query.boolean_query([(should, tantivy.Query.const_score_query(q, 1.0)) for q in written])
+        clauses: list[Clause] = [(tantivy.Occur.Must, counted)]
+        best = self._best(clauses, MAX_WITH_WORDS, allowed) if least > 0 else []
+        if not best or (len(best) == MAX_WITH_WORDS and best[-1][1] / len(words) >= least):
+            best = self._best([*clauses, self._within("scene", list(scene_ids))], len(scene_ids), allowed)
+        shares = ((scene_id, count / len(words)) for scene_id, count in best)
+        wanted = frozenset(scene_ids)
+        return {scene_id: share for scene_id, share in shares if share >= least and scene_id in wanted}
 
     def with_phrase(self, text: str, *, allowed: Iterable[Key]) -> list[str]:
         """Ids of the scenes of the `allowed` generations with the phrase `text` in one of EXCLUDING_FIELDS.

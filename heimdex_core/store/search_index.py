@@ -121,7 +121,12 @@ class WordSearch(Protocol):
         """
 
     def coverage(
-        self, words: Sequence[Sequence[tuple[str, ...]]], *, scene_ids: Collection[str], allowed: frozenset[Key]
+        self,
+        words: Sequence[Sequence[tuple[str, ...]]],
+        *,
+        scene_ids: Collection[str],
+        allowed: frozenset[Key],
+        least: float = 0.0,
     ) -> dict[str, float]:
         """Which share of `words` each of these scenes of the `allowed` generations has, above 0 to 1.
 
@@ -129,6 +134,7 @@ class WordSearch(Protocol):
             words: each as the term sequences of which at least one must be in one field of the scene.
             scene_ids: each is looked up, so they should not be many.
             allowed: the generations to search in.
+            least: scenes with a smaller share are left out, which may take less time.
         """
 
     def with_phrase(self, text: str, *, allowed: frozenset[Key]) -> list[str]:

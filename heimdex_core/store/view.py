@@ -255,7 +255,12 @@ class View(SceneView):
         return self._word_index().search(text, k=k, allowed=keys, scene_ids=scene_ids, filters=filters)
 
     def word_coverage(
-        self, words: Sequence[Sequence[tuple[str, ...]]], *, scene_ids: Collection[str], user_id: str
+        self,
+        words: Sequence[Sequence[tuple[str, ...]]],
+        *,
+        scene_ids: Collection[str],
+        user_id: str,
+        least: float = 0.0,
     ) -> dict[str, float]:
         """Which share of `words` each of these scenes of the user's has, above 0 to 1.
 
@@ -263,6 +268,7 @@ class View(SceneView):
             words: each as the sequences of index terms of which at least one must be in the scene.
             scene_ids: the scenes; they should not be many.
             user_id: whose scenes.
+            least: scenes with a smaller share are left out, which takes less time.
 
         What was found is kept for the last queries: the same page is made again at every move of a slider. Raises
         LibraryDamaged, ViewOutdated.
@@ -270,11 +276,11 @@ class View(SceneView):
         keys = self._keys(user_id, None)
         if not keys:
             return {}
-        asked = user_id, tuple(map(tuple, words))
+        asked = user_id, least, tuple(map(tuple, words))
         with self._lock:
             known = self._shares.setdefault(asked, {})
         if new := [scene_id for scene_id in scene_ids if scene_id not in known]:
-            found = self._word_index().coverage(words, scene_ids=new, allowed=keys)
+            found = self._word_index().coverage(words, scene_ids=new, allowed=keys, least=least)
             known.update({scene_id: found.get(scene_id, 0.0) for scene_id in new})
         return {scene_id: known[scene_id] for scene_id in scene_ids if known[scene_id] > 0}
 
@@ -302,7 +308,9 @@ class View(SceneView):
         if found is None:
             found = frozenset((v.video_id, v.generation) for v in self.snapshot.of_user(user_id, video_ids))
             with self._lock:
-                self._keys_of[asked] = found
+                # One object for all threads: the indexes keep their answers by it, and comparing two that are equal
+                # takes milliseconds.
+                found = self._keys_of.setdefault(asked, found)
         return found
 
     def _checked(self, space: Space) -> VectorSearch:

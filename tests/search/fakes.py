@@ -165,11 +165,11 @@ class FakeReader:
                 found.append((s.scene_id, float(count)))
         return FakeLexical(sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k], terms)
 
-    def word_coverage(self, words, *, scene_ids, user_id):
+    def word_coverage(self, words, *, scene_ids, user_id, least=0.0):
         seen = [s for s in self._seen(user_id, None) if s.scene_id in scene_ids]
         known = {s.scene_id: {(t,) for t in analysis.terms(s.transcript)} for s in seen}
         shares = {i: sum(any(s in own for s in word) for word in words) / len(words) for i, own in known.items()}
-        return {i: share for i, share in shares.items() if share}
+        return {i: share for i, share in shares.items() if share and share >= least}
 
     def sample_vectors(self, space, count, *, outside=None):
         return np.zeros((0, space.dim), np.float32)

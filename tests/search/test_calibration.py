@@ -112,7 +112,7 @@ def test_a_hit_is_as_strong_as_its_share_of_the_words_says() -> None:
     asked = []
 
     class Words:
-        def word_coverage(self, words: Any, *, scene_ids: Any, user_id: str) -> dict[str, float]:
+        def word_coverage(self, words: Any, *, scene_ids: Any, user_id: str, least: float) -> dict[str, float]:
             asked.append((words, list(scene_ids), user_id))
             return {scene_id: shares[scene_id] for scene_id in scene_ids if scene_id in shares}
 

@@ -8,7 +8,7 @@ import pytest
 
 from heimdex_core import files
 from heimdex_core.errors import LibraryDamaged
-from heimdex_core.store import lexical_files, lexical_writing
+from heimdex_core.store import lexical, lexical_files, lexical_writing
 from heimdex_core.store.lexical import LexicalIndex
 from heimdex_core.store.lexical_files import FIELDS
 from heimdex_core.store.vector_segment import Key
@@ -177,3 +177,22 @@ def test_coverage_is_the_share_of_words_that_a_scene_has_in_any_field(tmp_path: 
     assert index.coverage([], scene_ids=everything, allowed=[A]) == {}
     assert index.coverage(words, scene_ids=everything, allowed=[]) == {}
     assert index.coverage(words, scene_ids=[], allowed=[A]) == {}
+
+
+@pytest.mark.parametrize("at_most", [2, 3, 200])
+def test_scenes_with_too_few_of_the_words_are_left_out_however_many_have_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_most: int
+) -> None:
+    """Of all scenes two have three of the words, one two and one one: see above."""
+    monkeypatch.setattr(lexical, "MAX_WITH_WORDS", at_most)
+    index = build(tmp_path, [A, B])
+    words = [(("red",),), (("car",),), (("exit",), ("blue", "boat")), (("harbour",),)]
+    everything = [scene.scene_id for key in (A, B) for scene in CONTENT[key][1]]
+
+    def found(least: float, scene_ids: list[str]) -> dict[str, float]:
+        return index.coverage(words, scene_ids=scene_ids, allowed=[A, B], least=least)
+
+    assert found(0.5, everything) == {"a_0_2000": 0.75, "a_2000_4000": 0.75, "b_4000_6000": 0.5}
+    assert found(0.6, everything) == {"a_0_2000": 0.75, "a_2000_4000": 0.75}
+    assert found(0.5, ["a_0_2000", "b_2000_4000"]) == {"a_0_2000": 0.75}
+    assert found(1.0, everything) == {}

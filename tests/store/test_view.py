@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from heimdex_core.errors import (
 )
 from heimdex_core.store import Store, vectors
 from heimdex_core.store.lexical import LexicalIndex
+from heimdex_core.store.snapshot import Snapshot
 from heimdex_core.store.vector_index import VectorIndex
 from heimdex_core.store.view import View
 from heimdex_core.types import Space, Video, make_scene_id
@@ -337,12 +340,32 @@ def test_which_share_of_the_words_a_scene_has_is_looked_up_once(
     asked: list[list[str]] = []
     real = LexicalIndex.coverage
 
-    def coverage(self: LexicalIndex, words: Any, *, scene_ids: list[str], allowed: Any) -> dict[str, float]:
+    def coverage(self: LexicalIndex, words: Any, *, scene_ids: list[str], **more: Any) -> dict[str, float]:
         asked.append(scene_ids)
-        return real(self, words, scene_ids=scene_ids, allowed=allowed)
+        return real(self, words, scene_ids=scene_ids, **more)
 
     monkeypatch.setattr(LexicalIndex, "coverage", coverage)
     words = [(("quiet",),), (("garden",),)]
     assert view.word_coverage(words, scene_ids=[both, neither], user_id="local") == {both: 1.0}
     assert view.word_coverage(words, scene_ids=[neither, one, both], user_id="local") == {one: 0.5, both: 1.0}
     assert asked == [[both, neither], [one]]
+
+
+def test_threads_that_ask_at_the_same_time_are_given_the_same_generations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Indexes keep what they found for a set of generations by that object: an equal one takes long to compare."""
+    store = new_store(tmp_path / "library")
+    add(store, "one", ("quiet garden",))
+    view = store.reader().view()
+    both_are_asking = threading.Barrier(2, timeout=20)
+    real = Snapshot.of_user
+
+    def of_user(self: Snapshot, *about: Any) -> Any:
+        both_are_asking.wait()
+        return real(self, *about)
+
+    monkeypatch.setattr(Snapshot, "of_user", of_user)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: view._keys("local", None), range(2))
+    assert first is second

@@ -72,8 +72,7 @@ def _closeness(request: ChannelRequest, lookup: str, found: Sequence[str]) -> Cl
         return None
 
     def any_close(scene_ids: Sequence[str]) -> bool:
-        shares = request.view.word_coverage(words, scene_ids=scene_ids, user_id=request.user_id)
-        return any(share >= CLOSE_SHARE for share in shares.values())
+        return bool(request.view.word_coverage(words, scene_ids=scene_ids, user_id=request.user_id, least=CLOSE_SHARE))
 
     return Closeness(CLOSE_SHARE, STRONG_SHARE, words, any_close(found[:_FIRST]) or any_close(found[_FIRST:]))
 
