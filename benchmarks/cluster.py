@@ -22,6 +22,8 @@ say where it goes, in seconds of a worker for each video:
     index_wait_s        until the index lock is held
     commit_s            in the index lock, but for the time in the catalog
 
+`catalog_bytes` and `queue_bytes` are the rows of a video in Postgres, without indexes and free space.
+
 `speed_up` and `contention_share` compare with the first row: videos_per_min divided, and 1 - speed_up / workers, the
 share that the workers lose to each other. Needs requirements-dev.txt and
 requirements-cluster.txt. Every number of workers begins with a new database and a new library.
@@ -56,7 +58,7 @@ from heimdex_core.types import VideoState  # noqa: E402
 from tests.jobs.bench import Bench  # noqa: E402
 from tests.jobs.waiting import until  # noqa: E402
 from tests.store import making  # noqa: E402
-from tests.support.postgres import TestServer  # noqa: E402
+from tests.support.postgres import TestServer, run  # noqa: E402
 
 SLEEPING_STAGE = "keyframes"
 START_LIMIT_S = 120.0
@@ -102,7 +104,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 def measure(server: TestServer, count: int, args: argparse.Namespace) -> dict[str, Any]:
     """One row: `count` workers on a new library."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
-        bench = Bench.make(Path(folder) / "library", database_url=server.new_database())
+        url = server.new_database()
+        bench = Bench.make(Path(folder) / "library", database_url=url)
         opened.callback(bench.close)
         videos = [bench.video() for _ in range(args.videos)]
         logs = [opened.enter_context(running(bench, f"machine-{n}", args)) for n in range(count)]
@@ -111,6 +114,8 @@ def measure(server: TestServer, count: int, args: argparse.Namespace) -> dict[st
             bench.enqueue(video)
         until(lambda: committed(logs) >= args.videos, "the last commit", limit_s=args.videos * (args.gpu_s + 10))
         states = [bench.state(video) for video in videos]
+        catalog, queue = f"heimdex_{bench.library.work.key}_catalog", f"heimdex_{bench.library.work.key}"
+        sizes = [row_bytes(url, schema) // args.videos for schema in (catalog, queue)]
         events = [[json.loads(line) for line in log.read_text().splitlines()] for log in logs]
     seconds = max(event["ended"] for log in events for event in log if event["what"] == "commit") - began
     ideal_s = math.ceil(args.videos / count) * args.gpu_s
@@ -124,6 +129,8 @@ def measure(server: TestServer, count: int, args: argparse.Namespace) -> dict[st
         "ideal_s": round(ideal_s, 2),
         "videos_per_min": round(60 * args.videos / seconds, 1),
         "coordination_share": round(1 - ideal_s / seconds, 3),
+        "catalog_bytes": sizes[0],
+        "queue_bytes": sizes[1],
         **{part: round(total / args.videos, 3) for part, total in parts(events, began).items()},
     }
 
@@ -139,6 +146,13 @@ def running(bench: Bench, name: str, args: argparse.Namespace) -> Iterator[Path]
             yield log
         finally:
             process.kill()
+
+
+def row_bytes(url: str, schema: str) -> int:
+    """The bytes of all rows of a schema."""
+    names = [row[0] for row in run(url, f"select tablename from pg_tables where schemaname = '{schema}'")]  # noqa: S608
+    sums = [run(url, f"select sum(pg_column_size(t.*)) from {schema}.{name} t")[0][0] for name in names]  # noqa: S608
+    return sum(int(str(found)) for found in sums if found is not None)
 
 
 def committed(logs: list[Path]) -> int:

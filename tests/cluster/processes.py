@@ -18,7 +18,7 @@ from heimdex_core import files
 from heimdex_core.ingest.execution import StageOutcome
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.work_folder import StageRecord, WorkFolder
-from heimdex_core.jobs import worker, worker_slot
+from heimdex_core.jobs import crash_guard, worker, worker_slot
 from heimdex_core.library import Library
 from heimdex_core.store import Store
 from heimdex_core.store.view import View
@@ -72,6 +72,7 @@ def work(library: Path, machine: str, environment: Mapping[str, str], *, real: b
     mock.patch.object(worker_slot, "machine_name", return_value=machine).start()
     # abandoned work is looked for at every tick, a database that was away soon
     mock.patch.multiple(worker, _RECONCILE_EVERY=1, _OPEN_AGAIN_S=0.2).start()
+    mock.patch.object(crash_guard, "MAX_CRASHES", 99).start()
     mock.patch.object(files, "crash_point", lambda step: kill_if_ordered(folder, f"point-{step}")).start()
     run_stage, write_record = IngestRun.run_stage, WorkFolder.write_record
 
