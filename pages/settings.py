@@ -33,7 +33,7 @@ def worker_facts() -> dict[str, object]:
 def library_facts(library: Library) -> dict[str, object]:
     """The panel of the library's size and folder."""
     facts = views.library_facts(library)
-    return facts | {"rows": [*facts["rows"], [t("facts.folder"), str(library.path)]]}
+    return facts | {"rows": [*facts["rows"], [t("facts.folder"), library.address or str(library.path)]]}
 
 
 @page.error_boundary

@@ -49,7 +49,7 @@ def examine(context: LibraryContext) -> dict[str, Any]:
         device = "none"
         problems.append(_problem(error.code, error.message, error.hint))
     return {
-        "library": str(root),
+        "library": store.manifest.storage or str(root),
         "format_version": store.manifest.format_version,
         "profile": choice.name,
         "profile_reason": choice.reason,

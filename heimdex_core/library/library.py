@@ -52,6 +52,8 @@ from heimdex_core.types import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from heimdex_core.store.object_storage import ObjectStorage
+
 
 class Library(LibraryExports):
     """A folder of videos and what is known about them, as one person sees it.
@@ -174,6 +176,34 @@ class Library(LibraryExports):
     def path(self) -> Path:
         """The library folder."""
         return self._store.paths.root
+
+    @property
+    def address(self) -> str | None:
+        """s3://bucket/prefix of a library in object storage, whose working folder `path` is; None for a folder."""
+        return self._store.manifest.storage
+
+    @property
+    def storage(self) -> ObjectStorage | None:
+        """The object storage of the library; None for a folder."""
+        mirror = self._store.catalog.mirror
+        return None if mirror is None else mirror.storage
+
+    def link(self, file: Path, *, filename: str, content_type: str, inline: bool = False) -> str | None:
+        """A signed link with which a browser reads one of the library's files straight from the object storage.
+
+        Args:
+            file: inside of `path`; it need not be on this machine.
+            filename: the name under which the browser saves it.
+            content_type: a media type.
+            inline: whether the browser is to show it.
+
+        None for a folder, and where the storage does not have the file. It is valid for `link_ttl_s` of the settings.
+        """
+        mirror = self._store.catalog.mirror
+        if mirror is None:
+            return None
+        expires_s = self.settings.link_ttl_s
+        return mirror.link(file, filename=filename, content_type=content_type, expires_s=expires_s, inline=inline)
 
     def require(self) -> None:
         """Raise LibraryNotFound if the folder has been moved or removed since it was opened."""

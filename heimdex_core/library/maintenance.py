@@ -24,7 +24,7 @@ def clean_up(store: Store, settings: Settings, work: WorkContext) -> dict[str, i
     removed["uploads"] = sweep(store.paths.uploads, settings.abandoned_after_s, "*.part*")
     removed["work"] = remove_abandoned(store) + _remove_orphaned_work(store, settings)
     sprites.remove_orphaned(store)
-    return {**removed, "merged": store.maintenance.merge_indexes(work)}
+    return {**removed, **store.maintenance.clean_storage(), "merged": store.maintenance.merge_indexes(work)}
 
 
 def _remove_orphaned_work(store: Store, settings: Settings) -> int:

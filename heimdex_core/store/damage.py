@@ -33,6 +33,8 @@ class Damage:
 
 def of_library(context: StoreContext) -> list[Damage]:
     """Everything that is wrong with the folders of videos and the copies of the catalog's tables."""
+    if context.catalog.mirror is not None:
+        return [_lost(path) for path in context.catalog.mirror.missing()]
     paths = context.paths
     with context.catalog.transaction() as transaction:
         known = videos.every(transaction)
@@ -52,6 +54,20 @@ def of_library(context: StoreContext) -> list[Damage]:
         except HeimdexError as error:
             found.append(Damage("COPY_DAMAGED", error.message, "`python -m heimdex_core repair` writes it again."))
     return found
+
+
+def _lost(path: str) -> Damage:
+    """A file of a library in object storage that is not in the bucket."""
+    parts = path.split("/")
+    hint = "Restore the bucket's objects from an earlier version or a copy."
+    if path.startswith("index/"):
+        hint = "`python -m heimdex_core reindex` makes the indexes again."
+    elif "/gen/" in path:
+        hint += f" Or index the video again: `python -m heimdex_core reindex {parts[1]}`."
+    elif parts[-1].startswith("source."):
+        hint += " Or add the same file again (`python -m heimdex_core add FILE`): it is put back in its place."
+    video_id = parts[1] if parts[0] == "videos" else None
+    return Damage("OBJECT_MISSING", f"The content of {path} is not in the object storage.", hint, video_id)
 
 
 # --- one video ------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heimdex_core.errors import (
     DatabaseInterrupted,
@@ -34,8 +35,11 @@ from heimdex_core.store.mirror_state import MirrorState
 from heimdex_core.store.mirror_tree import Read
 from heimdex_core.store.mirror_upload import OBJECTS, Uploads, object_key
 from heimdex_core.store.object_storage import ObjectStorage
-from heimdex_core.store.transaction import Transaction
+from heimdex_core.store.transaction import Row, Transaction
 from heimdex_core.types import utc_now
+
+if TYPE_CHECKING:
+    from heimdex_core.store.catalog import Catalog
 
 log = logging.getLogger(__name__)
 
@@ -170,21 +174,27 @@ class Mirror:
                 lost.append(path)
         return sorted(lost)
 
-    def clean_up(self, transaction: Transaction) -> dict[str, int]:
-        """Remove content that nothing has named for UNUSED_DAYS, and copies above the limit; how many of each.
-
-        In a transaction, so that nobody names content meanwhile.
-        """
+    def clean_up(self, catalog: Catalog) -> dict[str, int]:
+        """Remove content that nothing has named for UNUSED_DAYS, and copies above the limit; how many of each."""
         before = utc_now() - timedelta(days=UNUSED_DAYS)
         old = [found.key for found in self.storage.list(OBJECTS) if found.modified_at < before]
-        used: set[str] = set()
-        for stored in mirror_tree.all_contents(transaction.rows) if old else []:
-            used.add(object_key(stored.sha256))
-            if stored.kind == "folder":
-                used |= {object_key(sha256) for sha256, _ in listed_files(self.storage, stored).values()}
-        unused = [key for key in old if key not in used]
-        self.storage.delete(unused)
+        revision = mirror_tree.revision(self._read)
+        unused = set(old) - self._used(mirror_tree.changed_since(self._read, 0, pulled_only=False)) if old else set()
+        if unused:
+            with catalog.transaction() as transaction:  # so that nobody names content meanwhile
+                unused -= self._used(mirror_tree.changed_since(transaction.rows, revision, pulled_only=False))
+                self.storage.delete(sorted(unused))
         return {"objects": len(unused), "copies": self.fetches.make_room()}
+
+    def _used(self, rows: list[Row]) -> set[str]:
+        """The objects that rows of the catalog name, and those in the folders that they name."""
+        used: set[str] = set()
+        for row in rows:
+            if (stored := mirror_tree.stored_of(row)) is not None:
+                used.add(object_key(stored.sha256))
+                if stored.kind == "folder":
+                    used |= {object_key(sha256) for sha256, _ in listed_files(self.storage, stored).values()}
+        return used
 
 
 def fetch_manifest(storage: ObjectStorage, paths: LibraryPaths) -> bool:

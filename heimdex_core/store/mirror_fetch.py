@@ -69,7 +69,7 @@ class Fetches:
         what ObjectStorage raises; then everything is as before, or partly new, and the next call goes on.
         """
         before = self.state.pulled
-        rows = mirror_tree.changed_since(self.read, before, pulled_only=before == 0)
+        rows = mirror_tree.changed_since(self.read, before, pulled_only=before == 0 and not self.state.by_age())
         if not rows:
             return False
         changed = {row["path"]: mirror_tree.stored_of(row) for row in rows}

@@ -75,12 +75,6 @@ def write(transaction: Transaction, changes: Mapping[str, Stored | None]) -> Non
         transaction.insert("files", {**row, "revision": now})
 
 
-def all_contents(read: Read) -> list[Stored]:
-    """The content of all files that there are."""
-    found = [stored_of(row) for row in read(f"select {_COLUMNS} from files where sha256 is not null", [])]  # noqa: S608
-    return [stored for stored in found if stored is not None]
-
-
 def stored_of(row: Row) -> Stored | None:
     """The content that a row names; None for a file that was removed."""
     return None if row["sha256"] is None else Stored(row["kind"], row["sha256"], int(row["size_bytes"]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,12 +64,8 @@ class Uploads:
     def record(self, transaction: Transaction) -> None:
         """Let the catalog name what the changes of the transaction have left in the working folder."""
         changes: dict[str, Stored | None] = {}
-        scopes = sorted(scopes_of(transaction))
-        for scope in scopes:
+        for scope in sorted(scopes_of(transaction)):
             changes |= self._changes_in(transaction, scope)
-        for scope in scopes:
-            if (video_id := _video_of(scope)) is not None:
-                changes |= self._outdated(transaction, video_id)
         named = {path: mirror_tree.in_scope(transaction.rows, path).get(path) for path in transaction.removed_files}
         changes |= {path: None for path, stored in named.items() if stored is not None}
         if changes:
@@ -93,18 +89,23 @@ class Uploads:
         for path, stored in self.state.noted(scope).items():
             if path not in present and named.get(path) == stored:
                 changes[path] = None
+        for path in self._outdated(transaction, scope, {**named, **changes}):
+            changes.pop(path, None)
+            if named.get(path) is not None:
+                changes[path] = None
         return changes
 
-    def _outdated(self, transaction: Transaction, video_id: str) -> dict[str, Stored | None]:
-        """The generations that are older than those in use, and all files of a video that is no more."""
+    def _outdated(self, transaction: Transaction, scope: str, paths: Iterable[str]) -> list[str]:
+        """Of the files of a video's folder: generations older than those in use, or all if the video is no more."""
+        if (video_id := _video_of(scope)) is None:
+            return []
         if not transaction.rows("select 1 from videos where video_id = ?", [video_id]):
-            named = mirror_tree.in_scope(transaction.rows, f"videos/{video_id}/")
-            return {path: None for path, stored in named.items() if stored is not None}
+            return list(paths)
         rows = transaction.rows("select generation from video_generations where video_id = ?", [video_id])
         kept = {int(row["generation"]) for row in rows}
-        named = mirror_tree.in_scope(transaction.rows, mirror_tree.generations_of(video_id))
-        numbers = {path: int(path.rpartition("/")[2]) for path, stored in named.items() if stored is not None}
-        return {path: None for path, n in numbers.items() if n < max(kept, default=0) and n not in kept}
+        generations = mirror_tree.generations_of(video_id)
+        numbers = {path: int(path.rpartition("/")[2]) for path in paths if path.startswith(generations)}
+        return [path for path, n in numbers.items() if n < max(kept, default=0) and n not in kept]
 
     def _upload_file(self, place: Path) -> Stored:
         stored = Stored("file", sha256_of(place), place.stat().st_size)
