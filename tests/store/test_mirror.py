@@ -104,6 +104,7 @@ class TestAddresses:
         with pytest.raises(BucketNotFound):
             machines.open("a")
 
+    @pytest.mark.long
     def test_another_library_at_the_address(self, machines: Machines, s3: TestBucket, a: Store) -> None:
         add(a, "old", ["an old word"])
         s3.open().delete([one.key for one in s3.open().list()])
@@ -177,6 +178,7 @@ class TestSharing:
         assert b.reader().refresh() is False  # nothing of what is searched has changed
         assert b.preferences("local") == {"theme": "dark"}
 
+    @pytest.mark.long
     def test_runs_and_their_removal(self, machines: Machines, a: Store) -> None:
         b = machines.open("b")
         run_id = "00000000-0000-4000-8000-000000000001"
@@ -210,6 +212,7 @@ class TestSharing:
         a.reader().refresh()
         assert not target.exists()
 
+    @pytest.mark.long
     def test_switching_models(self, machines: Machines, a: Store) -> None:
         b = machines.open("b")
         video = add(a, "harbour", ["the ferry leaves"])
@@ -231,6 +234,7 @@ class TestFaults:
         assert found(machines.open("b"), "ferry") == ["harbour"]
         assert s3.server.faults_left() == 0
 
+    @pytest.mark.long
     def test_without_the_storage_nothing_is_named(self, machines: Machines, a: Store, s3: TestBucket) -> None:
         video = register(a, "harbour")
         s3.server.fail("500", method="PUT", path="objects/", times=1000)
@@ -274,7 +278,16 @@ class TestFaults:
         assert (damage.code, damage.video_id) == ("OBJECT_MISSING", video.video_id)
         assert "source.mp4" in damage.message
 
-    @pytest.mark.parametrize("step", ["generation-renamed", "indexes-synced", "catalog-committed", "published"])
+    @pytest.mark.parametrize(
+        "step",
+        [
+            "indexes-synced",
+            *(
+                pytest.param(one, marks=pytest.mark.long)
+                for one in ("generation-renamed", "catalog-committed", "published")
+            ),
+        ],
+    )
     def test_a_crash_leaves_the_old_state_or_the_new_one(
         self, machines: Machines, a: Store, step: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
