@@ -11,11 +11,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import Cancelled, HeimdexError, JobsUnavailable, WorkerLost
-from heimdex_core.files import make_folder
 from heimdex_core.jobs.config import APP_VERSION, QUEUE_OF, JobsDatabase
 from heimdex_core.jobs.connection import JobsConnection
 from heimdex_core.jobs.wake_up import wake_workers
-from heimdex_core.jobs.worker_slot import cancel_mark
 from heimdex_core.library.work import JobKind
 from heimdex_core.types import Json
 
@@ -151,9 +149,7 @@ class JobQueue:
             return
         work = self._library.work
         for job in jobs:
-            mark = cancel_mark(work.worker_folder, job.job_id)
-            make_folder(mark.parent, levels=3)
-            mark.touch()
+            work.job_marks.add(job.job_id)
         active = [job.job_id for job in jobs]
         self._connection.ask(lambda client: client.cancel_workflows(active, cancel_children=True))
         user_id = self._library.user_id

@@ -18,7 +18,6 @@ from heimdex_core.errors import HeimdexError
 from heimdex_core.jobs.client import ACTIVE, JobStatus, describe, enqueue
 from heimdex_core.jobs.config import APP_VERSION, QUEUE_OF
 from heimdex_core.jobs.places import WorkerPlace
-from heimdex_core.jobs.worker_slot import cancel_mark
 from heimdex_core.library.work import LibraryWork, UnfinishedJob
 
 if TYPE_CHECKING:
@@ -158,7 +157,7 @@ def queue_old_jobs_again(
         job = describe(workflow)
         if workflow.status == "CANCELLED":
             # a person's wish to stop has left its mark
-            if job.subject is None or cancel_mark(work.worker_folder, job.job_id).exists():
+            if job.subject is None or work.job_marks.has(job.job_id):
                 continue
         else:
             client.cancel_workflow(job.job_id, cancel_children=True)
@@ -191,10 +190,10 @@ def forget_old_jobs(client: DBOSClient, work: LibraryWork) -> int:
     )
     if old:
         client.delete_workflows([workflow.workflow_id for workflow in old], delete_children=True)
-    for name in ("cancelled", "running"):
-        for mark in (work.worker_folder / name).glob("*"):
-            if mark.stat().st_mtime < before.timestamp():
-                mark.unlink(missing_ok=True)
+    work.job_marks.forget_before(before.timestamp())
+    for mark in (work.worker_folder / "running").glob("*"):
+        if mark.stat().st_mtime < before.timestamp():
+            mark.unlink(missing_ok=True)
     if work.shared is not None:
         from heimdex_core.jobs.table_place import forget_old_workers
 

@@ -27,10 +27,10 @@ from heimdex_core.errors import (
 from heimdex_core.ingest import execution, stages
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.jobs.crash_guard import CrashGuard, StageAttempt, WorkerStopping
-from heimdex_core.jobs.worker_slot import cancel_mark
 from heimdex_core.library import Library
 from heimdex_core.library.migration import ModelMigration
 from heimdex_core.library.sweeps import SweepWork
+from heimdex_core.store.cancel_marks import LOOK_S
 from heimdex_core.types import Json
 
 logger = logging.getLogger(__name__)
@@ -43,9 +43,6 @@ T = TypeVar("T")
 
 BUSY_PAUSE_S = 1.0
 """Before work is begun again that met a library in use by another process; it has waited for that already."""
-
-CANCEL_LOOK_S = 0.3
-"""A stage may ask in every frame whether to stop; the mark is looked for no more often than this."""
 
 
 class Tasks:
@@ -108,7 +105,7 @@ class Tasks:
 
     def _stop_asked(self, job_id: str, subject: str) -> Callable[[], bool]:
         """Whether work for the job should stop: a person's mark, or the worker's end."""
-        looked_at = -CANCEL_LOOK_S
+        looked_at = -LOOK_S
         found = False
 
         def asked() -> bool:
@@ -116,7 +113,7 @@ class Tasks:
             if self.guard.stopping:
                 return True
             now = time.monotonic()
-            if not found and now - looked_at >= CANCEL_LOOK_S:
+            if not found and now - looked_at >= LOOK_S:
                 looked_at, found = now, self._is_marked(job_id, subject)
             return found
 
@@ -267,6 +264,6 @@ class Tasks:
     def _is_marked(self, job_id: str, subject: str) -> bool:
         """Whether a person asked for the end of this job, or of whatever works on its subject."""
         work = self.library.work
-        if cancel_mark(work.worker_folder, job_id).exists():
+        if work.job_marks.has(job_id):
             return True
         return subject not in _WHOLE_LIBRARY and work.is_cancel_requested(subject)

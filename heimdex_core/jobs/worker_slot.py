@@ -23,15 +23,6 @@ from heimdex_core.jobs.status import SILENT_AFTER_S
 from heimdex_core.store.lock_holder import Holder, find_holder
 
 
-def cancel_mark(worker_folder: Path, job_id: str) -> Path:
-    """The file whose presence tells a job's running stage to stop.
-
-    Per job, beside the library's mark per video: a retry removes that one, and may come while the
-    cancelled job is still on its way out.
-    """
-    return worker_folder / "cancelled" / job_id
-
-
 def machine_name() -> str:
     """The same for every process and every start of this machine, different from other machines.
 

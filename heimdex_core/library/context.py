@@ -21,7 +21,6 @@ from heimdex_core.errors import (
     ProfileMismatch,
     printable,
 )
-from heimdex_core.files import make_folder
 from heimdex_core.models.profiles import is_as_asked
 from heimdex_core.models.registry import ModelChoice, Models, Purpose, choose_profile
 from heimdex_core.settings import Settings
@@ -96,7 +95,7 @@ class LibraryContext:
     def cancel(self, works: Sequence[tuple[str, str | None]], mark: Callable[[], object]) -> None:
         """End the work on videos or exports, whoever does it.
 
-        What counts is the catalog, which `mark` changes: no job begins on what is cancelled there. The files tell
+        What counts is the catalog, which `mark` changes: no job begins on what is cancelled there. The marks tell
         stages that are running, and the queue drops jobs that wait.
 
         Args:
@@ -105,9 +104,7 @@ class LibraryContext:
         """
         # Beside the work folder, not in it: a run must find it before it has created the folder.
         for work_id, _ in works:
-            marker = self.store.paths.cancel_marker(work_id)
-            make_folder(marker.parent)
-            marker.touch()
+            self.store.cancel_marks.add(work_id)
         mark()
         jobs = [job_id for _, job_id in works if job_id]
         if jobs and self.queue is not None:

@@ -101,7 +101,7 @@ class EvaluationSweeps(EvaluationRuns):
         context = self._context
         if self.get_sweep(sweep_id).state == "done":
             return self.get_sweep(sweep_id)
-        context.store.paths.cancel_marker(sweep_id).unlink(missing_ok=True)
+        context.store.cancel_marks.remove(sweep_id)
         if queue:
             return self._queue_sweep(sweep_id)
         work = self.sweep_work(sweep_id)

@@ -124,7 +124,7 @@ class Exports:
         the error.
         """
         store = self._context.store
-        is_cancelled = is_cancelled or store.paths.cancel_marker(export_id).exists
+        is_cancelled = is_cancelled or store.cancel_marks.asked(export_id)
         # held while it is rendered, so that others can tell whether somebody still works on it
         user_id = self._context.user_id
         with render_lock(store.paths, self._records.get(user_id, export_id).export_id).hold():

@@ -32,12 +32,15 @@ from heimdex_core.ingest.execution import RetryPolicy, try_repeatedly, wrap_erro
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.progress import read_progress
 from heimdex_core.library.context import LibraryContext, OnProgress
+from heimdex_core.store import Store
+from heimdex_core.store.cancel_marks import CancelMarks, FileCancelMarks
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.locks import FileLock, video_lock
 from heimdex_core.types import Json, ModelSet, StageProgress, to_json, utc_now
 
 log = logging.getLogger(__name__)
 
+MIGRATION = "migration"
 MAX_ROUNDS = 50
 """Videos that come in while others are made need another round; more than so many means that it never ends."""
 _WRITE_EVERY_S = 0.5
@@ -94,9 +97,11 @@ def status_path(paths: LibraryPaths) -> Path:
     return paths.work_root / "migration.json"
 
 
-def migration_cancel_marker(paths: LibraryPaths) -> Path:
-    """The file whose presence asks the move to stop."""
-    return paths.work_root / "migration.cancel"
+def cancel_marks(store: Store) -> CancelMarks:
+    """Where a move is asked to stop, by the id MIGRATION."""
+    if store.catalog.engine.shared is not None:
+        return store.cancel_marks
+    return FileCancelMarks(lambda name: store.paths.work_root / f"{name}.cancel")
 
 
 def migration_lock(paths: LibraryPaths) -> FileLock:
@@ -190,8 +195,7 @@ class ModelMigration:
         if known is None or known.set_id != set_id or known.job_id != job_id or not known.is_running:
             known = MigrationStatus(set_id, self.target.profile, "running", started_at=utc_now().isoformat())
         self.status = replace(known, state="running", job_id=job_id, pid=os.getpid())
-        self._cancel_marker = migration_cancel_marker(self.store.paths)
-        self._is_cancelled = is_cancelled or self._cancel_marker.exists
+        self._is_cancelled = is_cancelled or cancel_marks(self.store).asked(MIGRATION)
         self._written = 0.0
 
     def pending(self) -> list[OwnedVideo]:
@@ -250,7 +254,7 @@ class ModelMigration:
             first = next(iter(self.status.failed.values()))
             error = MoveIncomplete(**{**error.details, "first": first["message"]})
         self._update(**_ended_with(error), video_id=None)
-        self._cancel_marker.unlink(missing_ok=True)
+        cancel_marks(self.store).remove(MIGRATION)
 
     def _check(self) -> None:
         if self._is_cancelled():
@@ -319,7 +323,7 @@ class _LocalMigration(ModelMigration):
 def run_here(context: LibraryContext, set_id: int, *, progress: OnProgress | None = None) -> MigrationStatus:
     """Every step in this process. Raises Cancelled, MoveIncomplete; what is made is kept for the next time."""
     migration = _LocalMigration(context, set_id, progress=progress)
-    migration_cancel_marker(context.store.paths).unlink(missing_ok=True)
+    cancel_marks(context.store).remove(MIGRATION)
     with migration_lock(context.store.paths).hold(context.settings.lock_timeout_s):
         error = run_plan(migration)
     if error is not None:

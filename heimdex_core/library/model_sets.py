@@ -9,9 +9,10 @@ from heimdex_core.errors import InvalidValue, LibraryBusy, UnknownName
 from heimdex_core.library.arguments import checked
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.migration import (
+    MIGRATION,
     MigrationStatus,
     ModelMigration,
-    migration_cancel_marker,
+    cancel_marks,
     read_migration_status,
     run_here,
     write_waiting,
@@ -116,7 +117,7 @@ class LibraryModelSets:
         status = self.status()
         if status is None or not status.is_running:
             return
-        migration_cancel_marker(self._context.store.paths).touch()
+        cancel_marks(self._context.store).add(MIGRATION)
         if status.job_id and self._context.queue is not None:
             self._context.queue.cancel(status.job_id)
 

@@ -49,7 +49,7 @@ class SweepWork:
         self._job_id = job_id
         self._plan = plan_of_sweep(context, sweep_id)
         self._settings = [run_settings(row) for row in self._plan["settings"]]
-        self._is_cancelled = is_cancelled or context.store.paths.cancel_marker(sweep_id).exists
+        self._is_cancelled = is_cancelled or context.store.cancel_marks.asked(sweep_id)
 
     @property
     def query_count(self) -> int:

@@ -21,6 +21,7 @@ from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.importing import IncomingFile, register
 from heimdex_core.library.migration import mark_migration_failed, read_migration_status, replace_migration_job
 from heimdex_core.store.adopt import ADOPTING
+from heimdex_core.store.cancel_marks import CancelMarks, FileCancelMarks
 from heimdex_core.store.exports import UNFINISHED as UNFINISHED_EXPORT
 from heimdex_core.store.locks import video_lock
 from heimdex_core.store.store import UNFINISHED_VIDEO
@@ -81,6 +82,18 @@ class LibraryWork:
         return self._store.paths.work_root / ".worker"
 
     @property
+    def job_marks(self) -> CancelMarks:
+        """Wishes to cancel a job, by its id.
+
+        Beside those for a video or an export: a retry removes that one, and may come while the cancelled job is still
+        on its way out.
+        """
+        if self.shared is not None:
+            return self._store.cancel_marks
+        folder = self.worker_folder / "cancelled"
+        return FileCancelMarks(folder.joinpath, lambda: list(folder.glob("*")))
+
+    @property
     def shared(self) -> SharedTables | None:
         """The tables that take the place of worker_folder; None for a library that keeps its catalog in a file."""
         return self._store.catalog.engine.shared
@@ -122,7 +135,7 @@ class LibraryWork:
 
     def start_ingest(self, video: Video, *, queue: bool, progress: OnProgress | None) -> Video:
         """Have a video's stages run: by the worker with `queue`, else in this process."""
-        self._store.paths.cancel_marker(video.video_id).unlink(missing_ok=True)
+        self._store.cancel_marks.remove(video.video_id)
         if queue:
             job_id = self._context.require_queue().enqueue_ingest(video.video_id)
             return self._store.set_job(video.video_id, job_id)
@@ -175,7 +188,7 @@ class LibraryWork:
             context.settings,
             self._store.video(context.user_id, video_id),
             models_of=lambda one: context.models.of(one.set_id),
-            is_cancelled=is_cancelled or self._store.paths.cancel_marker(video_id).exists,
+            is_cancelled=is_cancelled or self._store.cancel_marks.asked(video_id),
             on_progress=progress,
         )
 
@@ -205,7 +218,7 @@ class LibraryWork:
 
     def allow_again(self, video_id: str) -> None:
         """Remove a wish to cancel that is older than the state of an unfinished video."""
-        self._store.paths.cancel_marker(video_id).unlink(missing_ok=True)
+        self._store.cancel_marks.remove(video_id)
 
     # --- jobs -------------------------------------------------------------------------------------
 
@@ -270,7 +283,7 @@ class LibraryWork:
 
     def is_cancel_requested(self, subject: str) -> bool:
         """Whether a person asked for the end of the work on a video or an export."""
-        return self._store.paths.cancel_marker(subject).exists()
+        return self._store.cancel_marks.has(subject)
 
     def mark_failed(self, kind: JobKind, user_id: str, subject: str, job_id: str, error: HeimdexError) -> bool:
         """Record how a job ended whose last step never ran; False if there was nothing to end.

@@ -22,6 +22,7 @@ from heimdex_core.store import adopt as adopting
 from heimdex_core.store import commit, indexing, renaming, search_log, sets, users, videos
 from heimdex_core.store import repair as repairing
 from heimdex_core.store.bulk import BulkChanges
+from heimdex_core.store.cancel_marks import CancelMarks, FileCancelMarks, TableCancelMarks
 from heimdex_core.store.catalog import Catalog, StoreContext
 from heimdex_core.store.catalog_place import engine_of, paths_of, share_over_machines
 from heimdex_core.store.commit import CommitTarget, Outcome, StagedGeneration
@@ -68,6 +69,9 @@ class Store:
         lock = share_over_machines(self.catalog, manifest, settings)
         search = LocalSearch(self.paths)
         self.context = StoreContext(self.paths, self.catalog, lock, search)
+        self.cancel_marks: CancelMarks = FileCancelMarks(self.paths.cancel_marker)
+        if engine.shared is not None:
+            self.cancel_marks = TableCancelMarks(engine.shared)
         self.sets = ModelSets(self.context)
         self.exports = ExportRecords(self.paths, self.catalog)
         self.reels = ReelRecords(self.catalog)
