@@ -132,6 +132,7 @@ class Settings(BaseSettings):
     )
     cache_bytes: int = Field(20 * 1000**3, ge=0, description="copies above this size are removed, the oldest first")
     jobs_url: SecretStr | None = Field(None, description="deprecated: Postgres URL for the jobs alone")
+    ingest_queue: Literal["ingest", "ingest-gpu"] = Field("ingest", description="the queue that new videos go to")
     stage_retries: int = Field(2, ge=0)
     retry_backoff_s: float = Field(2.0, gt=0)
     ingest_concurrency: int = Field(1, ge=1)

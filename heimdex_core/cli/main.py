@@ -150,6 +150,9 @@ def build_parser() -> argparse.ArgumentParser:
     cli_shorts.add_exports_arguments(exports)
     command("clean-up", "remove deleted videos, expired exports and abandoned work", run_clean_up)
     worker = command("worker", "run queued jobs until stopped", run_worker)
+    worker.add_argument(
+        "--queues", metavar="NAMES", help="only these queues, joined by commas: ingest,render; default all"
+    )
     worker.add_argument("--parent-fd", type=int, default=None, help=argparse.SUPPRESS)
     command("repair", "rebuild a lost or damaged catalog from the folders of the videos", run_repair)
     moving = command("library", "move the catalog of a library to Postgres or back", run_library)
@@ -200,6 +203,7 @@ def run_add(args: argparse.Namespace, out: Printer) -> int:
                         language=args.language,
                         audio_track=args.audio_track,
                         queue=args.queue,
+                        bulk=len(args.files) > 1,
                         progress=progress,
                     )
                 results.append(schemas.video(video))
@@ -311,11 +315,13 @@ def run_clean_up(args: argparse.Namespace, out: Printer) -> int:
 
 def run_worker(args: argparse.Namespace, out: Printer) -> int:
     """Run the worker until it is stopped."""
+    from heimdex_core.jobs.config import check_queues
     from heimdex_core.jobs.worker import run_worker as work
 
+    queues = check_queues([name.strip() for name in (args.queues or "").split(",") if name.strip()])
     with opened(args, create=True) as lib:
         path = lib.path
-    return work(path, parent_fd=args.parent_fd)
+    return work(path, queues=queues, parent_fd=args.parent_fd)
 
 
 def run_repair(args: argparse.Namespace, out: Printer) -> int:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from heimdex_core.errors import Cancelled, HeimdexError, JobsUnavailable, WorkerLost
 from heimdex_core.jobs.config import APP_VERSION, QUEUE_OF, JobsDatabase
 from heimdex_core.jobs.connection import JobsConnection
+from heimdex_core.jobs.priorities import next_priority
 from heimdex_core.jobs.wake_up import wake_workers
-from heimdex_core.library.work import JobKind
+from heimdex_core.library.work import JobKind, LibraryWork
 from heimdex_core.types import Json
 
 if TYPE_CHECKING:
@@ -93,9 +94,12 @@ class JobQueue:
 
     # --- handing over -----------------------------------------------------------------------------
 
-    def enqueue_ingest(self, video_id: str) -> str:
-        """Have a video indexed; the id of the job that does it, an unfinished one if there is one."""
-        return self._enqueue("ingest", video_id, self._library.user_id, video_id)
+    def enqueue_ingest(self, video_id: str, *, is_awaited: bool = True) -> str:
+        """Have a video indexed; the id of the job that does it, an unfinished one if there is one.
+
+        What nobody waits for comes after what somebody does.
+        """
+        return self._enqueue("ingest", video_id, self._library.user_id, video_id, is_awaited=is_awaited)
 
     def enqueue_reel(self, export_id: str) -> str:
         """Have an export rendered."""
@@ -113,8 +117,11 @@ class JobQueue:
         """Have a sweep made, or gone on with."""
         return self._enqueue("sweep", sweep_id, self._library.user_id, sweep_id)
 
-    def _enqueue(self, workflow: str, subject: str, *args: str | int) -> str:
-        job_id = self._connection.ask(lambda client: enqueue(client, workflow, subject, *args))
+    def _enqueue(self, workflow: str, subject: str, *args: str | int, is_awaited: bool = True) -> str:
+        work = self._library.work
+        job_id = self._connection.ask(
+            lambda client: enqueue(client, work, workflow, subject, *args, is_awaited=is_awaited)
+        )
         self._wake()
         return job_id
 
@@ -184,12 +191,21 @@ class JobQueue:
         return [describe(item) for item in found if item.name in QUEUE_OF]
 
 
-def enqueue(client: DBOSClient, workflow: str, subject: str, *args: str | int) -> str:
-    """Queue a workflow for `subject`; the id of the new job, or of the unfinished one that there is."""
+def enqueue(
+    client: DBOSClient, work: LibraryWork, workflow: str, subject: str, *args: str | int, is_awaited: bool = False
+) -> str:
+    """Queue a workflow for `subject`; the id of the new job, or of the unfinished one that there is.
+
+    The arguments of work for one user begin with his id. `is_awaited` says that a person waits for it.
+    """
+    queue = work.ingest_queue if workflow == "ingest" else QUEUE_OF[workflow]
+    user_id = args[0] if args and isinstance(args[0], str) else None
     handle: Any = client.enqueue(
         {
             "workflow_name": workflow,
-            "queue_name": QUEUE_OF[workflow],
+            "queue_name": queue,
+            "priority": next_priority(client, queue, user_id, is_awaited=is_awaited),
+            **({"authenticated_user": user_id} if user_id is not None else {}),
             "workflow_id": f"{workflow}-{subject}-{uuid.uuid4().hex[:8]}",
             # one unfinished job per subject, whoever asks and however often
             "deduplication_id": subject,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from heimdex_core.errors import JobsUnavailable
+from heimdex_core.errors import JobsUnavailable, UnknownName
 from heimdex_core.library.work import LibraryWork
 from heimdex_core.settings import get_settings
 from heimdex_core.store.jobs_file import WHAT, FileId, file_id, is_lost, put_aside_if_damaged
@@ -24,22 +24,32 @@ if TYPE_CHECKING:
 
 APP_NAME = "heimdex"
 
-APP_VERSION = "3"
+APP_VERSION = "4"
 """Pinned: DBOS takes back only workflows of its own version, so one derived from the source would
-strand every job at an update. Raise it when a name or the order of steps in a workflow changes: a worker then
-queues the unfinished jobs of older versions again (reconcile.py)."""
+strand every job at an update. Raise it when the name of a queue, or a name or the order of steps in a workflow
+changes: a worker then queues the unfinished jobs of older versions again (reconcile.py)."""
 
 QUEUE_OF = {
     "ingest": "ingest",
-    "export": "export",
-    "reindex": "maintenance",
-    "clean-up": "maintenance",
+    "export": "render",
+    "reindex": "index",
+    "clean-up": "index",
     # Its own: moving a large library to other models takes hours, and new videos should not wait for it.
     "migration": "migration",
     "sweep": "sweep",
 }
-"""The queue of each workflow."""
-QUEUES = tuple(dict.fromkeys(QUEUE_OF.values()))
+"""The queue of each workflow; HEIMDEX_INGEST_QUEUE has a say in that of "ingest"."""
+INGEST_QUEUES = ("ingest", "ingest-gpu")
+QUEUES = tuple(dict.fromkeys([*INGEST_QUEUES, *QUEUE_OF.values()]))
+
+
+def check_queues(names: Sequence[str]) -> tuple[str, ...]:
+    """The queues of these names, each once; all for none. Raises UnknownName."""
+    for name in names:
+        if name not in QUEUES:
+            raise UnknownName(kind="queue", name=name, known=", ".join(QUEUES))
+    return tuple(dict.fromkeys(names)) or QUEUES
+
 
 POLL_S = 0.3
 """How often a worker that is awake looks for new jobs, and a parent for its children."""

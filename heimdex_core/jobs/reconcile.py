@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.jobs.client import ACTIVE, JobStatus, describe, enqueue
-from heimdex_core.jobs.config import APP_VERSION, QUEUE_OF
+from heimdex_core.jobs.config import APP_VERSION, QUEUE_OF, QUEUES
 from heimdex_core.jobs.places import WorkerPlace
 from heimdex_core.library.work import LibraryWork, UnfinishedJob
 
@@ -118,7 +118,7 @@ def _queue(client: DBOSClient, work: LibraryWork, job: UnfinishedJob) -> bool:
 
     In that case the new job ends when it begins: it finds in the catalog that the work was cancelled or has ended.
     """
-    new = enqueue(client, job.kind, job.subject or "library", *job.args)
+    new = enqueue(client, work, job.kind, job.subject or "library", *job.args)
     return work.replace_job(job.kind, job.subject or "", job.job_id, new)
 
 
@@ -162,7 +162,7 @@ def queue_old_jobs_again(
         else:
             client.cancel_workflow(job.job_id, cancel_children=True)
         if _is_wanted(work, job):
-            job_id = enqueue(client, _RENAMED.get(job.kind, job.kind), job.subject or "library", *job.args)
+            job_id = enqueue(client, work, _RENAMED.get(job.kind, job.kind), job.subject or "library", *job.args)
             logger.warning("the job %s is of another version and was queued again as %s", job.job_id, job_id)
             if job.subject is not None and job.subject_kind is not None:
                 work.set_job(job.subject_kind, job.subject, job_id)
@@ -201,11 +201,15 @@ def forget_old_jobs(client: DBOSClient, work: LibraryWork) -> int:
     return len(old)
 
 
-def has_work(client: DBOSClient, place: WorkerPlace) -> bool:
-    """Whether a job waits, or is under way here or at a worker that is gone; what others work on is not counted."""
+def has_work(client: DBOSClient, place: WorkerPlace, queues: Collection[str]) -> bool:
+    """Whether a job of these queues waits, or one is under way here or at a worker that is gone.
+
+    What others work on is not counted.
+    """
     found = client.list_workflows(status=ACTIVE, load_input=False, load_output=False)
     under_way = {str(one.executor_id) for one in found if one.status == "PENDING"}
-    if any(one.status != "PENDING" for one in found):
+    # what DBOS itself queues, as the branch of an ingest that was taken over, is done by any worker
+    if any(one.status != "PENDING" and (one.queue_name in queues or one.queue_name not in QUEUES) for one in found):
         return True
     with place.gone(under_way) as gone:
         return not under_way.isdisjoint([place.executor_id, *gone])

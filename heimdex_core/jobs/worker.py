@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from heimdex_core.errors import DatabaseUnavailable, HeimdexError, JobsUnavailable, LibraryNotFound
 from heimdex_core.files import make_folder
 from heimdex_core.jobs.client import enqueue
-from heimdex_core.jobs.config import POLL_S, QUEUES, JobsDatabase
+from heimdex_core.jobs.config import INGEST_QUEUES, POLL_S, JobsDatabase, check_queues
 from heimdex_core.jobs.connection import JobsConnection
 from heimdex_core.jobs.crash_guard import CrashGuard
 from heimdex_core.jobs.places import WorkerPlace, worker_place
@@ -77,15 +77,16 @@ _PR_SET_PDEATHSIG = 1
 """The number of this request in Linux's <sys/prctl.h>."""
 
 
-def run_worker(library_path: str | Path, *, parent_fd: int | None = None) -> int:
-    """Work on the queues of the library until SIGTERM, SIGINT or the end of the parent; 0 after that.
+def run_worker(library_path: str | Path, *, queues: Sequence[str] = (), parent_fd: int | None = None) -> int:
+    """Work on queues of the library, by default on all, until SIGTERM, SIGINT or the end of the parent; 0 after that.
 
     With `parent_fd`, the read end of a pipe, the worker ends when the other end is closed.
-    Raises SlotTaken, with the pid of the holder, where this machine has a worker for the library already; LibraryBusy
-    where another process keeps the library from being opened; JobsUnavailable without a job database. What is under way
-    when it stops stays in the queue, finished stages are not repeated. Where a thread still sits in unfinished work the
-    process ends here, without returning.
+    Raises UnknownName for a queue that there is not; SlotTaken, with the pid of the holder, where this machine has a
+    worker for a library of files already; LibraryBusy where another process keeps the library from being opened;
+    JobsUnavailable without a job database. What is under way when it stops stays in the queue, finished stages are not
+    repeated. Where a thread still sits in unfinished work the process ends here, without returning.
     """
+    queues = check_queues(queues)
     stop = threading.Event()
     if threading.current_thread() is threading.main_thread():
         _stop_on_signals(stop)
@@ -101,7 +102,7 @@ def run_worker(library_path: str | Path, *, parent_fd: int | None = None) -> int
             try:
                 with worker_place(library.work) as place:
                     has_worked = True
-                    _Worker(library, place, watcher, stop).run()
+                    _Worker(library, place, queues, watcher, stop).run()
                     if stop.is_set():
                         _end_if_threads_remain()
                         return EXIT_OK
@@ -126,14 +127,23 @@ def _moved_library_is_not_found(folder: Path) -> Iterator[None]:
 class _Worker:
     """Awake, it runs DBOS, whose polling costs several percent of a core; without work it ends DBOS and sleeps."""
 
-    def __init__(self, library: Library, place: WorkerPlace, watcher: FolderWatcher, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        library: Library,
+        place: WorkerPlace,
+        queues: Sequence[str],
+        watcher: FolderWatcher,
+        stop: threading.Event,
+    ) -> None:
         self._library = library
         self._work = library.work
         self._place = place
         self._stop = stop
         self._database = JobsDatabase.of(library.work)
         self._lock_timeout_s = library.settings.lock_timeout_s
+        self._queues = queues
         self._status = place.status
+        self._status.set_queues(queues)
         self._status.set_state("starting")
         folder = make_folder(library.work.worker_folder, levels=2)
         self._guard = CrashGuard(folder / "running", self._status)
@@ -203,10 +213,10 @@ class _Worker:
 
         self._guard.resume()
         DBOS(config=self._database.config(self._place.executor_id))
-        DBOS.listen_queues(QUEUES)
+        DBOS.listen_queues(self._queues)
         DBOS.launch()
-        for name in QUEUES:
-            limit = self._library.settings.ingest_concurrency if name == "ingest" else 1
+        for name in self._queues:
+            limit = self._library.settings.ingest_concurrency if name in INGEST_QUEUES else 1
             DBOS.register_queue(
                 name, worker_concurrency=limit, polling_interval_sec=POLL_S, on_conflict="always_update"
             )
@@ -310,7 +320,7 @@ class _Worker:
                 "checking the job database", lambda _: self._database.mend(self._lock_timeout_s, thorough=True)
             )
             self._upkeep("forgetting old jobs", lambda client: forget_old_jobs(client, self._work))
-            self._upkeep("queueing the clean-up", lambda client: enqueue(client, "clean-up", "clean-up"))
+            self._upkeep("queueing the clean-up", lambda client: enqueue(client, self._work, "clean-up", "clean-up"))
             self._merge_at = time.monotonic() + _MERGE_EVERY_S
         elif time.monotonic() >= self._merge_at:
             self._upkeep("queueing the merging of indexes", self._queue_merge)
@@ -319,12 +329,12 @@ class _Worker:
         """The clean-up merges indexes; it need not wait for its hour."""
         if self._work.is_merge_due():
             self._merge_at = time.monotonic() + _MERGE_EVERY_S
-            enqueue(client, "clean-up", "clean-up")
+            enqueue(client, self._work, "clean-up", "clean-up")
 
     def _has_work(self) -> bool:
         """Whether a job waits, or is under way here or at a worker that is gone. True where that is not known."""
         try:
-            return self._jobs.ask(lambda client: has_work(client, self._place))
+            return self._jobs.ask(lambda client: has_work(client, self._place, self._queues))
         except (HeimdexError, SQLAlchemyError, OSError) as error:
             logger.warning("the queue cannot be asked: %s", error)
             return True
@@ -402,12 +412,13 @@ def main(argv: list[str] | None = None) -> int:
     """The supervisor's way in: exit codes tell it whether to try again."""
     parser = argparse.ArgumentParser(prog="python -m heimdex_core.jobs.worker")
     parser.add_argument("library", type=Path)
+    parser.add_argument("--queues", type=lambda names: names.split(","), default=())
     parser.add_argument("--parent-fd", type=int, default=None)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("heimdex_core").setLevel(logging.INFO)
     try:
-        return run_worker(args.library, parent_fd=args.parent_fd)
+        return run_worker(args.library, queues=args.queues, parent_fd=args.parent_fd)
     except HeimdexError as error:
         logger.error("%s %s", error.message, error.hint)
         return EXIT_SLOT_TAKEN if isinstance(error, SlotTaken) else EXIT_FAILED

@@ -55,6 +55,7 @@ class LibraryVideos:
         language: str | None = None,
         audio_track: int | None = None,
         queue: bool = False,
+        bulk: bool = False,
         progress: OnProgress | None = None,
     ) -> Video:
         """Copy a video file into the library and index it. The same bytes give the video that is there already.
@@ -67,6 +68,7 @@ class LibraryVideos:
             audio_track: the number of the sound track to use, from 1; default chosen by flags, titles and loudness.
                 Kept with the video; where the file does not have it, the video has a note.
             queue: leave the work to the worker and return at once.
+            bulk: with `queue`, let the worker take videos first that somebody waits for.
             progress: called with StageProgress at most four times a second.
 
         Raises a ValidationError for a file that cannot be used, and then leaves nothing behind; DiskFull, Cancelled,
@@ -77,7 +79,7 @@ class LibraryVideos:
             IngestParams.from_settings(self.settings, audio_track=audio_track)  # refuses what cannot be
         incoming = importing.read_file(self._store, self.settings, Path(path).expanduser(), given, language)
         incoming = replace(incoming, title=title, description=description, language=language, audio_track=audio_track)
-        return self.work.import_file(incoming, queue=queue, progress=progress)
+        return self.work.import_file(incoming, queue=queue, progress=progress, is_awaited=not bulk)
 
     @checked
     def add_upload(

@@ -90,7 +90,7 @@ class WatchedFolders:
             known = self._context.store.find_video(self._context.user_id, incoming.sha256)
             if known is not None and known.state == VideoState.DELETED:
                 return "deleted", known.video_id
-            video = self._work.import_file(incoming, queue=True, progress=None)
+            video = self._work.import_file(incoming, queue=True, progress=None, is_awaited=False)
             return "added" if known is None else "duplicate", video.video_id
         finally:
             incoming.path.unlink(missing_ok=True)

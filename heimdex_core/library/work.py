@@ -77,6 +77,11 @@ class LibraryWork:
         return url.get_secret_value() if url is not None else f"sqlite:///{self._store.paths.jobs}"
 
     @property
+    def ingest_queue(self) -> str:
+        """The queue that new videos go to."""
+        return self._context.settings.ingest_queue
+
+    @property
     def worker_folder(self) -> Path:
         """Where workers keep their locks, status and marks; clean-up leaves names with a dot alone."""
         return self._store.paths.work_root / ".worker"
@@ -117,13 +122,15 @@ class LibraryWork:
 
     # --- videos -----------------------------------------------------------------------------------
 
-    def import_file(self, incoming: IncomingFile, *, queue: bool, progress: OnProgress | None) -> Video:
+    def import_file(
+        self, incoming: IncomingFile, *, queue: bool, progress: OnProgress | None, is_awaited: bool = True
+    ) -> Video:
         """Register a file and index its video where that is necessary; see Library.add."""
         registered = register(self._store, self._context.settings, self._context.user_id, incoming)
         if not registered.needs_work:
             return registered.video
         try:
-            return self.start_ingest(registered.video, queue=queue, progress=progress)
+            return self.start_ingest(registered.video, queue=queue, progress=progress, is_awaited=is_awaited)
         except (ValidationError, JobsUnavailable):
             if registered.is_new:
                 # A file that cannot be used leaves no trace; other failures stay, to be retried.
@@ -133,11 +140,14 @@ class LibraryWork:
             error.video_id = registered.video.video_id
             raise
 
-    def start_ingest(self, video: Video, *, queue: bool, progress: OnProgress | None) -> Video:
-        """Have a video's stages run: by the worker with `queue`, else in this process."""
+    def start_ingest(self, video: Video, *, queue: bool, progress: OnProgress | None, is_awaited: bool = True) -> Video:
+        """Have a video's stages run: by the worker with `queue`, else in this process.
+
+        The worker takes videos that are not awaited after those that are.
+        """
         self._store.cancel_marks.remove(video.video_id)
         if queue:
-            job_id = self._context.require_queue().enqueue_ingest(video.video_id)
+            job_id = self._context.require_queue().enqueue_ingest(video.video_id, is_awaited=is_awaited)
             return self._store.set_job(video.video_id, job_id)
         self._store.set_job(video.video_id, None)
         # A second process that is asked for the same video waits, and then finds it done.
