@@ -1,11 +1,11 @@
 """What waiting costs: an idle worker that sleeps against one that polls, and a search beside a writer.
 
-    python benchmarks/waiting.py [worker] [search] [--seconds 60] [--rounds 5]
+    python benchmarks/waiting.py [worker] [search] [--postgres] [--seconds 60] [--rounds 5]
 
 `worker`: CPU of a worker without work, asleep and (with sleeping switched off) awake, each watched for SECONDS; then
 the time from queueing a job to the beginning of its first stage, asleep and awake. `search`: the time of a search
 alone, and while another process holds the catalog's lock again and again for a second at a time. Both without
-either. Ends with 1 where what is wanted was not reached.
+either; with --postgres in a library in Postgres (needs requirements-dev.txt). Ends with 1 where what is wanted was not reached.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import psutil
@@ -29,8 +29,8 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.make_media import ffmpeg  # noqa: E402 - the repository is not installed
 from heimdex_core.jobs import worker as worker_module  # noqa: E402
 from heimdex_core.jobs.client import JobQueue  # noqa: E402
-from heimdex_core.jobs.status import read_status  # noqa: E402
-from heimdex_core.jobs.worker_slot import this_slot  # noqa: E402
+from heimdex_core.jobs.status import WorkerStatus  # noqa: E402
+from heimdex_core.jobs.statuses import statuses_of  # noqa: E402
 from heimdex_core.library import Library  # noqa: E402
 from heimdex_core.settings import Settings  # noqa: E402
 from heimdex_core.store import Store, users  # noqa: E402
@@ -49,10 +49,38 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help="worker, search")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long each worker is watched")
     parser.add_argument("--rounds", type=int, default=5, help="jobs queued to each worker; searches of each query")
+    parser.add_argument("--postgres", action="store_true", help="keep catalog and queue in a Postgres of its own")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
         return child(args.child[0], Path(args.child[1]))
+    with server() if args.postgres else nullcontext():
+        return measured(args)
+
+
+@contextmanager
+def server() -> Iterator[None]:
+    """A Postgres that the libraries of this process and its children keep their catalogs in."""
+    from tests.support.postgres import TestServer  # noqa: PLC0415 - not needed without --postgres
+
+    started = TestServer()
+    os.environ["HEIMDEX_DATABASE_URL"] = started.url()
+    try:
+        yield
+    finally:
+        connections_closed()
+        started.close()
+
+
+def connections_closed() -> None:
+    """Close this process's connections, so that the end of the server is not taken for a loss."""
+    from heimdex_core.store.postgres_connections import connections  # noqa: PLC0415
+
+    connections.close()
+
+
+def measured(args: argparse.Namespace) -> int:
+    """Run the parts; 0 if what is wanted was reached."""
     failed = False
     for part in args.parts or ("worker", "search"):
         print(f"--- {part}", flush=True)
@@ -106,9 +134,13 @@ def running(what: str, root: Path) -> Iterator[psutil.Process]:
 
 
 def await_state(library: Library, wanted: str) -> None:
-    path = this_slot(library.work.worker_folder, library.work.key).status_path
-    while (status := read_status(path)) is None or status.state != wanted or not psutil.pid_exists(status.pid):
+    while (status := last_status(library)) is None or status.state != wanted or not psutil.pid_exists(status.pid):
         time.sleep(0.05)
+
+
+def last_status(library: Library) -> WorkerStatus | None:
+    found = statuses_of(library.work).all()
+    return found[0] if found else None
 
 
 def cpu_share(process: psutil.Process, seconds: float) -> float:
@@ -123,14 +155,13 @@ def cpu_share(process: psutil.Process, seconds: float) -> float:
 def start_latency(library: Library, what: str) -> float:
     """Seconds from queueing a job to its beginning, as the worker reports it."""
     queue = JobQueue(library)
-    path = this_slot(library.work.worker_folder, library.work.key).status_path
     if what == "asleep":
         await_state(library, "asleep")
     began = time.perf_counter()
     job_id = queue.enqueue_reindex()
     seen = None
     while not queue.status(job_id).state.is_over:
-        status = read_status(path)
+        status = last_status(library)
         if seen is None and status is not None and any(job["job_id"] == job_id for job in status.jobs):
             seen = time.perf_counter()
         time.sleep(0.005)

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from heimdex_core.files import read_json_object, write_json
+from heimdex_core.store import Store
 from heimdex_core.store.layout import LibraryPaths, check_uuid
-from heimdex_core.types import Export, StageProgress, WorkContext, utc_now
+from heimdex_core.types import Export, StageProgress, WorkContext, to_json, utc_now
 
 WORK_PREFIX = "export-"
 """Before the export_id in the name of a work folder."""
@@ -24,17 +24,22 @@ def work_folder(paths: LibraryPaths, export_id: str) -> Path:
     return paths.work_root / f"{WORK_PREFIX}{check_uuid(export_id, 'export_id')}"
 
 
-def read_export_progress(paths: LibraryPaths, export_id: str) -> StageProgress | None:
+def read_export_progress(store: Store, export_id: str) -> StageProgress | None:
     """The last reported progress; None while the export is not being rendered."""
-    found = read_json_object(work_folder(paths, export_id) / _FILE)
+    found = store.progress(work_folder(store.paths, export_id) / _FILE).read()
     try:
         return StageProgress(**found) if found else None
     except TypeError:  # written by another version
         return None
 
 
+def forget_export_progress(store: Store, export_id: str) -> None:
+    """Drop the progress of an export that nobody renders any more."""
+    store.progress(work_folder(store.paths, export_id) / _FILE).remove()
+
+
 def export_context(
-    paths: LibraryPaths,
+    store: Store,
     export: Export,
     on_progress: Callable[[StageProgress], None] | None,
     is_cancelled: Callable[[], bool],
@@ -42,11 +47,13 @@ def export_context(
     """A context that writes the render's progress, in seconds of the reel, at most four times a second.
 
     Args:
-        paths: the library's folders.
+        store: of the library.
         export: the export that is rendered.
         on_progress: also called with each progress that is written.
         is_cancelled: called during the render; True stops it.
     """
+    folder = work_folder(store.paths, export.export_id)
+    record = store.progress(folder / _FILE)
     started = time.monotonic()
     last_write = -1.0
 
@@ -57,9 +64,8 @@ def export_context(
             return
         last_write = now
         progress = _progress(done, total, now - started)
-        folder = work_folder(paths, export.export_id)
         if folder.is_dir():
-            write_json(folder / _FILE, progress)
+            record.write(to_json(progress))
         if on_progress is not None:
             on_progress(progress)
 

@@ -105,7 +105,7 @@ class IngestRun:
         except EditsDamaged as error:  # every stage raises it: a generation without the edits would lose them
             edits, self._edits_error = Journal(), error
         self.work = WorkFolder(paths.work(self.video_id, None if self.is_visible else self.model_set.set_id))
-        self.progress = ProgressBook(self.work.progress_path, self.specs)
+        self.progress = ProgressBook(self.store.progress(self.work.progress_path), self.specs)
         self._target = CommitTarget(self.model_set.set_id, self.is_visible, self.store.sets.inputs_of(video))
         self.context = StageContext(
             source=paths.source(self.video_id),
@@ -160,6 +160,7 @@ class IngestRun:
             return
         if isinstance(error, ValidationError):
             self.work.remove()
+            self.progress.begin()
         if self.is_visible:
             self.store.mark_video_failed(self.user_id, self.video_id, error)
 
@@ -279,6 +280,7 @@ class IngestRun:
         if self.is_visible and video.generation is not None and video.state == VideoState.PROCESSING:
             self.store.set_state(self.video_id, VideoState.INDEXED)
         self.work.remove()
+        self.progress.begin()
         return self._report(outcome)
 
     def _provenance(self) -> Json:

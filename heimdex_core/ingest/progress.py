@@ -1,4 +1,4 @@
-"""Where a video's work stands, in one small file that anybody may read at any time.
+"""Where a video's work stands, in one small record that anybody may read at any time.
 
 Two branches (speech and picture) report at once. What is shown is the running stage that will take longest; the
 share of the whole never falls within an attempt. The time left is worked out from the rates of this attempt
@@ -10,11 +10,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from heimdex_core.files import read_json_object, write_json
 from heimdex_core.ingest.context import StageSpec
+from heimdex_core.store.progress_records import ProgressRecord
 from heimdex_core.types import Json, StageProgress, utc_now
 
 Specs = Sequence[StageSpec[Any]]
@@ -26,20 +25,20 @@ _lock = threading.Lock()
 
 
 class ProgressBook:
-    """progress.json: every stage's own state, and the StageProgress drawn from them.
+    """The record of a video's work: every stage's own state, and the StageProgress drawn from them.
 
     `specs` are the stages that this work has, in order: what is shown counts only them.
     """
 
-    def __init__(self, path: Path, specs: Specs) -> None:
-        self._path = path
+    def __init__(self, record: ProgressRecord, specs: Specs) -> None:
+        self._record = record
         self._specs = tuple(specs)
         self._last_write: dict[str, float] = {}
 
     def begin(self) -> None:
         """Forget an earlier attempt: the share of the whole starts again from nothing."""
         with _lock:
-            self._path.unlink(missing_ok=True)
+            self._record.remove()
 
     def start(self, stage: str, unit: str) -> StageProgress:
         """A stage begins."""
@@ -59,17 +58,17 @@ class ProgressBook:
 
     def _put(self, stage: str, **changes: object) -> StageProgress:
         with _lock:
-            book = read_json_object(self._path) or {}
+            book = self._record.read() or {}
             stages: dict[str, Json] = book.setdefault("stages", {})
             stages.setdefault(stage, {"state": "running", "done": 0.0, "total": 0.0, "unit": "s"}).update(changes)
             shown = summary(stages, book.get("shown"), now=time.time(), specs=self._specs)
-            write_json(self._path, {"stages": stages, "shown": shown}, durable=False)
+            self._record.write({"stages": stages, "shown": shown})
         return shown
 
 
-def read_progress(path: Path) -> StageProgress | None:
-    """What to show of the work whose progress.json this is; None when nothing has begun or everything is over."""
-    shown = (read_json_object(path) or {}).get("shown")
+def read_progress(record: ProgressRecord) -> StageProgress | None:
+    """What to show of the work whose record this is; None when nothing has begun or everything is over."""
+    shown = (record.read() or {}).get("shown")
     try:
         return StageProgress(**shown) if shown else None
     except TypeError:  # written by another version

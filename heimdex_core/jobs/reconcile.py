@@ -195,9 +195,9 @@ def forget_old_jobs(client: DBOSClient, work: LibraryWork) -> int:
         if mark.stat().st_mtime < before.timestamp():
             mark.unlink(missing_ok=True)
     if work.shared is not None:
-        from heimdex_core.jobs.table_place import forget_old_workers
+        from heimdex_core.jobs.table_place import forget_old_rows
 
-        forget_old_workers(work.shared, KEEP_DAYS)
+        forget_old_rows(work.shared, KEEP_DAYS)
     return len(old)
 
 

@@ -159,10 +159,12 @@ def number_of(executor_id: str) -> int | None:
     return int(number) if number.isdecimal() else None
 
 
-def forget_old_workers(shared: SharedTables, keep_days: int) -> None:
-    """Remove what is kept of workers that are gone for so long."""
+def forget_old_rows(shared: SharedTables, keep_days: int) -> None:
+    """Remove what is kept of workers and of work that are gone for so long."""
     live = list(live_numbers(shared))
     old = "number in (select number from shared.workers where started_at < now() - make_interval(days => %s))"
     for table in ("worker_status", "workers"):
         with suppress(HeimdexError):
             shared.rows(f"delete from shared.{table} where {old} and number <> all(%s)", [keep_days, live])  # noqa: S608
+    with suppress(HeimdexError):
+        shared.rows("delete from shared.progress where updated_at < now() - make_interval(days => %s)", [keep_days])

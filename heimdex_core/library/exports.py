@@ -13,7 +13,7 @@ from heimdex_core.export import export_kind
 from heimdex_core.export.clips import find_video
 from heimdex_core.export.interrupted import batch_lock, end_export, end_interrupted, render_lock
 from heimdex_core.export.plan import plan_export, spoken_language
-from heimdex_core.export.progress import export_context, read_export_progress
+from heimdex_core.export.progress import export_context, forget_export_progress, read_export_progress
 from heimdex_core.export.reel_plan import check_names, with_texts
 from heimdex_core.export.render import render
 from heimdex_core.library.arguments import Count, checked
@@ -129,8 +129,11 @@ class Exports:
         user_id = self._context.user_id
         with render_lock(store.paths, self._records.get(user_id, export_id).export_id).hold():
             export = self._records.get(user_id, export_id)
-            work = export_context(store.paths, export, progress, is_cancelled)
-            return render(store, export, settings=self._context.settings, context=work)
+            work = export_context(store, export, progress, is_cancelled)
+            try:
+                return render(store, export, settings=self._context.settings, context=work)
+            finally:
+                forget_export_progress(store, export_id)
 
     @checked
     def get(self, export_id: str) -> Export:
@@ -179,7 +182,7 @@ class Exports:
     @checked
     def progress(self, export_id: str) -> StageProgress | None:
         """Where a render stands; None while nothing runs. ExportNotFound if it is not this person's."""
-        return read_export_progress(self._context.store.paths, self.get(export_id).export_id)
+        return read_export_progress(self._context.store, self.get(export_id).export_id)
 
     @checked
     def remove(self, export_id: str) -> Export:

@@ -210,7 +210,7 @@ class LibraryVideos:
     def progress(self, video_id: str) -> StageProgress | None:
         """Where the work on a video stands; None while nobody has begun. Raises VideoNotFound."""
         self._store.check_owner(self.user_id, video_id)
-        return read_progress(self._store.paths.work(video_id) / "progress.json")
+        return read_progress(self._store.progress(self._store.paths.work(video_id) / "progress.json"))
 
     @checked
     def delete(self, video_id: str) -> Video:

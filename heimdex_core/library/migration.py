@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
 
@@ -36,7 +36,11 @@ from heimdex_core.store import Store
 from heimdex_core.store.cancel_marks import CancelMarks, FileCancelMarks
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.locks import FileLock, video_lock
+from heimdex_core.store.progress_records import progress_record
 from heimdex_core.types import Json, ModelSet, StageProgress, to_json, utc_now
+
+if TYPE_CHECKING:
+    from heimdex_core.store.shared_tables import SharedTables
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +113,11 @@ def migration_lock(paths: LibraryPaths) -> FileLock:
     return video_lock(paths.work_root / ".migration.lock", what="A move to other models")
 
 
-def read_migration_status(paths: LibraryPaths) -> MigrationStatus | None:
-    """The last recorded status of a migration, with the progress of its current video; None if there was none."""
+def read_migration_status(paths: LibraryPaths, shared: SharedTables | None = None) -> MigrationStatus | None:
+    """The last recorded status of a migration, with the progress of its current video; None if there was none.
+
+    `shared` is where the library keeps the progress, if not in files.
+    """
     data = read_json_object(status_path(paths))
     if data is None:
         return None
@@ -127,7 +134,8 @@ def read_migration_status(paths: LibraryPaths) -> MigrationStatus | None:
     ):
         status = replace(status, state="interrupted")
     if status.video_id and status.is_running:
-        status = replace(status, progress=read_progress(paths.work(status.video_id, status.set_id) / "progress.json"))
+        record = progress_record(shared, paths.work(status.video_id, status.set_id) / "progress.json")
+        status = replace(status, progress=read_progress(record))
     return status
 
 

@@ -110,7 +110,7 @@ class LibraryModelSets:
 
     def status(self) -> MigrationStatus | None:
         """Where the last move stands; None where there never was one."""
-        return read_migration_status(self._context.store.paths)
+        return read_migration_status(self._context.store.paths, self._context.store.catalog.engine.shared)
 
     def cancel(self) -> None:
         """Ask a running move to stop. What it has made is kept for the next time."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -182,7 +181,7 @@ class LibraryWork:
 
     def forget_progress(self, video_id: str) -> None:
         """Drop what is known of an attempt that has ended: else it would be shown while the video waits again."""
-        WorkFolder(self._store.paths.work(video_id)).progress_path.unlink(missing_ok=True)
+        self._store.progress(WorkFolder(self._store.paths.work(video_id)).progress_path).remove()
 
     def ingest_run(
         self, video_id: str, *, progress: OnProgress | None = None, is_cancelled: Callable[[], bool] | None = None
@@ -209,8 +208,8 @@ class LibraryWork:
         """
         paths = self._store.paths
         for user_id, video_id in self._store.unfinished_videos(silent_s):
-            progress = paths.work(video_id) / "progress.json"
-            is_busy = progress.exists() and time.time() - progress.stat().st_mtime < silent_s
+            age_s = self._store.progress(paths.work(video_id) / "progress.json").age_s()
+            is_busy = age_s is not None and age_s < silent_s
             if not is_busy and paths.source(video_id, missing_ok=True) is not None:
                 yield user_id, video_id
 

@@ -1,37 +1,132 @@
-"""The query log, logs/searches.jsonl: one JSON object a search, appended and never changed.
+"""The query log: one JSON object a search, appended and never changed, in logs/searches.jsonl or a table of Postgres.
 
 Fields: at (ISO 8601, UTC), user_id, text, weights, fusion, filters ("name=value"), sort, group_by_video, then,
 by_example, set_id, spaces, video_ids, offset, limit, total, cached, timing_ms, active (channels), abstaining
-({channel: reason}), corrected ({word: the word looked up}), notes, nothing_close. Lines of older versions lack some.
+({channel: reason}), corrected ({word: the word looked up}), notes, nothing_close. Entries of older versions lack some.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import logging
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-from heimdex_core.types import Json
+from heimdex_core.errors import HeimdexError
+from heimdex_core.files import append_json_line, file_signature
+from heimdex_core.types import Json, to_json
+
+if TYPE_CHECKING:
+    from heimdex_core.store.shared_tables import SharedTables
+
+logger = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 1 << 16
+_PAUSE_S = 30.0
+"""After a database that was away, searches are not logged, and so not delayed, for so long."""
 
 
-def read(path: Path, user_id: str, limit: int) -> list[Json]:
-    """A user's last searches, newest first, `limit` at most. Read from the end, so a long log costs no more.
+class SearchLog(Protocol):
+    """The searches of all users of a library."""
 
-    A crash may leave an incomplete line, which is left out.
-    """
-    found: list[Json] = []
-    with suppress(FileNotFoundError):
-        for line in _lines_from_the_end(path):
-            if len(found) >= limit:
-                break
-            with suppress(ValueError):
-                entry = json.loads(line)
-                if isinstance(entry, dict) and entry.get("user_id") == user_id:
-                    found.append(entry)
-    return found
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Keep a search. Raises DiskFull."""
+        ...
+
+    def last(self, user_id: str, limit: int) -> list[Json]:
+        """A user's last searches, newest first, `limit` at most."""
+        ...
+
+    def all(self, user_id: str) -> list[Json]:
+        """All searches of a user, oldest first."""
+        ...
+
+    def signature(self) -> object:
+        """A value that differs once something was appended."""
+        ...
+
+
+class FileSearchLog:
+    """A line for each search. A crash may leave an incomplete one, which is left out."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Append a line."""
+        append_json_line(self._path, entry)
+
+    def last(self, user_id: str, limit: int) -> list[Json]:
+        """Read from the end, so a long log costs no more."""
+        found: list[Json] = []
+        with suppress(FileNotFoundError):
+            for line in _lines_from_the_end(self._path):
+                if len(found) >= limit:
+                    break
+                found += _of_user(line, user_id)
+        return found
+
+    def all(self, user_id: str) -> list[Json]:
+        """Read the whole file."""
+        try:
+            with self._path.open(encoding="utf-8", errors="replace") as lines:
+                return [entry for line in lines for entry in _of_user(line, user_id)]
+        except FileNotFoundError:
+            return []
+
+    def signature(self) -> object:
+        """That of the file."""
+        return file_signature(self._path)
+
+
+class TableSearchLog:
+    """A row for each search. While the database is away, searches go on and are not logged."""
+
+    def __init__(self, shared: SharedTables) -> None:
+        self._shared = shared
+        self._not_before = 0.0
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Insert a row."""
+        if time.monotonic() < self._not_before:
+            return
+        try:
+            sql = "insert into shared.searches (user_id, entry) values (%s, %s)"
+            self._shared.rows(sql, [entry.get("user_id"), json.dumps(to_json(entry), ensure_ascii=False)], wait_s=0)
+        except HeimdexError as error:
+            self._not_before = time.monotonic() + _PAUSE_S
+            logger.warning("searches are not logged for the next %.0f s: %s", _PAUSE_S, error)
+
+    def last(self, user_id: str, limit: int) -> list[Json]:
+        """The rows from the end. Raises DatabaseUnavailable."""
+        sql = "select entry from shared.searches where user_id = %s order by number desc limit %s"
+        return [json.loads(text) for (text,) in self._shared.rows(sql, [user_id, limit])]
+
+    def all(self, user_id: str) -> list[Json]:
+        """The rows. Raises DatabaseUnavailable."""
+        sql = "select entry from shared.searches where user_id = %s order by number"
+        return [json.loads(text) for (text,) in self._shared.rows(sql, [user_id])]
+
+    def signature(self) -> object:
+        """The number of the last row. Raises DatabaseUnavailable."""
+        return self._shared.rows("select max(number) from shared.searches")
+
+
+def search_log(shared: SharedTables | None, path: Path) -> SearchLog:
+    """That of a library; `path` is the file of one that keeps it in files."""
+    return FileSearchLog(path) if shared is None else TableSearchLog(shared)
+
+
+def _of_user(line: str | bytes, user_id: str) -> list[Json]:
+    """The entry of a line, if it is complete and that user's."""
+    with suppress(ValueError):
+        entry = json.loads(line)
+        if isinstance(entry, dict) and entry.get("user_id") == user_id:
+            return [entry]
+    return []
 
 
 def _lines_from_the_end(path: Path) -> Iterator[bytes]:

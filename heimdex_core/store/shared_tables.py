@@ -25,6 +25,10 @@ _TABLES = """
         started_at timestamptz default now(), ended_at timestamptz);
     create table if not exists shared.worker_status (
         number integer primary key, status text, updated_at timestamptz);
+    create table if not exists shared.progress (name text primary key, progress text, updated_at timestamptz);
+    create table if not exists shared.searches (
+        number bigint generated always as identity primary key, user_id text, entry text, at timestamptz default now());
+    create index if not exists searches_of_user on shared.searches (user_id, number);
     create table if not exists shared.cancel_marks (work_id text primary key, asked_at timestamptz default now());
 """
 _WAIT_S = 5.0

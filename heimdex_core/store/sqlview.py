@@ -14,17 +14,17 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from heimdex_core.errors import InvalidSql, SqlTimeout
-from heimdex_core.files import file_signature
 from heimdex_core.settings import get_settings
 from heimdex_core.store import sidecar
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.store.search_log import search_log
 from heimdex_core.store.snapshot import LoadedVideo, Snapshot
 from heimdex_core.store.sql_process import SqlLimits, SqlProcess
 from heimdex_core.types import VisibleVideo
@@ -263,17 +263,11 @@ class _Database:
         self._catalog_signature = self._catalog.engine.signature()
 
     def _copy_searches(self, process: SqlProcess) -> None:
-        signature = file_signature(self._paths.searches)
+        log = search_log(self._catalog.engine.shared, self._paths.searches)
+        signature = log.signature()
         if signature == self._searches_signature:
             return
-        entries = []
-        with suppress(FileNotFoundError), self._paths.searches.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                with suppress(ValueError):  # a crash may leave an incomplete line
-                    entry = json.loads(line)
-                    if isinstance(entry, dict) and entry.get("user_id") == self._user_id:
-                        entries.append(entry)
-        _create(process, "searches", _searches(entries))
+        _create(process, "searches", _searches(log.all(self._user_id)))
         self._searches_signature = signature
 
 

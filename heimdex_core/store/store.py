@@ -10,7 +10,6 @@ from typing import Any
 
 from heimdex_core.errors import HeimdexError, LibraryDamaged, VideoNotFound
 from heimdex_core.files import (
-    append_json_line,
     disk_errors,
     read_json_object,
     remove_tree,
@@ -35,6 +34,7 @@ from heimdex_core.store.locks import index_lock
 from heimdex_core.store.maintenance import Maintenance
 from heimdex_core.store.model_sets import ModelSets
 from heimdex_core.store.permissions import restrict
+from heimdex_core.store.progress_records import ProgressRecord, progress_record
 from heimdex_core.store.reader import Reader
 from heimdex_core.store.reels import ReelRecords
 from heimdex_core.store.repair import RepairReport
@@ -72,6 +72,7 @@ class Store:
         self.cancel_marks: CancelMarks = FileCancelMarks(self.paths.cancel_marker)
         if engine.shared is not None:
             self.cancel_marks = TableCancelMarks(engine.shared)
+        self._search_log = search_log.search_log(engine.shared, self.paths.searches)
         self.sets = ModelSets(self.context)
         self.exports = ExportRecords(self.paths, self.catalog)
         self.reels = ReelRecords(self.catalog)
@@ -441,13 +442,17 @@ class Store:
         """Copy complete video folders, in batches; returns for each its video, or what `adopt` would have raised."""
         return adopting.adopt_all(self.context, folders, user_id, **limits)
 
+    def progress(self, path: Path) -> ProgressRecord:
+        """Where the work in a folder stands; `path` is its file in a library that keeps such things in files."""
+        return progress_record(self.catalog.engine.shared, path)
+
     def log_search(self, entry: Mapping[str, Any]) -> None:
         """Append a line to the query log. Raises DiskFull."""
-        append_json_line(self.paths.searches, entry)
+        self._search_log.append(entry)
 
     def searches(self, user_id: str, *, limit: int = 200) -> list[dict[str, Any]]:
         """A user's last searches, newest first; search_log.py has the fields."""
-        return search_log.read(self.paths.searches, user_id, limit)
+        return self._search_log.last(user_id, limit)
 
     # --- preferences ---
 

@@ -266,16 +266,16 @@ def test_progress_can_be_read_only_while_the_render_runs(store: Store, export: E
 
     def listen(progress: StageProgress) -> None:
         seen.append(progress)
-        read.append(read_export_progress(store.paths, export.export_id))
+        read.append(read_export_progress(store, export.export_id))
 
-    context = export_context(store.paths, export, listen, lambda: False)
+    context = export_context(store, export, listen, lambda: False)
     render(store, export, settings=SETTINGS, context=context)
     assert read == seen
     assert (seen[-1].done, seen[-1].total, seen[-1].overall) == pytest.approx((37 / 25, 37 / 25, 1.0))
     assert [p.done for p in seen] == sorted(p.done for p in seen)
     assert [p.stage for p in seen] == ["render" if p.overall < 1 else "check" for p in seen]
     assert seen[-1].eta_s is None, "how long checking takes is not known"
-    assert read_export_progress(store.paths, export.export_id) is None
+    assert read_export_progress(store, export.export_id) is None
 
 
 def test_a_new_kind_is_one_file_and_one_line(store: Store, export: Export, monkeypatch: pytest.MonkeyPatch) -> None:

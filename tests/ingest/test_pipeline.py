@@ -59,7 +59,7 @@ def test_what_made_it_is_kept_the_work_folder_is_gone_and_commit_again_changes_n
     assert kept["params"]["content_threshold"] == 27.0
     assert set(kept["fingerprints"]) == set(PLAIN)
     assert not store.paths.work(video.video_id).exists()
-    assert read_progress(store.paths.work(video.video_id) / "progress.json") is None
+    assert read_progress(store.progress(store.paths.work(video.video_id) / "progress.json")) is None
     assert run_of(store, video).run_stage("commit").skipped
     again = store.video(USER, video.video_id)
     assert (again.generation, again.state) == (video.generation, VideoState.INDEXED)

@@ -8,6 +8,7 @@ import pytest
 
 from heimdex_core.ingest import stages
 from heimdex_core.ingest.progress import ProgressBook, read_progress, summary
+from heimdex_core.store.progress_records import FileProgress
 from heimdex_core.types import to_json
 from tests.support.ingest import SmallModels
 
@@ -65,41 +66,43 @@ def test_everything_done_is_the_whole():
 
 def test_a_book_is_read_by_others(tmp_path: Path):
     path = tmp_path / "progress.json"
-    assert read_progress(path) is None
-    writer = ProgressBook(path, PLAIN)
+    assert read_progress(FileProgress(path)) is None
+    writer = ProgressBook(FileProgress(path), PLAIN)
     writer.start("picture", "s")
     writer.report("picture", 30.0, 120.0)
-    shown = read_progress(path)
+    shown = read_progress(FileProgress(path))
     assert shown is not None
     assert (shown.stage, shown.done, shown.total, shown.fraction) == ("picture", 30.0, 120.0, 0.25)
 
 
 def test_reports_are_thinned_out(tmp_path: Path):
-    book = ProgressBook(tmp_path / "progress.json", PLAIN)
+    book = ProgressBook(FileProgress(tmp_path / "progress.json"), PLAIN)
     book.start("picture", "s")
     assert book.report("picture", 1.0, 100.0) is not None
     assert all(book.report("picture", n, 100.0) is None for n in range(2, 20))
 
 
 def test_two_branches_share_a_book(tmp_path: Path):
-    one, other = (ProgressBook(tmp_path / "progress.json", PLAIN) for _ in range(2))
+    one, other = (ProgressBook(FileProgress(tmp_path / "progress.json"), PLAIN) for _ in range(2))
     one.start("picture", "s")
     other.start("audio", "s")
     one.report("picture", 50.0, 100.0)
     other.report("audio", 50.0, 100.0)
     whole = sum(spec.weight for spec in PLAIN)
-    shown = read_progress(tmp_path / "progress.json")
+    shown = read_progress(FileProgress(tmp_path / "progress.json"))
     assert shown is not None
     assert shown.overall == pytest.approx((0.5 * WEIGHTS["picture"] + 0.5 * WEIGHTS["audio"]) / whole)
 
 
 def test_a_damaged_book_is_no_book(tmp_path: Path):
     (tmp_path / "progress.json").write_text('{"shown": {"stage": 1}}')
-    assert read_progress(tmp_path / "progress.json") is None
+    assert read_progress(FileProgress(tmp_path / "progress.json")) is None
 
 
 def test_only_the_stages_that_the_work_has_are_counted(tmp_path: Path):
-    book = ProgressBook(tmp_path / "progress.json", [stages.find(name) for name in ("probe", "picture", "commit")])
+    book = ProgressBook(
+        FileProgress(tmp_path / "progress.json"), [stages.find(name) for name in ("probe", "picture", "commit")]
+    )
     book.finish("probe", skipped=False, seconds=1.0)
     shown = book.start("commit", "items")
     assert (shown.stage_number, shown.stage_count) == (3, 3)

@@ -15,7 +15,7 @@ import pytest
 from heimdex_core.errors import WorkerReplaced
 from heimdex_core.jobs.client import JobState
 from heimdex_core.jobs.places import worker_place
-from heimdex_core.jobs.table_place import TablePlace, forget_old_workers, live_numbers, number_of
+from heimdex_core.jobs.table_place import TablePlace, forget_old_rows, live_numbers, number_of
 from heimdex_core.store import sidecar
 from heimdex_core.store.shared_tables import SharedTables
 from heimdex_core.types import VideoState
@@ -117,7 +117,7 @@ def test_old_workers_are_forgotten_and_live_ones_are_not(bench: Bench, shared: S
     with worker_place(bench.library.work) as live:
         live.status.set_state("idle")
         shared.rows("update shared.workers set started_at = now() - interval '31 days'")
-        forget_old_workers(shared, 30)
+        forget_old_rows(shared, 30)
         assert shared.rows("select executor_id from shared.workers") == [(live.executor_id,)]
         assert len(shared.rows("select 1 from shared.worker_status")) == 1
 
