@@ -5,7 +5,8 @@
 `worker`: CPU of a worker without work, asleep and (with sleeping switched off) awake, each watched for SECONDS; then
 the time from queueing a job to the beginning of its first stage, asleep and awake. `search`: the time of a search
 alone, and while another process holds the catalog's lock again and again for a second at a time. Both without
-either; with --postgres in a library in Postgres (needs requirements-dev.txt). Ends with 1 where what is wanted was not reached.
+either; with --postgres in a library in Postgres (needs requirements-dev.txt). Ends with 1 where what is wanted was not
+reached.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from heimdex_core.library.work import JobKind, LibraryWork
 from heimdex_core.types import Json
 
 if TYPE_CHECKING:
-    from dbos import DBOSClient, WorkflowStatus
+    from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 
     from heimdex_core.library import Library
 
@@ -200,20 +200,19 @@ def enqueue(
     """
     queue = work.ingest_queue if workflow == "ingest" else QUEUE_OF[workflow]
     user_id = args[0] if args and isinstance(args[0], str) else None
-    handle: Any = client.enqueue(
-        {
-            "workflow_name": workflow,
-            "queue_name": queue,
-            "priority": next_priority(client, queue, user_id, is_awaited=is_awaited),
-            **({"authenticated_user": user_id} if user_id is not None else {}),
-            "workflow_id": f"{workflow}-{subject}-{uuid.uuid4().hex[:8]}",
-            # one unfinished job per subject, whoever asks and however often
-            "deduplication_id": subject,
-            "duplication_policy": "return-existing",
-            "app_version": APP_VERSION,
-        },
-        *args,
-    )
+    options: EnqueueOptions = {
+        "workflow_name": workflow,
+        "queue_name": queue,
+        "priority": next_priority(client, queue, user_id, is_awaited=is_awaited),
+        "workflow_id": f"{workflow}-{subject}-{uuid.uuid4().hex[:8]}",
+        # one unfinished job per subject, whoever asks and however often
+        "deduplication_id": subject,
+        "duplication_policy": "return-existing",
+        "app_version": APP_VERSION,
+    }
+    if user_id is not None:
+        options["authenticated_user"] = user_id
+    handle: Any = client.enqueue(options, *args)
     return str(handle.workflow_id)
 
 

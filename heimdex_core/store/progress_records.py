@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.files import read_json_object, write_json
@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 class ProgressRecord(Protocol):
     """One JSON object about one piece of work."""
+
+    name: str
+    """Of the work folder."""
 
     def read(self) -> Json | None:
         """What was written last; None if there is nothing, or it cannot be read."""
@@ -42,6 +45,7 @@ class FileProgress:
     """A file, usually in the work folder and removed with it."""
 
     def __init__(self, path: Path) -> None:
+        self.name = path.parent.name
         self._path = path
 
     def read(self) -> Json | None:
@@ -70,11 +74,11 @@ class TableProgress:
 
     def __init__(self, shared: SharedTables, name: str) -> None:
         self._shared = shared
-        self._name = name
+        self.name = name
 
     def read(self) -> Json | None:
         """Read the row."""
-        found = self._rows("select progress from shared.progress where name = %s", self._name)
+        found = self._rows("select progress from shared.progress where name = %s", self.name)
         value = json.loads(found[0][0]) if found else None
         return value if isinstance(value, dict) else None
 
@@ -83,25 +87,25 @@ class TableProgress:
         self._rows(
             """insert into shared.progress values (%s, %s, now())
                on conflict (name) do update set progress = excluded.progress, updated_at = excluded.updated_at""",
-            self._name,
+            self.name,
             json.dumps(to_json(progress)),
         )
 
     def remove(self) -> None:
         """Delete the row."""
-        self._rows("delete from shared.progress where name = %s", self._name)
+        self._rows("delete from shared.progress where name = %s", self.name)
 
     def age_s(self) -> float | None:
         """By the clock of the database."""
         sql = "select extract(epoch from now() - updated_at)::float8 from shared.progress where name = %s"
-        found = self._rows(sql, self._name)
+        found = self._rows(sql, self.name)
         return float(found[0][0]) if found else None
 
-    def _rows(self, sql: str, *params: str) -> list[tuple[str | float, ...]]:
+    def _rows(self, sql: str, *params: str) -> list[tuple[Any, ...]]:
         try:
             return self._shared.rows(sql, params, wait_s=0)
         except HeimdexError as error:
-            logger.info("the progress of %s is not known or shown: %s", self._name, error)
+            logger.info("the progress of %s is not known or shown: %s", self.name, error)
             return []
 
 

@@ -27,7 +27,7 @@ from heimdex_core.export import quality
 from heimdex_core.jobs import worker
 from heimdex_core.library import Library
 from heimdex_core.library import exports as library_exports
-from heimdex_core.store.layout import LibraryPaths
+from heimdex_core.store import Store
 from heimdex_core.types import Cue, Export, WorkContext
 from tests.jobs.waiting import until
 
@@ -84,14 +84,14 @@ class Ending:
             patch(owner, name, self._watched(stage, getattr(owner, name)))
         context = library_exports.export_context
 
-        def watched_context(paths: LibraryPaths, export: Export, progress: Any, asked: Any) -> WorkContext:
+        def watched_context(store: Store, export: Export, progress: Any, asked: Any) -> WorkContext:
             self._export = export
 
             def is_cancelled() -> bool:
                 self._ask()
                 return bool(asked())
 
-            return context(paths, export, progress, is_cancelled)
+            return context(store, export, progress, is_cancelled)
 
         patch(library_exports, "export_context", watched_context)
         if "short.second" in self.stages:

@@ -52,7 +52,7 @@ def install(folder: Path) -> None:
 
     def logged_start(self: ProgressBook, stage: str, unit: str) -> StageProgress:
         with (folder / "log").open("a") as log:
-            log.write(f"{os.getpid()} {self._path.parent.name} {stage}\n")
+            log.write(f"{os.getpid()} {self._record.name} {stage}\n")
         kill_if_ordered(folder / f"kill-at-{stage}")
         return start(self, stage, unit)
 

@@ -132,9 +132,9 @@ def test_the_upkeep_does_not_end_a_video_that_is_being_tried_again(
     bench.library.cancel(video.video_id)
     enqueue = JobQueue._enqueue
 
-    def settle_first(self: JobQueue, *args: Any) -> str:
+    def settle_first(self: JobQueue, *args: Any, **options: Any) -> str:
         assert settle(bench) == 0
-        return enqueue(self, *args)
+        return enqueue(self, *args, **options)
 
     monkeypatch.setattr(JobQueue, "_enqueue", settle_first)
     new = bench.library.retry(video.video_id, queue=True)
