@@ -65,20 +65,44 @@ class Region {
       move(e);
       const [[x1, x2], [y1, y2]] = this.part;
       if (x2 - x1 < LEAST_SIDE || y2 - y1 < LEAST_SIDE) { this.box.hidden = true; return; }
-      this.done(this.cut(x1, y1, x2, y2));
       this.toggle(false);
+      this.cut(x1, y1, x2, y2).then((part) => { if (part) this.done(part); });
     };
     document.addEventListener("pointermove", move);
     document.addEventListener("pointerup", stop);
   }
 
-  cut(x1, y1, x2, y2) {
-    const { videoWidth: w, videoHeight: t } = this.video;
+  // Null where the storage of the library does not allow its pictures to be read.
+  async cut(x1, y1, x2, y2) {
+    try {
+      return this.drawn(this.video, x1, y1, x2, y2);
+    } catch (error) {
+      if (error.name !== "SecurityError") throw error;
+      const copy = await this.readable();
+      return copy && this.drawn(copy, x1, y1, x2, y2);
+    }
+  }
+
+  drawn(video, x1, y1, x2, y2) {
+    const { videoWidth: w, videoHeight: t } = video;
     const [width, height] = [(x2 - x1) * w, (y2 - y1) * t];
     const scale = Math.min(1, REGION_SIDE / Math.max(width, height));
     const canvas = h("canvas", { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) });
-    canvas.getContext("2d").drawImage(this.video, x1 * w, y1 * t, width, height, 0, 0, canvas.width, canvas.height);
+    canvas.getContext("2d").drawImage(video, x1 * w, y1 * t, width, height, 0, 0, canvas.width, canvas.height);
     return canvas.toDataURL("image/jpeg", 0.92).split(",")[1];
+  }
+
+  // A second video at the same moment, asked for with CORS: one from another origin plays without it, but is not readable.
+  readable() {
+    const copy = document.createElement("video");
+    copy.crossOrigin = "anonymous";
+    copy.muted = true;
+    return new Promise((resolve) => {
+      copy.onloadedmetadata = () => { copy.currentTime = this.video.currentTime; };
+      copy.onseeked = () => resolve(copy);
+      copy.onerror = () => resolve(null);
+      copy.src = this.video.currentSrc;
+    });
   }
 
   destroy() {
