@@ -52,7 +52,7 @@ def _sprite_url(library: Library, scene: Scene, kind: str) -> str:
 
 def video_url(library: Library, video: Video) -> str | None:
     """URL of a file of the video that browsers can play; None while there is none."""
-    path = library.playable_path(video)
+    path = library.playable_path(video, fetch=False)
     return resources.links().file_url(path, library.user_id) if path else None
 
 
@@ -108,10 +108,8 @@ def file_stem(title: str) -> str:
 def export_urls(library: Library, export: Export) -> tuple[str, str] | None:
     """(URL to watch, URL to download) of a completed export; None if its file has been removed."""
     try:
-        path = library.exports.file(export)
+        path = library.exports.file(export, fetch=False)
     except HeimdexError:
-        return None
-    if not path.is_file():
         return None
     links = resources.links()
     name = export_file_name(export)

@@ -15,7 +15,7 @@ from ui import page, resources, state
 from ui.components import upload_zone, uploads_indicator
 from ui.i18n import SPEECH_LANGUAGES, t, t_or
 from ui.server import partials
-from ui.server.storage_uploads import storage_of, uploads_in_storage
+from ui.server.storage_uploads import uploads_in_storage
 from ui.server.upload import WRITERS
 
 ZONE_LABELS = (
@@ -96,7 +96,7 @@ def draw_indicator() -> None:
 
 def stopped(library: Library) -> list[dict[str, Any]]:
     """The uploads that were interrupted, for the zone; those that are being sent at the moment are left out."""
-    if storage_of(library) is not None:
+    if library.storage is not None:
         return [
             _stopped(upload.name, upload.filename, sum(part.size_bytes for part in parts), upload.size_bytes)
             for upload, parts in _stopped_in_storage(library.user_id, library)
@@ -119,7 +119,7 @@ def _stopped_in_storage(user_id: str, _library: Library) -> list[tuple[StorageUp
 def discard(value: Any) -> None:
     """Remove what has arrived of an interrupted upload."""
     library = resources.library()
-    if storage_of(library) is not None:
+    if library.storage is not None:
         uploads = uploads_in_storage(library)
         for upload in uploads.of_user(library.user_id):
             if upload.name == value:

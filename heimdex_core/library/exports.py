@@ -164,11 +164,14 @@ class Exports:
         return self.end_interrupted() > 0
 
     @checked
-    def file(self, export: Export) -> Path:
-        """The rendered file; ExportExpired when it has expired, ExportNotFound when it is another person's."""
+    def file(self, export: Export, *, fetch: bool = True) -> Path:
+        """The rendered file; ExportExpired when it has expired, ExportNotFound when it is another person's.
+
+        Without `fetch` the file of a library in object storage need not be on this machine.
+        """
         if export.user_id != self._context.user_id:
             raise ExportNotFound(export_id=export.export_id)
-        return self._records.file(export)
+        return self._records.file(export, fetch=fetch)
 
     @checked
     def keep(self, export_id: str, *, keep: bool = True) -> Export:

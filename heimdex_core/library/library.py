@@ -30,6 +30,7 @@ from heimdex_core.store import Store
 from heimdex_core.store.addresses import LibraryPlace
 from heimdex_core.store.catalog_move import move_catalog
 from heimdex_core.store.library_json import CatalogPlace
+from heimdex_core.store.object_parts import MAX_LINK_S
 from heimdex_core.store.published import PublishedState, read_published_state
 from heimdex_core.types import (
     DEFAULT_QUERY_SET,
@@ -188,7 +189,8 @@ class Library(LibraryExports):
         mirror = self._store.catalog.mirror
         return None if mirror is None else mirror.storage
 
-    def link(self, file: Path, *, filename: str, content_type: str, inline: bool = False) -> str | None:
+    @checked
+    def link(self, file: AnyPath, *, filename: str, content_type: str, inline: bool = False) -> str | None:
         """A signed link with which a browser reads one of the library's files straight from the object storage.
 
         Args:
@@ -197,13 +199,14 @@ class Library(LibraryExports):
             content_type: a media type.
             inline: whether the browser is to show it.
 
-        None for a folder, and where the storage does not have the file. It is valid for `link_ttl_s` of the settings.
+        None for a folder, and where the storage does not have the file. It is valid for twice `link_ttl_s` of the
+        settings, as the links of the app that lead to it. Whose file it is is not asked: those are signed for one person.
         """
         mirror = self._store.catalog.mirror
         if mirror is None:
             return None
-        expires_s = self.settings.link_ttl_s
-        return mirror.link(file, filename=filename, content_type=content_type, expires_s=expires_s, inline=inline)
+        valid_s = min(2 * self.settings.link_ttl_s, MAX_LINK_S)
+        return mirror.link(Path(file), filename=filename, content_type=content_type, expires_s=valid_s, inline=inline)
 
     def require(self) -> None:
         """Raise LibraryNotFound if the folder has been moved or removed since it was opened."""

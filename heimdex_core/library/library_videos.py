@@ -196,15 +196,16 @@ class LibraryVideos:
         return view.frame_path(scene, wanted) if wanted else None
 
     @checked
-    def playable_path(self, video: Video) -> Path | None:
+    def playable_path(self, video: Video, *, fetch: bool = True) -> Path | None:
         """The file that a browser can play of a video: its preview, else the source; None when it has gone.
 
-        Raises VideoNotFound for a video of another person.
+        Without `fetch` the file of a library in object storage need not be on this machine. Raises VideoNotFound for a
+        video of another person.
         """
         if video.user_id != self.user_id:
             raise VideoNotFound(video_id=video.video_id)
-        paths = self._store.paths
-        return paths.preview(video.video_id) if video.has_preview else paths.source(video.video_id, missing_ok=True)
+        path = self._store.paths.playable(video.video_id, has_preview=video.has_preview)
+        return self._store.paths.fetched(path) if fetch and path is not None else path
 
     @checked
     def progress(self, video_id: str) -> StageProgress | None:

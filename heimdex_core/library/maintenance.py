@@ -8,6 +8,7 @@ import time
 from heimdex_core.export.interrupted import end_interrupted, remove_abandoned
 from heimdex_core.files import sweep
 from heimdex_core.library import sprites
+from heimdex_core.library.storage_uploads import StorageUploads
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
 from heimdex_core.types import WorkContext, utc_now
@@ -22,6 +23,9 @@ def clean_up(store: Store, settings: Settings, work: WorkContext) -> dict[str, i
     end_interrupted(store)
     removed["exports"] = store.exports.remove_expired_files(utc_now())
     removed["uploads"] = sweep(store.paths.uploads, settings.abandoned_after_s, "*.part*")
+    if store.catalog.mirror is not None:
+        in_storage = StorageUploads(store.catalog.mirror.storage)
+        removed["uploads"] += in_storage.remove_abandoned(settings.abandoned_after_s)
     removed["work"] = remove_abandoned(store) + _remove_orphaned_work(store, settings)
     sprites.remove_orphaned(store)
     return {**removed, **store.maintenance.clean_storage(), "merged": store.maintenance.merge_indexes(work)}

@@ -133,14 +133,16 @@ class ExportRecords:
             )
         return [_export(row) for row in rows]
 
-    def file(self, export: Export) -> Path:
-        """The rendered file. Raises ExportExpired from its expiry on and once it is removed, ExportNotFound before it
-        is rendered."""
+    def file(self, export: Export, *, fetch: bool = True) -> Path:
+        """The rendered file; in object storage it need not be here without `fetch`.
+
+        Raises ExportExpired from its expiry on and once it is removed, ExportNotFound before it is rendered.
+        """
         if export.path is None and export.state is not ExportState.COMPLETED:
             raise ExportNotFound(export_id=export.export_id)
-        path = self._paths.fetched(self._paths.inside(export.path)) if export.path else None
+        path = self._paths.inside(export.path) if export.path else None
         is_past = export.expires_at is not None and export.expires_at <= utc_now()
-        if path is None or is_past or not path.is_file():
+        if path is None or is_past or not (self._paths.fetched(path).is_file() if fetch else self._paths.is_kept(path)):
             raise ExportExpired(export_id=export.export_id)
         return path
 

@@ -244,9 +244,17 @@ class LibraryPaths:
         """The file of a rendered export. Raises InvalidValue for malformed ids."""
         return self.exports / check_user(user_id) / f"{check_uuid(export_id, 'export_id')}.mp4"
 
+    def playable(self, video_id: str, *, has_preview: bool) -> Path | None:
+        """The file of a video that browsers play; in object storage it need not be here. None if there is none."""
+        return self.preview(video_id) if has_preview else self.source(video_id, missing_ok=True)
+
     def fetched(self, path: Path) -> Path:
         """A file of the library for reading."""
         return path
+
+    def is_kept(self, path: Path) -> bool:
+        """Whether the library has a file, here or in object storage."""
+        return path.is_file()
 
     # --- names from outside ---
 

@@ -57,6 +57,21 @@ class MirroredPaths(LibraryPaths):
         """As LibraryPaths.frame."""
         return self.fetches.frame(self.new_generation(video_id, n), check_file_name(name))
 
+    def playable(self, video_id: str, *, has_preview: bool) -> Path | None:
+        """As LibraryPaths.playable."""
+        if has_preview:
+            return super().preview(video_id)
+        if (found := super().source(video_id, missing_ok=True)) is not None:
+            return found
+        scope = f"videos/{video_id}/"
+        named = [path for path, stored in in_scope(self.fetches.read, scope).items() if stored is not None]
+        return next((self.root / path for path in named if path.startswith(f"{scope}source.")), None)
+
+    def is_kept(self, path: Path) -> bool:
+        """As LibraryPaths.is_kept."""
+        relative = self.relative(path)
+        return path.is_file() or in_scope(self.fetches.read, relative).get(relative) is not None
+
     def fetched(self, path: Path) -> Path:
         """As LibraryPaths.fetched."""
         self.fetches.ensure(path)

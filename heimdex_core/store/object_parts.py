@@ -1,4 +1,4 @@
-"""The parts in which a large object travels."""
+"""Limits of S3 that others than the code that speaks to it have to know."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import math
 PART_BYTES = 16 * 1024**2
 """Larger files travel in parts of this size."""
 MAX_PARTS = 10_000
-"""Of one object, a limit of S3."""
+"""Of one object."""
+MAX_LINK_S = 7 * 24 * 3600
+"""So long a signed link can be valid."""
 
 
 def part_bytes(size_bytes: int) -> int:

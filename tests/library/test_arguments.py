@@ -66,6 +66,7 @@ METHODS = [
     method("", "words", SPOKEN),
     method("", "frame_path", None, "0.webp"),
     method("", "playable_path", None),
+    method("", "link", "videos/a.mp4", filename="a.mp4", content_type="video/mp4", inline=True),
     method("", "require_source", None, compare=True),
     method("", "progress", SPOKEN),
     method("", "delete", "no-such-video"),

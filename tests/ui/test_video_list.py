@@ -49,7 +49,7 @@ class FakeLibrary:
     def progress(self, video_id: str) -> StageProgress | None:
         return self._progress.get(video_id)
 
-    def playable_path(self, video: Video) -> Path:
+    def playable_path(self, video: Video, *, fetch: bool = True) -> Path:
         return self._folder / video.video_id
 
 

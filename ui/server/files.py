@@ -7,16 +7,19 @@ small, so they are served from the copy on this machine.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from heimdex_core.errors import ExportExpired, HeimdexError, LinkInvalid
+from heimdex_core.errors import ExportExpired, HeimdexError, LinkInvalid, StorageError
 from ui.server.links import FileLink, Links
 from ui.server.responses import error_response
+
+if TYPE_CHECKING:
+    from heimdex_core.library import Library
 
 _LOG = logging.getLogger(__name__)
 FILE_HEADERS = {
@@ -34,20 +37,19 @@ class FileServer:
 
     Args:
         links: opens the tokens.
-        storage_link: finds the link to a file's object in the storage, None for a file that is on this machine only;
-            None for a library that is a folder.
+        library: one in object storage, to which it redirects; None for one that is a folder.
     """
 
-    def __init__(self, links: Links, storage_link: Callable[[FileLink], str | None] | None = None) -> None:
+    def __init__(self, links: Links, library: Library | None = None) -> None:
         self._links = links
-        self._storage_link = storage_link
+        self._library = library
 
     async def serve(self, request: Request) -> Response:
         """The file of a token, or a range of it: 200 or 206, or 302 to the storage; 410 for an expired link or export,
         403 for an invalid one, 404."""
         try:
             link = self._links.open_file(request.path_params["token"])
-            url = await to_thread.run_sync(self._storage_link, link) if self._storage_link is not None else None
+            url = await to_thread.run_sync(self._storage_url, link, self._library) if self._library else None
         except HeimdexError as error:
             return error_response(error, **{"Cache-Control": "no-store"})
         if url is not None:
@@ -66,6 +68,23 @@ class FileServer:
             content_disposition_type="attachment" if link.download_name else "inline",
             headers=FILE_HEADERS,
         )
+
+    @staticmethod
+    def _storage_url(link: FileLink, library: Library) -> str | None:
+        """Where the storage has a video; None for images, and for what is on this machine only."""
+        if not link.content_type.startswith("video/"):
+            return None
+        try:
+            return library.link(
+                link.path,
+                filename=link.download_name or link.path.name,
+                content_type=link.content_type,
+                inline=link.download_name is None,
+            )
+        except StorageError:
+            if _is_file(link.path):
+                return None
+            raise
 
 
 def _is_file(path: Path) -> bool:

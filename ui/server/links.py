@@ -175,7 +175,8 @@ class Links:
 
     @staticmethod
     def _check_servable(relative: PurePosixPath | Path) -> str:
-        if relative.is_absolute() or ".." in relative.parts or relative.parts[:1] not in (("videos",), ("exports",)):
+        is_servable = relative.parts[:1] in (("videos",), ("exports",)) or relative.parts[:2] == ("cache", "frames")
+        if relative.is_absolute() or ".." in relative.parts or not is_servable:
             raise LinkInvalid()
         content_type = CONTENT_TYPES.get(relative.suffix.lower())
         if content_type is None:

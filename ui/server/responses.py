@@ -22,6 +22,8 @@ _STATUS_BY_CODE = {
     "LIBRARY_NOT_FOUND": 503,
     "JOBS_FILE_UNUSABLE": 503,
     "LIBRARY_BUSY": 503,
+    "OBJECT_STORAGE_UNAVAILABLE": 503,
+    "OBJECT_STORAGE_FAILED": 503,
 }
 _PAGE = """<!doctype html>
 <html lang="{language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">

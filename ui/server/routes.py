@@ -35,7 +35,13 @@ async def serve_file(request: Request) -> Response:
         links = await to_thread.run_sync(resources.links)
     except HeimdexError as error:
         return error_response(error)
-    return await FileServer(links).serve(request)
+    return await _files(links).serve(request)
+
+
+@lru_cache(maxsize=1)
+def _files(links: Links) -> FileServer:
+    library = resources.library()
+    return FileServer(links, library if library.storage is not None else None)
 
 
 async def serve_sprite(request: Request) -> Response:

@@ -85,13 +85,7 @@ class StorageUploadServer:
         return StorageUpload(*self._links.open_storage_upload(request.headers.get("x-upload", ""), library.user_id))
 
 
-def storage_of(library: Library) -> Any:
-    """The object storage of a library; None for one that is a folder."""
-    return getattr(library, "storage", None)
-
-
 def uploads_in_storage(library: Library) -> StorageUploads:
     """The uploads of a library in object storage."""
-    storage = storage_of(library)
-    assert storage is not None, "only a library in object storage has such uploads"  # noqa: S101
-    return StorageUploads(storage)
+    assert library.storage is not None, "only a library in object storage has such uploads"  # noqa: S101
+    return StorageUploads(library.storage)

@@ -53,7 +53,7 @@ from ui.server import partials
 from ui.server.links import Links
 from ui.server.partials import Partial, Writer, Writers
 from ui.server.responses import error_response
-from ui.server.storage_uploads import StorageUploadServer, storage_of
+from ui.server.storage_uploads import StorageUploadServer
 
 if TYPE_CHECKING:
     from heimdex_core.library import Library
@@ -115,7 +115,7 @@ class UploadServer:
         name, size = _header_text(request, "x-file-name") or "video", _whole_number(request, "x-file-size")
         require_size(name, size, library.settings.max_file_bytes)
         digests = _digests(request)
-        opened = self._opened if storage_of(library) is None else self._opened_in_storage
+        opened = self._opened if library.storage is None else self._opened_in_storage
         return JSONResponse(await to_thread.run_sync(lambda: opened(library, name, size, digests)))
 
     def _opened(self, library: Library, name: str, size: int, digests: dict[int, str] | None) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class UploadServer:
         return partials.named(library.uploads_folder, library.user_id, name)
 
     async def _discard(self, request: Request, library: Library) -> Response:
-        if storage_of(library) is not None:
+        if library.storage is not None:
             await to_thread.run_sync(self._in_storage.discard, request, library)
         else:
             self._partial(request, library).path.unlink(missing_ok=True)
@@ -172,7 +172,7 @@ class UploadServer:
         received: AbstractAsyncContextManager[Path | None]
         if "x-upload" not in request.headers:
             received = _streamed(request, library, name, library.settings.max_file_bytes, ".part")
-        elif storage_of(library) is not None:
+        elif library.storage is not None:
             received = self._in_storage.received(request, library, _uploads_folder(library))
         else:
             received = self._rest_of_file(request, library, name)

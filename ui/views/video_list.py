@@ -150,7 +150,7 @@ def _left_s(library: Library, begun: Sequence[tuple[Video, StageProgress]], wait
 def _size_bytes(library: Library, video: Video) -> int:
     if video.info is not None:
         return video.info.size_bytes
-    path = library.playable_path(video)
+    path = library.playable_path(video, fetch=False)
     try:
         return path.stat().st_size if path is not None else 0
     except OSError:
