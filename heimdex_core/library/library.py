@@ -200,7 +200,7 @@ class Library(LibraryExports):
             inline: whether the browser is to show it.
 
         None for a folder, and where the storage does not have the file. It is valid for twice `link_ttl_s` of the
-        settings, as the links of the app that lead to it. Whose file it is is not asked: those are signed for one person.
+        settings, as the app's own links. Whose file it is, is not asked: those are signed for one person.
         """
         mirror = self._store.catalog.mirror
         if mirror is None:

@@ -16,12 +16,12 @@ from heimdex_core.library import Library
 from heimdex_core.library.storage_uploads import StorageUploads
 from heimdex_core.settings import get_settings
 from heimdex_core.types import Video
-from tests.store.making import PICTURE, register, stage
+from tests.store.making import PICTURE, content_of, register, stage
 from tests.support.object_storage import TestBucket
 from ui.server.files import FileServer
 from ui.server.links import Links
 
-CONTENT = bytes(range(256)) * 4
+CONTENT = content_of("Busan")
 
 
 class Machine:
@@ -51,9 +51,6 @@ def video(first: Machine) -> Video:
     """A video with one scene, added on the first machine."""
     store = first.library._store
     made = register(store, "Busan")
-    place = store.paths.video(made.video_id) / "source.mp4"
-    place.write_bytes(CONTENT)
-    store.catalog.upload(place)
     spaces = store.sets.active().spaces
     n = store.next_generation(made.video_id)
     staged = stage(store, made, ["one"], spaces=spaces)
