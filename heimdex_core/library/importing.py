@@ -132,6 +132,7 @@ def register(store: Store, settings: Settings, user_id: str, incoming: IncomingF
             place_source(store, video, incoming.path, incoming.extension)
             _place_subtitles(store, video.video_id, incoming)
             _keep_audio_track(store, video, incoming)
+            store.share_files(video.video_id)
             return Registration(store.set_state(video.video_id, VideoState.VALIDATING), is_new=True, needs_work=True)
         except BaseException:
             store.purge_video(video.video_id)
@@ -153,6 +154,7 @@ def handle_duplicate(store: Store, user_id: str, video: Video, incoming: Incomin
     store.maintenance.describe_again(video)
     changed = _place_subtitles(store, video.video_id, incoming)
     changed = _keep_audio_track(store, video, incoming) or changed
+    store.share_files(video.video_id)
     known = Registration(video, is_new=False, needs_work=False)
     if video.state == VideoState.INDEXED:
         changed = changed or not store.maintenance.is_intact(video)

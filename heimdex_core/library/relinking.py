@@ -99,6 +99,7 @@ class Relinking:
         extension = importing.source_extension(video.filename, info.container if info else "")
         if path.parent in self._own_folders(video):
             importing.place_source(self._store, video, path, extension)
+            self._store.share_files(video.video_id)
             return True
         uploads = make_folder(paths.uploads)
         needed, kept = path.stat().st_size, self._context.settings.min_free_bytes
@@ -108,6 +109,7 @@ class Relinking:
             if sha256 != video.sha256:
                 return False
             importing.place_source(self._store, video, copy, extension)
+            self._store.share_files(video.video_id)
         finally:
             copy.unlink(missing_ok=True)
         return True

@@ -262,6 +262,15 @@ class Store:
         with self.catalog.transaction() as transaction:
             return videos.of_user(transaction, user_id, include_deleted=include_deleted, limit=limit, offset=offset)
 
+    def share_files(self, video_id: str) -> None:
+        """Bring a video's file and subtitles to the other machines, before one of them begins to work on it.
+
+        Nothing is to be done in a library that is a folder. Raises what the object storage raises.
+        """
+        for place in sorted(self.paths.video(video_id).glob("source.*")):
+            self.catalog.upload(place)  # before the transaction, which others wait for
+        self.catalog.share(f"videos/{check_uuid(video_id)}/")
+
     def set_state(self, video_id: str, state: VideoState, **changes: Any) -> Video:
         """Change a video's state, and with it fields of Video by name (error, job_id, info, notes, language).
 
