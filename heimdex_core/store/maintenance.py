@@ -44,7 +44,7 @@ class Maintenance:
     def clean_storage(self) -> dict[str, int]:
         """Remove what nothing needs any more from object storage and from this machine's copies; how many of each."""
         mirror = self._context.catalog.mirror
-        return {} if mirror is None else mirror.clean_up(self._context.catalog)
+        return {} if mirror is None else mirror.clean_up(self._context.catalog.transaction)
 
     def damage(self) -> list[Damage]:
         """What is missing or damaged in the folders of videos and the copies of the catalog's tables; see damage.py."""

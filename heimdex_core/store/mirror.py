@@ -12,11 +12,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from heimdex_core.errors import (
     DatabaseInterrupted,
@@ -37,9 +36,6 @@ from heimdex_core.store.mirror_upload import OBJECTS, Uploads, object_key
 from heimdex_core.store.object_storage import ObjectStorage
 from heimdex_core.store.transaction import Row, Transaction
 from heimdex_core.types import utc_now
-
-if TYPE_CHECKING:
-    from heimdex_core.store.catalog import Catalog
 
 log = logging.getLogger(__name__)
 
@@ -174,14 +170,17 @@ class Mirror:
                 lost.append(path)
         return sorted(lost)
 
-    def clean_up(self, catalog: Catalog) -> dict[str, int]:
-        """Remove content that nothing has named for UNUSED_DAYS, and copies above the limit; how many of each."""
+    def clean_up(self, begin: Callable[[], AbstractContextManager[Transaction]]) -> dict[str, int]:
+        """Remove content that nothing has named for UNUSED_DAYS, and copies above the limit; how many of each.
+
+        `begin` begins a transaction of the catalog.
+        """
         before = utc_now() - timedelta(days=UNUSED_DAYS)
         old = [found.key for found in self.storage.list(OBJECTS) if found.modified_at < before]
         revision = mirror_tree.revision(self._read)
         unused = set(old) - self._used(mirror_tree.changed_since(self._read, 0, pulled_only=False)) if old else set()
         if unused:
-            with catalog.transaction() as transaction:  # so that nobody names content meanwhile
+            with begin() as transaction:  # so that nobody names content meanwhile
                 unused -= self._used(mirror_tree.changed_since(transaction.rows, revision, pulled_only=False))
                 self.storage.delete(sorted(unused))
         return {"objects": len(unused), "copies": self.fetches.make_room()}
