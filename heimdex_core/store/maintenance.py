@@ -60,7 +60,8 @@ class Maintenance:
         n = self._sets.generation_of(video.video_id, model_set.set_id)
         if n is None or (model_set.is_active and damage.preview_is_missing(self._paths, video)):
             return False
-        return not damage.generation_faults(self._paths.whole_generation(video.video_id, n), set(model_set.spaces.values()))
+        folder = self._paths.whole_generation(video.video_id, n)
+        return not damage.generation_faults(folder, set(model_set.spaces.values()))
 
     def check_indexes(self) -> list[str]:
         """What is missing or damaged in the indexes, as messages; empty if nothing is."""
