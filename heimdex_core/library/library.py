@@ -30,7 +30,6 @@ from heimdex_core.store import Store
 from heimdex_core.store.addresses import LibraryPlace
 from heimdex_core.store.catalog_move import move_catalog
 from heimdex_core.store.library_json import CatalogPlace
-from heimdex_core.store.object_parts import MAX_LINK_S
 from heimdex_core.store.published import PublishedState, read_published_state
 from heimdex_core.types import (
     DEFAULT_QUERY_SET,
@@ -52,8 +51,6 @@ from heimdex_core.types import (
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from heimdex_core.store.object_storage import ObjectStorage
 
 
 class Library(LibraryExports):
@@ -172,54 +169,6 @@ class Library(LibraryExports):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-    @property
-    def path(self) -> Path:
-        """The library folder."""
-        return self._store.paths.root
-
-    @property
-    def address(self) -> str | None:
-        """s3://bucket/prefix of a library in object storage, whose working folder `path` is; None for a folder."""
-        return self._store.manifest.storage
-
-    @property
-    def storage(self) -> ObjectStorage | None:
-        """The object storage of the library; None for a folder."""
-        mirror = self._store.catalog.mirror
-        return None if mirror is None else mirror.storage
-
-    @checked
-    def link(self, file: AnyPath, *, filename: str, content_type: str, inline: bool = False) -> str | None:
-        """A signed link with which a browser reads one of the library's files straight from the object storage.
-
-        Args:
-            file: inside of `path`; it need not be on this machine.
-            filename: the name under which the browser saves it.
-            content_type: a media type.
-            inline: whether the browser is to show it.
-
-        None for a folder, and where the storage does not have the file. It is valid for twice `link_ttl_s` of the
-        settings, as the app's own links. Whose file it is, is not asked: those are signed for one person.
-        """
-        mirror = self._store.catalog.mirror
-        if mirror is None:
-            return None
-        valid_s = min(2 * self.settings.link_ttl_s, MAX_LINK_S)
-        return mirror.link(Path(file), filename=filename, content_type=content_type, expires_s=valid_s, inline=inline)
-
-    def require(self) -> None:
-        """Raise LibraryNotFound if the folder has been moved or removed since it was opened."""
-        self._store.paths.require()
-
-    @property
-    def uploads_folder(self) -> Path:
-        """Where uploads are written before `add_upload` takes them over; on the library's disk.
-
-        Raises LibraryNotFound if the library has been moved or removed.
-        """
-        self.require()
-        return self._store.paths.uploads
 
     @property
     def queue(self) -> WorkQueue | None:

@@ -1,4 +1,4 @@
-"""What Library does with videos: adds them, finds them, and keeps them indexed."""
+"""Where a library is, and what Library does with videos: adds them, finds them, and keeps them indexed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import HeimdexError, InvalidValue, SceneNotFound, VideoNotFound
 from heimdex_core.export.source import require_source
@@ -18,6 +18,7 @@ from heimdex_core.library.bulk import BulkOperations
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.relinking import Relinking
 from heimdex_core.library.work import LibraryWork
+from heimdex_core.store.object_parts import MAX_LINK_S
 from heimdex_core.store.view import View
 from heimdex_core.types import (
     RelinkReport,
@@ -28,6 +29,9 @@ from heimdex_core.types import (
     VideoState,
     VisibleVideo,
 )
+
+if TYPE_CHECKING:
+    from heimdex_core.store.object_storage import ObjectStorage
 
 
 class LibraryVideos:
@@ -41,6 +45,56 @@ class LibraryVideos:
         self._context = context
         self._relinking = Relinking(context)
         self._store = context.store
+
+    # --- where it is ------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path:
+        """The library folder."""
+        return self._store.paths.root
+
+    @property
+    def address(self) -> str | None:
+        """s3://bucket/prefix of a library in object storage, whose working folder `path` is; None for a folder."""
+        return self._store.manifest.storage
+
+    @property
+    def storage(self) -> ObjectStorage | None:
+        """The object storage of the library; None for a folder."""
+        mirror = self._store.catalog.mirror
+        return None if mirror is None else mirror.storage
+
+    @checked
+    def link(self, file: OnePath, *, filename: str, content_type: str, inline: bool = False) -> str | None:
+        """A signed link with which a browser reads one of the library's files straight from the object storage.
+
+        Args:
+            file: inside of `path`; it need not be on this machine.
+            filename: the name under which the browser saves it.
+            content_type: a media type.
+            inline: whether the browser is to show it.
+
+        None for a folder, and where the storage does not have the file. It is valid for twice `link_ttl_s` of the
+        settings, as the app's own links. Whose file it is, is not asked: those are signed for one person.
+        """
+        mirror = self._store.catalog.mirror
+        if mirror is None:
+            return None
+        valid_s = min(2 * self.settings.link_ttl_s, MAX_LINK_S)
+        return mirror.link(file, filename=filename, content_type=content_type, expires_s=valid_s, inline=inline)
+
+    def require(self) -> None:
+        """Raise LibraryNotFound if the folder has been moved or removed since it was opened."""
+        self._store.paths.require()
+
+    @property
+    def uploads_folder(self) -> Path:
+        """Where uploads are written before `add_upload` takes them over; on the library's disk.
+
+        Raises LibraryNotFound if the library has been moved or removed.
+        """
+        self.require()
+        return self._store.paths.uploads
 
     # --- adding videos ----------------------------------------------------------------------------
 

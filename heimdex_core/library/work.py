@@ -23,7 +23,7 @@ from heimdex_core.store.adopt import ADOPTING
 from heimdex_core.store.cancel_marks import CancelMarks, FileCancelMarks
 from heimdex_core.store.exports import UNFINISHED as UNFINISHED_EXPORT
 from heimdex_core.store.locks import video_lock
-from heimdex_core.store.store import UNFINISHED_VIDEO
+from heimdex_core.store.video_records import UNFINISHED_VIDEO
 from heimdex_core.types import ExportState, Video, VideoState
 
 if TYPE_CHECKING:
