@@ -65,7 +65,7 @@ class LibraryVideos:
         return None if mirror is None else mirror.storage
 
     @checked
-    def link(self, file: OnePath, *, filename: str, content_type: str, inline: bool = False) -> str | None:
+    def link(self, file: AnyPath, *, filename: str, content_type: str, inline: bool = False) -> str | None:
         """A signed link with which a browser reads one of the library's files straight from the object storage.
 
         Args:
@@ -81,7 +81,7 @@ class LibraryVideos:
         if mirror is None:
             return None
         valid_s = min(2 * self.settings.link_ttl_s, MAX_LINK_S)
-        return mirror.link(file, filename=filename, content_type=content_type, expires_s=valid_s, inline=inline)
+        return mirror.link(Path(file), filename=filename, content_type=content_type, expires_s=valid_s, inline=inline)
 
     def require(self) -> None:
         """Raise LibraryNotFound if the folder has been moved or removed since it was opened."""
