@@ -56,7 +56,9 @@ def ordered(
 
 def video_count(ranking: Sequence[FusedScene]) -> int:
     """How many videos the scenes are from."""
-    return ranking.video_count if isinstance(ranking, Listing) else len(set(map(video_of, ids_of(ranking))))
+    if isinstance(ranking, Listing):
+        return ranking.video_count
+    return len({scene_id.rsplit("_", 2)[0] for scene_id in ids_of(ranking)})  # calling video_of takes longer
 
 
 def _time(scene_id: str, newest: Mapping[str, int]) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -67,16 +67,17 @@ def morpheme_terms(text: str) -> list[str]:
     return [one.term for one in morphemes(_compose(text)[0])] if has_hangul(text) else []
 
 
-def tokens(text: str, initials: Collection[str] | None = None) -> Iterator[Token]:
+def tokens(text: str, beginnings: tuple[str, ...] | None = None) -> Iterator[Token]:
     """The terms of a text in order, with their positions.
 
-    With `initials`, letters in lower case, words that begin with another letter may be left out: a stem begins as its
-    word does, so they need not be stemmed where terms that begin otherwise are looked for.
+    With `beginnings`, of `beginning`, words that begin otherwise may be left out: a stem begins as its word does, so
+    they need not be stemmed where other terms are looked for.
     """
     composed, starts, ends = _compose(text)
     for match in _RUNS.finditer(composed):
         start, run = match.start(), match.group()
-        if initials is not None and run[0].isascii() and run[0].isalpha() and run[0].lower() not in initials:
+        is_latin = run[:2].isascii() and run[:2].isalpha()
+        if beginnings is not None and is_latin and not beginning(run).startswith(beginnings):
             continue
         if match.lastgroup in ("hangul", "cjk"):
             for at in range(max(1, len(run) - 1)):
@@ -85,6 +86,11 @@ def tokens(text: str, initials: Collection[str] | None = None) -> Iterator[Token
         else:
             term = run.lower() if match.lastgroup == "number" else _word(run)
             yield Token(term, starts[start], ends[match.end() - 1])
+
+
+def beginning(word: str) -> str:
+    """What a word and its stem have in common: two letters, except that "dying" becomes "die"."""
+    return word[:2].lower().replace("y", "i")
 
 
 def is_korean(text: str) -> bool:
@@ -182,8 +188,8 @@ _STOP_TERMS = frozenset(term for word in _STOP_WORDS.split() for term in (word, 
 def match_spans(text: str, query_terms: Iterable[str]) -> list[tuple[int, int]]:
     """The parts [start, end) of `text` that match any of the terms, in order; overlapping ones are joined."""
     wanted = frozenset(query_terms)
-    initials = {term[:1] for term in wanted}
-    found = [(token.start, token.end) for token in tokens(text, initials) if token.text in wanted]
+    beginnings = tuple(map(beginning, wanted))
+    found = [(token.start, token.end) for token in tokens(text, beginnings) if token.text in wanted]
     if any(MARK in term for term in wanted) and has_hangul(text):
         found = sorted([*found, *_morpheme_spans(text, wanted)])
     spans: list[tuple[int, int]] = []

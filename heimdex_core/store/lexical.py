@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -271,27 +272,41 @@ class LexicalIndex:
         wanted = int(k / share * _MARGIN) if share < 1 else k
         while True:
             found = self._searcher.search(query, wanted, count=False).hits
-            ids = self._ids([address for _, address in found])
-            hits = [(scene_id, float(score)) for scene_id, (score, _) in zip(ids, found, strict=True)]
-            if scene_ids is not None:
-                inside = scene_ids.has(ids).tolist()
-                hits = [hit for hit, is_inside in zip(hits, inside, strict=True) if is_inside]
-            elif videos is not None:
+            inside = found if scene_ids is None else self._inside(scene_ids, found)
+            ids = self._ids([address for _, address in inside])
+            hits = [(scene_id, float(score)) for scene_id, (score, _) in zip(ids, inside, strict=True)]
+            if videos is not None:
                 hits = [hit for hit in hits if hit[0].rsplit("_", 2)[0] in videos]
             if len(hits) >= k or len(found) < wanted:
                 return hits[:k]
             more = wanted * max(2.0, _MARGIN * k / max(len(hits), 1))
             wanted = min(int(more), self._searcher.num_docs + 1)
 
+    def _inside(
+        self, scenes: SceneSet, found: list[tuple[Any, tantivy.DocAddress]]
+    ) -> list[tuple[Any, tantivy.DocAddress]]:
+        """Those that are in the set. Ids are not made of all, as most may not be."""
+        addresses = [address for _, address in found]
+        highs, lows, starts_ms, ends_ms = self._columns(addresses)
+        if None in highs:
+            is_inside = scenes.has(self._ids(addresses))
+        else:
+            video_ids = list(map(self._video_id, highs, lows))
+            is_inside = scenes.has_rows(scenes.table.rows_at(video_ids, starts_ms, ends_ms))
+        return list(compress(found, is_inside.tolist()))
+
     def _ids(self, addresses: list[tantivy.DocAddress]) -> list[str]:
         """The ids of scenes, from the columns where these have them."""
-        if not self._has_columns:
-            return [self._stored_id(address) for address in addresses]
-        columns = [self._searcher.fast_field_values(name, addresses) for name in COLUMNS]
         return [
             self._stored_id(address) if high is None else f"{self._video_id(high, low)}_{start_ms}_{end_ms}"
-            for address, high, low, start_ms, end_ms in zip(addresses, *columns, strict=True)
+            for address, high, low, start_ms, end_ms in zip(addresses, *self._columns(addresses), strict=True)
         ]
+
+    def _columns(self, addresses: list[tantivy.DocAddress]) -> list[list[Any]]:
+        """The values of COLUMNS: of each document a number, or None."""
+        if not self._has_columns:
+            return [[None] * len(addresses)] * len(COLUMNS)
+        return [self._searcher.fast_field_values(name, addresses) for name in COLUMNS]
 
     def _stored_id(self, address: tantivy.DocAddress) -> str:
         return str(self._searcher.doc(address)["scene"][0])

@@ -92,7 +92,7 @@ class SceneColumns:
         """(n,) whether each scene has this tag, given in lower case."""
         rows, (numbers, names) = self.tags
         mask = np.zeros(len(self), dtype=bool)
-        mask[rows[_is_chosen(numbers, [name.lower() == tag for name in names])]] = True
+        mask[rows[np.flatnonzero(_is_chosen(numbers, [name.lower() == tag for name in names]))]] = True
         return mask
 
     def ids(self, rows: Numbers) -> list[str]:
@@ -140,4 +140,6 @@ def _codes(array: pa.Array) -> Codes:
 
 def _is_chosen(numbers: npt.NDArray[np.int32], is_chosen: list[bool]) -> Mask:
     """Whether the value of each number is a chosen one; null, the number -1, is none."""
+    if sum(is_chosen) == 1:  # the usual case takes a tenth of the time
+        return numbers == is_chosen.index(True)
     return np.array([*is_chosen, False])[numbers]

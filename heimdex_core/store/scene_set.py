@@ -24,7 +24,7 @@ V = TypeVar("V", bound=np.generic)
 
 _START_BITS = 34
 """Of a time in milliseconds; times are less than 10,000,000 seconds (rows.MAX_SECONDS)."""
-_TIMES = re.compile("(?:0|[1-9][0-9]{0,9})_(?:0|[1-9][0-9]{0,9})")
+_SCENE_ID = re.compile("(.*)_(0|[1-9][0-9]{0,9})_(0|[1-9][0-9]{0,9})", re.DOTALL)
 
 
 class Part(NamedTuple):
@@ -167,21 +167,29 @@ class SceneTable:
 
         An id is made of the scene's video, start and end (`make_scene_id`), so these tell whether a row is the scene's.
         """
-        names = [scene_id.rsplit("_", 2) for scene_id in scene_ids]
-        numbers = np.array([self._numbers.get(name[0], -1) for name in names], dtype=np.int64)
-        times = np.array([_times_ms(name) for name in names], dtype=np.int64).reshape(-1, 2)
-        known = np.flatnonzero((numbers >= 0) & (times[:, 0] >= 0))
-        rows = np.full(len(scene_ids), -1, dtype=np.int64)
+        matches = [match.groups() if match else ("", -1, -1) for match in map(_SCENE_ID.fullmatch, scene_ids)]
+        return self.rows_at(*zip(*matches, strict=True)) if matches else np.zeros(0, np.int64)
+
+    def rows_at(
+        self, video_ids: Sequence[str], starts_ms: Iterable[int | str], ends_ms: Iterable[int | str]
+    ) -> Numbers:
+        """(len(video_ids),) the row of the scene of each video that has these times; -1 where there is none."""
+        count = len(video_ids)
+        numbers = np.fromiter((self._numbers.get(video_id, -1) for video_id in video_ids), np.int64, count)
+        starts, ends = (np.fromiter(map(int, times), np.int64, count) for times in (starts_ms, ends_ms))
+        rows = np.full(count, -1, dtype=np.int64)
+        known = np.flatnonzero(numbers >= 0)
         if not len(known) or not len(self):
             return rows
-        own, (starts, ends) = numbers[known], times[known].T
-        near = np.searchsorted(self._sort_keys, (self.first_rows[own] << _START_BITS) | starts)
+        own = numbers[known]
+        near = np.searchsorted(self._sort_keys, (self.first_rows[own] << _START_BITS) | starts[known])
         near = np.minimum(near, len(self) - 1)
-        is_same = (self.video_numbers[near] == own) & (self.starts_ms[near] == starts) & (self.ends_ms[near] == ends)
+        is_near = (self.starts_ms[near] == starts[known]) & (self.ends_ms[near] == ends[known])
+        is_same = is_near & (self.video_numbers[near] == own)
         rows[known[is_same]] = near[is_same]
         # what is not where its time says is of a video with two scenes of one start, or is not there
         for at in known[~is_same].tolist():
-            rows[at] = self._find(int(numbers[at]), scene_ids[at])
+            rows[at] = self._find(int(numbers[at]), f"{video_ids[at]}_{starts[at]}_{ends[at]}")
         return rows
 
     def _find(self, number: int, scene_id: str) -> int:
@@ -192,8 +200,9 @@ class SceneTable:
     @cached_property
     def _sort_keys(self) -> Numbers:
         """(n,) ascending: the first row of each scene's video, and when the scene starts."""
-        first = np.repeat(self.first_rows[self._order], self.counts[self._order])
-        return (first << _START_BITS) | self.starts_ms
+        keys = np.repeat(self.first_rows[self._order] << _START_BITS, self.counts[self._order])
+        keys |= self.starts_ms
+        return keys
 
     def of_videos(self, video_ids: Collection[str]) -> Mask:
         """(n,) whether each row is of one of these videos."""
@@ -260,7 +269,10 @@ class SceneSet(Collection[str]):
 
     def has(self, scene_ids: Sequence[str]) -> Mask:
         """(len(scene_ids),) whether each of these scenes is in the set."""
-        rows = self.table.rows_of(scene_ids)
+        return self.has_rows(self.table.rows_of(scene_ids))
+
+    def has_rows(self, rows: Numbers) -> Mask:
+        """(len(rows),) whether the scene of each row of the table is in the set; -1 is none."""
         return (rows >= 0) & self.mask[rows] if len(self.mask) else np.zeros(len(rows), dtype=bool)
 
     @property
@@ -272,8 +284,3 @@ class SceneSet(Collection[str]):
 def _counted(numbers: npt.NDArray[np.integer], names: Sequence[str]) -> dict[str, int]:
     counts = np.bincount(numbers[numbers >= 0], minlength=len(names))
     return {name: int(count) for name, count in zip(names, counts, strict=True) if count}
-
-
-def _times_ms(name: Sequence[str]) -> tuple[int, int]:
-    """When a scene starts and ends, by its id, divided into video, start and end; -1 for what is no scene's id."""
-    return (int(name[1]), int(name[2])) if len(name) == 3 and _TIMES.fullmatch(f"{name[1]}_{name[2]}") else (-1, -1)

@@ -89,8 +89,8 @@ class SceneView:
             if one not in video.made and (row := video.row(one)) is not None
         ]
         if new:
-            # all rows at once, as converting one takes almost as long as converting a page of them
-            rows = pa.concat_tables([video.columns.table.slice(row, 1) for video, row in new])
+            # all rows at once and in one chunk: converting one takes almost as long as converting a page of them
+            rows = pa.concat_tables([video.columns.table.slice(row, 1) for video, row in new]).combine_chunks()
             for (video, _), scene in zip(new, sidecar.scenes_of(rows), strict=True):
                 video.made[scene.scene_id] = scene
         return {scene_id: video.made[scene_id] for scene_id, video in known.items() if scene_id in video.made}

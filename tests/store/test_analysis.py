@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heimdex_core.store.analysis import Token, for_index, match_spans, parse_query, terms, tokens
+from heimdex_core.store.analysis import Token, beginning, for_index, match_spans, parse_query, terms, tokens
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,8 @@ WORDS = [
 def test_words_that_begin_otherwise_need_not_be_stemmed(words: list[str], asked: str) -> None:
     text, wanted = " ".join(words), set(terms(asked))
     expected = [token for token in tokens(text) if token.text in wanted]
-    assert [token for token in tokens(text, {term[:1] for term in wanted}) if token.text in wanted] == expected
+    assert [token for token in tokens(text, tuple(map(beginning, wanted))) if token.text in wanted] == expected
+
+
+def test_words_that_begin_otherwise_are_left_out() -> None:
+    assert [token.text for token in tokens("dying trees tread 12", (beginning("trees"),))] == ["tree", "tread", "12"]
