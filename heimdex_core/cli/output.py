@@ -142,6 +142,10 @@ class Printer:
             cost = f"{better['gigabytes']} GB to download" if better["missing"] else "its models are on this machine"
             lines.append(f"better profile: {better['profile']} ({cost}): {' && '.join(better['commands'])}")
         lines += [_model_text(model) for model in report["models"]]
+        lines += [
+            f"worker: {one['machine']}  {one['pid']}  {one['state']}  {', '.join(one['queues'])}"
+            for one in report["workers"]
+        ]
         lines += [f"problem: {_row_text(problem)}" for problem in report["problems"]]
         self.document(report, text="\n".join(lines if report["problems"] else [*lines, "No problems."]))
 

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from heimdex_core.errors import StorageError, WorkerLost
 from heimdex_core.files import read_json, write_json
@@ -27,6 +28,7 @@ from heimdex_core.jobs.status import StatusReport
 logger = logging.getLogger(__name__)
 
 MAX_CRASHES = 3
+_CLAIM_AGAIN_S = 0.3
 
 
 class WorkerStopping(BaseException):
@@ -57,12 +59,27 @@ class StageAttempt:
         return f"{self.job_id}.{self.stage}.json"
 
 
+class Claims(Protocol):
+    """What the workers of a library work on, so that no two are at the same: a cancelled job may still be on its way
+    out when another worker has the next one."""
+
+    def take(self, subject: str) -> bool:
+        """Claim a subject, also one that this worker has; False while another worker has it."""
+        ...
+
+    def give_up(self, subject: str) -> None:
+        """Let others have it; nothing happens if this worker does not."""
+        ...
+
+
 class CrashGuard:
     """One per worker."""
 
-    def __init__(self, running_folder: Path, status: StatusReport) -> None:
+    def __init__(self, running_folder: Path, status: StatusReport, claims: Claims | None = None) -> None:
+        """`claims` are those of all workers; None where a library has one worker."""
         self._folder = running_folder
         self._status = status
+        self._claims = claims
         self._changed = threading.Condition()
         self._active: list[StageAttempt] = []
         self._careful: dict[str, bool] = {}
@@ -109,11 +126,12 @@ class CrashGuard:
     def working(self, attempt: StageAttempt) -> Iterator[None]:
         """Work on `attempt`: raises WorkerStopping, or WorkerLost when workers kept dying on it.
 
-        Waits while another job is at work on the same subject (one cancelled a moment ago may still be
-        on its way out), and for the job's own other branch once a worker died in one of them.
+        Waits while another job is at work on the same subject, here or at another worker (one cancelled a moment ago
+        may still be on its way out), and for the job's own other branch once a worker died in one of them.
         """
         self._enter(attempt)
         try:
+            self._claim(attempt.subject)
             crashes = self._crashes_so_far(attempt)
             if crashes >= MAX_CRASHES:
                 raise WorkerLost(times=crashes, stage=attempt.stage)
@@ -129,6 +147,11 @@ class CrashGuard:
             if self.stopping:
                 raise WorkerStopping
             self._active.append(attempt)
+
+    def _claim(self, subject: str) -> None:
+        while self._claims is not None and not self._claims.take(subject):
+            if self.wait_for_stop(_CLAIM_AGAIN_S):
+                raise WorkerStopping
 
     def _taken(self, attempt: StageAttempt) -> bool:
         if attempt.job_id not in self._careful:
@@ -147,6 +170,8 @@ class CrashGuard:
         self._status.end(attempt.job_id, attempt.stage)
         with self._changed:
             self._active.remove(attempt)
+            if self._claims is not None and all(other.subject != attempt.subject for other in self._active):
+                self._claims.give_up(attempt.subject)
             self._changed.notify_all()
 
     # --- marks ------------------------------------------------------------------------------------

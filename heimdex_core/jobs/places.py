@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
+from heimdex_core.jobs.crash_guard import Claims
 from heimdex_core.jobs.status import StatusFile, StatusReport
 from heimdex_core.jobs.wake_up import WakeUpFile
 from heimdex_core.jobs.worker_slot import WorkerSlot, dead_slots, slot_lock, this_slot
@@ -24,6 +25,8 @@ class WorkerPlace(Protocol):
     """What DBOS calls it; no two live workers have the same."""
     status: StatusReport
     """What the worker says about itself."""
+    claims: Claims | None
+    """What it works on, where the library can have several workers."""
 
     def is_lost(self) -> bool:
         """Whether the place is no longer this worker's: it may begin nothing, and its changes are refused."""
@@ -57,6 +60,7 @@ class FilePlace:
         self._wake_up = WakeUpFile(slot.folder)
         self.executor_id = slot.executor_id
         self.status: StatusReport = StatusFile(slot.status_path, slot.executor_id)
+        self.claims: Claims | None = None
 
     def is_lost(self) -> bool:
         """Never: the kernel keeps the lock for this process."""

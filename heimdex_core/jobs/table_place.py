@@ -8,6 +8,7 @@ and locks it, so that it is either committed before the row is ended, or refused
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import select
@@ -19,6 +20,7 @@ from contextlib import contextmanager, suppress
 import psycopg
 
 from heimdex_core.errors import DatabaseUnavailable, HeimdexError, WorkerReplaced
+from heimdex_core.jobs.crash_guard import Claims
 from heimdex_core.jobs.status import StatusReport, WorkerStatus
 from heimdex_core.jobs.statuses import TableStatuses
 from heimdex_core.jobs.worker_slot import machine_name
@@ -51,6 +53,7 @@ class TablePlace:
         self.number = number
         self.executor_id = f"{shared.key}@{machine_name()}.{number}"
         self.status = StatusReport(self.executor_id, self._write_status, machine=machine_name())
+        self.claims: Claims | None = TableClaims(shared, raw)
         self._woken = self._leads = False
         raw.add_notify_handler(self._wake)
 
@@ -116,6 +119,37 @@ class TablePlace:
 
     def _write_status(self, status: WorkerStatus) -> None:
         TableStatuses(self._shared).write(self.number, status)
+
+
+class TableClaims:
+    """Session locks on the worker's own connection, so they are free when its number is. For several threads."""
+
+    def __init__(self, shared: SharedTables, raw: RawConnection) -> None:
+        self._key = shared.key
+        self._raw = raw
+        self._lock = threading.Lock()
+        self._taken: set[str] = set()
+
+    def take(self, subject: str) -> bool:
+        """Try the lock, unless it is had; False without a connection."""
+        with self._lock, suppress(psycopg.OperationalError):
+            sql = b"select pg_try_advisory_lock(%s)"
+            if subject not in self._taken and self._raw.execute(sql, [self._number(subject)]).fetchall()[0][0]:
+                self._taken.add(subject)
+            return subject in self._taken
+        return False
+
+    def give_up(self, subject: str) -> None:
+        """Unlock."""
+        with self._lock, suppress(psycopg.OperationalError):
+            if subject in self._taken:
+                self._taken.remove(subject)
+                self._raw.execute(b"select pg_advisory_unlock(%s)", [self._number(subject)])
+
+    def _number(self, subject: str) -> int:
+        """Below 0, which is no lock of a library."""
+        digest = hashlib.sha256(f"{self._key}/{subject}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") // 2 - (1 << 63)
 
 
 @contextmanager

@@ -35,6 +35,8 @@ class FolderWatcher:
         """By folder and revision."""
         self._queues: list[JobQueue] = []
         self._turn = 0
+        self.is_looking = True
+        """Whether this worker is the one of its library that looks; may change at any time."""
         # a daemon: a drive that hangs must not keep the worker from ending
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
 
@@ -53,7 +55,8 @@ class FolderWatcher:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self.look()
+                if self.is_looking:
+                    self.look()
             except (HeimdexError, SQLAlchemyError, OSError) as error:
                 logger.warning("looking at the watched folders failed: %s", error)
             except Exception:

@@ -146,7 +146,7 @@ class _Worker:
         self._status.set_queues(queues)
         self._status.set_state("starting")
         folder = make_folder(library.work.worker_folder, levels=2)
-        self._guard = CrashGuard(folder / "running", self._status)
+        self._guard = CrashGuard(folder / "running", self._status, place.claims)
         self._jobs = JobsConnection(lambda: self._database, self._lock_timeout_s)
         self._watcher = watcher
         self._clean_up_at = self._merge_at = 0.0
@@ -308,7 +308,8 @@ class _Worker:
         return (catalog, self._database.file_id())
 
     def _reconcile(self) -> None:
-        if not self._place.leads():
+        self._watcher.is_looking = self._place.leads()
+        if not self._watcher.is_looking:
             return
         self._upkeep("ending given-up jobs", lambda client: end_given_up_jobs(client, self._work))
         self._upkeep("queueing lost jobs", lambda client: queue_lost_jobs(client, self._work))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import shutil
@@ -66,8 +67,20 @@ def examine(context: LibraryContext) -> dict[str, Any]:
         "videos": counts,
         "models_folder": str(models_folder(settings.models_dir)),
         "models": models,
+        "workers": _workers(store),
         "problems": problems,
     }
+
+
+def _workers(store: Store) -> list[dict[str, Any]]:
+    """What the live workers of a library in Postgres say, on all machines; none of a library in files."""
+    shared = store.catalog.engine.shared
+    if shared is None:
+        return []
+    recent = "select status from shared.worker_status where updated_at > now() - interval '2 minutes' order by number"
+    found = [json.loads(text) for (text,) in shared.rows(recent)]
+    names = ("machine", "pid", "state", "queues")
+    return [{name: one.get(name) for name in names} for one in found if one.get("state") != "stopped"]
 
 
 def _step_up(choice: ModelChoice, settings: Settings) -> dict[str, Any] | None:

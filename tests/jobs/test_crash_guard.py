@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from heimdex_core.errors import WorkerLost
+from heimdex_core.jobs import crash_guard
 from heimdex_core.jobs.crash_guard import MAX_CRASHES, CrashGuard, StageAttempt, WorkerStopping
-from heimdex_core.jobs.status import StatusFile, WorkerStatus, read_status
+from heimdex_core.jobs.status import StatusFile, StatusReport, WorkerStatus, read_status
 from heimdex_core.types import utc_now
 
 PICTURE = StageAttempt("job-1", "video-1", "picture")
@@ -249,3 +250,40 @@ def test_a_status_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     assert read_status(path) is None
     path.write_text('{"pid": 1, "a field of another version": 2}')
     assert read_status(path) is None
+
+
+class OtherWorkers:
+    """Another worker has the subject for so many tries."""
+
+    def __init__(self, tries: int, stopped_meanwhile: Sequence[CrashGuard] = ()) -> None:
+        self.left = tries
+        self.given_up: list[str] = []
+        self._guards = stopped_meanwhile
+
+    def take(self, subject: str) -> bool:
+        self.left -= 1
+        for guard in self._guards:
+            guard.stop()
+        return self.left < 0
+
+    def give_up(self, subject: str) -> None:
+        self.given_up.append(subject)
+
+
+def test_what_another_worker_is_at_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crash_guard, "_CLAIM_AGAIN_S", 0.0)
+    others = OtherWorkers(2)
+    status = StatusReport("lib@here", lambda _: None)
+    guard = CrashGuard(tmp_path / "running", status, others)
+    with guard.working(PICTURE), guard.working(PREVIEW):
+        assert others.left < 0
+    assert others.given_up == [PICTURE.subject]
+
+
+def test_a_stop_ends_that_wait(tmp_path: Path) -> None:
+    guards: list[CrashGuard] = []
+    others = OtherWorkers(10, guards)
+    guards.append(CrashGuard(tmp_path / "running", StatusReport("lib@here", lambda _: None), others))
+    with pytest.raises(WorkerStopping), guards[0].working(PICTURE):
+        pytest.fail("another worker is at it")
+    assert guards[0].wait_idle(0)

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from heimdex_core.cli.main import main
 from heimdex_core.errors import WorkerReplaced
+from heimdex_core.ingest import stages
+from heimdex_core.ingest.progress import ProgressBook
 from heimdex_core.jobs.client import JobState
 from heimdex_core.jobs.places import worker_place
+from heimdex_core.jobs.statuses import statuses_of
 from heimdex_core.jobs.table_place import TablePlace, forget_old_rows, live_numbers, number_of
-from heimdex_core.store import sidecar
+from heimdex_core.jobs.worker_slot import machine_name
+from heimdex_core.library import Library
+from heimdex_core.store import Store, sidecar
 from heimdex_core.store.shared_tables import SharedTables
 from heimdex_core.types import VideoState
 from tests.jobs.bench import Bench
@@ -109,6 +117,79 @@ def test_a_notification_or_a_lost_connection_wakes(bench: Bench, database: str, 
         end_session_of(database, os.getpid(), only_locks=True)
         assert place.wait(never, 60)
         assert place.is_lost()
+
+
+def test_no_two_workers_are_at_the_same_video(bench: Bench, database: str) -> None:
+    with worker_place(bench.library.work) as one, worker_place(bench.library.work) as other:
+        assert one.claims is not None
+        assert other.claims is not None
+        assert one.claims.take("video")
+        assert one.claims.take("video")
+        assert (other.claims.take("video"), other.claims.take("another")) == (False, True)
+        one.claims.give_up("another")
+        one.claims.give_up("video")
+        assert other.claims.take("video")
+        assert not one.claims.take("video")
+        end_session_of(database, os.getpid(), only_locks=True)
+        assert not one.claims.take("third")
+
+
+def test_all_workers_are_seen_by_doctor_and_by_their_status(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    with worker_place(bench.library.work) as one, worker_place(bench.library.work) as ended:
+        one.status.set_queues(["ingest", "render"])
+        one.status.set_state("idle")
+        one.status.begin("job", "video", "picture")
+        ended.status.set_state("stopped")
+        (shown,) = bench.library.doctor()["workers"]
+        assert shown == {
+            "machine": machine_name(),
+            "pid": os.getpid(),
+            "state": "working",
+            "queues": ["ingest", "render"],
+        }
+        statuses = {status.executor_id: status for status in statuses_of(bench.library.work).all()}
+        assert statuses[one.executor_id].jobs[0]["subject"] == "video"
+        assert statuses[ended.executor_id].state == "stopped"
+        main(["--library", str(bench.library.path), "doctor"])
+        assert f"worker: {machine_name()}  {os.getpid()}  working  ingest, render" in capsys.readouterr().out
+
+
+def test_a_cancelled_stage_stops_on_another_machine_and_others_see_its_progress(bench: Bench) -> None:
+    """Neither is in the folder, so it is the same whether the machines share one."""
+    video = bench.video()
+    here = bench.library._store
+    ProgressBook(here.progress(here.paths.work(video.video_id) / "progress.json"), stages.SPECS).start("probe", "s")
+    elsewhere = Library(
+        replace(bench.library._context, store=Store(here.paths.root, here.manifest, bench.library.settings))
+    )
+    shown = elsewhere.progress(video.video_id)
+    assert shown is not None
+    assert shown.stage == "probe"
+    assert not here.paths.work(video.video_id).exists()
+
+    asked = here.cancel_marks.asked(video.video_id)
+    assert not asked()
+    elsewhere.cancel(video.video_id)
+    until(asked, "the stage to be asked")
+    assert list(here.paths.work_root.glob("*.cancel")) == []
+
+
+@pytest.mark.long
+def test_a_job_goes_on_where_its_work_folder_is_not(bench: Bench, tmp_path: Path) -> None:
+    """On the next machine, with a work folder of its own, whose stages make what they need."""
+    file = media.colour_clips(tmp_path / "clip.avi", [("red", 1.5), ("blue", 1.5)], size=(160, 90), tone_hz=440)
+    bench.order("kill-at-commit")
+    video = bench.library.add(file, queue=True)
+    assert video.job_id is not None
+    first = bench.start(KILLING)
+    until(lambda: first.poll() is not None, "the worker to be killed")
+    bench.worker = None
+    shutil.rmtree(bench.library._store.paths.work(video.video_id))
+    bench.start(KILLING)
+    job = bench.ended(video.job_id)
+    assert (job.state, job.error) == (JobState.SUCCEEDED, None)
+    done = bench.library.video(video.video_id)
+    assert (done.state, done.scene_count) == (VideoState.INDEXED, 2)
 
 
 def test_old_workers_are_forgotten_and_live_ones_are_not(bench: Bench, shared: SharedTables) -> None:
