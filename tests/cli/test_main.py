@@ -293,6 +293,7 @@ def test_the_options_of_add_reach_the_library(run: Run, monkeypatch: pytest.Monk
         "subtitles": "a.vtt",
         "language": "ko",
         "audio_track": None,
+        "bulk": False,
         "queue": True,
     }
 
