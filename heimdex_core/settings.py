@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+SearchName = Literal["local", "lancedb"]
 DetectorName = Literal["content", "adaptive", "threshold", "hash"]
 _HOST = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\*")
 
@@ -88,6 +89,9 @@ class Settings(BaseSettings):
     preview_height_px: int = Field(720, ge=144)
 
     # search
+    search: SearchName | None = Field(
+        None, description="what a new library is searched with; one that exists keeps what it has when unset"
+    )
     weight_transcript: float = Field(0.45, ge=0, le=1)
     weight_vision: float = Field(0.35, ge=0, le=1)
     weight_lexical: float = Field(0.20, ge=0, le=1)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from heimdex_core import schemas
 from heimdex_core.cli import opened
 from heimdex_core.cli.output import Printer, progress_bar
 from heimdex_core.errors import InvalidValue
+from heimdex_core.settings import SearchName
 
 if TYPE_CHECKING:
     from heimdex_core.library import Library
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Without arguments: rebuild the indexes from the videos' own files.
 With VIDEO_IDs or --all: index these videos again; only stages whose inputs changed are run.
+With --search: search the library with files in its folder (local), or with tables of LanceDB (lancedb).
 With --profile, --speech, --text, --vision, --caption, --add-space or --drop-space: index every video with
 these models, then move the library to them all at once. Until then searches use the current models. Run
 the same command again after an interruption to continue."""
@@ -37,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="with videos: set an ingest parameter, for example min_scene_s=2; NAME= resets it to the general setting",
     )
+    parser.add_argument("--search", choices=get_args(SearchName), help="make all indexes again with this, and use them")
     parser.add_argument("--profile", help="move to the models of this profile: offline, laptop, studio or auto")
     for kind in ("speech", "text", "vision", "caption"):
         parser.add_argument(f"--{kind}", metavar="SPEC", help=f"move to this {kind} model, named as in `models list`")
@@ -54,6 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_reindex(args: argparse.Namespace, out: Printer) -> int:
     """Do what the options ask for; see DESCRIPTION."""
+    if args.search is not None:
+        from heimdex_core.library import Library
+
+        report = Library.change_search(getattr(args, "library", None), to=args.search)
+        lines = [f"Searches use: {report['search']}", *(f"problem: {problem}" for problem in report["problems"])]
+        out.document(report, text="\n".join(lines))
+        return int(bool(report["problems"]))
     with opened(args, queue=args.queue or args.cancel) as lib:
         if args.video_ids or args.all:
             _videos(lib, args, out)

@@ -126,6 +126,25 @@ class CatalogElsewhere(StorageError):
     )
 
 
+class SearchElsewhere(StorageError):
+    """The library is not searched with what the settings say."""
+
+    code = "SEARCH_ELSEWHERE"
+    message_template = "The library {path} is searched with {found}, not with {expected}."
+    hint_template = (
+        "Remove HEIMDEX_SEARCH from the environment, or set it to {found}."
+        " `python -m heimdex_core reindex --search {expected}` makes the library's indexes again with {expected}."
+    )
+
+
+class SearchUnavailable(StorageError):
+    """What the library is searched with is not installed."""
+
+    code = "SEARCH_UNAVAILABLE"
+    message_template = "The library is searched with {package}, which cannot be loaded: {reason}"
+    hint_template = "Run `pip install -r requirements-cluster.txt` on every machine that uses the library."
+
+
 class EditsDamaged(LibraryDamaged):
     """The journal of a video's edits cannot be used."""
 

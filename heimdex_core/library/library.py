@@ -25,12 +25,13 @@ from heimdex_core.library.tray import TrayEdits
 from heimdex_core.library.watching import WatchedFolders
 from heimdex_core.models.registry import Models, Purpose
 from heimdex_core.search.searcher import Searcher
-from heimdex_core.settings import Settings, get_settings
+from heimdex_core.settings import SearchName, Settings, get_settings
 from heimdex_core.store import Store
 from heimdex_core.store.addresses import LibraryPlace
 from heimdex_core.store.catalog_move import move_catalog
 from heimdex_core.store.library_json import CatalogPlace
 from heimdex_core.store.published import PublishedState, read_published_state
+from heimdex_core.store.search_move import change_search
 from heimdex_core.types import (
     DEFAULT_QUERY_SET,
     NO_FILTERS,
@@ -151,6 +152,19 @@ class Library(LibraryExports):
         settings = get_settings()
         root = Path(path if path is not None else settings.library).expanduser().resolve()
         report: dict[str, Any] = to_json(move_catalog(root, to, settings))
+        return report
+
+    @staticmethod
+    @checked
+    def change_search(path: AnyPath | None = None, *, to: SearchName) -> dict[str, Any]:
+        """Search the library with "local" (FAISS and tantivy) or "lancedb" (tables of LanceDB) from now on.
+
+        Nobody else may have the library open. All indexes are made again; the old ones are removed at the end. Returns
+        {search, changed, problems}. Raises what store.search_move.change_search raises.
+        """
+        settings = get_settings()
+        root = Path(path if path is not None else settings.library).expanduser().resolve()
+        report: dict[str, Any] = to_json(change_search(root, to, settings))
         return report
 
     @checked

@@ -24,7 +24,7 @@ from heimdex_core.store.catalog import Catalog, drafted
 from heimdex_core.store.catalog_engine import CatalogEngine
 from heimdex_core.store.catalog_place import engine_of
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.library_json import FORMAT_VERSIONS, CatalogPlace, LibraryManifest, read_manifest
+from heimdex_core.store.library_json import CatalogPlace, LibraryManifest, format_version, read_manifest
 from heimdex_core.store.locks import index_lock
 from heimdex_core.store.transaction import Connection, Transaction
 
@@ -69,7 +69,7 @@ def move_catalog(root: Path | str, to: CatalogPlace, settings: Settings) -> Move
         manifest = read_manifest(paths)
         if manifest.catalog == to:
             return MoveReport(to)
-        there = replace(manifest, catalog=to, format_version=FORMAT_VERSIONS[to])
+        there = replace(manifest, catalog=to, format_version=format_version(to, manifest.storage, manifest.search))
         source, target = (_engine(paths, one, url, settings) for one in (manifest, there))
         Catalog(paths, engine=source).prepare()  # of this version, so that both have the same tables
         rows: dict[str, int] = {}

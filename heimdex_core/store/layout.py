@@ -90,6 +90,7 @@ class LibraryPaths:
         self.videos = self.root / "videos"
         self.indexes = self.root / "index"
         self.scene_index = self.indexes / "scenes"
+        self.lance_index = self.indexes / "lance"
         self.work_root = self.root / "work"
         self.uploads = self.root / "uploads"
         """Unfinished uploads under temporary names, on the library's disk so that a rename moves them into place."""

@@ -1,5 +1,5 @@
-"""library.json: the format version, the profile, model choice and spaces of the active model set, and where the catalog
-is kept."""
+"""library.json: the format version, the profile, model choice and spaces of the active model set, where the catalog is
+kept, and what searches are answered from."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from typing import Literal
 
 from heimdex_core.errors import LibraryDamaged, LibraryNotFound, LibraryVersion
 from heimdex_core.files import read_json
+from heimdex_core.settings import SearchName
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.types import Json, Space
 
 CatalogPlace = Literal["file", "postgres"]
 
-FORMAT_VERSIONS: Mapping[str, int] = {"file": 1, "postgres": 2, "s3": 3}
-"""By the place of the catalog, and for the working folder of a library in object storage. Versions that know only
-catalog.duckdb must not make a new one beside a catalog in Postgres, nor write into a working folder."""
+FORMAT_VERSIONS: Mapping[str, int] = {"file": 1, "postgres": 2, "s3": 3, "local": 1, "lancedb": 4}
+"""By the place of the catalog, for the working folder of a library in object storage, and by what it is searched with.
+Versions that know only catalog.duckdb must not make a new one beside a catalog in Postgres, nor write into a working
+folder; those that know only FAISS and tantivy would leave new videos out of the tables of LanceDB."""
+
+
+def format_version(catalog: CatalogPlace, storage: str | None, search: SearchName) -> int:
+    """The oldest format of library.json that says all of this; see LibraryManifest."""
+    return max(FORMAT_VERSIONS[catalog], FORMAT_VERSIONS["s3"] if storage else 1, FORMAT_VERSIONS[search])
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class LibraryManifest:
     catalog: CatalogPlace = "file"
     storage: str | None = None
     """The address of a library in object storage, s3://bucket/prefix; None for one that is a folder."""
+    search: SearchName = "local"
 
     @property
     def key(self) -> str:
@@ -57,7 +65,8 @@ def read_manifest(paths: LibraryPaths) -> LibraryManifest:
         spaces = {kind: Space(**space) for kind, space in value["spaces"].items()}
         place: CatalogPlace = "postgres" if value.get("catalog") == "postgres" else "file"
         storage = str(value["storage"]) if value.get("storage") else None
+        search: SearchName = "lancedb" if value.get("search") == "lancedb" else "local"
         about = value["profile"], value["choice"], spaces, str(value["created_at"])
-        return LibraryManifest(found, *about, place, storage)
+        return LibraryManifest(found, *about, place, storage, search)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise LibraryDamaged(what="library.json", reason=f"{type(error).__name__}: {error}") from error

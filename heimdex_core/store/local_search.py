@@ -170,7 +170,11 @@ class LocalSearch:
     def keep_only(self, model_sets: Sequence[ModelSet]) -> None:
         """See SearchBackend."""
         paths = self._paths
-        kept = {paths.scene_index, *(folder for model_set in model_sets for folder in self.folders(model_set))}
+        kept = {
+            paths.scene_index,
+            paths.lance_index,
+            *(folder for model_set in model_sets for folder in self.folders(model_set)),
+        }
         for folder in (*paths.indexes.glob("lexical*"), *paths.indexes.glob("*/*")):
             if folder.is_dir() and folder not in kept and folder.parent not in kept:
                 remove_tree(folder)

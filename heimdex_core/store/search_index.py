@@ -1,6 +1,6 @@
 """What a library asks of its indexes, whatever they are made of: protocols, and the values that they exchange.
 
-Implementation: local_search.py (FAISS and tantivy, files of the library).
+Implementations: local_search.py (FAISS and tantivy, files of the library), lance_search.py (tables of LanceDB).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 import numpy.typing as npt
 
@@ -18,8 +18,6 @@ from heimdex_core.store.opened_indexes import OpenedIndexes
 from heimdex_core.store.scene_set import SceneSet
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Filters, ModelSet, Scene, Space, WorkContext
-
-SearchName = Literal["local", "lancedb"]
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,7 @@ from heimdex_core.store.commit import CommitTarget, Outcome, StagedGeneration
 from heimdex_core.store.exports import ExportRecords
 from heimdex_core.store.judgements import JudgementRecords
 from heimdex_core.store.layout import LibraryPaths, check_uuid
-from heimdex_core.store.library_json import FORMAT_VERSIONS, CatalogPlace, LibraryManifest, read_manifest
-from heimdex_core.store.local_search import LocalSearch
+from heimdex_core.store.library_json import CatalogPlace, LibraryManifest, format_version, read_manifest
 from heimdex_core.store.locks import index_lock
 from heimdex_core.store.maintenance import Maintenance
 from heimdex_core.store.model_sets import ModelSets
@@ -38,6 +37,7 @@ from heimdex_core.store.reels import ReelRecords
 from heimdex_core.store.repair import RepairReport
 from heimdex_core.store.runs import RunRecords, SweepRecords
 from heimdex_core.store.scene_edits import SceneEditRecords
+from heimdex_core.store.search_place import search_backend
 from heimdex_core.store.sql_process import SqlLimits
 from heimdex_core.store.video_records import VideoRecords
 from heimdex_core.store.watched import WatchedRecords
@@ -62,7 +62,7 @@ class Store(VideoRecords):
         engine = engine_of(self.paths, manifest, settings)
         self.catalog = Catalog(self.paths, engine=engine, in_library=True)
         lock = share_over_machines(self.catalog, manifest, settings)
-        search = LocalSearch(self.paths)
+        search = search_backend(self.paths, manifest, settings)
         self.context = StoreContext(self.paths, self.catalog, lock, search)
         self.cancel_marks: CancelMarks = FileCancelMarks(self.paths.cancel_marker)
         if engine.shared is not None:
@@ -116,9 +116,9 @@ class Store(VideoRecords):
                 for folder in paths.folders:
                     folder.mkdir(parents=True, exist_ok=True)
                 place: CatalogPlace = "file" if settings.database_url is None else "postgres"
-                version = FORMAT_VERSIONS[place if address is None else "s3"]
-                created_at = utc_now().isoformat()
-                manifest = LibraryManifest(version, profile, models, spaces, created_at, place, address)
+                search = settings.search or "local"
+                version, created_at = format_version(place, address, search), utc_now().isoformat()
+                manifest = LibraryManifest(version, profile, models, spaces, created_at, place, address, search)
                 write_json(paths.manifest, manifest, indent=1)
         store = cls.open(root, settings)
         if store.catalog.mirror is not None:

@@ -1,0 +1,256 @@
+"""The tables of LanceDB: what a crash, another writer or a missing table leaves, and searches in many generations."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import numpy as np
+import pytest
+
+from heimdex_core import files
+from heimdex_core.errors import LibraryDamaged
+from heimdex_core.store import lance_search, lance_tables, lance_writing
+from heimdex_core.store.lance_search import LanceSearch
+from heimdex_core.store.lance_tables import read_manifest, vectors_role
+from heimdex_core.store.lance_writing import LanceWriter, table_names
+from heimdex_core.store.locks import index_lock
+from heimdex_core.store.scene_set import SceneSet
+from heimdex_core.types import Filters, WorkContext
+from tests.support import searched as made
+from tests.support.searched import LAST, NEW_TWO, ONE, SPACE, TWO, Generations, Searched, all_scenes, key, numbers
+
+EVERY = frozenset([ONE, TWO, NEW_TWO, LAST])
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Searched:
+    return Searched(LanceSearch, tmp_path)
+
+
+def content(tables: Searched) -> list[tuple[int, int]]:
+    """(video, scene) of all vectors, and of all words, which must be the same."""
+    found = [one for one, _ in tables.vectors().search(np.eye(8)[0], k=99, allowed=EVERY)]
+    said = [one for one, _ in tables.words().search("film", k=99, allowed=EVERY).hits]
+    assert sorted(found) == sorted(said)
+    assert len(set(found)) == len(found)
+    return sorted(numbers(found))
+
+
+def of(*videos: int) -> list[tuple[int, int]]:
+    return [(video, n) for video in videos for n in range(3)]
+
+
+def folder(tables: Searched) -> Path:
+    return tables.paths.indexes / "lance"
+
+
+def database(tables: Searched) -> Any:
+    return lancedb.connect(str(folder(tables)))
+
+
+# --- crashes --------------------------------------------------------------------------------------
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from heimdex_core import files
+from heimdex_core.store.lance_search import LanceSearch
+from tests.support.searched import ONE, NEW_TWO, Searched
+files.crash_point = lambda step: os.kill(os.getpid(), signal.SIGKILL) if step == "tables-written" else None
+Searched(LanceSearch, Path(sys.argv[1])).write([ONE, NEW_TWO])
+"""
+
+
+@pytest.mark.long
+def test_killed_before_the_manifest(tables: Searched) -> None:
+    tables.write([ONE, TWO])
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tables.paths.root)], timeout=120, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert content(tables) == of(1, 2)
+    assert tables.found("stale", *EVERY) == [(2, 0)]
+    tables.write([ONE, NEW_TWO])
+    assert content(tables) == of(1, 2)
+    assert tables.found("fresh", *EVERY) == [(2, 0)]
+    assert tables.backend.count(SPACE) == 6
+
+
+@pytest.mark.parametrize("step", ["tables-written", "manifest-switched"])
+def test_interrupted(tables: Searched, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    tables.write([ONE])
+
+    def interrupt(at: str) -> None:
+        if at == step:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "crash_point", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            tables.write([ONE, TWO])
+    assert content(tables) == (of(1) if step == "tables-written" else of(1, 2))
+    tables.write([ONE, TWO])
+    assert content(tables) == of(1, 2)
+
+
+# --- other writers --------------------------------------------------------------------------------
+
+
+def write(writer: LanceWriter, *keys: tuple[str, int], source: Generations | None = None) -> None:
+    source = source or Generations()
+    writer.write_vectors(SPACE, frozenset(keys), source, frozenset(), rebuild=False)
+    writer.write_words(1, frozenset(keys), source, frozenset(), rebuild=False)
+
+
+def test_what_a_stale_writer_leaves_is_not_read_and_goes(tables: Searched) -> None:
+    tables.write([ONE])
+    stale = LanceWriter(folder(tables), database(tables))
+    tables.write([ONE, TWO])
+    write(stale, LAST)  # it removes what it does not know, and adds what is not wanted any more
+    assert content(tables) == of(1, 2)
+    tables.write([ONE, TWO, LAST])
+    assert content(tables) == of(1, 2, 3)
+
+
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_stale_writer_writes_in_between(tables: Searched, times: int) -> None:
+    tables.write([ONE])
+    name = read_manifest(folder(tables)).tables[vectors_role(SPACE.name)].table  # type: ignore[union-attr]
+
+    class Disturbed(Generations):
+        count = 0
+
+        def vector_rows(self, space: Any, of: tuple[str, int]) -> Any:
+            self.count += 1
+            if space == SPACE and self.count <= times:
+                database(tables).open_table(name).delete("generation = 1")
+            return super().vector_rows(space, of)
+
+    source = Disturbed()
+    writer = LanceWriter(folder(tables), database(tables))
+    write(writer, ONE, TWO, source=source)
+    writer.publish()
+    assert content(tables) == of(1, 2)
+    manifest = read_manifest(folder(tables))
+    assert manifest is not None
+    # with somebody who does not stop, the rows are in a table of their own
+    assert (name in manifest.retired) == (times == 99)
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+def test_a_manifest_of_a_newer_format(tables: Searched) -> None:
+    tables.write([ONE])
+    path = folder(tables) / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
+    with pytest.raises(LibraryDamaged, match="it has format 2"):
+        tables.vectors()
+    with pytest.raises(LibraryDamaged):
+        tables.backend.check_words(1)
+    assert not tables.backend.is_merge_due([])
+
+
+def test_a_missing_table_is_named_and_made_again(tables: Searched) -> None:
+    tables.write([ONE, TWO])
+    shutil.rmtree(next(folder(tables).glob("words-*")))
+    with pytest.raises(LibraryDamaged, match="the lexical index"):
+        tables.words()
+    with pytest.raises(LibraryDamaged):
+        tables.backend.check_words(1)
+    tables.write([ONE, TWO, LAST])
+    assert content(tables) == of(1, 2, 3)
+
+
+def test_a_table_whose_files_go_while_it_is_open(tables: Searched) -> None:
+    tables.write([ONE])
+    index = tables.vectors()
+    shutil.rmtree(next(folder(tables).glob("vectors-text-*")) / "data")
+    with pytest.raises(LibraryDamaged, match="the index of text/made-up"):
+        index.search(np.eye(8)[0], k=3, allowed=EVERY)
+
+
+# --- compaction -----------------------------------------------------------------------------------
+
+
+def test_tables_are_compacted_and_old_ones_removed(tables: Searched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lance_search, "MAX_APPENDS", 1)
+    lock = index_lock(tables.paths.index_lock)
+    for keys in ([ONE], [ONE, TWO], [ONE, NEW_TWO], [ONE, NEW_TWO, LAST]):
+        tables.write(keys)
+    opened = tables.vectors()
+    assert tables.backend.is_merge_due([])
+    assert tables.backend.merge([], lock, WorkContext()) == 3
+    assert not tables.backend.is_merge_due([])
+    assert content(tables) == of(1, 2, 3)
+    assert len(opened.search(np.eye(8)[0], k=99, allowed=EVERY)) == 9  # its version is kept for a while
+    assert numbers(tables.words().with_similar_word("frehs", edits=1, k=9, allowed=EVERY)) == [(2, 0)]
+    manifest = read_manifest(folder(tables))
+    assert manifest is not None
+    assert {entry.indexed_below for entry in manifest.tables.values()} == {5}
+
+
+def test_retired_tables_are_kept_for_an_hour(tables: Searched, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables.write([ONE])
+    before = set(table_names(database(tables)))
+    database(tables).create_table("of-a-killed-writer", [{"n": 1}])
+    source = Generations()
+    writer = LanceWriter(folder(tables), database(tables))
+    writer.write_words(1, frozenset([ONE]), source, frozenset(), rebuild=True)
+    writer.remove_unused()
+    writer.publish()
+    assert len(table_names(database(tables))) == len(before) + 1
+    now = lance_writing.time.time()
+    monkeypatch.setattr(lance_writing.time, "time", lambda: now + lance_writing.KEPT_S + 1)
+    later = LanceWriter(folder(tables), database(tables))
+    later.remove_unused()
+    assert len(table_names(database(tables))) == len(before)
+    assert content(tables) == of(1)
+
+
+# --- many generations and scenes ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("listed_scenes", "listed_generations"), [(2000, 500), (2, 2), (0, 0)])
+def test_large_sets_are_filtered(
+    tables: Searched, monkeypatch: pytest.MonkeyPatch, listed_scenes: int, listed_generations: int
+) -> None:
+    monkeypatch.setattr(lance_tables, "MAX_LISTED_SCENES", listed_scenes)
+    monkeypatch.setattr(lance_tables, "MAX_LISTED_GENERATIONS", listed_generations)
+    keys = [key(n) for n in range(1, 9)]
+    monkeypatch.setattr(made, "TEXTS", {one: ("bread", "wolf", "moon") for one in keys})
+    tables.write(keys)
+    for chosen in (keys, keys[:1], keys[1:4], keys[:7]):
+        allowed = frozenset(chosen)
+        videos = [number for number in range(1, 9) if keys[number - 1] in allowed]
+        for k in (1, 4, 99):
+            best = tables.vectors().search(np.eye(8)[0], k=k, allowed=allowed)
+            assert len(best) == min(k, 3 * len(videos))
+            assert {video for video, _ in numbers(one for one, _ in best)} <= set(videos)
+            # scene 0 of each video is near, and all others are equally far
+            near = [scene for scene, score in best if score > 0.5]
+            assert {scene for _, scene in numbers(near)} == {0}
+            assert len(near) == min(k, len(videos))
+        table = all_scenes(*chosen)
+        some = SceneSet(table, (table.starts_ms == 4000) | (table.video_numbers == 0))
+        found = tables.vectors().search(np.eye(8)[0], k=99, allowed=allowed, scene_ids=some)
+        assert sorted(one for one, _ in found) == sorted(some)
+        words = tables.words().search("moon", k=99, allowed=allowed, scene_ids=some)
+        assert sorted(numbers(one for one, _ in words.hits)) == [(n, 2) for n in videos]
+
+
+def test_texts_and_ids_are_quoted(tables: Searched) -> None:
+    tables.write([ONE, LAST])
+    assert lance_tables.quoted("it's") == "'it''s'"
+    found = tables.vectors().search(np.eye(8)[0], k=9, allowed=EVERY, scene_ids=["') or ('1'='1"])
+    assert found == []
+    assert tables.found("\"it's a\" ') or (", *EVERY) == [(3, 0)]
+    table = all_scenes(ONE)
+    filters = [Filters(languages=("en') or ('a' = 'a",))]
+    some = SceneSet(table, table.starts_ms >= 0)
+    assert tables.words().search("film", k=9, allowed=EVERY, scene_ids=some, filters=filters).hits == []
