@@ -91,7 +91,15 @@ def database(postgres: TestServer, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture(autouse=True)
 def chosen_catalog(request: pytest.FixtureRequest) -> None:
-    """With TEST_CATALOG=postgres every library keeps its catalog there; contracts/test_over_postgres.py sets it."""
+    """With TEST_CATALOG=postgres every library has its catalog there, with TEST_CATALOG=s3 its files in a bucket, too.
+
+    contracts/test_over_postgres.py and test_over_storage.py set it.
+    """
+    if os.environ.get("TEST_CATALOG") == "s3":
+        from tests.support.object_storage import keep_in_bucket  # noqa: PLC0415 - most test runs need no S3
+
+        request.getfixturevalue("database")
+        keep_in_bucket(request.getfixturevalue("s3"), request.getfixturevalue("monkeypatch"))
     if os.environ.get("TEST_CATALOG") == "postgres":
         request.getfixturevalue("database")
 

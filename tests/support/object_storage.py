@@ -25,14 +25,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
+import pytest
 from moto.s3.models import s3_backends
 from moto.server import ThreadedMotoServer
 
 from heimdex_core.settings import get_settings
+from heimdex_core.store import Store
 from heimdex_core.store.object_storage import ObjectStorage
 from tests.support.s3_signatures import Refusal, Request, refusal
 
@@ -191,6 +194,17 @@ class TestBucket:
     def open(self) -> ObjectStorage:
         """The object storage of that library."""
         return ObjectStorage.open(self.url, get_settings())
+
+
+def keep_in_bucket(bucket: TestBucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let libraries that are made in a folder be at an address in the bucket, and the folder their working folder."""
+    create = Store.create
+
+    def create_there(root: Path | str, *, address: str | None = None, **given: Any) -> Store:
+        name = hashlib.sha256(str(Path(root).resolve()).encode()).hexdigest()[:12]
+        return create(root, address=address or f"s3://{bucket.name}/{name}", **given)
+
+    monkeypatch.setattr(Store, "create", create_there)
 
 
 def environment(server: S3TestServer) -> dict[str, str]:
