@@ -201,4 +201,5 @@ def forget_old_rows(shared: SharedTables, keep_days: int) -> None:
         with suppress(HeimdexError):
             shared.rows(f"delete from shared.{table} where {old} and number <> all(%s)", [keep_days, live])  # noqa: S608
     with suppress(HeimdexError):
-        shared.rows("delete from shared.progress where updated_at < now() - make_interval(days => %s)", [keep_days])
+        sql = "delete from shared.progress where updated_at < now() - make_interval(days => %s) and name <> 'migration'"
+        shared.rows(sql, [keep_days])

@@ -26,7 +26,6 @@ from heimdex_core.errors import (
     MoveIncomplete,
     VideoNotFound,
 )
-from heimdex_core.files import read_json_object, write_json
 from heimdex_core.ingest import stages
 from heimdex_core.ingest.execution import RetryPolicy, try_repeatedly, wrap_error
 from heimdex_core.ingest.pipeline import IngestRun
@@ -36,7 +35,7 @@ from heimdex_core.store import Store
 from heimdex_core.store.cancel_marks import CancelMarks, FileCancelMarks
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.locks import FileLock, video_lock
-from heimdex_core.store.progress_records import progress_record
+from heimdex_core.store.progress_records import FileProgress, ProgressRecord, TableProgress, progress_record
 from heimdex_core.types import Json, ModelSet, StageProgress, to_json, utc_now
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ MIGRATION = "migration"
 MAX_ROUNDS = 50
 """Videos that come in while others are made need another round; more than so many means that it never ends."""
 _WRITE_EVERY_S = 0.5
+_QUIET_ELSEWHERE_S = 300.0
 _QUIET_S = 20.0
 """A move that nobody holds the lock of, that has been silent for so long and whose process is gone was interrupted."""
 
@@ -116,22 +116,16 @@ def migration_lock(paths: LibraryPaths) -> FileLock:
 def read_migration_status(paths: LibraryPaths, shared: SharedTables | None = None) -> MigrationStatus | None:
     """The last recorded status of a migration, with the progress of its current video; None if there was none.
 
-    `shared` is where the library keeps the progress, if not in files.
+    `shared` is where the library keeps it, if not in files.
     """
-    data = read_json_object(status_path(paths))
+    data = _record(paths, shared).read()
     if data is None:
         return None
     try:
         status = MigrationStatus(**{**data, "progress": None})
     except TypeError:
         return None  # of another version: it tells nothing that is needed
-    if (
-        status.state == "running"
-        and _seconds_since(status.updated_at) > _QUIET_S
-        and not migration_lock(paths).is_held()
-        # loading models takes longer than that on a busy machine, and reports nothing
-        and not (status.pid is not None and psutil.pid_exists(status.pid))
-    ):
+    if status.state == "running" and _is_abandoned(paths, status, is_shared=shared is not None):
         status = replace(status, state="interrupted")
     if status.video_id and status.is_running:
         record = progress_record(shared, paths.work(status.video_id, status.set_id) / "progress.json")
@@ -139,33 +133,55 @@ def read_migration_status(paths: LibraryPaths, shared: SharedTables | None = Non
     return status
 
 
-def write_waiting(paths: LibraryPaths, target: ModelSet, job_id: str) -> MigrationStatus:
+def _is_abandoned(paths: LibraryPaths, status: MigrationStatus, *, is_shared: bool) -> bool:
+    """Whether nobody goes on with a move. The job of one is taken over; a process is looked for on its own machine."""
+    if is_shared:
+        return status.job_id is None and _seconds_since(status.updated_at) > _QUIET_ELSEWHERE_S
+    return (
+        _seconds_since(status.updated_at) > _QUIET_S
+        and not migration_lock(paths).is_held()
+        # loading models takes longer than that on a busy machine, and reports nothing
+        and not (status.pid is not None and psutil.pid_exists(status.pid))
+    )
+
+
+def _record(paths: LibraryPaths, shared: SharedTables | None) -> ProgressRecord:
+    if shared is None:
+        return FileProgress(status_path(paths), durable=True)
+    return TableProgress(shared, MIGRATION, is_strict=True)
+
+
+def write_waiting(
+    paths: LibraryPaths, target: ModelSet, job_id: str, shared: SharedTables | None = None
+) -> MigrationStatus:
     """Say that a move is queued, unless its job has begun already."""
-    known = read_migration_status(paths)
+    known = read_migration_status(paths, shared)
     if known is not None and known.job_id == job_id:
         return known
     now = utc_now().isoformat()
     status = MigrationStatus(target.set_id, target.profile, "waiting", job_id=job_id, started_at=now, updated_at=now)
-    _write(paths, status)
+    _write(paths, status, shared)
     return status
 
 
-def replace_migration_job(paths: LibraryPaths, old: str | None, new: str) -> bool:
+def replace_migration_job(paths: LibraryPaths, old: str | None, new: str, shared: SharedTables | None = None) -> bool:
     """Name another job of an unfinished move; False if it has ended, or names another job than `old`."""
-    status = read_migration_status(paths)
+    status = read_migration_status(paths, shared)
     if status is None or status.job_id not in (old, new) or status.state not in ("waiting", "running", "interrupted"):
         return False
-    _write(paths, replace(status, state="waiting", job_id=new, updated_at=utc_now().isoformat()))
+    _write(paths, replace(status, state="waiting", job_id=new, updated_at=utc_now().isoformat()), shared)
     return True
 
 
-def mark_migration_failed(paths: LibraryPaths, job_id: str, error: HeimdexError) -> bool:
+def mark_migration_failed(
+    paths: LibraryPaths, job_id: str, error: HeimdexError, shared: SharedTables | None = None
+) -> bool:
     """Say how a job's move ended where its last step never ran; false if there was nothing to end."""
-    status = read_migration_status(paths)
+    status = read_migration_status(paths, shared)
     if status is None or status.job_id != job_id or status.state not in ("waiting", "running", "interrupted"):
         return False
     changes = _ended_with(error)
-    _write(paths, replace(status, **changes, updated_at=utc_now().isoformat()))
+    _write(paths, replace(status, **changes, updated_at=utc_now().isoformat()), shared)
     return True
 
 
@@ -173,8 +189,8 @@ def _ended_with(error: HeimdexError) -> dict[str, Any]:
     return {"state": "cancelled" if isinstance(error, Cancelled) else "failed", "error": error.to_dict()}
 
 
-def _write(paths: LibraryPaths, status: MigrationStatus) -> None:
-    write_json(status_path(paths), to_json(replace(status, progress=None)))
+def _write(paths: LibraryPaths, status: MigrationStatus, shared: SharedTables | None = None) -> None:
+    _record(paths, shared).write(to_json(replace(status, progress=None)))
 
 
 def _seconds_since(moment: str) -> float:
@@ -199,7 +215,8 @@ class ModelMigration:
         self.target = context.store.sets.get(set_id)
         self._models_of = context.models.of
         self._on_progress = progress
-        known = read_migration_status(self.store.paths)
+        self._shared = self.store.catalog.engine.shared
+        known = read_migration_status(self.store.paths, self._shared)
         if known is None or known.set_id != set_id or known.job_id != job_id or not known.is_running:
             known = MigrationStatus(set_id, self.target.profile, "running", started_at=utc_now().isoformat())
         self.status = replace(known, state="running", job_id=job_id, pid=os.getpid())
@@ -273,10 +290,10 @@ class ModelMigration:
         self._written = time.monotonic()
         if self.status.state == "running" and self._was_cancelled():
             return  # a stage that has not noticed it yet must not bring the move back to life
-        _write(self.store.paths, self.status)
+        _write(self.store.paths, self.status, self._shared)
 
     def _was_cancelled(self) -> bool:
-        written = read_json_object(status_path(self.store.paths)) or {}
+        written = _record(self.store.paths, self._shared).read() or {}
         job_id = self.status.job_id
         return job_id is not None and (written.get("job_id"), written.get("state")) == (job_id, "cancelled")
 

@@ -135,7 +135,7 @@ class LibraryModelSets:
     def _move(self, target: ModelSet, *, queue: bool, progress: OnProgress | None) -> MigrationStatus:
         if queue:
             job_id = self._context.require_queue().enqueue_migration(target.set_id)
-            return write_waiting(self._context.store.paths, target, job_id)
+            return write_waiting(self._context.store.paths, target, job_id, self._context.store.catalog.engine.shared)
         return run_here(self._context, target.set_id, progress=progress)
 
     def _chosen(self, now: ModelChoice, profile: str | None, named: Mapping[str, str | None]) -> ModelChoice:

@@ -255,7 +255,7 @@ class LibraryWork:
             return self._store.exports.replace_job(subject, old, new)
         if kind == "sweep":
             return sweeps.replace_job(self._store, subject, old, new)
-        return replace_migration_job(self._store.paths, old, new)
+        return replace_migration_job(self._store.paths, old, new, self.shared)
 
     def unfinished_jobs(self) -> list[UnfinishedJob]:
         """The jobs that the library waits for: of videos, exports, sweeps and of a move to other models."""
@@ -272,7 +272,7 @@ class LibraryWork:
             UnfinishedJob("sweep", job_id, sweep_id, (user_id, sweep_id))
             for user_id, sweep_id, job_id in sweeps.unfinished(self._store)
         ]
-        move = read_migration_status(self._store.paths)
+        move = read_migration_status(self._store.paths, self.shared)
         if move is not None and move.job_id is not None and move.state in ("waiting", "running", "interrupted"):
             found.append(UnfinishedJob("migration", move.job_id, None, (move.set_id,)))
         return found
@@ -300,7 +300,7 @@ class LibraryWork:
         Only what is still being worked on changes: a video deleted meanwhile stays deleted. May run twice.
         """
         if kind == "migration":
-            return mark_migration_failed(self._store.paths, job_id, error)
+            return mark_migration_failed(self._store.paths, job_id, error, self.shared)
         if kind == "export":
             return end_export(self._store, user_id, subject, error)
         if kind == "sweep":

@@ -44,9 +44,11 @@ class ProgressRecord(Protocol):
 class FileProgress:
     """A file, usually in the work folder and removed with it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool = False) -> None:
+        """`durable`: what is written survives a power cut."""
         self.name = path.parent.name
         self._path = path
+        self._durable = durable
 
     def read(self) -> Json | None:
         """Read the file."""
@@ -54,7 +56,7 @@ class FileProgress:
 
     def write(self, progress: Json) -> None:
         """Replace the file."""
-        write_json(self._path, progress, durable=False)
+        write_json(self._path, progress, durable=self._durable)
 
     def remove(self) -> None:
         """Remove the file."""
@@ -70,10 +72,12 @@ class TableProgress:
 
     Args:
         name: of the work folder.
+        is_strict: a database that is away is an error instead (DatabaseUnavailable).
     """
 
-    def __init__(self, shared: SharedTables, name: str) -> None:
+    def __init__(self, shared: SharedTables, name: str, *, is_strict: bool = False) -> None:
         self._shared = shared
+        self._is_strict = is_strict
         self.name = name
 
     def read(self) -> Json | None:
@@ -102,6 +106,8 @@ class TableProgress:
         return float(found[0][0]) if found else None
 
     def _rows(self, sql: str, *params: str) -> list[tuple[Any, ...]]:
+        if self._is_strict:
+            return self._shared.rows(sql, params)
         try:
             return self._shared.rows(sql, params, wait_s=0)
         except HeimdexError as error:

@@ -29,6 +29,7 @@ JOBS = (
     "contracts/test_work_queue.py",
     "jobs/test_cancel.py",
     "jobs/test_dbos_recovery.py",
+    "jobs/test_queues.py",
     "jobs/test_recovery.py",
     "jobs/test_sleep.py",
     "jobs/test_workflows.py",

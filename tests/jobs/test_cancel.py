@@ -86,7 +86,7 @@ def test_a_render_that_begins_at_that_moment_does_not_revive_the_export(
 def test_a_stage_that_goes_on_does_not_revive_a_move(bench: Bench) -> None:
     target = bench.library.model_sets.active()
     job_id = bench.queue.enqueue_migration(target.set_id)
-    write_waiting(bench.library._store.paths, target, job_id)
+    write_waiting(bench.library._store.paths, target, job_id, bench.library.work.shared)
     migration = bench.library.model_sets.migration(target.set_id, job_id=job_id, is_cancelled=lambda: False)
     migration.pending()
     bench.library.model_sets.cancel()

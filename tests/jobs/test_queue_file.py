@@ -113,14 +113,19 @@ def test_exports_and_moves_are_found_again_and_what_was_cancelled_is_not(bench: 
     export = Exports().export(bench)
     bench.library._store.exports.update(export.export_id, job_id=bench.queue.enqueue_reel(export.export_id))
     target = bench.library.model_sets.active()
-    move = write_waiting(bench.library._store.paths, target, bench.queue.enqueue_migration(target.set_id))
+    move = write_waiting(
+        bench.library._store.paths,
+        target,
+        bench.queue.enqueue_migration(target.set_id),
+        bench.library.work.shared,
+    )
     cancelled = bench.video()
     bench.enqueue(cancelled)
     delete(bench.library.path / "jobs.sqlite")
     bench.library.cancel(cancelled.video_id)  # though the queue does not know it
     assert (bench.state(cancelled), bench.error_code(cancelled)) == (VideoState.FAILED, "CANCELLED")
     assert lost_jobs(bench) == 2
-    status = read_migration_status(bench.library._store.paths)
+    status = read_migration_status(bench.library._store.paths, bench.library.work.shared)
     assert status is not None
     assert status.job_id not in (None, move.job_id)
     queued = {job.job_id: (job.kind, job.args) for job in bench.queue.active()}
