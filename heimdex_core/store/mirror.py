@@ -128,6 +128,7 @@ class Mirror:
     def _pull(self) -> None:
         if mirror_tree.revision(self._read) == self.fetches.state.pulled:
             return
+        self.fetches.prepare()
         # The indexes and what is visible belong together, so neither is fetched while this machine writes an index.
         with self._index_lock.hold(0), self._lock.hold():
             self.fetches.pull()

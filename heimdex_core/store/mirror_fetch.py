@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 import time
@@ -22,12 +23,14 @@ from heimdex_core.store.mirror_state import MirrorState, Stored
 from heimdex_core.store.mirror_tree import Read
 from heimdex_core.store.mirror_upload import object_key, units
 from heimdex_core.store.object_storage import ObjectStorage
+from heimdex_core.store.transaction import Row
 
 FRAMES = "frames/"
 """Files of a generation that are fetched one by one, when they are shown."""
 
 _FRAME_CACHE = "cache/frames/"
 """Frames of generations that are not here."""
+_INCOMING = ".mirror/incoming"
 _KEPT_LISTINGS = 256
 _IN_USE_S = 3600.0
 """What was used so lately is kept, however full the cache is: somebody may be reading it."""
@@ -62,14 +65,24 @@ class Fetches:
 
     # --- what every machine has -------------------------------------------------------------------
 
+    def prepare(self) -> None:
+        """Fetch what `pull` will need, beside the library's files: an index takes long, and nobody waits for this."""
+        folder = make_folder(self.paths.root / _INCOMING, levels=2)
+        changed = {row["path"]: mirror_tree.stored_of(row) for row in self._changed()}
+        missing = {
+            stored.sha256
+            for path, stored in changed.items()
+            if stored and mirror_tree.is_pulled(path) and not self._has(path, stored)
+        }
+        self.storage.get_many([(object_key(sha256), folder / sha256) for sha256 in missing])
+
     def pull(self) -> bool:
         """Bring the copies that every machine has to the library's present state; whether anything has changed.
 
         Copies of other files that are out of date are removed. The caller excludes other writers of the folder. Raises
         what ObjectStorage raises; then everything is as before, or partly new, and the next call goes on.
         """
-        before = self.state.pulled
-        rows = mirror_tree.changed_since(self.read, before, pulled_only=before == 0 and not self.state.by_age())
+        rows = self._changed()
         if not rows:
             return False
         changed = {row["path"]: mirror_tree.stored_of(row) for row in rows}
@@ -97,13 +110,25 @@ class Fetches:
         for path in present - wanted.keys():
             self._remove(path)
 
+    def _changed(self) -> list[Row]:
+        """The rows that changed since the last pull; on a new machine only those of which it gets a copy."""
+        before = self.state.pulled
+        is_new = before == 0 and not self.state.by_age()
+        return mirror_tree.changed_since(self.read, before, pulled_only=is_new)
+
     def _has(self, path: str, stored: Stored) -> bool:
         return self.state.copy_of(path, self.paths.root / path) == stored
 
     def _get_files(self, wanted: Mapping[str, Stored]) -> None:
-        for path in wanted:
-            make_folder((self.paths.root / path).parent, levels=_LEVELS)
-        self.storage.get_many([(object_key(stored.sha256), self.paths.root / path) for path, stored in wanted.items()])
+        missing: list[tuple[str, Path]] = []
+        for path, stored in wanted.items():
+            place = self.paths.root / path
+            make_folder(place.parent, levels=_LEVELS)
+            try:
+                os.replace(self.paths.root / _INCOMING / stored.sha256, place)
+            except FileNotFoundError:
+                missing.append((object_key(stored.sha256), place))
+        self.storage.get_many(missing)
         for path, stored in wanted.items():
             self._check(path, stored)
             self.state.note(path, self.paths.root / path, stored)
