@@ -101,7 +101,8 @@ class Region {
       copy.onloadedmetadata = () => { copy.currentTime = this.video.currentTime; };
       copy.onseeked = () => resolve(copy);
       copy.onerror = () => resolve(null);
-      copy.src = this.video.currentSrc;
+      // Another address: the browser may have kept the answer to a request without CORS, which it would refuse now.
+      copy.src = `${this.video.currentSrc}?cors`;
     });
   }
 
