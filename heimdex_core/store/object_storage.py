@@ -72,6 +72,7 @@ class ObjectStorage:
         self.bucket, self.prefix = split_url(url)
         self._settings = settings
         self.client = new_client(4 * THREADS)
+        self._is_there = False  # not known
         public = settings.storage_public_url
         self._signer = new_client(1, public) if public else self.client
 
@@ -321,10 +322,11 @@ class ObjectStorage:
         raise AssertionError("storage_attempts is at least 1")
 
     def _error(self, error: Exception, key: str, attempts: int) -> Exception:
-        if code_of(error) in ("400", "403"):
-            # HEAD has no body, and so no words: another request says what is wrong.
+        if code_of(error) in ("400", "403") or (code_of(error) == "404" and not self._is_there):
+            # HEAD has no body, and so no words: another request says what is wrong, or that the bucket is missing.
             try:
                 self.client.list_objects_v2(Bucket=self.bucket, Prefix=self.full_key(key), MaxKeys=1)
+                self._is_there = True
             except FAILURES as said:
                 error = said
         return translated(error, host=self.host, bucket=self.bucket, key=key, attempts=attempts, secrets=secrets())
