@@ -74,12 +74,14 @@ class SceneTable:
     @cached_property
     def _pieces(self) -> list[_Piece]:
         pieces: list[_Piece] = []
-        for number in self._order:
-            columns, rows = self.parts[number]
-            if pieces and pieces[-1].columns is columns and pieces[-1].stop == rows.start:
-                pieces[-1] = pieces[-1]._replace(stop=rows.stop)
-            elif rows:
-                pieces.append(_Piece(columns, rows.start, rows.stop))
+        home, start, stop = None, 0, 0
+        for columns, rows in (*(self.parts[number] for number in self._order), (None, range(0))):
+            if columns is home and rows.start == stop:
+                stop = rows.stop
+                continue
+            if home is not None and stop > start:
+                pieces.append(_Piece(home, start, stop))
+            home, start, stop = columns, rows.start, rows.stop
         return pieces
 
     @cached_property

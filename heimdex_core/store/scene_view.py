@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Ids = Sequence[str] | None
 
+_KEPT_SCENES = 10_000
+
 MIN_IOU = 0.5
 """After re-indexing, a scene of at least this overlap with an old one counts as the same scene."""
 
@@ -38,6 +40,8 @@ class SceneView:
         self._tables = tables
         self._scene_tables: dict[str, SceneTable] = {}
         """By user_id."""
+        self._made: dict[str, Scene] = {}
+        """Scenes that were asked for by their ids."""
 
     @property
     def is_current(self) -> bool:
@@ -82,18 +86,21 @@ class SceneView:
     def scenes_by_id(self, scene_ids: Collection[str]) -> dict[str, Scene]:
         """The scenes of exactly these ids; those that are not visible are left out."""
         videos = {scene_id: self.snapshot.loaded.get(scene_id.rsplit("_", 2)[0]) for scene_id in scene_ids}
-        known = {scene_id: video for scene_id, video in videos.items() if video is not None}
+        found = {scene_id: scene for scene_id in videos if (scene := self._made.get(scene_id)) is not None}
         new = [
             (video, row)
-            for one, video in known.items()
-            if one not in video.made and (row := video.row(one)) is not None
+            for scene_id, video in videos.items()
+            if video is not None and scene_id not in found and (row := video.row(scene_id)) is not None
         ]
         if new:
             # all rows at once and in one chunk: converting one takes almost as long as converting a page of them
             rows = pa.concat_tables([video.columns.table.slice(row, 1) for video, row in new]).combine_chunks()
-            for (video, _), scene in zip(new, sidecar.scenes_of(rows), strict=True):
-                video.made[scene.scene_id] = scene
-        return {scene_id: video.made[scene_id] for scene_id, video in known.items() if scene_id in video.made}
+            made = {scene.scene_id: scene for scene in sidecar.scenes_of(rows)}
+            found.update(made)
+            if len(self._made) > _KEPT_SCENES:
+                self._made = {}
+            self._made.update(made)
+        return {scene_id: found[scene_id] for scene_id in videos if scene_id in found}
 
     def scene_ids(
         self, user_id: str, video_ids: Ids = None, where: str | None = None, params: Sequence[Any] = ()

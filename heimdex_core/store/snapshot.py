@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -32,8 +32,6 @@ class LoadedVideo:
     columns: SceneColumns
     rows: range
     """Those of `columns` that are this generation's."""
-    made: dict[str, Scene] = field(default_factory=dict, repr=False)
-    """Scenes that were asked for by their ids."""
 
     @property
     def table(self) -> pa.Table:
@@ -78,6 +76,8 @@ class Snapshot:
     """The loaded videos by user_id, newest first."""
     model_set: ModelSet
     """The set of the visible generations."""
+    published: visible.Published | None = None
+    """What visible.parquet has; None for another set than the active one."""
 
     def of_user(self, user_id: str, video_ids: Iterable[str] | None = None) -> list[VisibleVideo]:
         """The user's visible videos, newest first; if `video_ids` are given, only those among them."""
@@ -101,13 +101,13 @@ def take(paths: LibraryPaths, open_scenes: OpenScenes, before: Snapshot | None) 
     and reading starts again. Raises LibraryDamaged if visible.parquet cannot be read.
     """
     for _ in range(ATTEMPTS):
-        revision, published, model_set = visible.read(paths.visible)
+        revision, published, model_set = visible.read(paths.visible, before.published if before is not None else None)
         shown = {video_id: video for video_id, video in published.items() if not video.deleted}
         known = before.loaded if before is not None and before.model_set.set_id == model_set.set_id else {}
         loaded, problems = _load(paths, open_scenes, shown, known)
         if not problems or visible.read_revision(paths.visible) == revision:
             break
-    return _snapshot(revision, shown, loaded, problems, model_set)
+    return replace(_snapshot(revision, shown, loaded, problems, model_set), published=published)
 
 
 def of_set(
@@ -160,10 +160,12 @@ def _load(
     for video_id, video in shown.items():
         key = video_id, video.generation
         segment = index.homes.get(key) if index is not None else None
-        if segment is not None:
+        held = known.get(video_id)
+        is_held = held is not None and held.generation == video.generation
+        if held is not None and is_held and (segment is None or held.columns is segment.columns):
+            loaded[video_id] = held
+        elif segment is not None:
             loaded[video_id] = LoadedVideo(*key, segment.columns, segment.rows[key])
-        elif video_id in known and known[video_id].generation == video.generation:
-            loaded[video_id] = known[video_id]
         else:
             folders[video_id] = paths.generation(*key)
     tables, errors = sidecar.read_scenes_tables(folders)

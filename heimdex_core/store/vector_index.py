@@ -25,6 +25,7 @@ from heimdex_core.store.vector_segment import Key, Segment, indices, offsets, st
 from heimdex_core.types import Space
 
 _KEPT_MASKS = 16
+_KEPT_PLACES = 10_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class VectorIndex:
     """Of each segment: its generations that are not in the index any more."""
     index_type: str
     _masks: dict[frozenset[Key], Mask | None] = field(default_factory=dict, compare=False, repr=False)
+    _places: dict[tuple[str, Key], int] = field(default_factory=dict, compare=False, repr=False)
+    """Rows that were looked for, -1 for none: those of a page are needed again at every move of a slider."""
 
     @cached_property
     def keys(self) -> tuple[Key, ...]:
@@ -184,6 +187,19 @@ class VectorIndex:
     def _rows_of(self, scenes: Iterable[tuple[str, Key]]) -> tuple[list[str], Numbers]:
         """(n scene ids, (n,) their rows) of those scenes that have one."""
         asked = list(scenes)
+        found = {scene: row for scene in asked if (row := self._places.get(scene)) is not None}
+        if new := [scene for scene in asked if scene not in found]:
+            places = dict(zip(new, self._find(new).tolist(), strict=True))
+            found.update(places)
+            if len(self._places) > _KEPT_PLACES:
+                self._places.clear()
+            self._places.update(places)
+        rows = np.fromiter(map(found.__getitem__, asked), np.int64, len(asked))
+        has_row = np.flatnonzero(rows >= 0)
+        return [asked[place][0] for place in has_row], rows[has_row]
+
+    def _find(self, asked: Sequence[tuple[str, Key]]) -> Numbers:
+        """(n,) the row of each scene; -1 for one that has none."""
         homes = np.array([self.homes.get(key, -1) for _, key in asked], dtype=np.int64)
         rows = np.full(len(asked), -1, dtype=np.int64)
         for home in np.unique(homes[homes >= 0]).tolist():
@@ -191,8 +207,7 @@ class VectorIndex:
             chosen = [asked[place] for place in own]
             found = self.segments[home].find([scene_id for scene_id, _ in chosen], [key for _, key in chosen])
             rows[own] = np.where(found >= 0, found + self.offsets[home], -1)
-        has_row = np.flatnonzero(rows >= 0)
-        return [asked[place][0] for place in has_row], rows[has_row]
+        return rows
 
     def _vectors_of(self, rows: Numbers) -> Floats:
         """(n, d) the vectors of these rows."""

@@ -7,6 +7,8 @@ switches both.
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -78,17 +80,39 @@ def read_revision(path: Path) -> int | None:
         return None
 
 
-def read(path: Path) -> tuple[int, dict[str, VisibleVideo], ModelSet]:
+class Published(dict[str, VisibleVideo]):
+    """The videos of a file by video_id, in its order."""
+
+    def __init__(self, table: pa.Table, before: Published | None = None) -> None:
+        """`before` is what an earlier file had: rows that are the same at its ends, nearly all, are not made again."""
+        self.table = table
+        old = list(before.values()) if before is not None else []
+        first = last = 0
+        if before is not None and len(old) == len(before.table):
+            was, most = before.table, min(len(old), len(table))
+            first = _most(most, lambda n: table.slice(0, n).equals(was.slice(0, n)))
+            last = _most(most - first, lambda n: table.slice(len(table) - n).equals(was.slice(len(old) - n)))
+        rows = python_rows(table.slice(first, len(table) - first - last))
+        videos = (*old[:first], *(VisibleVideo(**row) for row in rows), *old[len(old) - last :])
+        super().__init__((video.video_id, video) for video in videos)
+
+
+def _most(upper: int, is_same: Callable[[int], bool]) -> int:
+    """The largest number from 0 to `upper` for which it is the same, as it is for all smaller ones."""
+    return bisect_right(range(1, upper + 1), False, key=lambda n: not is_same(n))
+
+
+def read(path: Path, before: Published | None = None) -> tuple[int, Published, ModelSet]:
     """(revision, videos by video_id, the active set). Raises LibraryDamaged if the file is missing or unreadable.
 
-    In a file of format 1 the set has no profile and no choice.
+    In a file of format 1 the set has no profile and no choice. With what was read `before` it takes less time.
     """
     try:
         # Opened once: a rename in between must not mix two revisions.
         table = read_table(path)
         metadata = table.schema.metadata or {}
         revision = int(metadata.get(b"revision", b"0"))
-        videos = {row["video_id"]: VisibleVideo(**row) for row in python_rows(table)}
+        videos = Published(table, before)
     except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
         raise LibraryDamaged(what="visible.parquet", reason=str(error)[:200]) from error
     return revision, videos, _model_set(metadata)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store import vectors
-from heimdex_core.store.keyframe_vectors import VectorRows
+from heimdex_core.store.keyframe_vectors import Numbers, VectorRows
 from heimdex_core.store.vector_index import VectorIndex
-from heimdex_core.store.vector_segment import Key
+from heimdex_core.store.vector_segment import Key, Segment
 from heimdex_core.types import Space
 
 SPACE = Space("text/made-up", "text", "made-up", "1", 64)
@@ -268,3 +269,20 @@ def test_rows_are_matched_with_the_scenes_of_their_generation(tmp_path: Path) ->
     places = segment.places_of(("02", 1), pa.chunked_array([second]))
     assert places is not None
     assert places.tolist() == [-1, 1], "a scene may have no vector, and a row no scene"
+
+
+def test_the_same_scenes_are_looked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = write(tmp_path, keys_of(1, 2))
+    asked: list[str] = []
+    real = Segment.find
+
+    def find(self: Segment, scene_ids: Sequence[str], keys: Sequence[Key]) -> Numbers:
+        asked.extend(scene_ids)
+        return real(self, scene_ids, keys)
+
+    monkeypatch.setattr(Segment, "find", find)
+    scenes = [("01-1a", ("01", 1)), ("none", ("01", 1)), ("02-1b", ("02", 1)), ("03-1a", ("03", 1))]
+    first, second = index.vectors(scenes), index.vectors(scenes[::-1])
+    assert (first[0], second[0]) == (["01-1a", "02-1b"], ["02-1b", "01-1a"])
+    assert np.array_equal(first[1], second[1][::-1])
+    assert asked == ["01-1a", "none", "02-1b"]

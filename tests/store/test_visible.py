@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store import Store, visible
@@ -109,3 +112,33 @@ def test_a_file_without_a_set_is_damage(store: Store) -> None:
     write_metadata(store, values)
     with pytest.raises(LibraryDamaged, match=r"visible\.parquet"):
         visible.read(store.paths.visible)
+
+
+def table_of(titles: list[str], ids: list[int]) -> pa.Table:
+    """One row a video, whose title depends on the number in `titles`."""
+    rows = [
+        {"video_id": str(number), "user_id": "local", "generation": 1, "title": title, "deleted": False}
+        | {"filename": f"{number}.mp4", "duration_s": None, "scene_count": number, "created_at": None}
+        for title, number in zip(titles, ids, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=visible.SCHEMA)
+
+
+ROWS = st.lists(st.tuples(st.integers(0, 6), st.sampled_from("ab")), max_size=6, unique_by=lambda row: row[0])
+
+
+@given(ROWS, ROWS)
+def test_what_was_read_before_changes_nothing(before: list[tuple[int, str]], now: list[tuple[int, str]]) -> None:
+    first, second = (table_of([title for _, title in rows], [number for number, _ in rows]) for rows in (before, now))
+    alone = visible.Published(second)
+    assert list(visible.Published(second, visible.Published(first)).items()) == list(alone.items())
+    assert [(video.title, video.scene_count) for video in alone.values()] == [(title, number) for number, title in now]
+
+
+def test_only_new_and_changed_videos_are_made_again() -> None:
+    before = visible.Published(table_of(["a", "b", "c"], [3, 2, 1]))
+    added = visible.Published(table_of(["d", "a", "b", "c"], [4, 3, 2, 1]), before)
+    assert [added[key] is before[key] for key in before] == [True, True, True]
+    renamed = visible.Published(table_of(["d", "a", "other", "c"], [4, 3, 2, 1]), added)
+    assert [renamed[key] is added[key] for key in added] == [True, True, False, True]
+    assert renamed["2"].title == "other"
