@@ -1,8 +1,9 @@
 """Moving a library's catalog from catalog.duckdb to Postgres and back.
 
-All tables are copied into a draft, read back and compared, while the old catalog is locked. Then the draft takes the
-new place and library.json names it; that rename is the switch. An interruption before it leaves the old catalog in use,
-and the move begins again; after it, the move is done. The old catalog is kept under another name.
+All tables are copied into a draft, read back and compared, while the old catalog is locked; the query log goes along.
+Then the draft takes the new place and library.json names it; that rename is the switch. An interruption before it
+leaves the old catalog in use, and the move begins again; after it, the move is done. The old catalog is kept under
+another name.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from heimdex_core.store.catalog_place import engine_of
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.library_json import CatalogPlace, LibraryManifest, format_version, read_manifest
 from heimdex_core.store.locks import index_lock
+from heimdex_core.store.search_log import search_log
 from heimdex_core.store.transaction import Connection, Transaction
 
 _OWN = ("schema_version", "last_commit")
@@ -77,6 +79,8 @@ def move_catalog(root: Path | str, to: CatalogPlace, settings: Settings) -> Move
         def copy(connection: Connection) -> None:
             tables = _read(Transaction(connection))
             _fill(paths, target, tables)
+            searches = search_log(source.shared, paths.searches).entries()
+            search_log(target.shared, paths.searches).replace(searches)
             files.crash_point("catalog-copied")
             write_json(paths.manifest, there, indent=1)
             rows.update({name: table.num_rows for name, table in tables.items()})

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from heimdex_core.errors import HeimdexError
-from heimdex_core.files import append_json_line, file_signature
+from heimdex_core.files import append_json_line, atomic_write, file_signature, make_folder
 from heimdex_core.types import Json, to_json
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 1 << 16
+_BATCH = 1000
 _PAUSE_S = 30.0
 """After a database that was away, searches are not logged, and so not delayed, for so long."""
 
@@ -48,6 +49,14 @@ class SearchLog(Protocol):
         """A value that differs once something was appended."""
         ...
 
+    def entries(self) -> list[Json]:
+        """All searches of all users, oldest first."""
+        ...
+
+    def replace(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Keep these and no others, as when a library is moved. Raises DiskFull, DatabaseUnavailable."""
+        ...
+
 
 class FileSearchLog:
     """A line for each search. A crash may leave an incomplete one, which is left out."""
@@ -66,20 +75,31 @@ class FileSearchLog:
             for line in _lines_from_the_end(self._path):
                 if len(found) >= limit:
                     break
-                found += _of_user(line, user_id)
+                found += [entry for entry in _parsed(line) if entry.get("user_id") == user_id]
         return found
 
     def all(self, user_id: str) -> list[Json]:
         """Read the whole file."""
-        try:
-            with self._path.open(encoding="utf-8", errors="replace") as lines:
-                return [entry for line in lines for entry in _of_user(line, user_id)]
-        except FileNotFoundError:
-            return []
+        return [entry for entry in self.entries() if entry.get("user_id") == user_id]
 
     def signature(self) -> object:
         """That of the file."""
         return file_signature(self._path)
+
+    def entries(self) -> list[Json]:
+        """Read the whole file."""
+        try:
+            with self._path.open(encoding="utf-8", errors="replace") as lines:
+                return [entry for line in lines for entry in _parsed(line)]
+        except FileNotFoundError:
+            return []
+
+    def replace(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Write the file anew."""
+        make_folder(self._path.parent)
+        with atomic_write(self._path) as file:
+            for entry in entries:
+                file.write(json.dumps(to_json(entry), ensure_ascii=False).encode() + b"\n")
 
 
 class TableSearchLog:
@@ -114,17 +134,31 @@ class TableSearchLog:
         """The number of the last row. Raises DatabaseUnavailable."""
         return self._shared.rows("select max(number) from shared.searches")
 
+    def entries(self) -> list[Json]:
+        """The rows. Raises DatabaseUnavailable."""
+        return [json.loads(text) for (text,) in self._shared.rows("select entry from shared.searches order by number")]
+
+    def replace(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Delete all rows and insert these."""
+        self._shared.rows("delete from shared.searches")
+        for start in range(0, len(entries), _BATCH):
+            batch = entries[start : start + _BATCH]
+            users = [entry.get("user_id") for entry in batch]
+            texts = [json.dumps(to_json(entry), ensure_ascii=False) for entry in batch]
+            sql = "insert into shared.searches (user_id, entry) select * from unnest(%s::text[], %s::text[])"
+            self._shared.rows(sql, [users, texts])
+
 
 def search_log(shared: SharedTables | None, path: Path) -> SearchLog:
     """That of a library; `path` is the file of one that keeps it in files."""
     return FileSearchLog(path) if shared is None else TableSearchLog(shared)
 
 
-def _of_user(line: str | bytes, user_id: str) -> list[Json]:
-    """The entry of a line, if it is complete and that user's."""
+def _parsed(line: str | bytes) -> list[Json]:
+    """The entry of a line, if it is complete."""
     with suppress(ValueError):
         entry = json.loads(line)
-        if isinstance(entry, dict) and entry.get("user_id") == user_id:
+        if isinstance(entry, dict):
             return [entry]
     return []
 

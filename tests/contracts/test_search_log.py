@@ -43,6 +43,16 @@ def test_its_signature_changes_with_each_search(log: SearchLog) -> None:
     assert log.signature() != before
 
 
+def test_another_log_takes_its_place(log: SearchLog, tmp_path: Path) -> None:
+    log.append(entry("before"))
+    moved = [entry("바다"), entry("theirs", "bob"), *(entry(str(n)) for n in range(1001))]
+    log.replace(moved)
+    assert log.entries() == moved
+    back = search_log(None, tmp_path / "other" / "searches.jsonl")
+    back.replace(log.entries())
+    assert back.last("ann", 2) == [entry("1000"), entry("999")]
+
+
 def test_without_the_database_searches_go_on_and_are_not_delayed(
     postgres: TestServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -33,6 +33,7 @@ def store(tmp_path: Path) -> Store:
     made.judgements.save("local", "set", [NewJudgement("a", video.video_id, 0, 2000, 3, "me", reason="tab\t\\ '")])
     made.set_preference("local", "theme", "dark")
     name_tray(made, "local", "cuts")
+    made.log_search({"user_id": "local", "text": "hello"})
     return made
 
 
@@ -43,6 +44,7 @@ def content(store: Store) -> dict[str, Any]:
         "judgements": store.judgements.of_user("local"),
         "tray": store.reels.tray("local"),
         "sets": store.sets.all(),
+        "searches": store.searches("local"),
         "shown": visible.read(store.paths.visible),
     }
 
@@ -68,7 +70,9 @@ def test_there_and_back(store: Store, url: SecretStr) -> None:
     in_postgres = opened(store, url)
     assert content(in_postgres) == before
     in_postgres.rename_video("local", in_postgres.videos("local")[-1].video_id, "another title")
+    in_postgres.log_search({"user_id": "local", "text": "again"})
     changed = content(in_postgres)
+    assert [entry["text"] for entry in changed["searches"]] == ["again", "hello"]
     back = move_catalog(root, "file", settings_of(url))
     assert back.rows == {**there.rows, "counters": back.rows["counters"]}
     assert content(opened(store, None)) == changed
