@@ -250,6 +250,14 @@ class InvalidFolder(StorageError):
     hint_template = "Choose a folder videos/<video_id> that was copied completely from another library."
 
 
+class DatabaseNotSet(StorageError):
+    """A library in object storage was named, and no database for its catalog."""
+
+    code = "DATABASE_NOT_SET"
+    message_template = "A library in object storage keeps its catalog in Postgres, and no database is set: {address}"
+    hint_template = "Set HEIMDEX_DATABASE_URL to the database of the library; see docs/deploy.md."
+
+
 class IndexLockLost(StorageError):
     """A writer lost the lock of the index, and another one has got it; what the first one wrote is not used."""
 

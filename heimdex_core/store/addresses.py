@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heimdex_core.errors import (
+    DatabaseNotSet,
     InvalidValue,
     LibraryNotFound,
     ObjectStorageFailed,
@@ -38,10 +39,12 @@ class LibraryPlace:
 
     @classmethod
     def of(cls, named: Path | str, settings: Settings) -> LibraryPlace:
-        """The place that a person names, by a path or an address. Nothing is looked at."""
+        """The place that a person names, by a path or an address. Nothing is looked at. Raises InvalidValue."""
+        if str(named).partition("/")[0] != "s3:":
+            return cls(Path(named).expanduser().resolve())
         found = _ADDRESS.fullmatch(str(named))
         if found is None:
-            return cls(Path(named).expanduser().resolve())
+            raise InvalidValue(name="library", value=str(named), reason="an address is s3://bucket/prefix")
         address = f"s3://{found['bucket']}" + (f"/{found['prefix']}" if found["prefix"] else "")
         from heimdex_core.store.mirror import working_folder
 
@@ -54,14 +57,13 @@ class LibraryPlace:
         """Bring library.json of a library in object storage into its working folder; whether there is a library.
 
         Without the storage the library.json of the last time is used, if there is one. A working folder of an earlier
-        library at the address is removed. Raises InvalidValue without HEIMDEX_DATABASE_URL, what ObjectStorage raises.
+        library at the address is removed. Raises DatabaseNotSet, what ObjectStorage raises.
         """
         paths = LibraryPaths(self.root)
         if self.address is None:
             return paths.manifest.exists()
         if settings.database_url is None:
-            reason = "a library in object storage has its catalog in Postgres: set HEIMDEX_DATABASE_URL"
-            raise InvalidValue(name="library", value=self.address, reason=reason)
+            raise DatabaseNotSet(address=self.address)
         from heimdex_core.store.mirror import fetch_manifest
         from heimdex_core.store.object_storage import ObjectStorage
 

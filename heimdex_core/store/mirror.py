@@ -198,8 +198,12 @@ class Mirror:
 
 
 def fetch_manifest(storage: ObjectStorage, paths: LibraryPaths) -> bool:
-    """Bring library.json into a working folder; False if there is no library at the address."""
+    """Bring library.json into a working folder; False if there is no library at the address.
+
+    Raises what ObjectStorage raises, BucketNotFound too.
+    """
     if not storage.exists(_MANIFEST):
+        storage.check()  # an object that is not there and a bucket that is not look the same
         return False
     paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     storage.get_file(_MANIFEST, paths.manifest)

@@ -14,6 +14,7 @@ import pytest
 from heimdex_core import files
 from heimdex_core.errors import (
     BucketNotFound,
+    DatabaseNotSet,
     IndexLockLost,
     InvalidValue,
     ObjectDamaged,
@@ -86,6 +87,8 @@ class TestAddresses:
         for named in ("s3://bucket/some/prefix", "s3://bucket/some/prefix/", Path("s3://bucket/some/prefix")):
             assert LibraryPlace.of(named, settings).address == "s3://bucket/some/prefix"
         assert LibraryPlace.of("s3://bucket", settings).address == "s3://bucket"
+        with pytest.raises(InvalidValue, match="s3://bucket/prefix"):
+            LibraryPlace.of(Path("s3://"), settings)
         assert LibraryPlace.of(tmp_path / "library", settings) == LibraryPlace(tmp_path / "library")
 
     def test_each_address_has_a_folder(self, tmp_path: Path) -> None:
@@ -96,7 +99,7 @@ class TestAddresses:
 
     def test_it_needs_a_database(self, tmp_path: Path, s3: TestBucket) -> None:
         settings = get_settings().model_copy(update={"cache": tmp_path, "database_url": None})
-        with pytest.raises(InvalidValue, match="HEIMDEX_DATABASE_URL"):
+        with pytest.raises(DatabaseNotSet):
             LibraryPlace.of(s3.url, settings).refresh(settings)
 
     def test_a_bucket_that_is_not_there(self, machines: Machines) -> None:
