@@ -15,6 +15,7 @@ from heimdex_core.store import sidecar, visible
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.scene_columns import SceneColumns
 from heimdex_core.store.scene_segments import SceneIndex
+from heimdex_core.store.visible import Published
 from heimdex_core.types import ModelSet, Scene, VisibleVideo
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class Snapshot:
     """The loaded videos by user_id, newest first."""
     model_set: ModelSet
     """The set of the visible generations."""
-    published: visible.Published | None = None
+    published: Published | None = None
     """What visible.parquet has; None for another set than the active one."""
 
     def of_user(self, user_id: str, video_ids: Iterable[str] | None = None) -> list[VisibleVideo]:

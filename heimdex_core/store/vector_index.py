@@ -204,7 +204,7 @@ class VectorIndex:
         rows = np.full(len(asked), -1, dtype=np.int64)
         for home in np.unique(homes[homes >= 0]).tolist():
             own = np.flatnonzero(homes == home)
-            chosen = [asked[place] for place in own]
+            chosen = [asked[place] for place in own.tolist()]
             found = self.segments[home].find([scene_id for scene_id, _ in chosen], [key for _, key in chosen])
             rows[own] = np.where(found >= 0, found + self.offsets[home], -1)
         return rows
