@@ -66,6 +66,7 @@ from heimdex_core.errors.object_storage import (
     ObjectStorageCredentialsExpired,
     ObjectStorageDenied,
     ObjectStorageFailed,
+    ObjectStorageNotInstalled,
     ObjectStorageUnavailable,
     ObjectTruncated,
 )
@@ -237,6 +238,7 @@ __all__ = [
     "ObjectStorageCredentialsExpired",
     "ObjectStorageDenied",
     "ObjectStorageFailed",
+    "ObjectStorageNotInstalled",
     "ObjectStorageUnavailable",
     "ObjectTruncated",
     "OriginRefused",

@@ -16,6 +16,14 @@ class ObjectStorageUnavailable(StorageError):
     )
 
 
+class ObjectStorageNotInstalled(StorageError):
+    """What speaks to object storages is not installed."""
+
+    code = "OBJECT_STORAGE_NOT_INSTALLED"
+    message_template = "A library in object storage needs {package}, which cannot be loaded: {reason}"
+    hint_template = "Run `pip install -r requirements-cluster.txt` on every machine that uses the library."
+
+
 class BucketNotFound(ObjectStorageUnavailable):
     """The object storage does not have the bucket."""
 

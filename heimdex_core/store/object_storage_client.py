@@ -8,10 +8,13 @@ import threading
 from functools import lru_cache
 from typing import Any
 
-import boto3
-from botocore.config import Config
+from heimdex_core.errors import InvalidValue, ObjectStorageNotInstalled
 
-from heimdex_core.errors import InvalidValue
+try:
+    import boto3
+    from botocore.config import Config
+except ModuleNotFoundError as missing:
+    raise ObjectStorageNotInstalled(package="boto3", reason=str(missing)) from missing
 
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")

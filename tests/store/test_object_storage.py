@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import runpy
 import socket
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -15,7 +17,7 @@ import pytest
 from heimdex_core import errors
 from heimdex_core.errors import HeimdexError
 from heimdex_core.settings import get_settings
-from heimdex_core.store import object_parts, object_storage
+from heimdex_core.store import object_parts, object_storage, object_storage_client
 from heimdex_core.store.object_storage import ObjectStorage
 from heimdex_core.store.object_storage_client import split_url
 from tests.support.object_storage import ACCESS_KEY, SECRET_KEY, Fault, TestBucket, operation
@@ -270,6 +272,13 @@ def test_after_so_many_failures_it_gives_up(s3: TestBucket, storage: ObjectStora
         storage.put_bytes("a", b"1")
     assert raised.value.details["attempts"] == 8 == len(s3.server.requests)
     assert "SlowDown" in raised.value.message
+
+
+def test_without_its_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(errors.ObjectStorageNotInstalled) as raised:
+        runpy.run_path(object_storage_client.__file__)
+    assert "requirements-cluster.txt" in raised.value.hint
 
 
 # --- faults that pass -----------------------------------------------------------------------------
