@@ -93,7 +93,7 @@ def database(postgres: TestServer, monkeypatch: pytest.MonkeyPatch) -> str:
 def chosen_catalog(request: pytest.FixtureRequest) -> None:
     """With TEST_CATALOG=postgres every library has its catalog there, with TEST_CATALOG=s3 its files in a bucket, too.
 
-    contracts/test_over_postgres.py and test_over_storage.py set it.
+    contracts/test_over_engines.py sets it.
     """
     if os.environ.get("TEST_CATALOG") == "s3":
         from tests.support.object_storage import keep_in_bucket  # noqa: PLC0415 - most test runs need no S3

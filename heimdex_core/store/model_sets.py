@@ -148,6 +148,7 @@ class ModelSets:
                     sets.remove(transaction, model_set.set_id)
                 unused -= {(row.video_id, row.generation) for row in sets.generations(transaction)}
                 remaining = sets.every(transaction)
+                transaction.removed_files |= {f"videos/{video_id}/gen/{n}" for video_id, n in unused}
             files.crash_point("set-dropped")
             indexing.sync(self._context)
             self._context.search.keep_only(remaining)

@@ -102,7 +102,8 @@ class S3TestServer:
     """
 
     def __init__(self) -> None:
-        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        # moto fails where an object is written again while it is read, and the proxy answers that with 500
+        logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
         self._moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self._moto.start()
         self._lock = threading.Lock()

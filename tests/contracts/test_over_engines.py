@@ -1,0 +1,78 @@
+"""The tests of the store and of the jobs once more, over a library in Postgres, and over one in object storage."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STORE = (
+    "store/test_adopt.py",
+    "store/test_batches.py",
+    "store/test_exports.py",
+    "store/test_model_sets.py",
+    "store/test_reader.py",
+    "store/test_reels.py",
+    "store/test_sql.py",
+    "store/test_store.py",
+    "store/test_videos.py",
+    "store/test_view.py",
+    "store/test_visible.py",
+)
+"""Not those about catalog.duckdb, its lock and copies of the folder at the moment of a crash, nor those without a
+catalog."""
+
+JOBS = (
+    "contracts/test_work_queue.py",
+    "jobs/test_cancel.py",
+    "jobs/test_dbos_recovery.py",
+    "jobs/test_queues.py",
+    "jobs/test_recovery.py",
+    "jobs/test_sleep.py",
+    "jobs/test_workflows.py",
+)
+
+
+STORED = (
+    "store/test_adopt.py",
+    "store/test_batches.py",
+    "store/test_exports.py",
+    "store/test_model_sets.py",
+    "store/test_reader.py",
+    "store/test_reels.py",
+    "store/test_sql.py",
+    "store/test_store.py",
+    "store/test_videos.py",
+    "store/test_view.py",
+    "jobs/test_cancel.py",
+    "jobs/test_workflows.py",
+)
+LOCAL_DAMAGE = (
+    "test_rebuilding_indexes_restores_what_it_can_and_reports_the_rest",
+    "test_missing_indexes_are_reported_and_written_by_the_next_commit",
+    "test_a_missing_index_is_reported_where_it_is_used",
+)
+"""Tests that damage files of the folder, which are fetched again if the library is in object storage."""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("catalog", "modules"),
+    [("postgres", STORE), ("postgres", JOBS), ("s3", STORED)],
+    ids=["store", "jobs", "object-storage"],
+)
+def test_over(catalog: str, modules: tuple[str, ...]) -> None:
+    here = Path(__file__).parents[1]
+    files = [here / name for name in modules]
+    assert all(file.exists() for file in files)
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "not long", "-p", "no:cacheprovider", *map(str, files)]
+    if catalog == "s3":
+        command += ["-k", " and ".join(f"not {name}" for name in LOCAL_DAMAGE)]
+    environment = {**os.environ, "TEST_CATALOG": catalog}
+    done = subprocess.run(
+        command, cwd=here.parent, env=environment, capture_output=True, text=True, timeout=1800, check=False
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
