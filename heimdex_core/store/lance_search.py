@@ -10,6 +10,7 @@ from typing import Any
 
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.files import remove_tree
+from heimdex_core.store import lance_merging
 from heimdex_core.store.lance_tables import (
     LanceManifest,
     OpenedTable,
@@ -31,7 +32,7 @@ from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import ModelSet, Space, WorkContext
 
 MAX_APPENDS = 16
-"""With more additions since it was compacted, a table is compacted in the background."""
+"""With more additions since it was compacted, a small table is compacted."""
 
 
 class LanceSearch:
@@ -123,7 +124,7 @@ class LanceSearch:
             manifest = read_manifest(self._folder)
         except LibraryDamaged:
             return False
-        return manifest is not None and bool(_to_compact(manifest))
+        return manifest is not None and bool(_to_compact(manifest) or lance_merging.to_copy(manifest))
 
     def merge(self, model_sets: Sequence[ModelSet], index_lock: FileLock, work: WorkContext) -> int:
         """See SearchBackend."""
@@ -133,12 +134,13 @@ class LanceSearch:
             with index_lock.hold():
                 manifest = read_manifest(self._folder)
                 roles = _to_compact(manifest) if manifest else []
-                if not roles:
-                    return count
-                writer = LanceWriter(self._folder, self._database())
-                writer.compact(roles[0])
-                writer.remove_unused()
-                writer.publish()
+                if roles:
+                    writer = LanceWriter(self._folder, self._database())
+                    writer.compact(roles[0])
+                    writer.remove_unused()
+                    writer.publish()
+            if not roles and not lance_merging.copy_one(self._folder, self._database(), index_lock, work):
+                return count
             count += 1
 
 
@@ -148,7 +150,12 @@ def _roles(model_sets: Sequence[ModelSet]) -> set[str]:
 
 
 def _to_compact(manifest: LanceManifest) -> list[str]:
-    return [role for role, entry in manifest.tables.items() if entry.appends > MAX_APPENDS]
+    """What is so small that it takes moments. Larger tables are copied instead (lance_merging.py)."""
+    return [
+        role
+        for role, entry in manifest.tables.items()
+        if entry.appends > MAX_APPENDS and entry.rows <= lance_merging.LARGE_ROWS
+    ]
 
 
 class _OpenedTables:

@@ -81,19 +81,23 @@ class TableEntry:
     """How often rows were added since the table was compacted."""
     about: Json
     """The space of vectors, the analysis of words."""
+    clusters: Json | None = None
+    """Of vectors that are searched by clusters: see lance_merging.cluster. None: all are compared."""
 
     def to_json(self) -> Json:
         """The entry as it is written."""
         numbers = [[video_id, n, number] for (video_id, n), number in sorted(self.numbers.items())]
         names = ("table", "version", "rows", "next_number", "indexed_below", "appends", "about")
-        return {**{name: getattr(self, name) for name in names}, "generations": numbers}
+        clusters = {} if self.clusters is None else {"clusters": self.clusters}
+        return {**{name: getattr(self, name) for name in names}, **clusters, "generations": numbers}
 
     @classmethod
     def of(cls, value: Json) -> TableEntry:
         """The entry as it was written."""
         numbers = {(video_id, int(n)): int(number) for video_id, n, number in value["generations"]}
         names = ("version", "rows", "next_number", "indexed_below", "appends")
-        return cls(str(value["table"]), numbers=numbers, about=value["about"], **{n: int(value[n]) for n in names})
+        counts = {name: int(value[name]) for name in names}
+        return cls(str(value["table"]), numbers=numbers, about=value["about"], clusters=value.get("clusters"), **counts)
 
 
 @dataclass(frozen=True)
@@ -200,6 +204,8 @@ class _Scope:
     """How rows of some generations are told from all others."""
 
     condition: str | None
+    part: float
+    """About which part of all rows meets the condition, above 0 to 1."""
     numbers: Mask | None
     """If given, (next_number,) whether rows of the generation with each number count."""
     share: float
@@ -208,8 +214,9 @@ class _Scope:
 
 # --- an opened table ------------------------------------------------------------------------------
 
-Run = Callable[[int, str | None], pa.Table]
-"""Answers with the best rows (how many at most, on what condition), with the columns scene_id and generation."""
+Run = Callable[[int, str | None, float], pa.Table]
+"""Answers with the best rows (how many at most, on what condition, which part of all rows meets it), with the columns
+scene_id and generation."""
 
 
 class OpenedTable:
@@ -235,18 +242,19 @@ class OpenedTable:
         if k <= 0 or scope is None or not all(len(one) for one in members):
             return None
         conditions = [text for text in (condition, scope.condition) if text is not None]
-        share = scope.share
+        share, part = scope.share, scope.part
         filters: list[Members] = []
         for one in members:
             if len(one) <= MAX_LISTED_SCENES or k / max(one.share, 1e-9) > MAX_READ:
                 conditions.append(one_of("scene_id", one))
+                part *= one.share
             else:
                 share, filters = share * one.share, [*filters, one]
         where = " and ".join(conditions) or None
         wanted = min(int(k / share * _MARGIN), self.entry.rows) if share < 1 else k
         while True:
             with lance_errors(self.what):
-                found = run(max(wanted, 1), where)
+                found = run(max(wanted, 1), where, part)
             chosen = self._chosen(found, scope, filters)
             if len(chosen) >= k or len(found) < wanted or wanted >= self.entry.rows:
                 return found.take(pa.array(chosen[:k]))
@@ -277,15 +285,16 @@ class OpenedTable:
         if not wanted:
             return None
         if len(wanted) == len(known):
-            return _Scope(None, None, 1.0)
+            return _Scope(None, 1.0, None, 1.0)
+        part = len(wanted) / len(known)
         if len(wanted) <= MAX_LISTED_GENERATIONS:
-            return _Scope(one_of("generation", wanted), None, 1.0)
+            return _Scope(one_of("generation", wanted), part, None, 1.0)
         others = sorted(set(known.values()).difference(wanted))
         if len(others) <= MAX_LISTED_GENERATIONS:
-            return _Scope(f"not {one_of('generation', others)}", None, 1.0)
+            return _Scope(f"not {one_of('generation', others)}", part, None, 1.0)
         mask = np.zeros(self.entry.next_number, dtype=bool)
         mask[wanted] = True
-        return _Scope(None, mask, len(wanted) / len(known))
+        return _Scope(None, 1.0, mask, part)
 
     def rows_of(self, scenes: Sequence[tuple[str, Key]], columns: Sequence[str]) -> dict[str, Json]:
         """By scene: these columns of its row in its generation, where it has one."""

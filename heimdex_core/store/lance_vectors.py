@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -16,11 +17,14 @@ from heimdex_core.errors import InvalidValue
 from heimdex_core.store.keyframe_vectors import Floats, KeyframeMatch, VectorRows, by_scene, scene_scores
 from heimdex_core.store.lance_tables import ListedScenes, Mask, Members, Numbers, OpenedTable, lance_errors
 from heimdex_core.store.scene_set import SceneSet
+from heimdex_core.store.vector_methods import LIST_ROWS_PER_RESULT
 from heimdex_core.store.vector_segment import Key
-from heimdex_core.types import Space
+from heimdex_core.types import Json, Space
 
 _ROWS_AT_ONCE = 10_000
 _CACHED_SETS = 4
+LEAST_PART = 1 / 50
+"""Of a smaller part of the rows each is compared."""
 
 
 def schema(space: Space) -> pa.Schema:
@@ -53,6 +57,22 @@ def rows_of_generation(number: int, content: VectorRows, space: Space) -> pa.Rec
         pa.array(scenes.names, pa.list_(pa.string())),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema(space))
+
+
+def probed(asked: Any, clusters: Json | None, count: int, part: float) -> Any:
+    """The query, set to compare the vectors of as many clusters as are needed, or all vectors.
+
+    Args:
+        asked: a query of LanceDB for vectors.
+        clusters: of the table, see TableEntry.
+        count: how many rows are asked for.
+        part: which part of all rows may be found, above 0 to 1.
+    """
+    if clusters is None or not clusters["probes"] or part < LEAST_PART:
+        return asked.bypass_vector_index()
+    lists, rows = clusters["lists"], clusters["rows"]
+    probes = max(clusters["probes"], LIST_ROWS_PER_RESULT * count * lists / rows) / part
+    return asked.minimum_nprobes(min(lists, math.ceil(probes))).maximum_nprobes(0)  # 0: more if there are too few
 
 
 class LanceVectors:
@@ -162,9 +182,10 @@ class LanceVectors:
                 name="vector", value=str(len(query)), reason=f"{self.space.name} has {self.space.dim} dimensions"
             )
 
-        def run(count: int, where: str | None) -> pa.Table:
+        def run(count: int, where: str | None, part: float) -> pa.Table:
             asked = self._opened.table.search(query, vector_column_name="vector").distance_type("dot").limit(count)
             asked = asked.select(["scene_id", "generation", "_distance"]).with_row_id(True)
+            asked = probed(asked, self._opened.entry.clusters, count, part)
             return (asked if where is None else asked.where(where)).to_arrow()
 
         found = self._opened.best(run, k, allowed, members)

@@ -170,7 +170,7 @@ class LanceWords:
     ) -> list[tuple[str, float]]:
         """The `k` best scenes with their scores, best first."""
 
-        def run(count: int, where: str | None) -> pa.Table:
+        def run(count: int, where: str | None, part: float) -> pa.Table:
             asked = self._opened.table.search(query, query_type="fts").limit(count)
             asked = asked.select(["scene_id", "generation", "_score"])
             found = (asked if where is None else asked.where(where)).to_arrow()

@@ -152,7 +152,7 @@ class LanceWriter:
             table = self._database.create_table(name, schema=schema)
         numbers, _ = self._append(role, table, wanted, 1, rows, table.version)
         with lance_errors(name_of(role)), disk_errors(name_of(role), self._folder):
-            _index(table, schema)
+            make_indexes(table, schema)
         return TableEntry(name, table.version, table.count_rows(), numbers, len(wanted) + 1, len(wanted) + 1, 0, about)
 
     def _append(
@@ -198,6 +198,52 @@ class LanceWriter:
             version = table.version
         changed = replace(entry, version=version, appends=0, indexed_below=entry.next_number)
         self._put(role, changed)
+
+    def reserve(self, role: str) -> str:
+        """The name of a table that is to be made, which nobody removes for KEPT_S."""
+        name = self._new_name(role)
+        self._manifest = replace(self._manifest, retired={**self._manifest.retired, name: time.time()})
+        return name
+
+    def replace_table(self, role: str, copied: TableEntry, table: Any, clusters: Json | None) -> bool:
+        """Use a copy of a table from now on, brought to what the table has become; False if it cannot be.
+
+        Args:
+            role: of the table.
+            copied: the entry that was copied.
+            table: the copy, open.
+            clusters: see TableEntry.
+        """
+        entry, what = self._manifest.tables.get(role), name_of(role)
+        if entry is None or entry.table != copied.table or table.name not in self._manifest.retired:
+            return False
+        new = sorted(number for number in entry.numbers.values() if number >= copied.next_number)
+        gone = sorted(set(copied.numbers.values()).difference(entry.numbers.values()))
+        with lance_errors(what), disk_errors(what, self._folder):
+            if new:
+                source = self._database.open_table(entry.table)
+                source.checkout(entry.version)
+                table.add(source.search().where(one_of("generation", new)).limit(None).to_arrow())
+            if gone:
+                table.delete(one_of("generation", gone))
+            is_whole = table.count_rows() == entry.rows
+            version = table.version
+        if not is_whole:
+            raise LibraryDamaged(what=what, reason="its row counts do not agree")
+        self._put(
+            role,
+            replace(
+                entry,
+                table=table.name,
+                version=version,
+                indexed_below=copied.next_number,
+                appends=int(bool(new)),
+                clusters=clusters,
+            ),
+        )
+        retired = {name: at for name, at in self._manifest.retired.items() if name != table.name}
+        self._manifest = replace(self._manifest, retired=retired)
+        return True
 
     def publish(self) -> bool:
         """Make what was written count, if anything was."""
@@ -273,7 +319,7 @@ def _batches(keys: Sequence[Key], first_number: int, rows: Rows, numbers: dict[K
         yield pa.Table.from_batches(batches)
 
 
-def _index(table: Any, schema: pa.Schema) -> None:
+def make_indexes(table: Any, schema: pa.Schema) -> None:
     """The indexes of a new table. Rows that are added later are found without them, only slower."""
     table.create_index("scene_id", config=load_lancedb().index.BTree())
     if "vector" not in schema.names:

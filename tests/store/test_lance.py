@@ -16,13 +16,15 @@ import pytest
 
 from heimdex_core import files
 from heimdex_core.errors import LibraryDamaged
-from heimdex_core.store import lance_search, lance_tables, lance_writing
+from heimdex_core.store import lance_merging, lance_search, lance_tables, lance_writing
+from heimdex_core.store.keyframe_vectors import VectorRows
 from heimdex_core.store.lance_search import LanceSearch
-from heimdex_core.store.lance_tables import read_manifest, vectors_role
+from heimdex_core.store.lance_tables import TableEntry, read_manifest, vectors_role
 from heimdex_core.store.lance_writing import LanceWriter, table_names
 from heimdex_core.store.locks import index_lock
 from heimdex_core.store.scene_set import SceneSet
-from heimdex_core.types import Filters, WorkContext
+from heimdex_core.store.search_index import IndexOrder
+from heimdex_core.types import Filters, Scene, Space, WorkContext
 from tests.support import searched as made
 from tests.support.searched import LAST, NEW_TWO, ONE, SPACE, TWO, Generations, Searched, all_scenes, key, numbers
 
@@ -254,3 +256,105 @@ def test_texts_and_ids_are_quoted(tables: Searched) -> None:
     filters = [Filters(languages=("en') or ('a' = 'a",))]
     some = SceneSet(table, table.starts_ms >= 0)
     assert tables.words().search("film", k=9, allowed=EVERY, scene_ids=some, filters=filters).hits == []
+
+
+# --- large tables ---------------------------------------------------------------------------------
+
+
+class TestLargeTables:
+    """Tables that are copied in the background, here from 500 rows on."""
+
+    DIM, EACH = 16, 50
+    SPACE = Space("text/large", "text", "large", "1", DIM)
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(lance_merging, "LARGE_ROWS", 500)
+
+    def vectors_of(self, number: int) -> Any:
+        """(EACH, DIM) unit vectors near five centres."""
+        rng = np.random.default_rng(number)
+        centres = np.random.default_rng(1).normal(size=(5, self.DIM))
+        found = centres[rng.integers(0, 5, self.EACH)] + rng.normal(scale=0.3, size=(self.EACH, self.DIM))
+        return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
+
+    def ids_of(self, number: int) -> list[str]:
+        return [made.scene_id(key(number), n) for n in range(self.EACH)]
+
+    def vector_rows(self, space: Space, of: tuple[str, int]) -> VectorRows:
+        number = numbers([f"{of[0]}_0_0"])[0][0]
+        return VectorRows(self.ids_of(number), self.vectors_of(number))
+
+    def texts(self, of: tuple[str, int]) -> tuple[str, list[Scene]]:
+        return "A film", []
+
+    def write(self, tables: Searched, count: int) -> None:
+        wanted = frozenset(key(number) for number in range(1, count + 1))
+        tables.backend.write(IndexOrder(self, {self.SPACE: wanted}), WorkContext())
+
+    def entry(self, tables: Searched) -> TableEntry:
+        manifest = read_manifest(folder(tables))
+        assert manifest is not None
+        return manifest.tables[vectors_role(self.SPACE.name)]
+
+    def recall(self, tables: Searched, allowed: frozenset[tuple[str, int]]) -> float:
+        videos = [number for number in range(1, 31) if key(number) in allowed]
+        ids = [one for number in videos for one in self.ids_of(number)]
+        rows = np.concatenate([self.vectors_of(number) for number in videos])
+        found = []
+        for query in self.vectors_of(99)[:20]:
+            exact = {ids[row] for row in np.argsort(-(rows @ query))[:10]}
+            got = tables.vectors(self.SPACE).search(query, k=10, allowed=allowed)
+            found.append(len(exact & {one for one, _ in got}) / 10)
+        return float(np.mean(found))
+
+    def test_vectors_are_searched_by_clusters(self, tables: Searched) -> None:
+        lock = index_lock(tables.paths.index_lock)
+        self.write(tables, 20)
+        before = self.entry(tables)
+        assert tables.backend.is_merge_due([])
+        assert tables.backend.merge([], lock, WorkContext()) == 1
+        assert not tables.backend.is_merge_due([])
+        entry = self.entry(tables)
+        assert entry.table != before.table
+        assert entry.clusters is not None
+        assert (entry.clusters["lists"], entry.clusters["rows"]) == (32, 1000)
+        assert 0 < entry.clusters["probes"] <= 8
+        assert entry.clusters["recall_at_10"] >= 0.98
+        self.write(tables, 21)  # a row that is in no cluster is compared
+        every = frozenset(key(number) for number in range(1, 22))
+        assert self.recall(tables, every) >= 0.98
+        assert self.recall(tables, frozenset([key(3), key(21)])) >= 0.98
+        assert self.recall(tables, every - {key(3)}) >= 0.98
+        assert set(tables.backend.check_vectors(self.SPACE)) == every
+
+    def test_others_write_while_a_table_is_copied(self, tables: Searched, monkeypatch: pytest.MonkeyPatch) -> None:
+        lock = index_lock(tables.paths.index_lock)
+        self.write(tables, 20)
+        cluster = lance_merging.cluster
+
+        def clustered(table: Any, rows: int) -> Any:
+            self.write(tables, 22)
+            self.write(tables, 19)
+            self.write(tables, 21)
+            return cluster(table, rows)
+
+        monkeypatch.setattr(lance_merging, "cluster", clustered)
+        assert tables.backend.merge([], lock, WorkContext()) == 1
+        every = frozenset(key(number) for number in range(1, 22))
+        assert set(self.entry(tables).numbers) == every
+        assert tables.backend.count(self.SPACE) == 21 * self.EACH
+        assert set(tables.backend.check_vectors(self.SPACE)) == every
+        assert self.recall(tables, every) >= 0.98
+
+    def test_where_clusters_do_not_find_enough_all_vectors_are_compared(
+        self, tables: Searched, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(lance_merging, "REQUIRED_RECALL", 1.1)
+        self.write(tables, 20)
+        assert tables.backend.merge([], index_lock(tables.paths.index_lock), WorkContext()) == 1
+        clusters = self.entry(tables).clusters
+        assert clusters is not None
+        assert clusters["probes"] == 0
+        assert not tables.backend.is_merge_due([])  # it is not tried again at once
+        assert self.recall(tables, frozenset(key(number) for number in range(1, 21))) >= 0.98  # float16
