@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TextIO
 
 from heimdex_core import schemas
 from heimdex_core.cli import evaluation as cli_evaluation
@@ -22,9 +22,9 @@ from heimdex_core.cli import relink as cli_relink
 from heimdex_core.cli import scenes as cli_scenes
 from heimdex_core.cli import shorts as cli_shorts
 from heimdex_core.cli import watched as cli_watched
-from heimdex_core.cli.output import Printer, progress_bar, unexpected_error, usage_error
+from heimdex_core.cli.output import Printer, bytes_bar, progress_bar, unexpected_error, usage_error
 from heimdex_core.cli.weights import parse_weights
-from heimdex_core.errors import HeimdexError
+from heimdex_core.errors import HeimdexError, InvalidValue
 from heimdex_core.search.channels import channel_names
 from heimdex_core.search.filter_text import FILTER_NAMES, parse_filters
 from heimdex_core.search.fusion import fusion_names
@@ -155,11 +155,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     worker.add_argument("--parent-fd", type=int, default=None, help=argparse.SUPPRESS)
     command("repair", "rebuild a lost or damaged catalog from the folders of the videos", run_repair)
-    moving = command("library", "move the catalog of a library to Postgres or back", run_library)
+    moving = command("library", "move a library or its catalog to where several machines use it, or back", run_library)
     moving.add_argument("action", choices=["move"])
-    place = moving.add_mutually_exclusive_group(required=True)
-    place.add_argument("--database", action="store_true", help="into the Postgres of HEIMDEX_DATABASE_URL")
-    place.add_argument("--file", action="store_true", help="from there into catalog.duckdb")
+    moving.add_argument(
+        "--to", metavar="PLACE", help="its files, too: to s3://bucket/prefix, or from there to a folder"
+    )
+    place = moving.add_mutually_exclusive_group()
+    place.add_argument("--database", action="store_true", help="the catalog into the Postgres of HEIMDEX_DATABASE_URL")
+    place.add_argument("--file", action="store_true", help="the catalog from there into catalog.duckdb")
     command("doctor", "report models, disk space and problems of the library", run_doctor)
     return parser
 
@@ -334,9 +337,17 @@ def run_repair(args: argparse.Namespace, out: Printer) -> int:
 
 
 def run_library(args: argparse.Namespace, out: Printer) -> int:
-    """Move the catalog; nobody else may use the library meanwhile."""
+    """Move the library or its catalog; nobody else may use the library meanwhile."""
     from heimdex_core.library import Library
 
+    catalog: Literal["postgres", "file"] | None = "postgres" if args.database else "file" if args.file else None
+    if args.to is not None:
+        with bytes_bar("files") as progress:
+            report = Library.move(getattr(args, "library", None), to=args.to, catalog=catalog, progress=progress)
+        out.moved_library(report)
+        return EXIT_OK
+    if catalog is None:
+        raise InvalidValue(name="move", value="", reason="say where to: --to PLACE, --database or --file")
     out.moved(Library.move_catalog(getattr(args, "library", None), to="postgres" if args.database else "file"))
     return EXIT_OK
 

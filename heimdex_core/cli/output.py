@@ -133,6 +133,17 @@ class Printer:
             lines.append(f"The old one is kept as {report['kept_as']}; delete it when you do not need it any more.")
         self.document(report, text="\n".join(lines))
 
+    def moved_library(self, report: dict[str, Any]) -> None:
+        """Print the report of Library.move."""
+        if not report["moved"]:
+            self.document(report, text=f"The library is at {report['place']} already.")
+            return
+        lines = [f"{report['files']} files, {report['size_bytes']} bytes, each compared after it was copied"]
+        lines += [f"{table}: {count} rows" for table, count in report["rows"].items()]
+        lines.append(f"The library is at {report['place']} now: set HEIMDEX_LIBRARY to that. What is left at the old")
+        lines.append("place can be deleted when you do not need it any more.")
+        self.document(report, text="\n".join(lines))
+
     def doctor(self, report: dict[str, Any]) -> None:
         """Print the report of Library.doctor."""
         lines = [f"{key}: {value}" for key, value in report.items() if not isinstance(value, dict | list)]
@@ -195,6 +206,18 @@ def _track_texts(track: dict[str, Any] | None) -> list[str]:
         return []
     chosen = ", ".join([f"sound: track {track['number']}", *([track["title"]] if track["title"] else [])])
     return ["; ".join([chosen, *(f"track {number}: {why}" for number, why in track["passed_over"].items())])]
+
+
+@contextmanager
+def bytes_bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """The same for a callback that is given (bytes done, bytes in all)."""
+    with tqdm(desc=name, unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
 
 
 @contextmanager

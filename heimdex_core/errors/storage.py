@@ -48,6 +48,28 @@ class LibraryVersion(StorageError):
     hint_template = "Update Heimdex Workbench to open this library."
 
 
+class LibraryMoved(StorageError):
+    """The library is at another place now."""
+
+    code = "LIBRARY_MOVED"
+    message_template = "The library at {place} was moved to {to}."
+    hint_template = (
+        "Use it there: set HEIMDEX_LIBRARY to {to}. What is left at {place} can be deleted once you need it no more."
+    )
+
+
+class LibraryMoveUnfinished(StorageError):
+    """The library is on its way to this place."""
+
+    code = "LIBRARY_MOVE_UNFINISHED"
+    message_template = "The library at {source} is being moved to {place}, and not all of it is there yet."
+    hint_template = (
+        "Wait for the move to end. If it was interrupted, give"
+        " `python -m heimdex_core --library {source} library move --to {place}` again, which goes on where it was."
+        " Until then use the library at {source}."
+    )
+
+
 class LibraryDamaged(StorageError):
     """A file of the library cannot be read."""
 

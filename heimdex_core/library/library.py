@@ -167,6 +167,40 @@ class Library(LibraryExports):
         report: dict[str, Any] = to_json(change_search(root, to, settings))
         return report
 
+    @staticmethod
+    @checked
+    def move(
+        path: AnyPath | None = None,
+        *,
+        to: AnyPath,
+        catalog: CatalogPlace | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict[str, Any]:
+        """Move a library from its folder to s3://bucket/prefix, or from there to a folder.
+
+        Nobody else may have it open. What is interrupted goes on at the next call; until everything was copied and
+        compared, the library is used at the old place, whose files stay there.
+
+        Args:
+            path: where it is; default as for `open`.
+            to: where it goes: an address, or a folder that is empty or not there.
+            catalog: where the catalog will be, "postgres" (that of HEIMDEX_DATABASE_URL) or "file"; default "postgres"
+                in object storage and "file" in a folder.
+            progress: called with (bytes copied, bytes in all).
+
+        Returns {place, catalog, moved, files, size_bytes, rows, kept_as}. Raises what store.library_move.move_library
+        raises.
+        """
+        # Here, so that a library without object storage does not import its client.
+        from heimdex_core.store.library_move import move_library
+
+        settings = get_settings()
+        source = LibraryPlace.of(path if path is not None else settings.library, settings)
+        target = LibraryPlace.of(to, settings)
+        chosen: CatalogPlace = catalog or ("file" if target.address is None else "postgres")
+        report: dict[str, Any] = to_json(move_library(source, target, chosen, settings, progress))
+        return report
+
     @checked
     def as_user(self, user_id: str) -> Library:
         """The same library as another person sees it; it shares the store and the models."""

@@ -97,6 +97,6 @@ class LibraryPlace:
 
 def _key(paths: LibraryPaths) -> str | None:
     try:
-        return read_manifest(paths).key
+        return read_manifest(paths, anywhere=True).key
     except LibraryNotFound:
         return None

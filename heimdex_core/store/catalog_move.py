@@ -77,8 +77,8 @@ def move_catalog(root: Path | str, to: CatalogPlace, settings: Settings) -> Move
         rows: dict[str, int] = {}
 
         def copy(connection: Connection) -> None:
-            tables = _read(Transaction(connection))
-            _fill(paths, target, tables)
+            tables = read_tables(Transaction(connection))
+            fill(paths, target, tables)
             searches = search_log(source.shared, paths.searches).entries()
             search_log(target.shared, paths.searches).replace(searches)
             files.crash_point("catalog-copied")
@@ -94,7 +94,8 @@ def _engine(paths: LibraryPaths, manifest: LibraryManifest, url: SecretStr, sett
     return engine_of(paths, manifest, settings.model_copy(update={"database_url": database_url}))
 
 
-def _read(transaction: Transaction) -> dict[str, pa.Table]:
+def read_tables(transaction: Transaction) -> dict[str, pa.Table]:
+    """All that a catalog says, by table."""
     tables = {
         name: transaction.table(f"select * from {name}")  # noqa: S608 - names of the catalog itself
         for name in transaction.tables()
@@ -103,7 +104,7 @@ def _read(transaction: Transaction) -> dict[str, pa.Table]:
     return tables
 
 
-def _fill(paths: LibraryPaths, target: CatalogEngine, tables: Mapping[str, pa.Table]) -> None:
+def fill(paths: LibraryPaths, target: CatalogEngine, tables: Mapping[str, pa.Table]) -> None:
     """Copy the tables into a draft, compare them, and put it in its place."""
     with drafted(paths, target) as catalog:
         with catalog.transaction() as transaction:

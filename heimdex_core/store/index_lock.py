@@ -57,8 +57,7 @@ class SharedIndexLock(FileLock):
 
         Raises what FileLock raises, DatabaseUnavailable, what the object storage raises.
         """
-        longest = LONGEST_WAIT_S if timeout_s is None else timeout_s
-        with super().hold(timeout_s), self._engine.session_lock(_NUMBER, longest, INDEX):
+        with self.hold_still(timeout_s):
             # In a transaction, so that one of a holder before ends first.
             with self._catalog.transaction() as transaction:
                 transaction.run("update counters set value = value + 1 where name = 'index_fence'")
@@ -71,6 +70,13 @@ class SharedIndexLock(FileLock):
                 self._catalog.share(INDEX_SCOPE)
             finally:
                 self._held.fence = None
+
+    @contextmanager
+    def hold_still(self, timeout_s: float | None = None) -> Iterator[None]:
+        """Keep writers of the index out for the block, which itself does not write it. Raises as `hold`."""
+        longest = LONGEST_WAIT_S if timeout_s is None else timeout_s
+        with super().hold(timeout_s), self._engine.session_lock(_NUMBER, longest, INDEX):
+            yield
 
     def _check(self, transaction: Transaction) -> None:
         fence = getattr(self._held, "fence", None)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from heimdex_core.errors import LibraryDamaged, LibraryNotFound, LibraryVersion
+from heimdex_core.errors import LibraryDamaged, LibraryMoved, LibraryMoveUnfinished, LibraryNotFound, LibraryVersion
 from heimdex_core.files import read_json
 from heimdex_core.settings import SearchName
 from heimdex_core.store.layout import LibraryPaths
@@ -43,6 +43,10 @@ class LibraryManifest:
     storage: str | None = None
     """The address of a library in object storage, s3://bucket/prefix; None for one that is a folder."""
     search: SearchName = "local"
+    moving_from: str | None = None
+    """At the new place of a move that is not finished: the old one."""
+    moved_to: str | None = None
+    """At the old place of a finished move: the new one."""
 
     @property
     def key(self) -> str:
@@ -50,8 +54,22 @@ class LibraryManifest:
         return hashlib.sha256(self.created_at.encode()).hexdigest()[:12]
 
 
-def read_manifest(paths: LibraryPaths) -> LibraryManifest:
-    """Read library.json. Raises LibraryNotFound, LibraryVersion for a newer format, LibraryDamaged."""
+def read_manifest(paths: LibraryPaths, *, anywhere: bool = False) -> LibraryManifest:
+    """Read library.json.
+
+    Raises LibraryNotFound, LibraryVersion for a newer format, LibraryDamaged; unless `anywhere`, LibraryMoved and
+    LibraryMoveUnfinished if the library is not here.
+    """
+    manifest = _parsed(paths)
+    place = manifest.storage or str(paths.root)
+    if not anywhere and manifest.moved_to is not None:
+        raise LibraryMoved(place=place, to=manifest.moved_to)
+    if not anywhere and manifest.moving_from is not None:
+        raise LibraryMoveUnfinished(place=place, source=manifest.moving_from)
+    return manifest
+
+
+def _parsed(paths: LibraryPaths) -> LibraryManifest:
     try:
         value = read_json(paths.manifest)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -64,9 +82,13 @@ def read_manifest(paths: LibraryPaths) -> LibraryManifest:
             raise LibraryVersion(found=found, supported=supported)
         spaces = {kind: Space(**space) for kind, space in value["spaces"].items()}
         place: CatalogPlace = "postgres" if value.get("catalog") == "postgres" else "file"
-        storage = str(value["storage"]) if value.get("storage") else None
         search: SearchName = "lancedb" if value.get("search") == "lancedb" else "local"
+        storage, *moves = [_text(value, name) for name in ("storage", "moving_from", "moved_to")]
         about = value["profile"], value["choice"], spaces, str(value["created_at"])
-        return LibraryManifest(found, *about, place, storage, search)
+        return LibraryManifest(found, *about, place, storage, search, *moves)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise LibraryDamaged(what="library.json", reason=f"{type(error).__name__}: {error}") from error
+
+
+def _text(value: Json, name: str) -> str | None:
+    return str(value[name]) if value.get(name) else None

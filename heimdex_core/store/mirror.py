@@ -45,7 +45,8 @@ UNUSED_DAYS = 7
 """Content that the catalog does not name is kept so long: somebody may be about to name it."""
 
 _FOLDER = ".mirror"
-_MANIFEST = "library.json"
+MANIFEST = "library.json"
+"""Its object is at the address itself, not below objects/: with it a library is there."""
 _RANK = 3
 """Of the lock of a working folder, the innermost one."""
 _AWAY = (ObjectStorageUnavailable, ObjectStorageFailed, DatabaseUnavailable, DatabaseInterrupted)
@@ -99,7 +100,7 @@ class Mirror:
 
     def put_manifest(self) -> None:
         """Store library.json, which other machines open the library with."""
-        self.storage.put_bytes(_MANIFEST, self.paths.manifest.read_bytes(), content_type="application/json")
+        self.storage.put_bytes(MANIFEST, self.paths.manifest.read_bytes(), content_type="application/json")
 
     # --- to this machine --------------------------------------------------------------------------
 
@@ -202,9 +203,9 @@ def fetch_manifest(storage: ObjectStorage, paths: LibraryPaths) -> bool:
 
     Raises what ObjectStorage raises, BucketNotFound too.
     """
-    if not storage.exists(_MANIFEST):
+    if not storage.exists(MANIFEST):
         storage.check()  # an object that is not there and a bucket that is not look the same
         return False
     paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    storage.get_file(_MANIFEST, paths.manifest)
+    storage.get_file(MANIFEST, paths.manifest)
     return True

@@ -86,6 +86,8 @@ METHODS = [
     method("", "open", "no-library", user_id="local", profile="offline", create=False, purpose="query"),
     method("", "repair", "no-library"),
     method("", "move_catalog", "no-library", to="file"),
+    method("", "move", "no-library", to="no-folder", catalog="file", progress=print),
+    method("", "change_search", "no-library", to="local"),
     method("", "add_known", "0" * 64),
     method("", "may_have_file", "clip.mp4", 1),
     method("", "count_unfinished", timeout_s=1.0),
