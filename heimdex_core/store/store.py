@@ -116,7 +116,7 @@ class Store(VideoRecords):
                 for folder in paths.folders:
                     folder.mkdir(parents=True, exist_ok=True)
                 place: CatalogPlace = "file" if settings.database_url is None else "postgres"
-                search = settings.search or "local"
+                search = settings.search or ("local" if address is None else "lancedb")
                 version, created_at = format_version(place, address, search), utc_now().isoformat()
                 manifest = LibraryManifest(version, profile, models, spaces, created_at, place, address, search)
                 write_json(paths.manifest, manifest, indent=1)

@@ -40,10 +40,13 @@ class Machines:
 
     folder: Path
     address: str
+    search: str = "local"
 
     def open(self, name: str) -> Store:
         """The library as this machine has it, made if there is none."""
-        settings = get_settings().model_copy(update={"cache": self.folder / name, "lock_timeout_s": 5.0})
+        settings = get_settings().model_copy(
+            update={"cache": self.folder / name, "lock_timeout_s": 5.0, "search": self.search}
+        )
         place = LibraryPlace.of(self.address, settings)
         if place.refresh(settings):
             return Store.open(place.root, settings)
@@ -226,6 +229,22 @@ class TestSharing:
         assert machines.open("c").manifest.profile == "other"
         a.sets.drop([1])
         assert found(b, "ferry") == ["harbour"]
+
+
+def test_on_lancedb_a_machine_has_no_copy_of_vectors_and_words(machines: Machines) -> None:
+    machines.search = "lancedb"
+    a, b = machines.open("a"), machines.open("b")
+    video = add(a, "harbour", ["the ferry leaves"])
+    add(b, "station", ["the train arrives"])
+    for store in (a, b):
+        assert found(store, "ferry") == ["harbour"]
+        assert found(store, "train") == ["station"]
+        assert store.maintenance.check_indexes() == []
+    a.set_state(video.video_id, VideoState.PROCESSING)
+    commit(a, video, ["a boat arrives"])
+    assert (found(b, "boat"), found(b, "ferry")) == (["harbour"], [])
+    names = {place.relative_to(b.paths.indexes).as_posix() for place in b.paths.indexes.rglob("*") if place.is_file()}
+    assert names - {"scenes/manifest.json"} == {"lance/manifest.json", *(n for n in names if n.endswith(".arrow"))}
 
 
 class TestFaults:

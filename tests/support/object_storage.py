@@ -19,6 +19,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import os
 import threading
 import uuid
 from dataclasses import dataclass
@@ -200,6 +201,9 @@ class TestBucket:
 def keep_in_bucket(bucket: TestBucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let libraries that are made in a folder be at an address in the bucket, and the folder their working folder."""
     create = Store.create
+    if "HEIMDEX_SEARCH" not in os.environ:
+        monkeypatch.setenv("HEIMDEX_SEARCH", "local")  # LanceDB has tests of its own
+        get_settings.cache_clear()
 
     def create_there(root: Path | str, *, address: str | None = None, **given: Any) -> Store:
         name = hashlib.sha256(str(Path(root).resolve()).encode()).hexdigest()[:12]
