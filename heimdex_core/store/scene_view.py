@@ -13,7 +13,7 @@ from heimdex_core.errors import LibraryDamaged, SceneNotFound, VideoNotFound, Vi
 from heimdex_core.files import file_signature
 from heimdex_core.store import sidecar
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.scene_set import Part, SceneTable
+from heimdex_core.store.scene_set import SceneTable
 from heimdex_core.store.snapshot import Snapshot
 from heimdex_core.store.sqlview import SqlViews
 from heimdex_core.types import Interval, Scene, Segment, VisibleVideo, parse_scene_id
@@ -133,8 +133,7 @@ class SceneView:
         found = self._scene_tables.get(user_id)
         if found is None:
             videos = self.snapshot.of_user(user_id)
-            loaded = [self.snapshot.loaded[video.video_id] for video in videos]
-            table = SceneTable(videos, [Part(one.columns, one.rows) for one in loaded])
+            table = SceneTable(videos, [self.snapshot.loaded[video.video_id].part for video in videos])
             found = self._scene_tables.setdefault(user_id, table)
         return found
 

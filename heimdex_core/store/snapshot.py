@@ -15,6 +15,8 @@ from heimdex_core.store import sidecar, visible
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.scene_columns import SceneColumns
 from heimdex_core.store.scene_segments import SceneIndex
+from heimdex_core.store.scene_set import Part
+from heimdex_core.store.vector_segment import Key
 from heimdex_core.store.visible import Published
 from heimdex_core.types import ModelSet, Scene, VisibleVideo
 
@@ -33,6 +35,16 @@ class LoadedVideo:
     columns: SceneColumns
     rows: range
     """Those of `columns` that are this generation's."""
+
+    @cached_property
+    def key(self) -> Key:
+        """The generation, as indexes name it."""
+        return self.video_id, self.generation
+
+    @cached_property
+    def part(self) -> Part:
+        """The rows, as a scene table has them."""
+        return Part(self.columns, self.rows)
 
     @property
     def table(self) -> pa.Table:

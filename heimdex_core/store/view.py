@@ -306,7 +306,8 @@ class View(SceneView):
         with self._lock:
             found = self._keys_of.get(asked)
         if found is None:
-            found = frozenset((v.video_id, v.generation) for v in self.snapshot.of_user(user_id, video_ids))
+            loaded = self.snapshot.loaded
+            found = frozenset(loaded[video.video_id].key for video in self.snapshot.of_user(user_id, video_ids))
             with self._lock:
                 # One object for all threads: the indexes keep their answers by it, and comparing two that are equal
                 # takes milliseconds.
