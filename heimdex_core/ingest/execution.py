@@ -24,8 +24,11 @@ from heimdex_core.errors import (
     DatabaseUnavailable,
     DiskFull,
     HeimdexError,
+    IndexLockLost,
     LibraryBusy,
     ModelsChanged,
+    ObjectStorageFailed,
+    ObjectStorageUnavailable,
     StageFailed,
 )
 from heimdex_core.ingest import stages
@@ -36,7 +39,9 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BACKOFF_RATE = 2.0
-_RETRYABLE = (StageFailed, LibraryBusy, DiskFull, DatabaseUnavailable, DatabaseInterrupted)
+PASSES = (LibraryBusy, DatabaseUnavailable, DatabaseInterrupted, IndexLockLost, ObjectStorageUnavailable)
+"""What says nothing about the work, and is over some time."""
+_RETRYABLE = (StageFailed, DiskFull, ObjectStorageFailed, *PASSES)
 
 
 def is_retryable(error: Exception) -> bool:

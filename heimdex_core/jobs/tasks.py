@@ -16,10 +16,7 @@ from typing import TypeVar
 
 from heimdex_core.errors import (
     Cancelled,
-    DatabaseInterrupted,
-    DatabaseUnavailable,
     HeimdexError,
-    LibraryBusy,
     UnknownName,
     VideoNotFound,
     WorkerReplaced,
@@ -246,7 +243,7 @@ class Tasks:
         return work() or {}
 
     def _until_free(self, name: str, subject: str, work: Callable[[], T]) -> T:
-        """The result of `work`, done again for as long as another process has the library, or its database is away.
+        """The result of `work`, done again while another process has the library, or its database or storage is away.
 
         That says nothing about the work, so it neither fails nor counts as one of its attempts.
         """
@@ -256,7 +253,7 @@ class Tasks:
             except WorkerReplaced as error:
                 logger.warning("%s of %s is left to others: %s", name, subject, error)
                 raise WorkerStopping from error
-            except (LibraryBusy, DatabaseUnavailable, DatabaseInterrupted) as error:
+            except execution.PASSES as error:
                 logger.warning("%s of %s waits: %s", name, subject, error)
                 if self.guard.wait_for_stop(BUSY_PAUSE_S):
                     raise WorkerStopping from error

@@ -19,15 +19,13 @@ import psutil
 
 from heimdex_core.errors import (
     Cancelled,
-    DatabaseInterrupted,
-    DatabaseUnavailable,
     HeimdexError,
-    LibraryBusy,
     MoveIncomplete,
     VideoNotFound,
+    WorkerReplaced,
 )
 from heimdex_core.ingest import stages
-from heimdex_core.ingest.execution import RetryPolicy, try_repeatedly, wrap_error
+from heimdex_core.ingest.execution import PASSES, RetryPolicy, try_repeatedly, wrap_error
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.progress import read_progress
 from heimdex_core.library.context import LibraryContext, OnProgress
@@ -248,7 +246,7 @@ class ModelMigration:
                 on_progress=self._show,
             ).run()
             self._update(done=self.status.done + 1)
-        except (Cancelled, LibraryBusy, DatabaseUnavailable, DatabaseInterrupted):
+        except (Cancelled, WorkerReplaced, *PASSES):
             raise
         except VideoNotFound:
             log.info("video %s is gone; the migration continues without it", video_id)
@@ -288,14 +286,15 @@ class ModelMigration:
     def _update(self, **changes: Any) -> None:
         self.status = replace(self.status, updated_at=utc_now().isoformat(), **changes)
         self._written = time.monotonic()
-        if self.status.state == "running" and self._was_cancelled():
+        if self.status.state == "running" and self._has_ended():
             return  # a stage that has not noticed it yet must not bring the move back to life
         _write(self.store.paths, self.status, self._shared)
 
-    def _was_cancelled(self) -> bool:
+    def _has_ended(self) -> bool:
         written = _record(self.store.paths, self._shared).read() or {}
         job_id = self.status.job_id
-        return job_id is not None and (written.get("job_id"), written.get("state")) == (job_id, "cancelled")
+        is_over = written.get("state") in ("cancelled", "done", "failed")
+        return job_id is not None and written.get("job_id") == job_id and is_over
 
     def _show(self, progress: StageProgress) -> None:
         if time.monotonic() - self._written > _WRITE_EVERY_S:

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from heimdex_core.errors import Cancelled, DatabaseInterrupted, DatabaseUnavailable, HeimdexError, LibraryBusy
+from heimdex_core.errors import (
+    Cancelled,
+    DatabaseInterrupted,
+    DatabaseUnavailable,
+    HeimdexError,
+    IndexLockLost,
+    LibraryBusy,
+    ObjectStorageUnavailable,
+    WorkerReplaced,
+)
 from heimdex_core.jobs import tasks, worker
 from heimdex_core.jobs.client import JobState
 from heimdex_core.jobs.crash_guard import CrashGuard, StageAttempt, WorkerStopping
@@ -59,8 +68,10 @@ class TestAttempt:
             LibraryBusy(what="x", pid=1, program="p", seconds=1),
             DatabaseUnavailable(reason="it restarts"),
             DatabaseInterrupted(reason="it restarts"),
+            IndexLockLost(),
+            ObjectStorageUnavailable(address="x", reason="it restarts"),
         ],
-        ids=["busy", "away", "interrupted"],
+        ids=["busy", "away", "interrupted", "lock lost", "storage away"],
     )
     def test_what_is_not_the_videos_fault_does_not_count_as_an_attempt(
         self, bench: Bench, made: Tasks, error: HeimdexError
@@ -82,6 +93,13 @@ class TestAttempt:
             raise LibraryBusy(what="x", pid=1, program="p", seconds=1)
 
         assert made.attempt(attempt, work)["error"]["code"] == Cancelled.code
+
+    def test_what_others_have_taken_over_is_left_to_them(self, bench: Bench, made: Tasks) -> None:
+        def work() -> Json:
+            raise WorkerReplaced(worker="lib@here.1")
+
+        with pytest.raises(WorkerStopping):
+            made.attempt(self.attempt(bench), work)
 
     def test_the_worker_may_stop_meanwhile(self, bench: Bench, made: Tasks) -> None:
         def work() -> Json:
