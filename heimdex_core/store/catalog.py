@@ -170,7 +170,7 @@ class Catalog:
         if self.mirror is not None:
             with self.transaction() as transaction:
                 _migrate(transaction)
-            self.mirror.pull(at_once=True)
+            self.mirror.pull_now()
         with self.transaction() as transaction:
             _migrate(transaction)
             if not visible.is_up_to_date(self.paths.visible, transaction.visible_revision()):

@@ -11,20 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from heimdex_core.errors import (
-    DatabaseInterrupted,
-    DatabaseUnavailable,
-    LibraryBusy,
-    NestedTransaction,
-    ObjectStorageFailed,
-    ObjectStorageUnavailable,
-)
+from heimdex_core.errors import HeimdexError, LibraryBusy, NestedTransaction
 from heimdex_core.settings import Settings
 from heimdex_core.store import mirror_tree
 from heimdex_core.store.layout import LibraryPaths
@@ -41,6 +35,8 @@ log = logging.getLogger(__name__)
 
 PULL_EVERY_S = 1.0
 """How old what readers see may be, in seconds."""
+AGAIN_AFTER_S = 10.0
+"""How long a reader goes on with what it has before it asks a database or a storage again that was away."""
 UNUSED_DAYS = 7
 """Content that the catalog does not name is kept so long: somebody may be about to name it."""
 
@@ -49,8 +45,6 @@ MANIFEST = "library.json"
 """Its object is at the address itself, not below objects/: with it a library is there."""
 _RANK = 3
 """Of the lock of a working folder, the innermost one."""
-_AWAY = (ObjectStorageUnavailable, ObjectStorageFailed, DatabaseUnavailable, DatabaseInterrupted)
-"""Errors with which a reader goes on with what it has."""
 
 
 def working_folder(address: str, settings: Settings) -> Path:
@@ -79,7 +73,9 @@ class Mirror:
         self._read = read
         self._lock = FileLock(paths.root / _FOLDER / "mirror.lock", rank=_RANK, what="The copy of the library")
         self._index_lock = FileLock(paths.index_lock, rank=1, what="The search index")
-        self._pulled_at = -PULL_EVERY_S
+        self._pulling = threading.Lock()
+        self._puller: threading.Thread | None = None
+        self._pull_at = 0.0
         self._is_away = False
 
     # --- from this machine ------------------------------------------------------------------------
@@ -104,27 +100,34 @@ class Mirror:
 
     # --- to this machine --------------------------------------------------------------------------
 
-    def pull(self, *, at_once: bool = False) -> None:
-        """Fetch what other machines have published, at most every PULL_EVERY_S unless `at_once`.
+    def pull(self) -> None:
+        """Begin to fetch what other machines have published, at most every PULL_EVERY_S; nobody waits for it."""
+        with self._pulling:
+            now = time.monotonic()
+            if now < self._pull_at or (self._puller is not None and self._puller.is_alive()):
+                return
+            self._pull_at = now + PULL_EVERY_S
+            self._puller = threading.Thread(target=self.pull_now, name="pull", daemon=True)
+        self._puller.start()
+
+    def pull_now(self) -> None:
+        """Fetch what other machines have published.
 
         Without the database or the storage everything stays as it is, and a warning is logged once. A machine that has
         no copy yet raises their errors.
         """
-        now = time.monotonic()
-        if not at_once and now - self._pulled_at < PULL_EVERY_S:
-            return
-        self._pulled_at = now
         try:
             self._pull()
             self._is_away = False
         except (LibraryBusy, NestedTransaction):  # a writer of this machine is at it, and publishes here itself
             return
-        except _AWAY as error:
+        except HeimdexError as error:
             if not self.paths.visible.exists():
                 raise
             if not self._is_away:
                 log.warning("changes of other machines are not seen until this is over: %s", error)
             self._is_away = True
+            self._pull_at = time.monotonic() + AGAIN_AFTER_S
 
     def _pull(self) -> None:
         if mirror_tree.revision(self._read) == self.fetches.state.pulled:

@@ -62,7 +62,7 @@ class Machines:
 
 @pytest.fixture
 def machines(tmp_path: Path, s3: TestBucket, database: str, monkeypatch: pytest.MonkeyPatch) -> Machines:
-    monkeypatch.setattr(mirroring, "PULL_EVERY_S", 0.0)
+    monkeypatch.setattr(Mirror, "pull", Mirror.pull_now)  # a reader does not wait for it otherwise
     return Machines(tmp_path, s3.url)
 
 
