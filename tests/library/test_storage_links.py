@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,11 @@ def test_a_video_is_read_from_the_storage_by_a_browser(second: Machine, video: V
         assert (got.status, got.read(), got.headers["content-type"]) == (206, CONTENT[10:20], "video/mp4")
         assert got.headers["content-disposition"] == "attachment; filename*=UTF-8''%EB%B6%80%EC%82%B0.mp4"
     assert not path.exists()  # no byte of it has come to this machine
+    shown = [second.client.get(second.link(path) + query).headers["location"] for query in ("", "?cors")]
+    assert [urllib.parse.unquote(link).partition("disposition=")[2].partition(";")[0] for link in shown] == [
+        "inline",
+        "attachment",
+    ]
 
 
 def test_a_picture_is_served_from_the_copy_of_this_machine(second: Machine, video: Video) -> None:

@@ -1,7 +1,8 @@
 """GET /files/{token}: images and videos of the library, with ranges, read directly from the disk.
 
 Videos of a library in object storage are read from there: the answer is a redirection to a signed link. Images are
-small, so they are served from the copy on this machine.
+small, so they are served from the copy on this machine. A request with ?cors gets another link than one without: a
+browser may have kept the answer to that, and would refuse it to scripts, since it names no origin.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class FileServer:
         403 for an invalid one, 404."""
         try:
             link = self._links.open_file(request.path_params["token"])
-            url = await to_thread.run_sync(self._storage_url, link, self._library) if self._library else None
+            url = None
+            if self._library is not None:
+                is_shown = link.download_name is None and "cors" not in request.query_params
+                url = await to_thread.run_sync(self._storage_url, link, self._library, is_shown)
         except HeimdexError as error:
             return error_response(error, **{"Cache-Control": "no-store"})
         if url is not None:
@@ -70,7 +74,7 @@ class FileServer:
         )
 
     @staticmethod
-    def _storage_url(link: FileLink, library: Library) -> str | None:
+    def _storage_url(link: FileLink, library: Library, is_shown: bool) -> str | None:
         """Where the storage has a video; None for images, and for what is on this machine only."""
         if not link.content_type.startswith("video/"):
             return None
@@ -79,7 +83,7 @@ class FileServer:
                 link.path,
                 filename=link.download_name or link.path.name,
                 content_type=link.content_type,
-                inline=link.download_name is None,
+                inline=is_shown,
             )
         except StorageError:
             if _is_file(link.path):

@@ -101,7 +101,7 @@ class Region {
       copy.onloadedmetadata = () => { copy.currentTime = this.video.currentTime; };
       copy.onseeked = () => resolve(copy);
       copy.onerror = () => resolve(null);
-      // Another address: the browser may have kept the answer to a request without CORS, which it would refuse now.
+      // Another link: the browser may have kept the answer to a request without CORS, which it would refuse now.
       copy.src = `${this.video.currentSrc}?cors`;
     });
   }
