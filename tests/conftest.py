@@ -106,7 +106,7 @@ def chosen_catalog(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(autouse=True)
 def chosen_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With TEST_SEARCH=lancedb new libraries are searched with it; contracts/test_over_lancedb.py sets it."""
+    """With TEST_SEARCH=lancedb new libraries are searched with it; contracts/test_over_engines.py sets it."""
     if name := os.environ.get("TEST_SEARCH"):
         monkeypatch.setenv("HEIMDEX_SEARCH", name)
         get_settings.cache_clear()

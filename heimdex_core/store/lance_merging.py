@@ -1,5 +1,5 @@
-"""Copying large tables of LanceDB in the background, with indexes made anew: to compact them, and to search vectors by
-clusters.
+"""Copying large tables of LanceDB in the background, with indexes made anew: to compact them, to search vectors by
+clusters, and to be rid of rows that were purged.
 
 LanceDB could do both in place, but a writer would have to wait for it. So the table is copied beside the others while
 they are searched and written. The switch takes index.lock for as long as it takes to add what has come since.
@@ -54,6 +54,8 @@ def to_copy(manifest: LanceManifest) -> list[str]:
 
 
 def _is_due(role: str, entry: TableEntry) -> bool:
+    if entry.is_erasing:
+        return True
     if entry.rows <= LARGE_ROWS:
         return False
     clustered = entry.clusters["rows"] if entry.clusters else 0
@@ -89,7 +91,8 @@ def copy_one(folder: Path, database: Any, index_lock: FileLock, work: WorkContex
         work.check()
         make_indexes(table, table.schema)
         work.check()
-        clusters = cluster(table, entry.rows) if role.startswith("vectors:") else None
+        is_divided = role.startswith("vectors:") and entry.rows > LARGE_ROWS
+        clusters = cluster(table, entry.rows) if is_divided else None
     with index_lock.hold():
         writer = LanceWriter(folder, database)
         if not writer.replace_table(role, entry, table, clusters):

@@ -23,7 +23,7 @@ from heimdex_core.store.lance_tables import (
 )
 from heimdex_core.store.lance_vectors import LanceVectors
 from heimdex_core.store.lance_words import LanceWords
-from heimdex_core.store.lance_writing import LanceWriter
+from heimdex_core.store.lance_writing import LanceWriter, is_past
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.locks import FileLock
 from heimdex_core.store.opened_indexes import OpenedIndexes
@@ -82,9 +82,9 @@ class LanceSearch:
         writer = LanceWriter(self._folder, self._database())
         tasks: list[Callable[[], object]] = []
         for space, keys in order.spaces.items():
-            tasks.append(partial(writer.write_vectors, space, keys, order.source, order.redo, rebuild=order.rebuild))
+            tasks.append(partial(writer.write_vectors, space, keys, order))
         for set_id, keys in order.words.items():
-            tasks.append(partial(writer.write_words, set_id, keys, order.source, order.redo, rebuild=order.rebuild))
+            tasks.append(partial(writer.write_words, set_id, keys, order))
         for done, task in enumerate(tasks):
             work.check()
             work.report(done, len(tasks))
@@ -124,7 +124,9 @@ class LanceSearch:
             manifest = read_manifest(self._folder)
         except LibraryDamaged:
             return False
-        return manifest is not None and bool(_to_compact(manifest) or lance_merging.to_copy(manifest))
+        if manifest is None:
+            return False
+        return bool(_to_compact(manifest) or lance_merging.to_copy(manifest)) or _has_unused(manifest)
 
     def merge(self, model_sets: Sequence[ModelSet], index_lock: FileLock, work: WorkContext) -> int:
         """See SearchBackend."""
@@ -134,11 +136,12 @@ class LanceSearch:
             with index_lock.hold():
                 manifest = read_manifest(self._folder)
                 roles = _to_compact(manifest) if manifest else []
+                writer = LanceWriter(self._folder, self._database())
                 if roles:
-                    writer = LanceWriter(self._folder, self._database())
                     writer.compact(roles[0])
+                if roles or (manifest is not None and _has_unused(manifest)):
                     writer.remove_unused()
-                    writer.publish()
+                writer.publish()
             if not roles and not lance_merging.copy_one(self._folder, self._database(), index_lock, work):
                 return count
             count += 1
@@ -147,6 +150,10 @@ class LanceSearch:
 def _roles(model_sets: Sequence[ModelSet]) -> set[str]:
     spaces = {space for model_set in model_sets for space in model_set.spaces.values()}
     return {vectors_role(space.name) for space in spaces} | {words_role(one.set_id) for one in model_sets}
+
+
+def _has_unused(manifest: LanceManifest) -> bool:
+    return any(map(is_past, manifest.retired.values()))
 
 
 def _to_compact(manifest: LanceManifest) -> list[str]:

@@ -84,12 +84,15 @@ class TableEntry:
     clusters: Json | None = None
     """Of vectors that are searched by clusters: see lance_merging.cluster. None: all are compared."""
 
+    is_erasing: bool = False
+    """Whether its files still have rows that were purged."""
+
     def to_json(self) -> Json:
         """The entry as it is written."""
         numbers = [[video_id, n, number] for (video_id, n), number in sorted(self.numbers.items())]
         names = ("table", "version", "rows", "next_number", "indexed_below", "appends", "about")
-        clusters = {} if self.clusters is None else {"clusters": self.clusters}
-        return {**{name: getattr(self, name) for name in names}, **clusters, "generations": numbers}
+        more = {name: getattr(self, name) for name in ("clusters", "is_erasing") if getattr(self, name)}
+        return {**{name: getattr(self, name) for name in names}, **more, "generations": numbers}
 
     @classmethod
     def of(cls, value: Json) -> TableEntry:
@@ -97,7 +100,14 @@ class TableEntry:
         numbers = {(video_id, int(n)): int(number) for video_id, n, number in value["generations"]}
         names = ("version", "rows", "next_number", "indexed_below", "appends")
         counts = {name: int(value[name]) for name in names}
-        return cls(str(value["table"]), numbers=numbers, about=value["about"], clusters=value.get("clusters"), **counts)
+        return cls(
+            str(value["table"]),
+            numbers=numbers,
+            about=value["about"],
+            clusters=value.get("clusters"),
+            is_erasing=bool(value.get("is_erasing")),
+            **counts,
+        )
 
 
 @dataclass(frozen=True)

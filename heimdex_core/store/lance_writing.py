@@ -34,7 +34,7 @@ from heimdex_core.store.lance_tables import (
     write_manifest,
 )
 from heimdex_core.store.lexical_files import FIELDS
-from heimdex_core.store.search_index import GenerationReader
+from heimdex_core.store.search_index import IndexOrder
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Json, Space, to_json
 
@@ -65,13 +65,11 @@ class LanceWriter:
             self._before = LanceManifest()
         self._manifest = self._before
 
-    def write_vectors(
-        self, space: Space, wanted: frozenset[Key], source: GenerationReader, redo: frozenset[Key], *, rebuild: bool
-    ) -> None:
+    def write_vectors(self, space: Space, wanted: frozenset[Key], order: IndexOrder) -> None:
         """Make the table of a space contain exactly the wanted generations; see IndexOrder. Raises SpaceMismatch."""
 
         def rows(key: Key, number: int) -> pa.RecordBatch | None:
-            content = source.vector_rows(space, key)
+            content = order.source.vector_rows(space, key)
             if content is None:
                 return None
             return lance_vectors.rows_of_generation(number, VectorRows(*content), space)
@@ -80,21 +78,19 @@ class LanceWriter:
         entry = self._manifest.tables.get(role)
         if entry is not None:
             space.check(Space(**entry.about))
-        self._write(role, lance_vectors.schema(space), about, wanted, rows, redo, rebuild=rebuild)
+        self._write(role, lance_vectors.schema(space), about, wanted, rows, order)
 
-    def write_words(
-        self, set_id: int, wanted: frozenset[Key], source: GenerationReader, redo: frozenset[Key], *, rebuild: bool
-    ) -> None:
+    def write_words(self, set_id: int, wanted: frozenset[Key], order: IndexOrder) -> None:
         """Make the table of the words of a set contain exactly the wanted generations; see IndexOrder."""
 
         def rows(key: Key, number: int) -> pa.RecordBatch | None:
-            content = source.texts(key)
+            content = order.source.texts(key)
             return None if content is None else lance_words.rows_of_generation(number, *content)
 
         role, about = words_role(set_id), {"analysis": analysis.VERSION}
         entry = self._manifest.tables.get(role)
         is_other = entry is not None and entry.about != about
-        self._write(role, lance_words.SCHEMA, about, wanted, rows, redo, rebuild=rebuild or is_other)
+        self._write(role, lance_words.SCHEMA, about, wanted, rows, replace(order, rebuild=order.rebuild or is_other))
 
     def _write(
         self,
@@ -103,18 +99,16 @@ class LanceWriter:
         about: Json,
         wanted: frozenset[Key],
         rows: Rows,
-        redo: frozenset[Key],
-        *,
-        rebuild: bool,
+        order: IndexOrder,
     ) -> None:
-        entry = None if rebuild else self._manifest.tables.get(role)
+        entry = None if order.rebuild else self._manifest.tables.get(role)
         if entry is not None:
-            keep = frozenset(entry.numbers) & wanted - redo
+            keep = frozenset(entry.numbers) & wanted - order.redo
             if keep == wanted and len(keep) == len(entry.numbers):
                 return
             for _ in range(WRITES):
                 try:
-                    self._put(role, self._changed(role, entry, keep, sorted(wanted - keep), rows))
+                    self._put(role, self._changed(role, entry, keep, sorted(wanted - keep), rows, erase=order.erase))
                     return
                 except _WrittenByOthers:
                     log.warning("the table of %s was written by another process without index.lock", role)
@@ -124,7 +118,7 @@ class LanceWriter:
         self._put(role, self._made(role, schema, about, sorted(wanted), rows))
 
     def _changed(
-        self, role: str, entry: TableEntry, keep: frozenset[Key], missing: Sequence[Key], rows: Rows
+        self, role: str, entry: TableEntry, keep: frozenset[Key], missing: Sequence[Key], rows: Rows, *, erase: bool
     ) -> TableEntry:
         """The table without the generations that are not kept, and with those that are missing."""
         with lance_errors(name_of(role)):
@@ -143,6 +137,7 @@ class LanceWriter:
             numbers={**numbers, **new},
             next_number=entry.next_number + len(missing),
             appends=entry.appends + appended,
+            is_erasing=entry.is_erasing or (erase and bool(gone)),
         )
 
     def _made(self, role: str, schema: pa.Schema, about: Json, wanted: Sequence[Key], rows: Rows) -> TableEntry:
@@ -239,6 +234,7 @@ class LanceWriter:
                 indexed_below=copied.next_number,
                 appends=int(bool(new)),
                 clusters=clusters,
+                is_erasing=False,
             ),
         )
         retired = {name: at for name, at in self._manifest.retired.items() if name != table.name}
@@ -260,14 +256,18 @@ class LanceWriter:
 
     def remove_unused(self) -> None:
         """Remove tables that nobody reads any more: those that no manifest has named, and those retired long ago."""
-        now = time.time()
-        fresh = {name: at for name, at in self._manifest.retired.items() if now - at < KEPT_S}
+        fresh = {name: at for name, at in self._manifest.retired.items() if not is_past(at)}
         named = {entry.table for entry in self._manifest.tables.values()}
         with lance_errors("The search index"):
             for name in table_names(self._database):
                 if name not in named and name not in fresh:
                     self._database.drop_table(name)
         self._manifest = replace(self._manifest, retired=fresh)
+
+
+def is_past(retired: float) -> bool:
+    """Whether a table may be removed that was retired then, in seconds since 1970."""
+    return time.time() - retired >= KEPT_S
 
 
 class _WrittenByOthers(Exception):

@@ -1,4 +1,5 @@
-"""The tests of the store and of the jobs once more, over a library in Postgres, and over one in object storage."""
+"""The tests of the store and of the jobs once more, over a library in Postgres, over one in object storage, and
+over one that is searched on tables of LanceDB."""
 
 from __future__ import annotations
 
@@ -58,11 +59,31 @@ LOCAL_DAMAGE = (
 """Tests that damage files of the folder, which are fetched again if the library is in object storage."""
 
 
+SEARCHED = (
+    "store/test_adopt.py",
+    "store/test_mirror.py",
+    "store/test_model_sets.py",
+    "store/test_reader.py",
+    "store/test_store.py",
+    "store/test_view.py",
+)
+OF_FAISS_AND_TANTIVY = (
+    "test_only_what_is_asked_for_is_opened",
+    "test_a_missing_index_is_reported_where_it_is_used",
+    "test_which_share_of_the_words_a_scene_has_is_looked_up_once",
+    "test_dropping_a_set_removes_what_only_it_has",
+    "test_drop_killed_anywhere",
+    "test_purge_leaves_nothing",
+    "test_rebuilding_indexes_with_another_type",
+)
+"""Tests that look into the files of the indexes; store/test_lance.py has the same for the tables."""
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("catalog", "modules"),
-    [("postgres", STORE), ("postgres", JOBS), ("s3", STORED)],
-    ids=["store", "jobs", "object-storage"],
+    [("postgres", STORE), ("postgres", JOBS), ("s3", STORED), ("lancedb", SEARCHED)],
+    ids=["store", "jobs", "object-storage", "lancedb"],
 )
 def test_over(catalog: str, modules: tuple[str, ...]) -> None:
     here = Path(__file__).parents[1]
@@ -72,6 +93,9 @@ def test_over(catalog: str, modules: tuple[str, ...]) -> None:
     if catalog == "s3":
         command += ["-k", " and ".join(f"not {name}" for name in LOCAL_DAMAGE)]
     environment = {**os.environ, "TEST_CATALOG": catalog}
+    if catalog == "lancedb":
+        command += ["-k", " and ".join(f"not {name}" for name in OF_FAISS_AND_TANTIVY)]
+        environment = {**os.environ, "TEST_SEARCH": catalog}
     done = subprocess.run(
         command, cwd=here.parent, env=environment, capture_output=True, text=True, timeout=1800, check=False
     )

@@ -105,8 +105,8 @@ def test_interrupted(tables: Searched, monkeypatch: pytest.MonkeyPatch, step: st
 
 def write(writer: LanceWriter, *keys: tuple[str, int], source: Generations | None = None) -> None:
     source = source or Generations()
-    writer.write_vectors(SPACE, frozenset(keys), source, frozenset(), rebuild=False)
-    writer.write_words(1, frozenset(keys), source, frozenset(), rebuild=False)
+    writer.write_vectors(SPACE, frozenset(keys), IndexOrder(source))
+    writer.write_words(1, frozenset(keys), IndexOrder(source))
 
 
 def test_what_a_stale_writer_leaves_is_not_read_and_goes(tables: Searched) -> None:
@@ -203,7 +203,7 @@ def test_retired_tables_are_kept_for_an_hour(tables: Searched, monkeypatch: pyte
     database(tables).create_table("of-a-killed-writer", [{"n": 1}])
     source = Generations()
     writer = LanceWriter(folder(tables), database(tables))
-    writer.write_words(1, frozenset([ONE]), source, frozenset(), rebuild=True)
+    writer.write_words(1, frozenset([ONE]), IndexOrder(source, rebuild=True))
     writer.remove_unused()
     writer.publish()
     assert len(table_names(database(tables))) == len(before) + 1
@@ -213,6 +213,30 @@ def test_retired_tables_are_kept_for_an_hour(tables: Searched, monkeypatch: pyte
     later.remove_unused()
     assert len(table_names(database(tables))) == len(before)
     assert content(tables) == of(1)
+
+
+def test_what_is_purged_leaves_the_files(tables: Searched, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = index_lock(tables.paths.index_lock)
+    tables.write([ONE, TWO])
+    wanted = frozenset([TWO])
+    tables.backend.write(IndexOrder(Generations(), {SPACE: wanted}, {1: wanted}, erase=True), WorkContext())
+    assert tables.backend.is_merge_due([])
+    assert tables.backend.merge([], lock, WorkContext()) == 2
+    assert not tables.backend.is_merge_due([])
+    assert content(tables) == of(2)
+
+    def files_with(text: bytes) -> list[str]:
+        return [path.name for path in folder(tables).rglob("*.lance") if path.is_file() and text in path.read_bytes()]
+
+    assert files_with(b"bridg")  # for an hour, for those who read them
+    now = lance_writing.time.time()
+    monkeypatch.setattr(lance_writing.time, "time", lambda: now + lance_writing.KEPT_S + 1)
+    assert tables.backend.is_merge_due([])
+    tables.backend.merge([], lock, WorkContext())
+    assert not tables.backend.is_merge_due([])
+    assert files_with(b"bridg") == []
+    assert files_with(b"stale")
+    assert content(tables) == of(2)
 
 
 # --- many generations and scenes ------------------------------------------------------------------
@@ -270,6 +294,7 @@ class TestLargeTables:
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(lance_merging, "LARGE_ROWS", 500)
+        monkeypatch.setattr(lance_merging, "MAX_PROBED", 1)  # all of so few clusters find what is wanted
 
     def vectors_of(self, number: int) -> Any:
         """(EACH, DIM) unit vectors near five centres."""
@@ -319,7 +344,7 @@ class TestLargeTables:
         assert entry.table != before.table
         assert entry.clusters is not None
         assert (entry.clusters["lists"], entry.clusters["rows"]) == (32, 1000)
-        assert 0 < entry.clusters["probes"] <= 8
+        assert 0 < entry.clusters["probes"] <= 32
         assert entry.clusters["recall_at_10"] >= 0.98
         self.write(tables, 21)  # a row that is in no cluster is compared
         every = frozenset(key(number) for number in range(1, 22))
