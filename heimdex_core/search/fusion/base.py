@@ -250,13 +250,14 @@ def ranking(
         return np.fromiter(map(row_of.__getitem__, of_channel), dtype=np.int64, count=len(of_channel))
 
     best_rank = np.full(len(scene_ids), _LAST)
-    for scored in channels.values():
-        own = rows(scored.positions)
-        best_rank[own] = np.minimum(best_rank[own], scored.rank_of)
+    rows_of = {name: rows(scored.positions) for name, scored in channels.items()}
+    for name, own in rows_of.items():
+        best_rank[own] = np.minimum(best_rank[own], channels[name].rank_of)
     scores = np.zeros(len(scene_ids))
     for name in sorted(parts):  # in one order, so that the rounding does not depend on that of the channels
         found = as_arrays(parts[name])
-        scores[rows(found.positions)] += found.contributions
+        own = rows_of[name] if found.positions is channels[name].positions else rows(found.positions)
+        scores[own] += found.contributions
     order = _best_first(scores, best_rank, scene_ids)
     ranked = [scene_ids[row] for row in order]
     return Ranking(ranked, scores[order].tolist(), parts)
