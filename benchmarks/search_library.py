@@ -323,6 +323,8 @@ def add(folder: Path, files: Files, made_up: MadeUp) -> dict[str, Any]:
             raise SystemExit("the video that was added is not there")
         ids.append(video.video_id)
     store.bulk.delete(USER, ids)
+    for video_id in ids:  # for a library that is used again
+        store.purge_video(video_id)
     store.close()
     return {
         "add_video_s": round(float(np.median(whole)), 3),
