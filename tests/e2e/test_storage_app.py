@@ -66,18 +66,28 @@ def test_a_video_goes_to_the_storage_and_is_played_from_there(
     assert all("response-content-type=video%2Fmp4" in target for target in links)
 
 
-def test_a_part_of_the_picture_is_searched_though_the_video_is_of_another_origin(page: Page) -> None:
-    open_page(page, "/search")
-    search(page, "the harvest in autumn")
-    wait_for_video(page, "v.readyState === 4 && !v.seeking")
-    page.locator(".stage").hover()
-    page.get_by_role("button", name="Search by a part of the picture").click()
+def draw_box(page: Page) -> None:
     box = page.locator(".stage .region").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + 60, box["y"] + 40)
     page.mouse.down()
     page.mouse.move(box["x"] + 200, box["y"] + 140, steps=3)
     page.mouse.up()
+
+
+def test_a_part_of_the_picture_is_searched_though_the_video_is_of_another_origin(
+    page: Page, s3_server: S3TestServer, address: str
+) -> None:
+    open_page(page, "/search")
+    search(page, "the harvest in autumn")
+    wait_for_video(page, "v.readyState === 4 && !v.seeking")
+    page.locator(".stage").hover()
+    page.get_by_role("button", name="Search by a part of the picture").click()
+    s3_server.allowed_origins.clear()
+    draw_box(page)
+    expect(page.locator(".region-hint")).to_contain_text("check the CORS rules of the bucket", timeout=60_000)
+    s3_server.allowed_origins.add(address)
+    draw_box(page)
     expect(page.locator(".st-key-hx-chips .chip")).to_have_text("Like a picture", timeout=60_000)
     expect(cards(page).first).to_be_visible()
 

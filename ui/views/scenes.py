@@ -324,7 +324,8 @@ def panel(
         "actions": _panel_actions(scene, neighbours, is_picked=scene.scene_id in picked),
         "explanation": explanation,
         "lines": lines,
-        "labels": player_labels(video) | {name: t(f"player.{name}") for name in ("region", "region_hint")},
+        "labels": player_labels(video)
+        | {name: t(f"player.{name}") for name in ("region", "region_hint", "region_blocked")},
     }
 
 

@@ -29,12 +29,13 @@ class Region {
     if (!labels.region) return;
     this.button.title = labels.region;
     this.button.setAttribute("aria-label", labels.region);
-    this.hint.textContent = labels.region_hint;
+    this.labels = labels;
   }
 
   toggle(on = this.layer.hidden) {
     this.layer.hidden = !on || this.video.readyState < 2;
     this.box.hidden = true;
+    this.hint.textContent = this.labels ? this.labels.region_hint : "";
     this.button.setAttribute("aria-pressed", String(!this.layer.hidden));
     if (!this.layer.hidden) this.video.pause();
   }
@@ -66,10 +67,15 @@ class Region {
       const [[x1, x2], [y1, y2]] = this.part;
       if (x2 - x1 < LEAST_SIDE || y2 - y1 < LEAST_SIDE) { this.box.hidden = true; return; }
       this.toggle(false);
-      this.cut(x1, y1, x2, y2).then((part) => { if (part) this.done(part); });
+      this.cut(x1, y1, x2, y2).then((part) => { if (part) this.done(part); else this.refuse(); });
     };
     document.addEventListener("pointermove", move);
     document.addEventListener("pointerup", stop);
+  }
+
+  refuse() {
+    this.toggle(true);
+    this.hint.textContent = this.labels.region_blocked;
   }
 
   // Null where the storage of the library does not allow its pictures to be read.
