@@ -2,7 +2,7 @@
 
     python benchmarks/cluster.py [--workers 1 2 4] [--videos 24] [--gpu-s 2] [--scenes 20] [--json]
 
-The workers are processes that take themselves for machines. Every stage is a step of the queue as always, and the
+The workers are processes on this machine. Every stage is a step of the queue as always, and the
 commit is the real one, of made-up scenes; but no stage computes anything. One of them, `keyframes`, sleeps for GPU_S,
 as a worker does that waits for its GPU: so two cores are enough for four workers, and what no coordination would take
 is known:
@@ -52,7 +52,7 @@ sys.path.insert(0, str(ROOT))
 
 from heimdex_core.ingest.execution import StageOutcome  # noqa: E402 - the repository is not installed
 from heimdex_core.ingest.pipeline import IngestRun  # noqa: E402
-from heimdex_core.jobs import worker, worker_slot  # noqa: E402
+from heimdex_core.jobs import worker  # noqa: E402
 from heimdex_core.store.postgres import PostgresEngine  # noqa: E402
 from heimdex_core.types import VideoState  # noqa: E402
 from tests.jobs.bench import Bench  # noqa: E402
@@ -253,7 +253,6 @@ def child(library: Path, name: str, gpu_s: float, scenes: int) -> int:
     mock.patch.object(worker._Worker, "_watch", ready).start()
     mock.patch.object(IngestRun, "run_stage", run_stage).start()
     mock.patch.object(PostgresEngine, "connect", connect).start()
-    mock.patch.object(worker_slot, "machine_name", return_value=name).start()
     return worker.run_worker(library)
 
 

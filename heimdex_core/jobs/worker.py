@@ -41,6 +41,8 @@ from heimdex_core.jobs.reconcile import (
 )
 from heimdex_core.jobs.watcher import THREAD_NAME, FolderWatcher
 from heimdex_core.jobs.worker_slot import SlotTaken
+from heimdex_core.settings import get_settings
+from heimdex_core.store.addresses import LibraryPlace
 from heimdex_core.store.jobs_file import FileId
 
 if TYPE_CHECKING:
@@ -96,7 +98,8 @@ def run_worker(library_path: str | Path, *, queues: Sequence[str] = (), parent_f
 
     from heimdex_core.library import Library
 
-    with _moved_library_is_not_found(Path(library_path)), Library.open(library_path, create=False) as library:
+    folder = LibraryPlace.of(library_path, get_settings()).root
+    with _moved_library_is_not_found(folder), Library.open(library_path, create=False) as library:
         watcher, has_worked = FolderWatcher(library, stop), False
         while True:
             try:

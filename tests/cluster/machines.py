@@ -28,6 +28,10 @@ _forks.set_forkserver_preload(IMPORTED_BEFORE)
 @dataclass
 class Machines:
     bench: Bench
+    library: str
+    """The folder or the address that the processes are given."""
+    caches: Path
+    """Where every machine has its working folder of a library in object storage."""
     real: bool = False
     """Whether the stages are the real ones."""
     workers: dict[str, ForkServerProcess] = field(default_factory=dict)
@@ -38,7 +42,7 @@ class Machines:
 
     @property
     def folder(self) -> Path:
-        """Where the processes are given orders, and report."""
+        """Where the processes are given orders, and report; not a part of the library."""
         return self.bench.library.path / "toy"
 
     def add(self, number: int) -> Video:
@@ -75,8 +79,14 @@ class Machines:
 
         until(holds, what)
 
-    def stop_readers(self) -> list[dict[str, Any]]:
-        """Have every reader search once more and end; what they report."""
+    def stop_readers(self, videos: int) -> list[dict[str, Any]]:
+        """Have every reader search until it has seen so many videos, and end; what they report."""
+
+        def seen(name: str) -> bool:
+            report = self._report(name) or {}
+            return report.get("videos") == videos or not self.readers[name].is_alive()
+
+        until(lambda: all(map(seen, self.readers)), f"the readers to see {videos} videos")
         (self.folder / "stop-readers").touch()
         for name, reader in self.readers.items():
             reader.join(60)
@@ -94,7 +104,8 @@ class Machines:
         return json.loads(path.read_text()) if path.exists() else None
 
     def _start(self, target: Callable[..., None], name: str, **options: Any) -> ForkServerProcess:
-        environment = {**os.environ, **self.bench.environment}
-        process = _forks.Process(target=target, args=(self.bench.library.path, name, environment), kwargs=options)
+        cache = {"HEIMDEX_CACHE": str(self.caches / name)}
+        arguments = (self.library, self.folder, name, {**os.environ, **self.bench.environment, **cache})
+        process = _forks.Process(target=target, args=arguments, kwargs=options)
         process.start()
         return process

@@ -18,11 +18,11 @@ from heimdex_core import files
 from heimdex_core.ingest.execution import StageOutcome
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.work_folder import StageRecord, WorkFolder
-from heimdex_core.jobs import crash_guard, worker, worker_slot
+from heimdex_core.jobs import crash_guard, worker
 from heimdex_core.library import Library
 from heimdex_core.store import Store
 from heimdex_core.store.view import View
-from heimdex_core.types import VideoState
+from heimdex_core.types import Space, VideoState
 from tests.store import making
 
 WORD = "harbour"
@@ -55,21 +55,20 @@ def note(folder: Path, *words: str) -> None:
 # --- workers --------------------------------------------------------------------------------------
 
 
-def work(library: Path, machine: str, environment: Mapping[str, str], *, real: bool) -> None:
-    """A worker on a machine of this name, until it is stopped.
+def work(library: str, folder: Path, name: str, environment: Mapping[str, str], *, real: bool) -> None:
+    """A worker, until it is stopped.
 
-    Unless `real`, no stage computes anything, but for the commit, which is that of made-up scenes. In LIBRARY/toy a
+    Unless `real`, no stage computes anything, but for the commit, which is that of made-up scenes. In `folder` a
     test may order, each once and for whichever worker comes first:
 
         kill-at-<stage>     the worker kills itself when the stage begins
         kill-in-<stage>     when its work is done and not noted
         kill-after-<stage>  when it is noted in the work folder and DBOS does not know yet
         kill-point-<name>   at a crash point of the store
+        other-models        the vectors of a commit are of models that the library does not have
         hold-<stage>        not once: the stage goes on until the file is removed
     """
     begin(environment)
-    folder = library / "toy"
-    mock.patch.object(worker_slot, "machine_name", return_value=machine).start()
     # abandoned work is looked for at every tick, a database that was away soon
     mock.patch.multiple(worker, _RECONCILE_EVERY=1, _OPEN_AGAIN_S=0.2).start()
     mock.patch.object(crash_guard, "MAX_CRASHES", 99).start()
@@ -81,7 +80,7 @@ def work(library: Path, machine: str, environment: Mapping[str, str], *, real: b
         kill_if_ordered(folder, f"at-{name}")
         while (folder / f"hold-{name}").exists():
             self._work_context().check()
-        outcome = run_stage(self, name) if real else toy_stage(self, name)
+        outcome = run_stage(self, name) if real else toy_stage(self, name, folder)
         kill_if_ordered(folder, f"after-{name}")
         return outcome
 
@@ -101,16 +100,16 @@ def begin(environment: Mapping[str, str]) -> None:
     logging.basicConfig(level=logging.WARNING)
 
 
-def toy_stage(run: IngestRun, name: str) -> StageOutcome:
+def toy_stage(run: IngestRun, name: str, folder: Path) -> StageOutcome:
     """Stands in for IngestRun.run_stage."""
     if name == "commit" and run.video().state != VideoState.INDEXED:
-        commit(run.store, run.video_id)
+        spaces = making.OTHER_SPACES if ordered(folder, "other-models") else run.store.sets.active().spaces
+        commit(run.store, run.video_id, spaces)
     return StageOutcome(name, "toy", skipped=False, seconds=0.0)
 
 
-def commit(store: Store, video_id: str) -> None:
+def commit(store: Store, video_id: str, spaces: Mapping[str, Space]) -> None:
     """Commit SCENES scenes in which WORD is said."""
-    spaces = store.sets.active().spaces
     video = store.video("local", video_id)
     staged = making.stage(store, video, [f"{WORD} of {video_id}"] * SCENES, spaces=spaces)
     n = store.next_generation(video_id)
@@ -120,10 +119,10 @@ def commit(store: Store, video_id: str) -> None:
 # --- readers --------------------------------------------------------------------------------------
 
 
-def search(library: Path, reader: str, environment: Mapping[str, str]) -> None:
-    """Search again and again until LIBRARY/toy/stop-readers exists; LIBRARY/toy/<reader>.json says what was found."""
+def search(library: str, folder: Path, name: str, environment: Mapping[str, str]) -> None:
+    """Search again and again until `stop-readers` exists in the folder; <name>.json there says what was found."""
     begin(environment)
-    folder, seen, rounds = library / "toy", set[str](), 0
+    seen, rounds = set[str](), 0
     with Library.open(library, create=False) as opened:
         while True:
             is_last = (folder / "stop-readers").exists()
@@ -134,7 +133,7 @@ def search(library: Path, reader: str, environment: Mapping[str, str]) -> None:
             problems += [f"found only {len(hits)} of {len(seen)}"] if len(hits) < SCENES * len(seen) else []
             rounds += 1
             report = {"rounds": rounds, "videos": len(seen), "problems": problems}
-            files.write_json(folder / f"{reader}.json", report)
+            files.write_json(folder / f"{name}.json", report)
             if problems or is_last:
                 return
 

@@ -15,6 +15,7 @@ STORE = (
     "store/test_batches.py",
     "store/test_exports.py",
     "store/test_model_sets.py",
+    "store/test_processes.py",
     "store/test_reader.py",
     "store/test_reels.py",
     "store/test_sql.py",

@@ -35,8 +35,8 @@ class Bench:
     worker: subprocess.Popen[bytes] | None = None
 
     @staticmethod
-    def make(root: Path, **settings: Any) -> Bench:
-        """A new library on the offline profile; quick retries."""
+    def make(root: Path | str, **settings: Any) -> Bench:
+        """A new library on the offline profile, in a folder or at an address; quick retries."""
         given = {"profile": "offline", "retry_backoff_s": 0.05, **settings}
         library = Library.open(root, settings=Settings(**given))
         (library.path / "toy").mkdir(exist_ok=True)
