@@ -113,7 +113,8 @@ class TestIngest:
         again = orders.library.retry(video.video_id, queue=True)
         assert again.job_id is not None
         assert again.job_id != first
-        assert orders.ended(again.job_id).state == JobState.SUCCEEDED
+        ended = orders.ended(again.job_id)
+        assert ended.state == JobState.SUCCEEDED, ended
         assert (orders.state(video), orders.error_code(video)) == (VideoState.INDEXED, None)
 
     def test_a_video_purged_meanwhile_ends_its_job_quietly(self, orders: Bench) -> None:
@@ -199,7 +200,8 @@ class TestCancel:
         assert again.job_id is not None
         assert again.job_id != first
         held.unlink()
-        assert orders.ended(again.job_id).state == JobState.SUCCEEDED
+        ended = orders.ended(again.job_id)
+        assert ended.state == JobState.SUCCEEDED, ended
         assert orders.state(video) == VideoState.INDEXED
 
     def test_deleting_stops_the_work_and_the_video_stays_deleted(self, orders: Bench) -> None:
