@@ -18,7 +18,7 @@ from heimdex_core.files import make_folder, remove_tree, sha256_of
 from heimdex_core.store import mirror_tree
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.mirror_fetch import listed_files
-from heimdex_core.store.mirror_state import MirrorState, Stored
+from heimdex_core.store.mirror_state import Copy, MirrorState, Stored
 from heimdex_core.store.mirror_tree import Read
 from heimdex_core.store.mirror_upload import OBJECTS, Uploads, object_key, units
 from heimdex_core.store.object_storage import ObjectStorage
@@ -198,7 +198,7 @@ class CopiesInFolder:
                 if sha256_of(place) != left[path].sha256:
                     place.unlink()
                     raise ObjectDamaged(key=object_key(left[path].sha256), reason="its SHA-256 differs")
-                self._state.note(path, place, left[path])
+                self._state.note({path: Copy.of(place, left[path])})
                 done += left[path].size_bytes
             self._progress(done, self.size_bytes)
 

@@ -19,7 +19,7 @@ from heimdex_core.errors import ObjectDamaged
 from heimdex_core.files import TEMPORARY_PREFIX, make_folder, remove_tree, sha256_of
 from heimdex_core.store import mirror_tree
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.mirror_state import MirrorState, Stored
+from heimdex_core.store.mirror_state import Copy, MirrorState, Stored
 from heimdex_core.store.mirror_tree import Read
 from heimdex_core.store.mirror_upload import object_key, units
 from heimdex_core.store.object_storage import ObjectStorage
@@ -104,8 +104,14 @@ class Fetches:
         """
         named = mirror_tree.in_scope(self.read, scope)
         wanted = {path: stored for path, stored in named.items() if stored is not None}
-        present = {self.paths.relative(place) for place in units(self.paths, scope)}
-        for paths in _in_order(path for path, stored in wanted.items() if not self._has(path, stored)):
+        present = {place.relative_to(self.paths.root).as_posix() for place in units(self.paths, scope)}
+        noted = self.state.noted(scope)
+        right = {
+            path
+            for path, one in noted.items()
+            if wanted.get(path) == one.stored and one.is_still(self.paths.root / path)
+        }
+        for paths in _in_order(wanted.keys() - right):
             self._get_files({path: wanted[path] for path in paths})
         for path in present - wanted.keys():
             self._remove(path)
@@ -131,7 +137,7 @@ class Fetches:
         self.storage.get_many(missing)
         for path, stored in wanted.items():
             self._check(path, stored)
-            self.state.note(path, self.paths.root / path, stored)
+        self.state.note({path: Copy.of(self.paths.root / path, stored) for path, stored in wanted.items()})
 
     def _check(self, path: str, stored: Stored) -> None:
         if sha256_of(self.paths.root / path) != stored.sha256:
@@ -222,7 +228,7 @@ class Fetches:
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
         here = sum(size for _, size in wanted.values())
-        self.state.note(self.paths.relative(place), place, stored)
+        self.state.note({self.paths.relative(place): Copy.of(place, stored)})
         self.state.add_bytes(self.paths.relative(place), here - stored.size_bytes)
 
     def _listing(self, path: str) -> dict[str, tuple[str, int]]:
@@ -269,7 +275,7 @@ class Fetches:
 
     def _is_stored(self, path: str) -> bool:
         noted = self.state.noted(path).get(path)
-        return noted is not None and mirror_tree.in_scope(self.read, path).get(path) == noted
+        return noted is not None and mirror_tree.in_scope(self.read, path).get(path) == noted.stored
 
 
 def _in_order(paths: Iterable[str]) -> list[list[str]]:

@@ -16,8 +16,8 @@ from pathlib import Path
 from heimdex_core.files import TEMPORARY_PREFIX, sha256_of
 from heimdex_core.store import mirror_tree
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.mirror_state import MirrorState, Stored
-from heimdex_core.store.object_storage import ObjectStorage
+from heimdex_core.store.mirror_state import Copy, MirrorState, Stored, signature_of
+from heimdex_core.store.object_storage import ObjectStorage, side_by_side
 from heimdex_core.store.transaction import Changes, Transaction
 
 OBJECTS = "objects/"
@@ -57,9 +57,9 @@ class Uploads:
         path = self.paths.relative(place)
         if (known := self.state.copy_of(path, place)) is not None:
             return known
-        stored = self._upload_folder(place) if place.is_dir() else self._upload_file(place)
-        self.state.note(path, place, stored)
-        return stored
+        copy = self._upload_new(place)
+        self.state.note({path: copy})
+        return copy.stored
 
     def record(self, transaction: Transaction) -> None:
         """Let the catalog name what the changes of the transaction have left in the working folder."""
@@ -77,18 +77,17 @@ class Uploads:
         A file that this machine never had is not one that was removed.
         """
         named = mirror_tree.in_scope(transaction.rows, scope)
-        present = {self.paths.relative(place): place for place in units(self.paths, scope)}
+        noted = self.state.noted(scope)
+        present = {place.relative_to(self.paths.root).as_posix(): place for place in units(self.paths, scope)}
+        new = {path for path, place in present.items() if path not in noted or not noted[path].is_still(place)}
+        uploaded = dict(zip(new, side_by_side(self._upload_unless_gone, [present[path] for path in new]), strict=True))
+        kept = {path: copy for path, copy in uploaded.items() if copy is not None}
+        self.state.note(kept)
+        copies = {path: noted[path] for path in present.keys() - new} | kept
         changes: dict[str, Stored | None] = {}
-        for path, place in present.items():
-            try:
-                stored = self.upload(place)
-            except FileNotFoundError:  # replaced or removed meanwhile, by somebody who records that
-                continue
-            if named.get(path) != stored:
-                changes[path] = stored
-        for path, stored in self.state.noted(scope).items():
-            if path not in present and named.get(path) == stored:
-                changes[path] = None
+        changes |= {path: copy.stored for path, copy in copies.items() if named.get(path) != copy.stored}
+        gone = noted.keys() - present.keys()
+        changes |= {path: None for path in gone if named.get(path) == noted[path].stored}
         for path in self._outdated(transaction, scope, {**named, **changes}):
             changes.pop(path, None)
             if named.get(path) is not None:
@@ -106,6 +105,17 @@ class Uploads:
         generations = mirror_tree.generations_of(video_id)
         numbers = {path: int(path.rpartition("/")[2]) for path in paths if path.startswith(generations)}
         return [path for path, n in numbers.items() if n < max(kept, default=0) and n not in kept]
+
+    def _upload_unless_gone(self, place: Path) -> Copy | None:
+        """None for what is replaced or removed at this moment, by somebody who records that."""
+        try:
+            return self._upload_new(place)
+        except FileNotFoundError:
+            return None
+
+    def _upload_new(self, place: Path) -> Copy:
+        signature = signature_of(place)  # first: if it is replaced meanwhile, that is seen the next time
+        return Copy(self._upload_folder(place) if place.is_dir() else self._upload_file(place), signature)
 
     def _upload_file(self, place: Path) -> Stored:
         stored = Stored("file", sha256_of(place), place.stat().st_size)
