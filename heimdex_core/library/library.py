@@ -163,8 +163,9 @@ class Library(LibraryExports):
         {search, changed, problems}. Raises what store.search_move.change_search raises.
         """
         settings = get_settings()
-        root = Path(path if path is not None else settings.library).expanduser().resolve()
-        report: dict[str, Any] = to_json(change_search(root, to, settings))
+        place = LibraryPlace.of(path if path is not None else settings.library, settings)
+        place.refresh(settings)
+        report: dict[str, Any] = to_json(change_search(place.root, to, settings))
         return report
 
     @staticmethod

@@ -46,6 +46,8 @@ def change_search(root: Path | str, to: SearchName, settings: Settings) -> Searc
         files.crash_point("search-built")
         with files.disk_errors("library.json", store.paths.root):
             write_json(store.paths.manifest, there, indent=1)
+        if store.catalog.mirror is not None:
+            store.catalog.mirror.put_manifest()
         files.crash_point("search-switched")
         store.context.search.keep_only(())
     store.close()

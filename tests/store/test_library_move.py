@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heimdex_core import files
+from heimdex_core import Library, files
 from heimdex_core.cli.main import main as cli
 from heimdex_core.errors import InvalidValue, LibraryMoved, LibraryMoveUnfinished, ObjectDamaged
 from heimdex_core.files import sha256_of
@@ -151,6 +151,33 @@ def test_a_catalog_in_postgres_stays_there(settings: Settings, bucket: LibraryPl
     home = LibraryPlace.of(tmp_path / "home", settings)
     move(bucket, home, settings, catalog="postgres")
     assert content(home, settings) == before
+
+
+@pytest.mark.long
+def test_a_library_searched_on_tables_moves_once_it_is_searched_in_its_files(
+    settings: Settings, bucket: LibraryPlace, tmp_path: Path
+) -> None:
+    bucket.refresh(settings)
+    store = Store.create(
+        bucket.root,
+        profile="offline",
+        models={"name": "offline"},
+        spaces=SPACES,
+        settings=settings,
+        address=str(bucket),
+    )
+    assert store.manifest.search == "lancedb"
+    add(store, "one", ("a quiet garden",), axis_of=3)
+    store.close()
+    before = content(bucket, settings)
+    home = LibraryPlace.of(tmp_path / "home", settings)
+    with pytest.raises(InvalidValue, match="--search local"):
+        move(bucket, home, settings)
+    assert Library.change_search(str(bucket), to="local")["changed"]
+    move(bucket, home, settings)
+    after = content(home, settings)
+    assert after["words"][0][0] == before["words"][0][0]
+    assert {**after, "words": before["words"]} == before
 
 
 class Interrupted(Exception):  # noqa: N818 - not a failure
