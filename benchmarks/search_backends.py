@@ -157,6 +157,17 @@ def spearman(first: list[list[str]], second: list[list[str]]) -> float:
     return float(np.mean(found))
 
 
+def score_share(side: Measured, texts: Sequence[str], found: list[list[str]]) -> float:
+    """The mean score, on this side, of the best that the other has found, as a share of that of its own best."""
+    shares = []
+    for text, ids in zip(texts, found, strict=True):
+        own = dict(side.opened[1].search(text, k=DEPTH, allowed=side.allowed).hits)
+        best = list(own.values())[:BEST]
+        if best:
+            shares.append(sum(own.get(one, 0.0) for one in ids[:BEST]) / sum(best))
+    return float(np.mean(shares))
+
+
 def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """All figures of one data set."""
     made = MadeUp(args.data, args.scenes)
@@ -185,7 +196,11 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "add_video_s": {name: side.add_video_s for name, side in zip(names, sides, strict=True)},
         "recall_at_10": {name: overlap(found, exact) for name, found in zip(names, nearest, strict=True)},
         "vectors_agree": {"overlap": overlap(nearest[1], nearest[0]), "spearman": spearman(nearest[1], nearest[0])},
-        "words_agree": {"overlap": overlap(said[1], said[0]), "spearman": spearman(said[1], said[0])},
+        "words_agree": {
+            "overlap": overlap(said[1], said[0]),
+            "spearman": spearman(said[1], said[0]),
+            "score": score_share(sides[0], texts, said[1]),
+        },
     }
 
 
