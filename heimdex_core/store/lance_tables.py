@@ -7,6 +7,7 @@ lost index.lock: nobody reads them, and the next writer goes back to the version
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from cachetools import LRUCache
 
-from heimdex_core.errors import LibraryDamaged, SearchUnavailable
+from heimdex_core.errors import LibraryDamaged, ObjectStorageFailed, SearchUnavailable
 from heimdex_core.files import is_disk_full, read_json, write_json
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Json
@@ -49,15 +50,32 @@ def load_lancedb() -> Any:
     return lancedb
 
 
+_REQUEST = re.compile(r"(?:Error performing [A-Z]+ |uri: Some\()https?://([^/\s?)]+)")
+_RETRIES = re.compile(r"\bretries: (\d+)")
+_STATUS = re.compile(r"\bstatus(?: code)?: (\d{3})")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+
+
 @contextmanager
 def lance_errors(what: str) -> Iterator[None]:
-    """Turn what LanceDB raises into LibraryDamaged, unless the disk is full."""
+    """Turn what LanceDB raises into LibraryDamaged, or ObjectStorageFailed, unless the disk is full."""
     try:
         yield
     except (RuntimeError, ValueError, OSError) as error:
         if is_disk_full(error):
             raise
-        raise LibraryDamaged(what=what, reason=str(error)[:200]) from error
+        raise _of_storage(str(error)) or LibraryDamaged(what=what, reason=str(error)[:200]) from error
+
+
+def _of_storage(text: str) -> ObjectStorageFailed | None:
+    """What LanceDB's client of object storage says in its errors, which have no types; None for any other text."""
+    request = _REQUEST.search(text)
+    if request is None or "NoSuchKey" in text:  # a file of a table that is gone is damage
+        return None
+    retries = _RETRIES.search(text)
+    said = [found[1] for pattern in (_STATUS, _CODE) if (found := pattern.search(text))]
+    attempts = int(retries[1]) + 1 if retries else 1
+    return ObjectStorageFailed(host=request[1], attempts=attempts, reason=" ".join(said) or "there was no answer")
 
 
 # --- the manifest ---------------------------------------------------------------------------------

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from heimdex_core import files
-from heimdex_core.errors import LibraryDamaged
+from heimdex_core.errors import LibraryDamaged, ObjectStorageFailed
 from heimdex_core.store import lance_merging, lance_search, lance_tables, lance_writing
 from heimdex_core.store.keyframe_vectors import VectorRows
 from heimdex_core.store.lance_search import LanceSearch
-from heimdex_core.store.lance_tables import TableEntry, read_manifest, vectors_role
+from heimdex_core.store.lance_tables import TableEntry, lance_errors, read_manifest, vectors_role
 from heimdex_core.store.lance_writing import LanceWriter, table_names
 from heimdex_core.store.locks import index_lock
 from heimdex_core.store.scene_set import SceneSet
@@ -383,3 +383,32 @@ class TestLargeTables:
         assert clusters["probes"] == 0
         assert not tables.backend.is_merge_due([])  # it is not tried again at once
         assert self.recall(tables, frozenset(key(number) for number in range(1, 21))) >= 0.98  # float16
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "attempts", "reason"),
+    [
+        (
+            'Generic { store: "S3", source: RetryError(RetryErrorImpl { uri: Some(http://127.0.0.1:99/b?list-type=2), '
+            "retries: 3, max_retries: 3, inner: Status { status: 503, body: Some(<Error><Code>SlowDown</Code>) } }) }",
+            "127.0.0.1:99",
+            4,
+            "503 SlowDown",
+        ),
+        (
+            "Generic S3 error: Error performing GET https://s3.example.com/b/x in 2s, after 3 retries: error sending",
+            "s3.example.com",
+            1,
+            "there was no answer",
+        ),
+    ],
+)
+def test_a_storage_that_fails_is_no_damage(text: str, host: str, attempts: int, reason: str) -> None:
+    with pytest.raises(ObjectStorageFailed) as failed, lance_errors("The search index"):
+        raise ValueError(text)
+    assert failed.value.details == {"host": host, "attempts": attempts, "reason": reason}
+
+
+def test_a_file_that_is_gone_is_damage() -> None:
+    with pytest.raises(LibraryDamaged), lance_errors("The search index"):
+        raise ValueError('store: "S3", uri: Some(http://h/b), status: 404, <Code>NoSuchKey</Code>')

@@ -31,7 +31,7 @@ from tests.store.making import OTHER_SPACES, SPACES, add, commit, commit_in, con
 from tests.support.postgres import end_connections
 
 if TYPE_CHECKING:
-    from tests.support.object_storage import TestBucket
+    from tests.support.object_storage import S3TestServer, TestBucket
 
 
 @dataclass
@@ -40,6 +40,7 @@ class Machines:
 
     folder: Path
     address: str
+    server: S3TestServer
     search: str = "local"
 
     def open(self, name: str) -> Store:
@@ -63,7 +64,7 @@ class Machines:
 @pytest.fixture
 def machines(tmp_path: Path, s3: TestBucket, database: str, monkeypatch: pytest.MonkeyPatch) -> Machines:
     monkeypatch.setattr(Mirror, "pull", Mirror.pull_now)  # a reader does not wait for it otherwise
-    return Machines(tmp_path, s3.url)
+    return Machines(tmp_path, s3.url, s3.server)
 
 
 @pytest.fixture
@@ -245,6 +246,9 @@ def test_on_lancedb_a_machine_has_no_copy_of_vectors_and_words(machines: Machine
     assert (found(b, "boat"), found(b, "ferry")) == (["harbour"], [])
     names = {place.relative_to(b.paths.indexes).as_posix() for place in b.paths.indexes.rglob("*") if place.is_file()}
     assert names - {"scenes/manifest.json"} == {"lance/manifest.json", *(n for n in names if n.endswith(".arrow"))}
+    machines.server.denied.append("/lance/")
+    with pytest.raises(ObjectStorageFailed, match="403 AccessDenied"):
+        found(machines.open("c"), "boat")
 
 
 class TestFaults:
