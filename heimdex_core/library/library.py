@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.library.arguments import AnyPath, Count, Names, checked
-from heimdex_core.library.context import LibraryContext, WorkQueue, open_context, require_usable_path
+from heimdex_core.library.closed import ClosedLibrary
+from heimdex_core.library.context import LibraryContext, WorkQueue, open_context
 from heimdex_core.library.corrections import Corrections
 from heimdex_core.library.diagnostics import examine
 from heimdex_core.library.evaluation import Evaluation
@@ -25,13 +25,9 @@ from heimdex_core.library.tray import TrayEdits
 from heimdex_core.library.watching import WatchedFolders
 from heimdex_core.models.registry import Models, Purpose
 from heimdex_core.search.searcher import Searcher
-from heimdex_core.settings import SearchName, Settings, get_settings
-from heimdex_core.store import Store
+from heimdex_core.settings import Settings, get_settings
 from heimdex_core.store.addresses import LibraryPlace
-from heimdex_core.store.catalog_move import move_catalog
-from heimdex_core.store.library_json import CatalogPlace
 from heimdex_core.store.published import PublishedState, read_published_state
-from heimdex_core.store.search_move import change_search
 from heimdex_core.types import (
     DEFAULT_QUERY_SET,
     NO_FILTERS,
@@ -47,14 +43,13 @@ from heimdex_core.types import (
     Then,
     Tray,
     WorkContext,
-    to_json,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Library(LibraryExports):
+class Library(LibraryExports, ClosedLibrary):
     """A folder of videos and what is known about them, as one person sees it.
 
     Attributes:
@@ -120,87 +115,6 @@ class Library(LibraryExports):
         place = LibraryPlace.of(path if path is not None else settings.library, settings)
         user_id = user_id or settings.user_id
         return cls(open_context(place, settings, user_id=user_id, profile=profile, create=create, purpose=purpose))
-
-    @staticmethod
-    @checked
-    def repair(path: AnyPath | None = None, *, settings: Settings | None = None) -> dict[str, Any]:
-        """Rebuild the catalog of a library, if it is lost or damaged, from the folders of its videos.
-
-        Reels, exports, judgements, preferences and watched folders come from the copies in backup/, which are written
-        after every change. Nothing is deleted: a damaged catalog is kept under another name. In a library whose catalog
-        is sound, folders that it does not know are added to it.
-
-        Args:
-            path: the library folder; default as for `open`.
-
-        Returns {catalog, moved_to, videos, restored, problems}. Raises LibraryNotFound, LibraryVersion, LibraryDamaged,
-        LibraryBusy, DiskFull.
-        """
-        root = Path(path if path is not None else (settings or get_settings()).library).expanduser().resolve()
-        require_usable_path(root)
-        report: dict[str, Any] = to_json(Store.repair(root))
-        return report
-
-    @staticmethod
-    @checked
-    def move_catalog(path: AnyPath | None = None, *, to: CatalogPlace) -> dict[str, Any]:
-        """Move the catalog to the Postgres of HEIMDEX_DATABASE_URL, or from there (`to` is "file") to catalog.duckdb.
-
-        Nobody else may have the library open. Returns {catalog, moved, rows, kept_as}. Raises what
-        store.catalog_move.move_catalog raises.
-        """
-        settings = get_settings()
-        root = Path(path if path is not None else settings.library).expanduser().resolve()
-        report: dict[str, Any] = to_json(move_catalog(root, to, settings))
-        return report
-
-    @staticmethod
-    @checked
-    def change_search(path: AnyPath | None = None, *, to: SearchName) -> dict[str, Any]:
-        """Search the library with "local" (FAISS and tantivy) or "lancedb" (tables of LanceDB) from now on.
-
-        Nobody else may have the library open. All indexes are made again; the old ones are removed at the end. Returns
-        {search, changed, problems}. Raises what store.search_move.change_search raises.
-        """
-        settings = get_settings()
-        place = LibraryPlace.of(path if path is not None else settings.library, settings)
-        place.refresh(settings)
-        report: dict[str, Any] = to_json(change_search(place.root, to, settings))
-        return report
-
-    @staticmethod
-    @checked
-    def move(
-        path: AnyPath | None = None,
-        *,
-        to: AnyPath,
-        catalog: CatalogPlace | None = None,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> dict[str, Any]:
-        """Move a library from its folder to s3://bucket/prefix, or from there to a folder.
-
-        Nobody else may have it open. What is interrupted goes on at the next call; until everything was copied and
-        compared, the library is used at the old place, whose files stay there.
-
-        Args:
-            path: where it is; default as for `open`.
-            to: where it goes: an address, or a folder that is empty or not there.
-            catalog: where the catalog will be, "postgres" (that of HEIMDEX_DATABASE_URL) or "file"; default "postgres"
-                in object storage and "file" in a folder.
-            progress: called with (bytes copied, bytes in all).
-
-        Returns {place, catalog, moved, files, size_bytes, rows, kept_as}. Raises what store.library_move.move_library
-        raises.
-        """
-        # Here, so that a library without object storage does not import its client.
-        from heimdex_core.store.library_move import move_library
-
-        settings = get_settings()
-        source = LibraryPlace.of(path if path is not None else settings.library, settings)
-        target = LibraryPlace.of(to, settings)
-        chosen: CatalogPlace = catalog or ("file" if target.address is None else "postgres")
-        report: dict[str, Any] = to_json(move_library(source, target, chosen, settings, progress))
-        return report
 
     @checked
     def as_user(self, user_id: str) -> Library:
