@@ -185,12 +185,18 @@ class StorageUploads:
     def receive(self, upload: StorageUpload, path: Path) -> None:
         """Complete an upload, read its file to `path`, and remove it from the storage.
 
-        Raises UploadIncomplete where a part is missing or has another length, which keeps what is there;
+        What cannot be read to `path`, as onto a full disk, stays there for the next call, or for the clean-up. Raises
+        UploadIncomplete where a part is missing or has another length, which keeps what is there;
         UploadConflict where the upload is not there any more, because another window has completed it.
         """
-        parts = self.parts(upload)
-        if not parts:
+        if parts := self.parts(upload):
+            self._complete(upload, parts)
+        elif not self._storage.exists(upload.key):
             raise UploadConflict(filename=upload.filename)
+        self._storage.get_file(upload.key, path)
+        self._storage.delete([upload.key])
+
+    def _complete(self, upload: StorageUpload, parts: dict[int, Part]) -> None:
         count = math.ceil(upload.size_bytes / upload.part_bytes)
         arrived = sum(part.size_bytes for part in parts.values())
         is_whole = list(parts) == [*range(1, count + 1)] and all(
@@ -200,10 +206,6 @@ class StorageUploads:
             raise UploadIncomplete(filename=upload.filename, found_bytes=arrived, expected_bytes=upload.size_bytes)
         named = [{"PartNumber": number, "ETag": part.etag} for number, part in parts.items()]
         self._storage.complete_parts(upload.key, upload.upload_id, named, upload.size_bytes)
-        try:
-            self._storage.get_file(upload.key, path)
-        finally:
-            self._storage.delete([upload.key])
 
     def discard(self, upload: StorageUpload) -> None:
         """Remove what has arrived of an upload."""

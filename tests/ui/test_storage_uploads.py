@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from heimdex_core.errors import LinkInvalid, NotAVideo
+from heimdex_core.errors import LinkInvalid, NotAVideo, UploadConflict
 from heimdex_core.library import Library, storage_uploads
 from heimdex_core.library.storage_uploads import StorageUploads
 from heimdex_core.settings import Settings
@@ -182,6 +182,19 @@ def test_the_storage_keeps_no_file_that_the_library_refuses(browser: Browser) ->
     browser.send(token, 1, CONTENT[PART:])
     assert code(browser.post("video", upload=token)) == (422, "NOT_A_VIDEO")
     assert (browser.left_in_storage(), browser.library.left_behind()) == ([], [])
+
+
+def test_what_cannot_be_read_from_the_storage_is_kept_there(browser: Browser, tmp_path: Path) -> None:
+    uploads, token = StorageUploads(browser.storage), browser.open(15)["upload"]
+    browser.send(token, 1, CONTENT[PART:])
+    (upload,) = uploads.of_user("local")
+    with pytest.raises(FileNotFoundError):
+        uploads.receive(upload, tmp_path / "no" / "folder" / "file")
+    uploads.receive(upload, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == CONTENT[PART:]
+    with pytest.raises(UploadConflict):
+        uploads.receive(upload, tmp_path / "file")
+    assert browser.left_in_storage() == []
 
 
 def test_a_file_that_the_library_has_is_not_sent(browser: Browser) -> None:
