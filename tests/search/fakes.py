@@ -176,3 +176,6 @@ class FakeReader:
 
     def frame_path(self, scene, name):
         return self.frames / name
+
+    def frame_file(self, scene, name):
+        return lambda: self.frame_path(scene, name)
