@@ -1,18 +1,8 @@
 // Digests of files, which are given piece by piece.
 
-// SHA-256 (FIPS 180-4). crypto.subtle has no digest of a beginning, and is missing where a page is not from https or
-// localhost.
-class Sha256 {
+// What both have in common: blocks of 64 bytes, and an end that is filled up to a whole one. A subclass has `block`.
+class BlockDigest {
   constructor() {
-    if (!Sha256.K) {
-      const primes = [];
-      for (let n = 2; primes.length < 64; n += 1) if (primes.every((p) => n % p)) primes.push(n);
-      const fraction = (x) => ((x - Math.floor(x)) * 2 ** 32) | 0;
-      Sha256.K = Int32Array.from(primes, (p) => fraction(Math.cbrt(p)));
-      Sha256.H = Int32Array.from(primes.slice(0, 8), (p) => fraction(Math.sqrt(p)));
-    }
-    this.state = Int32Array.from(Sha256.H);
-    this.words = new Int32Array(64);
     this.rest = new Uint8Array(0);
     this.length = 0;
   }
@@ -26,14 +16,40 @@ class Sha256 {
       data.set(bytes, this.rest.length);
     }
     const whole = data.length - (data.length % 64);
-    for (let at = 0; at < whole; at += 64) this.block(data, at);
+    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    for (let at = 0; at < whole; at += 64) this.block(view, at);
     this.rest = data.slice(whole);
   }
 
-  block(data, at) {
+  // The last blocks, in which the caller puts the length.
+  tail() {
+    const tail = new Uint8Array(this.rest.length < 56 ? 64 : 128);
+    tail.set(this.rest);
+    tail[this.rest.length] = 0x80;
+    return new DataView(tail.buffer);
+  }
+}
+
+// SHA-256 (FIPS 180-4). crypto.subtle has no digest of a beginning, and is missing where a page is not from https or
+// localhost.
+class Sha256 extends BlockDigest {
+  constructor() {
+    super();
+    if (!Sha256.K) {
+      const primes = [];
+      for (let n = 2; primes.length < 64; n += 1) if (primes.every((p) => n % p)) primes.push(n);
+      const fraction = (x) => ((x - Math.floor(x)) * 2 ** 32) | 0;
+      Sha256.K = Int32Array.from(primes, (p) => fraction(Math.cbrt(p)));
+      Sha256.H = Int32Array.from(primes.slice(0, 8), (p) => fraction(Math.sqrt(p)));
+    }
+    this.state = Int32Array.from(Sha256.H);
+    this.words = new Int32Array(64);
+  }
+
+  block(view, at) {
     const { words: w, state: s } = this;
     const { K } = Sha256;
-    for (let i = 0; i < 16; i += 1) w[i] = (data[at + 4 * i] << 24) | (data[at + 4 * i + 1] << 16) | (data[at + 4 * i + 2] << 8) | data[at + 4 * i + 3];
+    for (let i = 0; i < 16; i += 1) w[i] = view.getInt32(at + 4 * i);
     for (let i = 16; i < 64; i += 1) {
       const x = w[i - 15], y = w[i - 2];
       const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
@@ -55,20 +71,18 @@ class Sha256 {
   hex() {
     const copy = new Sha256();
     copy.state.set(this.state);
-    const tail = new Uint8Array(this.rest.length < 56 ? 64 : 128);
-    tail.set(this.rest);
-    tail[this.rest.length] = 0x80;
-    const view = new DataView(tail.buffer);
-    view.setUint32(tail.length - 8, Math.floor(this.length / 2 ** 29));
-    view.setUint32(tail.length - 4, (this.length << 3) >>> 0);
-    for (let at = 0; at < tail.length; at += 64) copy.block(tail, at);
+    const view = this.tail();
+    view.setUint32(view.byteLength - 8, Math.floor(this.length / 2 ** 29));
+    view.setUint32(view.byteLength - 4, (this.length << 3) >>> 0);
+    for (let at = 0; at < view.byteLength; at += 64) copy.block(view, at);
     return [...copy.state].map((n) => (n >>> 0).toString(16).padStart(8, "0")).join("");
   }
 }
 
 // MD5 (RFC 1321), which an object storage checks a part by; crypto.subtle has none.
-class Md5 {
+class Md5 extends BlockDigest {
   constructor() {
+    super();
     if (!Md5.K) {
       Md5.K = Int32Array.from({ length: 64 }, (_, i) => Math.floor(2 ** 32 * Math.abs(Math.sin(i + 1))) | 0);
       Md5.SHIFTS = Int32Array.from({ length: 64 }, (_, i) => [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21][4 * (i >> 4) + (i & 3)]);
@@ -76,22 +90,6 @@ class Md5 {
     }
     this.words = new Int32Array(16);
     this.state = Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476);
-    this.rest = new Uint8Array(0);
-    this.length = 0;
-  }
-
-  update(bytes) {
-    this.length += bytes.length;
-    let data = bytes;
-    if (this.rest.length) {
-      data = new Uint8Array(this.rest.length + bytes.length);
-      data.set(this.rest);
-      data.set(bytes, this.rest.length);
-    }
-    const whole = data.length - (data.length % 64);
-    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-    for (let at = 0; at < whole; at += 64) this.block(view, at);
-    this.rest = data.slice(whole);
   }
 
   block(view, at) {
@@ -110,14 +108,10 @@ class Md5 {
 
   // The 16 bytes of the digest; nothing can follow.
   digest() {
-    const { length } = this;
-    const tail = new Uint8Array(this.rest.length < 56 ? 64 : 128);
-    tail.set(this.rest);
-    tail[this.rest.length] = 0x80;
-    const view = new DataView(tail.buffer);
-    view.setUint32(tail.length - 8, (length << 3) >>> 0, true);
-    view.setUint32(tail.length - 4, Math.floor(length / 2 ** 29), true);
-    for (let at = 0; at < tail.length; at += 64) this.block(view, at);
+    const view = this.tail();
+    view.setUint32(view.byteLength - 8, (this.length << 3) >>> 0, true);
+    view.setUint32(view.byteLength - 4, Math.floor(this.length / 2 ** 29), true);
+    for (let at = 0; at < view.byteLength; at += 64) this.block(view, at);
     return new Uint8Array(this.state.buffer);
   }
 }
