@@ -27,7 +27,7 @@ from heimdex_core.models.registry import Models, Purpose
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import Settings, get_settings
 from heimdex_core.store.addresses import LibraryPlace
-from heimdex_core.store.published import PublishedState, read_published_state
+from heimdex_core.store.published import PublishedState
 from heimdex_core.types import (
     DEFAULT_QUERY_SET,
     NO_FILTERS,
@@ -307,7 +307,7 @@ class Library(LibraryExports, ClosedLibrary):
 
     def published_state(self) -> PublishedState:
         """What other programs and open pages may have changed; equal until they do. Never waits for a writer."""
-        return read_published_state(self._store.paths, self.user_id)
+        return self._store.published_state(self.user_id)
 
     # --- preferences and maintenance --------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from heimdex_core.store.maintenance import Maintenance
 from heimdex_core.store.model_sets import ModelSets
 from heimdex_core.store.permissions import restrict
 from heimdex_core.store.progress_records import ProgressRecord, progress_record
+from heimdex_core.store.published import PublishedState, read_published_state
 from heimdex_core.store.reader import Reader
 from heimdex_core.store.reels import ReelRecords
 from heimdex_core.store.repair import RepairReport
@@ -280,6 +281,14 @@ class Store(VideoRecords):
     def searches(self, user_id: str, *, limit: int = 200) -> list[dict[str, Any]]:
         """A user's last searches, newest first; search_log.py has the fields."""
         return self._search_log.last(user_id, limit)
+
+    # --- what open pages look at ---
+
+    def published_state(self, user_id: str) -> PublishedState:
+        """What is published for a user now, and soon what other machines have published. Never waits for a writer."""
+        if self.catalog.mirror is not None:
+            self.catalog.mirror.pull()
+        return read_published_state(self.paths, user_id)
 
     # --- preferences ---
 

@@ -27,7 +27,18 @@ from heimdex_core.store.addresses import LibraryPlace
 from heimdex_core.store.mirror import Mirror, working_folder
 from heimdex_core.store.mirror_upload import object_key
 from heimdex_core.types import Export, ExportState, VideoState, utc_now
-from tests.store.making import OTHER_SPACES, SPACES, add, commit, commit_in, content_of, other_set, register, stage
+from tests.store.making import (
+    OTHER_SPACES,
+    SPACES,
+    add,
+    commit,
+    commit_in,
+    content_of,
+    name_tray,
+    other_set,
+    register,
+    stage,
+)
 from tests.support.postgres import end_connections
 
 if TYPE_CHECKING:
@@ -177,6 +188,12 @@ class TestSharing:
             assert store.paths.source(video.video_id, missing_ok=True) is None
         rows = mirror(a).fetches.read("select path from files where sha256 is not null", ())
         assert not [row["path"] for row in rows if row["path"].startswith("videos/")]
+
+    def test_an_open_page_sees_a_tray_that_another_machine_changes(self, machines: Machines, a: Store) -> None:
+        b = machines.open("b")
+        before = b.published_state("local")
+        name_tray(a, "local", "another title")
+        assert b.published_state("local").tray_revision == before.tray_revision + 1
 
     def test_published_files(self, machines: Machines, a: Store) -> None:
         b = machines.open("b")
