@@ -24,7 +24,7 @@ from heimdex_core.store import mirror_tree
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.locks import FileLock
 from heimdex_core.store.mirror_fetch import Fetches, listed_files
-from heimdex_core.store.mirror_state import MirrorState
+from heimdex_core.store.mirror_state import MirrorState, Stored
 from heimdex_core.store.mirror_tree import Read
 from heimdex_core.store.mirror_upload import OBJECTS, Uploads, object_key
 from heimdex_core.store.object_storage import ObjectStorage
@@ -166,14 +166,11 @@ class Mirror:
         present = {found.key for found in self.storage.list(OBJECTS)}
         rows = mirror_tree.changed_since(self._read, 0, pulled_only=False)
         named = [(row["path"], stored) for row in rows if (stored := mirror_tree.stored_of(row)) is not None]
-        lost = []
-        for path, stored in named:
-            keys = [object_key(stored.sha256)]
-            if stored.kind == "folder" and keys[0] in present:
-                keys += [object_key(sha256) for sha256, _ in listed_files(self.storage, stored).values()]
-            if not present.issuperset(keys):
-                lost.append(path)
-        return sorted(lost)
+        return sorted(
+            path
+            for path, stored in named
+            if object_key(stored.sha256) not in present or not present.issuperset(self._objects_of(stored))
+        )
 
     def clean_up(self, begin: Callable[[], AbstractContextManager[Transaction]]) -> dict[str, int]:
         """Remove content that nothing has named for UNUSED_DAYS, and copies above the limit; how many of each.
@@ -195,10 +192,13 @@ class Mirror:
         used: set[str] = set()
         for row in rows:
             if (stored := mirror_tree.stored_of(row)) is not None:
-                used.add(object_key(stored.sha256))
-                if stored.kind == "folder":
-                    used |= {object_key(sha256) for sha256, _ in listed_files(self.storage, stored).values()}
+                used |= self._objects_of(stored)
         return used
+
+    def _objects_of(self, stored: Stored) -> set[str]:
+        """The objects that a file or a folder consists of."""
+        files = listed_files(self.storage, stored).values() if stored.kind == "folder" else ()
+        return {object_key(stored.sha256), *(object_key(sha256) for sha256, _ in files)}
 
 
 def fetch_manifest(storage: ObjectStorage, paths: LibraryPaths) -> bool:

@@ -56,8 +56,6 @@ _HOLDER = b"""select a.application_name, extract(epoch from coalesce(a.xact_star
 
 _LOCKS_APART = 1 << 48
 """Between the numbers of the locks of one library; its own number has 48 bits."""
-_LOOK_S, _LONGEST_LOOK_S = 0.02, 0.5
-"""Pauses between two attempts to get a session lock."""
 
 _process_locks: dict[tuple[str, str], threading.Lock] = {}
 _process_locks_lock = threading.Lock()
@@ -160,14 +158,10 @@ class PostgresEngine:
 
         The server frees it when the connection ends, which the holder need not notice.
         """
-        raw, _ = self._first(b"select 1", timeout_s)
-        key, deadline, pause_s = self._lock_number + number * _LOCKS_APART, time.monotonic() + timeout_s, _LOOK_S
+        key = self._lock_number + number * _LOCKS_APART
+        locked = f"begin; {_wait_for(timeout_s)}; select pg_advisory_lock({key}); commit"
+        raw, _ = self._first(locked.encode(), timeout_s, key, what)
         try:
-            while not raw.execute(b"select pg_try_advisory_lock(%s)", [key]).fetchall()[0][0]:
-                if time.monotonic() >= deadline:
-                    raise busy(what, self._holder(raw, key), timeout_s)
-                time.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_LOOK_S)
             yield
         except psycopg.Error as error:
             raise self._translated(error) from error
@@ -211,16 +205,18 @@ class PostgresEngine:
 
     def _begin(self, timeout_s: float) -> RawConnection:
         """A connection with a transaction that holds the library's lock. Raises LibraryBusy, DatabaseUnavailable."""
-        wait_ms = max(1, round(timeout_s * 1000))  # 0 would be without end
-        began = f"""begin; set local search_path to {self.schema}; set local lock_timeout = {wait_ms};
+        began = f"""begin; set local search_path to {self.schema}; {_wait_for(timeout_s)};
             select pg_advisory_xact_lock({self._lock_number})"""
         return self._first(began.encode(), timeout_s)[0]
 
-    def _first(self, sql: bytes, timeout_s: float) -> tuple[RawConnection, psycopg.Cursor[Any]]:
+    def _first(
+        self, sql: bytes, timeout_s: float, lock: int | None = None, what: str = CATALOG
+    ) -> tuple[RawConnection, psycopg.Cursor[Any]]:
         """A connection, and the result of the first statement on it.
 
         A connection that was kept open may be closed by now, as after a restart; that is found out here, where nothing
-        has been done yet, so a new one takes its place.
+        has been done yet, so a new one takes its place. Raises LibraryBusy about `what` if the statement waits longer
+        than it may for the lock of that number (None: the library's), DatabaseUnavailable.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -229,9 +225,9 @@ class PostgresEngine:
                 return raw, raw.execute(sql)
             except pg.LockNotAvailable as error:
                 raw.execute(b"rollback")
-                found = self._holder(raw, self._lock_number)
+                found = self._holder(raw, lock or self._lock_number)
                 connections.give(self._url, raw)
-                raise busy(CATALOG, found, timeout_s) from error
+                raise busy(what, found, timeout_s) from error
             except psycopg.OperationalError as error:
                 raw.close()
                 if is_new:
@@ -265,6 +261,11 @@ class PostgresEngine:
 
     def _translated(self, error: psycopg.Error) -> Exception:
         return failed(self._url, self.schema, str(self._paths.root), error) or error
+
+
+def _wait_for(timeout_s: float) -> str:
+    """What limits the wait for a lock in a transaction; 0 would be without end."""
+    return f"set local lock_timeout = {max(1, round(timeout_s * 1000))}"
 
 
 class CommitLost(Exception):
