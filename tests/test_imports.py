@@ -31,17 +31,19 @@ CORE_MAY_IMPORT = {
     "evaluation": BASE | {"models", "store", "search"},
     "library": BASE | STAGES | {"schemas"},
     "jobs": BASE | STAGES | {"library"},
-    "cli": BASE | {"library", "jobs", "models", "search", "export", "schemas"},
+    "api": BASE | {"library", "jobs", "search", "export", "schemas"},
+    "client": BASE | {"schemas"},
+    "cli": BASE | {"library", "jobs", "models", "search", "export", "schemas", "api"},
     "__main__": {"cli"},
     "__init__": BASE | {"library"},
 }
 # ui takes the names of stages, channels, models, strategies and styles from their registries
 APP_MAY_IMPORT = {
     "pages": {"types", "errors", "settings", "formatting", "library"},
-    "ui": BASE | {"library", "jobs", "schemas", "ingest", "search", "models", "export"},
+    "ui": BASE | {"library", "jobs", "schemas", "ingest", "search", "models", "export", "api"},
     "app": {"settings", "library"},
 }
-ABOVE_LIBRARY = ("heimdex_core/jobs", "heimdex_core/cli", "ui", "pages", "app.py", "evaluation")
+ABOVE_LIBRARY = ("heimdex_core/jobs", "heimdex_core/cli", "heimdex_core/api", "ui", "pages", "app.py", "evaluation")
 # What lies below `Library`, by the names its parts give it; nobody above follows these from another object.
 BELOW_LIBRARY = {"store", "reader", "catalog", "view", "paths", "context"}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from heimdex_core.api.links import Links, load_secret
 from heimdex_core.errors import LibraryBusy, LinkInvalid
 from heimdex_core.jobs.client import JobQueue
 from heimdex_core.jobs.statuses import statuses_of
@@ -18,7 +19,6 @@ from heimdex_core.library import Library
 from heimdex_core.models.download.background import Downloads, DownloadStatus
 from heimdex_core.models.download.pull import Puller
 from heimdex_core.settings import get_settings
-from ui.server.links import Links, load_secret
 
 _opened: set[str] = set()
 """The libraries that this process has opened; st.cache_resource forgets it when somebody clears the caches."""

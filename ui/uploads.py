@@ -8,13 +8,13 @@ from typing import Any
 import streamlit as st
 
 from heimdex_core import formatting as fmt
+from heimdex_core.api import partials
 from heimdex_core.errors import HeimdexError, StorageError
 from heimdex_core.library import Library
 from heimdex_core.library.storage_uploads import Part, StorageUpload
 from ui import page, resources, state
 from ui.components import upload_zone, uploads_indicator
 from ui.i18n import SPEECH_LANGUAGES, t, t_or
-from ui.server import partials
 from ui.server.storage_uploads import uploads_in_storage
 from ui.server.upload import WRITERS
 

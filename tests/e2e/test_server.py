@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from heimdex_core.api.links import load_secret
 from tests.e2e import driver
 from tests.support.frozen import frozen_library
-from ui.server.links import load_secret
 
 pytestmark = pytest.mark.browser
 

@@ -15,12 +15,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from heimdex_core.api.links import Links
 from heimdex_core.settings import Settings
 from heimdex_core.store import object_parts
 from tests.e2e import driver
 from tests.support.object_storage import TestBucket, operation
 from tests.ui.fakes import FakeLibrary
-from ui.server.links import Links
 from ui.server.upload import UploadServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]

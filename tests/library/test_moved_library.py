@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from heimdex_core.api.links import load_secret
 from heimdex_core.errors import HeimdexError, JobsUnavailable, LibraryNotFound
 from heimdex_core.jobs import worker
 from heimdex_core.jobs.client import JobQueue
@@ -19,7 +20,6 @@ from heimdex_core.jobs.wake_up import wake_workers
 from heimdex_core.library import Library
 from heimdex_core.types import Video
 from tests.store import making
-from ui.server.links import load_secret
 
 
 class Moved:

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from heimdex_core.api.links import Links
 from heimdex_core.errors import InvalidValue, ObjectStorageCredentials
 from heimdex_core.library import Library
 from heimdex_core.library.storage_uploads import StorageUploads
@@ -20,7 +21,6 @@ from heimdex_core.types import Video
 from tests.store.making import PICTURE, content_of, register, stage
 from tests.support.object_storage import TestBucket
 from ui.server.files import FileServer
-from ui.server.links import Links
 
 CONTENT = content_of("Busan")
 

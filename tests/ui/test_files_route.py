@@ -12,9 +12,9 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from heimdex_core.api.links import Links
 from tests.ui.fakes import Clock
 from ui.server.files import FileServer
-from ui.server.links import Links
 
 CONTENT = bytes(range(256)) * 4
 

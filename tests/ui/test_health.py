@@ -13,12 +13,12 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from heimdex_core.api import health
+from heimdex_core.api.health import HealthServer
 from heimdex_core.errors import JobsFileUnusable, LibraryDamaged, LibraryNotFound
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
 from tests.support.stopped import stopped_holder
-from ui.server import health
-from ui.server.health import HealthServer
 
 RUNNING = {"state": "running", "ok": True, "pid": 4}
 

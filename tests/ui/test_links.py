@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from itsdangerous import URLSafeSerializer
 
+from heimdex_core.api.links import Links, load_secret
 from heimdex_core.errors import LinkExpired, LinkInvalid
 from tests.ui.fakes import Clock
-from ui.server.links import Links, load_secret
 
 SECRET = "a secret for the tests"  # noqa: S105
 VIDEO = "videos/3f2c/source.mp4"

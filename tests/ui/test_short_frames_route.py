@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from heimdex_core.api.links import Links, ShortFrame
 from heimdex_core.errors import HeimdexError, LinkInvalid, RenderFailed, SceneNotFound, SourceMissing, UnknownName
 from heimdex_core.types import CropKeyframe, CropPath
 from tests.ui.fakes import Clock
-from ui.server.links import Links, ShortFrame
 from ui.server.short_frames import ShortFrameServer
 
 FRAME = ShortFrame("v1_0_1000", "smart_crop", 0.5, (0.25, 0.5), "mina")
@@ -141,7 +141,7 @@ def test_an_expired_link_gives_410(client: TestClient, links: Links, clock: Cloc
     [
         (SceneNotFound(scene_id=FRAME.scene_id), 404),
         (UnknownName(kind="strategy", name="zoom", known="letterbox"), 422),
-        (SourceMissing(title="T", video_id="v1"), 500),
+        (SourceMissing(title="T", video_id="v1"), 409),
         (RenderFailed(reason="no such filter"), 500),
     ],
 )

@@ -13,9 +13,9 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from heimdex_core.api.links import Links
 from heimdex_core.errors import DecoderCrashed, HeimdexError, LinkInvalid, SceneNotFound
 from tests.ui.fakes import Clock
-from ui.server.links import Links
 from ui.server.sprites import SpriteServer
 
 SCENE = "v1_0_1000"

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from heimdex_core.api.links import Links
 from heimdex_core.errors import LinkInvalid, NotAVideo, UploadConflict
 from heimdex_core.library import Library, storage_uploads
 from heimdex_core.library.storage_uploads import StorageUploads
@@ -22,7 +23,6 @@ from heimdex_core.settings import Settings
 from heimdex_core.store import object_parts
 from tests.support.object_storage import TestBucket
 from tests.ui.fakes import Clock, FakeLibrary
-from ui.server.links import Links
 from ui.server.upload import UploadServer
 
 NAME = "지난 여름 🌊.mp4"
@@ -116,7 +116,7 @@ def test_an_interrupted_upload_is_continued_with_the_parts_that_are_missing(brow
     browser.clock.at = 5000.0  # as after a reload: only name and size are known, and a new link
     opened = browser.open()
     assert opened["parts"] == {"2": hashlib.md5(CONTENT[PART:]).hexdigest()}  # noqa: S324
-    assert code(browser.post("video", upload=opened["upload"])) == (404, "UPLOAD_INCOMPLETE")
+    assert code(browser.post("video", upload=opened["upload"])) == (409, "UPLOAD_INCOMPLETE")
     browser.send(opened["upload"], 1, CONTENT[:PART])
     assert browser.post("video", upload=opened["upload"]).status_code == 201
     assert browser.library.added[0]["content"] == CONTENT

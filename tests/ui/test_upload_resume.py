@@ -14,13 +14,13 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from heimdex_core.api import partials
+from heimdex_core.api.links import Links
+from heimdex_core.api.partials import STALLED_AFTER_S, Writers
 from heimdex_core.errors import LinkInvalid
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
 from tests.ui.fakes import Clock, FakeLibrary
-from ui.server import partials
-from ui.server.links import Links
-from ui.server.partials import STALLED_AFTER_S, Writers
 from ui.server.upload import UploadServer
 
 NAME = "지난 여름 🌊.mp4"

@@ -14,11 +14,11 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from heimdex_core.api.links import Links
 from heimdex_core.errors import LinkInvalid, NotAVideo
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
 from tests.ui.fakes import Clock, FakeLibrary
-from ui.server.links import Links
 from ui.server.upload import UploadServer
 
 

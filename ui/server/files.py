@@ -15,8 +15,8 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
+from heimdex_core.api.links import FileLink, Links
 from heimdex_core.errors import ExportExpired, HeimdexError, LinkInvalid, StorageError
-from ui.server.links import FileLink, Links
 from ui.server.responses import error_response
 
 if TYPE_CHECKING:

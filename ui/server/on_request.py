@@ -12,9 +12,9 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
+from heimdex_core.api.links import Links
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
-from ui.server.links import Links
 from ui.server.responses import error_response
 
 _LOG = logging.getLogger(__name__)

@@ -17,11 +17,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from heimdex_core.api.health import HealthServer
+from heimdex_core.api.links import Links
 from heimdex_core.errors import HeimdexError
 from ui import resources
 from ui.server.files import FileServer
-from ui.server.health import HealthServer
-from ui.server.links import Links
 from ui.server.responses import error_response
 from ui.server.short_frames import ShortFrameServer
 from ui.server.sprites import SpriteServer

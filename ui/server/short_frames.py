@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from heimdex_core.api.links import ShortFrame
 from heimdex_core.types import CropKeyframe, CropPath
 from ui.server.files import FILE_HEADERS
-from ui.server.links import ShortFrame
 from ui.server.on_request import MadeOnRequest
 
 

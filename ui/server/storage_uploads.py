@@ -18,10 +18,10 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from heimdex_core.api.links import Links
 from heimdex_core.errors import InvalidValue
 from heimdex_core.files import require_free_space
 from heimdex_core.library.storage_uploads import StorageUpload, StorageUploads
-from ui.server.links import Links
 
 if TYPE_CHECKING:
     from heimdex_core.library import Library

@@ -36,6 +36,9 @@ from anyio import open_file, to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from heimdex_core.api import partials
+from heimdex_core.api.links import Links
+from heimdex_core.api.partials import Partial, Writer, Writers
 from heimdex_core.errors import (
     FileTooLarge,
     HeimdexError,
@@ -49,9 +52,6 @@ from heimdex_core.errors import (
 from heimdex_core.files import disk_errors, require_free_space
 from heimdex_core.types import Video, utc_now
 from ui.i18n import SPEECH_LANGUAGES
-from ui.server import partials
-from ui.server.links import Links
-from ui.server.partials import Partial, Writer, Writers
 from ui.server.responses import error_response
 from ui.server.storage_uploads import StorageUploadServer
 

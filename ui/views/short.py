@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heimdex_core import formatting as fmt
+from heimdex_core.api.links import ShortFrame
 from heimdex_core.export.captions import POSITIONS, STYLES
 from heimdex_core.export.crop import STRATEGIES
 from heimdex_core.export.quality import QUALITIES
@@ -16,7 +17,6 @@ from heimdex_core.types import CropKeyframe, CropPath, Cue, Scene, ShortAllowanc
 from ui import media, resources, state
 from ui.crop_planning import CropPlanning
 from ui.i18n import describe_error, duration, number, t, tn
-from ui.server.links import ShortFrame
 
 AROUND_S = 15.0
 """How far the filmstrip and the words reach beyond the scene."""
