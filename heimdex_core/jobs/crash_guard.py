@@ -1,10 +1,9 @@
 """What a worker watches while it works: who works on what, crashes in the middle of it, and stopping.
 
-A mark lies in the running folder while a stage of a job is worked on. Every ending that Python sees
-removes it; a mark found at the start of the same stage therefore tells of a worker that died in
-it (kill -9, out of memory, a crash in native code, power). After MAX_CRASHES of them the job fails
-instead of taking down every worker that touches it. Each stage counts for itself: a worker killed once in
-each of many stages has done nothing wrong.
+There is a mark (crash_marks.py) while a stage of a job is worked on. Every ending that Python sees removes it; a mark
+found at the start of the same stage therefore tells of a worker that died in it (kill -9, out of memory, a crash in
+native code, power). After MAX_CRASHES of them the job fails instead of taking down every worker that touches it. Each
+stage counts for itself: a worker killed once in each of many stages has done nothing wrong.
 
 Two branches of a job run side by side, so the first crash may leave two marks. From then on the job's
 stages run one at a time: the next crash has one culprit, and what ran out of memory has all of it.
@@ -13,21 +12,18 @@ stages run one at a time: the next crash has one culprit, and what ran out of me
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from heimdex_core.errors import StorageError, WorkerLost
-from heimdex_core.files import read_json, write_json
+from heimdex_core.errors import WorkerLost
+from heimdex_core.jobs.crash_marks import CrashMarks
 from heimdex_core.jobs.status import StatusReport
 
-logger = logging.getLogger(__name__)
-
 MAX_CRASHES = 3
+_MARKS_WAIT_S = 60.0
+"""How long the end of a stage awaits a database that is away, so that no crash is counted where there was none."""
 _CLAIM_AGAIN_S = 0.3
 
 
@@ -54,10 +50,6 @@ class StageAttempt:
     def is_last(self) -> bool:
         return self.number >= self.of
 
-    @property
-    def mark(self) -> str:
-        return f"{self.job_id}.{self.stage}.json"
-
 
 class Claims(Protocol):
     """What the workers of a library work on, so that no two are at the same: a cancelled job may still be on its way
@@ -75,9 +67,9 @@ class Claims(Protocol):
 class CrashGuard:
     """One per worker."""
 
-    def __init__(self, running_folder: Path, status: StatusReport, claims: Claims | None = None) -> None:
+    def __init__(self, marks: CrashMarks, status: StatusReport, claims: Claims | None = None) -> None:
         """`claims` are those of all workers; None where a library has one worker."""
-        self._folder = running_folder
+        self._marks = marks
         self._status = status
         self._claims = claims
         self._changed = threading.Condition()
@@ -113,12 +105,11 @@ class CrashGuard:
         with self._changed:
             active = list(self._active)
         for attempt in active:
-            self._mark_left(attempt)
+            self._marks.leave(attempt.job_id, attempt.stage, wait_s=0)
 
     def forget(self, job_id: str) -> None:
         """Remove what is known about a job that has ended."""
-        for mark in self._folder.glob(f"{job_id}.*.json"):
-            mark.unlink(missing_ok=True)
+        self._marks.forget(job_id)
         with self._changed:
             self._careful.pop(job_id, None)
 
@@ -132,10 +123,9 @@ class CrashGuard:
         self._enter(attempt)
         try:
             self._claim(attempt.subject)
-            crashes = self._crashes_so_far(attempt)
+            crashes = self._marks.begin(attempt.job_id, attempt.stage)
             if crashes >= MAX_CRASHES:
                 raise WorkerLost(times=crashes, stage=attempt.stage)
-            self._write_mark(attempt, crashes=crashes, running=True)
             self._status.begin(attempt.job_id, attempt.subject, attempt.stage)
             yield
         finally:
@@ -156,49 +146,18 @@ class CrashGuard:
     def _taken(self, attempt: StageAttempt) -> bool:
         if attempt.job_id not in self._careful:
             # a mark from before this worker's first look at the job is a dead worker's
-            self._careful[attempt.job_id] = any(self._folder.glob(f"{attempt.job_id}.*.json"))
+            self._careful[attempt.job_id] = self._marks.has(attempt.job_id)
         return any(
             other.subject == attempt.subject and (other.job_id != attempt.job_id or self._careful[attempt.job_id])
             for other in self._active
         )
 
     def _leave(self, attempt: StageAttempt) -> None:
-        if self.stopping:
-            self._mark_left(attempt)
-        else:
-            (self._folder / attempt.mark).unlink(missing_ok=True)
+        end = self._marks.leave if self.stopping else self._marks.end
+        end(attempt.job_id, attempt.stage, wait_s=_MARKS_WAIT_S)
         self._status.end(attempt.job_id, attempt.stage)
         with self._changed:
             self._active.remove(attempt)
             if self._claims is not None and all(other.subject != attempt.subject for other in self._active):
                 self._claims.give_up(attempt.subject)
             self._changed.notify_all()
-
-    # --- marks ------------------------------------------------------------------------------------
-
-    def _crashes_so_far(self, attempt: StageAttempt) -> int:
-        """How often a worker died in `attempt` so far, this start's finding included."""
-        data = self._read_mark(attempt)
-        return int(data.get("crashes", 0)) + (1 if data.get("running") else 0)
-
-    def _mark_left(self, attempt: StageAttempt) -> None:
-        """Note that `attempt` was left on purpose: the crashes before it still count, this is none."""
-        self._write_mark(attempt, crashes=int(self._read_mark(attempt).get("crashes", 0)), running=False)
-
-    def _read_mark(self, attempt: StageAttempt) -> dict[str, int | bool]:
-        try:
-            data = read_json(self._folder / attempt.mark)
-        except FileNotFoundError:
-            return {}
-        except ValueError:
-            # written halfway when the power went: that worker did die in this attempt
-            return {"running": True}
-        return data if isinstance(data, dict) else {}
-
-    def _write_mark(self, attempt: StageAttempt, *, crashes: int, running: bool) -> None:
-        mark = {"crashes": crashes, "running": running, "pid": os.getpid()}
-        try:
-            write_json(self._folder / attempt.mark, mark, durable=False)
-        except (OSError, StorageError) as error:
-            # on a full disk the stage itself says so, in better words
-            logger.warning("the mark of %s cannot be written: %s", attempt, error)

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from heimdex_core.jobs.crash_guard import Claims
+from heimdex_core.jobs.crash_marks import CrashMarks, FileCrashMarks
 from heimdex_core.jobs.status import StatusFile, StatusReport
 from heimdex_core.jobs.wake_up import WakeUpFile
 from heimdex_core.jobs.worker_slot import WorkerSlot, dead_slots, slot_lock, this_slot
@@ -27,6 +28,8 @@ class WorkerPlace(Protocol):
     """What the worker says about itself."""
     claims: Claims | None
     """What it works on, where the library can have several workers."""
+    crash_marks: CrashMarks
+    """Of the stages that it is at."""
 
     def is_lost(self) -> bool:
         """Whether the place is no longer this worker's: it may begin nothing, and its changes are refused."""
@@ -61,6 +64,7 @@ class FilePlace:
         self.executor_id = slot.executor_id
         self.status: StatusReport = StatusFile(slot.status_path, slot.executor_id)
         self.claims: Claims | None = None
+        self.crash_marks: CrashMarks = FileCrashMarks(slot.folder / "running")
 
     def is_lost(self) -> bool:
         """Never: the kernel keeps the lock for this process."""

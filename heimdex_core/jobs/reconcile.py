@@ -177,7 +177,7 @@ def _is_wanted(work: LibraryWork, job: JobStatus) -> bool:
     return work.is_waiting_for(job.subject_kind, str(job.args[0]), job.subject, job.job_id)
 
 
-def forget_old_jobs(client: DBOSClient, work: LibraryWork) -> int:
+def forget_old_jobs(client: DBOSClient, work: LibraryWork, place: WorkerPlace) -> int:
     """Remove what is kept of jobs that ended long ago; how many jobs that were."""
     before = datetime.now(UTC) - timedelta(days=KEEP_DAYS)
     old = client.list_workflows(
@@ -191,9 +191,7 @@ def forget_old_jobs(client: DBOSClient, work: LibraryWork) -> int:
     if old:
         client.delete_workflows([workflow.workflow_id for workflow in old], delete_children=True)
     work.job_marks.forget_before(before.timestamp())
-    for mark in (work.worker_folder / "running").glob("*"):
-        if mark.stat().st_mtime < before.timestamp():
-            mark.unlink(missing_ok=True)
+    place.crash_marks.forget_before(before.timestamp())
     if work.shared is not None:
         from heimdex_core.jobs.table_place import forget_old_rows
 

@@ -21,6 +21,7 @@ import psycopg
 
 from heimdex_core.errors import DatabaseUnavailable, HeimdexError, WorkerReplaced
 from heimdex_core.jobs.crash_guard import Claims
+from heimdex_core.jobs.crash_marks import CrashMarks, TableCrashMarks
 from heimdex_core.jobs.status import StatusReport, WorkerStatus
 from heimdex_core.jobs.statuses import TableStatuses
 from heimdex_core.jobs.worker_slot import machine_name
@@ -54,6 +55,7 @@ class TablePlace:
         self.executor_id = f"{shared.key}@{machine_name()}.{number}"
         self.status = StatusReport(self.executor_id, self._write_status, machine=machine_name())
         self.claims: Claims | None = TableClaims(shared, raw)
+        self.crash_marks: CrashMarks = TableCrashMarks(shared, self.executor_id)
         self._woken = self._leads = False
         raw.add_notify_handler(self._wake)
 

@@ -148,8 +148,8 @@ class _Worker:
         self._status = place.status
         self._status.set_queues(queues)
         self._status.set_state("starting")
-        folder = make_folder(library.work.worker_folder, levels=2)
-        self._guard = CrashGuard(folder / "running", self._status, place.claims)
+        make_folder(library.work.worker_folder, levels=2)
+        self._guard = CrashGuard(place.crash_marks, self._status, place.claims)
         self._jobs = JobsConnection(lambda: self._database, self._lock_timeout_s)
         self._watcher = watcher
         self._clean_up_at = self._merge_at = 0.0
@@ -323,7 +323,7 @@ class _Worker:
             self._upkeep(
                 "checking the job database", lambda _: self._database.mend(self._lock_timeout_s, thorough=True)
             )
-            self._upkeep("forgetting old jobs", lambda client: forget_old_jobs(client, self._work))
+            self._upkeep("forgetting old jobs", lambda client: forget_old_jobs(client, self._work, self._place))
             self._upkeep("queueing the clean-up", lambda client: enqueue(client, self._work, "clean-up", "clean-up"))
             self._merge_at = time.monotonic() + _MERGE_EVERY_S
         elif time.monotonic() >= self._merge_at:

@@ -1,8 +1,8 @@
 """Tables in Postgres for what changes often and belongs to no transaction of the catalog.
 
 A library in Postgres keeps here what a library in files keeps in work/ and logs/: its workers and what they say, wishes
-to cancel, progress, the query log. Each statement is its own transaction and does not wait for the library's lock. The
-schema is not that of the catalog, which is replaced as a whole by repair and by a move.
+to cancel, marks of crashes, progress, the query log. Each statement is its own transaction and does not wait for the
+library's lock. The schema is not that of the catalog, which is replaced as a whole by repair and by a move.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ _TABLES = """
         number bigint generated always as identity primary key, user_id text, entry text, at timestamptz default now());
     create index if not exists searches_of_user on shared.searches (user_id, number);
     create table if not exists shared.cancel_marks (work_id text primary key, asked_at timestamptz default now());
+    create table if not exists shared.crash_marks (
+        job_id text, stage text, crashes integer, is_running boolean, worker text, updated_at timestamptz default now(),
+        primary key (job_id, stage));
 """
 _WAIT_S = 5.0
 """How long a server that restarts is awaited."""

@@ -20,6 +20,7 @@ from heimdex_core.errors import (
 from heimdex_core.jobs import tasks, worker
 from heimdex_core.jobs.client import JobState
 from heimdex_core.jobs.crash_guard import CrashGuard, StageAttempt, WorkerStopping
+from heimdex_core.jobs.crash_marks import FileCrashMarks
 from heimdex_core.jobs.status import StatusFile
 from heimdex_core.jobs.tasks import Tasks
 from heimdex_core.types import Json, VideoState
@@ -57,7 +58,7 @@ class TestAttempt:
     def made(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Tasks:
         monkeypatch.setattr(tasks, "BUSY_PAUSE_S", 0.01)
         status = StatusFile(bench.slot.status_path, bench.slot.executor_id)
-        return Tasks(bench.library, CrashGuard(bench.slot.folder / "running", status))
+        return Tasks(bench.library, CrashGuard(FileCrashMarks(bench.slot.folder / "running"), status))
 
     def attempt(self, bench: Bench) -> StageAttempt:
         return StageAttempt("job", bench.video().video_id, "scenes", number=3, of=3)

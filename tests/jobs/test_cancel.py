@@ -13,6 +13,7 @@ from heimdex_core.errors import Cancelled, JobsUnavailable, StageFailed
 from heimdex_core.jobs import reconcile
 from heimdex_core.jobs.client import JobQueue
 from heimdex_core.jobs.crash_guard import CrashGuard, StageAttempt
+from heimdex_core.jobs.crash_marks import FileCrashMarks
 from heimdex_core.jobs.status import StatusFile
 from heimdex_core.jobs.tasks import Tasks
 from heimdex_core.library.migration import write_waiting
@@ -38,7 +39,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def tasks(bench: Bench) -> Tasks:
     """What a worker does for a job, called here, so that something else can be done in between."""
     status = StatusFile(bench.slot.status_path, bench.slot.executor_id)
-    return Tasks(bench.library, CrashGuard(bench.slot.folder / "running", status))
+    return Tasks(bench.library, CrashGuard(FileCrashMarks(bench.slot.folder / "running"), status))
 
 
 def after_the_look(monkeypatch: pytest.MonkeyPatch, action: Any) -> None:

@@ -134,6 +134,15 @@ def test_no_two_workers_are_at_the_same_video(bench: Bench, database: str) -> No
         assert not one.claims.take("third")
 
 
+def test_a_worker_that_died_on_one_machine_is_counted_on_another(bench: Bench) -> None:
+    """Nothing about it is in the folder."""
+    with worker_place(bench.library.work) as killed:
+        assert killed.crash_marks.begin("job", "picture") == 0
+    with worker_place(bench.library.work) as elsewhere:
+        assert elsewhere.crash_marks.begin("job", "picture") == 1
+        assert not (bench.library.work.worker_folder / "running").exists()
+
+
 def test_all_workers_are_seen_by_doctor_and_by_their_status(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     with worker_place(bench.library.work) as one, worker_place(bench.library.work) as ended:
         one.status.set_queues(["ingest", "render"])
@@ -211,7 +220,8 @@ def test_a_stopped_worker_that_goes_on_after_its_work_was_taken_over_commits_not
     ordered = bench.order("stop-before-commit")
     video = bench.library.add(file, queue=True)
     assert video.job_id is not None
-    zombie = bench.start(KILLING)
+    # No clean-up, which may have this machine's lock of the index when the process is stopped.
+    zombie = bench.start(KILLING, "--queues", "ingest")
     second = None
     try:
         until(lambda: not ordered.exists(), "the worker to stop before its commit")
