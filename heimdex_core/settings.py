@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     # library and people
     library: Path = Path("data/library")
     user_id: str = "local"
+    admins: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None, description="verified e-mail addresses of the admins of a shared library, separated by commas"
+    )
     group_readable: bool = Field(False, description="the group of the library's folder may read it")
     profile: Literal["auto", "offline", "laptop", "studio"] = "auto"
     models_dir: Path | None = Field(None, description="~/.cache/heimdex/models when unset")
@@ -175,6 +178,18 @@ class Settings(BaseSettings):
     )
     secret: SecretStr | None = None
     link_ttl_s: int = Field(3600, gt=0)
+
+    @field_validator("admins", mode="before")
+    @classmethod
+    def _addresses(cls, value: object) -> object:
+        """Addresses in lower case, as those of users are kept."""
+        if not isinstance(value, str):
+            return value
+        addresses = [part.strip().lower() for part in value.split(",") if part.strip()]
+        for address in addresses:
+            if "@" not in address.strip("@") or " " in address:
+                raise ValueError(f"{address} is no e-mail address; write anna@example.com,ben@example.com")
+        return tuple(addresses)
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

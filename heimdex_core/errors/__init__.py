@@ -14,17 +14,25 @@ same code and details in the person's language, so details must be JSON values.
 """
 
 from heimdex_core.errors.access import (
+    CollectionNotFound,
     EditNotFound,
+    EmailNotVerified,
     ExportExpired,
     ExportNotFound,
     HostRefused,
     LinkExpired,
     LinkInvalid,
+    NotAllowed,
     OriginRefused,
     ReelNotFound,
     SceneNotFound,
+    SignInRequired,
+    TokenExpired,
+    TokenInvalid,
+    TokenNotFound,
     UploadConflict,
     UploadIncomplete,
+    UserNotFound,
     VideoNotFound,
 )
 from heimdex_core.errors.base import (
@@ -40,7 +48,7 @@ from heimdex_core.errors.base import (
     printable,
 )
 from heimdex_core.errors.evaluation import NoJudgements, TooFewQueries
-from heimdex_core.errors.limit import ExportLimitExceeded, SceneTooLong, SqlMemory, SqlTimeout
+from heimdex_core.errors.limit import ExportLimitExceeded, RateLimited, SceneTooLong, SqlMemory, SqlTimeout
 from heimdex_core.errors.model import (
     DeviceUnavailable,
     DownloadDamaged,
@@ -297,4 +305,13 @@ __all__ = [
     "error_classes",
     "fill",
     "printable",
+    "SignInRequired",
+    "TokenInvalid",
+    "TokenExpired",
+    "EmailNotVerified",
+    "NotAllowed",
+    "UserNotFound",
+    "TokenNotFound",
+    "CollectionNotFound",
+    "RateLimited",
 ]

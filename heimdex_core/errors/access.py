@@ -102,3 +102,70 @@ class HostRefused(AccessError):
         "Open the app at localhost or at its IP address. If {host} is a name of this server, add it to"
         " HEIMDEX_ALLOWED_HOSTS and restart the app."
     )
+
+
+class SignInRequired(AccessError):
+    """A request came without a token or a session, where one is needed."""
+
+    code = "SIGN_IN_REQUIRED"
+    message_template = "This needs somebody who is signed in."
+    hint_template = "Sign in, or send a token in the header Authorization: Bearer. docs/shared-libraries.md has more."
+
+
+class TokenInvalid(AccessError):
+    """A token is malformed, unknown or revoked, or its user was deleted. Which one is not told."""
+
+    code = "TOKEN_INVALID"
+    message_template = "This token is not valid."
+    hint_template = "It may have been revoked. Make a new one on the Settings page or with `users tokens make`."
+
+
+class TokenExpired(AccessError):
+    """A token is past its time."""
+
+    code = "TOKEN_EXPIRED"
+    message_template = "This token expired at {expired_at}."
+    hint_template = "Make a new one on the Settings page or with `users tokens make`."
+
+
+class EmailNotVerified(AccessError):
+    """The identity provider does not say that an address is the user's, so nothing may depend on it."""
+
+    code = "EMAIL_NOT_VERIFIED"
+    message_template = "The sign-in service has not verified this e-mail address."
+    hint_template = "Verify the address there and sign in again."
+
+
+class NotAllowed(AccessError):
+    """The scope of a token, the user's role, or a share for reading does not allow it.
+
+    What a user may not even see is "not found" instead.
+    """
+
+    code = "NOT_ALLOWED"
+    message_template = "This is not allowed: {needed} is needed."
+    hint_template = "Ask an admin of the library, or the owner of the video."
+
+
+class UserNotFound(AccessError):
+    """There is no user with this id or e-mail address, or the user was deleted."""
+
+    code = "USER_NOT_FOUND"
+    message_template = "There is no user {user}."
+    hint_template = "Users are known after they have signed in once. `python -m heimdex_core users list` lists them."
+
+
+class TokenNotFound(AccessError):
+    """The user has no token with this id."""
+
+    code = "TOKEN_NOT_FOUND"
+    message_template = "There is no token {token_id}."
+    hint_template = "It may have been revoked already."
+
+
+class CollectionNotFound(AccessError):
+    """There is no collection with this id, or it is neither the user's nor shared with them."""
+
+    code = "COLLECTION_NOT_FOUND"
+    message_template = "There is no collection {collection_id}."
+    hint_template = "It may have been deleted, or is no longer shared. Choose another one."

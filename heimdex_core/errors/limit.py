@@ -5,6 +5,14 @@ from __future__ import annotations
 from heimdex_core.errors.base import LimitError
 
 
+class RateLimited(LimitError):
+    """A user or a token has sent more requests than the settings allow."""
+
+    code = "RATE_LIMITED"
+    message_template = "Too many requests."
+    hint_template = "Try again in {retry_after_s} s."
+
+
 class SqlTimeout(LimitError):
     """A query of `Library.sql` took too long."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from heimdex_core.library.accounts import Accounts
 from heimdex_core.library.arguments import AnyPath, Count, Names, checked
 from heimdex_core.library.closed import ClosedLibrary
 from heimdex_core.library.context import LibraryContext, WorkQueue, open_context
@@ -53,6 +54,7 @@ class Library(LibraryExports, ClosedLibrary):
     """A folder of videos and what is known about them, as one person sees it.
 
     Attributes:
+        accounts: who uses the library: signing in, users, roles and tokens.
         bulk: operations on several videos.
         corrections: the transcript and the tags, corrected by hand.
         evaluation: query sets and judgements, runs, sweeps, and the settings that searches use by default.
@@ -72,6 +74,7 @@ class Library(LibraryExports, ClosedLibrary):
     def __init__(self, context: LibraryContext) -> None:
         """Use `open` or `as_user`."""
         super().__init__(context)
+        self.accounts = Accounts(context)
         self.evaluation = Evaluation(context)
         self.model_sets = LibraryModelSets(context)
         self.sprites = Sprites(context)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from heimdex_core import files
 from heimdex_core.errors import DatabaseInterrupted, DatabaseUnavailable, LibraryBusy, LibraryVersion
-from heimdex_core.store import copies, trays, users, visible
+from heimdex_core.store import accounts, copies, trays, users, visible
 from heimdex_core.store.catalog_engine import CatalogEngine, DuckDBEngine
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.locks import FileLock
@@ -95,6 +95,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "create table files (path varchar, kind varchar, sha256 varchar, size_bytes bigint, revision bigint)",
         "create index files_path on files (path)",
         "insert into counters values ('files_revision', 0), ('index_fence', 0)",
+    ),
+    (
+        "alter table users add column email varchar",
+        "alter table users add column last_seen_us bigint",
+        "create table deleted_users (user_id varchar, deleted_us bigint)",
+        "create table identities (issuer varchar, subject varchar, user_id varchar, email varchar, seen_us bigint)",
+        """create table tokens (
+            token_id varchar, user_id varchar, name varchar, scopes varchar, digest varchar, created_us bigint,
+            expires_us bigint, last_used_us bigint)""",
+        "create table collections (collection_id varchar, owner_id varchar, title varchar, created_us bigint)",
+        "create table collection_videos (collection_id varchar, video_id varchar, number bigint)",
+        """create table shares (
+            kind varchar, target_id varchar, user_id varchar, access varchar, created_us bigint)""",
     ),
 )
 """The statements of each version; those of one version run in one transaction."""
@@ -178,6 +191,7 @@ class Catalog:
             transaction.changed_preferences |= users.outdated_preferences(transaction, self.paths)
             transaction.changed_trays |= trays.outdated(transaction, self.paths)
             transaction.changed_tables |= copies.outdated(transaction, self.paths)
+            transaction.accounts_changed |= accounts.is_outdated(transaction, self.paths)
 
     def upload(self, place: Path) -> None:
         """Bring a file or a generation into object storage before the transaction that names it, if there is one."""

@@ -29,6 +29,12 @@ log = logging.getLogger(__name__)
 
 COPIED = (
     "users",
+    "deleted_users",
+    "identities",
+    "tokens",
+    "collections",
+    "collection_videos",
+    "shares",
     "exports",
     "reels",
     "preferences",

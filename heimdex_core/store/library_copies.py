@@ -31,7 +31,16 @@ Tables = Mapping[str, pa.Table]
 NOTES = ".moving"
 """The folder at the new place, or in its working folder, with what is known about the copies."""
 
-_SCOPES = ("visible.parquet", "index/", "preferences/", "trays/", "evaluation/", "exports/")
+_SCOPES = (
+    "visible.parquet",
+    "accounts.json",
+    "shares.json",
+    "index/",
+    "preferences/",
+    "trays/",
+    "evaluation/",
+    "exports/",
+)
 """What is carried besides the folders of the videos. Other files belong to one machine, or can be made again."""
 _OTHER_FILES = ("library.json", "catalog.duckdb", "catalog.duckdb.wal", "catalog.lock")
 """What a new folder has besides."""

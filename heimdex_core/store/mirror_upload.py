@@ -145,6 +145,7 @@ def scopes_of(changes: Changes) -> set[str]:
     scopes = set(changes.changed_files) | {f"videos/{video_id}/" for video_id in changes.changed_videos}
     scopes |= {f"preferences/{user_id}.json" for user_id in changes.changed_preferences}
     scopes |= {f"trays/{user_id}.json" for user_id in changes.changed_trays}
+    scopes |= {"accounts.json"} if changes.accounts_changed else set()
     return scopes | ({"visible.parquet"} if changes.visibility_changed else set())
 
 

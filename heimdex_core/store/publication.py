@@ -1,7 +1,7 @@
 """What is published to files after a commit, so that readers need no lock and no database.
 
 These are visible.parquet (visible.py), each user's preferences (users.py), the revisions of each user's tray and reels
-(trays.py), the copies of tables (copies.py) and video.json (video_json.py).
+(trays.py), users and tokens (accounts.py), the copies of tables (copies.py) and video.json (video_json.py).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 
 from heimdex_core import files
-from heimdex_core.store import copies, trays, users, video_json, visible
+from heimdex_core.store import accounts, copies, trays, users, video_json, visible
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.transaction import Transaction
 from heimdex_core.store.trays import Revisions
-from heimdex_core.types import Video
+from heimdex_core.types import Json, Video
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Publication:
     visible: pa.Table | None
     preferences: Mapping[str, dict[str, Any]]
     trays: Mapping[str, Revisions]
+    accounts: Json | None
     copies: dict[str, pa.Table]
     videos: list[Video]
 
@@ -37,6 +38,7 @@ class Publication:
             visible.collect(transaction) if transaction.visibility_changed else None,
             {user: users.preferences(transaction, user) for user in transaction.changed_preferences},
             trays.revisions(transaction, transaction.changed_trays),
+            accounts.collect(transaction, paths) if transaction.accounts_changed else None,
             copies.collect(transaction, paths),
             video_json.collect(transaction),
         )
@@ -50,5 +52,7 @@ class Publication:
             users.write_preferences(paths, user_id, values)
         for user_id, found in self.trays.items():
             trays.write_revisions(paths, user_id, found)
+        if self.accounts is not None:
+            accounts.write(paths, self.accounts)
         copies.write(paths, self.copies)
         video_json.write_all(paths, self.videos)

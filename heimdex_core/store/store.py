@@ -18,6 +18,7 @@ from heimdex_core.settings import Settings, get_settings
 from heimdex_core.store import adopt as adopting
 from heimdex_core.store import commit, indexing, search_log, sets, users, videos
 from heimdex_core.store import repair as repairing
+from heimdex_core.store.account_records import AccountRecords
 from heimdex_core.store.bulk import BulkChanges
 from heimdex_core.store.cancel_marks import CancelMarks, FileCancelMarks, TableCancelMarks
 from heimdex_core.store.catalog import Catalog, StoreContext
@@ -73,6 +74,7 @@ class Store(VideoRecords):
         self.exports = ExportRecords(self.paths, self.catalog)
         self.reels = ReelRecords(self.catalog)
         self.bulk = BulkChanges(self.catalog)
+        self.accounts = AccountRecords(self.paths, self.catalog)
         self.watched = WatchedRecords(self.catalog)
         self.judgements = JudgementRecords(self.paths, self.catalog)
         self.runs = RunRecords(self.paths, self.catalog.share)

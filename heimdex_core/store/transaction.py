@@ -16,6 +16,9 @@ import pyarrow as pa
 Row = dict[str, Any]
 """A row by column name."""
 
+ACCOUNT_TABLES = frozenset({"users", "identities", "tokens", "deleted_users"})
+"""The tables that accounts.json is made of (store/accounts.py)."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHANGE = re.compile(r"\s*(?:insert into|update|delete from) (\w+)")
 
@@ -68,6 +71,8 @@ class Changes:
     """The user_ids whose preferences file is rewritten."""
     changed_trays: set[str] = field(default_factory=set)
     """The user_ids whose revisions of the tray and of reels are published."""
+    accounts_changed: bool = False
+    """Whether accounts.json is rewritten."""
     changed_videos: set[str] = field(default_factory=set)
     """The video_ids whose video.json is rewritten."""
     changed_tables: set[str] = field(default_factory=set)
@@ -108,6 +113,7 @@ class Transaction(Changes):
         self._connection.run(sql, params)
         if changed := _CHANGE.match(sql):
             self.changed_tables.add(changed[1])
+            self.accounts_changed |= changed[1] in ACCOUNT_TABLES
 
     def tables(self) -> list[str]:
         """The names of the catalog's tables."""

@@ -4,6 +4,20 @@ Times are seconds as float, counted from the start of the file as a player shows
 stream starts at 0). Intervals are half open, [start_s, end_s). Timestamps are timezone-aware UTC.
 """
 
+from heimdex_core.types.accounts import (
+    ACCESSES,
+    SCOPES,
+    SHARE_KINDS,
+    Access,
+    Collection,
+    Principal,
+    Role,
+    Scope,
+    Share,
+    ShareKind,
+    Token,
+    User,
+)
 from heimdex_core.types.captions import Cue, CueWord
 from heimdex_core.types.crop import CropKeyframe, CropPath
 from heimdex_core.types.edits import Correction, EditOp, EditState, SceneEdit, TagEdit, TranscriptEdit
@@ -206,4 +220,16 @@ __all__ = [
     "parse_scene_id",
     "to_json",
     "utc_now",
+    "ACCESSES",
+    "SCOPES",
+    "SHARE_KINDS",
+    "Access",
+    "Collection",
+    "Principal",
+    "Role",
+    "Scope",
+    "Share",
+    "ShareKind",
+    "Token",
+    "User",
 ]

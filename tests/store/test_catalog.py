@@ -64,23 +64,23 @@ def test_migrating_twice_changes_nothing(catalog: Catalog) -> None:
 
 def test_a_new_migration_runs_once_on_an_old_catalog(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     add_user(catalog, fail=False)
-    more = (*catalogs.MIGRATIONS, ("alter table users add column email varchar",))
+    more = (*catalogs.MIGRATIONS, ("alter table users add column colour varchar",))
     monkeypatch.setattr(catalogs, "MIGRATIONS", more)
     catalog.prepare()
     catalog.prepare()
     with catalog.transaction() as transaction:
-        assert transaction.rows("select user_id, email from users") == [{"user_id": "u", "email": None}]
+        assert transaction.rows("select user_id, colour from users") == [{"user_id": "u", "colour": None}]
 
 
 def test_a_failing_migration_leaves_the_old_version(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    more = (*catalogs.MIGRATIONS, ("alter table users add column email varchar", "select nonsense"))
+    more = (*catalogs.MIGRATIONS, ("alter table users add column colour varchar", "select nonsense"))
     with monkeypatch.context() as patched:
         patched.setattr(catalogs, "MIGRATIONS", more)
         with pytest.raises(Exception, match="nonsense"):
             catalog.prepare()
     with catalog.transaction() as transaction:
         assert transaction.rows("select version from schema_version order by version") == VERSIONS
-        assert "email" not in [row["column_name"] for row in transaction.rows("describe users")]
+        assert "colour" not in [row["column_name"] for row in transaction.rows("describe users")]
 
 
 def test_a_newer_catalog_is_refused(catalog: Catalog) -> None:

@@ -1,0 +1,189 @@
+"""Who uses the library: signing in, users, roles and tokens."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import timedelta
+
+from heimdex_core.errors import InvalidValue, NotAllowed, TokenInvalid, UserNotFound
+from heimdex_core.library.arguments import Names, checked
+from heimdex_core.library.context import LibraryContext
+from heimdex_core.store.accounts import Account
+from heimdex_core.types import SCOPES, Principal, Scope, Token, User, utc_now
+
+MAX_NAME_CHARS = 200
+_MAX_IDENTITY_CHARS = 500
+_MAX_ADDRESS_CHARS = 320
+_MAX_LIFETIME_S = 10 * 366 * 24 * 3600.0
+
+
+class Accounts:
+    """Part of a Library (`lib.accounts`).
+
+    A library is shared as soon as somebody has signed in. Before that its single user (HEIMDEX_USER_ID) is its admin;
+    after it, admins are who has one of the verified addresses in HEIMDEX_ADMINS.
+    """
+
+    def __init__(self, context: LibraryContext, *, is_operator: bool = False) -> None:
+        self._context = context
+        self._records = context.store.accounts
+        self._is_operator = is_operator
+
+    def as_operator(self) -> Accounts:
+        """The same with the rights of an admin: for the command line of who owns the library's folder."""
+        return Accounts(self._context, is_operator=True)
+
+    # --- who it is --------------------------------------------------------------------------------
+
+    def is_shared(self) -> bool:
+        """Whether anybody has ever signed in. Never waits for a writer."""
+        return self._records.published().is_shared
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the user may do what only admins may. Never waits for a writer."""
+        if self._is_operator:
+            return True
+        published, user_id = self._records.published(), self._context.user_id
+        if user_id in published.deleted:
+            return False
+        if not published.is_shared:
+            return user_id == self._context.settings.user_id
+        found = published.users.get(user_id)
+        return found is not None and self._is_admin_address(found.email)
+
+    def require_admin(self) -> None:
+        """Raise NotAllowed unless the user is an admin."""
+        if not self.is_admin:
+            raise NotAllowed(needed="the role admin")
+
+    def current(self) -> User:
+        """The user whose library this is. Raises UserNotFound."""
+        user_id = self._context.user_id
+        account = self._records.find(user_id)
+        if account is None and user_id == self._context.settings.user_id:
+            account = self._records.ensure(user_id)
+        if account is None:
+            raise UserNotFound(user=user_id)
+        return self._user(account)
+
+    @checked
+    def sign_in(self, issuer: str, subject: str, email: str | None, email_verified: bool, name: str) -> User:
+        """The user of an identity that a sign-in service has vouched for; made on the first login.
+
+        Args:
+            issuer: the service, as its `iss` claim says.
+            subject: the user's id there, `sub`.
+            email: the address it knows, if any.
+            email_verified: whether it has verified the address. Users with the same verified address are one; an
+                address that is not verified is not kept, links nothing and makes nobody an admin.
+            name: what to call the user; may be empty.
+
+        Raises InvalidValue.
+        """
+        for argument, value in (("issuer", issuer), ("subject", subject)):
+            if not 1 <= len(value) <= _MAX_IDENTITY_CHARS or not _is_plain(value):
+                raise InvalidValue(name=argument, value=value[:80], reason=f"1 to {_MAX_IDENTITY_CHARS} characters")
+        address = _address(email) if email_verified and email is not None else None
+        shown = _tidy(name)[:MAX_NAME_CHARS] or (address or "").partition("@")[0] or "?"
+        return self._user(self._records.sign_in(issuer, subject, address, shown))
+
+    def users(self) -> list[User]:
+        """All users, by their name. For admins; raises NotAllowed."""
+        self.require_admin()
+        return [self._user(account) for account in self._records.all()]
+
+    @checked
+    def find(self, user: str) -> User:
+        """A user by id or verified e-mail address. For admins; raises NotAllowed, UserNotFound."""
+        self.require_admin()
+        return self._user(self._records.get(user))
+
+    # --- tokens -----------------------------------------------------------------------------------
+
+    def tokens(self) -> list[Token]:
+        """The user's tokens, the newest first."""
+        return self._records.tokens(self._context.user_id)
+
+    @checked
+    def make_token(self, name: str, scopes: Names, expires_in_s: float | None = None) -> tuple[Token, str]:
+        """Make a token for other programs; returns it and its secret, which cannot be shown again.
+
+        Args:
+            name: what it is for, 1 to 200 characters.
+            scopes: what it may be used for, of "read", "write" and "admin"; the last one only by admins.
+            expires_in_s: how long it is valid; None without an end.
+
+        Raises InvalidValue, NotAllowed.
+        """
+        shown = _tidy(name)
+        if not 1 <= len(shown) <= MAX_NAME_CHARS:
+            raise InvalidValue(name="name", value=name[:80], reason=f"1 to {MAX_NAME_CHARS} characters are needed")
+        wanted = _scopes(list(scopes))
+        if "admin" in wanted:
+            self.require_admin()
+        if expires_in_s is not None and not 0 < expires_in_s <= _MAX_LIFETIME_S:
+            raise InvalidValue(name="expires_in_s", value=expires_in_s, reason=f"above 0, up to {_MAX_LIFETIME_S:.0f}")
+        expires_at = None if expires_in_s is None else utc_now() + timedelta(seconds=expires_in_s)
+        self.current()  # a token needs a user
+        return self._records.make_token(self._context.user_id, shown, wanted, expires_at)
+
+    @checked
+    def revoke_token(self, token_id: str) -> None:
+        """Make a token of the user invalid, at once. Raises TokenNotFound."""
+        self._records.revoke_token(self._context.user_id, token_id)
+
+    @checked
+    def authenticate(self, secret: str) -> Principal:
+        """Whose library a token's secret opens, and what for. Raises TokenInvalid, TokenExpired.
+
+        Never waits for a writer. In a library in object storage a token that was revoked on another machine is valid
+        here until its changes have been fetched, within seconds.
+        """
+        if len(secret) > _MAX_IDENTITY_CHARS:
+            raise TokenInvalid()
+        return self._records.authenticate(secret)
+
+    # --- helpers ----------------------------------------------------------------------------------
+
+    def _is_admin_address(self, email: str | None) -> bool:
+        return email is not None and email in (self._context.settings.admins or ())
+
+    def _user(self, account: Account) -> User:
+        context = self._context
+        if self._records.published().is_shared:
+            is_admin = self._is_admin_address(account.email)
+        else:
+            is_admin = account.user_id == context.settings.user_id
+        return User(
+            account.user_id,
+            account.name,
+            account.email,
+            "admin" if is_admin else "member",
+            account.created_at,
+            account.last_seen_at,
+        )
+
+
+def _scopes(names: Sequence[str]) -> tuple[Scope, ...]:
+    unknown = [name for name in names if name not in SCOPES]
+    if unknown or not names:
+        raise InvalidValue(name="scopes", value=", ".join(unknown)[:80], reason=f"one or more of {', '.join(SCOPES)}")
+    return tuple(scope for scope in SCOPES if scope in names)
+
+
+def _address(email: str) -> str | None:
+    """An address as it is kept and compared; None for what is none."""
+    text = unicodedata.normalize("NFC", email).strip().lower()
+    local, _, domain = text.rpartition("@")
+    is_address = bool(local and domain) and len(text) <= _MAX_ADDRESS_CHARS and _is_plain(text) and " " not in text
+    return text if is_address else None
+
+
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and "\0" not in text
+
+
+def _tidy(text: str) -> str:
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
