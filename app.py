@@ -20,6 +20,7 @@ from ui.server import late_reruns  # noqa: E402
 from ui.server.hosts import HostCheck  # noqa: E402
 from ui.server.index_page import IndexPage  # noqa: E402
 from ui.server.routes import lifespan, routes  # noqa: E402
+from ui.server.sign_in import SignInProblems  # noqa: E402
 
 logging.getLogger("ui").setLevel(logging.INFO)
 late_reruns.install()
@@ -30,6 +31,7 @@ app = st.App(
     middleware=[
         Middleware(HostCheck, get_settings().allowed_hosts or ()),
         Middleware(IndexPage, [address.path(name) for name in (*address.NAMES, *address.HIDDEN)]),
+        Middleware(SignInProblems),
     ],
     lifespan=lifespan,
 )

@@ -1,11 +1,11 @@
-"""Settings: language and theme, the models, and the state of the library and the worker."""
+"""Settings: language and theme, tokens, and for admins the models and the state of the library and the worker."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from heimdex_core.library import Library
-from ui import models_panel, page, resources, state
+from ui import models_panel, page, resources, state, tokens_panel
 from ui.components import appearance, facts_panels
 from ui.i18n import LANGUAGES, t, t_or
 from ui.topbar import save_language
@@ -61,8 +61,13 @@ def draw() -> None:
         page.title(t("nav.settings"))
         draw_appearance()
         page.show_flash()
-        page.error_boundary(models_panel.draw)(resources.library())
-        draw_facts()
+        if state.is_opening():
+            tokens_panel.forget()
+        st.fragment(tokens_panel.draw)()
+        library = resources.library()
+        if resources.may_manage_server(library.user_id):
+            page.error_boundary(models_panel.draw)(library)
+            draw_facts()
 
 
 page.show(draw)

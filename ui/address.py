@@ -62,6 +62,11 @@ def arrive(page: str) -> None:
     state.set_address(Address(page, given), is_opening=is_opening, opened=opened)
 
 
+def given(name: str) -> str:
+    """A parameter of the URL in the browser, whatever the page makes of it; "" without one."""
+    return st.query_params.get(name, "")
+
+
 def opened() -> dict[str, str] | None:
     """The parameters of the URL if the page is opened by one in this run (a link, Back, Forward, a reload).
 

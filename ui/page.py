@@ -11,7 +11,7 @@ from typing import Any, ParamSpec
 
 import streamlit as st
 
-from heimdex_core.errors import HeimdexError
+from heimdex_core.errors import HeimdexError, SignInRequired
 from ui import address, recovery, refresh, state
 from ui.address import HIDDEN, NAMES
 from ui.components import work_card
@@ -85,6 +85,8 @@ def error_boundary(draw: Callable[P, None]) -> Callable[P, None]:
     def safe(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             draw(*args, **kwargs)
+        except SignInRequired:
+            st.rerun()  # of the whole page: ui/shell.py asks to sign in
         except HeimdexError as error:
             _LOG.warning("%s: %s", error.code, error.message)
             recovery.note(error)

@@ -23,7 +23,7 @@ def is_over() -> bool:
     if not state.has_failed_page() or time.monotonic() - state.recovered_at() < AGAIN_AFTER_S:
         return False
     try:
-        library = resources.library()
+        library = resources.process_library()
         library.require()
         library.work.count_videos(timeout_s=PATIENCE_S)
     except HeimdexError:

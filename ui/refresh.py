@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from heimdex_core.errors import HeimdexError
+from heimdex_core.errors import HeimdexError, SignInRequired
 from heimdex_core.library import PublishedState
 from ui import kept_pauses, recovery, resources, state
 from ui.i18n import LANGUAGES
@@ -44,6 +44,8 @@ def _look() -> None:
     before = state.seen_state()
     try:
         now = resources.library().published_state()
+    except SignInRequired:
+        st.rerun()
     except HeimdexError:
         return
     if before is None or before == now:

@@ -1,17 +1,20 @@
 """What a process has once: the library, its work queue and worker, downloads, and the signer of links.
 
-The only module that uses st.cache_resource. Pages and routes share these objects.
+The only module that uses st.cache_resource. Pages and routes share these objects. A page gets the library as its user
+sees it, from `library`; a route the one that its link names, from `library_for`.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
 import streamlit as st
+from cachetools import LRUCache
 
 from heimdex_core.api.links import Links, load_secret
-from heimdex_core.errors import LibraryBusy, LinkInvalid
+from heimdex_core.errors import LibraryBusy, LinkInvalid, SignInRequired
 from heimdex_core.jobs.client import JobQueue
 from heimdex_core.jobs.statuses import statuses_of
 from heimdex_core.jobs.supervisor import WorkerSupervisor
@@ -19,6 +22,7 @@ from heimdex_core.library import Library
 from heimdex_core.models.download.background import Downloads, DownloadStatus
 from heimdex_core.models.download.pull import Puller
 from heimdex_core.settings import get_settings
+from ui import identity, state
 
 _opened: set[str] = set()
 """The libraries that this process has opened; st.cache_resource forgets it when somebody clears the caches."""
@@ -29,9 +33,15 @@ _busy: tuple[float, LibraryBusy] | None = None
 this each of them would wait as long again, one after the other."""
 
 
+_KEPT_USERS = 64
+_of_users: LRUCache[str, Library] = LRUCache(_KEPT_USERS)
+"""The library as each user sees it, by user_id. What pages keep in memory is kept by library, and so by user."""
+_of_users_lock = threading.Lock()
+
+
 @st.cache_resource(show_spinner=False)
-def library() -> Library:
-    """The library of this process, created if its folder has none.
+def process_library() -> Library:
+    """The library of this process, created if its folder has none. It is that of the only user, or of nobody.
 
     Later it is only opened: where it was moved or removed meanwhile, LibraryNotFound is raised.
     """
@@ -49,23 +59,53 @@ def library() -> Library:
     return opened
 
 
+def needs_sign_in() -> bool:
+    """Whether pages are for users who have signed in only.
+
+    That is so where sign-in is configured, and for a library that is shared already: without the configuration, for
+    example in another folder, nobody gets to see it.
+    """
+    return identity.is_configured() or process_library().accounts.is_shared()
+
+
+def library() -> Library:
+    """The library as the user of the page sees it. Raises SignInRequired, also outside of a page."""
+    if not needs_sign_in():
+        return process_library()
+    who, signed_in = identity.current(), state.signed_in()
+    if who is None or signed_in is None or signed_in.identity != who.key:
+        raise SignInRequired()
+    try:
+        return library_for(signed_in.user_id)
+    except LinkInvalid as error:  # deleted meanwhile
+        raise SignInRequired() from error
+
+
 def library_for(user_id: str) -> Library:
-    """The library as a user sees it. There is one user as long as there is no sign-in; LinkInvalid for others."""
-    found = library()
-    if user_id != found.user_id:
+    """The library as a user sees it. Raises LinkInvalid where there is no such user (any more)."""
+    opened = process_library()
+    if user_id == opened.user_id and not needs_sign_in():
+        return opened
+    if not opened.accounts.exists(user_id):
         raise LinkInvalid()
+    with _of_users_lock:
+        found = _of_users.get(user_id)
+        if found is None:
+            found = _of_users[user_id] = opened.as_user(user_id)
+            if isinstance(opened.queue, JobQueue):
+                found.queue = opened.queue.as_user(found)
     return found
 
 
 def may_manage_server(user_id: str) -> bool:
-    """Whether a user may have the server read its own folders: the only user of a library without sign-in may."""
-    return user_id == library().user_id
+    """Whether a user may have the server read its own folders, and change what all users share: an admin may."""
+    return library_for(user_id).accounts.is_admin
 
 
 @st.cache_resource(show_spinner=False)
 def links() -> Links:
     """Signs and reads the links of this library."""
-    opened = library()
+    opened = process_library()
     opened.require()
     secret = opened.settings.secret
     return Links(
@@ -79,7 +119,7 @@ def links() -> Links:
 @st.cache_resource(show_spinner=False)
 def supervisor() -> WorkerSupervisor:
     """Starts, restarts and stops the worker process."""
-    opened = library()
+    opened = process_library()
     return WorkerSupervisor(opened.path, opened.work.worker_folder, statuses=statuses_of(opened.work))
 
 
@@ -109,7 +149,7 @@ def start_download(*names: str, again: bool = False) -> None:
 
     Raises DownloadRunning while other models are downloaded.
     """
-    _downloads().start(Puller(library().settings), *names, again=again)
+    _downloads().start(Puller(process_library().settings), *names, again=again)
 
 
 def cancel_download() -> None:
@@ -122,12 +162,12 @@ def cancel_download() -> None:
 @st.cache_resource(show_spinner=False)
 def load_query_encoders(set_id: int) -> None:
     """Load the query encoders of a model set that the library will switch to, so that the first search is fast."""
-    library().model_sets.models(set_id).warm()
+    process_library().model_sets.models(set_id).warm()
 
 
 def start() -> None:
     """Open the library and start the worker. The query encoders load in the background."""
-    opened = library()
+    opened = process_library()
     supervisor().start()
     opened.warm()
 
@@ -136,6 +176,6 @@ def stop() -> None:
     """Stop the worker and a running download, and close the queue."""
     cancel_download()
     supervisor().stop()
-    queue = library().queue
+    queue = process_library().queue
     if isinstance(queue, JobQueue):
         queue.close()

@@ -9,7 +9,7 @@ import streamlit as st
 from PIL import Image, ImageDraw
 
 from heimdex_core.errors import HeimdexError
-from ui import address, keyboard, page, resources, state, topbar, uploads
+from ui import address, keyboard, page, resources, sign_in, state, topbar, uploads
 from ui.i18n import pick_language, t
 
 _STYLES = Path(__file__).with_name("styles") / "app.css"
@@ -41,9 +41,10 @@ st.html(_STYLES)
 choose_language()
 current = st.navigation([page.streamlit_page(name) for name in (*page.NAMES, *page.HIDDEN)], position="hidden")
 shown = current.url_path or "home"
-address.arrive(shown)
 page.set_title(t(f"nav.{shown}"))
-topbar.draw(shown)
-uploads.draw_indicator()
-keyboard.draw()
-current.run()
+if sign_in.admit():
+    address.arrive(shown)
+    topbar.draw(shown)
+    uploads.draw_indicator()
+    keyboard.draw()
+    current.run()

@@ -9,7 +9,7 @@ import streamlit as st
 from heimdex_core.errors import HeimdexError
 from heimdex_core.models.profiles import CUSTOM
 from heimdex_core.types import ExportState
-from ui import address, page, resources, state
+from ui import address, page, resources, sign_in, state
 from ui.components import topbar
 from ui.i18n import LANGUAGES, profile_label, t
 from ui.views.exports import RUNNING, name_of
@@ -58,11 +58,12 @@ def _draw_bar(shown: str) -> None:
                     }
                     for code, name in LANGUAGES.items()
                 ],
+                "user": _user(),
                 "notice": _notice(),
-                "labels": {name: t(f"nav.{name}") for name in ("pages", "menu", "skip", "dismiss")}
+                "labels": {name: t(f"nav.{name}") for name in ("pages", "menu", "skip", "dismiss", "sign_out")}
                 | {"language": t("settings.language")},
             },
-            {"language": _change_language, "dismiss": _dismiss},
+            {"language": _change_language, "dismiss": _dismiss, "sign_out": lambda _: sign_in.sign_out()},
         )
 
 
@@ -72,6 +73,12 @@ def _profile_text() -> str:
     except HeimdexError:
         return ""  # the page itself shows this error; the languages can still be changed
     return t("nav.custom_models") if name == CUSTOM else t("nav.models", profile=profile_label(name))
+
+
+def _user() -> dict[str, str] | None:
+    """Who has signed in."""
+    user = state.signed_in()
+    return {"name": user.name, "text": t("nav.user", name=user.name)} if user else None
 
 
 def save_language(code: object) -> None:

@@ -75,10 +75,14 @@ class JobQueue:
     locked. A queue that was deleted or damaged is made anew.
     """
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, connection: JobsConnection | None = None) -> None:
         self._library = library
         timeout_s = library.settings.lock_timeout_s
-        self._connection = JobsConnection(lambda: JobsDatabase.of(library.work), timeout_s)
+        self._connection = connection or JobsConnection(lambda: JobsDatabase.of(library.work), timeout_s)
+
+    def as_user(self, library: Library) -> JobQueue:
+        """The same queue, over the same connection, for the same library as another user sees it."""
+        return JobQueue(library, self._connection)
 
     def close(self) -> None:
         """Disconnect; the queue can be used again."""

@@ -69,8 +69,10 @@ class Accounts:
         return self._user(account)
 
     @checked
-    def sign_in(self, issuer: str, subject: str, email: str | None, email_verified: bool, name: str) -> User:
-        """The user of an identity that a sign-in service has vouched for; made on the first login.
+    def sign_in(
+        self, issuer: str, subject: str, email: str | None, email_verified: bool, name: str, *, create: bool = True
+    ) -> User:
+        """The user of an identity that a sign-in service has vouched for; by default made on the first login.
 
         Args:
             issuer: the service, as its `iss` claim says.
@@ -79,15 +81,23 @@ class Accounts:
             email_verified: whether it has verified the address. Users with the same verified address are one; an
                 address that is not verified is not kept, links nothing and makes nobody an admin.
             name: what to call the user; may be empty.
+            create: make the user if there is none; else UserNotFound is raised. A session that outlives its user must
+                not make another one.
 
-        Raises InvalidValue.
+        Raises InvalidValue, UserNotFound.
         """
         for argument, value in (("issuer", issuer), ("subject", subject)):
             if not 1 <= len(value) <= _MAX_IDENTITY_CHARS or not _is_plain(value):
                 raise InvalidValue(name=argument, value=value[:80], reason=f"1 to {_MAX_IDENTITY_CHARS} characters")
         address = _address(email) if email_verified and email is not None else None
         shown = _tidy(name)[:MAX_NAME_CHARS] or (address or "").partition("@")[0] or "?"
-        return self._user(self._records.sign_in(issuer, subject, address, shown))
+        return self._user(self._records.sign_in(issuer, subject, address, shown, create=create))
+
+    @checked
+    def exists(self, user_id: str) -> bool:
+        """Whether there is a user of this id. Never waits for a writer."""
+        published = self._records.published()
+        return user_id in published.users and user_id not in published.deleted
 
     def users(self) -> list[User]:
         """All users, by their name. For admins; raises NotAllowed."""

@@ -68,10 +68,10 @@ class AccountRecords:
         with self._catalog.transaction() as transaction:
             return accounts.every(transaction)
 
-    def sign_in(self, issuer: str, subject: str, email: str | None, name: str) -> Account:
+    def sign_in(self, issuer: str, subject: str, email: str | None, name: str, *, create: bool = True) -> Account:
         """The user of an identity, made on the first login; see accounts.sign_in."""
         with self._catalog.transaction() as transaction:
-            return accounts.sign_in(transaction, issuer, subject, email, name)
+            return accounts.sign_in(transaction, issuer, subject, email, name, create=create)
 
     def tokens(self, user_id: str) -> list[Token]:
         """A user's tokens, the newest first."""

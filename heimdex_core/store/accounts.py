@@ -114,8 +114,10 @@ def is_deleted(transaction: Transaction, user_id: str) -> bool:
     return bool(transaction.rows("select 1 from deleted_users where user_id = ?", [user_id]))
 
 
-def sign_in(transaction: Transaction, issuer: str, subject: str, email: str | None, name: str) -> Account:
-    """The user of an identity, made if there is none.
+def sign_in(
+    transaction: Transaction, issuer: str, subject: str, email: str | None, name: str, *, create: bool = True
+) -> Account:
+    """The user of an identity, made if there is none, or with `create=False` UserNotFound.
 
     Args:
         transaction: an open one.
@@ -129,7 +131,10 @@ def sign_in(transaction: Transaction, issuer: str, subject: str, email: str | No
     rows = transaction.rows("select user_id from identities where issuer = ? and subject = ?", [issuer, subject])
     known = find(transaction, rows[0]["user_id"]) if rows else None
     owner = _by_email(transaction, email) if email is not None else None
-    user_id = known.user_id if known is not None else owner.user_id if owner is not None else _new_user(transaction)
+    found = known or owner
+    if found is None and not create:
+        raise UserNotFound(user=(email or subject)[:80])
+    user_id = found.user_id if found is not None else _new_user(transaction)
     transaction.run("delete from identities where issuer = ? and subject = ?", [issuer, subject])
     identity: Row = {"issuer": issuer, "subject": subject, "user_id": user_id, "email": email, "seen_us": now_us}
     transaction.insert("identities", identity)

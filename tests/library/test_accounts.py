@@ -115,6 +115,19 @@ class TestUsers:
     def test_what_is_no_address_is_not_kept(self, lib: Library, email: str) -> None:
         assert sign_in(lib, "1", email, name=" Anna\n").email is None
 
+    def test_a_session_that_outlives_its_user_makes_no_other_one(self, lib: Library) -> None:
+        with pytest.raises(UserNotFound):
+            lib.accounts.sign_in(GOOGLE, "1", "anna@example.com", True, "Anna", create=False)
+        assert not lib.accounts.is_shared()
+        anna = sign_in(lib, "1", "anna@example.com")
+        assert lib.accounts.sign_in(GOOGLE, "1", "anna@example.com", True, "Anna", create=False).user_id == anna.user_id
+        # another identity with her address is hers, too
+        assert lib.accounts.sign_in(KEYCLOAK, "7", "anna@example.com", True, "", create=False).user_id == anna.user_id
+
+    def test_who_exists(self, lib: Library) -> None:
+        assert not lib.accounts.exists("nobody")
+        assert lib.accounts.exists(sign_in(lib, "1", "anna@example.com").user_id)
+
     def test_only_admins_list_users(self, lib: Library) -> None:
         clara = lib.as_user(sign_in(lib, "3", "clara@example.com").user_id)
         for call in (clara.accounts.users, lambda: clara.accounts.find("local")):

@@ -43,7 +43,7 @@ from heimdex_core.search.channels import CHANNELS
 from heimdex_core.search.channels.base import REASONS
 from heimdex_core.search.notes import NOTES
 from heimdex_core.settings import PRESETS, DetectorName
-from heimdex_core.types import ExportState, Sort, Strength, VideoState
+from heimdex_core.types import SCOPES, ExportState, Sort, Strength, VideoState
 from heimdex_core.types.edits import EditState
 from tests.ui.test_notes import codes as note_codes
 from ui.i18n import (
@@ -61,6 +61,7 @@ from ui.i18n import (
 )
 from ui.page import NAMES
 from ui.search_address import FUSIONS
+from ui.server.sign_in import REASONS as REASONS_OF_SIGN_IN
 from ui.views.video_list import FILTERS, SORTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,6 +208,8 @@ NAMES_OF_PAGES = {
     "library.show.": FILTERS,
     "library.sort.": SORTS,
     "scene_facts.": ["vector_text", "vector_vision"],
+    "sign_in.problem.": [f"{reason}{part}" for reason in REASONS_OF_SIGN_IN for part in ("", ".hint")],
+    "tokens.scope.": SCOPES,
     "settings.theme.": [name.lower() for name in ("System", "Light", "Dark")],
 }
 """Other names that have a text, and are defined in another module than the one that shows the text."""

@@ -19,6 +19,23 @@
     },
   };
 
+  // --- signing in and out ---------------------------------------------------------------------------
+
+  const WANTED = "heimdex-wanted"; // ui/components/signin: what was to be opened before the sign-in
+  const SIGNED_OUT = "heimdex-signed-out"; // ui/components/topbar and signin
+  try {
+    const wanted = sessionStorage.getItem(WANTED);
+    if (wanted && location.pathname === "/" && !location.search) {
+      sessionStorage.removeItem(WANTED);
+      history.replaceState(null, "", wanted); // refuses other sites
+    }
+  } catch {
+    // no storage: the first page
+  }
+  // Another tab has signed out; a page from the history still shows what was there before.
+  addEventListener("storage", (event) => { if (event.key === SIGNED_OUT) location.reload(); });
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
   // --- theme ----------------------------------------------------------------------------------------
 
   try {

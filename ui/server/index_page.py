@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ui import identity
 from ui.i18n import LANGUAGES, pick_language, translate
 from ui.server.responses import html_page
 
@@ -41,6 +42,8 @@ class IndexPage:
             await self._app(scope, receive, send)
         elif scope["path"] in self._pages:
             response = HTMLResponse(index_page(language_of(scope)), headers=_HEADERS)
+            if identity.is_configured():
+                response.headers["Cache-Control"] = "no-store"  # Back after signing out asks for it again
             await response(scope, receive, send)
         else:
             await self._app(scope, receive, _NoOtherPage(scope, receive, send))

@@ -40,7 +40,7 @@ async def serve_file(request: Request) -> Response:
 
 @lru_cache(maxsize=1)
 def _files(links: Links) -> FileServer:
-    library = resources.library()
+    library = resources.process_library()
     return FileServer(links, library if library.storage is not None else None)
 
 
@@ -88,7 +88,7 @@ async def ready(request: Request) -> JSONResponse:
 
 @lru_cache(maxsize=1)
 def _health() -> HealthServer:
-    return HealthServer(resources.library, resources.worker_state)
+    return HealthServer(resources.process_library, resources.worker_state)
 
 
 def routes() -> list[BaseRoute]:

@@ -107,6 +107,7 @@ from ui.state.tray_state import (
     tray,
     tray_since,
 )
+from ui.state.user_state import SignedIn, begin_session, made_token, set_made_token, signed_in
 
 __all__ = [
     "Address",
@@ -115,9 +116,11 @@ __all__ = [
     "RenderWatch",
     "SearchState",
     "ShortEditor",
+    "SignedIn",
     "THEN_WITHIN_S",
     "acknowledged",
     "address",
+    "begin_session",
     "change_short",
     "confirming",
     "deleted_videos",
@@ -149,6 +152,7 @@ __all__ = [
     "open_scene",
     "open_short",
     "open_video",
+    "made_token",
     "opened_from",
     "opened_params",
     "opened_scene",
@@ -171,6 +175,7 @@ __all__ = [
     "set_import_report",
     "set_language",
     "set_list_choice",
+    "set_made_token",
     "set_polling",
     "set_query",
     "set_recovered_at",
@@ -179,6 +184,7 @@ __all__ = [
     "set_tray",
     "set_widget_value",
     "short_editor",
+    "signed_in",
     "show_export",
     "show_export_kind",
     "show_form",

@@ -27,7 +27,8 @@ class Topbar extends Redrawn {
       h("nav", { "aria-label": data.labels.pages }, h("ul", null, data.links.map((link) => h("li", null, this.link(link))))),
       h("div", { class: "end" },
         data.profile.text ? h("a", { class: "profile", href: data.profile.href, onclick: follow, data: { focus: "profile" } }, data.profile.text) : "",
-        h("div", { class: "languages", role: "group", "aria-label": data.labels.language }, data.languages.map((one) => this.language(one)))));
+        h("div", { class: "languages", role: "group", "aria-label": data.labels.language }, data.languages.map((one) => this.language(one))),
+        data.user ? this.user(data.user) : ""));
     this.pages.onkeydown = (event) => { if (event.key === "Escape") this.toggle(false); };
     this.host.replaceChildren(
       h("a", { class: "skip", href: "#", onclick: skipToContent }, data.labels.skip),
@@ -53,6 +54,16 @@ class Topbar extends Redrawn {
     const button = h("button", { type: "button", lang: one.code, "aria-pressed": String(one.on), class: "language", "aria-label": one.name, data: { focus: one.code } }, one.short);
     button.onclick = () => this.out.send("language", one.code, true);
     return button;
+  }
+
+  user(user) {
+    const out = h("button", { class: "sign-out", type: "button", data: { focus: "sign-out" } }, this.labels.sign_out);
+    out.onclick = () => {
+      // the next page tells other tabs, when the cookie is gone (ui/components/signin)
+      try { sessionStorage.setItem("heimdex-signing-out", "1"); } catch { /* they notice when they are loaded again */ }
+      this.out.send("sign_out", null, true);
+    };
+    return h("div", { class: "user" }, h("span", { class: "user-name", title: user.text }, h("span", { class: "hx-vh" }, user.text), h("span", { "aria-hidden": "true" }, user.name)), out);
   }
 
   notice(notice) {
