@@ -31,6 +31,8 @@ from heimdex_core.store.search_index import IndexOrder
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import ModelSet, Space, WorkContext
 
+TABLES = "lance"
+"""The folder of object storage that has the tables of a library there."""
 MAX_APPENDS = 16
 """With more additions since it was compacted, a small table is compacted."""
 
@@ -66,9 +68,9 @@ class LanceSearch:
         tables = opened.get(self._folder, self._open)
         return None if tables is None else tables.words(set_id)
 
-    def _open(self, held: _OpenedTables | None) -> _OpenedTables | None:
+    def _open(self, _: _OpenedTables | None) -> _OpenedTables | None:
         manifest = read_manifest(self._folder)
-        return None if manifest is None else _OpenedTables(self._database(), manifest, held)
+        return None if manifest is None else _OpenedTables(self._folder, self._database(), manifest)
 
     def _database(self) -> Any:
         with self._lock:
@@ -130,13 +132,15 @@ class LanceSearch:
 
     def merge(self, model_sets: Sequence[ModelSet], index_lock: FileLock, work: WorkContext) -> int:
         """See SearchBackend."""
-        count = 0
+        count, compacted = 0, ""
         while True:
             work.check()
             with index_lock.hold():
                 manifest = read_manifest(self._folder)
                 roles = _to_compact(manifest) if manifest else []
                 writer = LanceWriter(self._folder, self._database())
+                writer.remove_versions(compacted)
+                compacted = roles[0] if roles else ""
                 if roles:
                     writer.compact(roles[0])
                 if roles or (manifest is not None and _has_unused(manifest)):
@@ -168,7 +172,8 @@ def _to_compact(manifest: LanceManifest) -> list[str]:
 class _OpenedTables:
     """The tables of one manifest, each opened when it is first used."""
 
-    def __init__(self, database: Any, manifest: LanceManifest, held: _OpenedTables | None) -> None:
+    def __init__(self, folder: Path, database: Any, manifest: LanceManifest) -> None:
+        self._folder = folder
         self._database = database
         self._manifest = manifest
         self._lock = threading.Lock()
@@ -218,4 +223,4 @@ class _OpenedTables:
         with lance_errors(what):
             table = self._database.open_table(entry.table)
             table.checkout(entry.version)
-        return OpenedTable(what, table, entry)
+        return OpenedTable(what, table, entry, self._folder)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from cachetools import LRUCache
 
-from heimdex_core.errors import LibraryDamaged, ObjectStorageFailed, SearchUnavailable
+from heimdex_core.errors import LibraryDamaged, ObjectStorageFailed, SearchUnavailable, ViewOutdated
 from heimdex_core.files import is_disk_full, read_json, write_json
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Json
@@ -250,13 +250,30 @@ scene_id and generation."""
 class OpenedTable:
     """A table, fixed at one version. Safe to share between threads."""
 
-    def __init__(self, what: str, table: Any, entry: TableEntry) -> None:
-        """`what` it is, for messages."""
+    def __init__(self, what: str, table: Any, entry: TableEntry, folder: Path) -> None:
+        """`what` it is, for messages; `folder` is that of the manifest."""
         self.what = what
+        self._folder = folder
         self.table = table
         self.entry = entry
         self._lock = threading.Lock()
         self._scopes: LRUCache[frozenset[Key], _Scope | None] = LRUCache(_CACHED_SCOPES)
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """As `lance_errors`, but ViewOutdated if the manifest names another version by now: old ones are removed."""
+        try:
+            with lance_errors(self.what):
+                yield
+        except LibraryDamaged as error:
+            if self._is_present():
+                raise
+            raise ViewOutdated(what=self.what) from error
+
+    def _is_present(self) -> bool:
+        manifest = read_manifest(self._folder)
+        now = (self.entry.table, self.entry.version)
+        return manifest is not None and now in {(one.table, one.version) for one in manifest.tables.values()}
 
     def best(
         self, run: Run, k: int, allowed: frozenset[Key], members: Sequence[Members] = (), condition: str | None = None
@@ -281,7 +298,7 @@ class OpenedTable:
         where = " and ".join(conditions) or None
         wanted = min(int(k / share * _MARGIN), self.entry.rows) if share < 1 else k
         while True:
-            with lance_errors(self.what):
+            with self.errors():
                 found = run(max(wanted, 1), where, part)
             chosen = self._chosen(found, scope, filters)
             if len(chosen) >= k or len(found) < wanted or wanted >= self.entry.rows:
@@ -334,7 +351,7 @@ class OpenedTable:
             where = f"{one_of('scene_id', {s for s, _ in part})} and {one_of('generation', {n for _, n in part})}"
             # no limit by the number of pairs: a scene may be in several of the generations
             query = self.table.search().where(where).select(["scene_id", "generation", *columns]).limit(None)
-            with lance_errors(self.what):
+            with self.errors():
                 rows = query.to_arrow().to_pylist()
             found |= {row["scene_id"]: row for row in rows if (row["scene_id"], row["generation"]) in wanted}
         return found

@@ -15,7 +15,7 @@ from cachetools import LRUCache
 
 from heimdex_core.errors import InvalidValue
 from heimdex_core.store.keyframe_vectors import Floats, KeyframeMatch, VectorRows, by_scene, scene_scores
-from heimdex_core.store.lance_tables import ListedScenes, Mask, Members, Numbers, OpenedTable, lance_errors
+from heimdex_core.store.lance_tables import ListedScenes, Mask, Members, Numbers, OpenedTable
 from heimdex_core.store.scene_set import SceneSet
 from heimdex_core.store.vector_methods import LIST_ROWS_PER_RESULT
 from heimdex_core.store.vector_segment import Key
@@ -162,7 +162,7 @@ class LanceVectors:
             query = table.take_row_ids(rows[places].tolist())
         if not len(places):
             return self._floats(())
-        with lance_errors(self._opened.what):
+        with self._opened.errors():
             return self._floats(query.select(["vector"]).to_arrow().column("vector").to_pylist())
 
     def keyframe_vectors(self, scenes: Sequence[tuple[str, Key]]) -> dict[str, Floats]:
@@ -208,7 +208,7 @@ class LanceVectors:
         if not len(rows):
             return {}
         query = self._opened.table.take_row_ids(rows.to_pylist()).select(list(columns)).with_row_id()
-        with lance_errors(self._opened.what):
+        with self._opened.errors():
             return {row["_rowid"]: row for row in query.to_arrow().to_pylist()}
 
     def _keyframes(self, row: dict[str, Any]) -> Floats:
@@ -225,7 +225,7 @@ class LanceVectors:
         with self._lock:
             if self._ids is None:
                 query = self._opened.table.search().select(["scene_id", "generation"]).with_row_id(True).limit(None)
-                with lance_errors(self._opened.what):
+                with self._opened.errors():
                     self._ids = _Identities(query.to_arrow(), self._opened.entry.numbers)
             return self._ids
 

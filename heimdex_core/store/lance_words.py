@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from heimdex_core.store import analysis
 from heimdex_core.store.edit_distance import distance
-from heimdex_core.store.lance_tables import ListedScenes, OpenedTable, lance_errors, load_lancedb, one_of
+from heimdex_core.store.lance_tables import ListedScenes, OpenedTable, load_lancedb, one_of
 from heimdex_core.store.lexical import EXCLUDING_FIELDS
 from heimdex_core.store.lexical_files import FIELDS
 from heimdex_core.store.scene_set import SceneSet
@@ -148,7 +148,7 @@ class LanceWords:
         if not new:
             return
         query = self._opened.table.search().where(one_of("generation", new)).select(["scene_id", *FIELDS]).limit(None)
-        with lance_errors(self._opened.what):
+        with self._opened.errors():
             rows = query.to_arrow().to_pylist()
         near: dict[str, bool] = {}
         for row in rows:

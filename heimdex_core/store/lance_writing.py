@@ -41,7 +41,8 @@ from heimdex_core.types import Json, Space, to_json
 log = logging.getLogger(__name__)
 
 KEPT_S = 3600.0
-"""How long readers may go on with tables and versions that do not count any more."""
+"""How long readers may go on with tables that do not count any more, and with versions since they were made."""
+_NEVER = timedelta(days=36_500)
 ROWS_AT_ONCE = 20_000
 """So many rows of new generations are in memory at a time."""
 WRITES = 3
@@ -184,15 +185,29 @@ class LanceWriter:
         self._manifest = replace(self._manifest, tables=kept, retired=retired)
 
     def compact(self, role: str) -> None:
-        """Join the small parts of a table, take all rows into its indexes, and remove versions older than KEPT_S."""
+        """Join the small parts of a table, and take all rows into its indexes."""
         entry = self._manifest.tables[role]
         what = name_of(role)
         with lance_errors(what), disk_errors(what, self._folder):
             table = _at_version(self._database, entry)
-            table.optimize(cleanup_older_than=timedelta(seconds=KEPT_S))
+            table.optimize(cleanup_older_than=_NEVER)
             version = table.version
         changed = replace(entry, version=version, appends=0, indexed_below=entry.next_number)
         self._put(role, changed)
+
+    def remove_versions(self, role: str) -> None:
+        """Remove versions of a table older than KEPT_S, soon after `compact`, and after that was published for all.
+
+        Before, the version that counts may be such an old one.
+        """
+        entry = self._manifest.tables.get(role)
+        if entry is None:
+            return
+        with lance_errors(name_of(role)), disk_errors(name_of(role), self._folder):
+            table = _at_version(self._database, entry)
+            table.optimize(cleanup_older_than=timedelta(seconds=KEPT_S))
+            if table.version != entry.version:
+                self._put(role, replace(entry, version=table.version, indexed_below=entry.next_number))
 
     def reserve(self, role: str) -> str:
         """The name of a table that is to be made, which nobody removes for KEPT_S."""

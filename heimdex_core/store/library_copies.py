@@ -216,7 +216,7 @@ class CopiesInFolder:
         self.bring()
         wanted = {path for path, _ in self._files()}
         for parent, folders, names in os.walk(self._paths.root):
-            folders[:] = [name for name in folders if name != NOTES]
+            folders[:] = [name for name in folders if name != NOTES and not name.endswith(".lance")]
             for place in (Path(parent) / name for name in names):
                 path = self._paths.relative(place)
                 if path not in wanted and path not in _OTHER_FILES:  # removed since an earlier attempt

@@ -76,8 +76,7 @@ def move_library(
         settings: name the Postgres that the catalog is or will be in, and limit waiting for locks.
         progress: called while files are copied.
 
-    A library that is searched with LanceDB is refused: its tables are not among the files. Raises LibraryNotFound,
-    LibraryMoved, LibraryBusy, InvalidValue for places that do not go together or a target that
+    Raises LibraryNotFound, LibraryMoved, LibraryBusy, InvalidValue for places that do not go together or a target that
     is not free, ObjectDamaged or LibraryDamaged if a copy differs, what ObjectStorage and Store.open raise, DiskFull.
     """
     if (source.address is None) == (target.address is None):
@@ -112,9 +111,6 @@ class _Move:
     def run(self) -> LibraryMoveReport:
         self._source.refresh(self._settings)
         before = read_manifest(LibraryPaths(self._source.root), anywhere=True)
-        if before.search != "local":
-            reason = "give `reindex --search local` before the move, and choose again after it"
-            raise InvalidValue(name="search", value=before.search, reason=reason)
         there = self._find_target(before)
         if there is not None and there.moving_from is None and there.moved_to is None:
             return replace(self._report, catalog=there.catalog)
@@ -162,7 +158,7 @@ class _Move:
             with _nobody_writes(store):
                 if before.catalog == after.catalog:
                     with store.catalog.transaction() as transaction:
-                        self._finish(copies)
+                        self._finish(store, copies)
                         copies.name_in(transaction)
                     self._leave(before)
                 else:
@@ -180,7 +176,7 @@ class _Move:
         before: LibraryManifest,
         after: LibraryManifest,
     ) -> None:
-        self._finish(copies)
+        self._finish(store, copies)
         target = engine_of(self._paths, after, self._settings_for(after))
         tables = copies.named_in(read_tables(Transaction(connection)))
         fill(self._paths, target, tables)
@@ -196,9 +192,20 @@ class _Move:
             raise TypeError(type(engine))
         return CopiesInFolder(engine.peek, self._storage, self._paths, self._progress)
 
-    def _finish(self, copies: Copies) -> None:
+    def _finish(self, store: Store, copies: Copies) -> None:
         copies.finish()
         self._report.files, self._report.size_bytes = copies.count, copies.size_bytes
+        if store.manifest.search == "lancedb":
+            # Here, so that a library without LanceDB does not import it.
+            from heimdex_core.store.lance_copies import TableCopies
+
+            to_storage = self._target.address is not None
+            folder = (store.paths if to_storage else self._paths).lance_index
+            notes = self._target.root / NOTES
+            tables = TableCopies(folder, self._storage, notes, self._progress, to_storage=to_storage)
+            tables.copy()
+            self._report.files += tables.count
+            self._report.size_bytes += tables.size_bytes
         files.crash_point("library-copied")
 
     def _leave(self, before: LibraryManifest) -> None:

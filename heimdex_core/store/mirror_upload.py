@@ -23,8 +23,8 @@ from heimdex_core.store.transaction import Changes, Transaction
 OBJECTS = "objects/"
 """The folder of the storage that has content by its SHA-256."""
 
-_IGNORED = (".part", ".lock")
-"""Endings of files that belong to this machine alone."""
+_IGNORED = (".part", ".lock", ".lance")
+"""Endings of files that belong to this machine alone, and of the tables of LanceDB, which are elsewhere."""
 _IGNORED_FOLDERS = ("merge",)
 _LARGE_BYTES = 1_000_000
 """A smaller object is written again rather than asked after."""

@@ -20,11 +20,11 @@ def search_backend(paths: LibraryPaths, manifest: LibraryManifest, settings: Set
     if manifest.search == "local":
         return LocalSearch(paths)
     # Here, so that a library without LanceDB does not import it.
-    from heimdex_core.store.lance_search import LanceSearch
+    from heimdex_core.store.lance_search import TABLES, LanceSearch
 
     if manifest.storage is None:
         return LanceSearch(paths)
     from heimdex_core.store.object_storage import ObjectStorage
 
     storage = ObjectStorage.open(manifest.storage, settings)
-    return LanceSearch(paths, f"{storage.url}/lance", storage.storage_options())
+    return LanceSearch(paths, f"{storage.url}/{TABLES}", storage.storage_options())

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from heimdex_core.errors import LibraryDamaged, SearchFailed
 from heimdex_core.models.base import QueryVector
 from heimdex_core.search.filters import select
-from heimdex_core.store import analysis, lexical
+from heimdex_core.settings import get_settings
+from heimdex_core.store import analysis, lance_search, lance_writing, lexical
 from heimdex_core.types import Filters, Hit, SearchResult, utc_now
 from tests.search.made_library import MadeLibrary
 
@@ -313,6 +314,25 @@ def test_pages_fit_together_while_videos_arrive(tmp_path: Path) -> None:
     library.store.delete_video("local", harbour.video_id)
     after = library.search("boat", view_token=first.view_token)
     assert {hit.video_title for hit in after} == {"More"}
+
+
+def test_a_page_whose_tables_are_gone_is_one_of_the_present_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEIMDEX_SEARCH", "lancedb")
+    get_settings.cache_clear()
+    library = MadeLibrary(tmp_path / "lib")
+    library.add("Kitchen", KITCHEN)
+    library.add("Harbour", HARBOUR)
+    first = library.search("boat", limit=1)
+    monkeypatch.setattr(lance_search, "MAX_APPENDS", 0)  # as after many additions
+    monkeypatch.setattr(lance_writing, "KEPT_S", 0.001)  # a long time ago
+    assert library.store.maintenance.merge_indexes() == 3
+    rest = library.search("boats", limit=1, view_token=first.view_token)
+    assert rest.view_token != first.view_token
+    assert {name: channel.reason for name, channel in rest.channels.items()} == {
+        name: channel.reason for name, channel in first.channels.items()
+    }
 
 
 def test_the_log_has_what_was_asked_and_what_came(library: MadeLibrary) -> None:

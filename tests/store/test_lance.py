@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from heimdex_core import files
-from heimdex_core.errors import LibraryDamaged, ObjectStorageFailed
+from heimdex_core.errors import LibraryDamaged, ObjectStorageFailed, ViewOutdated
 from heimdex_core.store import lance_merging, lance_search, lance_tables, lance_writing
 from heimdex_core.store.keyframe_vectors import VectorRows
 from heimdex_core.store.lance_search import LanceSearch
@@ -26,7 +26,20 @@ from heimdex_core.store.scene_set import SceneSet
 from heimdex_core.store.search_index import IndexOrder
 from heimdex_core.types import Filters, Scene, Space, WorkContext
 from tests.support import searched as made
-from tests.support.searched import LAST, NEW_TWO, ONE, SPACE, TWO, Generations, Searched, all_scenes, key, numbers
+from tests.support.searched import (
+    LAST,
+    NEW_TWO,
+    ONE,
+    OTHER,
+    SPACE,
+    TWO,
+    Generations,
+    Searched,
+    all_scenes,
+    key,
+    numbers,
+    scene_id,
+)
 
 EVERY = frozenset([ONE, TWO, NEW_TWO, LAST])
 
@@ -195,6 +208,52 @@ def test_tables_are_compacted_and_old_ones_removed(tables: Searched, monkeypatch
     manifest = read_manifest(folder(tables))
     assert manifest is not None
     assert {entry.indexed_below for entry in manifest.tables.values()} == {5}
+
+
+def test_a_view_whose_version_was_removed_is_outdated(tables: Searched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lance_search, "MAX_APPENDS", 1)
+    monkeypatch.setattr(lance_writing, "KEPT_S", 0.001)
+    for keys in ([ONE], [ONE, TWO], [ONE, NEW_TWO], [ONE, NEW_TWO, LAST]):
+        tables.write(keys)
+    vectors, words, other = tables.vectors(), tables.words(), tables.vectors(OTHER)
+    vectors_of = [(scene_id(ONE, 0), ONE)]
+    assert tables.backend.merge([], index_lock(tables.paths.index_lock), WorkContext()) == 3
+    for asked in (
+        lambda: vectors.search(np.eye(8)[0], k=9, allowed=EVERY),
+        lambda: vectors.vectors(vectors_of),
+        lambda: vectors.has_outside(other, allowed=EVERY),
+        lambda: vectors.sample(5),
+        lambda: words.search("film", k=9, allowed=EVERY),
+        lambda: words.coverage([[("film",)]], scene_ids=[scene_id(ONE, 0)], allowed=EVERY),
+    ):
+        with pytest.raises(ViewOutdated):
+            asked()
+    assert content(tables) == of(1, 2, 3)
+
+
+def test_the_version_that_counts_is_never_removed_by_a_compaction_that_is_interrupted(
+    tables: Searched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lance_search, "MAX_APPENDS", 1)
+    monkeypatch.setattr(lance_writing, "KEPT_S", 0.001)
+    for keys in ([ONE], [ONE, TWO], [ONE, NEW_TWO], [ONE, NEW_TWO, LAST]):
+        tables.write(keys)
+    lock = index_lock(tables.paths.index_lock)
+    interrupted = 0
+    while tables.backend.is_merge_due([]):
+        for step in ("tables-written", "manifest-switched"):
+
+            def interrupt(at: str, step: str = step) -> None:
+                if at == step:
+                    raise KeyboardInterrupt
+
+            with monkeypatch.context() as patched:
+                patched.setattr(files, "crash_point", interrupt)
+                with pytest.raises(KeyboardInterrupt):
+                    tables.backend.merge([], lock, WorkContext())
+            interrupted += 1
+            assert content(tables) == of(1, 2, 3)
+    assert interrupted == 6
 
 
 def test_retired_tables_are_kept_for_an_hour(tables: Searched, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heimdex_core import Library, files
+from heimdex_core import files
 from heimdex_core.cli.main import main as cli
 from heimdex_core.errors import InvalidValue, LibraryMoved, LibraryMoveUnfinished, ObjectDamaged
 from heimdex_core.files import sha256_of
@@ -20,6 +20,7 @@ from heimdex_core.store.addresses import LibraryPlace
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.library_json import CatalogPlace, read_manifest
 from heimdex_core.store.library_move import LibraryMoveReport, move_library
+from heimdex_core.store.object_storage import ObjectStorage
 from tests.store.making import SPACES, TEXT, add, axis, name_tray, register
 from tests.support.object_storage import TestBucket
 
@@ -153,33 +154,6 @@ def test_a_catalog_in_postgres_stays_there(settings: Settings, bucket: LibraryPl
     assert content(home, settings) == before
 
 
-@pytest.mark.long
-def test_a_library_searched_on_tables_moves_once_it_is_searched_in_its_files(
-    settings: Settings, bucket: LibraryPlace, tmp_path: Path
-) -> None:
-    bucket.refresh(settings)
-    store = Store.create(
-        bucket.root,
-        profile="offline",
-        models={"name": "offline"},
-        spaces=SPACES,
-        settings=settings,
-        address=str(bucket),
-    )
-    assert store.manifest.search == "lancedb"
-    add(store, "one", ("a quiet garden",), axis_of=3)
-    store.close()
-    before = content(bucket, settings)
-    home = LibraryPlace.of(tmp_path / "home", settings)
-    with pytest.raises(InvalidValue, match="--search local"):
-        move(bucket, home, settings)
-    assert Library.change_search(str(bucket), to="local")["changed"]
-    move(bucket, home, settings)
-    after = content(home, settings)
-    assert after["words"][0][0] == before["words"][0][0]
-    assert {**after, "words": before["words"]} == before
-
-
 class Interrupted(Exception):  # noqa: N818 - not a failure
     pass
 
@@ -280,6 +254,73 @@ def test_a_damaged_copy_is_found_and_written_again(
         move(folder, bucket, settings)
     assert content(folder, settings) == before
     move(folder, bucket, settings)
+    assert content(bucket, settings) == before
+
+
+def test_tables_of_lancedb_go_along(
+    settings: Settings,
+    bucket: LibraryPlace,
+    interrupt: Callable[[str], None],
+    s3: TestBucket,
+    tmp_path: Path,
+) -> None:
+    local = settings.model_copy(update={"database_url": None, "search": "lancedb"})
+    place = LibraryPlace.of(tmp_path / "library", settings)
+    store = create(place.root, local)
+    add(store, "one", ("hello there", "good bye"))
+    add(store, "two", ("a quiet garden",), axis_of=3)
+    store.close()
+    anywhere = settings.model_copy(update={"search": None})
+    before = content(place, anywhere)
+    interrupt("library-copied")
+    with pytest.raises(Interrupted):
+        move(place, bucket, anywhere)
+    s3.server.requests.clear()
+    report = move(place, bucket, anywhere)
+    sent = [path for method, path in s3.server.requests if method == "PUT" and "/lance/" in path]
+    assert sent
+    assert not any("/data/" in path for path in sent)  # they were compared before
+    assert content(bucket, anywhere) == before
+    assert opened(bucket, anywhere).manifest.search == "lancedb"
+
+    store = opened(bucket, anywhere)
+    add(store, "three", ("a garden, and another garden",))
+    store.close()
+    before = content(bucket, anywhere)
+    assert len(before["words"]) == 2
+    home = LibraryPlace.of(tmp_path / "home", settings)
+    assert move(bucket, home, anywhere).files > report.files
+    assert content(home, anywhere) == before
+    store = opened(home, anywhere)
+    add(store, "four", ("no garden",))  # the tables are written as before
+    assert store.maintenance.check_indexes() == []
+    store.close()
+    assert len(content(home, anywhere)["words"]) == 3
+
+
+@pytest.mark.long
+def test_a_damaged_copy_of_a_table_is_found_and_written_again(
+    settings: Settings, bucket: LibraryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = settings.model_copy(update={"database_url": None, "search": "lancedb"})
+    place = LibraryPlace.of(tmp_path / "library", settings)
+    store = create(place.root, local)
+    add(store, "one", ("a quiet garden",), axis_of=3)
+    store.close()
+    before = content(place, settings)
+    put = ObjectStorage.put_file
+
+    def damaging(self: ObjectStorage, key: str, path: Path, **given: Any) -> None:
+        put(self, key, path, **given)
+        if "/data/" in key:
+            self.put_bytes(key, b"x" * path.stat().st_size)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ObjectStorage, "put_file", damaging)
+        with pytest.raises(ObjectDamaged):
+            move(place, bucket, settings)
+    assert content(place, settings) == before
+    move(place, bucket, settings)
     assert content(bucket, settings) == before
 
 
