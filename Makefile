@@ -25,10 +25,11 @@ help:  ## this list
 .venv/.run: requirements.txt | .venv/bin/python
 	@echo "Installing requirements (some minutes, about 6 GB on the first run) ..."
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	if ! $(PY) -c 'import cv2' 2>/dev/null; then
-	  # No libGL on this machine: the build of OpenCV without windows offers all that is used here.
-	  version=$$($(PY) -m pip show opencv-python | sed -n 's/^Version: //p')
-	  $(PY) -m pip uninstall --quiet -y opencv-python
+	version=$$($(PY) -m pip show opencv-python 2>/dev/null | sed -n 's/^Version: //p')
+	if [ -n "$$version" ]; then
+	  # scenedetect and rapidocr require two builds of OpenCV that share one folder. The one without windows stays: it
+	  # needs no libGL and offers all that is used here.
+	  $(PY) -m pip uninstall --quiet -y opencv-python opencv-python-headless
 	  $(PY) -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "opencv-python-headless==$$version"
 	fi
 	touch $@

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     text_model: str | None = Field(None, description="instead of the profile's, for example sentence:BAAI/bge-m3")
     vision_model: str | None = Field(None, description="instead of the profile's, for example openclip:NAME/PRETRAINED")
     caption_model: str | None = Field(None, description="describes scenes in words; none when unset")
+    ocr_model: str | None = Field(None, description="reads text in pictures, for example rapidocr:ocr; none when unset")
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     # upload
@@ -76,6 +77,9 @@ class Settings(BaseSettings):
     keyframe_min_sharpness: float = 50.0
     thumbnail_width_px: int = Field(320, ge=16)
     thumbnail_quality: int = Field(80, ge=1, le=100)
+
+    # on-screen text
+    ocr_min_confidence: float = Field(0.8, ge=0, le=1, description="lines that were read with less are left out")
 
     # text embedding
     context_below_chars: int = Field(200, ge=0)

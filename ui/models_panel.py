@@ -13,7 +13,7 @@ from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
 from heimdex_core.models import families, locate
 from heimdex_core.models.family import LICENCE_UNKNOWN
-from heimdex_core.models.profiles import PROFILES, download_bytes, missing_of
+from heimdex_core.models.profiles import OPTIONAL_KINDS, PROFILES, download_bytes, missing_of
 from heimdex_core.models.registry import ModelChoice, Models
 from heimdex_core.types import ModelSet
 from ui import page, resources, state
@@ -157,7 +157,7 @@ def _named_models(current: ModelChoice, active: ModelSet) -> dict[str, Any]:
                 t(f"model.{kind}"), value=current.spec(kind), key=key, placeholder=t(f"models.example.{kind}")
             )
         spec = families.spec_of(kind, typed or "")
-        if spec != current.spec(kind) and (spec or kind == "caption"):
+        if spec != current.spec(kind) and (spec or kind in OPTIONAL_KINDS):
             named[kind] = spec
     return named
 

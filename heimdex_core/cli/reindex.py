@@ -10,6 +10,7 @@ from heimdex_core import schemas
 from heimdex_core.cli import opened
 from heimdex_core.cli.output import Printer, progress_bar
 from heimdex_core.errors import InvalidValue
+from heimdex_core.models.profiles import ALL_KINDS
 from heimdex_core.settings import SearchName
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ DESCRIPTION = """\
 Without arguments: rebuild the indexes from the videos' own files.
 With VIDEO_IDs or --all: index these videos again; only stages whose inputs changed are run.
 With --search: search the library with files in its folder (local), or with tables of LanceDB (lancedb).
-With --profile, --speech, --text, --vision, --caption, --add-space or --drop-space: index every video with
-these models, then move the library to them all at once. Until then searches use the current models. Run
+With --profile, --speech, --text, --vision, --caption, --ocr, --add-space or --drop-space: index every video
+with these models, then move the library to them all at once. Until then searches use the current models. Run
 the same command again after an interruption to continue."""
 
 
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--search", choices=get_args(SearchName), help="make all indexes again with this, and use them")
     parser.add_argument("--profile", help="move to the models of this profile: offline, laptop, studio or auto")
-    for kind in ("speech", "text", "vision", "caption"):
+    for kind in ALL_KINDS:
         parser.add_argument(f"--{kind}", metavar="SPEC", help=f"move to this {kind} model, named as in `models list`")
     parser.add_argument(
         "--add-space", action="append", default=[], metavar="KIND=SPEC", help="add a space of this model"
@@ -91,7 +92,7 @@ def run_reindex(args: argparse.Namespace, out: Printer) -> int:
 
 
 def _names_models(args: argparse.Namespace) -> bool:
-    models = (args.profile, args.speech, args.text, args.vision, args.caption)
+    models = (args.profile, *(getattr(args, kind) for kind in ALL_KINDS))
     return any(one is not None for one in models) or bool(args.add_space or args.drop_space)
 
 
@@ -103,6 +104,7 @@ def _move(lib: Library, args: argparse.Namespace) -> MigrationStatus:
             text=args.text,
             vision=args.vision,
             caption=args.caption,
+            ocr=args.ocr,
             add_spaces=args.add_space,
             drop_spaces=args.drop_space,
             keep_spaces=args.keep_spaces,

@@ -20,7 +20,7 @@ from heimdex_core.files import sha256_of
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.work_folder import StageRecord, WorkFolder
 from heimdex_core.media.child import ChildLimits
-from heimdex_core.models.base import Captioner, ImageTextEncoder, SpeechRecognizer, TextEncoder, Vectors
+from heimdex_core.models.base import Captioner, ImageTextEncoder, SpeechRecognizer, TextEncoder, TextReader, Vectors
 from heimdex_core.store.edits import Journal
 from heimdex_core.types import Json, Space, WorkContext
 
@@ -116,6 +116,7 @@ class IngestModels(Protocol):
     def text(self) -> TextEncoder: ...
     def vision(self) -> ImageTextEncoder: ...
     def captioner(self) -> Captioner | None: ...
+    def reader(self) -> TextReader | None: ...
 
     def encoder(self, space_name: str) -> TextEncoder | ImageTextEncoder:
         """The encoder of a space. Raises UnknownName for a space that is not in `spaces`."""

@@ -109,6 +109,7 @@ def scenes_of(video_id: str, result: IngestResult) -> list[Scene]:
             language=result.transcript.language if result.words.texts[n] else None,
             tags=tuple(result.tags[n]),
             caption=result.captions[n] if result.captions is not None else "",
+            on_screen_text=result.screen_text[n].text if result.screen_text is not None else "",
             keyframes=result.frames[n].keyframes,
             thumbnail=result.frames[n].thumbnail,
             speech_ratio=result.words.speech_ratios[n],

@@ -40,6 +40,7 @@ class IngestParams:
     keyframe_min_sharpness: float
     thumbnail_width_px: int
     thumbnail_quality: int
+    ocr_min_confidence: float
     context_below_chars: int
     context_within_s: float
     context_weight: float

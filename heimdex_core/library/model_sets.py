@@ -56,6 +56,7 @@ class LibraryModelSets:
         text: str | None = None,
         vision: str | None = None,
         caption: str | None = None,
+        ocr: str | None = None,
         add_spaces: Sequence[str] = (),
         drop_spaces: Sequence[str] = (),
         keep_spaces: bool = False,
@@ -71,6 +72,7 @@ class LibraryModelSets:
             profile: names all of the models ("offline", "laptop", "studio" or "auto").
             speech, text, vision: single models by spec, for example "sentence:BAAI/bge-m3".
             caption: the model that describes scenes; "" for none.
+            ocr: the model that reads text in pictures; "" for none. It is kept where a profile is named.
             add_spaces: models to index beside the first ones, as "text=SPEC" or "vision=SPEC".
             drop_spaces: names of such spaces to leave out.
             keep_spaces: index the models that are in use now beside the new ones.
@@ -80,7 +82,7 @@ class LibraryModelSets:
         videos could not be indexed: then nothing has changed for anybody.
         """
         now = ModelChoice.from_dict(self.active().choice)
-        named = {"speech": speech, "text": text, "vision": vision, "caption": caption}
+        named = {"speech": speech, "text": text, "vision": vision, "caption": caption, "ocr": ocr}
         choice = self._chosen(now, profile, named)
         extra = [*(now.extra if profile is None or keep_spaces else ()), *add_spaces]
         if keep_spaces:
@@ -141,7 +143,8 @@ class LibraryModelSets:
     def _chosen(self, now: ModelChoice, profile: str | None, named: Mapping[str, str | None]) -> ModelChoice:
         if profile is not None:
             given = {kind: spec for kind, spec in named.items() if spec}
-            return choose_profile(profile, self._context.settings, **given)
+            choice = choose_profile(profile, self._context.settings, **given)
+            return choice if choice.ocr or named["ocr"] == "" else replace(choice, ocr=now.ocr)
         return now.with_models(**{kind: spec for kind, spec in named.items() if spec is not None})
 
     # --- extra spaces -----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from heimdex_core.errors import HeimdexError, ModelBroken, ModelUnavailable
 from heimdex_core.models.device import Batches
 from heimdex_core.models.locate import Repository, Weights, folder_bytes
-from heimdex_core.types import Space, Transcript, WorkContext
+from heimdex_core.types import Space, TextLine, Transcript, WorkContext
 
 Vectors = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
@@ -153,6 +153,29 @@ class Captioner(Protocol):
         """One line for each RGB image, the same every time; "" where the model has nothing to say.
 
         Raises ModelUnavailable, ModelBroken, OutOfGpuMemory.
+        """
+        ...
+
+
+@runtime_checkable
+class TextReader(Protocol):
+    """Reads the text in images."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def revision(self) -> str: ...
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """ISO 639-1 codes of the languages that it reads; None for many."""
+        ...
+
+    def read(self, image: Image) -> tuple[TextLine, ...]:
+        """The lines in an RGB image of any size, from top to bottom, the same every time; also uncertain ones.
+
+        Raises ModelUnavailable, ModelBroken.
         """
         ...
 

@@ -27,6 +27,7 @@ from heimdex_core.models.family import (
     unknown_name,
 )
 from heimdex_core.models.locate import Weights
+from heimdex_core.models.ocr import rapid
 from heimdex_core.models.palette import encoder as palette
 from heimdex_core.models.speech import replaced, whisper
 from heimdex_core.models.text import minilm, sentence, use
@@ -39,6 +40,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
     openclip.FAMILY,
     captioner.FAMILY,
     yunet.FAMILY,
+    rapid.FAMILY,
     sentence.FAMILY,
     replaced.FAMILY,
     minilm.FAMILY,

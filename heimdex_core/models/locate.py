@@ -50,6 +50,9 @@ class Repository:
     """Width of the vectors, where it is known without the files."""
     sha256: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What files must contain, by name, whatever the hub says; as hexadecimal digits."""
+    endpoint: str = ""
+    """Another host than the hub, with the same addresses of files. It is not asked for a listing: `files` are the names
+    of files, all of them in `sha256`."""
 
 
 @dataclass(frozen=True)

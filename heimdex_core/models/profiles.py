@@ -15,7 +15,9 @@ KINDS = ("speech", "text", "vision")
 """The kinds of models that every choice has."""
 EXTRA_KINDS = ("text", "vision")
 """The kinds of which a choice can have several models."""
-ALL_KINDS = (*KINDS, "caption")
+OPTIONAL_KINDS = ("caption", "ocr")
+"""The kinds of models that a choice may go without."""
+ALL_KINDS = (*KINDS, *OPTIONAL_KINDS)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class ModelChoice:
     """Further vector spaces to compare with, each as "text=SPEC" or "vision=SPEC"."""
     multilingual: str = ""
     """A second text model, for what is said or asked in languages that `text` does not read; empty for none."""
+    ocr: str = ""
+    """Reads the text in images; empty where nothing does. It belongs to no profile."""
 
     def to_dict(self) -> dict[str, Any]:
         """The choice as JSON values, as library.json has it."""
@@ -45,18 +49,18 @@ class ModelChoice:
         """The choice that `to_dict` described, also in a version without all of the fields."""
         needed = {name: str(data[name]) for name in ("name", "reason", *KINDS)}
         extra = tuple(str(one) for one in data.get("extra") or ())
-        optional = {name: str(data.get(name) or "") for name in ("caption", "multilingual")}
+        optional = {name: str(data.get(name) or "") for name in ("caption", "ocr", "multilingual")}
         return ModelChoice(**needed, **optional, extra=extra)
 
     def spec(self, kind: str) -> str:
-        """The spec for "speech", "text", "vision" or "caption". Raises UnknownName for another kind."""
+        """The spec for "speech", "text", "vision", "caption" or "ocr". Raises UnknownName for another kind."""
         if kind not in ALL_KINDS:
             raise UnknownName(kind="kind of model", name=kind, known=", ".join(ALL_KINDS))
         return str(getattr(self, kind))
 
     @property
     def specs(self) -> tuple[tuple[str, str], ...]:
-        """(kind, spec) of every model: the primary ones, the captioner, the multilingual one, the extra ones."""
+        """(kind, spec) of every model: the primary ones, captioner, reader, multilingual one, extra ones."""
         primary = [(kind, self.spec(kind)) for kind in ALL_KINDS if self.spec(kind)]
         return tuple(dict.fromkeys((*primary, *self._second, *self.extras)))
 
@@ -70,13 +74,15 @@ class ModelChoice:
         return (("text", self.multilingual),) if self.multilingual else ()
 
     def with_models(self, **named: str) -> ModelChoice:
-        """The choice with other models by kind, called CUSTOM if any of them differs.
+        """The choice with other models by kind, called CUSTOM if one of a profile differs.
 
         Another text model takes the place of both: it was chosen for all that is said.
         """
         changes: dict[str, Any] = {kind: spec for kind, spec in named.items() if spec != self.spec(kind)}
         if not changes:
             return self
+        if set(changes) == {"ocr"}:
+            return replace(self, **changes)
         if "text" in changes:
             changes["multilingual"] = ""
         return replace(self, name=CUSTOM, reason="models_by_name", **changes)
@@ -153,13 +159,14 @@ def choose_profile(
     text: str | None = None,
     vision: str | None = None,
     caption: str | None = None,
+    ocr: str | None = None,
 ) -> ModelChoice:
     """The models to use.
 
     Args:
         asked: a profile's name, or "auto" for the best one whose models are on this machine. Never uses the network.
         settings: HEIMDEX_ settings; None to read them from the environment.
-        speech, text, vision, caption: specs that replace those of the profile; None for the settings'
+        speech, text, vision, caption, ocr: specs that replace those of the profile; None for the settings'
             (`speech_model` and so on).
 
     Raises UnknownName for another name, ProfileWeightsMissing for models that are not on this machine, and
@@ -167,7 +174,7 @@ def choose_profile(
     """
     settings = settings or Settings()
     choice = _auto(settings) if asked == "auto" else profile_choice(asked)
-    choice = _with_names(choice, settings, speech=speech, text=text, vision=vision, caption=caption)
+    choice = _with_names(choice, settings, speech=speech, text=text, vision=vision, caption=caption, ocr=ocr)
     missing = missing_of(choice, settings)
     if missing:
         raise _missing_error(choice, missing)

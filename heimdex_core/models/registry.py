@@ -10,7 +10,14 @@ from typing import Any, cast
 
 from heimdex_core.errors import HeimdexError, InvalidValue, ModelError, ModelUnavailable, UnknownName
 from heimdex_core.models import families
-from heimdex_core.models.base import Captioner, ImageTextEncoder, Loadable, SpeechRecognizer, TextEncoder
+from heimdex_core.models.base import (
+    Captioner,
+    ImageTextEncoder,
+    Loadable,
+    SpeechRecognizer,
+    TextEncoder,
+    TextReader,
+)
 from heimdex_core.models.family import Purpose
 from heimdex_core.models.profiles import KINDS, ModelChoice, choose_profile
 from heimdex_core.settings import Settings
@@ -24,13 +31,13 @@ _log = logging.getLogger(__name__)
 class Models:
     """The models of one choice. Safe to share between threads.
 
-    A model's role is "speech", "text", "vision", "caption" or "multilingual", or for an extra space the name of that
-    space.
+    A model's role is "speech", "text", "vision", "caption", "ocr" or "multilingual", or for an extra space the name of
+    that space.
 
-    For the purpose "query" there is neither a recogniser nor a captioner, and the encoders get the threads of a process
-    that shares the machine with a worker. `shared` has models by (kind, spec) that other choices of the same purpose
-    have made, so that two choices load a model that they agree on once. Raises UnknownName for a spec that no family
-    knows, and InvalidValue for an extra space whose name is taken.
+    For the purpose "query" there is neither a recogniser nor a captioner nor a reader, and the encoders get the threads
+    of a process that shares the machine with a worker. `shared` has models by (kind, spec) that other choices of the
+    same purpose have made, so that two choices load a model that they agree on once. Raises UnknownName for a spec that
+    no family knows, and InvalidValue for an extra space whose name is taken.
     """
 
     def __init__(
@@ -47,6 +54,8 @@ class Models:
         self._specs = {kind: (kind, choice.spec(kind)) for kind in KINDS}
         if choice.caption:
             self._specs["caption"] = ("caption", choice.caption)
+        if choice.ocr:
+            self._specs["ocr"] = ("ocr", choice.ocr)
         if choice.multilingual:
             self._specs[MULTILINGUAL] = ("text", choice.multilingual)
         self._models = {role: self._model_of(kind, spec) for role, (kind, spec) in self._specs.items()}
@@ -102,6 +111,10 @@ class Models:
         """The captioner; None if the choice has none, and for the purpose "query"."""
         return cast(Captioner | None, self._models.get("caption")) if self.purpose == "ingest" else None
 
+    def reader(self) -> TextReader | None:
+        """The reader of text in images; None if the choice has none, and for the purpose "query"."""
+        return cast(TextReader | None, self._models.get("ocr")) if self.purpose == "ingest" else None
+
     def encoder(self, space_name: str) -> TextEncoder | ImageTextEncoder:
         """The encoder of a space, by the name of the space or its role. Needs no weights.
 
@@ -156,7 +169,7 @@ class Models:
 def describe(kind: str, spec: str, model: Loadable) -> dict[str, Any]:
     """A model as JSON values. Its files are checked, but nothing is loaded.
 
-    {kind, spec, name, revision, state ("ready", "missing" or "broken"), loaded, dim (None for speech and captions),
+    {kind, spec, name, revision, state ("ready", "missing" or "broken"), loaded, dim (None where there are no vectors),
     size_bytes, licence, note, error (None, or the error as JSON)}
     """
     state, note, size_bytes, problem = "ready", "", 0, None
@@ -172,7 +185,7 @@ def describe(kind: str, spec: str, model: Loadable) -> dict[str, Any]:
             space = _space(kind, spec, model)
             name, revision, dim = space.model, space.revision, space.dim
         else:
-            named = cast(SpeechRecognizer | Captioner, model)
+            named = cast(SpeechRecognizer | Captioner | TextReader, model)
             name, revision = named.name, named.revision
     except ModelError:
         pass  # the note already says what is wrong

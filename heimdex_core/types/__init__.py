@@ -77,6 +77,7 @@ from heimdex_core.types.media import (
 from heimdex_core.types.pauses import Pause
 from heimdex_core.types.reel_options import ASPECTS, MODES, ReelOptions, frame_size
 from heimdex_core.types.relinking import RelinkedVideo, RelinkReport, RelinkState
+from heimdex_core.types.screen_text import TextLine
 from heimdex_core.types.search import (
     NO_FILTERS,
     ChannelScore,
@@ -195,6 +196,7 @@ __all__ = [
     "TagEdit",
     "TrackChoice",
     "TRANSITIONS",
+    "TextLine",
     "Transcript",
     "TranscriptEdit",
     "TranscriptSource",

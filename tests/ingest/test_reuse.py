@@ -177,6 +177,16 @@ def test_pictures_are_described_where_a_model_does_that(store: Store, video: Vid
     assert moved(store, video, SmallModels(captions=True, text="2")) == ["text_embedding", "extra_embedding"]
 
 
+def test_pictures_are_read_where_a_model_does_that(store: Store, video: Video):
+    assert moved(store, video, SmallModels(ocr="1")) == ["screen_text"]
+    folder = store.paths.generation(video.video_id, 2)
+    assert [scene.on_screen_text for scene in sidecar.read_scenes(folder)] == ["RED SIGN", "BLUE SIGN", ""]
+    assert [s.on_screen_text for s in sidecar.read_scenes(store.paths.generation(video.video_id, 1))] == [""] * 3
+    # another reader reads again; another model of something else leaves what was read
+    assert moved(store, video, SmallModels(ocr="2")) == ["screen_text"]
+    assert moved(store, video, SmallModels(ocr="2", vision="2")) == ["vision_embedding", "tags"]
+
+
 def test_without_a_captioner_and_further_spaces_those_stages_are_no_part_of_it(store: Store, video: Video):
     run = IngestRun(store, SmallModels(), settings(), video)
     assert not set(OPTIONAL) & {spec.name for spec in run.specs}

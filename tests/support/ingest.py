@@ -15,7 +15,7 @@ from heimdex_core.models.base import Captioner, Image, QueryVector, Vectors
 from heimdex_core.models.profiles import ModelChoice
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
-from heimdex_core.types import ModelSet, Segment, Space, Transcript, Video, VideoState, WorkContext
+from heimdex_core.types import ModelSet, Segment, Space, TextLine, Transcript, Video, VideoState, WorkContext
 
 USER = "local"
 
@@ -77,6 +77,26 @@ class ColourWords:
         return tuple(names[int(np.argmax(image.reshape(-1, 3).mean(axis=0)))] for image in images)
 
 
+class ColourReader:
+    """Reads the main colour of a picture, with certainty, and something else without; nothing in grey pictures."""
+
+    name = "colour-reader"
+    languages: frozenset[str] | None = frozenset({"en"})
+
+    def __init__(self, revision: str = "1") -> None:
+        self.revision = revision
+
+    def read(self, image: Image) -> tuple[TextLine, ...]:
+        mean = image.reshape(-1, 3).mean(axis=0)
+        if mean.max() - mean.min() < 50:
+            return ()
+        name = ("RED SIGN", "GREEN SIGN", "BLUE SIGN")[int(np.argmax(mean))]
+        return (
+            TextLine(name, 0.95, 0.1, 0.1, 0.5, 0.2),
+            TextLine("smudge", 0.4, 0.1, 0.6, 0.5, 0.1),
+        )
+
+
 class OneLine:
     """Hears the same sentence in every sound."""
 
@@ -106,6 +126,7 @@ class SmallModels:
         text: str = "1",
         vision: str = "1",
         captions: bool = False,
+        ocr: str = "",
         extra: tuple[str, ...] = (),
     ) -> None:
         self.choice = ModelChoice(
@@ -115,6 +136,7 @@ class SmallModels:
             text=f"letters:{text}",
             vision=f"mean-colour:{vision}",
             caption="colour-words:1" if captions else "",
+            ocr=f"colour-reader:{ocr}" if ocr else "",
             extra=extra,
         )
         self._speech, self._text, self._vision = OneLine(speech), LetterText(text), MeanColour(vision)
@@ -143,6 +165,9 @@ class SmallModels:
 
     def captioner(self) -> Captioner | None:
         return ColourWords() if self.choice.caption else None
+
+    def reader(self) -> ColourReader | None:
+        return ColourReader(self.choice.ocr.partition(":")[2]) if self.choice.ocr else None
 
     def encoder(self, space_name: str) -> LetterText | MeanColour:
         return self._encoders[space_name]

@@ -13,7 +13,7 @@ from heimdex_core.library import Library
 from heimdex_core.models import families
 from heimdex_core.models.device import choose_device
 from heimdex_core.models.family import LICENCE_UNKNOWN, Repository
-from heimdex_core.models.profiles import CUSTOM, PROFILES, StepUp, download_bytes, missing_of, step_up
+from heimdex_core.models.profiles import ALL_KINDS, CUSTOM, PROFILES, StepUp, download_bytes, missing_of, step_up
 from heimdex_core.models.registry import ModelChoice, Models
 from heimdex_core.models.threads import Work, threads_for
 from heimdex_core.settings import Settings
@@ -21,7 +21,7 @@ from heimdex_core.types import ModelSet
 from ui import state
 from ui.i18n import describe_error, profile_label, t, t_or
 
-KINDS = ("speech", "text", "vision", "caption")
+KINDS = ALL_KINDS
 _REVISION_CHARS = 12
 
 

@@ -19,6 +19,7 @@ from heimdex_core.ingest.stages import (
     preview,
     probe,
     scenes,
+    screen_text,
     subtitles,
     tags,
     text_embedding,
@@ -37,6 +38,7 @@ SPECS: tuple[StageSpec[Any], ...] = (
     vision_embedding.SPEC,
     tags.SPEC,
     captions.SPEC,
+    screen_text.SPEC,
     preview.SPEC,  # last of its branch: nothing waits for it, and the recogniser is often still at work
     text_embedding.SPEC,
     extra_embedding.SPEC,

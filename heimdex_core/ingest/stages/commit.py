@@ -17,12 +17,14 @@ from heimdex_core.ingest.stages import (
     preview,
     probe,
     scenes,
+    screen_text,
     tags,
     text_embedding,
     vision_embedding,
 )
 from heimdex_core.ingest.stages.keyframes import SceneFrames
 from heimdex_core.ingest.stages.scenes import SceneSpan
+from heimdex_core.ingest.stages.screen_text import SceneTexts
 from heimdex_core.ingest.stages.text_embedding import SceneWords
 from heimdex_core.ingest.stages.vision_embedding import SceneLooks
 from heimdex_core.models.base import Vectors
@@ -42,6 +44,8 @@ class IngestResult:
     tags: Sequence[Sequence[str]]
     captions: Sequence[str] | None
     """None where nothing describes pictures."""
+    screen_text: Sequence[SceneTexts] | None
+    """None where nothing reads pictures."""
     vectors: Mapping[Space, tuple[SceneLooks, Vectors]]
     """By space: (what the rows belong to, (n, d) vectors)."""
     pooling: Pooling
@@ -71,7 +75,7 @@ def collect(context: StageContext) -> IngestResult:
     for role, space in context.extra_spaces.items():
         rows = context.result(extra_embedding.space_spec(context, role))
         vectors[space] = (rows, context.vectors(extra_embedding.file_name(space)))
-    has_captions = context.models.captioner() is not None
+    has_captions, is_read = context.models.captioner() is not None, context.models.reader() is not None
     return IngestResult(
         info=info,
         transcript=said,
@@ -80,6 +84,7 @@ def collect(context: StageContext) -> IngestResult:
         words=words,
         tags=corrections.corrected_tags(context.result(tags.SPEC), spans, context.edits.tag_edits),
         captions=context.result(captions.SPEC) if has_captions else None,
+        screen_text=context.result(screen_text.SPEC) if is_read else None,
         vectors=vectors,
         pooling=context.params.vision_pooling,
         frames_folder=context.work.path / keyframes.FOLDER,

@@ -64,12 +64,16 @@ class Listing:
 class Hub:
     """The model hub at the URL `endpoint`, else at HF_ENDPOINT, else at huggingface.co.
 
-    In all methods `name` is what the user asked for, for errors.
+    In all methods `name` is what the user asked for, for errors. With `is_other` it is another host with addresses of
+    the same form, which does not get the hub's token.
     """
 
-    def __init__(self, endpoint: str | None = None, *, retry_wait_s: float = RETRY_WAIT_S) -> None:
+    def __init__(
+        self, endpoint: str | None = None, *, retry_wait_s: float = RETRY_WAIT_S, is_other: bool = False
+    ) -> None:
         self.endpoint = (endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
         self._retry_wait_s = retry_wait_s
+        self._token = False if is_other else None
 
     def listing(self, repo: str, revision: str | None, *, name: str) -> Listing:
         """The files of `repo` at a commit, or at the newest one. Raises HubUnreachable, HubRefused, UnknownName."""
@@ -159,7 +163,7 @@ class Hub:
         from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
         # uncompressed, so that the bytes can be counted
-        headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
+        headers = {**build_hf_headers(token=self._token), "Accept-Encoding": "identity"}
         if digests.size:
             headers["Range"] = f"bytes={digests.size}-"
         # large files are on other hosts than the hub; these do not get its token

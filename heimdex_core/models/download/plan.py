@@ -39,6 +39,8 @@ class PullItem:
     """Whether the model is complete, so that there is nothing to download."""
     files: tuple[PullFile, ...]
     bytes_total: int
+    endpoint: str = ""
+    """The host of the files, where it is not the hub."""
 
     @property
     def bytes_missing(self) -> int:

@@ -137,7 +137,7 @@ class Puller:
         note = recorded(folder)
         # a repaired model keeps its revision, so that vectors made with it still fit
         revision = repository.revision or (note.revision if note and again else None)
-        listing = self.hub.listing(repository.repo, revision, name=name)
+        listing = _pinned(repository) or self.hub.listing(repository.repo, revision, name=name)
         family, hub = _family_for(kind, spec, listing)
         chosen = _select(listing, hub, repository, is_main)
         files = tuple(_file(_checked(one, repository), folder, again) for one in listing.files if one.path in chosen)
@@ -155,6 +155,7 @@ class Puller:
             is_here=False,
             files=files,
             bytes_total=known if all(one.remote.size_bytes is not None for one in files) else repository.size_bytes,
+            endpoint=repository.endpoint,
         ), {one.path for one in listing.files}
 
     # --- downloading --------------------------------------------------------------------------------
@@ -181,7 +182,8 @@ class Puller:
         digest = is_whole(target, remote)
         if digest is None:
             work.count(_size(part) - file.bytes_here)  # the part may have changed since the plan was made
-            digest = self.hub.fetch(item.repo, item.revision, remote, part, name=item.spec, on_bytes=work.count)
+            hub = Hub(item.endpoint, is_other=True) if item.endpoint else self.hub
+            digest = hub.fetch(item.repo, item.revision, remote, part, name=item.spec, on_bytes=work.count)
             target.parent.mkdir(parents=True, exist_ok=True)
             part.replace(target)
         else:
@@ -270,6 +272,16 @@ def _select(listing: Listing, hub: HubFiles, repository: Repository, is_main: bo
         if not found & set(alternatives):
             raise ModelUnsuited(repo=listing.repo, reason=f"it has no {' or '.join(alternatives[:3])}")
     return found
+
+
+def _pinned(repository: Repository) -> Listing | None:
+    """The listing of a repository on a host that is not asked for one; None for one on the hub."""
+    if not repository.endpoint:
+        return None
+    # the approximate size is exact where there is one file
+    size = repository.size_bytes if len(repository.files) == 1 else None
+    files = tuple(RemoteFile(path, size, repository.sha256[path]) for path in repository.files)
+    return Listing(repository.repo, repository.revision or "", repository.licence, files)
 
 
 def _checked(remote: RemoteFile, repository: Repository) -> RemoteFile:
