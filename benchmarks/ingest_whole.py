@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from heimdex_core.library import Library
-    from heimdex_core.types import Video
+    from heimdex_core.types import QueueDepth, Video, WorkerActivity
 
 SMALL = Path(__file__).parents[1] / "tests" / "models_small"
 WANTED_OVERLAP = 1.15
@@ -129,6 +129,12 @@ class _NoWorker:
 
     def check(self, *, timeout_s: float) -> None:
         """It can always be used."""
+
+    def depths(self) -> list[QueueDepth]:
+        return []
+
+    def workers(self) -> list[WorkerActivity]:
+        return []
 
 
 def _registered(library: Library, path: Path) -> Video:

@@ -7,6 +7,7 @@ from typing import Any
 
 from heimdex_core.errors import printable
 from heimdex_core.types import (
+    ActivityReport,
     ChannelState,
     Correction,
     EvaluationRun,
@@ -217,3 +218,12 @@ def _hit(hit: Hit) -> Json:
             for name, part in hit.channels.items()
         },
     }
+
+
+def activity(report: ActivityReport) -> Json:
+    """The shape of the figures of activity: the fields of ActivityReport, errors without their details."""
+    shape: Json = to_json(report)
+    shape["jobs_error"] = error(report.jobs_error)
+    for row in shape["failed_videos"]:
+        row["error"] = error(row["error"])
+    return shape

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TextIO
 
 from heimdex_core import schemas
+from heimdex_core.cli import activity as cli_activity
 from heimdex_core.cli import evaluation as cli_evaluation
 from heimdex_core.cli import examples as cli_examples
 from heimdex_core.cli import models as cli_models
@@ -163,6 +164,8 @@ def build_parser() -> argparse.ArgumentParser:
     place = moving.add_mutually_exclusive_group()
     place.add_argument("--database", action="store_true", help="the catalog into the Postgres of HEIMDEX_DATABASE_URL")
     place.add_argument("--file", action="store_true", help="the catalog from there into catalog.duckdb")
+    activity = command("activity", "report what goes on in the library, of all users", cli_activity.run_activity)
+    cli_activity.add_arguments(activity)
     command("doctor", "report models, disk space and problems of the library", run_doctor)
     return parser
 

@@ -163,7 +163,7 @@ def run_stage(run: StageRun, name: str) -> StageOutcome:
     """One attempt at one stage.
 
     Where the library has moved to other models meanwhile, the run is prepared again for those: the commit then
-    runs what does not hold any more within its own step.
+    runs what does not hold any more within its own step. An error has the name of the stage in its details.
     """
     while True:
         try:
@@ -171,6 +171,9 @@ def run_stage(run: StageRun, name: str) -> StageOutcome:
         except ModelsChanged as error:
             _log.info("video %s goes on with other models: %s", run.video_id, error)
             run.renew()
+        except HeimdexError as error:
+            error.details.setdefault("stage", name)
+            raise
 
 
 class LocalRunner:

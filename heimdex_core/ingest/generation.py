@@ -8,6 +8,7 @@ from pathlib import Path
 
 from heimdex_core.files import atomic_path, disk_errors, link_or_copy
 from heimdex_core.ingest.cache import keep_records
+from heimdex_core.ingest.stage_times import stage_times
 from heimdex_core.ingest.stages.commit import IngestResult
 from heimdex_core.ingest.work_folder import WorkFolder
 from heimdex_core.store import Store, sidecar
@@ -53,6 +54,7 @@ def write_generation(
             transcript_rough=result.transcript.rough,
             notes=notes,
             has_preview=result.preview is not None,
+            stage_times=stage_times(work.log_entries()),
         )
     finally:
         shutil.rmtree(staged, ignore_errors=True)  # it is renamed by then, unless something failed

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from heimdex_core.errors import Cancelled, HeimdexError, JobsUnavailable, WorkerLost
 from heimdex_core.jobs.config import APP_VERSION, QUEUE_OF, JobsDatabase
 from heimdex_core.jobs.connection import JobsConnection
+from heimdex_core.jobs.activity import queue_depths, workers_of
 from heimdex_core.jobs.priorities import next_priority
+from heimdex_core.jobs.statuses import statuses_of
 from heimdex_core.jobs.wake_up import wake_workers
 from heimdex_core.library.work import JobKind, LibraryWork
-from heimdex_core.types import Json
+from heimdex_core.types import Json, QueueDepth, WorkerActivity
 
 if TYPE_CHECKING:
     from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
@@ -193,6 +195,20 @@ class JobQueue:
             lambda client: client.list_workflows(status=ACTIVE, has_parent=False, load_output=False)
         )
         return [describe(item) for item in found if item.name in QUEUE_OF]
+
+    def depths(self) -> list[QueueDepth]:
+        """How much waits in each queue, and how much is worked on, of all users."""
+        return queue_depths(
+            self._connection.ask(
+                lambda client: client.list_workflows(
+                    status=ACTIVE, has_parent=False, load_input=False, load_output=False
+                )
+            )
+        )
+
+    def workers(self) -> list[WorkerActivity]:
+        """What the workers said last, see `workers_of`. Raises DatabaseUnavailable."""
+        return workers_of(statuses_of(self._library.work).all())
 
 
 def enqueue(

@@ -26,7 +26,7 @@ from heimdex_core.models.registry import ModelChoice, Models, Purpose, choose_pr
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
 from heimdex_core.store.addresses import LibraryPlace
-from heimdex_core.types import StageProgress
+from heimdex_core.types import QueueDepth, StageProgress, WorkerActivity
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,8 @@ class WorkQueue(Protocol):
     def enqueue_sweep(self, sweep_id: str) -> str: ...
     def cancel(self, *job_ids: str) -> None: ...
     def check(self, *, timeout_s: float) -> None: ...
+    def depths(self) -> list[QueueDepth]: ...
+    def workers(self) -> list[WorkerActivity]: ...
 
 
 class ModelsBySet:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.library.accounts import Accounts
+from heimdex_core.library.activity import Activity
 from heimdex_core.library.arguments import AnyPath, Count, Names, checked
 from heimdex_core.library.closed import ClosedLibrary
 from heimdex_core.library.context import LibraryContext, WorkQueue, open_context
@@ -55,6 +56,7 @@ class Library(LibraryExports, ClosedLibrary):
 
     Attributes:
         accounts: who uses the library: signing in, users, roles and tokens.
+        activity: what goes on in the library, for its admins.
         bulk: operations on several videos.
         corrections: the transcript and the tags, corrected by hand.
         evaluation: query sets and judgements, runs, sweeps, and the settings that searches use by default.
@@ -75,6 +77,7 @@ class Library(LibraryExports, ClosedLibrary):
         """Use `open` or `as_user`."""
         super().__init__(context)
         self.accounts = Accounts(context)
+        self.activity = Activity(context)
         self.evaluation = Evaluation(context)
         self.model_sets = LibraryModelSets(context)
         self.sprites = Sprites(context)

@@ -109,6 +109,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """create table shares (
             kind varchar, target_id varchar, user_id varchar, access varchar, created_us bigint)""",
     ),
+    (
+        """create table stage_times (
+            video_id varchar, stage varchar, seconds double, duration_s double, finished_us bigint)""",
+        "create index stage_times_of_video on stage_times (video_id)",
+        "alter table video_generations add column size_bytes bigint",
+    ),
 )
 """The statements of each version; those of one version run in one transaction."""
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,8 +26,9 @@ from heimdex_core.errors import (
     ModelsChanged,
     VideoNotFound,
 )
-from heimdex_core.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, fsync_tree, remove_tree, sweep
+from heimdex_core.files import TEMPORARY_PREFIX, disk_errors, fsync_folder, fsync_tree, remove_tree, sweep, tree_bytes
 from heimdex_core.store import indexing, sets, sidecar, videos
+from heimdex_core.store.activity import put_stage_times
 from heimdex_core.store.catalog import StoreContext
 from heimdex_core.store.indexing import NewGeneration
 from heimdex_core.store.layout import LibraryPaths
@@ -95,6 +97,8 @@ class StagedGeneration:
     target: CommitTarget = CommitTarget()
     spaces: tuple[Space, ...] = ()
     """Of the models that made its vectors."""
+    stage_times: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of work by stage, see activity.put_stage_times; empty for what was not made here."""
 
 
 Outcome = Video | HeimdexError
@@ -235,7 +239,7 @@ def _index_and_name_together(context: StoreContext, published: Sequence[_Admitte
     with context.catalog.transaction() as transaction:
         for one in published:
             try:
-                outcomes[one.place] = _name(transaction, one)
+                outcomes[one.place] = _name(transaction, one, paths)
             except (VideoNotFound, InvalidTransition) as error:  # it was changed since it was admitted
                 outcomes[one.place] = error
         referenced = {one.given.video_id: _referenced(transaction, one.given.video_id) for one in published}
@@ -245,13 +249,19 @@ def _index_and_name_together(context: StoreContext, published: Sequence[_Admitte
     return outcomes
 
 
-def _name(transaction: Transaction, one: _Admitted) -> Video:
+def _name(transaction: Transaction, one: _Admitted, paths: LibraryPaths) -> Video:
     """Record the generation as the video's in its set, and in the active one as the visible one."""
     given, facts = one.given, {**one.given.changes, "scene_count": one.scene_count}
     if one.is_active:
         videos.commit_generation(transaction, given.video_id, given.n, facts)
-    sets.put(transaction, given.video_id, one.model_set.set_id, given.n, given.target.inputs, facts)
-    return videos.get(transaction, given.video_id)
+    size_bytes = tree_bytes(paths.new_generation(given.video_id, given.n))
+    with suppress(OSError):
+        size_bytes += paths.preview(given.video_id).stat().st_size
+    sets.put(transaction, given.video_id, one.model_set.set_id, given.n, given.target.inputs, facts, size_bytes)
+    video = videos.get(transaction, given.video_id)
+    if given.stage_times:
+        put_stage_times(transaction, video, given.stage_times)
+    return video
 
 
 def _undone(context: StoreContext, one: _Admitted, error: HeimdexError) -> HeimdexError:

@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+import duckdb
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.files import append_json_line, atomic_write, file_signature, make_folder
@@ -26,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 1 << 16
 _BATCH = 1000
+_THREADS = 2
 _PAUSE_S = 30.0
 """After a database that was away, searches are not logged, and so not delayed, for so long."""
 
@@ -56,6 +60,39 @@ class SearchLog(Protocol):
     def replace(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Keep these and no others, as when a library is moved. Raises DiskFull, DatabaseUnavailable."""
         ...
+
+    def times(self, since: str) -> list[TimesRow]:
+        """How long the searches of all users took, altogether, by fusion method and by day; nothing without searches.
+
+        `since` is the first day, as 2026-11-27 in UTC.
+        """
+        ...
+
+    def timings_after(self, position: int | None) -> tuple[list[Mapping[str, float]], int]:
+        """(the timing_ms of what was appended after a position, the position now); None is where the log ends now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TimesRow:
+    """A group of searches: of a day, of a method, or all if both are None."""
+
+    day: str | None
+    method: str | None
+    searches: int
+    p50_ms: float
+    p95_ms: float
+
+
+# The same in DuckDB and Postgres. `at` is ISO 8601 in UTC, so that its text has the order of time.
+_TIMES = """
+    select day, method, count(*), percentile_cont(0.5) within group (order by ms),
+        percentile_cont(0.95) within group (order by ms)
+    from (select substr(entry ->> 'at', 1, 10) as day, coalesce(entry ->> 'fusion', '') as method,
+                 cast(entry -> 'timing_ms' ->> 'total' as float8) as ms
+          from {entries} where entry ->> 'at' >= {mark}) searches
+    where ms is not null
+    group by grouping sets ((), (method), (day)) order by day, method"""
 
 
 class FileSearchLog:
@@ -100,6 +137,29 @@ class FileSearchLog:
         with atomic_write(self._path) as file:
             for entry in entries:
                 file.write(json.dumps(to_json(entry), ensure_ascii=False).encode() + b"\n")
+
+    def times(self, since: str) -> list[TimesRow]:
+        """Have DuckDB read the file."""
+        if not self._path.exists():
+            return []
+        lines = "(select json as entry from read_ndjson_objects(?, ignore_errors = true)) lines"
+        with duckdb.connect(config={"threads": _THREADS}) as connection:
+            sql = _TIMES.format(entries=lines, mark="?")
+            return _times(connection.execute(sql, [str(self._path), since]).fetchall())
+
+    def timings_after(self, position: int | None) -> tuple[list[Mapping[str, float]], int]:
+        """Read on from a byte of the file; from its beginning if another one has taken its place."""
+        try:
+            with self._path.open("rb") as file:
+                end = file.seek(0, 2)
+                if position is None:
+                    return [], end
+                begin = file.seek(position if position <= end else 0)
+                data = file.read(end - begin)
+        except FileNotFoundError:
+            return [], 0
+        whole = data[: data.rfind(b"\n") + 1]  # the rest of a line that is being written comes later
+        return _timings(entry for line in whole.splitlines() for entry in _parsed(line)), begin + len(whole)
 
 
 class TableSearchLog:
@@ -148,10 +208,38 @@ class TableSearchLog:
             sql = "insert into shared.searches (user_id, entry) select * from unnest(%s::text[], %s::text[])"
             self._shared.rows(sql, [users, texts])
 
+    def times(self, since: str) -> list[TimesRow]:
+        """Group the rows. Raises DatabaseUnavailable."""
+        # Rows are in the order of time, but for those of a moved library, whose column `at` is the day of the move.
+        rows = "(select entry::json as entry from shared.searches where at >= %s::date - 1) rows"
+        return _times(self._shared.rows(_TIMES.format(entries=rows, mark="%s"), [since, since]))
+
+    def timings_after(self, position: int | None) -> tuple[list[Mapping[str, float]], int]:
+        """Read the rows with higher numbers. Raises DatabaseUnavailable."""
+        if position is None:
+            return [], int(self._shared.rows("select coalesce(max(number), 0) from shared.searches")[0][0])
+        sql = "select number, entry from shared.searches where number > %s order by number"
+        rows = self._shared.rows(sql, [position])
+        return _timings(json.loads(text) for _, text in rows), rows[-1][0] if rows else position
+
 
 def search_log(shared: SharedTables | None, path: Path) -> SearchLog:
     """That of a library; `path` is the file of one that keeps it in files."""
     return FileSearchLog(path) if shared is None else TableSearchLog(shared)
+
+
+def _times(rows: Iterable[Sequence[Any]]) -> list[TimesRow]:
+    """Without the row of all searches where there are none."""
+    return [TimesRow(day, method, count, p50, p95) for day, method, count, p50, p95 in rows if count]
+
+
+def _timings(entries: Iterable[Json]) -> list[Mapping[str, float]]:
+    found = [entry.get("timing_ms") for entry in entries]
+    return [
+        {part: float(ms) for part, ms in timing.items() if isinstance(ms, int | float)}
+        for timing in found
+        if isinstance(timing, dict)
+    ]
 
 
 def _parsed(line: str | bytes) -> list[Json]:

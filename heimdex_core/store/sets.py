@@ -189,12 +189,21 @@ def generation_of(transaction: Transaction, video_id: str, set_id: int) -> int |
 
 
 def put(
-    transaction: Transaction, video_id: str, set_id: int, n: int, inputs: str | None, facts: Mapping[str, Any]
+    transaction: Transaction,
+    video_id: str,
+    set_id: int,
+    n: int,
+    inputs: str | None,
+    facts: Mapping[str, Any],
+    size_bytes: int | None = None,
 ) -> None:
-    """Record `n` as the video's generation in the set. Of `facts`, by field of Video, those in FACTS are kept."""
+    """Record `n` as the video's generation in the set. Of `facts`, by field of Video, those in FACTS are kept.
+
+    `size_bytes` is that of its files; None where nobody has looked.
+    """
     kept = {name: to_json(facts[name]) for name in FACTS if name in facts}
     transaction.run("delete from video_generations where video_id = ? and set_id = ?", [video_id, set_id])
-    row = {"video_id": video_id, "set_id": set_id, "generation": n, "inputs": inputs}
+    row = {"video_id": video_id, "set_id": set_id, "generation": n, "inputs": inputs, "size_bytes": size_bytes}
     transaction.insert("video_generations", {**row, "facts": json.dumps(kept, ensure_ascii=False)})
 
 

@@ -19,6 +19,7 @@ from heimdex_core.store import adopt as adopting
 from heimdex_core.store import commit, indexing, search_log, sets, users, videos
 from heimdex_core.store import repair as repairing
 from heimdex_core.store.account_records import AccountRecords
+from heimdex_core.store.activity import ActivityRecords
 from heimdex_core.store.bulk import BulkChanges
 from heimdex_core.store.cancel_marks import CancelMarks, FileCancelMarks, TableCancelMarks
 from heimdex_core.store.catalog import Catalog, StoreContext
@@ -69,7 +70,8 @@ class Store(VideoRecords):
         self.cancel_marks: CancelMarks = FileCancelMarks(self.paths.cancel_marker)
         if engine.shared is not None:
             self.cancel_marks = TableCancelMarks(engine.shared)
-        self._search_log = search_log.search_log(engine.shared, self.paths.searches)
+        self.search_log = search_log.search_log(engine.shared, self.paths.searches)
+        self.activity = ActivityRecords(self.catalog)
         self.sets = ModelSets(self.context)
         self.exports = ExportRecords(self.paths, self.catalog)
         self.reels = ReelRecords(self.catalog)
@@ -222,6 +224,7 @@ class Store(VideoRecords):
         notes: Sequence[str] = (),
         has_preview: bool = False,
         language: str | None = None,
+        stage_times: Mapping[str, float] | None = None,
     ) -> Video:
         """Publish a staged generation as the video's generation in a model set; may be repeated after a crash.
 
@@ -235,6 +238,7 @@ class Store(VideoRecords):
             spaces: the spaces of the models that made the vectors.
             info, transcript_source, transcript_rough, notes, has_preview, language: fields of Video that change with
                 the generation; None leaves info and language as they are.
+            stage_times: seconds of work by stage, for the page of activity.
 
         Raises SpaceMismatch, InvalidFolder, InvalidValue, InvalidTransition, VideoNotFound, DiskFull; ModelsChanged if
         the set must be active and is not.
@@ -249,7 +253,9 @@ class Store(VideoRecords):
             changes["info"] = info
         if language is not None:
             changes["language"] = language
-        given = StagedGeneration(video_id, staged, n, changes, target or CommitTarget(), tuple(spaces))
+        given = StagedGeneration(
+            video_id, staged, n, changes, target or CommitTarget(), tuple(spaces), stage_times or {}
+        )
         return commit.only_one(self.commit_generations([given]))
 
     def commit_generations(self, batch: Sequence[StagedGeneration]) -> list[Outcome]:
@@ -278,11 +284,11 @@ class Store(VideoRecords):
 
     def log_search(self, entry: Mapping[str, Any]) -> None:
         """Append a line to the query log. Raises DiskFull."""
-        self._search_log.append(entry)
+        self.search_log.append(entry)
 
     def searches(self, user_id: str, *, limit: int = 200) -> list[dict[str, Any]]:
         """A user's last searches, newest first; search_log.py has the fields."""
-        return self._search_log.last(user_id, limit)
+        return self.search_log.last(user_id, limit)
 
     # --- what open pages look at ---
 

@@ -247,6 +247,7 @@ def forget_generation(transaction: Transaction, video_id: str) -> None:
 def remove(transaction: Transaction, video_id: str) -> None:
     """Remove the row of a video; nothing happens if there is none."""
     transaction.run("delete from videos where video_id = ?", [video_id])
+    transaction.run("delete from stage_times where video_id = ?", [video_id])
     transaction.changed_files.add(f"videos/{video_id}/")
 
 

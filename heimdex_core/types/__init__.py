@@ -18,6 +18,17 @@ from heimdex_core.types.accounts import (
     Token,
     User,
 )
+from heimdex_core.types.activity import (
+    ActivityReport,
+    FailedVideo,
+    ProcessingTimes,
+    QueueDepth,
+    SearchPeriod,
+    SearchTimes,
+    UserDisk,
+    WorkerActivity,
+    WorkerTask,
+)
 from heimdex_core.types.captions import Cue, CueWord
 from heimdex_core.types.crop import CropKeyframe, CropPath
 from heimdex_core.types.edits import Correction, EditOp, EditState, SceneEdit, TagEdit, TranscriptEdit
@@ -120,6 +131,15 @@ __all__ = [
     "ASPECTS",
     "DEFAULT_QUERY_SET",
     "MAX_GRADE",
+    "ActivityReport",
+    "FailedVideo",
+    "ProcessingTimes",
+    "QueueDepth",
+    "SearchPeriod",
+    "SearchTimes",
+    "UserDisk",
+    "WorkerActivity",
+    "WorkerTask",
     "Agreement",
     "Disagreement",
     "EvaluationRun",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 STORE = (
+    "store/test_activity.py",
     "store/test_adopt.py",
     "store/test_batches.py",
     "store/test_exports.py",

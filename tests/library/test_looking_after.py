@@ -14,7 +14,7 @@ from heimdex_core.files import write_json
 from heimdex_core.library import Library
 from heimdex_core.models.profiles import profile_choice
 from heimdex_core.store import Store, renaming
-from heimdex_core.types import StageProgress, VideoState, utc_now
+from heimdex_core.types import QueueDepth, StageProgress, VideoState, WorkerActivity, utc_now
 from tests.store import making
 
 
@@ -175,3 +175,9 @@ class Queue:
 
     def check(self, *, timeout_s: float) -> None:
         pass
+
+    def depths(self) -> list[QueueDepth]:
+        return []
+
+    def workers(self) -> list[WorkerActivity]:
+        return []

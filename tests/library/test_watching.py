@@ -19,7 +19,7 @@ from heimdex_core.errors import (
 from heimdex_core.files import sha256_of
 from heimdex_core.library import Library, watching
 from heimdex_core.settings import Settings
-from heimdex_core.types import Video, VideoState, WatchOutcome, WatchStatus
+from heimdex_core.types import QueueDepth, Video, VideoState, WatchOutcome, WatchStatus, WorkerActivity
 from tests.support import media
 
 SETTLE_S = 10.0
@@ -52,6 +52,12 @@ class Queue:
 
     def check(self, *, timeout_s: float) -> None:
         raise NotImplementedError
+
+    def depths(self) -> list[QueueDepth]:
+        return []
+
+    def workers(self) -> list[WorkerActivity]:
+        return []
 
 
 class Bench:

@@ -1,0 +1,77 @@
+"""What goes on in a library, for its admins: figures of all users, and no texts of queries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from heimdex_core.errors import HeimdexError
+from heimdex_core.library.accounts import Accounts
+from heimdex_core.library.context import LibraryContext
+from heimdex_core.store.search_log import TimesRow
+from heimdex_core.types import ActivityReport, SearchPeriod, SearchTimes, utc_now
+
+PERIODS_DAYS = (7, 30)
+_NONE = SearchTimes(0, 0.0, 0.0)
+
+
+class Activity:
+    """The work of all users of a library. Every call raises NotAllowed for those who are not its admin."""
+
+    def __init__(self, context: LibraryContext, *, is_operator: bool = False) -> None:
+        self._context = context
+        self._store = context.store
+        self._is_operator = is_operator
+
+    def as_operator(self) -> Activity:
+        """The same for the command line of who owns the library's folder."""
+        return Activity(self._context, is_operator=True)
+
+    def report(self) -> ActivityReport:
+        """All of it. Raises LibraryBusy, DatabaseUnavailable.
+
+        Queues and workers are known only where the library has a queue (`Library.queue`); where that cannot be
+        reached, `jobs_error` says why.
+        """
+        self.require_admin()
+        records = self._store.activity
+        now = utc_now()
+        videos, duration_s = records.states()
+        failures, failed = records.failures()
+        report = ActivityReport(
+            at=now,
+            videos=videos,
+            duration_s=duration_s,
+            failures=failures,
+            failed_videos=tuple(failed),
+            processing=tuple(records.processing()),
+            searches=tuple(self._searches(days, now) for days in PERIODS_DAYS),
+            disk=tuple(records.disk()),
+            queues=(),
+            workers=(),
+        )
+        queue = self._context.queue
+        if queue is None:
+            return report
+        try:
+            return replace(report, queues=tuple(queue.depths()), workers=tuple(queue.workers()))
+        except HeimdexError as error:
+            return replace(report, jobs_error=error.to_dict())
+
+    def require_admin(self) -> None:
+        """Raise NotAllowed for those who are not an admin."""
+        Accounts(self._context, is_operator=self._is_operator).require_admin()
+
+    def _searches(self, days: int, now: datetime) -> SearchPeriod:
+        """Today and the days before it, in UTC."""
+        rows = self._store.search_log.times((now.date() - timedelta(days=days - 1)).isoformat())
+        return SearchPeriod(
+            days=days,
+            total=next((_times(row) for row in rows if row.day is None and row.method is None), _NONE),
+            by_method={row.method: _times(row) for row in rows if row.method is not None},
+            by_day={date.fromisoformat(row.day): _times(row) for row in rows if row.day is not None},
+        )
+
+
+def _times(row: TimesRow) -> SearchTimes:
+    return SearchTimes(row.searches, row.p50_ms, row.p95_ms)
