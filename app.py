@@ -14,6 +14,8 @@ if str(ROOT) not in sys.path:
     # so that `ui` and `heimdex_core` are found when started from another folder
     sys.path.insert(0, str(ROOT))
 
+from heimdex_core import logs  # noqa: E402
+from heimdex_core.api.requests import RequestLog  # noqa: E402
 from heimdex_core.settings import get_settings  # noqa: E402
 from ui import address  # noqa: E402
 from ui.server import late_reruns  # noqa: E402
@@ -23,12 +25,14 @@ from ui.server.routes import lifespan, routes  # noqa: E402
 from ui.server.sign_in import SignInProblems  # noqa: E402
 
 logging.getLogger("ui").setLevel(logging.INFO)
+logs.configure("app")
 late_reruns.install()
 
 app = st.App(
     ROOT / "ui" / "shell.py",
     routes=routes(),
     middleware=[
+        Middleware(RequestLog),
         Middleware(HostCheck, get_settings().allowed_hosts or ()),
         Middleware(IndexPage, [address.path(name) for name in (*address.NAMES, *address.HIDDEN)]),
         Middleware(SignInProblems),

@@ -180,6 +180,10 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None, description="host names of the app besides localhost and IP addresses, separated by commas"
     )
+    metrics_token: SecretStr | None = Field(
+        None, description="bearer token of /metrics, at least 16 characters; the route is off when unset", min_length=16
+    )
+    log_format: Literal["text", "json"] = Field("text", description="`json` writes an object a line, with ids")
     secret: SecretStr | None = None
     link_ttl_s: int = Field(3600, gt=0)
 

@@ -20,6 +20,7 @@ CORE_MAY_IMPORT = {
     "types": {"errors"},
     "settings": {"errors"},
     "files": {"errors", "types"},
+    "logs": {"settings"},
     "formatting": set(),
     "schemas": {"types", "errors", "formatting"},
     "media": BASE,
@@ -30,18 +31,18 @@ CORE_MAY_IMPORT = {
     "export": BASE | {"media", "models", "store"},
     "evaluation": BASE | {"models", "store", "search"},
     "library": BASE | STAGES | {"schemas"},
-    "jobs": BASE | STAGES | {"library"},
-    "api": BASE | {"library", "jobs", "search", "export", "schemas"},
+    "jobs": BASE | STAGES | {"library", "logs"},
+    "api": BASE | {"logs", "library", "jobs", "search", "export", "schemas"},
     "client": BASE | {"schemas"},
-    "cli": BASE | {"library", "jobs", "models", "search", "export", "schemas", "api"},
+    "cli": BASE | {"logs", "library", "jobs", "models", "search", "export", "schemas", "api"},
     "__main__": {"cli"},
     "__init__": BASE | {"library"},
 }
 # ui takes the names of stages, channels, models, strategies and styles from their registries
 APP_MAY_IMPORT = {
     "pages": {"types", "errors", "settings", "formatting", "library"},
-    "ui": BASE | {"library", "jobs", "schemas", "ingest", "search", "models", "export", "api"},
-    "app": {"settings", "library"},
+    "ui": BASE | {"logs", "library", "jobs", "schemas", "ingest", "search", "models", "export", "api"},
+    "app": {"settings", "library", "api", "logs"},
 }
 ABOVE_LIBRARY = ("heimdex_core/jobs", "heimdex_core/cli", "heimdex_core/api", "ui", "pages", "app.py", "evaluation")
 # What lies below `Library`, by the names its parts give it; nobody above follows these from another object.

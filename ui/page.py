@@ -88,7 +88,8 @@ def error_boundary(draw: Callable[P, None]) -> Callable[P, None]:
         except SignInRequired:
             st.rerun()  # of the whole page: ui/shell.py asks to sign in
         except HeimdexError as error:
-            _LOG.warning("%s: %s", error.code, error.message)
+            # what was typed is in the message of a refusal, and perhaps what was searched for
+            _LOG.warning("%s: %s", error.code, "refused" if error.category == "validation" else error.message)
             recovery.note(error)
             error_card(error.to_dict())
         except Exception as error:

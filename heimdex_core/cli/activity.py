@@ -23,7 +23,9 @@ def run_activity(args: argparse.Namespace, out: Printer) -> int:
 
     with opened(args, queue=True) as lib:
         report = lib.activity.as_operator().report()
-    out.document(schemas.activity(report), text=csv_text(report).rstrip("\n") if args.csv else "\n".join(_lines(report)))
+    out.document(
+        schemas.activity(report), text=csv_text(report).rstrip("\n") if args.csv else "\n".join(_lines(report))
+    )
     return 0
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TextIO
 
-from heimdex_core import schemas
+from heimdex_core import logs, schemas
 from heimdex_core.cli import activity as cli_activity
 from heimdex_core.cli import evaluation as cli_evaluation
 from heimdex_core.cli import examples as cli_examples
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from heimdex_core.library import Library
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+_PROCESSES: dict[str, logs.Process] = {"worker": "worker", "serve": "serve", "mcp": "mcp"}
+"""What the log calls the process of a command that stays; "cli" for the others."""
 
 Command = Callable[[argparse.Namespace, Printer], int]
 """Runs one command and returns its exit status."""
@@ -398,6 +401,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         out = Printer(stream, as_json=wants_json)
         try:
             args = build_parser().parse_args(words)
+            logs.configure(_PROCESSES.get(args.command, "cli"))
             return int(args.run(args, out))
         except UsageError as error:
             out.failure(usage_error(str(error)))

@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.errors import Cancelled, HeimdexError, JobsUnavailable, WorkerLost
+from heimdex_core.jobs.activity import queue_depths, workers_of
 from heimdex_core.jobs.config import APP_VERSION, QUEUE_OF, JobsDatabase
 from heimdex_core.jobs.connection import JobsConnection
-from heimdex_core.jobs.activity import queue_depths, workers_of
 from heimdex_core.jobs.priorities import next_priority
 from heimdex_core.jobs.statuses import statuses_of
 from heimdex_core.jobs.wake_up import wake_workers

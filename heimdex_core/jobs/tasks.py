@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
+from heimdex_core import logs
 from heimdex_core.errors import (
     Cancelled,
     HeimdexError,
@@ -219,7 +220,7 @@ class Tasks:
     def attempt(self, attempt: StageAttempt, work: Callable[[], Json | None]) -> Json:
         """Do `work` once: its result, {"error"} where trying again will not help, else what it raised."""
         try:
-            with self.guard.working(attempt):
+            with logs.ids(job_id=attempt.job_id), self.guard.working(attempt):
                 try:
                     return self._until_free(attempt.stage, attempt.subject, lambda: self._unless_marked(attempt, work))
                 except Exception as error:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from heimdex_core import logs
 from heimdex_core.errors import DatabaseUnavailable, HeimdexError, JobsUnavailable, LibraryNotFound
 from heimdex_core.files import make_folder
 from heimdex_core.jobs.client import enqueue
@@ -419,8 +420,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--queues", type=lambda names: names.split(","), default=())
     parser.add_argument("--parent-fd", type=int, default=None)
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("heimdex_core").setLevel(logging.INFO)
+    logs.configure("worker", text=True)
     try:
         return run_worker(args.library, queues=args.queues, parent_fd=args.parent_fd)
     except HeimdexError as error:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from heimdex_core.errors import HeimdexError
+from heimdex_core.files import free_bytes
 from heimdex_core.library.accounts import Accounts
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.store.search_log import TimesRow
@@ -33,22 +35,25 @@ class Activity:
         Queues and workers are known only where the library has a queue (`Library.queue`); where that cannot be
         reached, `jobs_error` says why.
         """
-        self.require_admin()
-        records = self._store.activity
-        now = utc_now()
-        videos, duration_s = records.states()
+        report, records = self.present(), self._store.activity
         failures, failed = records.failures()
-        report = ActivityReport(
-            at=now,
-            videos=videos,
-            duration_s=duration_s,
+        return replace(
+            report,
             failures=failures,
             failed_videos=tuple(failed),
             processing=tuple(records.processing()),
-            searches=tuple(self._searches(days, now) for days in PERIODS_DAYS),
-            disk=tuple(records.disk()),
-            queues=(),
-            workers=(),
+            searches=tuple(self._searches(days, report.at) for days in PERIODS_DAYS),
+        )
+
+    def present(self, *, timeout_s: float | None = None) -> ActivityReport:
+        """The same without what is about the past: failures, processing times and searches are empty.
+
+        `timeout_s` is how long the catalog is awaited; None is HEIMDEX_LOCK_TIMEOUT_S.
+        """
+        self.require_admin()
+        videos, duration_s = self._store.activity.states(timeout_s)
+        report = ActivityReport(
+            at=utc_now(), videos=videos, duration_s=duration_s, disk=tuple(self._store.activity.disk(timeout_s))
         )
         queue = self._context.queue
         if queue is None:
@@ -57,6 +62,16 @@ class Activity:
             return replace(report, queues=tuple(queue.depths()), workers=tuple(queue.workers()))
         except HeimdexError as error:
             return replace(report, jobs_error=error.to_dict())
+
+    def search_timings_after(self, position: int | None) -> tuple[list[Mapping[str, float]], int]:
+        """(how long the parts of searches took that were made after a position in the query log, in ms; the position
+        now). None is its end."""
+        self.require_admin()
+        return self._store.search_log.timings_after(position)
+
+    def free_bytes(self) -> int:
+        """What is free on the disk of the library."""
+        return free_bytes(self._store.paths.root)
 
     def require_admin(self) -> None:
         """Raise NotAllowed for those who are not an admin."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -89,11 +90,13 @@ def _timed(channel: Channel, request: ChannelRequest) -> Timed:
 def _failed(name: str, error: BaseException) -> Timed:
     if isinstance(error, ViewOutdated):
         raise error  # no failure of the channel: the search has to be started again
-    # A defect in one channel must not stop the others; the log has its traceback and the result a summary.
+    # A defect in one channel must not stop the others; the log has its traceback and the result a summary. What the
+    # error says may quote the query, which is kept in the query log alone.
     if isinstance(error, HeimdexError):
-        log.warning("channel %s failed: %s", name, error)
+        log.warning("channel %s failed: %s", name, error.code)
         result = ChannelResult(reason="failed", detail=error.message, error=error.to_dict())
     else:
-        log.warning("channel %s failed: %s", name, error, exc_info=error)
+        where = "".join(traceback.format_tb(error.__traceback__))
+        log.warning("channel %s failed: %s\n%s", name, type(error).__name__, where)
         result = ChannelResult(reason="failed", detail=f"{type(error).__name__}: {error}")
     return Timed(result, 0.0, cacheable=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from heimdex_core.types.library import VideoState
@@ -129,17 +129,17 @@ class ActivityReport:
     """By state; those that no video is in are 0."""
     duration_s: float
     """Of the indexed videos together."""
-    failures: Mapping[str, int]
+    failures: Mapping[str, int] = field(default_factory=dict)
     """How many videos failed, by stage."""
-    failed_videos: tuple[FailedVideo, ...]
+    failed_videos: tuple[FailedVideo, ...] = ()
     """The last ones, newest first."""
-    processing: tuple[ProcessingTimes, ...]
+    processing: tuple[ProcessingTimes, ...] = ()
     """All of the work first, then the stages, the longest first."""
-    searches: tuple[SearchPeriod, ...]
+    searches: tuple[SearchPeriod, ...] = ()
     """Of the last 7 and the last 30 days."""
-    disk: tuple[UserDisk, ...]
+    disk: tuple[UserDisk, ...] = ()
     """The largest first."""
-    queues: tuple[QueueDepth, ...]
-    workers: tuple[WorkerActivity, ...]
+    queues: tuple[QueueDepth, ...] = ()
+    workers: tuple[WorkerActivity, ...] = ()
     jobs_error: Json | None = None
     """Why queues and workers are not known; None if they are."""

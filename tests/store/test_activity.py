@@ -93,7 +93,12 @@ def test_disk_by_user_the_largest_first(store: Store) -> None:
         store.exports.create(export)
         store.exports.update(export.export_id, path=path, size_bytes=size_bytes)
     (first, second) = store.activity.disk()
-    assert (first.user_id, first.videos, first.source_bytes, first.export_bytes) == (mine.user_id, 1, 100, 5_000_000_000)
+    assert (first.user_id, first.videos, first.source_bytes, first.export_bytes) == (
+        mine.user_id,
+        1,
+        100,
+        5_000_000_000,
+    )
     assert (first.derived_bytes, first.unmeasured_videos) == (derived, 0)
     assert first.total_bytes == 100 + derived + 5_000_000_000
     assert (second.user_id, second.source_bytes) == ("bob", 100)

@@ -17,9 +17,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from heimdex_core import logs
 from heimdex_core.api.health import HealthServer
 from heimdex_core.api.links import Links
+from heimdex_core.api.metrics import metrics_routes
 from heimdex_core.errors import HeimdexError
+from heimdex_core.settings import get_settings
 from ui import resources
 from ui.server.files import FileServer
 from ui.server.responses import error_response
@@ -99,12 +102,14 @@ def routes() -> list[BaseRoute]:
         Route("/upload", receive_upload, methods=["POST"]),
         Route("/health/live", live),
         Route("/health/ready", ready),
+        *metrics_routes(resources.library, get_settings()),
     ]
 
 
 @contextlib.asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
     """Start and stop the worker with the server. It also ends when the server is killed, because its pipe closes."""
+    logs.configure("app")  # again, for the loggers of the server
     try:
         await to_thread.run_sync(resources.start)
     except HeimdexError as error:
