@@ -12,7 +12,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 from starlette.requests import Request
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from heimdex_core.library import Library
     from heimdex_core.settings import Settings
     from heimdex_core.types import ActivityReport
+
+Figures = Mapping[Any, float]
+"""By the values of the labels, a tuple of strings."""
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper ends of the buckets of search latency."""
@@ -182,7 +185,7 @@ def _of_library(report: ActivityReport) -> Iterator[Metric]:
     yield _gauge("workers", "Workers by state", {(state,): states.count(state) for state in states}, ("state",))
 
 
-def _gauge(name: str, text: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...] = ()) -> Metric:
+def _gauge(name: str, text: str, values: Figures, labels: tuple[str, ...] = ()) -> Metric:
     from prometheus_client.core import GaugeMetricFamily
 
     family = GaugeMetricFamily(f"heimdex_{name}", text, labels=labels)

@@ -22,8 +22,13 @@ def csv_text(report: ActivityReport) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(HEADER)
-    writer.writerows(rows(report))
+    writer.writerows([[_inert(cell) for cell in row] for row in rows(report)])
     return out.getvalue()
+
+
+def _inert(cell: Cell) -> Cell:
+    """Spreadsheets run texts that begin like a formula: a quote before it shows it as it is."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def rows(report: ActivityReport) -> Iterator[tuple[str, str, str, Cell]]:

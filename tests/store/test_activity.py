@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdex_core.errors import Cancelled, DecoderCrashed, WorkerLost
+from heimdex_core.errors import Cancelled, DecoderCrashed, HeimdexError, WorkerLost
 from heimdex_core.files import tree_bytes
 from heimdex_core.store import Store
 from heimdex_core.store.activity import put_stage_times
@@ -21,7 +21,7 @@ def store(tmp_path: Path) -> Store:
     return new_store(tmp_path / "library")
 
 
-def failed(store: Store, name: str, error: Exception, stage_name: str | None = None) -> str:
+def failed(store: Store, name: str, error: HeimdexError, stage_name: str | None = None) -> str:
     video = register(store, name)
     store.begin_work(video.video_id)
     if stage_name is not None:
