@@ -183,17 +183,20 @@ class StorageUploads:
         return link, {"Content-MD5": md5}
 
     def receive(self, upload: StorageUpload, path: Path) -> None:
-        """Complete an upload, read its file to `path`, and remove it from the storage.
+        """Complete an upload, and read its file to `path`; it stays in the storage until `remove`.
 
-        What cannot be read to `path`, as onto a full disk, stays there for the next call, or for the clean-up. Raises
-        UploadIncomplete where a part is missing or has another length, which keeps what is there;
-        UploadConflict where the upload is not there any more, because another window has completed it.
+        While it is there the library copies it inside of the storage, once the bytes at `path` have been hashed and
+        belong to a video. Raises UploadIncomplete where a part is missing or has another length, which keeps what is
+        there; UploadConflict where the upload is not there any more, because another window has completed it.
         """
         if parts := self.parts(upload):
             self._complete(upload, parts)
         elif not self._storage.exists(upload.key):
             raise UploadConflict(filename=upload.filename)
-        self._storage.get_file(upload.key, path)
+        self._storage.get_file(upload.key, path, is_remembered=True)
+
+    def remove(self, upload: StorageUpload) -> None:
+        """Remove the file of a completed upload."""
         self._storage.delete([upload.key])
 
     def _complete(self, upload: StorageUpload, parts: dict[int, Part]) -> None:

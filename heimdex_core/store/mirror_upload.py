@@ -17,7 +17,8 @@ from heimdex_core.files import TEMPORARY_PREFIX, sha256_of
 from heimdex_core.store import mirror_tree
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.mirror_state import Copy, MirrorState, Stored, signature_of
-from heimdex_core.store.object_storage import ObjectStorage, side_by_side
+from heimdex_core.store.object_storage import ObjectStorage
+from heimdex_core.store.object_transfers import side_by_side
 from heimdex_core.store.transaction import Changes, Transaction
 
 OBJECTS = "objects/"

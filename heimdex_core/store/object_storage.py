@@ -6,12 +6,11 @@ answer begins, so they do not cover a download that is cut. See docs/decisions/s
 
 from __future__ import annotations
 
+import logging
 import os
 import random
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,22 +19,22 @@ from typing import Any, BinaryIO, Literal, TypeVar
 from urllib.parse import quote, urlsplit
 
 from heimdex_core.errors import ObjectMissing, ObjectStorageFailed, ObjectTruncated
-from heimdex_core.files import atomic_path
+from heimdex_core.files import atomic_path, file_signature
 from heimdex_core.settings import Settings
 from heimdex_core.store.object_parts import part_bytes
 from heimdex_core.store.object_storage_client import new_client, secrets, split_url, storage_options
 from heimdex_core.store.object_storage_errors import FAILURES, code_of, is_transient, translated
+from heimdex_core.store.object_transfers import THREADS, Done, Progress, side_by_side
 
-THREADS = 8
-"""Requests at a time of one call."""
+log = logging.getLogger(__name__)
+
 MAX_BACKOFF_S = 5.0
 
-Progress = Callable[[int, int], None]
-"""Called with (bytes done, bytes in all), both growing to the size of the object; from several threads, one by one."""
 Result = TypeVar("Result")
-Item = TypeVar("Item")
 
 _CHUNK_BYTES = 1024**2
+_COPY_BYTES = 512 * 1024**2
+"""What is larger is copied in parts, which S3 does side by side; it copies no more than 5 GB at once."""
 _AT_ONCE = 1000
 """Keys of one request to list or delete, a limit of S3."""
 
@@ -73,6 +72,8 @@ class ObjectStorage:
         self._settings = settings
         self.client = new_client(4 * THREADS)
         self._is_there = False  # not known
+        self._origins: dict[tuple[int, int, int], ObjectInfo] = {}
+        """By the signature of a file: the object that it is a copy of."""
         public = settings.storage_public_url
         self._signer = new_client(1, public) if public else self.client
 
@@ -115,29 +116,63 @@ class ObjectStorage:
     ) -> None:
         """Write a file as an object, in parts if it is large; one of the same key is replaced when it is complete.
 
-        The file may not change meanwhile. Raises OSError if it cannot be read.
+        What `get_file` has remembered is copied inside of the storage, without its bytes travelling again. The file may
+        not change meanwhile. Raises OSError if it cannot be read.
         """
         size = path.stat().st_size
+        if (origin := self._origins.get(file_signature(path) or (0, 0, 0))) and self._copied(origin, key, content_type):
+            return
         part = part_bytes(size)
         if size <= part:
             self.put_bytes(key, path.read_bytes(), content_type=content_type)
             if progress:
                 progress(size, size)
             return
-        upload = self.call("create_multipart_upload", key, ContentType=content_type)["UploadId"]
-        done = _Done(size, progress)
+        done = Done(size, progress)
 
-        def send(start: int) -> dict[str, Any]:
+        def send(upload: str, number: int, start: int) -> str:
             with path.open("rb") as file:
                 file.seek(start)
                 data = file.read(part)
-            number = start // part + 1
             etag = self.call("upload_part", key, UploadId=upload, PartNumber=number, Body=data)["ETag"]
             done.add(len(data))
-            return {"PartNumber": number, "ETag": etag}
+            return str(etag)
+
+        self._put_parts(key, size, part, send, content_type)
+
+    def _copied(self, origin: ObjectInfo, key: str, content_type: str) -> bool:
+        """Copy an object inside of the storage; False if it is not there any more, or cannot be copied."""
+        source = {
+            "CopySource": {"Bucket": self.bucket, "Key": self.full_key(origin.key)},
+            "CopySourceIfMatch": f'"{origin.etag}"',
+        }
+        size, part = origin.size_bytes, max(_COPY_BYTES, part_bytes(origin.size_bytes))
+
+        def send(upload: str, number: int, start: int) -> str:
+            given = {"CopySourceRange": f"bytes={start}-{min(start + part, size) - 1}", **source}
+            answer = self.call("upload_part_copy", key, UploadId=upload, PartNumber=number, **given)
+            return str(answer["CopyPartResult"]["ETag"])
 
         try:
-            parts = side_by_side(send, range(0, size, part))
+            if size <= part:
+                self.call("copy_object", key, ContentType=content_type, MetadataDirective="REPLACE", **source)
+            else:
+                self._put_parts(key, size, part, send, content_type)
+        except (ObjectMissing, ObjectStorageFailed) as error:
+            log.warning("%s is sent, since it cannot be copied: %s", key, error)
+            return False
+        return True
+
+    def _put_parts(
+        self, key: str, size: int, part: int, send: Callable[[str, int, int], str], content_type: str
+    ) -> None:
+        """Make an object of parts: `send` is given the upload, the number of a part and its first byte, and returns
+        the part's ETag."""
+        upload = self.call("create_multipart_upload", key, ContentType=content_type)["UploadId"]
+        try:
+            numbered = list(enumerate(range(0, size, part), start=1))
+            etags = side_by_side(lambda item: send(upload, *item), numbered)
+            parts = [{"PartNumber": number, "ETag": etag} for (number, _), etag in zip(numbered, etags, strict=True)]
             self.complete_parts(key, upload, parts, size)
         except BaseException:
             self.abort_parts(key, upload)
@@ -171,13 +206,15 @@ class ObjectStorage:
 
         return self.repeated(read, key)
 
-    def get_file(self, key: str, path: Path, *, progress: Progress | None = None) -> int:
+    def get_file(self, key: str, path: Path, *, progress: Progress | None = None, is_remembered: bool = False) -> int:
         """Read an object into a file, which is there as a whole or not at all; large ones in parts.
 
         Args:
             key: the object.
             path: file to write or replace; its folder is created if it is missing, but not the one above.
             progress: told about each part that has arrived.
+            is_remembered: whether `put_file` of this file, also under another name, copies the object until `delete`
+                removes that.
 
         Returns: the size in bytes.
         Raises ObjectMissing, ObjectTruncated, DiskFull.
@@ -185,7 +222,7 @@ class ObjectStorage:
         found = self.head(key)
         if found is None:
             raise ObjectMissing(key=key, bucket=self.bucket)
-        size, done = found.size_bytes, _Done(found.size_bytes, progress)
+        size, done = found.size_bytes, Done(found.size_bytes, progress)
         part = part_bytes(size)
         with atomic_path(path, needed_bytes=size) as temporary:
             with temporary.open("xb") as file:
@@ -198,6 +235,8 @@ class ObjectStorage:
                 side_by_side(fetch, range(0, size, part))
             if (written := temporary.stat().st_size) != size:
                 raise ObjectTruncated(key=key, expected=size, found=written)
+        if is_remembered and (signature := file_signature(path)) is not None:
+            self._origins[signature] = found
         return size
 
     def get_many(self, items: Iterable[tuple[str, Path]]) -> None:
@@ -224,7 +263,10 @@ class ObjectStorage:
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there count as deleted."""
-        left = [{"Key": self.full_key(key)} for key in keys]
+        keys = set(keys)
+        for signature in [one for one, origin in self._origins.items() if origin.key in keys]:
+            self._origins.pop(signature, None)
+        left = [{"Key": self.full_key(key)} for key in sorted(keys)]
         for start in range(0, len(left), _AT_ONCE):
             some = left[start : start + _AT_ONCE]
             answer = self.call("delete_objects", Delete={"Objects": some, "Quiet": True})
@@ -345,31 +387,3 @@ class ObjectStorage:
                 start += len(chunk)
         if start != end:
             raise ObjectTruncated(key=found.key, expected=end, found=start)
-
-
-class _Done:
-    """Adds up what has been transferred, for a caller that wants to know."""
-
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self._lock, self._done, self._total, self._progress = threading.Lock(), 0, total, progress
-
-    def add(self, count: int) -> None:
-        if self._progress is None:
-            return
-        with self._lock:
-            self._done += count
-            self._progress(self._done, self._total)
-
-
-def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """The results of `work` for all items, in their order, made in a few threads; the first error ends it."""
-    items = list(items)
-    if len(items) <= 1:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(min(THREADS, len(items)), "object-storage") as pool:
-        futures = [pool.submit(work, item) for item in items]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -14,11 +15,14 @@ from starlette.testclient import TestClient
 
 from heimdex_core.api.links import Links
 from heimdex_core.errors import InvalidValue, ObjectStorageCredentials
+from heimdex_core.jobs.client import JobQueue
 from heimdex_core.library import Library
 from heimdex_core.library.storage_uploads import StorageUploads
 from heimdex_core.settings import get_settings
+from heimdex_core.store.mirror_upload import object_key
 from heimdex_core.types import Video
 from tests.store.making import PICTURE, content_of, register, stage
+from tests.support import media
 from tests.support.object_storage import TestBucket
 from ui.server.files import FileServer
 
@@ -110,7 +114,7 @@ def test_what_is_on_this_machine_only_or_while_the_storage_denies_is_served_from
     assert first.client.get(first.link(path)).content == CONTENT
     path.unlink()
     answer = first.client.get(first.link(path))
-    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "OBJECT_STORAGE_CREDENTIALS")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "OBJECT_STORAGE_CREDENTIALS")
 
 
 def test_links_are_to_files_of_the_library(first: Machine, tmp_path: Path) -> None:
@@ -131,3 +135,29 @@ def test_clean_up_removes_uploads_that_nothing_arrived_of(first: Machine) -> Non
     uploads.begin("local", "abandoned.mp4", 10)  # begun in 2010, as moto says of every upload
     assert first.library.clean_up()["uploads"] == 1
     assert [upload.filename for upload in uploads.of_user("local")] == ["kept.mp4"]
+
+
+def test_an_upload_to_the_storage_is_copied_there_and_not_sent_again(
+    first: Machine, second: Machine, s3: TestBucket, tmp_path: Path
+) -> None:
+    clip = media.colour_clips(tmp_path / "clip.avi", [("red", 1.0), ("blue", 1.0)], size=(160, 90), tone_hz=440)
+    library, content = first.library, clip.read_bytes()
+    storage = library.storage
+    assert storage is not None
+    uploads = StorageUploads(storage)
+    upload = uploads.begin(library.user_id, "clip.avi", len(content))
+    storage.call("upload_part", upload.key, UploadId=upload.upload_id, PartNumber=1, Body=content)
+    part = library.uploads_folder / "clip.part"
+    uploads.receive(upload, part)
+    s3.server.sent_bytes.clear()
+    library.queue = JobQueue(library)
+    video = library.add_upload(part, "clip.avi")
+    library.queue.close()
+    uploads.remove(upload)
+    stored = storage.full_key(object_key(hashlib.sha256(content).hexdigest()))
+    assert s3.server.sent_bytes[f"/{s3.name}/{stored}"] == 0
+    assert sum(s3.server.sent_bytes.values()) < len(content)
+    path = second.library.playable_path(second.library.video(video.video_id))
+    assert path is not None
+    assert path.read_bytes() == content
+    assert list(storage.list("uploads/")) == []

@@ -69,6 +69,36 @@ def test_a_large_file_travels_in_parts(storage: ObjectStorage, large_file: Path,
         assert steps[-1] == (len(LARGE), len(LARGE))
 
 
+@pytest.mark.parametrize("part", [512 * 1024**2, PART], ids=["at-once", "in-parts"])
+def test_what_came_from_the_storage_is_copied_there(
+    storage: ObjectStorage,
+    large_file: Path,
+    tmp_path: Path,
+    s3: TestBucket,
+    monkeypatch: pytest.MonkeyPatch,
+    part: int,
+) -> None:
+    monkeypatch.setattr(object_storage, "_COPY_BYTES", part)
+    storage.put_file("uploads/부산.mp4", large_file)
+    storage.get_file("uploads/부산.mp4", tmp_path / "new" / "part", is_remembered=True)
+    place = (tmp_path / "new" / "part").rename(tmp_path / "source.mp4")
+    s3.server.sent_bytes.clear()
+    storage.put_file("objects/1", place)
+    assert sum(s3.server.sent_bytes.values()) < 10_000  # the list of the parts
+    assert storage.get_bytes("objects/1") == LARGE
+    # not what is another file by now, or another object, or has been removed
+    other = tmp_path / "other.mp4"
+    other.write_bytes(LARGE)
+    storage.put_file("objects/2", other)
+    storage.put_bytes("uploads/부산.mp4", b"something else")
+    storage.put_file("objects/3", place)
+    storage.delete(["uploads/부산.mp4"])
+    storage.put_file("objects/4", place)
+    for key in ("objects/2", "objects/3", "objects/4"):
+        assert s3.server.sent_bytes[f"/{s3.name}/{storage.full_key(key)}"] >= len(LARGE)
+        assert storage.get_bytes(key) == LARGE
+
+
 def test_an_empty_file_comes_back(storage: ObjectStorage, tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     storage.put_file("empty", tmp_path / "empty")

@@ -22,13 +22,14 @@ import logging
 import os
 import threading
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
 import pytest
@@ -100,6 +101,7 @@ class S3TestServer:
         denied: texts; a request whose path contains one is denied.
         allowed_origins: pages that may send requests to it from a browser (CORS).
         requests: (method, path with parameters) of every request since the test began.
+        sent_bytes: by path, how many bytes the bodies of its requests had since then.
     """
 
     def __init__(self) -> None:
@@ -123,6 +125,7 @@ class S3TestServer:
         self.denied: list[str] = []
         self.allowed_origins: set[str] = set()
         self.requests: list[tuple[str, str]] = []
+        self.sent_bytes: Counter[str] = Counter()
         self._rules: list[Rule] = []
 
     def fail(
@@ -152,10 +155,11 @@ class S3TestServer:
         """The time of its clock, UTC."""
         return datetime.now(UTC) + timedelta(seconds=self.clock_offset_s)
 
-    def fault_of(self, method: str, target: str) -> Fault | None:
-        """Note a request; the fault it meets."""
+    def fault_of(self, method: str, target: str, length: int) -> Fault | None:
+        """Note a request with a body of so many bytes; the fault it meets."""
         with self._lock:
             self.requests.append((method, target))
+            self.sent_bytes[urlsplit(target).path] += length
             return next((rule.fault for rule in self._rules if rule.takes(method, target)), None)
 
     def refusal_of(self, request: Request) -> Refusal | None:
@@ -167,6 +171,11 @@ class S3TestServer:
             bucket = s3_backends[_ACCOUNT]["aws"].buckets.get(urlsplit(request.target).path.split("/")[1])
             if bucket is not None and dict(request.query)["uploadId"] not in bucket.multiparts:
                 refused = Refusal(404, "NoSuchUpload", "The specified upload does not exist.")  # moto fails with 500
+        if refused is None and (expected := request.headers.get("x-amz-copy-source-if-match")) is not None:
+            bucket_name, _, key = unquote(request.headers["x-amz-copy-source"]).lstrip("/").partition("/")
+            found = s3_backends[_ACCOUNT]["aws"].get_object(bucket_name, key)
+            if found is not None and found.etag != expected:  # moto copies it all the same
+                refused = Refusal(412, "PreconditionFailed", "At least one of the preconditions did not hold")
         digest = request.headers.get("content-md5")
         if refused is None and digest is not None and base64.b64decode(digest) != hashlib.md5(request.body).digest():  # noqa: S324
             refused = Refusal(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")
@@ -249,7 +258,7 @@ class _Proxy(BaseHTTPRequestHandler):
         if self.command == "OPTIONS":
             self._answer(200 if headers.get("origin") in owner.allowed_origins else 403, {}, b"")
             return
-        fault = owner.fault_of(self.command, self.path)
+        fault = owner.fault_of(self.command, self.path, length)
         if fault == "cut-request":
             self.rfile.read(length // 2)
             self.close_connection = True

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from heimdex_core.api.links import Links
-from heimdex_core.errors import LinkInvalid, NotAVideo, UploadConflict
+from heimdex_core.errors import DatabaseUnavailable, LinkInvalid, NotAVideo, UploadConflict
 from heimdex_core.library import Library, storage_uploads
 from heimdex_core.library.storage_uploads import StorageUploads
 from heimdex_core.settings import Settings
@@ -192,9 +192,21 @@ def test_what_cannot_be_read_from_the_storage_is_kept_there(browser: Browser, tm
         uploads.receive(upload, tmp_path / "no" / "folder" / "file")
     uploads.receive(upload, tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == CONTENT[PART:]
+    uploads.remove(upload)
     with pytest.raises(UploadConflict):
         uploads.receive(upload, tmp_path / "file")
     assert browser.left_in_storage() == []
+
+
+def test_what_could_not_be_added_can_be_asked_for_again(browser: Browser) -> None:
+    token = browser.open(15)["upload"]
+    browser.send(token, 1, CONTENT[PART:])
+    browser.library.refuses = DatabaseUnavailable(reason="it restarts")
+    assert code(browser.post("video", upload=token))[1] == "DATABASE_UNAVAILABLE"
+    browser.library.refuses = None
+    assert browser.post("video", upload=token).status_code == 201
+    assert browser.library.added[-1]["content"] == CONTENT[PART:]
+    assert (browser.left_in_storage(), browser.library.left_behind()) == ([], [])
 
 
 def test_a_file_that_the_library_has_is_not_sent(browser: Browser) -> None:

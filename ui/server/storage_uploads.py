@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from heimdex_core.api.links import Links
-from heimdex_core.errors import InvalidValue
+from heimdex_core.errors import InvalidValue, ValidationError
 from heimdex_core.files import require_free_space
 from heimdex_core.library.storage_uploads import StorageUpload, StorageUploads
 
@@ -65,14 +65,23 @@ class StorageUploadServer:
 
     @contextlib.asynccontextmanager
     async def received(self, request: Request, library: Library, folder: Path) -> AsyncIterator[Path]:
-        """The file of an upload, in `folder`, once all parts are there; removed afterwards if it is still there."""
+        """The file of an upload, in `folder`, once all parts are there; removed afterwards if it is still there.
+
+        It leaves the storage when it was added or refused. After another error it can be asked for again.
+        """
+        uploads = uploads_in_storage(library)
         upload = self._upload(request, library)
         keep_free = library.settings.min_free_bytes
         require_free_space(folder, upload.size_bytes, keep_free_bytes=keep_free, what=upload.filename)
         path = folder / f"{uuid.uuid4()}.part"
         try:
-            await to_thread.run_sync(uploads_in_storage(library).receive, upload, path)
-            yield path
+            await to_thread.run_sync(uploads.receive, upload, path)
+            try:
+                yield path
+            except ValidationError:
+                await to_thread.run_sync(uploads.remove, upload)
+                raise
+            await to_thread.run_sync(uploads.remove, upload)
         finally:
             path.unlink(missing_ok=True)
 
