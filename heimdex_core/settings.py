@@ -7,11 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SearchName = Literal["local", "lancedb"]
 DetectorName = Literal["content", "adaptive", "threshold", "hash"]
+_ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:_-]+")
 _HOST = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\*")
 
 VERSION = "0.1.0"
@@ -187,6 +188,16 @@ class Settings(BaseSettings):
     secret: SecretStr | None = None
     link_ttl_s: int = Field(3600, gt=0)
 
+    # the HTTP API
+    api_requests_per_minute: int = Field(600, ge=0, description="of one token; 0 for no limit")
+    api_cors_origins: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None, description="pages of these origins may use the API, separated by commas; * for all"
+    )
+    oidc_issuer: str | None = Field(
+        None, description="sign-in service whose tokens the API takes, as in their claim iss"
+    )
+    oidc_audience: str | None = Field(None, description="what their claim aud has to name")
+
     @field_validator("admins", mode="before")
     @classmethod
     def _addresses(cls, value: object) -> object:
@@ -198,6 +209,26 @@ class Settings(BaseSettings):
             if "@" not in address.strip("@") or " " in address:
                 raise ValueError(f"{address} is no e-mail address; write anna@example.com,ben@example.com")
         return tuple(addresses)
+
+    @field_validator("api_cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: object) -> object:
+        """Origins as browsers send them: scheme and host, without a path."""
+        if not isinstance(value, str):
+            return value
+        origins = tuple(value.replace(",", " ").split())
+        for origin in origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin} is no origin; write https://videos.example.com or *")
+        return origins
+
+    @model_validator(mode="after")
+    def _audience(self) -> Settings:
+        if self.oidc_issuer is not None and not self.oidc_audience:
+            raise ValueError(
+                "HEIMDEX_OIDC_ISSUER needs HEIMDEX_OIDC_AUDIENCE: else tokens for other programs are taken"
+            )
+        return self
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from cachetools import LRUCache
@@ -23,6 +23,9 @@ from heimdex_core.models.download.background import Downloads, DownloadStatus
 from heimdex_core.models.download.pull import Puller
 from heimdex_core.settings import get_settings
 from ui import identity, state
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 _opened: set[str] = set()
 """The libraries that this process has opened; st.cache_resource forgets it when somebody clears the caches."""
@@ -114,6 +117,14 @@ def links() -> Links:
         file_ttl_s=opened.settings.link_ttl_s,
         upload_ttl_s=opened.settings.upload_token_s,
     )
+
+
+def api() -> ASGIApp:
+    """The HTTP API over this library."""
+    from heimdex_core.api.app import create_app
+    from heimdex_core.api.services import Services
+
+    return create_app(Services(process_library, links))
 
 
 @st.cache_resource(show_spinner=False)

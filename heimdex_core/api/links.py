@@ -109,6 +109,7 @@ class Links:
         self._sprites = URLSafeSerializer(secret, salt="heimdex.sprite")
         self._short_frames = URLSafeSerializer(secret, salt="heimdex.short_frame")
         self._uploads = URLSafeSerializer(secret, salt="heimdex.upload")
+        self._contents = URLSafeSerializer(secret, salt="heimdex.upload_content")
         self._parts = URLSafeSerializer(secret, salt="heimdex.part")
         self._storage_uploads = URLSafeSerializer(secret, salt="heimdex.storage_upload")
 
@@ -139,6 +140,11 @@ class Links:
         if download_name:
             claim["d"] = _encodable(download_name)
         return f"/files/{self._files.dumps(claim)}"
+
+    def expiry(self, url: str) -> int:
+        """When a URL of `file_url` expires, in seconds since 1970."""
+        claim = self._read(self._files, url.rpartition("/")[2])
+        return min(claim["e"], claim.get("x", claim["e"]))
 
     def open_file(self, token: str) -> FileLink:
         """The content of a file token. Raises LinkInvalid, LinkExpired, ExportExpired."""
@@ -228,6 +234,16 @@ class Links:
         """(user_id, language) of an upload token. Raises LinkInvalid, LinkExpired."""
         claim = self._read(self._uploads, token)
         return str(claim.get("u", "")), str(claim.get("l", "en"))
+
+    def content_token(self, upload_id: str, user_id: str) -> tuple[str, int]:
+        """(token, expiry in seconds since 1970) with which a program sends the bytes of one upload."""
+        expires = int(self._now()) + self._upload_ttl_s
+        return str(self._contents.dumps({"n": upload_id, "u": user_id, "e": expires})), expires
+
+    def open_content(self, token: str) -> tuple[str, str]:
+        """(upload_id, user_id) of such a token. Raises LinkInvalid, LinkExpired."""
+        claim = self._read(self._contents, token)
+        return str(claim.get("n", "")), str(claim.get("u", ""))
 
     def part_token(self, name: str, user_id: str) -> str:
         """A token for a file that has been received: subtitles whose video follows."""

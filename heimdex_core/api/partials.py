@@ -40,6 +40,11 @@ class Partial:
     size_bytes: int
 
     @property
+    def upload_id(self) -> str:
+        """What names it among the uploads of its user."""
+        return self.path.name[17:33]
+
+    @property
     def received_bytes(self) -> int:
         """How much has arrived; 0 if the file has been removed."""
         try:
@@ -166,3 +171,7 @@ class Writer:
 def _shown(path: Path) -> str:
     found = _parse(path)
     return found.filename if found else path.name
+
+
+WRITERS = Writers()
+"""The requests of this process that write to unfinished uploads."""

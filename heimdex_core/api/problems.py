@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
-from heimdex_core.errors import HeimdexError
+from heimdex_core.errors import HeimdexError, InvalidValue, printable
+
+if TYPE_CHECKING:
+    from fastapi.exceptions import RequestValidationError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -86,3 +89,12 @@ def problem(error: HeimdexError, headers: Mapping[str, str] | None = None) -> JS
     if status == 429 or error.code == "IDEMPOTENCY_KEY_BUSY":
         more["Retry-After"] = str(max(1, round(float(error.details.get("retry_after_s", 1)))))
     return JSONResponse(body, status, headers=more, media_type=MEDIA_TYPE)
+
+
+def invalid_request(error: RequestValidationError) -> InvalidValue:
+    """The first thing that is wrong with the parameters or the body of a request."""
+    fault = error.errors()[0]
+    place = ".".join(str(part) for part in fault["loc"] if part != "body") or "body"
+    given = fault.get("input")
+    value = printable(given) if isinstance(given, str) else repr(given)
+    return InvalidValue(name=place, value=value[:80], reason=str(fault["msg"]).removeprefix("Value error, "))

@@ -21,6 +21,7 @@ from heimdex_core.cli import reels as cli_reels
 from heimdex_core.cli import reindex as cli_reindex
 from heimdex_core.cli import relink as cli_relink
 from heimdex_core.cli import scenes as cli_scenes
+from heimdex_core.cli import serve as cli_serve
 from heimdex_core.cli import shorts as cli_shorts
 from heimdex_core.cli import watched as cli_watched
 from heimdex_core.cli.output import Printer, bytes_bar, progress_bar, unexpected_error, usage_error
@@ -158,6 +159,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--queues", metavar="NAMES", help="only these queues, joined by commas: ingest,render; default all"
     )
     worker.add_argument("--parent-fd", type=int, default=None, help=argparse.SUPPRESS)
+    cli_serve.add_arguments(command("serve", "serve the HTTP API until stopped", cli_serve.run_serve))
     command("repair", "rebuild a lost or damaged catalog from the folders of the videos", run_repair)
     moving = command("library", "move a library or its catalog to where several machines use it, or back", run_library)
     moving.add_argument("action", choices=["move"])

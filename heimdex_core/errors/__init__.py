@@ -109,6 +109,16 @@ from heimdex_core.errors.processing import (
     WorkerLost,
     WorkerReplaced,
 )
+from heimdex_core.errors.requests import (
+    BodyTooLarge,
+    IdempotencyKeyBusy,
+    IdempotencyKeyReused,
+    MethodNotAllowed,
+    PreconditionFailed,
+    RouteNotFound,
+    SignInUnavailable,
+    UploadNotFound,
+)
 from heimdex_core.errors.storage import (
     CatalogDamaged,
     CatalogElsewhere,
@@ -170,6 +180,14 @@ from heimdex_core.errors.validation import (
 )
 
 __all__ = [
+    "UploadNotFound",
+    "SignInUnavailable",
+    "RouteNotFound",
+    "PreconditionFailed",
+    "MethodNotAllowed",
+    "IdempotencyKeyReused",
+    "IdempotencyKeyBusy",
+    "BodyTooLarge",
     "IndexLockLost",
     "AccessError",
     "BucketNotFound",

@@ -19,6 +19,7 @@ from heimdex_core.library.library_exports import LibraryExports
 from heimdex_core.library.maintenance import clean_up
 from heimdex_core.library.model_sets import LibraryModelSets
 from heimdex_core.library.reels import Reels
+from heimdex_core.library.requests import Requests
 from heimdex_core.library.scene_details import SceneDetails
 from heimdex_core.library.scene_edits import SceneEdits
 from heimdex_core.library.searches import Searches
@@ -63,6 +64,7 @@ class Library(LibraryExports, ClosedLibrary):
         exports: what was rendered (`reel` makes one).
         reels: named reels beside the tray.
         model_sets: the models that the library is indexed with, and moving to others.
+        requests: answers to requests of programs that may be sent again.
         scene_details: how scenes were made, and which look the same.
         scene_edits: splits and merges of scenes by hand.
         searches: saved searches, recent ones, and pictures to search by.
@@ -78,6 +80,7 @@ class Library(LibraryExports, ClosedLibrary):
         super().__init__(context)
         self.accounts = Accounts(context)
         self.activity = Activity(context)
+        self.requests = Requests(context)
         self.evaluation = Evaluation(context)
         self.model_sets = LibraryModelSets(context)
         self.sprites = Sprites(context)

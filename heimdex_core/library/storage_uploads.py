@@ -67,6 +67,11 @@ class StorageUpload:
         return FOLDER + self.name
 
     @property
+    def short_id(self) -> str:
+        """What names it among the uploads of its user."""
+        return self.name[17:49]
+
+    @property
     def filename(self) -> str:
         """The end of the name of the file."""
         return unquote(self._parsed[3])

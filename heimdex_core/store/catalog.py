@@ -115,6 +115,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "create index stage_times_of_video on stage_times (video_id)",
         "alter table video_generations add column size_bytes bigint",
     ),
+    (
+        """create table api_requests (
+            user_id varchar, key varchar, digest varchar, status integer, headers varchar, body varchar,
+            begun_us bigint)""",
+    ),
 )
 """The statements of each version; those of one version run in one transaction."""
 

@@ -38,6 +38,7 @@ from heimdex_core.store.published import PublishedState, read_published_state
 from heimdex_core.store.reader import Reader
 from heimdex_core.store.reels import ReelRecords
 from heimdex_core.store.repair import RepairReport
+from heimdex_core.store.request_records import RequestRecords
 from heimdex_core.store.runs import RunRecords, SweepRecords
 from heimdex_core.store.scene_edits import SceneEditRecords
 from heimdex_core.store.search_place import search_backend
@@ -77,6 +78,7 @@ class Store(VideoRecords):
         self.reels = ReelRecords(self.catalog)
         self.bulk = BulkChanges(self.catalog)
         self.accounts = AccountRecords(self.paths, self.catalog)
+        self.requests = RequestRecords(self.catalog)
         self.watched = WatchedRecords(self.catalog)
         self.judgements = JudgementRecords(self.paths, self.catalog)
         self.runs = RunRecords(self.paths, self.catalog.share)

@@ -157,8 +157,8 @@ def test_the_labels_of_stages_and_channels_are_those_of_the_core(language: str) 
 WHAT = (
     "batch_of_exports", "catalog_of_the_library", "copy_of_the_library", "export", "folder", "index", "index_of",
     "job_database_of_the_library", "lexical_index", "library", "model_of", "move_to_other_models", "picture",
-    "run", "search_index", "sprite", "tables", "transcript_of_video", "vector_index", "video", "waveform",
-    "work_folder", "workers_slot_of_this_library",
+    "check_of_the", "run", "search_index", "sprite", "tables", "transcript_of_video", "vector_index", "video",
+    "waveform", "work_folder", "workers_slot_of_this_library",
 )  # fmt: skip
 """What the core's errors are about, where that is neither a file nor a folder."""
 

@@ -17,10 +17,12 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from heimdex_core.api.mounting import PREFIX
 from ui import identity
 from ui.i18n import LANGUAGES, pick_language, translate
 from ui.server.responses import html_page
 
+API = f"{PREFIX}/"
 _TEXTS = ("lost", "hint")
 _HEADERS = {"Cache-Control": "no-cache", "Vary": "Accept-Language", "X-Content-Type-Options": "nosniff"}
 
@@ -38,7 +40,8 @@ class IndexPage:
         self._pages = frozenset(pages)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        is_page = scope["type"] == "http" and not scope["path"].startswith(API)
+        if not is_page or scope["method"] not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
         elif scope["path"] in self._pages:
             response = HTMLResponse(index_page(language_of(scope)), headers=_HEADERS)

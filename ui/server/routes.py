@@ -1,4 +1,4 @@
-"""The routes beside Streamlit, and what starts and stops with the server.
+"""The routes beside Streamlit, the HTTP API among them, and what starts and stops with the server.
 
 The handlers open the library when they are called, not when this module is imported. A library that cannot be opened
 is reported by /health/ready and by the pages; the server starts all the same.
@@ -21,6 +21,7 @@ from heimdex_core import logs
 from heimdex_core.api.health import HealthServer
 from heimdex_core.api.links import Links
 from heimdex_core.api.metrics import metrics_routes
+from heimdex_core.api.mounting import LazyApi, api_routes
 from heimdex_core.errors import HeimdexError
 from heimdex_core.settings import get_settings
 from ui import resources
@@ -102,7 +103,8 @@ def routes() -> list[BaseRoute]:
         Route("/upload", receive_upload, methods=["POST"]),
         Route("/health/live", live),
         Route("/health/ready", ready),
-        *metrics_routes(resources.library, get_settings()),
+        *metrics_routes(resources.process_library, get_settings()),
+        *api_routes(LazyApi(resources.api, get_settings().api_cors_origins)),
     ]
 
 

@@ -38,9 +38,9 @@ from starlette.responses import JSONResponse, Response
 
 from heimdex_core.api import partials
 from heimdex_core.api.links import Links
-from heimdex_core.api.partials import Partial, Writer, Writers
+from heimdex_core.api.partials import WRITERS, Partial, Writers
+from heimdex_core.api.receiving import append, check_length, require_size, uploads_folder
 from heimdex_core.errors import (
-    FileTooLarge,
     HeimdexError,
     InvalidValue,
     LinkInvalid,
@@ -64,10 +64,6 @@ _MAX_SUBTITLE_FILES = 40
 _SUBTITLE_ENDINGS = (".srt", ".vtt", ".ass", ".ssa", ".smi", ".sami", ".ttml", ".dfxp", ".itt", ".sub")
 _PART = ".part."
 _DIGEST = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
-
-
-WRITERS = Writers()
-"""The requests of this process that write to unfinished uploads."""
 
 
 class UploadServer:
@@ -119,7 +115,7 @@ class UploadServer:
         return JSONResponse(await to_thread.run_sync(lambda: opened(library, name, size, digests)))
 
     def _opened(self, library: Library, name: str, size: int, digests: dict[int, str] | None) -> dict[str, Any]:
-        uploads = _uploads_folder(library)
+        uploads = uploads_folder(library)
         found = partials.matching(uploads, library.user_id, name, size)
         if any(self._writers.is_busy(one.path) for one in found):
             return {"busy": True, "offset": found[0].received_bytes}
@@ -173,7 +169,7 @@ class UploadServer:
         if "x-upload" not in request.headers:
             received = _streamed(request, library, name, library.settings.max_file_bytes, ".part")
         elif library.storage is not None:
-            received = self._in_storage.received(request, library, _uploads_folder(library))
+            received = self._in_storage.received(request, library, uploads_folder(library))
         else:
             received = self._rest_of_file(request, library, name)
         try:
@@ -219,7 +215,7 @@ class UploadServer:
                 keep_free_bytes=library.settings.min_free_bytes,
                 what=name,
             )
-            await _append(request, partial, offset, writer, name)
+            await append(request, partial, offset, writer, name)
             if partial.received_bytes < partial.size_bytes:
                 yield None
             else:
@@ -257,7 +253,7 @@ async def _streamed(
     request: Request, library: Library, name: str, limit_bytes: int, ending: str
 ) -> AsyncIterator[Path]:
     """The body as a file with a temporary name in uploads/, removed afterwards if it is still there."""
-    uploads = _uploads_folder(library)
+    uploads = uploads_folder(library)
     expected = check_length(request, name, limit_bytes)
     require_free_space(uploads, expected, keep_free_bytes=library.settings.min_free_bytes, what=name)
     part = uploads / f"{uuid.uuid4()}{ending}"
@@ -272,25 +268,6 @@ async def _streamed(
         yield part
     finally:
         part.unlink(missing_ok=True)
-
-
-async def _append(request: Request, partial: Partial, offset: int, writer: Writer, name: str) -> None:
-    """Write the body behind the first `offset` bytes. Raises FileTooLarge for more than the file was said to have."""
-    received = offset
-    with disk_errors(name, partial.path.parent, partial.size_bytes - offset):
-        async with await open_file(partial.path, "r+b", buffering=0) as file:
-            await file.seek(offset)
-            async for chunk in request.stream():
-                received += len(chunk)
-                require_size(name, received, partial.size_bytes)
-                writer.note_activity()
-                await file.write(chunk)
-
-
-def _uploads_folder(library: Library) -> Path:
-    folder = library.uploads_folder
-    folder.mkdir(exist_ok=True)
-    return folder
 
 
 def _has_same_bytes(partial: Partial, digests: dict[int, str]) -> bool:
@@ -318,22 +295,6 @@ def check_origin(request: Request) -> None:
         return
     if urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
         raise OriginRefused(origin=origin)
-
-
-def require_size(name: str, size_bytes: int, limit_bytes: int) -> None:
-    """Raise FileTooLarge if it is more than the limit."""
-    if size_bytes > limit_bytes:
-        raise FileTooLarge(filename=name, size_bytes=size_bytes, limit_bytes=limit_bytes)
-
-
-def check_length(request: Request, name: str, limit_bytes: int) -> int:
-    """The announced size in bytes, 0 if there is none. Raises FileTooLarge before any of the body is read."""
-    try:
-        announced = max(int(request.headers.get("content-length", "0")), 0)
-    except ValueError:
-        announced = 0
-    require_size(name, announced, limit_bytes)
-    return announced
 
 
 def _header_text(request: Request, name: str) -> str:

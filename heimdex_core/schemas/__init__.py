@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from heimdex_core.errors import printable
+from heimdex_core.schemas import shapes
 from heimdex_core.types import (
     ActivityReport,
-    ChannelState,
     Correction,
     EvaluationRun,
     Export,
     FolderReport,
-    Hit,
     Json,
-    MediaInfo,
     Pause,
     Reel,
     RelinkReport,
@@ -27,77 +24,33 @@ from heimdex_core.types import (
     to_json,
 )
 
-ERROR_FIELDS = ("code", "category", "message", "hint")
-
 
 def error(found: Json | None) -> Json | None:
     """The shape of an error without its details, from HeimdexError.to_dict(); None where there is no error."""
-    return {name: found.get(name) for name in ERROR_FIELDS} if found else None
+    shape = shapes.Error.of(found)
+    return shape.to_json() if shape else None
 
 
 def video(found: Video) -> Json:
     """The shape of a video. What only the file tells (duration, size, ...) is null until it has been probed."""
-    info = found.info
-    return {
-        "video_id": found.video_id,
-        "title": found.title,
-        "filename": found.filename,
-        "state": str(found.state),
-        "duration_s": info.duration_s if info else None,
-        "width": info.width if info else None,
-        "height": info.height if info else None,
-        "rotation": info.rotation_deg if info else None,
-        "has_audio": info.has_audio if info else None,
-        "audio_track": _audio_track(info) if info else None,
-        "scene_count": found.scene_count,
-        "transcript_source": found.transcript_source,
-        "transcript_rough": found.transcript_rough,
-        "notes": list(found.notes),
-        "created_at": found.created_at.isoformat(),
-        "error": error(found.error),
-    }
-
-
-def _audio_track(info: MediaInfo) -> Json | None:
-    """The sound track that is used, by its number from 1, and why others are not; null where none was chosen."""
-    if info.sound is None:
-        return None
-    numbers = {track.stream_index: n for n, track in enumerate(info.audio_tracks, 1)}
-    number = numbers[info.sound.stream_index]
-    return {
-        "number": number,
-        "title": info.audio_tracks[number - 1].title,
-        "by_hand": info.sound.by_hand,
-        "passed_over": {str(numbers[int(index)]): why for index, why in info.sound.passed_over.items()},
-    }
+    return shapes.Video.of(found).to_json(_of_api(shapes.Video))
 
 
 def refused_video(path: str, found: Json) -> Json:
     """The shape of a video for a file that was refused: `video_id` is null, and `error` has the reason `found`."""
-    return {
-        "video_id": None,
-        "title": printable(Path(path).stem),
-        "filename": printable(Path(path).name),
-        "state": "failed",
-        "duration_s": None,
-        "width": None,
-        "height": None,
-        "rotation": None,
-        "has_audio": None,
-        "audio_track": None,
-        "scene_count": 0,
-        "transcript_source": None,
-        "transcript_rough": False,
-        "notes": [],
-        "created_at": None,
-        "error": error(found),
-    }
+    shape = shapes.Video(
+        video_id=None,
+        title=printable(Path(path).stem),
+        filename=printable(Path(path).name),
+        state="failed",
+        error=shapes.Error.of(found),
+    )
+    return shape.to_json(_of_api(shapes.Video))
 
 
 def scene(found: Scene, thumbnail: Path | None) -> Json:
     """The shape of a scene: the fields of Scene, with the path of its thumbnail file instead of the file's name."""
-    row: Json = to_json(found)
-    return {**row, "thumbnail": str(thumbnail) if thumbnail else None}
+    return shapes.Scene.of(found, str(thumbnail) if thumbnail else None).to_json()
 
 
 def scene_edit(found: SceneEdit) -> Json:
@@ -113,28 +66,23 @@ def correction(found: Correction) -> Json:
 
 
 def search_result(found: SearchResult) -> Json:
-    """The shape of a page of hits."""
-    return {
-        "query": found.query.text,
-        "fusion": found.fusion,
-        "total": found.total,
-        "nothing_close": found.nothing_close,
-        "corrected": dict(found.corrected),
-        "notes": list(found.notes),
-        "hits": [_hit(hit) for hit in found.hits],
-        "channels": {name: _channel(state) for name, state in found.channels.items()},
-        "timing_ms": {name: round(value, 3) for name, value in found.timing_ms.items()},
-    }
+    """The shape of a page of hits. `error` of a channel is only present where there is one."""
+    row = shapes.SearchResult.of(found).to_json(
+        {
+            **dict.fromkeys(shapes.API_FIELDS[shapes.SearchResult], True),
+            "hits": {"__all__": _of_api(shapes.Hit)},
+            "channels": {"__all__": _of_api(shapes.Channel)},
+        }
+    )
+    for channel in row["channels"].values():
+        if channel["error"] is None:
+            del channel["error"]
+    return row
 
 
 def evaluation_run(found: EvaluationRun) -> Json:
     """The shape of a run. `queries` has the value of each measure for each query that was scored."""
-    return {
-        "run_id": found.run_id,
-        "name": found.name,
-        "measures": {name: to_json(summary) for name, summary in found.measures.items()},
-        "queries": {query_id: dict(values) for query_id, values in found.per_query.items()},
-    }
+    return shapes.EvaluationRun.of(found).to_json(_of_api(shapes.EvaluationRun))
 
 
 def run_comparison(found: RunComparison) -> Json:
@@ -186,38 +134,7 @@ def export(found: Export, out: Path | None) -> Json:
 
     `out` is null where there is no file.
     """
-    asked = {"scene_id": found.scene_id, "strategy": found.strategy, "quality": found.quality}
-    return {**to_json(found), **asked, "out": str(out) if out is not None else None}
-
-
-def _channel(state: ChannelState) -> Json:
-    """`error` is only present where there is one."""
-    about: dict[str, Any] = {"active": state.active, "reason": state.reason, "space": state.space}
-    return about if state.error is None else {**about, "error": state.error}
-
-
-def _hit(hit: Hit) -> Json:
-    return {
-        "scene_id": hit.scene_id,
-        "video_id": hit.scene.video_id,
-        "start_s": hit.scene.start_s,
-        "end_s": hit.scene.end_s,
-        "score": hit.score,
-        "strength": hit.strength,
-        "keyframe_s": hit.keyframe_s,
-        "duplicates": list(hit.duplicates),
-        "then": hit.then,
-        "transcript": hit.scene.transcript,
-        "channels": {
-            name: {
-                "score": part.score,
-                "rank": part.rank,
-                "weight": part.weight,
-                "contribution": part.contribution,
-            }
-            for name, part in hit.channels.items()
-        },
-    }
+    return shapes.Export.of(found, str(out) if out is not None else None).to_json()
 
 
 def activity(report: ActivityReport) -> Json:
@@ -227,3 +144,8 @@ def activity(report: ActivityReport) -> Json:
     for row in shape["failed_videos"]:
         row["error"] = error(row["error"])
     return shape
+
+
+def _of_api(shape: type[shapes.Shape]) -> set[str]:
+    """The fields that only the HTTP API has."""
+    return set(shapes.API_FIELDS[shape])

@@ -1,0 +1,60 @@
+"""Requests of programs that may be sent again: the second time they get the first answer, and nothing is done twice."""
+
+from __future__ import annotations
+
+import hashlib
+
+from heimdex_core.errors import IdempotencyKeyBusy, IdempotencyKeyReused, InvalidValue
+from heimdex_core.library.arguments import checked
+from heimdex_core.library.context import LibraryContext
+from heimdex_core.store.request_records import KnownRequest
+
+MAX_KEY_CHARS = 200
+MAX_BODY_CHARS = 1_000_000
+_BUSY_S = 2
+
+
+class Requests:
+    """Part of a Library (`lib.requests`). Answers are kept for a day, the last thousand of a user."""
+
+    def __init__(self, context: LibraryContext) -> None:
+        self._records = context.store.requests
+        self._user_id = context.user_id
+
+    @checked
+    def begin(self, key: str, request: bytes) -> KnownRequest | None:
+        """The answer that a request got before, or None for a new one, which `finish` or `forget` has to end.
+
+        Args:
+            key: of the client's choice, 1 to 200 characters.
+            request: what tells it from other requests.
+
+        Raises IdempotencyKeyReused where the key came with another request, IdempotencyKeyBusy while the first one is
+        worked on, InvalidValue, LibraryBusy.
+        """
+        if not 1 <= len(key) <= MAX_KEY_CHARS:
+            reason = f"1 to {MAX_KEY_CHARS} characters are needed"
+            raise InvalidValue(name="idempotency-key", value=key[:80], reason=reason)
+        digest = hashlib.sha256(request).hexdigest()
+        known = self._records.begin(self._user_id, key, digest)
+        if known is None:
+            return None
+        if known.digest != digest:
+            raise IdempotencyKeyReused()
+        if known.status is None:
+            raise IdempotencyKeyBusy(retry_after_s=_BUSY_S)
+        return known
+
+    @checked
+    def finish(self, key: str, request: bytes, status: int, headers: str, body: str) -> None:
+        """Keep the answer to a request; `headers` are JSON. One of more than a million characters is not kept."""
+        if len(body) > MAX_BODY_CHARS:
+            self._records.forget(self._user_id, key)
+            return
+        digest = hashlib.sha256(request).hexdigest()
+        self._records.finish(self._user_id, key, KnownRequest(digest, status, headers, body))
+
+    @checked
+    def forget(self, key: str) -> None:
+        """Let a request be worked on again that could not be answered."""
+        self._records.forget(self._user_id, key)
