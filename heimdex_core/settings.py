@@ -181,6 +181,7 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None, description="host names of the app besides localhost and IP addresses, separated by commas"
     )
+    token: SecretStr | None = Field(None, description="of the user for whom `mcp` answers; the single user when unset")
     metrics_token: SecretStr | None = Field(
         None, description="bearer token of /metrics, at least 16 characters; the route is off when unset", min_length=16
     )

@@ -14,6 +14,7 @@ from heimdex_core import logs, schemas
 from heimdex_core.cli import activity as cli_activity
 from heimdex_core.cli import evaluation as cli_evaluation
 from heimdex_core.cli import examples as cli_examples
+from heimdex_core.cli import mcp as cli_mcp
 from heimdex_core.cli import models as cli_models
 from heimdex_core.cli import opened
 from heimdex_core.cli import reel as cli_reel
@@ -171,6 +172,8 @@ def build_parser() -> argparse.ArgumentParser:
     place.add_argument("--file", action="store_true", help="the catalog from there into catalog.duckdb")
     activity = command("activity", "report what goes on in the library, of all users", cli_activity.run_activity)
     cli_activity.add_arguments(activity)
+    mcp = command("mcp", "serve the library to programs by the Model Context Protocol, over stdio", cli_mcp.run_mcp)
+    cli_mcp.add_arguments(mcp)
     command("doctor", "report models, disk space and problems of the library", run_doctor)
     return parser
 
