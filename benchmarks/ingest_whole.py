@@ -110,7 +110,7 @@ def memory_report(found: dict[float, dict[str, float]]) -> bool:
 class _NoWorker:
     """A queue that nobody works on."""
 
-    def enqueue_ingest(self, video_id: str, *, is_awaited: bool = True) -> str:
+    def enqueue_ingest(self, video_id: str, *, owner_id: str | None = None, is_awaited: bool = True) -> str:
         return f"job-{video_id}"
 
     enqueue_reel = enqueue_ingest

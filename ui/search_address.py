@@ -5,7 +5,7 @@
     then, within                what has to follow, and within how many seconds
     w, by, spaces               weights (said-seen-words), fusion method, spaces
     videos or hide              the videos that are shown, or the hidden ones where they are fewer
-    title, file, from, to, min, max, lang, speech, tag, person     the filters
+    title, file, from, to, min, max, lang, speech, tag, person, owner, in     the filters
     sort, group                 the order
 
 Videos are named by the beginnings of their ids. Names in lists have their commas as %2C.
@@ -21,7 +21,7 @@ from datetime import date
 from typing import get_args
 
 from heimdex_core.search.fusion import fusion_names
-from heimdex_core.types import Filters, Sort
+from heimdex_core.types import Filters, Owner, Sort
 from ui import state
 from ui.state import THEN_WITHIN_S, SearchState
 from ui.views.scenes import CHANNELS
@@ -31,7 +31,8 @@ FUSIONS = tuple(fusion_names())
 MAX_QUERY_CHARS = 1000
 MAX_WITHIN_S = 3600.0
 SORTS: tuple[Sort, ...] = get_args(Sort)
-FILTER_NAMES = ("title", "file", "from", "to", "min", "max", "lang", "speech", "tag", "person")
+OWNERS: tuple[Owner, ...] = get_args(Owner)
+FILTER_NAMES = ("title", "file", "from", "to", "min", "max", "lang", "speech", "tag", "person", "owner", "in")
 """The parameters that filter."""
 _ID_CHARS = 8
 _MAX_PAGE = 100_000
@@ -131,6 +132,8 @@ def filter_params(filters: Filters) -> Params:
         "speech": speech[filters.has_speech] if filters.has_speech is not None else None,
         "tag": _listed(filters.tags),
         "person": _listed(filters.people),
+        "owner": filters.owner,
+        "in": _listed(filters.collections),
     }
 
 
@@ -149,6 +152,8 @@ def filters_of(given: Mapping[str, str]) -> Filters:
         has_speech=_SPEECH.get(given.get("speech", "")),
         tags=_names(given.get("tag", "")),
         people=_names(given.get("person", "")),
+        owner=next((one for one in OWNERS if one == given.get("owner")), None),
+        collections=_names(given.get("in", "")),
     )
 
 

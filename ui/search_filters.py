@@ -37,7 +37,10 @@ def _with(filters: Filters, name: str, wanted: Any) -> Filters:
     if name == "has_speech":
         chosen = wanted[0] if wanted else None
         return replace(filters, has_speech={"true": True, "false": False}.get(str(chosen)))
-    if name in ("languages", "tags", "people"):
+    if name == "owner":
+        mine, shared = "mine" in (wanted or ()), "shared" in (wanted or ())
+        return replace(filters, owner="mine" if mine else "shared" if shared else None)
+    if name in ("languages", "tags", "people", "collections"):
         return _replaced(filters, name, tuple(str(one) for one in wanted or ()))
     if name not in views.FIELDS:
         return filters
@@ -66,7 +69,7 @@ def remove(value: Any) -> None:
         state.update_search(image=None)
     elif name == "then":
         state.update_search(then="")
-    elif name in ("languages", "tags", "people"):
+    elif name in ("languages", "tags", "people", "collections"):
         kept = tuple(other for other in getattr(search.filters, name) if other != one)
         state.update_search(filters=_replaced(search.filters, name, kept))
     elif hasattr(NO_FILTERS, name):

@@ -100,12 +100,13 @@ class JobQueue:
 
     # --- handing over -----------------------------------------------------------------------------
 
-    def enqueue_ingest(self, video_id: str, *, is_awaited: bool = True) -> str:
+    def enqueue_ingest(self, video_id: str, *, owner_id: str | None = None, is_awaited: bool = True) -> str:
         """Have a video indexed; the id of the job that does it, an unfinished one if there is one.
 
-        What nobody waits for comes after what somebody does.
+        `owner_id` is whose video it is; None for the person's own. What nobody waits for comes after what somebody
+        does.
         """
-        return self._enqueue("ingest", video_id, self._library.user_id, video_id, is_awaited=is_awaited)
+        return self._enqueue("ingest", video_id, owner_id or self._library.user_id, video_id, is_awaited=is_awaited)
 
     def enqueue_reel(self, export_id: str) -> str:
         """Have an export rendered."""

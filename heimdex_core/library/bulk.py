@@ -13,7 +13,8 @@ RUNNING = (VideoState.VALIDATING, VideoState.PROCESSING)
 class BulkOperations:
     """Operations on several of a person's videos.
 
-    Every method raises VideoNotFound, before anything is changed, if one of them is not there or not this person's.
+    Every method raises VideoNotFound, before anything is changed, if one of them is not there or not seen by this
+    person, and NotAllowed if it is shared with them for less: deleting and restoring is the owner's.
     """
 
     def __init__(self, context: LibraryContext) -> None:
@@ -24,7 +25,7 @@ class BulkOperations:
     def cancel(self, video_ids: Names) -> None:
         """Stop the work on videos; see Library.cancel."""
         user_id = self._context.user_id
-        found = self._bulk.get(user_id, list(video_ids))
+        found = self._bulk.get(user_id, list(video_ids), "write")
         ids = [video.video_id for video in found]
         works = [(video.video_id, video.job_id) for video in found]
         self._context.cancel(works, lambda: self._bulk.end_work(user_id, ids, Cancelled()))

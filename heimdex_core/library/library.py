@@ -23,6 +23,7 @@ from heimdex_core.library.requests import Requests
 from heimdex_core.library.scene_details import SceneDetails
 from heimdex_core.library.scene_edits import SceneEdits
 from heimdex_core.library.searches import Searches
+from heimdex_core.library.sharing import Sharing
 from heimdex_core.library.sprites import Sprites
 from heimdex_core.library.tray import TrayEdits
 from heimdex_core.library.watching import WatchedFolders
@@ -68,6 +69,7 @@ class Library(LibraryExports, ClosedLibrary):
         scene_details: how scenes were made, and which look the same.
         scene_edits: splits and merges of scenes by hand.
         searches: saved searches, recent ones, and pictures to search by.
+        sharing: videos and collections that users share with each other.
         shorts: previews, captions and the daily allowance of shorts, and several at once (`short` makes one).
         sprites: frames of scenes for pages that show them one by one, made when they are asked for.
         tray_edits: changes of the tray, with undo and redo.
@@ -83,6 +85,7 @@ class Library(LibraryExports, ClosedLibrary):
         self.requests = Requests(context)
         self.evaluation = Evaluation(context)
         self.model_sets = LibraryModelSets(context)
+        self.sharing = Sharing(context)
         self.sprites = Sprites(context)
         self.reels = Reels(context)
         self.tray_edits = TrayEdits(context)

@@ -171,7 +171,7 @@ class LibraryVideos:
     @checked
     def may_have_file(self, filename: str, size_bytes: int) -> bool:
         """Whether the person has, or had, a video of a file of this name and size."""
-        return importing.may_have_file(self.videos(include_deleted=True), filename, size_bytes)
+        return importing.may_have_file(self._store.videos(self.user_id, include_deleted=True), filename, size_bytes)
 
     @checked
     def adopt(self, folder: AnyPath) -> Video:
@@ -200,12 +200,14 @@ class LibraryVideos:
 
     @checked
     def videos(self, *, include_deleted: bool = False, limit: Count | None = None, offset: Count = 0) -> list[Video]:
-        """The person's videos, newest first."""
-        return self._store.videos(self.user_id, include_deleted=include_deleted, limit=limit, offset=offset)
+        """The person's videos and those that others share with them, newest first; of deleted ones only their own."""
+        return self._store.videos(
+            self.user_id, include_deleted=include_deleted, limit=limit, offset=offset, shared=True
+        )
 
     @checked
     def video(self, video_id: str) -> Video:
-        """One video; VideoNotFound if it is not this person's."""
+        """One video; VideoNotFound if it is neither this person's nor shared with them."""
         return self._store.video(self.user_id, video_id)
 
     @checked
@@ -218,7 +220,7 @@ class LibraryVideos:
         return self._store.count_never_indexed(self.user_id, timeout_s)
 
     def searchable_videos(self) -> list[VisibleVideo]:
-        """The person's indexed videos, newest first, as a search sees them; asks no writer."""
+        """The indexed videos that the person sees, newest first, as a search sees them; asks no writer."""
         return self._view().visible_videos(self.user_id)
 
     @checked
@@ -256,15 +258,14 @@ class LibraryVideos:
         Without `fetch` the file of a library in object storage need not be on this machine. Raises VideoNotFound for a
         video of another person.
         """
-        if video.user_id != self.user_id:
-            raise VideoNotFound(video_id=video.video_id)
+        self._require_access(video)
         path = self._store.paths.playable(video.video_id, has_preview=video.has_preview)
         return self._store.paths.fetched(path) if fetch and path is not None else path
 
     @checked
     def progress(self, video_id: str) -> StageProgress | None:
         """Where the work on a video stands; None while nobody has begun. Raises VideoNotFound."""
-        self._store.check_owner(self.user_id, video_id)
+        self._store.check_access(self.user_id, video_id)
         return read_progress(self._store.progress(self._store.paths.work(video_id) / "progress.json"))
 
     @checked
@@ -295,7 +296,7 @@ class LibraryVideos:
     @checked
     def retry(self, video_id: str, *, queue: bool = False, progress: OnProgress | None = None) -> Video:
         """Index a failed video again, or an indexed one whose last re-index failed; finished stages are kept."""
-        video = self.video(video_id)
+        video = self._store.video(self.user_id, video_id, "write")
         is_indexed = video.state == VideoState.INDEXED
         self._store.set_state(video_id, VideoState.PROCESSING if is_indexed else VideoState.VALIDATING)
         if video.state in (VideoState.INDEXED, VideoState.FAILED):
@@ -360,8 +361,9 @@ class LibraryVideos:
         if path is not None and (video_id is None or folder is not None):
             raise InvalidValue(name="path", value=str(path)[:80], reason="it goes with a video_id, and no folder")
         if path is not None:
-            return self._relinking.relink_to(self.video(video_id or ""), Path(path).expanduser(), below)
-        videos = [self.video(video_id)] if video_id is not None else self._relinking.lost()
+            video = self._store.video(self.user_id, video_id or "", "write")
+            return self._relinking.relink_to(video, Path(path).expanduser(), below)
+        videos = self._relinking.lost() if video_id is None else [self._store.video(self.user_id, video_id, "write")]
         return self._relinking.relink_in(videos, Path(folder).expanduser() if folder is not None else None, below)
 
     @checked
@@ -371,9 +373,13 @@ class LibraryVideos:
         With `compare`, a file that was written after the video was added is read, once per process; without, only its
         size is looked at. Raises VideoNotFound for a video of another person, FileUnreadable.
         """
-        if video.user_id != self.user_id:
-            raise VideoNotFound(video_id=video.video_id)
+        self._require_access(video)
         require_source(self._store.paths, video, compare=compare)
+
+    def _require_access(self, video: Video) -> None:
+        """Raise VideoNotFound for a video that this person does not see; asks no writer."""
+        if video.user_id != self.user_id and video.video_id not in self._store.sharing().videos_of(self.user_id):
+            raise VideoNotFound(video_id=video.video_id)
 
     def _view(self) -> View:
         return self._store.reader().view()

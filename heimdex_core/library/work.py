@@ -146,7 +146,10 @@ class LibraryWork:
         """
         self._store.cancel_marks.remove(video.video_id)
         if queue:
-            job_id = self._context.require_queue().enqueue_ingest(video.video_id, is_awaited=is_awaited)
+            # Who may change a shared video works on it for its owner.
+            job_id = self._context.require_queue().enqueue_ingest(
+                video.video_id, owner_id=video.user_id, is_awaited=is_awaited
+            )
             return self._store.set_job(video.video_id, job_id)
         self._store.set_job(video.video_id, None)
         # A second process that is asked for the same video waits, and then finds it done.
@@ -164,7 +167,7 @@ class LibraryWork:
         progress: OnProgress | None,
     ) -> Video:
         """Index one video again; see Library.reindex_video."""
-        video = self._store.video(self._context.user_id, video_id)
+        video = self._store.video(self._context.user_id, video_id, "write")
         own = None
         if params is not None:
             own = {name: value for name, value in {**video.params, **params}.items() if value is not None}

@@ -26,11 +26,12 @@ _SINGLE: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "added-to": ("added_to", _day, "write a day as YYYY-MM-DD"),
     "min-s": ("min_s", float, "write a number of seconds"),
     "max-s": ("max_s", float, "write a number of seconds"),
+    "owner": ("owner", lambda text: {"mine": "mine", "shared": "shared"}[text.lower()], "write mine or shared"),
     "speech": ("has_speech", _yes_or_no, "write yes or no"),
 }
 """Filters with one value, by the name that people write: the field, how its value is read, and what to write."""
 
-_REPEATED = {"video": "video_ids", "lang": "languages", "tag": "tags", "person": "people"}
+_REPEATED = {"video": "video_ids", "lang": "languages", "tag": "tags", "person": "people", "collection": "collections"}
 """Filters that may be given several times."""
 
 FILTER_NAMES = (*_REPEATED, *_SINGLE)

@@ -42,7 +42,7 @@ def select(view: View, user_id: str, filters: Sequence[Filters], excluded: Seque
     Raises LibraryDamaged where words are excluded and the lexical index cannot be read, ViewOutdated.
     """
     wanted = [one for one in filters if one]
-    video_ids = _videos(view.visible_videos(user_id), wanted)
+    video_ids = _videos(view, user_id, wanted)
     if not excluded and not any(_is_about_scenes(one) for one in wanted):
         return Selection(video_ids, None, view.scene_count(user_id, video_ids))
     table = view.scene_table(user_id)
@@ -62,12 +62,20 @@ def _is_about_scenes(filters: Filters) -> bool:
     return replace(filters, **{name: getattr(NO_FILTERS, name) for name in _ABOUT_VIDEOS}) != NO_FILTERS
 
 
-_ABOUT_VIDEOS = ("video_ids", "title", "filename", "added_from", "added_to")
+_ABOUT_VIDEOS = ("video_ids", "title", "filename", "added_from", "added_to", "owner", "collections")
 
 
-def _videos(videos: Sequence[VisibleVideo], filters: Sequence[Filters]) -> tuple[str, ...] | None:
+def _videos(view: View, user_id: str, filters: Sequence[Filters]) -> tuple[str, ...] | None:
     if not any(getattr(one, name) != getattr(NO_FILTERS, name) for one in filters for name in _ABOUT_VIDEOS):
         return None
+    videos, sharing = view.visible_videos(user_id), view.snapshot.sharing
+    for one in filters:
+        if one.owner is not None:
+            videos = [video for video in videos if (video.user_id == user_id) == (one.owner == "mine")]
+        if one.collections:
+            named = sharing.collections_named(user_id, one.collections)
+            chosen = {video_id for collection in named for video_id in collection.video_ids}
+            videos = [video for video in videos if video.video_id in chosen]
     return tuple(sorted(video.video_id for video in videos if all(_fits(video, one) for one in filters)))
 
 

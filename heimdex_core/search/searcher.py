@@ -22,7 +22,7 @@ from heimdex_core.search.channels.channel_set import ChannelSet
 from heimdex_core.search.channels.encoders import QueryModels
 from heimdex_core.search.duplicates import Collapsed, collapse
 from heimdex_core.search.examples import ResolvedExample, resolve
-from heimdex_core.search.facets import FACETS, count_choices
+from heimdex_core.search.facets import SHARED_FACETS, count_choices, count_shared, facets_of
 from heimdex_core.search.filters import Selection, select
 from heimdex_core.search.fusion import fusion_method
 from heimdex_core.search.fusion.base import Fused, FusedScene, Fusion, ScoredScenes
@@ -320,13 +320,18 @@ class Searcher:
         table = setting.view.scene_table(setting.user_id)
         all_found = rows_in(table, found.fused.ranking)
         facets = {}
-        for facet in FACETS:
+        sharing, user_id = setting.view.snapshot.sharing, setting.user_id
+        for facet in facets_of(sharing, user_id):
             rows = all_found
             if getattr(asked.filters, facet) != getattr(NO_FILTERS, facet):
                 filters = asked.all_filters(without=facet)
                 fused = self._find(setting, asked.text, filters, is_listing=asked.is_listing).fused
                 rows = rows_in(table, fused.ranking)
-            facets[facet] = count_choices(table, rows[rows >= 0], facet)
+            rows = rows[rows >= 0]
+            if facet in SHARED_FACETS:
+                facets[facet] = count_shared(table, rows, facet, sharing, user_id)
+            else:
+                facets[facet] = count_choices(table, rows, facet)
         return facets
 
     def _run_channels(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from heimdex_core.errors import HeimdexError, VideoNotFound
+from heimdex_core.errors import HeimdexError, NotAllowed, VideoNotFound
 from heimdex_core.store import videos
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.transaction import Transaction
@@ -18,9 +18,9 @@ class BulkChanges:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    def get(self, user_id: str, video_ids: Sequence[str]) -> list[Video]:
-        """These videos of a user. Raises VideoNotFound."""
-        return self._each(video_ids, lambda transaction, video_id: videos.get(transaction, video_id, user_id))
+    def get(self, user_id: str, video_ids: Sequence[str], needed: videos.Need = "owner") -> list[Video]:
+        """These videos of a user. Raises VideoNotFound, NotAllowed."""
+        return self._each(video_ids, lambda transaction, video_id: videos.get(transaction, video_id, user_id, needed))
 
     def delete(self, user_id: str, video_ids: Sequence[str]) -> list[Video]:
         """Hide videos. Raises VideoNotFound."""
@@ -40,7 +40,7 @@ class BulkChanges:
         given = error.to_dict()
         with self._catalog.transaction() as transaction:
             for video_id in video_ids:
-                with suppress(VideoNotFound):
+                with suppress(VideoNotFound, NotAllowed):
                     videos.end_work(transaction, user_id, video_id, given)
 
     def _each(self, video_ids: Sequence[str], change: Callable[[Transaction, str], Video]) -> list[Video]:

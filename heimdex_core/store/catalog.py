@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from heimdex_core import files
 from heimdex_core.errors import DatabaseInterrupted, DatabaseUnavailable, LibraryBusy, LibraryVersion
-from heimdex_core.store import accounts, copies, trays, users, visible
+from heimdex_core.store import accounts, copies, shares, trays, users, visible
 from heimdex_core.store.catalog_engine import CatalogEngine, DuckDBEngine
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.locks import FileLock
@@ -202,6 +202,7 @@ class Catalog:
             transaction.changed_preferences |= users.outdated_preferences(transaction, self.paths)
             transaction.changed_trays |= trays.outdated(transaction, self.paths)
             transaction.changed_tables |= copies.outdated(transaction, self.paths)
+            transaction.shares_changed |= shares.is_outdated(transaction, self.paths)
             transaction.accounts_changed |= accounts.is_outdated(transaction, self.paths)
 
     def upload(self, place: Path) -> None:

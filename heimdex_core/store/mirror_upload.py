@@ -147,6 +147,7 @@ def scopes_of(changes: Changes) -> set[str]:
     scopes |= {f"preferences/{user_id}.json" for user_id in changes.changed_preferences}
     scopes |= {f"trays/{user_id}.json" for user_id in changes.changed_trays}
     scopes |= {"accounts.json"} if changes.accounts_changed else set()
+    scopes |= {"shares.json"} if changes.shares_changed else set()
     return scopes | ({"visible.parquet"} if changes.visibility_changed else set())
 
 

@@ -1,7 +1,8 @@
 """What is published to files after a commit, so that readers need no lock and no database.
 
 These are visible.parquet (visible.py), each user's preferences (users.py), the revisions of each user's tray and reels
-(trays.py), users and tokens (accounts.py), the copies of tables (copies.py) and video.json (video_json.py).
+(trays.py), users and tokens (accounts.py), shares
+(shares.py), the copies of tables (copies.py) and video.json (video_json.py).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from heimdex_core import files
-from heimdex_core.store import accounts, copies, trays, users, video_json, visible
+from heimdex_core.store import accounts, copies, shares, trays, users, video_json, visible
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.transaction import Transaction
 from heimdex_core.store.trays import Revisions
@@ -28,6 +29,7 @@ class Publication:
     preferences: Mapping[str, dict[str, Any]]
     trays: Mapping[str, Revisions]
     accounts: Json | None
+    shares: Json | None
     copies: dict[str, pa.Table]
     videos: list[Video]
 
@@ -39,6 +41,7 @@ class Publication:
             {user: users.preferences(transaction, user) for user in transaction.changed_preferences},
             trays.revisions(transaction, transaction.changed_trays),
             accounts.collect(transaction, paths) if transaction.accounts_changed else None,
+            shares.collect(transaction, paths) if transaction.shares_changed else None,
             copies.collect(transaction, paths),
             video_json.collect(transaction),
         )
@@ -54,5 +57,7 @@ class Publication:
             trays.write_revisions(paths, user_id, found)
         if self.accounts is not None:
             accounts.write(paths, self.accounts)
+        if self.shares is not None:
+            shares.write(paths, self.shares)
         copies.write(paths, self.copies)
         video_json.write_all(paths, self.videos)

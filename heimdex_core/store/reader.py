@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from heimdex_core.errors import ViewOutdated
 from heimdex_core.files import file_signature
-from heimdex_core.store import scene_segments, sets, snapshot
+from heimdex_core.store import scene_segments, sets, shares, snapshot
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.opened_indexes import OpenedIndexes
@@ -73,14 +73,19 @@ class Reader:
             shot = held.snapshot
         else:
             shot = snapshot.take(self.paths, self.open_scenes, held.snapshot if held is not None else None)
+        shared = file_signature(self.paths.shares)
+        if held is None or held.signature[1] != shared:
+            shot = shot.share(shares.read(self.paths))
+        elif shot is not held.snapshot:
+            shot = shot.share(held.snapshot.sharing)
         # If visible.parquet was replaced meanwhile, this signature is older than the snapshot, so the next refresh
         # takes a new view.
-        signature = (published, *self._signature(shot.model_set)[1:])
+        signature = (published, shared, *self._signature(shot.model_set)[2:])
         return View(self.paths, shot, signature, self.search, self._opened, self._tables)
 
     def _signature(self, model_set: ModelSet) -> tuple[Any, ...]:
         manifests = [folder / "manifest.json" for folder in self.index_folders(model_set)]
-        return tuple(file_signature(path) for path in (self.paths.visible, *manifests))
+        return tuple(file_signature(path) for path in (self.paths.visible, self.paths.shares, *manifests))
 
     def index_folders(self, model_set: ModelSet) -> list[Path]:
         """The folders whose manifests tell that a search in the set, or its scene table, may have changed."""
@@ -156,4 +161,4 @@ class SetReader:
 
     def _signature(self, present: View, model_set: ModelSet) -> tuple[Any, ...]:
         manifests = [folder / "manifest.json" for folder in self._reader.index_folders(model_set)]
-        return (present.signature[0], *(file_signature(path) for path in manifests))
+        return (*present.signature[:2], *(file_signature(path) for path in manifests))

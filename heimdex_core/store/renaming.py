@@ -16,12 +16,12 @@ WAIT_S = 5.0
 
 
 def rename(context: StoreContext, user_id: str, video_id: str, title: str) -> Video:
-    """Give a user's video another title. Raises VideoNotFound, LibraryBusy, DiskFull."""
+    """Give a video another title. Raises VideoNotFound, NotAllowed, LibraryBusy, DiskFull."""
     index = context.index_lock
     # unlike the lock of the context it is not awaited for as long as its holder works
     with FileLock(index.path, rank=index.rank, what=index.what, timeout_s=WAIT_S).hold():
         with context.catalog.transaction() as transaction:
-            video = videos.get(transaction, video_id, user_id)
+            video = videos.get(transaction, video_id, user_id, "write")
             if video.title == title:
                 return video
             video = videos.change(transaction, video_id, {"title": title})

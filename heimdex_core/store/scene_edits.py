@@ -98,7 +98,7 @@ class SceneEditRecords:
 
     def _change(self, user_id: str, video_id: str, change: Change) -> Video:
         with self._catalog.transaction() as transaction:
-            video = videos.get(transaction, video_id, user_id)
+            video = videos.get(transaction, video_id, user_id, "write")
             if video.state != VideoState.INDEXED or video.generation is None:
                 raise ScenesNotEditable(state=str(video.state))
             folder = self._paths.video(video_id)
@@ -120,7 +120,7 @@ class SceneEditRecords:
     def of_video(self, user_id: str, video_id: str) -> list[SceneEdit]:
         """The edits of a video, oldest first, with what became of them. Raises VideoNotFound, EditsDamaged."""
         with self._catalog.transaction() as transaction:
-            video = videos.get(transaction, video_id, user_id)
+            video = videos.get(transaction, video_id, user_id, "read")
         found = edits.read_journal(self._paths.video(video_id)).scene_edits
         if not found or video.generation is None:
             return list(found)
@@ -136,7 +136,7 @@ class SceneEditRecords:
         Raises VideoNotFound, EditsDamaged.
         """
         with self._catalog.transaction() as transaction:
-            video = videos.get(transaction, video_id, user_id)
+            video = videos.get(transaction, video_id, user_id, "read")
         journal = edits.read_journal(self._paths.video(video_id))
         if not journal.corrections or video.generation is None:
             return list(journal.corrections)

@@ -49,7 +49,7 @@ class SceneView:
         return file_signature(self.paths.visible) == self.signature[0]
 
     def visible_videos(self, user_id: str) -> list[VisibleVideo]:
-        """The user's indexed videos, newest first."""
+        """The user's indexed videos and those shared with them, newest first."""
         return list(self.snapshot.of_user(user_id))
 
     def video_titles(self, user_id: str, video_ids: Iterable[str]) -> dict[str, str]:
@@ -58,7 +58,7 @@ class SceneView:
         return {
             video_id: video.title
             for video_id, video in found
-            if video is not None and video.user_id == user_id and video_id in self.snapshot.loaded
+            if video is not None and self.snapshot.sees(user_id, video) and video_id in self.snapshot.loaded
         }
 
     def scenes(self, user_id: str, video_id: str | None = None) -> list[Scene]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.scene_columns import SceneColumns
 from heimdex_core.store.scene_segments import SceneIndex
 from heimdex_core.store.scene_set import Part
+from heimdex_core.store.shares import NOTHING_SHARED, Sharing
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.store.visible import Published
 from heimdex_core.types import ModelSet, Scene, VisibleVideo
@@ -91,14 +92,35 @@ class Snapshot:
     """The set of the visible generations."""
     published: Published | None = None
     """What visible.parquet has; None for another set than the active one."""
+    sharing: Sharing = NOTHING_SHARED
+    """What users share, of the same moment or a little later."""
+    _with_shared: dict[str, list[VisibleVideo]] = field(default_factory=dict, compare=False)
+    """The videos by user_id, of users with whom something is shared."""
+
+    def share(self, sharing: Sharing) -> Snapshot:
+        """The same videos, shared otherwise."""
+        return replace(self, sharing=sharing, _with_shared={})
+
+    def sees(self, user_id: str, video: VisibleVideo) -> bool:
+        """Whether a visible video is the user's, or shared with them."""
+        return video.user_id == user_id or video.video_id in self.sharing.videos_of(user_id)
+
+    def _seen_by(self, user_id: str) -> list[VisibleVideo]:
+        if not self.sharing.videos_of(user_id):
+            return self.owners.get(user_id, [])
+        found = self._with_shared.get(user_id)
+        if found is None:
+            found = [one for one in self.visible.values() if one.video_id in self.loaded and self.sees(user_id, one)]
+            self._with_shared[user_id] = found
+        return found
 
     def of_user(self, user_id: str, video_ids: Iterable[str] | None = None) -> list[VisibleVideo]:
-        """The user's visible videos, newest first; if `video_ids` are given, only those among them."""
-        owned = self.owners.get(user_id, [])
+        """The user's visible videos and those shared with them, newest first; of `video_ids`, if they are given."""
+        seen = self._seen_by(user_id)
         if video_ids is None:
-            return owned
+            return seen
         chosen = frozenset(video_ids)
-        return [video for video in owned if video.video_id in chosen]
+        return [video for video in seen if video.video_id in chosen]
 
 
 OpenScenes = Callable[[], SceneIndex | None]
@@ -145,7 +167,7 @@ def of_set(
         if video_id in generations
     }
     loaded, problems = _load(paths, open_scenes, shown, {})
-    return _snapshot(present.revision, shown, loaded, problems, model_set)
+    return _snapshot(present.revision, shown, loaded, problems, model_set).share(present.sharing)
 
 
 def _snapshot(

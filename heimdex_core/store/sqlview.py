@@ -25,6 +25,7 @@ from heimdex_core.store import sidecar
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.search_log import search_log
+from heimdex_core.store.shares import SHARED_WITH
 from heimdex_core.store.snapshot import LoadedVideo, Snapshot
 from heimdex_core.store.sql_process import SqlLimits, SqlProcess
 from heimdex_core.types import VisibleVideo
@@ -258,6 +259,8 @@ class _Database:
         with self._catalog.transaction() as transaction:
             of_user = "select * from {} where user_id = ?"
             tables = {name: transaction.table(of_user.format(name), [self._user_id]) for name in _CATALOG_TABLES}
+            seen = f"{of_user.format('videos')} or (video_id in {SHARED_WITH} and state <> 'deleted')"
+            tables["videos"] = transaction.table(seen, [self._user_id] * 3)
         for name, table in tables.items():
             _create(process, name, _with_times(table), _CATALOG_TABLES[name])
         self._catalog_signature = self._catalog.engine.signature()

@@ -19,6 +19,9 @@ Row = dict[str, Any]
 ACCOUNT_TABLES = frozenset({"users", "identities", "tokens", "deleted_users"})
 """The tables that accounts.json is made of (store/accounts.py)."""
 
+SHARE_TABLES = frozenset({"shares", "collections", "collection_videos"})
+"""The tables that shares.json is made of (store/shares.py)."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHANGE = re.compile(r"\s*(?:insert into|update|delete from) (\w+)")
 
@@ -73,6 +76,8 @@ class Changes:
     """The user_ids whose revisions of the tray and of reels are published."""
     accounts_changed: bool = False
     """Whether accounts.json is rewritten."""
+    shares_changed: bool = False
+    """Whether shares.json is rewritten."""
     changed_videos: set[str] = field(default_factory=set)
     """The video_ids whose video.json is rewritten."""
     changed_tables: set[str] = field(default_factory=set)
@@ -114,6 +119,7 @@ class Transaction(Changes):
         if changed := _CHANGE.match(sql):
             self.changed_tables.add(changed[1])
             self.accounts_changed |= changed[1] in ACCOUNT_TABLES
+            self.shares_changed |= changed[1] in SHARE_TABLES
 
     def tables(self) -> list[str]:
         """The names of the catalog's tables."""

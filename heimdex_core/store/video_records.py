@@ -11,6 +11,7 @@ from heimdex_core.store import commit, renaming, videos
 from heimdex_core.store.bulk import BulkChanges
 from heimdex_core.store.catalog import Catalog, StoreContext
 from heimdex_core.store.layout import LibraryPaths, check_uuid
+from heimdex_core.store.shares import Sharing
 from heimdex_core.store.video_json import write_video_json
 from heimdex_core.types import Json, MediaInfo, Video, VideoState
 
@@ -24,6 +25,10 @@ class VideoRecords:
     catalog: Catalog
     context: StoreContext
     bulk: BulkChanges
+
+    def sharing(self) -> Sharing:
+        """What users share now. Never waits for a writer."""
+        raise NotImplementedError
 
     def register_video(
         self,
@@ -70,16 +75,16 @@ class VideoRecords:
                 raise
         return video, created
 
-    def video(self, user_id: str, video_id: str) -> Video:
-        """One video of a user. Raises VideoNotFound."""
+    def video(self, user_id: str, video_id: str, needed: videos.Need = "read") -> Video:
+        """One video of a user, or one that others share with them. Raises VideoNotFound, NotAllowed."""
         check_uuid(video_id)
         with self.catalog.transaction() as transaction:
-            return videos.get(transaction, video_id, user_id)
+            return videos.get(transaction, video_id, user_id, needed)
 
-    def check_owner(self, user_id: str, video_id: str) -> None:
-        """Raise VideoNotFound unless the video is this user's. Asks video.json first, which needs no lock."""
+    def check_access(self, user_id: str, video_id: str) -> None:
+        """Raise VideoNotFound unless the user sees the video. Asks published files first, which needs no lock."""
         about = read_json_object(self.paths.video_json(video_id)) or {}
-        if about.get("user_id") != user_id:
+        if about.get("user_id") != user_id and video_id not in self.sharing().videos_of(user_id):
             self.video(user_id, video_id)
 
     def find_video(self, user_id: str, sha256: str) -> Video | None:
@@ -103,11 +108,22 @@ class VideoRecords:
             return int(transaction.rows("select count(*) as n from videos")[0]["n"])
 
     def videos(
-        self, user_id: str, *, include_deleted: bool = False, limit: int | None = None, offset: int = 0
+        self,
+        user_id: str,
+        *,
+        include_deleted: bool = False,
+        limit: int | None = None,
+        offset: int = 0,
+        shared: bool = False,
     ) -> list[Video]:
-        """A user's videos, newest first; `limit` None returns all after `offset`."""
+        """A user's videos, newest first; `limit` None returns all after `offset`.
+
+        With `shared` also those that others share with them, without deleted ones.
+        """
         with self.catalog.transaction() as transaction:
-            return videos.of_user(transaction, user_id, include_deleted=include_deleted, limit=limit, offset=offset)
+            return videos.of_user(
+                transaction, user_id, include_deleted=include_deleted, limit=limit, offset=offset, shared=shared
+            )
 
     def share_files(self, video_id: str) -> None:
         """Bring a video's file and subtitles to the other machines, before one of them begins to work on it.

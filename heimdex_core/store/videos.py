@@ -6,13 +6,16 @@ import json
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
-from heimdex_core.errors import Cancelled, InvalidTransition, InvalidValue, VideoNotFound
-from heimdex_core.store import sets
+from heimdex_core.errors import Cancelled, InvalidTransition, InvalidValue, NotAllowed, VideoNotFound
+from heimdex_core.store import sets, shares
 from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
 from heimdex_core.store.users import ensure_user
 from heimdex_core.types import TRANSITIONS, Json, MediaInfo, Video, VideoState, to_json, utc_now
+
+Need = Literal["read", "write", "owner"]
+"""What somebody wants to do with a video: look at it, change it, or what only its owner may."""
 
 UNFINISHED = (VideoState.UPLOADING, VideoState.VALIDATING, VideoState.PROCESSING)
 """The states of videos that are being worked on or wait for it."""
@@ -85,22 +88,43 @@ def find_by_content(transaction: Transaction, user_id: str, sha256: str) -> Vide
     return _video(rows[0]) if rows else None
 
 
-def get(transaction: Transaction, video_id: str, user_id: str | None = None) -> Video:
-    """One video; of any user if `user_id` is None. Raises VideoNotFound."""
+def get(transaction: Transaction, video_id: str, user_id: str | None = None, needed: Need = "owner") -> Video:
+    """One video; of any user if `user_id` is None.
+
+    Raises VideoNotFound for a video that the user does not see, NotAllowed for one that is shared with them for less
+    than `needed`.
+    """
     rows = transaction.rows("select * from videos where video_id = ?", [video_id])
-    if not rows or (user_id is not None and rows[0]["user_id"] != user_id):
+    if not rows:
         raise VideoNotFound(video_id=video_id)
+    if user_id is not None and rows[0]["user_id"] != user_id:
+        shared = rows[0]["state"] != VideoState.DELETED
+        access = shares.access(transaction, user_id, video_id) if shared else None
+        if access is None:
+            raise VideoNotFound(video_id=video_id)
+        if needed == "owner" or (needed == "write" and access == "read"):
+            raise NotAllowed(needed="the ownership of the video" if needed == "owner" else "write access to the video")
     return _video(rows[0])
 
 
 def of_user(
-    transaction: Transaction, user_id: str, *, include_deleted: bool, limit: int | None, offset: int
+    transaction: Transaction,
+    user_id: str,
+    *,
+    include_deleted: bool,
+    limit: int | None,
+    offset: int,
+    shared: bool = False,
 ) -> list[Video]:
-    """A user's videos, newest first; the order is total, so pages do not overlap."""
+    """A user's videos, newest first; the order is total, so pages do not overlap.
+
+    With `shared` also those that others share with them, without deleted ones.
+    """
+    others = f"or (video_id in {shares.SHARED_WITH} and state <> 'deleted')" if shared else ""
     rows = transaction.rows(
-        """select * from videos where user_id = ? and (? or state <> 'deleted')
-           order by created_us desc, video_id limit ? offset ?""",
-        [user_id, include_deleted, limit if limit is not None else 2**62, offset],
+        f"""select * from videos where (user_id = ? and (? or state <> 'deleted')) {others}
+           order by created_us desc, video_id limit ? offset ?""",  # noqa: S608 - our own condition
+        [user_id, include_deleted, *([user_id] * 2 if shared else ()), 2**62 if limit is None else limit, offset],
     )
     return [_video(row) for row in rows]
 
@@ -124,6 +148,8 @@ def set_state(transaction: Transaction, video_id: str, state: VideoState, change
     # The states of work in progress are not kept: who reads video.json could not go on with it.
     if set(changes) - {"job_id"} or VideoState.DELETED in (state, video.state) or state not in UNFINISHED:
         transaction.changed_videos.add(video_id)
+    if VideoState.DELETED in (state, video.state) and state != video.state:
+        transaction.shares_changed = True
     if video.generation is not None and VideoState.DELETED in (state, video.state) and state != video.state:
         transaction.mark_visible_changed()
     return get(transaction, video_id)
@@ -150,7 +176,7 @@ def end_work(transaction: Transaction, user_id: str, video_id: str, error: Json)
     A video that was never indexed becomes failed. One with a generation becomes indexed again and keeps the error of
     the attempt to index it again. Any other video stays as it is. Raises VideoNotFound.
     """
-    video = get(transaction, video_id, user_id)
+    video = get(transaction, video_id, user_id, "write")
     if video.state not in UNFINISHED:
         return False
     if video.generation is None:
@@ -248,6 +274,7 @@ def remove(transaction: Transaction, video_id: str) -> None:
     """Remove the row of a video; nothing happens if there is none."""
     transaction.run("delete from videos where video_id = ?", [video_id])
     transaction.run("delete from stage_times where video_id = ?", [video_id])
+    shares.forget_videos(transaction, [video_id])
     transaction.changed_files.add(f"videos/{video_id}/")
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Sort = Literal["score", "time", "newest"]
 """Best first; in the order of adding and of playing; the videos added last first, each with its best scenes first."""
 
+Owner = Literal["mine", "shared"]
+"""Whose videos: the user's own, or those that others share with them."""
+
 Strength = Literal["strong", "fair", "weak"]
 
 
@@ -50,14 +53,21 @@ class Filters:
     people: tuple[str, ...] = ()
     """Names of people who are seen. No person is known to a library yet, so no scene passes."""
 
+    owner: Owner | None = None
+    """Whose videos; None for all that the user sees."""
+    collections: tuple[str, ...] = ()
+    """Ids or titles (in any case) of collections that the video is in, any of them."""
+
     def __post_init__(self) -> None:
-        """Raise InvalidFilter for limits that are no numbers, negative, or the wrong way round."""
-        for name in ("video_ids", "languages", "tags", "people"):
+        """Raise InvalidFilter for another owner, and limits that are no numbers, negative, or the wrong way round."""
+        for name in ("video_ids", "languages", "tags", "people", "collections"):
             value = getattr(self, name)
             if isinstance(value, str):
                 raise InvalidFilter(filter=f"{name}={value}"[:80], reason="several values are needed, not one text")
             if value is not None:
                 object.__setattr__(self, name, tuple(value))
+        if self.owner not in (None, "mine", "shared"):
+            raise InvalidFilter(filter=f"owner={self.owner}"[:80], reason="it is mine or shared")
         for name, length in (("min_s", self.min_s), ("max_s", self.max_s)):
             if length is not None and not (math.isfinite(length) and length >= 0):
                 raise InvalidFilter(filter=f"{name}={length}", reason="a length is a number of seconds, 0 or more")

@@ -156,7 +156,7 @@ class Queue:
     def __init__(self) -> None:
         self.cancelled: list[str] = []
 
-    def enqueue_ingest(self, video_id: str, *, is_awaited: bool = True) -> str:
+    def enqueue_ingest(self, video_id: str, *, owner_id: str | None = None, is_awaited: bool = True) -> str:
         return "job"
 
     enqueue_reel = enqueue_ingest

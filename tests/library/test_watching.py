@@ -31,7 +31,7 @@ class Queue:
 
     videos: list[str] = field(default_factory=list)
 
-    def enqueue_ingest(self, video_id: str, *, is_awaited: bool = True) -> str:
+    def enqueue_ingest(self, video_id: str, *, owner_id: str | None = None, is_awaited: bool = True) -> str:
         self.videos.append(video_id)
         return f"job-{len(self.videos)}"
 

@@ -56,6 +56,16 @@ def test_choices_stand_by_their_counts_and_chosen_ones_stay() -> None:
     assert data["count"] == "2"
 
 
+def test_whose_videos_and_which_collections_are_choices_where_something_is_shared() -> None:
+    facets = {"owner": {"shared": 2, "mine": 1}, "collections": {"Trip": 2}}
+    data = filters.panel(SearchState(filters=Filters(owner="shared")), facets)
+    groups = {group["name"]: group for group in data["groups"]}
+    assert (groups["owner"]["single"], groups["owner"]["on"]) == (True, ["shared"])
+    assert [one["label"] for one in groups["owner"]["choices"]] == ["shared with me", "my videos"]
+    assert [one["label"] for one in groups["collections"]["choices"]] == ["Trip"]
+    assert filters.panel(SearchState(), {"owner": {"mine": 3}})["groups"] == []
+
+
 def test_every_filter_has_a_chip_that_takes_it_away() -> None:
     search = SearchState(
         query="x",

@@ -43,7 +43,7 @@ from heimdex_core.search.channels import CHANNELS
 from heimdex_core.search.channels.base import REASONS
 from heimdex_core.search.notes import NOTES
 from heimdex_core.settings import PRESETS, DetectorName
-from heimdex_core.types import SCOPES, ExportState, Sort, Strength, VideoState
+from heimdex_core.types import SCOPES, ExportState, Owner, Sort, Strength, VideoState
 from heimdex_core.types.edits import EditState
 from tests.ui.test_notes import codes as note_codes
 from ui.i18n import (
@@ -167,6 +167,7 @@ CORE_NAMES = {
     "channel.": [spec.kind for spec in CHANNELS],
     "detector.": get_args(DetectorName),
     "export_note.": EXPORT_NOTES,
+    "filter.owner.": get_args(Owner),
     "export.": [str(state) for state in ExportState if state is not ExportState.COMPLETED],
     "kind.": [*(f"{kind}_model" for kind in ALL_KINDS), "spoken_language"],
     "migration.": ["running", "done", "failed", "cancelled", "interrupted"],

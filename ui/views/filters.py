@@ -27,7 +27,9 @@ FIELDS = {
 }
 """The fields of Filters that are written, by kind."""
 _BESIDE = ("added_to", "max_s", "within_s")
-_CHOICES = ("languages", "has_speech", "tags", "people")
+_CHOICES = ("owner", "collections", "languages", "has_speech", "tags", "people")
+_SINGLE = ("owner", "has_speech")
+"""Of these one is chosen, if any."""
 _FIRST_SHOWN = 6
 _MOST_CHOICES = 60
 _SYNTAX = ("phrase", "without", "title", "file", "lang", "person")
@@ -70,19 +72,20 @@ def active(filters: Filters) -> list[str]:
 
 def _group(name: str, filters: Filters, facets: Facets) -> dict[str, Any] | None:
     counts = dict(facets.get(name, {}))
-    if name == "has_speech":
-        on = [] if filters.has_speech is None else [str(filters.has_speech).lower()]
+    if name in _SINGLE:
+        chosen = getattr(filters, name)
+        on = [] if chosen is None else [str(chosen).lower()]
     else:
         on = list(getattr(filters, name))
     for value in on:
         counts.setdefault(value, 0)
-    if not counts or (name == "has_speech" and len(counts) < 2 and not on):
+    if not counts or (name in _SINGLE and len(counts) < 2 and not on):
         return None  # nothing to choose from
     ordered = sorted(counts, key=lambda value: (-counts[value], value))[:_MOST_CHOICES]
     return {
         "name": name,
         "label": t(f"filter.{name}"),
-        "single": name == "has_speech",
+        "single": name in _SINGLE,
         "first": _FIRST_SHOWN,
         "on": on,
         "choices": [
@@ -94,6 +97,8 @@ def _group(name: str, filters: Filters, facets: Facets) -> dict[str, Any] | None
 def _choice_label(name: str, value: str) -> str:
     if name == "languages":
         return t_or(f"speech.{value}", value)
+    if name == "owner":
+        return t(f"filter.owner.{value}")
     return t(f"filter.speech.{value}") if name == "has_speech" else value
 
 
@@ -157,8 +162,8 @@ def filter_chips(filters: Filters) -> list[dict[str, Any]]:
     for name in active(filters):
         value = getattr(filters, name)
         for one in value if isinstance(value, tuple) else (value,):
-            if name == "has_speech":
-                label = t(f"filter.speech.{str(one).lower()}")
+            if name in _SINGLE:
+                label = _choice_label(name, str(one).lower())
             elif name in ("languages", "tags"):
                 label = _choice_label(name, one)
             else:
