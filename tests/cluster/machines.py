@@ -77,7 +77,7 @@ class Machines:
                     self.start_worker(name)
             return bool(condition())
 
-        until(holds, what)
+        until(holds, what, limit_s=1800)  # fourteen starts of a worker, each 20 s where other programs have the cores
 
     def stop_readers(self, videos: int) -> list[dict[str, Any]]:
         """Have every reader search until it has seen so many videos, and end; what they report."""
