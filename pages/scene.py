@@ -11,7 +11,7 @@ import streamlit as st
 from heimdex_core import formatting as fmt
 from heimdex_core.errors import EditsDamaged, HeimdexError, SceneNotFound
 from heimdex_core.library import Library
-from heimdex_core.types import Correction, Example, Scene, Video
+from heimdex_core.types import Correction, Example, FrameText, Scene, Video
 from ui import address, media, page, resources, scene_panel, state, tray
 from ui.components import corrections, facts_panels, player, strips
 from ui.i18n import t
@@ -137,7 +137,9 @@ def draw_strips(library: Library, scene: Scene, scenes: list[Scene]) -> None:
     same = {scene.scene_id, *(one.scene_id for one in alike)}
     generations = tuple((video.video_id, video.generation) for video in library.searchable_videos())
     nearest: list[Scene] = []
+    texts: list[FrameText] = []
     try:
+        texts = library.scene_details.screen_text(scene.scene_id)
         for scene_id in nearest_ids(library, scene.scene_id, generations):
             if scene_id not in same and len(nearest) < NEAREST:
                 nearest.append(library.scene(scene_id))
@@ -145,7 +147,9 @@ def draw_strips(library: Library, scene: Scene, scenes: list[Scene]) -> None:
         page.error_card(error.to_dict())
     strips(
         "hx_strips",
-        views.strips(library, scene, scenes, alike=alike, nearest=nearest, picked=tray.picked_ids(library)),
+        views.strips(
+            library, scene, scenes, alike=alike, nearest=nearest, picked=tray.picked_ids(library), texts=texts
+        ),
         {"pick": tray.pick},
     )
 

@@ -110,7 +110,8 @@ def test_the_document_is_read_as_it_is_written() -> None:
         "hits": [
             {
                 **dict.fromkeys(("scene_id", "video_id", "start_s", "end_s", "score", "strength", "keyframe_s")),
-                **dict.fromkeys(("duplicates", "then", "transcript")),
+                **dict.fromkeys(("duplicates", "then", "transcript", "on_screen_text")),
+                **dict.fromkeys(("matched_words", "matched_on_screen")),
                 "channels": {"name": dict.fromkeys(("score", "rank", "weight", "contribution"))},
             }
         ],

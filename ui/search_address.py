@@ -124,6 +124,7 @@ def filter_params(filters: Filters) -> Params:
     return {
         "title": filters.title,
         "file": filters.filename,
+        "screen": filters.on_screen,
         "from": filters.added_from.isoformat() if filters.added_from else None,
         "to": filters.added_to.isoformat() if filters.added_to else None,
         "min": f"{filters.min_s:g}" if filters.min_s is not None else None,
@@ -144,6 +145,7 @@ def filters_of(given: Mapping[str, str]) -> Filters:
     return Filters(
         title=_text(given.get("title", "")),
         filename=_text(given.get("file", "")),
+        on_screen=_text(given.get("screen", "")),
         added_from=added_from,
         added_to=None if added_from and added_to and added_from > added_to else added_to,
         min_s=min_s,

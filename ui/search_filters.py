@@ -45,7 +45,14 @@ def _with(filters: Filters, name: str, wanted: Any) -> Filters:
     if name not in views.FIELDS:
         return filters
     # what is typed is read as it is in an address
-    names = {"filename": "file", "added_from": "from", "added_to": "to", "min_s": "min", "max_s": "max"}
+    names = {
+        "filename": "file",
+        "on_screen": "screen",
+        "added_from": "from",
+        "added_to": "to",
+        "min_s": "min",
+        "max_s": "max",
+    }
     read = search_address.filters_of({names.get(name, name): str(wanted or "")})
     return _replaced(filters, name, getattr(read, name))
 

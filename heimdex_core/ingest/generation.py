@@ -13,6 +13,7 @@ from heimdex_core.ingest.stages.commit import IngestResult
 from heimdex_core.ingest.work_folder import WorkFolder
 from heimdex_core.store import Store, sidecar
 from heimdex_core.store.commit import CommitTarget
+from heimdex_core.store.screen_text import write_screen_text
 from heimdex_core.types import Json, Scene, Video, make_scene_id, utc_now
 
 
@@ -74,6 +75,10 @@ def _write(folder: Path, video_id: str, result: IngestResult, provenance: Json) 
         scene_ids = [scene.scene_id for scene in scenes]
         for space, (looks, vectors) in result.vectors.items():
             sidecar.write_vectors(folder, space, looks.named(scene_ids, vectors, result.pooling))
+        if result.screen_text is not None:
+            write_screen_text(
+                folder, {scene_id: one.frames for scene_id, one in zip(scene_ids, result.screen_text, strict=True)}
+            )
         (folder / "frames").mkdir()
         for frames in result.frames:
             for name in (*(keyframe.file for keyframe in frames.keyframes), frames.thumbnail):

@@ -1,4 +1,4 @@
-"""What else is known about a scene: how it was made, and which scenes look the same."""
+"""What else is known about a scene: how it was made, the text in its pictures, and which scenes look the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from heimdex_core.ingest.generation import provenance_of
 from heimdex_core.library.arguments import Count, checked
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.search.duplicates import threshold_of
-from heimdex_core.types import Scene
+from heimdex_core.store.screen_text import read_screen_text
+from heimdex_core.types import FrameText, Scene
 
 
 class SceneDetails:
@@ -28,6 +29,17 @@ class SceneDetails:
         video = self._store.video(self._user_id, video_id)
         made = provenance_of(self._store, video_id, video.generation)
         return {"generation": video.generation, **made} if made else {}
+
+    @checked
+    def screen_text(self, scene_id: str) -> list[FrameText]:
+        """The text that was read in a scene's keyframes, with its places; empty without any, or without a reader.
+
+        Raises SceneNotFound, LibraryDamaged.
+        """
+        view = self._store.reader().view()
+        scene = view.scene(self._user_id, scene_id)
+        generation = view.snapshot.visible[scene.video_id].generation
+        return read_screen_text(self._store.paths.generation(scene.video_id, generation), scene.scene_id)
 
     @checked
     def duplicates(self, scene_id: str, *, limit: Count = 50) -> list[Scene]:

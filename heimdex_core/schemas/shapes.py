@@ -223,7 +223,10 @@ class Hit(Shape):
     rank: int = 0
     video_title: str = ""
     is_close: bool = True
+    on_screen_text: str = ""
     matched_words: tuple[str, ...] = ()
+    matched_on_screen: tuple[str, ...] = ()
+    """Those of `matched_words` that can be read in the picture."""
     transcript_spans: tuple[tuple[int, int], ...] = ()
     tags: tuple[str, ...] = ()
     thumbnail: str | None = None
@@ -248,7 +251,9 @@ class Hit(Shape):
             rank=hit.rank,
             video_title=hit.video_title,
             is_close=hit.is_close,
+            on_screen_text=hit.scene.on_screen_text,
             matched_words=hit.matched_words,
+            matched_on_screen=hit.matched_on_screen,
             transcript_spans=hit.transcript_spans,
             tags=hit.scene.tags,
             thumbnail=thumbnail,
@@ -413,7 +418,7 @@ class Judgement(Shape):
 
 API_FIELDS: Mapping[type[Shape], Sequence[str]] = {
     Video: ("description", "language", "updated_at", "owner_id"),
-    Hit: ("rank", "video_title", "is_close", "matched_words", "transcript_spans", "tags", "thumbnail"),
+    Hit: ("rank", "video_title", "is_close", "transcript_spans", "tags", "thumbnail"),
     Channel: ("weight",),
     SearchResult: ("total_videos", "weights", "facets", "view_token", "cached"),
     EvaluationRun: ("query_set", "created_at"),

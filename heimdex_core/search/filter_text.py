@@ -22,6 +22,7 @@ def _yes_or_no(text: str) -> bool:
 _SINGLE: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "title": ("title", str, "write a part of the title"),
     "file": ("filename", str, "write a part of the file name"),
+    "screen": ("on_screen", str, "write a word or phrase in the picture"),
     "added-from": ("added_from", _day, "write a day as YYYY-MM-DD"),
     "added-to": ("added_to", _day, "write a day as YYYY-MM-DD"),
     "min-s": ("min_s", float, "write a number of seconds"),

@@ -39,7 +39,8 @@ def select(view: View, user_id: str, filters: Sequence[Filters], excluded: Seque
         filters: a scene has to pass each of them.
         excluded: words and phrases that must not be in a scene's transcript, its tags or its video's title.
 
-    Raises LibraryDamaged where words are excluded and the lexical index cannot be read, ViewOutdated.
+    Raises LibraryDamaged where words are excluded, or must be on screen, and the lexical index cannot be read,
+    ViewOutdated.
     """
     wanted = [one for one in filters if one]
     video_ids = _videos(view, user_id, wanted)
@@ -51,6 +52,8 @@ def select(view: View, user_id: str, filters: Sequence[Filters], excluded: Seque
         mask &= table.of_videos(video_ids)
     for one in wanted:
         mask &= _passing(table, one)
+        if one.on_screen:
+            mask &= table.of_scenes(view.scenes_with(one.on_screen, user_id=user_id, fields=("on_screen_text",)))
     for text in excluded:
         mask &= ~table.of_scenes(view.scenes_with(text, user_id=user_id))
     scenes = SceneSet(table, mask)
@@ -91,7 +94,7 @@ def _fits(video: VisibleVideo, filters: Filters) -> bool:
 
 
 def _passing(table: SceneTable, filters: Filters) -> Mask:
-    """(n,) whether each scene passes what is about scenes."""
+    """(n,) whether each scene passes what is about scenes, but for their words."""
     mask = np.ones(len(table), dtype=bool)
     if filters.min_s is not None:
         mask &= table.durations_s >= filters.min_s

@@ -140,5 +140,6 @@ def _hit(
         rank=rank,
         channels=parts,
         matched_words=matched_words((scene.transcript, title, *scene.tags, scene.caption, scene.on_screen_text), terms),
+        matched_on_screen=matched_words((scene.on_screen_text,), terms),
         transcript_spans=tuple(match_spans(scene.transcript, terms)),
     )

@@ -1,6 +1,6 @@
 """The query language: words, "quoted phrases", -excluded words, and filters such as title:harbour.
 
-    red car "on the bridge" -boat -"rough sea" title:harbour file:tape_3 lang:ko person:Anna
+    red car "on the bridge" -boat -"rough sea" title:harbour file:tape_3 screen:exit lang:ko person:Anna
 
 Everything that is no operator is text, so any text is a query and none is refused for its form. What a text says
 without its operators is what models receive.
@@ -19,7 +19,7 @@ _QUOTE_MARKS = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u300c\u300d
 """Quotation marks as word processors and Korean and Japanese keyboards type them."""
 
 _TOKEN = re.compile(
-    r"""(?<!\S)(?P<field>title|file|lang|person):(?:"(?P<quoted_value>[^"]+)"|(?P<value>[^\s"]+))
+    r"""(?<!\S)(?P<field>title|file|screen|lang|person):(?:"(?P<quoted_value>[^"]+)"|(?P<value>[^\s"]+))
       | (?<!\S)[-\u2212\uff0d](?:"(?P<excluded_phrase>[^"]*)"|(?P<excluded>[^\W_][^\s"]*))
       | "(?P<phrase>[^"]*)"
       | (?P<text>[^\s"]+)
@@ -39,7 +39,7 @@ class ParsedText:
     excluded: tuple[str, ...] = ()
     """Words and phrases that a scene must not have, as they were typed."""
     filters: tuple[Filters, ...] = ()
-    """What title:, file:, lang: and person: ask for; a scene has to pass all of them."""
+    """What title:, file:, screen:, lang: and person: ask for; a scene has to pass all of them."""
     is_unclosed: bool = False
     """Whether there is a quotation mark without a second one, which is left out."""
 
@@ -86,6 +86,7 @@ def _filters(values: dict[str, list[str]]) -> tuple[Filters, ...]:
     return (
         *(Filters(title=value) for value in values.get("title", ())),
         *(Filters(filename=value) for value in values.get("file", ())),
+        *(Filters(on_screen=value) for value in values.get("screen", ())),
         *(Filters(people=(value,)) for value in values.get("person", ())),
         *([Filters(languages=languages)] if languages else []),
     )

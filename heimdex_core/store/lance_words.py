@@ -14,10 +14,9 @@ import pyarrow.compute as pc
 from heimdex_core.store import analysis
 from heimdex_core.store.edit_distance import distance
 from heimdex_core.store.lance_tables import ListedScenes, OpenedTable, load_lancedb, one_of
-from heimdex_core.store.lexical import EXCLUDING_FIELDS
 from heimdex_core.store.lexical_files import FIELDS
 from heimdex_core.store.scene_set import SceneSet
-from heimdex_core.store.search_index import LexicalResult
+from heimdex_core.store.search_index import EXCLUDING_FIELDS, LexicalResult
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Filters, Scene
 
@@ -115,7 +114,7 @@ class LanceWords:
                 shares[scene_id] = count / len(words)
         return shares
 
-    def with_phrase(self, text: str, *, allowed: frozenset[Key]) -> list[str]:
+    def with_phrase(self, text: str, *, allowed: frozenset[Key], fields: Sequence[str] = EXCLUDING_FIELDS) -> list[str]:
         """See WordSearch."""
         terms = tuple(analysis.terms(text))
         if not terms:
@@ -123,7 +122,7 @@ class LanceWords:
         ways = [terms]
         if analysis.is_korean(text) and (morphemes := analysis.morpheme_terms(text)):
             ways.append(tuple(morphemes))
-        query = _combined([("SHOULD", _phrase(way, EXCLUDING_FIELDS)) for way in ways])
+        query = _combined([("SHOULD", _phrase(way, fields)) for way in ways])
         return [scene_id for scene_id, _ in self._best(query, self._opened.entry.rows, allowed)]
 
     def with_similar_word(self, word: str, *, edits: int, k: int, allowed: frozenset[Key]) -> list[str]:

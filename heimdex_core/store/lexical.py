@@ -31,12 +31,9 @@ from heimdex_core.store.lexical_files import (
     video_of,
 )
 from heimdex_core.store.scene_set import SceneSet
-from heimdex_core.store.search_index import LexicalResult
+from heimdex_core.store.search_index import EXCLUDING_FIELDS, LexicalResult
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Filters
-
-EXCLUDING_FIELDS = ("transcript", "title", "tags")
-"""Where a scene must not have a word that is excluded: what is described or read off the screen is guessed."""
 
 MAX_LISTED_SCENES = 2000
 """Up to so many ids a set of scenes is a condition of the query, which looks up each of them."""
@@ -161,8 +158,8 @@ class LexicalIndex:
         wanted = frozenset(scene_ids)
         return {scene_id: share for scene_id, share in shares if share >= least and scene_id in wanted}
 
-    def with_phrase(self, text: str, *, allowed: Iterable[Key]) -> list[str]:
-        """Ids of the scenes of the `allowed` generations with the phrase `text` in one of EXCLUDING_FIELDS.
+    def with_phrase(self, text: str, *, allowed: Iterable[Key], fields: Sequence[str] = EXCLUDING_FIELDS) -> list[str]:
+        """Ids of the scenes of the `allowed` generations with the phrase `text` in one of the fields.
 
         A Korean phrase is one of syllables or of morphemes, whatever particles stand between them.
         """
@@ -172,9 +169,7 @@ class LexicalIndex:
         ways = [terms]
         if analysis.is_korean(text) and (morphemes := analysis.morpheme_terms(text)):
             ways.append(tuple(morphemes))
-        any_way = tantivy.Query.boolean_query(
-            [(tantivy.Occur.Should, self._anywhere(way, EXCLUDING_FIELDS)) for way in ways]
-        )
+        any_way = tantivy.Query.boolean_query([(tantivy.Occur.Should, self._anywhere(way, fields)) for way in ways])
         # counted first: room for as many results as there are documents would be made
         counted: Any = self._searcher.search(any_way, 1)  # tantivy's type stub lacks the count
         return [scene_id for scene_id, _ in self._best([(tantivy.Occur.Must, any_way)], counted.count, allowed)]

@@ -19,6 +19,9 @@ from heimdex_core.store.scene_set import SceneSet
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Filters, ModelSet, Scene, Space, WorkContext
 
+EXCLUDING_FIELDS = ("transcript", "title", "tags")
+"""Where a scene must not have a word that is excluded: what is described or read off the screen is guessed."""
+
 
 @dataclass(frozen=True)
 class LexicalResult:
@@ -135,8 +138,8 @@ class WordSearch(Protocol):
             least: scenes with a smaller share are left out, which may take less time.
         """
 
-    def with_phrase(self, text: str, *, allowed: frozenset[Key]) -> list[str]:
-        """Ids of the scenes of the `allowed` generations with the phrase `text` in transcript, title or tags."""
+    def with_phrase(self, text: str, *, allowed: frozenset[Key], fields: Sequence[str] = EXCLUDING_FIELDS) -> list[str]:
+        """Ids of the scenes of the `allowed` generations with the phrase `text` in one of the fields."""
 
     def with_similar_word(self, word: str, *, edits: int, k: int, allowed: frozenset[Key]) -> list[str]:
         """Ids of up to `k` scenes with a term that is at most `edits` (0 to 2) edits away."""

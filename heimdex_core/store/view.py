@@ -25,7 +25,7 @@ from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.opened_indexes import OpenedIndexes
 from heimdex_core.store.scene_set import SceneSet
 from heimdex_core.store.scene_view import Ids, SceneView
-from heimdex_core.store.search_index import LexicalResult, SearchBackend, VectorSearch, WordSearch
+from heimdex_core.store.search_index import EXCLUDING_FIELDS, LexicalResult, SearchBackend, VectorSearch, WordSearch
 from heimdex_core.store.snapshot import Snapshot
 from heimdex_core.store.sqlview import SqlViews
 from heimdex_core.store.vector_segment import Key
@@ -284,13 +284,13 @@ class View(SceneView):
             known.update({scene_id: found.get(scene_id, 0.0) for scene_id in new})
         return {scene_id: known[scene_id] for scene_id in scene_ids if known[scene_id] > 0}
 
-    def scenes_with(self, text: str, *, user_id: str) -> list[str]:
-        """Ids of the user's scenes that have `text`, as a phrase, in transcript, title or tags.
+    def scenes_with(self, text: str, *, user_id: str, fields: Sequence[str] = EXCLUDING_FIELDS) -> list[str]:
+        """Ids of the user's scenes that have `text`, as a phrase, in one of the fields; none for a text without words.
 
         Raises LibraryDamaged, ViewOutdated.
         """
         keys = self._keys(user_id, None)
-        return self._word_index().with_phrase(text, allowed=keys) if keys else []
+        return self._word_index().with_phrase(text, allowed=keys, fields=fields) if keys else []
 
     def scenes_with_similar_word(self, word: str, *, edits: int, k: int, user_id: str) -> list[str]:
         """Ids of up to `k` of the user's scenes with a term at most `edits` (0 to 2) edits from that of `word`.

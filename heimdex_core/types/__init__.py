@@ -88,7 +88,7 @@ from heimdex_core.types.media import (
 from heimdex_core.types.pauses import Pause
 from heimdex_core.types.reel_options import ASPECTS, MODES, ReelOptions, frame_size
 from heimdex_core.types.relinking import RelinkedVideo, RelinkReport, RelinkState
-from heimdex_core.types.screen_text import TextLine
+from heimdex_core.types.screen_text import FrameText, TextLine
 from heimdex_core.types.search import (
     NO_FILTERS,
     ChannelScore,
@@ -180,6 +180,7 @@ __all__ = [
     "ExportState",
     "Filters",
     "FolderReport",
+    "FrameText",
     "Hit",
     "InsertClips",
     "Interval",

@@ -18,3 +18,11 @@ class TextLine:
     """The upper edge."""
     width: float
     height: float
+
+
+@dataclass(frozen=True)
+class FrameText:
+    """The lines of one keyframe, from top to bottom; `file` is its name in frames/."""
+
+    file: str
+    lines: tuple[TextLine, ...]

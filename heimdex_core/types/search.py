@@ -50,6 +50,8 @@ class Filters:
     """Whether the scene has a transcript."""
     tags: tuple[str, ...] = ()
     """Tags that the scene has, all of them, in any case."""
+    on_screen: str = ""
+    """A word or phrase that can be read in the picture."""
     people: tuple[str, ...] = ()
     """Names of people who are seen. No person is known to a library yet, so no scene passes."""
 
@@ -178,7 +180,9 @@ class Hit:
     rank: int
     channels: Mapping[str, ChannelScore]
     matched_words: tuple[str, ...] = ()
-    """Words of the transcript, title, tags or on-screen text that matched the query, as written there."""
+    """Words of the transcript, title, tags, caption or on-screen text that matched the query, as written there."""
+    matched_on_screen: tuple[str, ...] = ()
+    """Those of the on-screen text."""
     transcript_spans: tuple[tuple[int, int], ...] = ()
     """[start, end) character positions in the scene's transcript of the words that matched."""
     strength: Strength | None = None
@@ -259,7 +263,7 @@ class SearchResult:
 
         columns = [
             *("rank", "score", "scene_id", "video_id", "video_title", "start_s", "end_s", "transcript"),
-            *("tags", "matched_words"),
+            *("tags", "on_screen_text", "matched_words"),
             *(f"{name}_{part}" for name in self.channels for part in ("score", "rank", "contribution")),
         ]
         return pd.DataFrame([_row(hit) for hit in self.hits], columns=columns)
@@ -276,6 +280,7 @@ def _row(hit: Hit) -> dict[str, Any]:
         "end_s": hit.scene.end_s,
         "transcript": hit.scene.transcript,
         "tags": ", ".join(hit.scene.tags),
+        "on_screen_text": hit.scene.on_screen_text,
         "matched_words": ", ".join(hit.matched_words),
     }
     for name, part in hit.channels.items():

@@ -163,6 +163,7 @@ def test_phrases_that_exclude(searched: Searched) -> None:
     assert numbers(words.with_phrase("night sky", allowed=frozenset([TWO]))) == [(2, 1)]
     assert words.with_phrase("sky night", allowed=frozenset([TWO])) == []
     assert words.with_phrase("", allowed=frozenset([TWO])) == []
+    assert words.with_phrase("night sky", allowed=frozenset([TWO]), fields=("on_screen_text",)) == []
 
 
 @pytest.mark.parametrize(

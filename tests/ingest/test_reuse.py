@@ -12,6 +12,7 @@ import pytest
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.stages import audio
 from heimdex_core.store import Store, sidecar
+from heimdex_core.store.screen_text import read_screen_text
 from heimdex_core.types import Interval, Video, VideoState
 from tests.ingest.running import OPTIONAL, PLAIN
 from tests.support import media
@@ -181,6 +182,10 @@ def test_pictures_are_read_where_a_model_does_that(store: Store, video: Video):
     assert moved(store, video, SmallModels(ocr="1")) == ["screen_text"]
     folder = store.paths.generation(video.video_id, 2)
     assert [scene.on_screen_text for scene in sidecar.read_scenes(folder)] == ["RED SIGN", "BLUE SIGN", ""]
+    ids = [scene.scene_id for scene in sidecar.read_scenes(folder)]
+    (frame,) = read_screen_text(folder, ids[0])[:1]
+    assert ([line.text for line in frame.lines], read_screen_text(folder, ids[2])) == (["RED SIGN"], [])
+    assert read_screen_text(store.paths.generation(video.video_id, 1), ids[0]) == []
     assert [s.on_screen_text for s in sidecar.read_scenes(store.paths.generation(video.video_id, 1))] == [""] * 3
     # another reader reads again; another model of something else leaves what was read
     assert moved(store, video, SmallModels(ocr="2")) == ["screen_text"]

@@ -224,6 +224,7 @@ METHODS = [
     method("requests", "forget", "key"),
     method("scene_details", "duplicates", SCENE, limit=3),
     method("scene_details", "provenance", SPOKEN),
+    method("scene_details", "screen_text", SCENE),
     method("model_sets", "models", 1),
     method("model_sets", "resume", 7),
     method(

@@ -54,6 +54,7 @@ QUESTIONS: list[tuple[type[HeimdexError], Callable[[Library, Owned], Any]]] = [
     (VideoNotFound, lambda lib, it: lib.scenes(it.video.video_id)),
     (VideoNotFound, lambda lib, it: lib.words(it.video.video_id)),
     (SceneNotFound, lambda lib, it: lib.scene(it.scene.scene_id)),
+    (SceneNotFound, lambda lib, it: [lib.scene_details.screen_text(it.scene.scene_id)]),
     (SceneNotFound, lambda lib, it: lib.frame_path(it.scene)),
     (SceneNotFound, lambda lib, it: lib.frame_path(it.scene, "0.webp")),
     (ExportNotFound, lambda lib, it: lib.exports.get(it.export.export_id)),

@@ -31,6 +31,7 @@ FILTERS = st.builds(
     video_ids=st.none() | st.lists(TEXTS, min_size=1, max_size=3),
     title=st.just("") | TEXTS,
     filename=st.just("") | TEXTS,
+    on_screen=st.just("") | TEXTS,
     languages=st.lists(TEXTS, max_size=2),
     has_speech=st.none() | st.booleans(),
     tags=st.lists(TEXTS, max_size=2),

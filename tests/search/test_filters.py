@@ -36,7 +36,7 @@ HARBOUR: list[tuple[str, float, dict[str, Any]]] = [
 KITCHEN = [
     ("bread needs flour and time", 5.0, EN),
     ("밤에 빵을 구워요", 5.0, KO),
-    ("", 1.0, {"tags": ("boat",)}),
+    ("", 1.0, {"tags": ("boat",), "on_screen_text": "FIRE EXIT\n비상구는 왼쪽에 있어요"}),
 ]
 TALK = [("a boat is a vessel", 30.0, EN), ("어두운 바다", 12.0, KO)]
 
@@ -71,6 +71,11 @@ def found(result: SearchResult) -> set[str]:
         (Filters(languages=("KO", "xx")), [("IMG_2031", 30.0), ("Kitchen", 5.0)]),
         (Filters(has_speech=False), [("Kitchen", 10.0), ("Harbour", 10.0)]),
         (Filters(tags=("SEA", "day")), [("Harbour", 0.0)]),
+        (Filters(on_screen="Exits"), [("Kitchen", 10.0)]),
+        (Filters(on_screen="exit fire"), []),
+        (Filters(on_screen="비상구"), [("Kitchen", 10.0)]),
+        (Filters(on_screen="boat"), []),
+        (Filters(on_screen="..."), []),
         (Filters(min_s=10.0), [("IMG_2031", 0.0), ("IMG_2031", 30.0), ("Harbour", 10.0)]),
         (Filters(min_s=2.5, max_s=4.0), [("Harbour", 0.0), ("Harbour", 20.0)]),
         (Filters(video_ids=()), []),
@@ -274,6 +279,20 @@ def test_a_word_that_occurs_nowhere_is_looked_up_as_a_similar_one(library: MadeL
 )
 def test_how_much_of_a_word_may_differ(library: MadeLibrary, text: str, corrected: dict[str, str]) -> None:
     assert library.search(text, weights={"lexical": 1.0}).corrected == corrected
+
+
+def test_words_on_screen_are_found_and_said_to_be_there(library: MadeLibrary) -> None:
+    result = library.search("the exit", weights={"lexical": 1.0})
+    assert starts(result) == [("Kitchen", 10.0)]
+    assert (result[0].matched_words, result[0].matched_on_screen) == (("EXIT",), ("EXIT",))
+    assert not result.nothing_close
+    result = library.search('boat screen:"fire exit"', weights={"lexical": 1.0})
+    assert starts(result) == [("Kitchen", 10.0)]
+    assert (result[0].matched_words, result[0].matched_on_screen) == (("boat",), ())
+    result = library.search("비상구", weights={"lexical": 1.0})
+    assert result[0].matched_on_screen == ("비상구",)
+    # what is read off the screen excludes nothing
+    assert ("Kitchen", 10.0) in starts(library.search("-exit"))
 
 
 def test_the_words_of_others_are_not_suggested(library: MadeLibrary) -> None:

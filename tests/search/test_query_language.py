@@ -42,6 +42,7 @@ def test_text_phrases_and_excluded_words(text: str, plain: str, lookup: str, exc
         ("title:harbour", [Filters(title="harbour")]),
         ('TITLE:"Big Buck" title:rabbit', [Filters(title="Big Buck"), Filters(title="rabbit")]),
         ("file:tape_3.mp4", [Filters(filename="tape_3.mp4")]),
+        ('screen:exit Screen:"비상구 왼쪽"', [Filters(on_screen="exit"), Filters(on_screen="비상구 왼쪽")]),
         ("lang:ko-KR lang:EN", [Filters(languages=("ko", "en"))]),
         ("lang:ko,en", [Filters(languages=("ko", "en"))]),
         ("person:Anna", [Filters(people=("Anna",))]),

@@ -25,7 +25,7 @@ def test_the_json_document(bench):
     (hit,) = document["hits"]
     assert set(hit) == {
         *("scene_id", "video_id", "start_s", "end_s", "score", "strength", "keyframe_s", "duplicates", "then"),
-        *("transcript", "channels"),
+        *("transcript", "on_screen_text", "matched_words", "matched_on_screen", "channels"),
     }
     assert set(hit["channels"]["lexical"]) == {"score", "rank", "weight", "contribution"}
 

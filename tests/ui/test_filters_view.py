@@ -11,7 +11,20 @@ import pytest
 
 from heimdex_core.errors import SceneNotFound
 from heimdex_core.store.edits import Journal
-from heimdex_core.types import Filters, Query, Scene, SearchResult, Segment, Video, VideoState, Word, utc_now
+from heimdex_core.types import (
+    Filters,
+    FrameText,
+    Keyframe,
+    Query,
+    Scene,
+    SearchResult,
+    Segment,
+    TextLine,
+    Video,
+    VideoState,
+    Word,
+    utc_now,
+)
 from ui.state import SearchState
 from ui.views import filters, searches
 from ui.views import scene as scene_views
@@ -23,7 +36,7 @@ VIDEO = Video("v", "local", "0" * 64, "Film", "film.mp4", VideoState.INDEXED, ut
 @pytest.fixture(autouse=True)
 def english(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ui.state.language", lambda: "en")
-    monkeypatch.setattr("ui.media.frame_url", lambda library, scene: "")
+    monkeypatch.setattr("ui.media.frame_url", lambda library, scene, keyframe=None: "")
     monkeypatch.setattr("ui.media.video_of", lambda library, video_id: SimpleNamespace(title="Film"))
 
 
@@ -97,6 +110,21 @@ def test_every_filter_has_a_chip_that_takes_it_away() -> None:
 def test_an_example_that_has_gone_can_still_be_taken_away() -> None:
     data = filters.chips(library(None), SearchState(liked=("gone_0_1",)), None)
     assert [(one["name"], one["value"]) for one in data["chips"]] == [("liked", "gone_0_1")]
+
+
+def test_the_page_of_a_scene_shows_where_its_text_is() -> None:
+    scene = replace(SCENE, keyframes=(Keyframe(12.0, 100.0, 500.0, 0.8, "a.webp"),))
+    line = TextLine("FIRE EXIT", 0.9, 0.1, 0.2, 0.5, 0.25)
+    texts = [FrameText("a.webp", (line,)), FrameText("gone.webp", (line,))]
+    found: Any = SimpleNamespace(searchable_videos=list)
+    data = scene_views.strips(found, scene, [scene], alike=[], nearest=[], picked=[], texts=texts)
+    (section, *others) = data["sections"]
+    assert section["name"] == "texts"
+    assert [(one["time"], one["boxes"]) for one in section["items"]] == [
+        ("0:12.0", [[0.1, 0.2, 0.5, 0.25, "FIRE EXIT"]])
+    ]
+    without = scene_views.strips(found, scene, [scene], alike=[], nearest=[], picked=[])
+    assert [one["name"] for one in without["sections"]] == [one["name"] for one in others]
 
 
 def test_the_page_of_a_scene_has_its_lines_and_two_around_it() -> None:

@@ -56,6 +56,7 @@ def test_it_says_what_is_shown_and_leaves_out_what_is_usual() -> None:
 FILTERS = Filters(
     title="harbour",
     filename="DSC_0042",
+    on_screen="fire exit",
     added_from=date(2026, 11, 1),
     added_to=date(2026, 11, 26),
     min_s=2.5,
@@ -84,6 +85,7 @@ def test_filters_order_and_examples_are_named() -> None:
         "w": "30-70-25",
         "title": "harbour",
         "file": "DSC_0042",
+        "screen": "fire exit",
         "from": "2026-11-01",
         "to": "2026-11-26",
         "min": "2.5",

@@ -20,6 +20,7 @@ Facets = Mapping[str, Mapping[str, int]]
 FIELDS = {
     "title": "text",
     "filename": "text",
+    "on_screen": "text",
     "added_from": "day",
     "added_to": "day",
     "min_s": "seconds",
@@ -32,7 +33,7 @@ _SINGLE = ("owner", "has_speech")
 """Of these one is chosen, if any."""
 _FIRST_SHOWN = 6
 _MOST_CHOICES = 60
-_SYNTAX = ("phrase", "without", "title", "file", "lang", "person")
+_SYNTAX = ("phrase", "without", "title", "file", "screen", "lang", "person")
 
 
 def panel(search: SearchState, facets: Facets) -> dict[str, Any]:

@@ -7,7 +7,17 @@ from typing import Any
 
 from heimdex_core import formatting as fmt
 from heimdex_core.library import Library
-from heimdex_core.types import Correction, Scene, Segment, TranscriptEdit, Video, VisibleVideo
+from heimdex_core.types import (
+    Correction,
+    FrameText,
+    Keyframe,
+    Scene,
+    Segment,
+    TextLine,
+    TranscriptEdit,
+    Video,
+    VisibleVideo,
+)
 from ui import address, media
 from ui.i18n import number, t, t_or, tn
 from ui.views import videos
@@ -100,6 +110,7 @@ def facts(library: Library, scene: Scene, video: Video, scene_count: int, made: 
     used: Mapping[str, str] = (made.get("models") or {}).get("used") or {}
     params: Mapping[str, Any] = made.get("params") or {}
     spaces = library.spaces()
+    read = " / ".join(scene.on_screen_text.splitlines())
     rows = [
         _fact("time", f"{fmt.precise(scene.start_s)} – {fmt.precise(scene.end_s)}", _boundaries(scene, params)),
         _fact("length", seconds(scene.duration_s)),
@@ -109,7 +120,7 @@ def facts(library: Library, scene: Scene, video: Video, scene_count: int, made: 
         _fact("speech", t("unit.percent", n=number(round(100 * scene.speech_ratio)))),
         _fact("tags", ", ".join(scene.tags), used.get("tags", "")),
         _fact("caption", scene.caption, used.get("captions", "")),
-        _fact("on_screen_text", scene.on_screen_text),
+        _fact("on_screen_text", read, used.get("screen_text", "")),
         _fact("keyframes", " · ".join(fmt.precise(one.time_s) for one in scene.keyframes), _quality(scene)),
         _fact("motion", f"{scene.motion:.1f}"),
         _fact("brightness", f"{scene.brightness:.0f}"),
@@ -161,8 +172,9 @@ def strips(
     alike: Sequence[Scene],
     nearest: Sequence[Scene],
     picked: Collection[str],
+    texts: Sequence[FrameText] = (),
 ) -> dict[str, Any]:
-    """The scenes before and after a scene, those that look the same, and the nearest others.
+    """The keyframes with text, the scenes before and after a scene, those that look the same, and the nearest others.
 
     Args:
         library: has the scenes.
@@ -171,6 +183,7 @@ def strips(
         alike: scenes that look the same.
         nearest: the scenes most like it.
         picked: ids of the scenes in the tray.
+        texts: what was read in the keyframes of the scene.
     """
     at = next((n for n, one in enumerate(scenes) if one.scene_id == scene.scene_id), 0)
     around = scenes[max(at - _SCENES_AROUND, 0) : at + _SCENES_AROUND + 1]
@@ -186,13 +199,16 @@ def strips(
         "previous": page_url(scenes[at - 1]) if at > 0 else None,
         "next": page_url(scenes[at + 1]) if at + 1 < len(scenes) else None,
         "sections": [
-            {
-                "name": name,
-                "heading": t(f"scene_page.{name}"),
-                "items": [_item(library, one, scene, titles) for one in shown],
-                "empty": empty,
-            }
-            for name, shown, empty in sections
+            *_texts(library, scene, texts),
+            *(
+                {
+                    "name": name,
+                    "heading": t(f"scene_page.{name}"),
+                    "items": [_item(library, one, scene, titles) for one in shown],
+                    "empty": empty,
+                }
+                for name, shown, empty in sections
+            ),
         ],
     }
 
@@ -200,6 +216,26 @@ def strips(
 def page_url(scene: Scene) -> str:
     """The address of the page of a scene."""
     return address.url("scene", id=scene.scene_id)
+
+
+def _texts(library: Library, scene: Scene, texts: Sequence[FrameText]) -> list[dict[str, Any]]:
+    """The section of the keyframes in which text was read; none without any."""
+    keyframes = {one.file: one for one in scene.keyframes}
+    shown = [(keyframes[one.file], one.lines) for one in texts if one.file in keyframes]
+    if not shown:
+        return []
+    heading = t("scene_page.texts")
+    return [{"name": "texts", "heading": heading, "items": [_read(library, scene, *one) for one in shown], "empty": ""}]
+
+
+def _read(library: Library, scene: Scene, keyframe: Keyframe, lines: Sequence[TextLine]) -> dict[str, Any]:
+    time = fmt.precise(keyframe.time_s)
+    return {
+        "image": media.frame_url(library, scene, keyframe),
+        "time": time,
+        "label": t("scene_page.text_at", time=time),
+        "boxes": [[one.x, one.y, one.width, one.height, one.text] for one in lines],
+    }
 
 
 def _item(library: Library, one: Scene, scene: Scene, titles: Mapping[str, VisibleVideo]) -> dict[str, Any]:

@@ -220,7 +220,8 @@ def explanation(scene: Scene, hit: Hit | None, result: SearchResult | None) -> d
     if any("/" in name for name in result.channels):  # the name of a model needs its own line; so do all, then
         rows = [{**row, "long": True} for row in rows]
     rows.sort(key=lambda row: (row["quiet"], -row["fill"]))
-    note = t("explanation.matched", words=", ".join(hit.matched_words)) if hit.matched_words else ""
+    matched = {"matched": hit.matched_words, "matched_on_screen": hit.matched_on_screen}
+    note = " · ".join(t(f"explanation.{name}", words=", ".join(words)) for name, words in matched.items() if words)
     return {"heading": heading, "rows": rows, "note": note, "fields": fields}
 
 

@@ -16,7 +16,7 @@ from heimdex_core.ingest.context import StageContext, StageOutput, StageSpec
 from heimdex_core.ingest.prefetch import image_batches
 from heimdex_core.ingest.stages import keyframes
 from heimdex_core.models.base import TextReader
-from heimdex_core.types import Json, TextLine, WorkContext, to_json
+from heimdex_core.types import FrameText, Json, TextLine, WorkContext, to_json
 
 MAX_LINES = 200
 """Lines that a scene keeps."""
@@ -25,14 +25,6 @@ _ALIKE = 0.8
 _SHORT = 6
 """Readings of fewer letters are of one line only if they are equal."""
 _DIGITS = re.compile(r"\d+")
-
-
-@dataclass(frozen=True)
-class FrameText:
-    """The lines of one keyframe, from top to bottom; `file` is the keyframe's in frames/."""
-
-    file: str
-    lines: tuple[TextLine, ...]
 
 
 @dataclass(frozen=True)

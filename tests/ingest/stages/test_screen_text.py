@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from heimdex_core.ingest.stages import screen_text
-from heimdex_core.ingest.stages.screen_text import FrameText, SceneTexts, distinct, scene_texts
-from heimdex_core.types import TextLine, to_json
+from heimdex_core.ingest.stages.screen_text import SceneTexts, distinct, scene_texts
+from heimdex_core.types import FrameText, TextLine, to_json
 
 
 def line(text: str, confidence: float = 0.9, y: float = 0.1) -> TextLine:

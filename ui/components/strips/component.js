@@ -20,9 +20,24 @@ class Strips extends Redrawn {
   }
 
   item(item) {
+    if (item.boxes) return this.read(item);
     return h("a", { class: item.current ? "item current" : "item", href: item.href, onclick: follow, "aria-label": item.label, "aria-current": item.current ? "true" : null, data: { act: item.href } },
       h("div", { class: "picture" }, item.image ? h("img", { src: item.image, alt: "", loading: "lazy" }) : "", h("span", { class: "badge" }, item.time)),
       h("div", { class: "title" }, item.title), item.text ? h("div", { class: "said muted" }, item.text) : "");
+  }
+
+  // a picture with text in it, a frame around each line, and the lines
+  read(item) {
+    const percent = (share) => `${100 * share}%`;
+    return h("figure", { class: "read", "aria-label": item.label },
+      h("div", { class: "picture" }, item.image ? h("img", { src: item.image, alt: "", loading: "lazy" }) : "",
+        ...item.boxes.map(([x, y, width, height, text]) => {
+          const box = h("span", { class: "box", title: text, "aria-hidden": "true" });
+          Object.assign(box.style, { left: percent(x), top: percent(y), width: percent(width), height: percent(height) });
+          return box;
+        }),
+        h("span", { class: "badge" }, item.time)),
+      h("figcaption", null, ...item.boxes.map((box) => h("div", null, box[4]))));
   }
 
   press(event) {
