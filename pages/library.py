@@ -10,7 +10,7 @@ import streamlit as st
 from heimdex_core.errors import HeimdexError, VideoNotFound
 from heimdex_core.library import Library
 from heimdex_core.types import Video, VideoState
-from ui import address, page, resources, state, tray, uploads, watched_folders
+from ui import address, page, resources, sharing, state, tray, uploads, watched_folders
 from ui.components import facts_panels, video_rows
 from ui.i18n import t, tn
 from ui.views import migration, video_list
@@ -24,6 +24,7 @@ UPDATE_EVERY_S = 1.0
 FACTS_EVERY_S = 5.0  # they add up the sizes of all files
 WATCH_EVERY_S = 5.0  # videos of watched folders appear by themselves, but seldom
 BULK = ("retry", "reindex", "cancel", "delete")
+BULK_SHARED = ("share", *BULK)
 LABELS = (
     "search", "sort", "filter", "choose", "choose_all", "choose_none", "bulk", "rename", "none", "show_all", "restore",
 )  # fmt: skip
@@ -64,6 +65,8 @@ def bulk(value: Any) -> None:
         delete_all(video_ids)
     elif value["action"] == "cancel":
         resources.library().bulk.cancel(video_ids)
+    elif value["action"] == "share":
+        sharing.open_videos(video_ids)
     elif value["action"] in ("retry", "reindex"):
         apply_to_all(retry if value["action"] == "retry" else reindex, video_ids)
 
@@ -133,11 +136,14 @@ def draw_rows(library: Library, everything: list[Video]) -> bool:
     deleted = [video for video in everything if video.state is VideoState.DELETED]
     deleted.sort(key=lambda video: video.updated_at, reverse=True)
     queue = Queue.read(library, videos)
-    shown = video_list.listed(videos, choice)
+    is_shared = sharing.is_shared(library)
+    user_id = library.user_id if is_shared else None
+    shown = video_list.listed(videos, choice, user_id)
     visible = shown[: PAGE_SIZE * state.library_pages()]
-    count = video_list.counts(videos)
+    count = video_list.counts(videos, user_id)
+    names = library.sharing.user_names() if is_shared else {}
     data = {
-        "rows": [views.row(library, video, queue) for video in visible],
+        "rows": [views.row(library, video, queue, names.get(video.user_id, "")) for video in visible],
         "total": len(videos),
         "more": t("library.more") if len(visible) < len(shown) else None,
         "queue": queue.summary(),
@@ -145,17 +151,19 @@ def draw_rows(library: Library, everything: list[Video]) -> bool:
         "deleted": [video_list.deleted_row(library, video) for video in deleted[:MAX_DELETED]],
         "view": {"query": choice.query, "sort": choice.sort, "show": choice.show},
         "sorts": [{"name": name, "label": t(f"library.sort.{name}")} for name in video_list.SORTS],
-        "filters": [{"name": name, "label": t(f"library.show.{name}", n=count[name])} for name in video_list.FILTERS],
-        "bulk": [{"name": name, "label": t(f"action.{name}")} for name in BULK],
+        "filters": [{"name": name, "label": t(f"library.show.{name}", n=count[name])} for name in count],
+        "bulk": [{"name": name, "label": t(f"action.{name}")} for name in (BULK_SHARED if is_shared else BULK)],
         "labels": _labels(len(deleted)),
         "max_title": library.settings.max_title_chars,
     }
     handlers = {
         "cancel": cancel, "retry": retry, "delete": delete, "undo": undo, "open": uploads.open_video, "rename": rename,
         "restore": restore, "bulk": bulk, "view": choose_view, "more": lambda _: state.show_more_videos(),
-        "renew": lambda _: None,
+        "renew": lambda _: None, "share": lambda value: sharing.open_videos([str(value)]),
     }  # fmt: skip
     video_rows("hx_videos", data, handlers)
+    if is_shared:
+        sharing.draw(library, videos)
     address.show({"q": choice.query}, {"sort": _unless(choice.sort, "newest"), "state": _unless(choice.show, "all")})
     return any(video.state in video_list.RUNNING for video in videos)
 

@@ -43,6 +43,7 @@ current = st.navigation([page.streamlit_page(name) for name in (*page.NAMES, *pa
 shown = current.url_path or "home"
 page.set_title(t(f"nav.{shown}"))
 if sign_in.admit():
+    choose_language()  # the user's, who may have been found just now
     address.arrive(shown)
     topbar.draw(shown)
     uploads.draw_indicator()

@@ -8,6 +8,7 @@ browser may have kept the answer to that, and would refuse it to scripts, since 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,17 +40,24 @@ class FileServer:
     Args:
         links: opens the tokens.
         library: one in object storage, to which it redirects; None for one that is a folder.
+        library_for: the library as a user sees it, to ask whether the user of a link may still have its file; raises an
+            error where there is no such user. None: every link that is valid gives its file.
     """
 
-    def __init__(self, links: Links, library: Library | None = None) -> None:
+    def __init__(
+        self, links: Links, library: Library | None = None, library_for: Callable[[str], Library] | None = None
+    ) -> None:
         self._links = links
         self._library = library
+        self._library_for = library_for
 
     async def serve(self, request: Request) -> Response:
         """The file of a token, or a range of it: 200 or 206, or 302 to the storage; 410 for an expired link or export,
         403 for an invalid one, 404."""
         try:
             link = self._links.open_file(request.path_params["token"])
+            if self._library_for is not None:
+                await to_thread.run_sync(self._require_access, link, self._library_for)
             url = None
             if self._library is not None:
                 is_shown = link.download_name is None and "cors" not in request.query_params
@@ -72,6 +80,19 @@ class FileServer:
             content_disposition_type="attachment" if link.download_name else "inline",
             headers=FILE_HEADERS,
         )
+
+    @staticmethod
+    def _require_access(link: FileLink, library_for: Callable[[str], Library]) -> None:
+        """Raise LinkInvalid or VideoNotFound where the user of a link may not have its file any more."""
+        library = library_for(link.user_id)
+        if not library.accounts.is_shared():
+            return
+        parts = link.path.relative_to(library.path.resolve()).parts
+        if parts[0] == "exports":
+            if parts[1] != link.user_id:
+                raise LinkInvalid()
+        else:  # videos/<video_id>/..., or cache/frames/<video_id>/... of a library in object storage
+            library.require_video(parts[1] if parts[0] == "videos" else parts[2])
 
     def refusal(self, error: HeimdexError) -> Response:
         """What is answered where there is no file."""

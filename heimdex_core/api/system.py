@@ -59,4 +59,5 @@ async def get_file(request: Request, token: str) -> Response:
     """The file of a signed link, or a range of it. Needs no token: the link is one."""
     services = services_of(request)
     library = services.library()
-    return await FileServer(services.links(), library if library.storage is not None else None).serve(request)
+    in_storage = library if library.storage is not None else None
+    return await FileServer(services.links(), in_storage, services.library_of).serve(request)

@@ -199,6 +199,11 @@ class LibraryVideos:
     # --- videos and scenes ------------------------------------------------------------------------
 
     @checked
+    def require_video(self, video_id: str) -> None:
+        """Raise VideoNotFound for a video that this person does not see. Waits for no writer where they do."""
+        self._store.check_access(self.user_id, video_id)
+
+    @checked
     def videos(self, *, include_deleted: bool = False, limit: Count | None = None, offset: Count = 0) -> list[Video]:
         """The person's videos and those that others share with them, newest first; of deleted ones only their own."""
         return self._store.videos(

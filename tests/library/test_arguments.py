@@ -61,6 +61,7 @@ METHODS = [
     method("", "adopt_all", ["folder"]),
     method("", "videos", include_deleted=True, limit=2, offset=0),
     method("", "video", SPOKEN),
+    method("", "require_video", SPOKEN),
     method("", "scenes", SPOKEN),
     method("", "scene", SCENE),
     method("", "words", SPOKEN),

@@ -236,7 +236,7 @@ def settings_faults(text: str) -> list[str]:
 
 _FILE_NAME = re.compile(r"[\w-][\w.-]*\.(?:py|md|toml|ipynb|css)")
 _PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)+/?|[\w-]+/")
-NOT_IN_THE_REPOSITORY = ("data/library", "data/library/")
+NOT_IN_THE_REPOSITORY = ("data/library", "data/library/", ".streamlit/secrets.toml", "secrets.toml")
 
 
 def anchors(text: str) -> set[str]:

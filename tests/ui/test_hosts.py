@@ -119,11 +119,27 @@ def test_one_host_header_is_needed(hosts: list[str]) -> None:
     assert sent[0]["status"] == 400
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-Host", "X-Host", "X-Original-Host", "Forwarded"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "X-Forwarded-Host",
+        "X-Host",
+        "X-Original-Host",
+        "Forwarded",
+        "X-Forwarded-Server",
+        "X-Forwarded-For",
+        "X-Real-IP",
+    ],
+)
 def test_headers_of_proxies_are_not_believed(client: TestClient, header: str) -> None:
     value = "host=localhost" if header == "Forwarded" else "localhost"
     assert client.get("/", headers={"Host": "evil.example", header: value}).status_code == 403
     assert client.get("/", headers={"Host": "localhost", header: value.replace("localhost", "evil")}).status_code == 200
+
+
+def test_a_token_opens_no_other_host(client: TestClient) -> None:
+    headers = {"Authorization": "Bearer hdx_0_0", "X-Forwarded-User": "local", "X-Forwarded-Email": "a@example.com"}
+    assert client.get("/", headers={"Host": "evil.example", **headers}).status_code == 403
 
 
 def test_the_page_names_the_setting_in_the_language_of_the_browser(client: TestClient) -> None:

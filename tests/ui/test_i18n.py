@@ -62,7 +62,7 @@ from ui.i18n import (
 from ui.page import NAMES
 from ui.search_address import FUSIONS
 from ui.server.sign_in import REASONS as REASONS_OF_SIGN_IN
-from ui.views.video_list import FILTERS, SORTS
+from ui.views.video_list import FILTERS, OWNERS, SORTS
 
 ROOT = Path(__file__).resolve().parents[2]
 EN, KO = texts("en"), texts("ko")
@@ -206,7 +206,7 @@ NAMES_OF_PAGES = {
     "short.strategy.": STRATEGIES,
     "filter.": ["speech.true", "speech.false"],
     "fusion.": [*FUSIONS, *(f"{name}.title" for name in FUSIONS)],
-    "library.show.": FILTERS,
+    "library.show.": [*FILTERS, *OWNERS],
     "library.sort.": SORTS,
     "scene_facts.": ["vector_text", "vector_vision"],
     "sign_in.problem.": [f"{reason}{part}" for reason in REASONS_OF_SIGN_IN for part in ("", ".hint")],

@@ -87,6 +87,10 @@ def test_what_is_listed(choice: dict[str, str], titles: list[str]) -> None:
 
 
 def test_every_video_is_counted_once_by_its_state() -> None:
+    assert video_list.counts(VIDEOS, "nobody")["shared"] == 4
+    assert video_list.counts(VIDEOS, "local")["mine"] == 4
+    assert listed(VIDEOS, ListChoice.of({"show": "shared"}), "local") == []
+    assert len(listed(VIDEOS, ListChoice.of({"show": "shared"}))) == 4  # of a library of one user
     assert video_list.counts(VIDEOS) == {"all": 4, "ready": 2, "working": 1, "failed": 1}
 
 

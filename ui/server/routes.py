@@ -45,7 +45,7 @@ async def serve_file(request: Request) -> Response:
 @lru_cache(maxsize=1)
 def _files(links: Links) -> FileServer:
     library = resources.process_library()
-    return FileServer(links, library if library.storage is not None else None)
+    return FileServer(links, library if library.storage is not None else None, resources.library_for)
 
 
 async def serve_sprite(request: Request) -> Response:

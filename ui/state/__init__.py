@@ -84,6 +84,7 @@ from ui.state.search_state import (
     typed_query,
     update_search,
 )
+from ui.state.sharing_state import OpenedSharing, open_sharing, opened_sharing
 from ui.state.short_state import (
     ShortEditor,
     change_short,
@@ -113,6 +114,7 @@ __all__ = [
     "Address",
     "EvaluationState",
     "QUERY_WIDGET",
+    "OpenedSharing",
     "RenderWatch",
     "SearchState",
     "ShortEditor",
@@ -150,12 +152,14 @@ __all__ = [
     "library_pages",
     "list_choice",
     "open_scene",
+    "open_sharing",
     "open_short",
     "open_video",
     "made_token",
     "opened_from",
     "opened_params",
     "opened_scene",
+    "opened_sharing",
     "opened_video",
     "recovered_at",
     "remember_shown",

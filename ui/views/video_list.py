@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from heimdex_core.library import Library
@@ -37,6 +38,9 @@ FILTERS: Mapping[str, Callable[[Video], bool]] = {
 }
 """By name: whether a video is listed."""
 
+OWNERS = ("mine", "shared")
+"""Further names for a library that several users share."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListChoice:
@@ -53,7 +57,7 @@ class ListChoice:
         return cls(
             query=str(given.get("query", ""))[:200],
             sort=sort if sort in SORTS else FALLBACK_SORT,
-            show=show if show in FILTERS else "all",
+            show=show if show in FILTERS or show in OWNERS else "all",
         )
 
 
@@ -62,10 +66,13 @@ def is_settled(video: Video) -> bool:
     return video.state not in RUNNING
 
 
-def listed(videos: Sequence[Video], choice: ListChoice) -> list[Video]:
-    """The videos that contain all words of the query in their title, file name or description, filtered and sorted."""
+def listed(videos: Sequence[Video], choice: ListChoice, user_id: str | None = None) -> list[Video]:
+    """The videos that contain all words of the query in their title, file name or description, filtered and sorted.
+
+    `user_id` is who looks at the list of a shared library; None otherwise.
+    """
     words = _plain(choice.query).split()
-    keep = FILTERS[choice.show]
+    keep = _filters(user_id).get(choice.show, FILTERS["all"])
     found = [
         video
         for video in videos
@@ -75,9 +82,20 @@ def listed(videos: Sequence[Video], choice: ListChoice) -> list[Video]:
     return sorted(found, key=key, reverse=is_reversed)
 
 
-def counts(videos: Sequence[Video]) -> dict[str, int]:
-    """How many videos each of FILTERS lists."""
-    return {name: sum(map(keep, videos)) for name, keep in FILTERS.items()}
+def counts(videos: Sequence[Video], user_id: str | None = None) -> dict[str, int]:
+    """How many videos each of FILTERS lists, and with a user each of OWNERS."""
+    return {name: sum(map(keep, videos)) for name, keep in _filters(user_id).items()}
+
+
+def _filters(user_id: str | None) -> dict[str, Callable[[Video], bool]]:
+    if user_id is None:
+        return dict(FILTERS)
+    is_own = {video_of: partial(_is_owner, user_id, video_of == "mine") for video_of in OWNERS}
+    return {**FILTERS, **is_own}
+
+
+def _is_owner(user_id: str, expected: bool, video: Video) -> bool:
+    return (video.user_id == user_id) == expected
 
 
 def _plain(text: str) -> str:

@@ -10,7 +10,7 @@ from heimdex_core import formatting as fmt
 from heimdex_core.errors import Cancelled, HeimdexError
 from heimdex_core.library import Library
 from heimdex_core.models.profiles import CUSTOM
-from heimdex_core.types import AudioTrack, StageProgress, TrackChoice, Video, VideoState, VideoTrack
+from heimdex_core.types import Access, AudioTrack, StageProgress, TrackChoice, Video, VideoState, VideoTrack
 from ui import address, media, state
 from ui.i18n import describe_error, duration, number, profile_label, t, t_or, time_left, tn
 from ui.views.models import reason_text, step_up_text
@@ -28,12 +28,20 @@ PASSED_OVER = ("silent", "undecodable", "too_large", "still", "commentary", "des
 """What can speak against a track (TrackChoice.passed_over)."""
 
 
-def row(library: Library, video: Video, queue: Queue) -> dict[str, Any]:
-    """One row of the list."""
+def row(library: Library, video: Video, queue: Queue, owner: str = "") -> dict[str, Any]:
+    """One row of the list.
+
+    Args:
+        library: the user's.
+        video: their own one, or one that is shared with them.
+        queue: who waits for work.
+        owner: the name of who shares it; "" for a video of one's own.
+    """
+    is_own, access = video.user_id == library.user_id, library.sharing.access_to(video.video_id)
     data: dict[str, Any] = {
         "id": video.video_id,
         "name": video.title,
-        "meta": " · ".join(file_facts(video)),
+        "meta": " · ".join([*([] if is_own else [t("sharing.from", name=owner)]), *file_facts(video)]),
         "thumbnail": media.cover_url(library, video),
         "state": str(video.state),
         "pill": t(f"state.{video.state}"),
@@ -44,9 +52,12 @@ def row(library: Library, video: Video, queue: Queue) -> dict[str, Any]:
         "openable": is_available(video),
         "href": address.url("video", id=video.video_id),
         "open_label": t("library.open_label", title=video.title),
-        "actions": actions(video),
-        "can": possible(video),
+        "actions": actions(video, is_own=is_own, access=access),
+        "can": possible(video, is_own=is_own, access=access),
     }
+    if is_own and library.accounts.is_shared():
+        share = {"name": "share", "label": t("action.share"), "quiet": True, "icon": "share"}
+        data |= {"can": [*data["can"], "share"], "actions": [*data["actions"], share]}
     if video.state in RUNNING:
         position = queue.positions.get(video.video_id)
         return data | progress_texts(queue.progress.get(video.video_id), position)
@@ -142,22 +153,32 @@ def note_text(note: str) -> str:
     return t_or(f"note.{code}", code.replace("_", " "), value=value)
 
 
-def possible(video: Video) -> list[str]:
-    """What can be done with a video, alone or with others: of cancel, retry, reindex and delete."""
+def possible(video: Video, *, is_own: bool = True, access: Access | None = None) -> list[str]:
+    """What can be done with a video, alone or with others: of cancel, retry, reindex and delete.
+
+    Args:
+        video: one that the user sees.
+        is_own: whether it is theirs.
+        access: what they may do with one that is shared with them.
+    """
+    if not is_own and access != "write":
+        return []
     if video.state in RUNNING:
         return ["cancel"]
     retry = ["retry"] if video.state is VideoState.FAILED or video.error else []
-    return [*retry, *(["reindex"] if is_available(video) else []), "delete"]
+    able = [*retry, *(["reindex"] if is_available(video) else [])]
+    return [*able, "delete"] if is_own else able
 
 
-def actions(video: Video) -> list[dict[str, Any]]:
-    """The buttons of a row."""
-    able = possible(video)
+def actions(video: Video, *, is_own: bool = True, access: Access | None = None) -> list[dict[str, Any]]:
+    """The buttons of a row; see `possible`."""
+    able = possible(video, is_own=is_own, access=access)
     opened = [{"name": "open", "label": t("action.open")}] if is_available(video) else []
     main = [{"name": name, "label": t(f"action.{name}")} for name in ("cancel", "retry") if name in able]
     rename = {"name": "rename", "label": t("action.rename"), "quiet": True, "icon": "edit"}
     delete = {"name": "delete", "label": t("action.delete"), "quiet": True, "icon": "close"}
-    return [*opened, *main, rename, *([delete] if "delete" in able else [])]
+    may_rename = is_own or access == "write"
+    return [*opened, *main, *([rename] if may_rename else []), *([delete] if "delete" in able else [])]
 
 
 def progress_texts(progress: StageProgress | None, position: int | None = None) -> dict[str, Any]:
@@ -213,23 +234,22 @@ def not_ready_note(library: Library) -> str:
 
 
 def library_facts(library: Library) -> dict[str, Any]:
-    """The panel of the library's size."""
+    """The panel of the library's size; how much all users' files take is for admins."""
     stats = library.stats()
-    return {
-        "heading": t("facts.library"),
-        "rows": [
-            [t("facts.videos"), number(stats["videos"])],
-            [t("facts.scenes"), number(stats["scenes"])],
-            [t("facts.length"), duration(stats["duration_s"])],
-            [t("facts.on_disk"), fmt.size(stats["disk"]["total"])],
-        ],
-    }
+    rows = [
+        [t("facts.videos"), number(stats["videos"])],
+        [t("facts.scenes"), number(stats["scenes"])],
+        [t("facts.length"), duration(stats["duration_s"])],
+    ]
+    if library.accounts.is_admin:
+        rows.append([t("facts.on_disk"), fmt.size(stats["disk"]["total"])])
+    return {"heading": t("facts.library"), "rows": rows}
 
 
 def model_facts(library: Library) -> dict[str, Any]:
     """The panel of the models in use, and why they are used or which would be better."""
     choice = library.models.choice
-    suggestion = step_up_text(library)
+    suggestion = step_up_text(library) if library.accounts.is_admin else None
     rows = []
     for model in library.models.describe():
         kind = str(model.get("kind", ""))

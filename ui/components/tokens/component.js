@@ -29,7 +29,7 @@ class Tokens extends Redrawn {
     };
     const done = h("button", { type: "button", class: "btn", data: { act: "done" } }, l.done);
     done.onclick = () => this.out.send("done", null, true);
-    return h("div", { class: "made", role: "status" },
+    return h("div", { class: "new", role: "status" },
       h("strong", null, made.title), h("span", { class: "muted" }, l.once), h("div", { class: "row" }, secret, copy, done));
   }
 
@@ -37,18 +37,18 @@ class Tokens extends Redrawn {
     const when = new Intl.DateTimeFormat(document.documentElement.lang || undefined, { dateStyle: "medium" });
     const day = (text) => (text ? when.format(new Date(text)) : null);
     return h("table", null,
-      h("thead", null, h("tr", null, ...["name", "scopes", "made", "used", "expires", "nothing"].map((name) => h("th", { scope: "col", class: name }, l[name] || h("span", { class: "hx-vh" }, l.revoke))))),
+      h("thead", null, h("tr", null, ...["name", "scopes", "made", "used", "expires", "act"].map((name) => h("th", { scope: "col" }, l[name] || h("span", { class: "hx-vh" }, l.revoke))))),
       h("tbody", null, tokens.map((token) => h("tr", { data: { token: token.id } },
         h("th", { scope: "row" }, token.name),
-        this.cell("scopes", l.scopes, token.scopes),
-        this.cell("made", l.made, day(token.created_at)),
-        this.cell("used", l.used, day(token.last_used_at) || l.never_used),
-        this.cell("expires", l.expires, token.expired ? h("span", { class: "expired" }, l.expired) : day(token.expires_at) || l.never_expires),
+        this.cell(l.scopes, token.scopes),
+        this.cell(l.made, day(token.created_at)),
+        this.cell(l.used, day(token.last_used_at) || l.never_used),
+        this.cell(l.expires, token.expired ? h("span", { class: "expired" }, l.expired) : day(token.expires_at) || l.never_expires),
         h("td", { class: "act" }, this.revoke(token, l))))));
   }
 
-  cell(name, label, value) {
-    return h("td", { class: name }, h("span", { class: "label" }, label), value);
+  cell(label, value) {
+    return h("td", null, h("span", { class: "label" }, label), value);
   }
 
   revoke(token, l) {

@@ -1,0 +1,153 @@
+"""Every kind of signed link as the owner of what it names, a reader by share, another user, and nobody.
+
+The table of docs/security.md is what this test finds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from heimdex_core.api.links import Links, ShortFrame
+from heimdex_core.library import Library
+from tests.support.frozen import SUBTITLED, frozen_library
+from ui import identity, resources
+from ui.server.files import FileServer
+from ui.server.short_frames import ShortFrameServer
+from ui.server.sprites import SpriteServer
+from ui.server.upload import UploadServer
+
+SECURITY = Path(__file__).resolve().parents[2] / "docs" / "security.md"
+USERS = ("owner", "reader", "other", "deleted user", "nobody")
+HEADING = "| link to | owner | reader by share | other user | deleted user | not signed |"
+
+
+@dataclass
+class Links4Users:
+    """The server of one library with its users."""
+
+    library: Library
+    links: Links
+    client: TestClient
+    ids: dict[str, str]
+
+    def token(self, user: str, url: Callable[[str], str]) -> str:
+        """The address of a link for a user; of nobody, one that somebody has made up."""
+        made = url(self.ids[user])
+        if user == "nobody":
+            path, _, token = made.rpartition("/")
+            return f"{path}/{token[:-3]}{'AAA' if not token.endswith('AAA') else 'BBB'}"
+        return made
+
+    def upload(self, user: str, part: str, **headers: str) -> Response:
+        token = self.token(user, lambda user_id: self.links.upload_token(user_id, "en"))
+        sent = {"X-Upload-Token": token, "X-Part": part, "Origin": "http://testserver", **headers}
+        answer: Response = self.client.post("/upload", headers=sent)  # type: ignore[assignment]
+        return answer
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Links4Users]:
+    root = frozen_library(tmp_path_factory.mktemp("links") / "library")
+    patch = pytest.MonkeyPatch()
+    with Library.open(root, purpose="query") as library:
+
+        def sign_in(name: str) -> str:
+            return library.accounts.sign_in("https://id.example", name, f"{name}@example.com", True, name).user_id
+
+        ids = {"owner": library.user_id, "nobody": library.user_id}
+        ids |= {name: sign_in(name) for name in ("reader", "other")}
+        ids["deleted user"] = sign_in("deleted")
+        for name in ("reader", "deleted user"):
+            library.sharing.share("video", SUBTITLED, ids[name])
+        ids["deleted user"] = "u-deleted"
+        patch.setattr(resources, "process_library", lambda: library)
+        patch.setattr(identity, "is_configured", lambda: False)
+        links = Links("secret of the test", root, file_ttl_s=3600, upload_ttl_s=900)
+        app = Starlette(
+            routes=[
+                Route("/files/{token}", FileServer(links, None, resources.library_for).serve),
+                Route("/sprites/{token}", SpriteServer(links, resources.library_for).serve),
+                Route("/short-frames/{token}", ShortFrameServer(links, resources.library_for).serve),
+                Route("/upload", UploadServer(links, resources.library_for).receive, methods=["POST"]),
+            ]
+        )
+        yield Links4Users(library, links, TestClient(app), ids)
+    patch.undo()
+
+
+def statuses(server: Links4Users) -> dict[str, list[int]]:
+    """The status of each kind of link for each of USERS."""
+    library, links = server.library, server.links
+    scene = library.scenes(SUBTITLED)[0]
+    video = library.playable_path(library.video(SUBTITLED))
+    frame = library.frame_path(scene)
+    file = library.path / "exports" / library.user_id / "reel.mp4"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"a film")
+    assert video
+    assert frame
+
+    def get(url: Callable[[str], str]) -> list[int]:
+        return [server.client.get(server.token(user, url)).status_code for user in USERS]
+
+    owners = server.upload("owner", "open", **{"X-File-Name": "a.mp4", "X-File-Size": "9"}).json()  # type: ignore[attr-defined]
+    return {
+        "the file of a video": get(lambda user: links.file_url(video, user)),
+        "a keyframe of a video": get(lambda user: links.file_url(frame, user)),
+        "an export, to watch": get(lambda user: links.file_url(file, user)),
+        "an export, to download": get(lambda user: links.file_url(file, user, download_name="reel.mp4")),
+        "the sprite of a scene": get(lambda user: links.sprite_url(scene.scene_id, 0, user)),
+        "the still of a scene": get(lambda user: links.sprite_url(scene.scene_id, 0, user, "still")),
+        "the waveform of a scene": get(lambda user: links.sprite_url(scene.scene_id, 0, user, "sound")),
+        "a picture of a short": get(
+            lambda user: links.short_frame_url(ShortFrame(scene.scene_id, "center_crop", 0.5, None, user))
+        ),
+        "an upload to one's own library": [
+            server.upload(user, "open", **{"X-File-Name": "b.mp4", "X-File-Size": "9"}).status_code for user in USERS
+        ],
+        "the unfinished upload of the owner": [
+            server.upload(user, "discard", **{"X-Upload": owners["upload"]}).status_code
+            for user in reversed(USERS)  # the owner last: then it is gone
+        ][::-1],
+    }
+
+
+def table(found: dict[str, list[int]]) -> str:
+    rows = [f"| {kind} | {' | '.join(map(str, row))} |" for kind, row in found.items()]
+    return "\n".join((HEADING, "| --- " * (len(USERS) + 1) + "|", *rows))
+
+
+def test_links_give_what_their_user_may_see(server: Links4Users) -> None:
+    found = statuses(server)
+    for kind, (owner, reader, other, deleted, nobody) in found.items():
+        assert owner in (200, 206), kind
+        assert deleted == nobody == 403, kind
+        if kind == "an upload to one's own library":
+            assert reader == other == 200
+        elif "export" in kind or "upload" in kind:
+            assert reader == other == 403, kind
+        else:
+            assert (reader, other) == (200, 404), kind
+    written = re.search(rf"{re.escape(HEADING)}\n(?:\|.*\n)+", SECURITY.read_text(encoding="utf-8"))
+    assert written is not None
+    assert written[0].strip() == table(found)
+
+
+def test_a_share_that_ends_ends_its_links(server: Links4Users) -> None:
+    path = server.library.playable_path(server.library.video(SUBTITLED))
+    assert path
+    url = server.links.file_url(path, server.ids["reader"])
+    assert server.client.get(url).status_code == 200
+    server.library.sharing.unshare("video", SUBTITLED, server.ids["reader"])
+    assert server.client.get(url).status_code == 404
+    server.library.sharing.share("video", SUBTITLED, server.ids["reader"])
+    assert server.client.get(url).status_code == 200
