@@ -18,8 +18,10 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from ui import state
 from ui.state import Address
 
-NAMES = ("home", "library", "search", "reel", "exports", "evaluate", "settings")
+NAMES = ("home", "library", "search", "reel", "exports", "evaluate", "activity", "settings")
 """The pages in the order of the navigation."""
+FOR_ADMINS = ("activity",)
+"""Those that only admins find there."""
 HIDDEN = ("video", "scene", "short", "searches")
 """Pages that are opened from other pages and by their address."""
 MARKER = "hx"

@@ -46,7 +46,7 @@ def _draw_bar(shown: str) -> None:
                         "current": name == _PARENT.get(shown, shown),
                         "shown": name == shown,
                     }
-                    for name in address.NAMES
+                    for name in _pages()
                 ],
                 "profile": {"text": _profile_text(), "href": address.url("settings")},
                 "languages": [
@@ -65,6 +65,15 @@ def _draw_bar(shown: str) -> None:
             },
             {"language": _change_language, "dismiss": _dismiss, "sign_out": lambda _: sign_in.sign_out()},
         )
+
+
+def _pages() -> list[str]:
+    """The pages that the navigation names to this user."""
+    try:
+        is_admin = resources.library().accounts.is_admin
+    except HeimdexError:
+        is_admin = False
+    return [name for name in address.NAMES if is_admin or name not in address.FOR_ADMINS]
 
 
 def _profile_text() -> str:

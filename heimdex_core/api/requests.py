@@ -23,8 +23,8 @@ OTHER = "other"
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_QUIET = ("/health/live", "/health/ready", "/metrics")
-"""Asked every few seconds: logged only where they fail."""
+_QUIET = ("/health/live", "/health/ready", "/metrics", OTHER)
+"""Asked every few seconds, or for the pages of the app and their many files: logged only where they fail."""
 _LOG = logging.getLogger(__name__)
 
 counts: Counter[tuple[str, str, int]] = Counter()

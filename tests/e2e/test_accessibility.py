@@ -192,7 +192,18 @@ def empty_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_axe_finds_nothing_serious_in_an_empty_library(still: Page, empty_address: str) -> None:
-    for path in ("", "library", "search", "reel", "exports", "short", "evaluate", "settings", "video?id=none"):
+    for path in (
+        "",
+        "library",
+        "search",
+        "reel",
+        "exports",
+        "short",
+        "evaluate",
+        "activity",
+        "settings",
+        "video?id=none",
+    ):
         still.goto(f"{empty_address}/{path}")
         expect(still.get_by_role("heading", level=1).first).to_be_attached(timeout=60_000)
         expect(still.locator('[data-test-script-state="notRunning"]')).to_be_attached()

@@ -34,6 +34,7 @@ from heimdex_core.export.crop import STRATEGIES
 from heimdex_core.export.notes import NOTES as EXPORT_NOTES
 from heimdex_core.export.quality import QUALITIES
 from heimdex_core.ingest import stages
+from heimdex_core.jobs.config import QUEUES
 from heimdex_core.jobs.status import WorkerState
 from heimdex_core.jobs.supervisor import SupervisorState
 from heimdex_core.media.subtitles.files import UNUSABLE
@@ -182,6 +183,7 @@ CORE_NAMES = {
     "problem.": PROBLEMS,
     "profile.": PROFILES,
     "profile.reason.": PROFILE_REASONS,
+    "queue.": QUEUES,
     "search_note.": NOTES,
     "speech.": SPEECH_LANGUAGES,
     "stage.": [*(spec.name for spec in stages.SPECS), "render", "check"],

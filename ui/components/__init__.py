@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ui.components.base import Component
 
+activity_figures = Component("activity")
 appearance = Component("appearance")
 chips_row = Component("chips")
 corrections = Component("corrections")
