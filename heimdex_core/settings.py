@@ -106,6 +106,12 @@ class Settings(BaseSettings):
     fusion: str = "minmax"
     rrf_k: int = Field(60, ge=1)
     channel_depth: int = Field(1000, ge=1)
+    face_threshold: float = Field(
+        0.363, gt=0, le=1, description="least cosine of two faces of one person; docs/people.md says where it is from"
+    )
+    people_weight: float = Field(
+        0.5, ge=0, le=1, description="weight of a person whom the query names beside what it looks for"
+    )
     keyframe_temperature: float = Field(
         0.1, ge=0, description="how the keyframes of a scene are averaged: 0 only the best one, inf all alike"
     )

@@ -17,6 +17,7 @@ from heimdex_core.cli import examples as cli_examples
 from heimdex_core.cli import mcp as cli_mcp
 from heimdex_core.cli import models as cli_models
 from heimdex_core.cli import opened
+from heimdex_core.cli import people as cli_people
 from heimdex_core.cli import reel as cli_reel
 from heimdex_core.cli import reels as cli_reels
 from heimdex_core.cli import reindex as cli_reindex
@@ -150,6 +151,8 @@ def build_parser() -> argparse.ArgumentParser:
     cli_reindex.add_arguments(reindexing)
     models = command("models", "list, download and check models", cli_models.run_models)
     cli_models.add_arguments(models, shared)
+    people = command("people", "find, name and remove people in the picture", cli_people.run_people)
+    cli_people.add_arguments(people, shared)
     evaluation = command("eval", "judge, measure and tune searches", cli_evaluation.run_evaluation)
     cli_evaluation.add_arguments(evaluation, shared)
     exports = command("exports", "list exports, cancel them or remove their files", cli_shorts.run_exports)

@@ -78,6 +78,14 @@ from heimdex_core.errors.object_storage import (
     ObjectStorageUnavailable,
     ObjectTruncated,
 )
+from heimdex_core.errors.people import (
+    FaceModelsMissing,
+    FaceNotFound,
+    NoFaceInPhoto,
+    PeopleOff,
+    PersonNotFound,
+    SeveralFacesInPhoto,
+)
 from heimdex_core.errors.problems import (
     PROBLEMS,
     ClipsFailed,
@@ -188,6 +196,12 @@ __all__ = [
     "IdempotencyKeyReused",
     "IdempotencyKeyBusy",
     "BodyTooLarge",
+    "SeveralFacesInPhoto",
+    "PersonNotFound",
+    "PeopleOff",
+    "NoFaceInPhoto",
+    "FaceNotFound",
+    "FaceModelsMissing",
     "IndexLockLost",
     "AccessError",
     "BucketNotFound",

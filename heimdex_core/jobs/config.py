@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 APP_NAME = "heimdex"
 
-APP_VERSION = "4"
+APP_VERSION = "5"
 """Pinned: DBOS takes back only workflows of its own version, so one derived from the source would
 strand every job at an update. Raise it when the name of a queue, or a name or the order of steps in a workflow
 changes: a worker then queues the unfinished jobs of older versions again (reconcile.py)."""

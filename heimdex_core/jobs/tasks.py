@@ -87,6 +87,16 @@ class Tasks:
                 del self._runs[video_id]
         self.guard.forget(job_id)
 
+    def find_faces(self, attempt: StageAttempt, user_id: str) -> Json:
+        """Look for faces in a video that has been indexed, where people are searched for: {"faces"} or {"error"}."""
+        stop_asked = self._stop_asked(attempt.job_id, attempt.subject)
+
+        def work() -> Json:
+            people = self.library.as_user(user_id).people
+            return {"faces": people.look_at_new(attempt.subject, is_cancelled=stop_asked)}
+
+        return self.attempt(attempt, work)
+
     def _run(self, job_id: str, user_id: str, video_id: str) -> IngestRun:
         """The job's run, made when a worker first touches it; a cancelled job's is dropped here."""
         with self._lock:

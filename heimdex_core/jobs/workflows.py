@@ -1,7 +1,7 @@
 """The workflows as DBOS knows them. Their names, their steps' names and order are stored in the queue:
 changing those is a new APP_VERSION.
 
-    ingest      the plan of ingest/execution.py; the branches are children, started in a fixed order
+    ingest      the plan of ingest/execution.py; the branches are children, started in a fixed order. Then the faces
     export      render, never tried again by itself
     migration   the plan of library/migration.py: a step for each video, then the switch
     sweep       the plan of library/sweeps.py: a step for each query
@@ -141,7 +141,10 @@ class _IngestSteps:
 @workflow("ingest")
 def ingest(user_id: str, video_id: str) -> Json:
     """One video from probe to commit. The result is {} or {"error"}."""
-    return _result(execution.run_plan(_IngestSteps(str(DBOS.workflow_id), user_id, video_id)))
+    error = execution.run_plan(_IngestSteps(str(DBOS.workflow_id), user_id, video_id))
+    if error is None:
+        run_step(video_id, "faces", lambda attempt: tasks().find_faces(attempt, user_id), once=True)
+    return _result(error)
 
 
 @workflow("ingest-branch")

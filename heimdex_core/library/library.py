@@ -18,6 +18,7 @@ from heimdex_core.library.evaluation import Evaluation
 from heimdex_core.library.library_exports import LibraryExports
 from heimdex_core.library.maintenance import clean_up
 from heimdex_core.library.model_sets import LibraryModelSets
+from heimdex_core.library.people import People
 from heimdex_core.library.reels import Reels
 from heimdex_core.library.requests import Requests
 from heimdex_core.library.scene_details import SceneDetails
@@ -63,6 +64,7 @@ class Library(LibraryExports, ClosedLibrary):
         corrections: the transcript and the tags, corrected by hand.
         evaluation: query sets and judgements, runs, sweeps, and the settings that searches use by default.
         exports: what was rendered (`reel` makes one).
+        people: people in the picture, by their faces.
         reels: named reels beside the tray.
         model_sets: the models that the library is indexed with, and moving to others.
         requests: answers to requests of programs that may be sent again.
@@ -94,7 +96,14 @@ class Library(LibraryExports, ClosedLibrary):
         self.scene_details = SceneDetails(context)
         self.corrections = Corrections(context, self.work)
         self.watched = WatchedFolders(context, self.work)
-        self._searcher = Searcher(self._store.reader(), context.models.of, self.settings, log=self._store.log_search)
+        self.people = People(context, self.accounts)
+        self._searcher = Searcher(
+            self._store.reader(),
+            context.models.of,
+            self.settings,
+            log=self._store.log_search,
+            people=self.people.for_search,
+        )
 
     @classmethod
     @checked

@@ -16,9 +16,11 @@ from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.work_folder import WorkFolder
 from heimdex_core.library import sweeps
+from heimdex_core.library.accounts import Accounts
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.importing import IncomingFile, register
 from heimdex_core.library.migration import mark_migration_failed, read_migration_status, replace_migration_job
+from heimdex_core.library.people import People
 from heimdex_core.store.adopt import ADOPTING
 from heimdex_core.store.cancel_marks import CancelMarks, FileCancelMarks
 from heimdex_core.store.exports import UNFINISHED as UNFINISHED_EXPORT
@@ -155,7 +157,9 @@ class LibraryWork:
         # A second process that is asked for the same video waits, and then finds it done.
         timeout_s = self._context.settings.lock_timeout_s
         with video_lock(self._store.paths.work_root / f".{video.video_id}.lock", timeout_s=timeout_s).hold():
-            return self.ingest_run(video.video_id, progress=progress).run()
+            indexed = self.ingest_run(video.video_id, progress=progress).run()
+        People(self._context, Accounts(self._context)).look_at_new(video.video_id)
+        return indexed
 
     def reindex(
         self,

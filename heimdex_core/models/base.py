@@ -192,6 +192,9 @@ class Face:
     height: float
     score: float
     """0 to 1."""
+    landmarks: tuple[float, ...] = ()
+    """x and y of the right eye, the left eye, the tip of the nose, the right and the left corner of the mouth, as parts
+    of width and height; right and left are the person's. Empty where the detector finds none."""
 
 
 @runtime_checkable
@@ -200,6 +203,24 @@ class FaceDetector(Protocol):
 
     def detect(self, image: npt.NDArray[np.uint8]) -> list[Face]:
         """The faces in an RGB image, (height, width, 3) uint8."""
+        ...
+
+
+@runtime_checkable
+class FaceEncoder(Protocol):
+    """Embeds faces, so that those of one person are near each other."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def revision(self) -> str: ...
+
+    def encode_faces(self, image: Image, faces: Sequence[Face]) -> Vectors:
+        """The vectors (n, d) of faces that a detector has found in an RGB image, with their landmarks.
+
+        Raises InvalidValue for a face without landmarks, ModelUnavailable, ModelBroken.
+        """
         ...
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from heimdex_core.errors import ModelBroken, UnknownName, WeightsMissing
 from heimdex_core.models.base import Loadable
-from heimdex_core.models.faces import yunet
+from heimdex_core.models.faces import sface, yunet
 from heimdex_core.models.family import (
     LICENCE_UNKNOWN,
     HubFiles,
@@ -40,6 +40,7 @@ FAMILIES: tuple[ModelFamily, ...] = (
     openclip.FAMILY,
     captioner.FAMILY,
     yunet.FAMILY,
+    sface.FAMILY,
     rapid.FAMILY,
     sentence.FAMILY,
     replaced.FAMILY,

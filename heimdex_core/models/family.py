@@ -21,7 +21,7 @@ from heimdex_core.models.threads import Work, threads_for
 from heimdex_core.settings import Settings
 from heimdex_core.types import Space
 
-Kind = Literal["speech", "text", "vision", "caption", "face", "ocr"]
+Kind = Literal["speech", "text", "vision", "caption", "face", "face_encoder", "ocr"]
 Purpose = Literal["ingest", "query"]
 """A process that only answers queries shares the machine with a worker and gets fewer threads."""
 MAX_NAME_CHARS = 1000

@@ -11,14 +11,17 @@ from heimdex_core.types import (
     Correction,
     EvaluationRun,
     Export,
+    FaceCluster,
     FolderReport,
     Json,
     Pause,
+    Person,
     Reel,
     RelinkReport,
     RunComparison,
     Scene,
     SceneEdit,
+    SceneFace,
     SearchResult,
     Video,
     to_json,
@@ -63,6 +66,21 @@ def correction(found: Correction) -> Json:
     """The shape of a correction: the fields of TranscriptEdit or TagEdit, and `op`, "transcript" or "tags"."""
     row: Json = to_json(found)
     return {"edit_id": row.pop("edit_id"), "op": "transcript" if "text" in row else "tags", **row}
+
+
+def person(found: Person) -> Json:
+    """The shape of a person in the picture."""
+    return shapes.Person.of(found).to_json()
+
+
+def scene_face(found: SceneFace) -> Json:
+    """The shape of a face: its box is [left, top, width, height] as shares of the picture."""
+    return shapes.Face.of(found).to_json()
+
+
+def face_cluster(found: FaceCluster) -> Json:
+    """The shape of a group of faces that nobody has named."""
+    return shapes.FaceCluster.of(found).to_json()
 
 
 def search_result(found: SearchResult) -> Json:

@@ -143,6 +143,59 @@ class Progress(Shape):
         return None if found is None else cls.model_validate(to_json(found))
 
 
+# --- people in the picture ------------------------------------------------------------------------
+
+
+class Face(Shape):
+    """A face in a keyframe of a video, and who it is."""
+
+    face_id: str
+    video_id: str
+    generation: int
+    keyframe: str = Field(description="the name of the keyframe's file")
+    time_s: float
+    box: tuple[float, float, float, float] = Field(description="left, top, width, height as shares of the picture")
+    score: float = Field(description="how certain it is that this is a face, 0 to 1")
+    person_id: str | None
+    name: str | None
+    similarity: float | None = Field(description="the cosine to the person")
+    is_by_hand: bool
+
+    @classmethod
+    def of(cls, found: types.SceneFace) -> Face:
+        return cls(**to_json(found))
+
+
+class Person(Shape):
+    """A person whom the user has named."""
+
+    person_id: str
+    name: str
+    created_at: Moment
+    photos: int
+    confirmed: int = Field(description="faces that were assigned by hand")
+    faces: int = Field(description="all faces of the person, those that were matched included")
+    videos: int
+    best_face: str | None = Field(description="the id of a face to show")
+
+    @classmethod
+    def of(cls, found: types.Person) -> Person:
+        best = found.best_face.face_id if found.best_face else None
+        return cls(**{**to_json(found), "best_face": best})
+
+
+class FaceCluster(Shape):
+    """Faces that look like one person whom nobody has named, the best ones first."""
+
+    cluster_id: str
+    faces: list[Face]
+    videos: int
+
+    @classmethod
+    def of(cls, found: types.FaceCluster) -> FaceCluster:
+        return cls(cluster_id=found.cluster_id, faces=[Face.of(face) for face in found.faces], videos=found.videos)
+
+
 # --- scenes ---------------------------------------------------------------------------------------
 
 

@@ -6,12 +6,15 @@ from collections import Counter
 
 import numpy as np
 
+from heimdex_core.search.people import PeopleView
 from heimdex_core.store.scene_columns import Numbers
 from heimdex_core.store.scene_set import SceneTable
 from heimdex_core.store.shares import Sharing
 
 FACETS = ("video_ids", "languages", "has_speech", "tags")
 """The filters whose choices are counted, by their names in Filters."""
+PEOPLE = "people"
+"""The filter whose choices are counted besides where the user has named somebody."""
 SHARED_FACETS = ("owner", "collections")
 """Those that are counted besides for users who have collections, or with whom something is shared."""
 
@@ -37,18 +40,21 @@ def count_shared(table: SceneTable, rows: Numbers, facet: str, sharing: Sharing,
     return {name: count for name, count in counts.most_common() if count}
 
 
-def count_choices(table: SceneTable, rows: Numbers, facet: str) -> dict[str, int]:
+def count_choices(table: SceneTable, rows: Numbers, facet: str, people: PeopleView | None = None) -> dict[str, int]:
     """The scenes by choice, most first and then by name.
 
     Args:
         table: the scenes of the user.
         rows: of the scenes that were found, each once.
-        facet: one of FACETS.
+        facet: one of FACETS, or PEOPLE.
+        people: the user's people, for PEOPLE.
     """
     counts: Counter[str] = Counter()
     if facet == "video_ids":
         numbers, found = np.unique(table.video_numbers[rows], return_counts=True)
         counts.update({table.videos[number].video_id: int(n) for number, n in zip(numbers, found, strict=True)})
+    elif facet == PEOPLE:
+        counts.update(people.count_people(table, rows) if people is not None else {})
     elif facet == "has_speech":
         spoken = int(table.has_speech[rows].sum())
         counts.update({name: n for name, n in (("true", spoken), ("false", len(rows) - spoken)) if n})

@@ -15,6 +15,7 @@ from heimdex_core.store.scene_set import Mask, SceneSet, SceneTable
 from heimdex_core.types import NO_FILTERS, Filters, VisibleVideo
 
 if TYPE_CHECKING:
+    from heimdex_core.search.people import PeopleView
     from heimdex_core.store.view import View
 
 
@@ -30,13 +31,20 @@ class Selection:
     """How many scenes they are."""
 
 
-def select(view: View, user_id: str, filters: Sequence[Filters], excluded: Sequence[str] = ()) -> Selection:
+def select(
+    view: View,
+    user_id: str,
+    filters: Sequence[Filters],
+    excluded: Sequence[str] = (),
+    people: PeopleView | None = None,
+) -> Selection:
     """The user's scenes that pass all filters and have none of the excluded words.
 
     Args:
         view: what is searched.
         user_id: whose scenes.
         filters: a scene has to pass each of them.
+        people: the user's people; without them no scene shows a person.
         excluded: words and phrases that must not be in a scene's transcript, its tags or its video's title.
 
     Raises LibraryDamaged where words are excluded, or must be on screen, and the lexical index cannot be read,
@@ -51,7 +59,7 @@ def select(view: View, user_id: str, filters: Sequence[Filters], excluded: Seque
     if video_ids is not None:
         mask &= table.of_videos(video_ids)
     for one in wanted:
-        mask &= _passing(table, one)
+        mask &= _passing(table, one, people)
         if one.on_screen:
             mask &= table.of_scenes(view.scenes_with(one.on_screen, user_id=user_id, fields=("on_screen_text",)))
     for text in excluded:
@@ -93,7 +101,7 @@ def _fits(video: VisibleVideo, filters: Filters) -> bool:
     )
 
 
-def _passing(table: SceneTable, filters: Filters) -> Mask:
+def _passing(table: SceneTable, filters: Filters, people: PeopleView | None) -> Mask:
     """(n,) whether each scene passes what is about scenes, but for their words."""
     mask = np.ones(len(table), dtype=bool)
     if filters.min_s is not None:
@@ -106,6 +114,7 @@ def _passing(table: SceneTable, filters: Filters) -> Mask:
         mask &= table.has_speech == filters.has_speech
     for tag in filters.tags:
         mask &= table.with_tag(tag)
-    if filters.people:
-        mask &= False  # nobody is known yet
+    for name in filters.people:
+        person_id = people.person_named(name) if people is not None else None
+        mask &= people.with_person(table, person_id) if people is not None and person_id is not None else False
     return mask

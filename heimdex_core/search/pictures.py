@@ -21,8 +21,8 @@ Box = tuple[float, float, float, float]
 """Left, top, right and bottom as parts of the picture's width and height, 0 to 1."""
 
 
-def read_picture(path: Path, box: Box | None = None) -> Image:
-    """The picture in a file as RGB, (height, width, 3) uint8, upright and at most SIDE_PX long; `box` is cut out of it.
+def read_picture(path: Path, box: Box | None = None, *, side_px: int = SIDE_PX) -> Image:
+    """The picture in a file as RGB, (height, width, 3) uint8, upright, at most `side_px` long; `box` is cut out of it.
 
     Raises FileUnreadable, NotAnImage, ImageTooLarge, InvalidValue for a box that cannot be used.
     """
@@ -42,7 +42,7 @@ def read_picture(path: Path, box: Box | None = None) -> Image:
             if opaque is not part:
                 opaque = Pillow.alpha_composite(Pillow.new("RGBA", part.size, "white"), opaque)
             picture = opaque.convert("RGB")
-            picture.thumbnail((SIDE_PX, SIDE_PX), Pillow.Resampling.LANCZOS, reducing_gap=2.0)
+            picture.thumbnail((side_px, side_px), Pillow.Resampling.LANCZOS, reducing_gap=2.0)
             return np.asarray(picture, dtype=np.uint8)
     except Pillow.DecompressionBombError as error:
         raise ImageTooLarge(filename=path.name, limit_megapixels=MAX_MEGAPIXELS) from error

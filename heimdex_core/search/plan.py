@@ -126,6 +126,15 @@ class Plan:
         return next((slot for slot in self.slots if slot.kind == name), None)
 
 
+def with_share(given: Mapping[str, float], kind: str, share: float) -> dict[str, float]:
+    """The weights with one for `kind` that is `share` of all (0 to 1), unless it is among them; others keep theirs."""
+    weights = dict(given)
+    total = math.fsum(value for value in weights.values() if isinstance(value, Real) and not isinstance(value, bool))
+    if kind in weights or not 0 < total < math.inf:
+        return weights
+    return {**{name: value / total * (1 - share) for name, value in weights.items()}, kind: share}
+
+
 def checked(name: str, value: object, weights: Mapping[str, float]) -> float:
     """The weight `value` of the channel `name` as a float from 0 to 1. Raises InvalidWeights with all `weights`."""
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -141,12 +150,13 @@ def as_text(weights: Mapping[str, float]) -> str:
     return ", ".join(f"{name}={value}" for name, value in weights.items()) or "(none)"
 
 
-def plan_of(spaces: Mapping[str, Space], requested: Sequence[str] = ()) -> Plan:
+def plan_of(spaces: Mapping[str, Space], requested: Sequence[str] = (), on_request: Sequence[str] = ()) -> Plan:
     """The channels of a search.
 
     Args:
         spaces: the spaces of a model set, by role.
         requested: names of spaces to search instead of the first one of their kind; see `resolve`.
+        on_request: kinds that only this search has (ChannelSpec.is_on_request).
 
     Raises UnknownName.
     """
@@ -154,6 +164,8 @@ def plan_of(spaces: Mapping[str, Space], requested: Sequence[str] = ()) -> Plan:
     slots: list[Slot] = []
     for spec in channels.CHANNELS:
         kind = spec.kind
+        if spec.is_on_request and kind not in on_request:
+            continue
         if spec.space_role is None:
             slots.append(Slot(kind, kind))
             continue

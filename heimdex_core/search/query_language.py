@@ -1,6 +1,7 @@
 """The query language: words, "quoted phrases", -excluded words, and filters such as title:harbour.
 
     red car "on the bridge" -boat -"rough sea" title:harbour file:tape_3 screen:exit lang:ko person:Anna
+    person: Anna, red car          scenes of Anna come first, and others may follow
 
 Everything that is no operator is text, so any text is a query and none is refused for its form. What a text says
 without its operators is what models receive.
@@ -19,7 +20,8 @@ _QUOTE_MARKS = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u300c\u300d
 """Quotation marks as word processors and Korean and Japanese keyboards type them."""
 
 _TOKEN = re.compile(
-    r"""(?<!\S)(?P<field>title|file|screen|lang|person):(?:"(?P<quoted_value>[^"]+)"|(?P<value>[^\s"]+))
+    r"""(?<!\S)person:\s+(?:"(?P<quoted_person>[^"]+)"\s*|(?P<person>[^\s",:][^",:]*)),
+      | (?<!\S)(?P<field>title|file|screen|lang|person):(?:"(?P<quoted_value>[^"]+)"|(?P<value>[^\s"]+))
       | (?<!\S)[-\u2212\uff0d](?:"(?P<excluded_phrase>[^"]*)"|(?P<excluded>[^\W_][^\s"]*))
       | "(?P<phrase>[^"]*)"
       | (?P<text>[^\s"]+)
@@ -38,6 +40,8 @@ class ParsedText:
     """The same with its phrases in straight quotation marks, for the lexical channel."""
     excluded: tuple[str, ...] = ()
     """Words and phrases that a scene must not have, as they were typed."""
+    people: tuple[str, ...] = ()
+    """Names of people whose scenes come first."""
     filters: tuple[Filters, ...] = ()
     """What title:, file:, screen:, lang: and person: ask for; a scene has to pass all of them."""
     is_unclosed: bool = False
@@ -59,12 +63,15 @@ def parse(text: str) -> ParsedText:
     plain: list[str] = []
     lookup: list[str] = []
     excluded: list[str] = []
+    people: list[str] = []
     values: dict[str, list[str]] = {}
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or "text"
         value = match[kind].strip()
         if kind in ("value", "quoted_value"):
             values.setdefault(match["field"].lower(), []).append(value)
+        elif kind in ("person", "quoted_person"):
+            people.append(value)
         elif kind in ("excluded", "excluded_phrase"):
             excluded.append(value)
         elif value:
@@ -74,6 +81,7 @@ def parse(text: str) -> ParsedText:
         plain=" ".join(plain),
         lookup=" ".join(lookup),
         excluded=tuple(dict.fromkeys(value for value in excluded if analysis.terms(value))),
+        people=tuple(dict.fromkeys(people)),
         filters=_filters(values),
         is_unclosed=is_unclosed,
     )

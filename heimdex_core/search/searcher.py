@@ -22,7 +22,7 @@ from heimdex_core.search.channels.channel_set import ChannelSet
 from heimdex_core.search.channels.encoders import QueryModels
 from heimdex_core.search.duplicates import Collapsed, collapse
 from heimdex_core.search.examples import ResolvedExample, resolve
-from heimdex_core.search.facets import SHARED_FACETS, count_choices, count_shared, facets_of
+from heimdex_core.search.facets import PEOPLE, SHARED_FACETS, count_choices, count_shared, facets_of
 from heimdex_core.search.filters import Selection, select
 from heimdex_core.search.fusion import fusion_method
 from heimdex_core.search.fusion.base import Fused, FusedScene, Fusion, ScoredScenes
@@ -32,7 +32,8 @@ from heimdex_core.search.listing import Listing, rows_in
 from heimdex_core.search.log_entry import log_entry
 from heimdex_core.search.modality import with_missing
 from heimdex_core.search.order import ordered, video_count, video_of
-from heimdex_core.search.plan import Plan, Slot, plan_of
+from heimdex_core.search.people import PeopleSearch, PeopleView
+from heimdex_core.search.plan import Plan, Slot, plan_of, with_share
 from heimdex_core.search.query_language import ParsedText
 from heimdex_core.search.runner import ChannelRunner, Timed
 from heimdex_core.search.sequence import follow
@@ -74,6 +75,8 @@ class _Setting:
     method: Fusion
     example: ResolvedExample | None
     temperature: float
+    people: PeopleView | None = None
+    person_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ class Searcher:
         settings: Settings,
         *,
         log: Callable[[Json], None] | None = None,
+        people: PeopleSearch | None = None,
     ) -> None:
         """Nothing is opened or loaded before the first search.
 
@@ -113,11 +117,13 @@ class Searcher:
             models_of: gives the models of a set by its id; they load at their first use.
             settings: limits, the default weights and the default fusion.
             log: called with one JSON object per search; None for no log.
+            people: the people of the library; None for nobody.
         """
         self._reader = reader
         self._models_of = models_of
         self._settings = settings
         self._log = log
+        self._people = people
         self._runner = ChannelRunner(timeout_s=settings.channel_timeout_s)
         self._lock = threading.Lock()
         """Protects the caches."""
@@ -184,15 +190,25 @@ class Searcher:
         return before if is_same and before.set_id == view.set_id else view
 
     def _search_in(self, view: View, query: Query, user_id: str, started: float) -> SearchResult:
-        asked = understand(query, view.visible_videos(user_id), max_chars=self._settings.max_query_chars)
-        plan = plan_of(view.spaces, query.spaces)
-        weights = plan.weights(query.weights if query.weights is not None else default_weights(self._settings))
+        asked = understand(
+            query,
+            view.visible_videos(user_id),
+            max_chars=self._settings.max_query_chars,
+            people=lambda: self._people_of(view, user_id),
+        )
+        plan = plan_of(view.spaces, query.spaces, ["people"] if asked.wanted_people else [])
+        given = query.weights if query.weights is not None else default_weights(self._settings)
+        if asked.wanted_people:
+            given = with_share(given, "people", self._settings.people_weight)
+        weights = plan.weights(given)
         method = fusion_method(query.fusion or self._settings.fusion, rrf_k=self._settings.rrf_k)
         example = resolve(view, query.example, asked.text.plain, user_id)
         temperature = self._settings.keyframe_temperature
         if query.keyframe_temperature is not None:
             temperature = query.keyframe_temperature
-        setting = _Setting(view, user_id, plan, weights, method, example, temperature)
+        setting = _Setting(
+            view, user_id, plan, weights, method, example, temperature, asked.people, asked.wanted_people
+        )
         found = self._find(setting, asked.text, asked.all_filters(), is_listing=asked.is_listing)
         fused, duplicates, followers = self._ranked(setting, query, asked, found)
         hits, thumbnails = page_of_hits(
@@ -229,6 +245,10 @@ class Searcher:
             named_videos=asked.named_videos,
             view_token=view.token,
         )
+
+    def _people_of(self, view: View, user_id: str) -> PeopleView | None:
+        """The user's people; None where they are turned off."""
+        return self._people.view(view, user_id) if self._people is not None and self._people.is_on() else None
 
     def _ranked(
         self, setting: _Setting, query: Query, asked: Understood, found: _Found
@@ -280,9 +300,12 @@ class Searcher:
             lookup=text.lookup,
             example=setting.example,
             temperature=setting.temperature,
+            people=setting.people,
+            person_ids=setting.person_ids,
         )
         example_key = setting.example.key if setting.example is not None else None
-        about = (tuple(filters), text.excluded, example_key, setting.temperature)
+        people_key = (setting.people.token, setting.person_ids) if setting.people is not None else None
+        about = (tuple(filters), text.excluded, example_key, setting.temperature, people_key)
         results, timing_ms = self._run_channels(request, setting, about)
         _refuse_if_all_broken(results, setting.weights)
         fusing = time.perf_counter()
@@ -306,11 +329,12 @@ class Searcher:
 
     def _select(self, setting: _Setting, filters: tuple[Filters, ...], excluded: tuple[str, ...]) -> Selection:
         """The scenes to search; those of recent searches are kept, so that moving a slider does not filter again."""
-        key = (setting.view.token, setting.user_id, filters, excluded)
+        people = setting.people
+        key = (setting.view.token, setting.user_id, filters, excluded, None if people is None else people.token)
         with self._lock:
             found = self._selections.get(key)
         if found is None:
-            found = select(setting.view, setting.user_id, filters, excluded)
+            found = select(setting.view, setting.user_id, filters, excluded, people)
             with self._lock:
                 self._selections[key] = found
         return found
@@ -321,7 +345,9 @@ class Searcher:
         all_found = rows_in(table, found.fused.ranking)
         facets = {}
         sharing, user_id = setting.view.snapshot.sharing, setting.user_id
-        for facet in facets_of(sharing, user_id):
+        people = setting.people or self._people_of(setting.view, user_id)
+        has_people = people is not None and people.has_people
+        for facet in (*facets_of(sharing, user_id), *([PEOPLE] if has_people else [])):
             rows = all_found
             if getattr(asked.filters, facet) != getattr(NO_FILTERS, facet):
                 filters = asked.all_filters(without=facet)
@@ -331,7 +357,7 @@ class Searcher:
             if facet in SHARED_FACETS:
                 facets[facet] = count_shared(table, rows, facet, sharing, user_id)
             else:
-                facets[facet] = count_choices(table, rows, facet)
+                facets[facet] = count_choices(table, rows, facet, people)
         return facets
 
     def _run_channels(
@@ -399,7 +425,7 @@ def _collapsed(fused: Fused, view: View, plan: Plan, terms: Sequence[str]) -> Co
     An index that cannot be read folds nothing: the channel that searches it says so.
     """
     space = next((slot.space for slot in plan.slots if slot.kind == "vision"), None)
-    said = [slot.name for slot in plan.slots if slot.side not in ("seen", "words")]
+    said = [slot.name for slot in plan.slots if slot.side not in ("seen", "words", "people")]
     words = [slot.name for slot in plan.slots if slot.side == "words"]
     try:
         return collapse(fused, view, space, said=said, words=words, terms=terms)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from heimdex_core.errors import InvalidQuery, InvalidValue
 from heimdex_core.search.order import named_videos
+from heimdex_core.search.people import PeopleView
 from heimdex_core.search.query_language import ParsedText, normalise, parse
 from heimdex_core.search.sequence import check
 from heimdex_core.types import NO_FILTERS, Example, Filters, Query, Then, VisibleVideo
@@ -29,6 +31,10 @@ class Understood:
     """Codes of notes.NOTES."""
     then: ParsedText | None = None
     """What has to follow in the same video."""
+    people: PeopleView | None = None
+    """The user's people, where the query names any; None where it does not, or people are turned off."""
+    wanted_people: tuple[str, ...] = ()
+    """The ids of people whose scenes come first."""
 
     def all_filters(self, *, without: str | None = None) -> tuple[Filters, ...]:
         """What a scene has to pass, but without the filter of one name that was given beside the text."""
@@ -41,13 +47,20 @@ class Understood:
         return tuple(one for one in (self.filters, *(self.then.filters if self.then else ())) if one)
 
 
-def understand(query: Query, videos: Sequence[VisibleVideo], *, max_chars: int) -> Understood:
+def understand(
+    query: Query,
+    videos: Sequence[VisibleVideo],
+    *,
+    max_chars: int,
+    people: Callable[[], PeopleView | None] = lambda: None,
+) -> Understood:
     """Check a query and take it apart.
 
     Args:
         query: what is asked.
         videos: the user's videos, newest first; their file names may be in the text.
         max_chars: the most characters that the text may have.
+        people: gives the user's people, None where they are turned off; called where the query names somebody.
 
     Raises InvalidQuery for a text that is too long, or empty where nothing else says what is wanted; InvalidValue.
     """
@@ -66,18 +79,56 @@ def understand(query: Query, videos: Sequence[VisibleVideo], *, max_chars: int) 
     named, rest = named_videos(text, videos)
     parsed = parse(rest)
     filters = query.filters if query.video_ids is None else _within(query.filters, query.video_ids)
+    named_people = _NamedPeople.of((filters, *parsed.filters), parsed.people, people)
+    parsed = named_people.with_unknown_as_text(parsed)
     wants_something = bool(filters or parsed.filters or parsed.excluded or named)
     is_listing = not parsed.plain and query.example in (None, Example())
     if is_listing and not wants_something:
         raise InvalidQuery(length=0, minimum=1, maximum=max_chars)
-    has_people = any(one.people for one in (filters, *parsed.filters))
     notes = [
         *(["listing"] if is_listing and not named else []),
-        *(["nobody_known"] if has_people else []),
+        *named_people.notes,
         *(["unclosed_quote"] if parsed.is_unclosed else []),
     ]
     then = _understand_then(query.then, max_chars) if query.then is not None else None
-    return Understood(parsed, filters, named, is_listing, tuple(notes), then)
+    found = named_people
+    return Understood(parsed, filters, named, is_listing, tuple(notes), then, found.people, found.wanted)
+
+
+@dataclass(frozen=True)
+class _NamedPeople:
+    """The people whom a query names."""
+
+    people: PeopleView | None
+    wanted: tuple[str, ...]
+    unknown: tuple[str, ...]
+    """Names of people whose scenes should come first, and who are nobody's name."""
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, filters: Sequence[Filters], first: Sequence[str], people: Callable[[], PeopleView | None]) -> Self:
+        asked = [name for one in filters for name in one.people]
+        if not asked and not first:
+            return cls(None, (), (), ())
+        found = people()
+        if found is None:
+            return cls(None, (), tuple(first), ("people_off",))
+        known = {name: found.person_named(name) for name in (*asked, *first)}
+        has_unknown = None in known.values()
+        note = "unknown_person" if found.has_people else "nobody_known"
+        return cls(
+            found,
+            tuple(person_id for name in first if (person_id := known[name]) is not None),
+            tuple(name for name in first if known[name] is None),
+            (note,) if has_unknown else (),
+        )
+
+    def with_unknown_as_text(self, parsed: ParsedText) -> ParsedText:
+        """What is looked for, where a name that nobody has counts as text."""
+        if not self.unknown:
+            return parsed
+        plain, lookup = (" ".join([*self.unknown, text]).strip() for text in (parsed.plain, parsed.lookup))
+        return replace(parsed, plain=plain, lookup=lookup)
 
 
 def _understand_then(then: Then, max_chars: int) -> ParsedText:

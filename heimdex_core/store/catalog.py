@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from heimdex_core import files
 from heimdex_core.errors import DatabaseInterrupted, DatabaseUnavailable, LibraryBusy, LibraryVersion
-from heimdex_core.store import accounts, copies, shares, trays, users, visible
+from heimdex_core.store import accounts, copies, named_people, shares, trays, users, visible
 from heimdex_core.store.catalog_engine import CatalogEngine, DuckDBEngine
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.locks import FileLock
@@ -120,6 +120,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             user_id varchar, key varchar, digest varchar, status integer, headers varchar, body varchar,
             begun_us bigint)""",
     ),
+    (
+        # People in the picture (store/named_people.py): all three have user_id and go with the user.
+        "create table people (person_id varchar, user_id varchar, name varchar, created_us bigint)",
+        "create table person_photos (photo_id varchar, person_id varchar, user_id varchar, created_us bigint)",
+        "create table person_faces (user_id varchar, face_id varchar, person_id varchar, is_person boolean)",
+    ),
 )
 """The statements of each version; those of one version run in one transaction."""
 
@@ -201,6 +207,7 @@ class Catalog:
                 transaction.mark_visible_changed()
             transaction.changed_preferences |= users.outdated_preferences(transaction, self.paths)
             transaction.changed_trays |= trays.outdated(transaction, self.paths)
+            transaction.changed_people |= named_people.outdated(transaction, self.paths)
             transaction.changed_tables |= copies.outdated(transaction, self.paths)
             transaction.shares_changed |= shares.is_outdated(transaction, self.paths)
             transaction.accounts_changed |= accounts.is_outdated(transaction, self.paths)

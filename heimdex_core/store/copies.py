@@ -43,6 +43,9 @@ COPIED = (
     "model_sets",
     "video_generations",
     "watched_folders",
+    "people",
+    "person_photos",
+    "person_faces",
 )
 """The tables that are copied. Not among them: videos (see above), counters (worked out again) and watched_files (the
 watched folders are looked through again)."""

@@ -110,6 +110,8 @@ class LibraryPaths:
         """The folder of all users' runs and sweeps (store/runs.py)."""
         self.trays_root = self.root / "trays"
         """The folder of the published revisions of all users' trays (store/trays.py)."""
+        self.people_root = self.root / "people"
+        """The folder of all users' published people, and of the vectors of their photos (store/people.py)."""
 
     def require(self) -> None:
         """Raise LibraryNotFound if the library has been moved or removed since it was opened."""
@@ -128,6 +130,7 @@ class LibraryPaths:
             self.uploads,
             self.preferences_root,
             self.trays_root,
+            self.people_root,
             self.evaluation_root,
             self.cache,
         )
@@ -139,6 +142,10 @@ class LibraryPaths:
     def tray(self, user_id: str) -> Path:
         """The published revision of a user's tray. Raises InvalidValue for a user_id that is not a folder name."""
         return self.trays_root / f"{check_user(user_id)}.json"
+
+    def people(self, user_id: str) -> Path:
+        """The published people of a user. Raises InvalidValue for a user_id that is not a folder name."""
+        return self.people_root / f"{check_user(user_id)}.json"
 
     def runs(self, user_id: str) -> Path:
         """The folder of a user's runs. Raises InvalidValue for a user_id that is not a folder name."""

@@ -38,6 +38,7 @@ _SCOPES = (
     "index/",
     "preferences/",
     "trays/",
+    "people/",
     "evaluation/",
     "exports/",
 )

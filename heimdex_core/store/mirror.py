@@ -13,7 +13,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -186,6 +186,14 @@ class Mirror:
                 unused -= self._used(mirror_tree.changed_since(transaction.rows, revision, pulled_only=False))
                 self.storage.delete(sorted(unused))
         return {"objects": len(unused), "copies": self.fetches.make_room()}
+
+    def forget(self, transaction: Transaction, contents: Collection[str]) -> None:
+        """Remove contents, by their SHA-256, that no file has any more, without waiting for UNUSED_DAYS.
+
+        In a transaction, so that nobody names one meanwhile.
+        """
+        used = self._used(mirror_tree.changed_since(transaction.rows, 0, pulled_only=False))
+        self.storage.delete(sorted({object_key(sha256) for sha256 in contents} - used))
 
     def _used(self, rows: list[Row]) -> set[str]:
         """The objects that rows of the catalog name, and those in the folders that they name."""

@@ -17,7 +17,16 @@ from heimdex_core.store.transaction import Row, Transaction
 Read = Callable[[str, Sequence[Any]], "list[Row]"]
 """Runs a query: in a transaction, or outside of any."""
 
-PULLED = ("visible.parquet", "accounts.json", "shares.json", "index/", "preferences/", "trays/", "evaluation/")
+PULLED = (
+    "visible.parquet",
+    "accounts.json",
+    "shares.json",
+    "index/",
+    "preferences/",
+    "trays/",
+    "people/",
+    "evaluation/",
+)
 """What every machine has a copy of; other files are fetched when they are used."""
 PULLED_NAMES = ("edits.json",)
 """Files of a video's folder that every machine has."""

@@ -148,6 +148,7 @@ def scopes_of(changes: Changes) -> set[str]:
     scopes |= {f"trays/{user_id}.json" for user_id in changes.changed_trays}
     scopes |= {"accounts.json"} if changes.accounts_changed else set()
     scopes |= {"shares.json"} if changes.shares_changed else set()
+    scopes |= {f"people/{user_id}.json" for user_id in changes.changed_people}
     return scopes | ({"visible.parquet"} if changes.visibility_changed else set())
 
 
@@ -172,6 +173,7 @@ def units(paths: LibraryPaths, scope: str) -> Iterator[Path]:
     for entry in sorted(place.iterdir()):
         if entry.is_file() and _is_shared(entry.name):
             yield entry
+    yield from _files_below(place / "faces")
     generations = place / "gen"
     if generations.is_dir():
         yield from sorted(entry for entry in generations.iterdir() if entry.name.isdecimal() and entry.is_dir())

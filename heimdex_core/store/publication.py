@@ -1,8 +1,8 @@
 """What is published to files after a commit, so that readers need no lock and no database.
 
 These are visible.parquet (visible.py), each user's preferences (users.py), the revisions of each user's tray and reels
-(trays.py), users and tokens (accounts.py), shares
-(shares.py), the copies of tables (copies.py) and video.json (video_json.py).
+(trays.py), each user's people (named_people.py), users and tokens (accounts.py), shares (shares.py), the copies of
+tables (copies.py) and video.json (video_json.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from heimdex_core import files
-from heimdex_core.store import accounts, copies, shares, trays, users, video_json, visible
+from heimdex_core.store import accounts, copies, named_people, shares, trays, users, video_json, visible
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.transaction import Transaction
 from heimdex_core.store.trays import Revisions
@@ -30,6 +30,7 @@ class Publication:
     trays: Mapping[str, Revisions]
     accounts: Json | None
     shares: Json | None
+    people: Mapping[str, dict[str, Any]]
     copies: dict[str, pa.Table]
     videos: list[Video]
 
@@ -42,6 +43,7 @@ class Publication:
             trays.revisions(transaction, transaction.changed_trays),
             accounts.collect(transaction, paths) if transaction.accounts_changed else None,
             shares.collect(transaction, paths) if transaction.shares_changed else None,
+            {user: named_people.collect(transaction, user) for user in transaction.changed_people},
             copies.collect(transaction, paths),
             video_json.collect(transaction),
         )
@@ -59,5 +61,7 @@ class Publication:
             accounts.write(paths, self.accounts)
         if self.shares is not None:
             shares.write(paths, self.shares)
+        for user_id, named in self.people.items():
+            named_people.write_people(paths, user_id, named)
         copies.write(paths, self.copies)
         video_json.write_all(paths, self.videos)

@@ -152,6 +152,10 @@ class SceneTable:
 
     # --- scenes by id -----------------------------------------------------------------------------
 
+    def ids_at_rows(self, rows: Sequence[int]) -> list[str]:
+        """The ids of the scenes of these rows."""
+        return self.ids_at(np.array(rows, dtype=np.int64))
+
     def ids_at(self, rows: Numbers) -> list[str]:
         """The ids of the scenes of these rows."""
         ids: list[str] = [""] * len(rows)
@@ -192,6 +196,21 @@ class SceneTable:
         # what is not where its time says is of a video with two scenes of one start, or is not there
         for at in known[~is_same].tolist():
             rows[at] = self._find(int(numbers[at]), f"{video_ids[at]}_{starts[at]}_{ends[at]}")
+        return rows
+
+    def rows_at_times(self, video_ids: Sequence[str], times_ms: Numbers) -> Numbers:
+        """(len(video_ids),) the row of the scene of each video that has this moment in it; -1 where there is none."""
+        rows = np.full(len(video_ids), -1, dtype=np.int64)
+        numbers = np.fromiter((self._numbers.get(video_id, -1) for video_id in video_ids), np.int64, len(video_ids))
+        known = np.flatnonzero(numbers >= 0)
+        if not len(known) or not len(self):
+            return rows
+        own = numbers[known]
+        keys = (self.first_rows[own] << _START_BITS) | times_ms[known]
+        last = np.maximum(np.searchsorted(self._sort_keys, keys, side="right") - 1, 0)
+        is_in = (self.video_numbers[last] == own) & (self.starts_ms[last] <= times_ms[known])
+        is_in &= times_ms[known] < self.ends_ms[last]
+        rows[known[is_in]] = last[is_in]
         return rows
 
     def _find(self, number: int, scene_id: str) -> int:

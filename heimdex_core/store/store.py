@@ -26,12 +26,14 @@ from heimdex_core.store.catalog import Catalog, StoreContext
 from heimdex_core.store.catalog_place import engine_of, paths_of, share_over_machines
 from heimdex_core.store.commit import CommitTarget, Outcome, StagedGeneration
 from heimdex_core.store.exports import ExportRecords
+from heimdex_core.store.faces import FaceFiles
 from heimdex_core.store.judgements import JudgementRecords
 from heimdex_core.store.layout import LibraryPaths, check_uuid
 from heimdex_core.store.library_json import CatalogPlace, LibraryManifest, format_version, read_manifest
 from heimdex_core.store.locks import index_lock
 from heimdex_core.store.maintenance import Maintenance
 from heimdex_core.store.model_sets import ModelSets
+from heimdex_core.store.people import PeopleRecords
 from heimdex_core.store.permissions import restrict
 from heimdex_core.store.progress_records import ProgressRecord, progress_record
 from heimdex_core.store.published import PublishedState, read_published_state
@@ -87,6 +89,7 @@ class Store(VideoRecords):
         self.runs = RunRecords(self.paths, self.catalog.share)
         self.sweeps = SweepRecords(self.paths, self.catalog.share)
         self.scene_edits = SceneEditRecords(self.context)
+        self.people = PeopleRecords(self.context, FaceFiles(self.context))
         self.maintenance = Maintenance(self.context, self.sets)
         self._reader = Reader(self.paths, self.catalog, search, SqlLimits.of(settings))
 
@@ -157,7 +160,8 @@ class Store(VideoRecords):
             active = sets.get(transaction, sets.active_id(transaction))
         store._write_manifest(active)
         paths = store.paths
-        for folder in (paths.root, paths.videos, paths.indexes, paths.preferences_root, paths.trays_root):
+        published = (paths.preferences_root, paths.trays_root, paths.people_root)
+        for folder in (paths.root, paths.videos, paths.indexes, *published):
             sweep(folder)  # unfinished files that a crash left
         return store
 

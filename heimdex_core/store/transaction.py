@@ -78,6 +78,8 @@ class Changes:
     """Whether accounts.json is rewritten."""
     shares_changed: bool = False
     """Whether shares.json is rewritten."""
+    changed_people: set[str] = field(default_factory=set)
+    """The user_ids whose published people are rewritten."""
     changed_videos: set[str] = field(default_factory=set)
     """The video_ids whose video.json is rewritten."""
     changed_tables: set[str] = field(default_factory=set)

@@ -86,6 +86,17 @@ from heimdex_core.types.media import (
     Word,
 )
 from heimdex_core.types.pauses import Pause
+from heimdex_core.types.people import (
+    Box,
+    FaceCluster,
+    PeopleState,
+    Person,
+    RemovedFaces,
+    ScanReport,
+    SceneFace,
+    make_face_id,
+    video_of_face,
+)
 from heimdex_core.types.reel_options import ASPECTS, MODES, ReelOptions, frame_size
 from heimdex_core.types.relinking import RelinkedVideo, RelinkReport, RelinkState
 from heimdex_core.types.screen_text import FrameText, TextLine
@@ -129,6 +140,15 @@ from heimdex_core.types.watching import (
 from heimdex_core.types.work import ReportProgress, StageProgress, WorkContext
 
 __all__ = [
+    "video_of_face",
+    "make_face_id",
+    "SceneFace",
+    "ScanReport",
+    "RemovedFaces",
+    "Person",
+    "PeopleState",
+    "FaceCluster",
+    "Box",
     "ASPECTS",
     "DEFAULT_QUERY_SET",
     "MAX_GRADE",

@@ -53,7 +53,7 @@ class Filters:
     on_screen: str = ""
     """A word or phrase that can be read in the picture."""
     people: tuple[str, ...] = ()
-    """Names of people who are seen. No person is known to a library yet, so no scene passes."""
+    """Names of the user's people who are seen, all of them, in any case; no scene passes for a name that nobody has."""
 
     owner: Owner | None = None
     """Whose videos; None for all that the user sees."""

@@ -215,6 +215,24 @@ METHODS = [
     method("corrections", "tags", "no-such-scene", add=["a"], remove=["b"]),
     method("corrections", "transcript", "no-such-video", 0.0, 1.0, "t"),
     method("corrections", "undo", "no-such-video", "0f3a9c1e"),
+    method("people", "add_photos", "none", ["a.jpg"]),
+    method("people", "assign", "none", [f"{SPOKEN}_0_1_2"]),
+    method("people", "crop", f"{SPOKEN}_0_1_2"),
+    method("people", "enrol", "Anna", ["a.jpg"], faces=[SCENE]),
+    method("people", "faces", SCENE),
+    method("people", "faces_of", "none", limit=3),
+    method("people", "find", "Anna"),
+    method("people", "find_faces", [SPOKEN], again=True),
+    method("people", "get", "none"),
+    method("people", "look_at_new", SPOKEN),
+    method("people", "merge", "none", "other"),
+    method("people", "name", f"{SPOKEN}_0_1_2", "Anna"),
+    method("people", "refuse", "none", [f"{SPOKEN}_0_1_2"]),
+    method("people", "remove", "none"),
+    method("people", "remove_faces", [f"{SPOKEN}_0_1_2"]),
+    method("people", "rename", "none", "Anna"),
+    method("people", "split", "none", [f"{SPOKEN}_0_1_2"], "Anna"),
+    method("people", "unnamed", limit=3),
     method("searches", "keep_picture", b"no picture"),
     method("searches", "log", limit=3),
     method("searches", "picture", "none"),
@@ -307,7 +325,7 @@ def test_every_public_method_is_checked(library: Library) -> None:
 
 PARTS = (
     *("exports", "reels", "shorts", "watched", "model_sets", "tray_edits", "bulk", "sprites", "scene_edits"),
-    *("evaluation", "corrections", "searches", "scene_details"),
+    *("evaluation", "corrections", "searches", "scene_details", "people"),
 )
 NOT_FOR_CALLERS = {
     "start_all",

@@ -103,6 +103,28 @@ def test_what_follows_must_be_a_text() -> None:
         understand(Query("boat", then=Then("-sea", 10.0)), (), max_chars=1000)
 
 
-def test_nobody_is_known_yet() -> None:
-    assert understand(Query("boat person:Anna"), (), max_chars=1000).notes == ("nobody_known",)
-    assert understand(Query("boat", filters=Filters(people=("Anna",))), (), max_chars=1000).notes == ("nobody_known",)
+def test_people_where_nobody_can_be_searched_for() -> None:
+    assert understand(Query("boat person:Anna"), (), max_chars=1000).notes == ("people_off",)
+    found = understand(Query("person: Anna, boat"), (), max_chars=1000)
+    assert (found.text.plain, found.wanted_people, found.notes) == ("Anna boat", (), ("people_off",))
+
+
+@pytest.mark.parametrize(
+    ("text", "people", "plain", "filters"),
+    [
+        ("person: Anna, red car", ("Anna",), "red car", ()),
+        ('person: "Mary Ann", red car', ("Mary Ann",), "red car", ()),
+        ("person: Mary Ann, person: Ben, boat", ("Mary Ann", "Ben"), "boat", ()),
+        ("person: somebody walking", (), "person: somebody walking", ()),
+        ("a person: Anna, boat", ("Anna",), "a boat", ()),
+        ('person:"title:x" boat', (), "boat", ("title:x",)),
+        ('"person:title:x"', (), "person:title:x", ()),
+        ('person:"person:title:x"', (), "", ("person:title:x",)),
+    ],
+)
+def test_people_as_filters_and_as_wishes(
+    text: str, people: tuple[str, ...], plain: str, filters: tuple[str, ...]
+) -> None:
+    parsed = parse(text)
+    assert (parsed.people, parsed.plain) == (people, plain)
+    assert tuple(name for one in parsed.filters for name in one.people) == filters

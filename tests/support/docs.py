@@ -21,6 +21,7 @@ from heimdex_core.library.corrections import Corrections
 from heimdex_core.library.evaluation import Evaluation
 from heimdex_core.library.exports import Exports
 from heimdex_core.library.model_sets import LibraryModelSets
+from heimdex_core.library.people import People
 from heimdex_core.library.reels import Reels
 from heimdex_core.library.searches import Searches
 from heimdex_core.library.shorts import Shorts
@@ -295,6 +296,7 @@ def named_pages(source: str) -> set[str]:
 # --- Python examples ------------------------------------------------------------------------------
 
 PARTS = {
+    "people": People,
     "reels": Reels,
     "tray_edits": TrayEdits,
     "corrections": Corrections,

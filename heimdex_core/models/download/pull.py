@@ -247,10 +247,19 @@ class _Work:
             self._report(PullProgress(*self._at, self._done, max(self._total, self._done)))
 
 
+FACES = (("face", "yunet:faces"), ("face_encoder", "sface:faces"))
+"""What "faces" stands for: the detector and the recogniser."""
+
+
 def specs_of(name: str) -> list[tuple[str, str]]:
-    """The (kind, spec) of a profile's models, or of a single model. Raises UnknownName, with similar names."""
+    """The (kind, spec) of a profile's models, of both models of faces, or of a single model.
+
+    Raises UnknownName, with similar names.
+    """
     if name in profiles.PROFILES:
         return list(profiles.profile_choice(name).specs)
+    if name == "faces":
+        return list(FACES)
     try:
         return [families.by_name(name)]
     except UnknownName as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from heimdex_core.errors import ModelBroken, WeightsMissing
-from heimdex_core.files import sha256_of
-from heimdex_core.models import locate
 from heimdex_core.models.base import Face, LazyModel
-from heimdex_core.models.family import ModelFamily, adapter_options, is_folder, matching, repository_files
-from heimdex_core.models.locate import Repository, Weights
+from heimdex_core.models.faces import named_file
+from heimdex_core.models.faces.named_file import NamedFile
+from heimdex_core.models.family import ModelFamily, adapter_options, matching, repository_files
+from heimdex_core.models.locate import Repository
 
 FILES = {
     "face_detection_yunet_2026may.onnx": (
@@ -67,20 +67,15 @@ class YuNet:
             self._size = (width, height)
         _, found = self._net.detect(np.ascontiguousarray(image[..., ::-1]))
         rows = [] if found is None else found.tolist()
+        sides = (width, height) * 7
         return [
-            Face(row[0] / width, row[1] / height, row[2] / width, row[3] / height, min(max(row[14], 0.0), 1.0))
+            Face(shares[0], shares[1], shares[2], shares[3], min(max(row[14], 0.0), 1.0), tuple(shares[4:]))
             for row in rows
+            for shares in [[value / side for value, side in zip(row[:14], sides, strict=True)]]
         ]
 
 
-@dataclass(frozen=True)
-class DetectorFile(Weights):
-    """The file of a detector, `name` in `folder`."""
-
-    name: str
-
-
-class YuNetModel(LazyModel[DetectorFile, YuNet]):
+class YuNetModel(LazyModel[NamedFile, YuNet]):
     """YuNet by its name; a FaceDetector."""
 
     def detect(self, image: npt.NDArray[np.uint8]) -> list[Face]:
@@ -88,14 +83,14 @@ class YuNetModel(LazyModel[DetectorFile, YuNet]):
         with self._lock:
             return self._loaded().detect(image)
 
-    def _find(self) -> DetectorFile:
+    def _find(self) -> NamedFile:
         return find(self.name, self._models_dir)
 
-    def _check(self, found: DetectorFile) -> None:
+    def _check(self, found: NamedFile) -> None:
         pass
 
-    def _read(self, found: DetectorFile) -> YuNet:
-        return YuNet(found.folder / found.name)
+    def _read(self, found: NamedFile) -> YuNet:
+        return YuNet(found.path)
 
 
 _HUB_FILES = repository_files(
@@ -108,55 +103,20 @@ _HUB_FILES = repository_files(
 )
 
 
-def find(name: str, models_dir: Path | None) -> DetectorFile:
-    """A file of FILES in the models folder, under any name, or in the folder of its repository.
-
-    A folder as the `name` may have any file under a name of FILES. Raises WeightsMissing; ModelBroken where there is
-    only a file with the right name and other content.
-    """
-    if is_folder(name):
-        found = _HUB_FILES.find(name, models_dir)
-        return DetectorFile(found.folder, found.revision, _first_of(found.folder))
-    root = locate.models_folder(models_dir)
-    for path in sorted(root.glob("*.onnx")):
-        if (sha256 := _known(path)) is not None:
-            return DetectorFile(root, sha256[:12], path.name)
-    try:
-        # whatever its revision: the content is compared
-        folder = locate.find(REPOSITORY.repo, (tuple(FILES),), name=name, models_dir=models_dir).folder
-    except WeightsMissing:
-        if not any((root / one).is_file() for one in FILES):
-            raise
-        folder = root
-    one = _first_of(folder)
-    locate.check_files(f"yunet:{name}", folder, {one: FILES[one][1]})
-    return DetectorFile(folder, FILES[one][1][:12], one)
+def find(name: str, models_dir: Path | None) -> NamedFile:
+    """The file of a detector; see named_file.find."""
+    return named_file.find(name, models_dir, model=f"yunet:{name}", repo=REPOSITORY.repo, files=FILES, hub=_HUB_FILES)
 
 
 def model_file(models_dir: Path | None) -> Path | None:
     """The file of the detector; None where it is not on this machine. `models_dir` is HEIMDEX_MODELS_DIR."""
     try:
-        found = find("faces", models_dir)
+        return find("faces", models_dir).path
     except WeightsMissing:
         return None
     except ModelBroken as error:
         _log.warning("%s", error)
         return None
-    return found.folder / found.name
-
-
-def _first_of(folder: Path) -> str:
-    return next(one for one in FILES if (folder / one).is_file())
-
-
-def _known(path: Path) -> str | None:
-    """The sha256 of a file that is one of FILES, whatever it is called."""
-    sizes = {size for size, _ in FILES.values()}
-    try:
-        sha256 = sha256_of(path) if path.stat().st_size in sizes else None
-    except OSError:
-        return None
-    return sha256 if sha256 in {known for _, known in FILES.values()} else None
 
 
 FAMILY = ModelFamily(

@@ -5,7 +5,7 @@ To add a channel, write one file with its class and its ChannelSpec and add the 
 
 from __future__ import annotations
 
-from heimdex_core.search.channels import lexical, transcript
+from heimdex_core.search.channels import lexical, people, transcript
 from heimdex_core.search.channels.base import ChannelSpec
 from heimdex_core.search.channels.dense import DenseChannel
 
@@ -29,12 +29,13 @@ CHANNELS: tuple[ChannelSpec, ...] = (
         shares_weight_of="vision",
     ),
     lexical.SPEC,
+    people.SPEC,
 )
 
 
 def channel_names() -> tuple[str, ...]:
     """The channels that every search has: the kinds with a weight of their own."""
-    return tuple(spec.kind for spec in CHANNELS if spec.shares_weight_of is None)
+    return tuple(spec.kind for spec in CHANNELS if spec.shares_weight_of is None and not spec.is_on_request)
 
 
 def kind_of(channel: str) -> str:

@@ -12,6 +12,7 @@ from heimdex_core.types import Filters, Json
 
 if TYPE_CHECKING:
     from heimdex_core.search.examples import ResolvedExample
+    from heimdex_core.search.people import PeopleView
     from heimdex_core.store.scene_set import SceneSet
     from heimdex_core.store.view import View
 
@@ -23,6 +24,7 @@ REASONS: dict[str, str] = {
     "no_text": "nothing to look for",
     "stop_words": "the query has only very common words, which are looked up in quotation marks only",
     "no_matches": "no matching scene",
+    "no_person": "nobody is named",
     "flat": "the same score for every scene",
     "weight_zero": "weight 0",
     "failed": "failed",
@@ -56,6 +58,10 @@ class ChannelRequest:
     """The scenes and the picture to find similar scenes to."""
     temperature: float = 0.0
     """How the keyframes of a scene are averaged (search/keyframes.py)."""
+    people: PeopleView | None = None
+    """The user's people, where the query names any."""
+    person_ids: tuple[str, ...] = ()
+    """Those whose scenes come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ class ChannelSpec:
     kind: str
     """The channel's name, for example in `weights`. It is stored in saved preferences, so it must not change."""
     side: str
-    """The kind of evidence: "said", "seen" or "words". A channel that abstains gives its weight to its own side."""
+    """The kind of evidence: "said", "seen", "words", "people". Who abstains gives the weight to the own side."""
     label: Mapping[str, str]
     """What people read, by language ("en", "ko")."""
     make: Callable[..., Channel]
@@ -130,3 +136,5 @@ class ChannelSpec:
     """The first query for the encoder after loading, so that a user's first query is not slowed down."""
     shares_weight_of: str | None = None
     """The kind that gives up half of its weight to this one; None where this kind has a weight of its own."""
+    is_on_request: bool = False
+    """Whether only searches have it that ask for it: by naming a person."""

@@ -11,43 +11,51 @@ import pytest
 from heimdex_core.errors import DownloadDamaged, DownloadUnexpected, HubRefused
 from heimdex_core.models import families
 from heimdex_core.models.download.plan import recorded
-from heimdex_core.models.faces import yunet
+from heimdex_core.models.faces import finding, sface, yunet
 from heimdex_core.models.faces.yunet import PULLED, REPOSITORY, model_file
 from heimdex_core.settings import Settings
 from tests.models.download.small_hub import puller_of
 from tests.support.fake_hub import FakeHub, Mood, Repo, fake_hub
 
 CONTENT = b"\x08\x07" * 10_000
-"""Large enough for the hub to list its sha256."""
+ENCODER = b"\x08\x09" * 10_000
+"""Large enough for the hub to list their sha256."""
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     pin(monkeypatch, CONTENT)
     repo = Repo({PULLED: CONTENT, "README.md": b"# YuNet", "demo.py": b""}, str(REPOSITORY.revision), licence="")
-    with fake_hub(opencv__face_detection_yunet=repo) as running:
+    encoder = Repo({sface.PULLED: ENCODER, "sface.py": b""}, str(sface.REPOSITORY.revision), licence="")
+    with fake_hub(opencv__face_detection_yunet=repo, opencv__face_recognition_sface=encoder) as running:
         yield running
 
 
 def pin(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
-    """Expect another content than the published one."""
-    sha256 = hashlib.sha256(content).hexdigest()
-    pinned = replace(REPOSITORY, sha256={PULLED: sha256})
-    assert yunet.FAMILY.hub is not None
-    family = replace(yunet.FAMILY, hub=replace(yunet.FAMILY.hub, repositories=lambda name: (pinned,)))
-    kept = tuple(family if one.name == "yunet" else one for one in families.FAMILIES)
-    monkeypatch.setattr(families, "FAMILIES", kept)
-    monkeypatch.setattr(yunet, "FILES", {PULLED: (len(content), sha256)})
+    """Expect other contents than the published ones; `content` is the detector's."""
+    changed = {}
+    for module, wanted in ((yunet, content), (sface, ENCODER)):
+        sha256 = hashlib.sha256(wanted).hexdigest()
+        pinned = replace(module.REPOSITORY, sha256={module.PULLED: sha256})
+        assert module.FAMILY.hub is not None
+        hub = replace(module.FAMILY.hub, repositories=lambda name, pinned=pinned: (pinned,))
+        changed[module.FAMILY.name] = replace(module.FAMILY, hub=hub)
+        monkeypatch.setattr(module, "FILES", {module.PULLED: (len(wanted), sha256)})
+    monkeypatch.setattr(families, "FAMILIES", tuple(changed.get(one.name, one) for one in families.FAMILIES))
 
 
-def test_the_detector_alone_is_downloaded(hub: FakeHub, settings: Settings) -> None:
+def test_detector_and_recogniser_are_downloaded_and_nothing_else(hub: FakeHub, settings: Settings) -> None:
     puller = puller_of(hub, settings)
     plan = puller.plan("faces")
-    (item,) = plan.items
+    item, other = plan.items
     assert (item.kind, item.spec, item.revision) == ("face", "yunet:faces", REPOSITORY.revision)
-    assert (item.licence, plan.bytes_missing) == ("MIT", len(CONTENT))
-    (folder,) = puller.pull(plan)
-    assert hub.asked_for() == {PULLED}
+    assert (other.kind, other.spec, other.revision) == ("face_encoder", "sface:faces", sface.REPOSITORY.revision)
+    assert plan.licences == ("MIT", "Apache-2.0")
+    assert plan.bytes_missing == len(CONTENT) + len(ENCODER)
+    folder, second = puller.pull(plan)
+    assert hub.asked_for() == {PULLED, sface.PULLED}
+    assert sface.find("faces", settings.models_dir).path == second / sface.PULLED
+    assert finding.are_there(settings)
     assert model_file(settings.models_dir) == folder / PULLED
     note = recorded(folder)
     assert note is not None
@@ -86,3 +94,11 @@ def test_another_commit_is_not_taken(hub: FakeHub, settings: Settings) -> None:
     hub.repos[REPOSITORY.repo].revision = "0" * 40
     with pytest.raises(HubRefused, match="revision"):
         puller_of(hub, settings).plan("faces")
+
+
+def test_who_has_the_detector_gets_the_recogniser_alone(hub: FakeHub, settings: Settings) -> None:
+    puller = puller_of(hub, settings)
+    puller.pull(puller.plan("yunet:faces"))
+    plan = puller.plan("faces")
+    assert [item.is_here for item in plan.items] == [True, False]
+    assert plan.bytes_missing == len(ENCODER)

@@ -58,6 +58,10 @@ def test_boxes_are_shares_of_pictures_of_any_size(detector_file: Path, width: in
     expected = [(8 / width, 16 / height, wide, high), (96 / width, 120 / height, wide, high)]
     assert np.array(boxes) == pytest.approx(np.array(expected), abs=1e-4)
     assert [face.score for face in found] == pytest.approx([1.0, 1.0], abs=1e-3)
+    # where OpenCV's recogniser wants the right eye in its aligned picture, of 112 pixels
+    eye = ((8 + 38.3 / 112 * BOX_PX) / width, (16 + 51.7 / 112 * BOX_PX) / height)
+    assert found[0].landmarks[:2] == pytest.approx(eye, abs=1e-3)
+    assert len(found[0].landmarks) == 10
 
 
 def test_one_detector_looks_at_pictures_of_several_sizes(detector_file: Path) -> None:

@@ -1,0 +1,422 @@
+"""People in the picture: finding faces, naming them, and removing them again."""
+
+from __future__ import annotations
+
+import builtins
+import logging
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from heimdex_core.errors import (
+    FaceNotFound,
+    HeimdexError,
+    InvalidValue,
+    ModelBroken,
+    NoFaceInPhoto,
+    PeopleOff,
+    PersonNotFound,
+    SeveralFacesInPhoto,
+)
+from heimdex_core.library.accounts import Accounts
+from heimdex_core.library.arguments import AnyPath, Count, Names, checked
+from heimdex_core.library.context import LibraryContext
+from heimdex_core.library.face_scan import find_faces, is_current
+from heimdex_core.library.people_rows import cluster_of, crop_of, face_of, person_of
+from heimdex_core.library.search_defaults import LIBRARY_DEFAULTS
+from heimdex_core.media.images import read_image
+from heimdex_core.models.faces import finding
+from heimdex_core.search.face_clusters import cluster
+from heimdex_core.search.people import PeopleSearch, PeopleView, same_name
+from heimdex_core.search.pictures import read_picture
+from heimdex_core.store.faces import FaceTable, Floats
+from heimdex_core.store.view import View
+from heimdex_core.types import (
+    FaceCluster,
+    PeopleState,
+    Person,
+    RemovedFaces,
+    ScanReport,
+    SceneFace,
+    VisibleVideo,
+    WorkContext,
+    parse_scene_id,
+    video_of_face,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_PHOTOS = 10
+PHOTO_SIDE_PX = 1280
+"""Larger photos are reduced to it before faces are looked for."""
+_PREFERENCE = "people"
+_ALL = 2**31 - 1
+
+
+class People:
+    """The people whom one user has named, in the videos that the user sees. Safe to share between threads.
+
+    All methods that look at faces raise PeopleOff where it is turned off. docs/people.md says what is stored, and what
+    a removal removes.
+    """
+
+    def __init__(self, context: LibraryContext, accounts: Accounts) -> None:
+        self._context = context
+        self._accounts = accounts
+        self._store = context.store
+        self._user_id = context.user_id
+        self._records = context.store.people
+        self.for_search = PeopleSearch(self._records, context.settings.face_threshold, lambda: self.is_on)
+
+    def as_operator(self) -> People:
+        """The same with the rights of an administrator, as Accounts.as_operator."""
+        return People(self._context, self._accounts.as_operator())
+
+    # --- whether it is used -----------------------------------------------------------------------
+
+    @property
+    def is_on(self) -> bool:
+        """Whether people may be searched for: in a library of one user unless that was turned off, in a shared one only
+        after an administrator has turned it on."""
+        chosen = self._store.preferences(LIBRARY_DEFAULTS).get(_PREFERENCE)
+        return chosen if isinstance(chosen, bool) else not self._accounts.is_shared()
+
+    def turn_on(self) -> None:
+        """Let faces be found and people be searched for, for all users. Raises NotAllowed: administrators only."""
+        self._accounts.require_admin()
+        self._store.set_preference(LIBRARY_DEFAULTS, _PREFERENCE, True)
+
+    def turn_off(self) -> None:
+        """End that, for all users. What is stored is kept; `remove` removes it. Raises NotAllowed."""
+        self._accounts.require_admin()
+        self._store.set_preference(LIBRARY_DEFAULTS, _PREFERENCE, False)
+
+    @property
+    def has_models(self) -> bool:
+        """Whether the models of faces are on this machine; broken ones count as missing."""
+        try:
+            return finding.are_there(self._context.settings)
+        except ModelBroken:
+            return False
+
+    def state(self) -> PeopleState:
+        """What there is, and why faces are not looked for."""
+        videos = self._view().visible_videos(self._user_id)
+        tables = {video.video_id: self._records.faces.table(video.video_id) for video in videos}
+        note = None
+        if not self.is_on:
+            note = "off_shared" if self._accounts.is_shared() else "off"
+        elif not self.has_models:
+            note = "no_models"
+        return PeopleState(
+            is_on=self.is_on,
+            note=note,
+            videos=len(videos),
+            scanned=sum(is_current(tables[video.video_id], video) for video in videos),
+            faces=sum(len(table.faces) for table in tables.values() if table is not None),
+        )
+
+    # --- finding faces ----------------------------------------------------------------------------
+
+    @checked
+    def find_faces(
+        self,
+        video_ids: Names | None = None,
+        *,
+        again: bool = False,
+        progress: Callable[[float, float], None] | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> ScanReport:
+        """Look for faces in the keyframes of the user's own videos.
+
+        Args:
+            video_ids: of the videos; default all.
+            again: look through those as well that have been looked through as they are now.
+            progress: called with (done, total) in videos.
+            is_cancelled: asked before each keyframe.
+
+        Raises PeopleOff, FaceModelsMissing, ModelBroken, VideoNotFound, Cancelled.
+        """
+        self._require_on()
+        videos = self._own_videos()
+        if video_ids is not None:
+            wanted = list(dict.fromkeys(video_ids))
+            for video_id in wanted:
+                self._store.video(self._user_id, video_id, "owner")
+            videos = [video for video in videos if video.video_id in wanted]
+        work = WorkContext(report=progress or (lambda done, total: None), is_cancelled=is_cancelled)
+        return find_faces(self._context, videos, work, again=again)
+
+    @checked
+    def look_at_new(self, video_id: str, *, is_cancelled: Callable[[], bool] = lambda: False) -> int | None:
+        """Look for faces in a video that has just been indexed, where people are on and the models are here.
+
+        Returns how many there are; None where nobody looked, also where that failed, which is logged.
+        """
+        if not self.is_on or not self.has_models:
+            return None
+        try:
+            report = self.find_faces([video_id], is_cancelled=is_cancelled)
+        except HeimdexError as error:
+            log.warning("no faces were looked for in video %s: %s", video_id, error)
+            return None
+        for problem in report.problems.values():
+            log.warning("no faces were looked for in video %s: %s", video_id, problem)
+        return report.faces
+
+    # --- people -----------------------------------------------------------------------------------
+
+    def all(self) -> builtins.list[Person]:
+        """The user's people by name, with how often each is seen. Empty where people are turned off."""
+        if not self.is_on:
+            return []
+        people = self._people()
+        return [person_of(people, person.person_id) for person in people.gallery.named.people]
+
+    @checked
+    def get(self, person_id: str) -> Person:
+        """One of the user's people. Raises PersonNotFound, PeopleOff."""
+        self._require_on()
+        people = self._people()
+        if person_id not in people.gallery.numbers:
+            raise PersonNotFound(person_id=person_id[:80])
+        return person_of(people, person_id)
+
+    @checked
+    def find(self, name: str) -> Person | None:
+        """The user's person of a name, in any case; None where there is none. Raises PeopleOff."""
+        self._require_on()
+        person_id = self._people().person_named(name)
+        return self.get(person_id) if person_id is not None else None
+
+    @checked
+    def faces_of(self, person_id: str, *, limit: Count = 200) -> builtins.list[SceneFace]:
+        """The faces that are a person's: those assigned by hand, then the most similar. Raises PersonNotFound."""
+        self.get(person_id)
+        people = self._people()
+        rows, matches = people.faces_of(person_id), people.matches
+        rows = rows[np.lexsort((-matches.scores[rows], ~matches.by_hand[rows]))]
+        return [face_of(people, int(row)) for row in rows[: max(limit, 0)]]
+
+    @checked
+    def enrol(self, name: str, photos: Sequence[AnyPath] = (), *, faces: Names = ()) -> Person:
+        """Name a person who is shown in photos, or in scenes.
+
+        Args:
+            name: 1 to 100 characters; a user has one person of each name.
+            photos: 1 to 10 files with one face each: JPEG, PNG or WebP, up to 80 megapixels. Only the vectors of the
+                faces are kept.
+            faces: ids of faces, or of scenes in which one face is seen.
+
+        Raises NoFaceInPhoto, SeveralFacesInPhoto, NotAnImage, ImageTooLarge, FileUnreadable, FaceNotFound, PeopleOff,
+        InvalidValue, FaceModelsMissing.
+        """
+        self._require_on()
+        face_ids = self._faces_named(faces)
+        if not len(photos) + len(face_ids) or len(photos) > MAX_PHOTOS:
+            raise InvalidValue(
+                name="photos", value=len(photos), reason=f"1 to {MAX_PHOTOS} photos are needed, or a face"
+            )
+        return self.get(self._records.add(self._user_id, name, self._photo_vectors(photos), face_ids))
+
+    @checked
+    def add_photos(self, person_id: str, photos: Sequence[AnyPath]) -> Person:
+        """Know a person by more photos, at most 10 in all. Raises as `enrol`, and PersonNotFound."""
+        known = self.get(person_id).photos
+        if not 1 <= len(photos) <= MAX_PHOTOS - known:
+            reason = f"a person is known by at most {MAX_PHOTOS} photos, {known} are there"
+            raise InvalidValue(name="photos", value=len(photos), reason=reason)
+        self._records.add_photos(self._user_id, person_id, self._photo_vectors(photos))
+        return self.get(person_id)
+
+    @checked
+    def rename(self, person_id: str, name: str) -> Person:
+        """Give a person another name. Raises PersonNotFound, InvalidValue, PeopleOff."""
+        self._require_on()
+        self._records.rename(self._user_id, person_id, name)
+        return self.get(person_id)
+
+    @checked
+    def merge(self, person_id: str, other_id: str) -> Person:
+        """Make two people one, under the first one's name. Raises PersonNotFound, InvalidValue, PeopleOff.
+
+        The faces that are either one's now count as assigned by hand: they would not all be near the common mean.
+        """
+        self._require_on()
+        people = self._people()
+        rows = np.concatenate([people.faces_of(person_id), people.faces_of(other_id)])
+        face_ids = [people.faces[row][1].face_id for row in rows]
+        self._records.merge(self._user_id, person_id, other_id, face_ids)
+        return self.get(person_id)
+
+    @checked
+    def split(self, person_id: str, faces: Names, name: str) -> Person:
+        """Make another person, called `name`, of some faces. Raises PersonNotFound, FaceNotFound, InvalidValue."""
+        face_ids = self._known_faces(faces)
+        return self.get(self._records.split(self._user_id, person_id, face_ids, name))
+
+    @checked
+    def assign(self, person_id: str, faces: Names) -> Person:
+        """Say that faces are a person's, who is known by them from then on. Raises PersonNotFound, FaceNotFound."""
+        self._records.assign(self._user_id, person_id, self._known_faces(faces), is_person=True)
+        return self.get(person_id)
+
+    @checked
+    def refuse(self, person_id: str, faces: Names) -> Person:
+        """Say that faces are not a person's. Raises PersonNotFound, FaceNotFound."""
+        self._records.assign(self._user_id, person_id, self._known_faces(faces), is_person=False)
+        return self.get(person_id)
+
+    # --- unnamed faces ----------------------------------------------------------------------------
+
+    @checked
+    def unnamed(self, *, limit: Count = 50) -> builtins.list[FaceCluster]:
+        """Faces that are nobody's yet, in groups that look like one person, the largest first. Raises PeopleOff."""
+        self._require_on()
+        people = self._people()
+        rows = np.flatnonzero(people.matches.people < 0)
+        if not len(rows):
+            return []
+        labels = cluster(people.vectors[rows].astype(np.float32), self._context.settings.face_threshold)
+        by_size = np.argsort(-np.bincount(labels), kind="stable")
+        return [cluster_of(people, rows[labels == label]) for label in by_size[: max(limit, 0)]]
+
+    @checked
+    def name(self, cluster_id: str, name: str) -> Person:
+        """Say who the faces of a cluster are; the user's person of this name, if there is one, is known by them, too.
+
+        Raises FaceNotFound for a cluster that is not there any more, InvalidValue, PeopleOff.
+        """
+        found = next((one for one in self.unnamed(limit=_ALL) if cluster_id in one.face_ids), None)
+        if found is None:
+            raise FaceNotFound(face_id=cluster_id[:80])
+        known = next((one for one in self._people().gallery.named.people if same_name(one.name, name)), None)
+        if known is not None:
+            return self.assign(known.person_id, found.face_ids)
+        return self.get(self._records.add(self._user_id, name, [], found.face_ids))
+
+    # --- scenes and pictures ----------------------------------------------------------------------
+
+    @checked
+    def faces(self, scene_id: str) -> builtins.list[SceneFace]:
+        """The faces in the keyframes of a scene, in order. Empty where people are off. Raises SceneNotFound."""
+        scene = self._view().scene(self._user_id, scene_id)
+        if not self.is_on:
+            return []
+        people = self._people()
+        start_ms, end_ms = round(1000 * scene.start_s), round(1000 * scene.end_s)
+        rows = [
+            row
+            for row in people.by_video.get(scene.video_id, range(0))
+            if start_ms <= people.faces[row][1].time_ms < end_ms
+        ]
+        return [face_of(people, row) for row in sorted(rows, key=lambda row: people.faces[row][1].time_ms)]
+
+    @checked
+    def crop(self, face_id: str) -> bytes:
+        """A picture of a face, a WebP. Raises FaceNotFound for one that this user does not see, PeopleOff."""
+        self._require_on()
+        people = self._people()
+        row = people.rows_by_id.get(face_id)
+        if row is None:
+            raise FaceNotFound(face_id=face_id[:80])
+        video_id, face = people.faces[row]
+        frame = self._store.paths.frame(video_id, people.generations[video_id], face.keyframe)
+        return crop_of(read_image(frame), face.box)
+
+    # --- removal ----------------------------------------------------------------------------------
+
+    @checked
+    def remove(self, person_id: str) -> RemovedFaces:
+        """Remove a person, the vectors of the photos, and those of every face in the user's videos that is the person.
+
+        A face that was removed is not found again when its video is looked through. In videos of others only the name
+        is removed. This works where people are turned off, too. Raises PersonNotFound, DiskFull.
+        """
+        people = self._people()
+        number = people.gallery.numbers.get(person_id, -2)
+
+        def faces(table: FaceTable) -> Collection[str]:
+            ids = [face.face_id for face in table.faces]
+            found = people.gallery.match(ids, table.vectors, people.threshold).people
+            return [ids[row] for row in np.flatnonzero(found == number)]
+
+        removed = self._records.remove(self._user_id, person_id, faces, self._all_own_videos())
+        self.for_search.forget()
+        return removed
+
+    @checked
+    def remove_faces(self, faces: Names) -> RemovedFaces:
+        """Remove faces from the user's own videos, named or not; they are not found again. Raises FaceNotFound."""
+        face_ids = list(dict.fromkeys(faces))
+        own = set(self._all_own_videos())
+        for face_id in face_ids:
+            video_id = video_of_face(face_id)
+            table = self._records.faces.table(video_id) if video_id in own else None
+            if table is None or face_id not in {face.face_id for face in table.faces}:
+                raise FaceNotFound(face_id=face_id[:80])
+        video_ids = list(dict.fromkeys(map(video_of_face, face_ids)))
+        removed = self._records.remove_faces(self._user_id, face_ids, video_ids)
+        self.for_search.forget()
+        return removed
+
+    # --- parts ------------------------------------------------------------------------------------
+
+    def _require_on(self) -> None:
+        if not self.is_on:
+            raise PeopleOff
+
+    def _view(self) -> View:
+        return self._store.reader().view()
+
+    def _people(self) -> PeopleView:
+        return self.for_search.view(self._view(), self._user_id)
+
+    def _own_videos(self) -> builtins.list[VisibleVideo]:
+        return [video for video in self._view().visible_videos(self._user_id) if video.user_id == self._user_id]
+
+    def _all_own_videos(self) -> builtins.list[str]:
+        """Deleted ones too: they can be restored."""
+        with self._store.catalog.transaction() as transaction:
+            rows = transaction.rows("select video_id from videos where user_id = ? order by video_id", [self._user_id])
+        return [row["video_id"] for row in rows]
+
+    def _known_faces(self, faces: Iterable[str]) -> builtins.list[str]:
+        """The ids, each once. Raises FaceNotFound, PeopleOff, InvalidValue where there is none."""
+        self._require_on()
+        face_ids = list(dict.fromkeys(faces))
+        if not face_ids:
+            raise InvalidValue(name="faces", value="", reason="at least one face is needed")
+        known = self._people().rows_by_id
+        for face_id in face_ids:
+            if face_id not in known:
+                raise FaceNotFound(face_id=face_id[:80])
+        return face_ids
+
+    def _faces_named(self, names: Iterable[str]) -> builtins.list[str]:
+        """Ids of faces, where a scene stands for the one face in it."""
+        found: list[str] = []
+        for name in dict.fromkeys(names):
+            if name.count("_") != 2:
+                found += self._known_faces([name])
+                continue
+            faces = self.faces(name)
+            if len(faces) != 1:
+                where = f"the scene at {parse_scene_id(name)[1] / 1000:g} s"
+                raise SeveralFacesInPhoto(filename=where, count=len(faces)) if faces else NoFaceInPhoto(filename=where)
+            found.append(faces[0].face_id)
+        return found
+
+    def _photo_vectors(self, photos: Sequence[AnyPath]) -> builtins.list[Floats]:
+        """One vector (d,) for each photo."""
+        vectors: list[Floats] = []
+        for path in map(Path, photos):
+            image = read_picture(path, side_px=PHOTO_SIDE_PX)
+            faces, found = finding.face_models(self._context.settings).find(image)
+            if not faces:
+                raise NoFaceInPhoto(filename=path.name)
+            if len(faces) > 1:
+                raise SeveralFacesInPhoto(filename=path.name, count=len(faces))
+            vectors.append(found[0])
+        return vectors

@@ -1,0 +1,54 @@
+"""The command `people`, from nothing found to somebody removed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heimdex_core.cli.main import main
+from heimdex_core.library import Library
+from tests.library.test_people import ANNA, BEN, LEFT, RIGHT, photo
+from tests.support.drawn_faces import add_video, picture, put_small_models
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    with Library.open(tmp_path / "library", profile="offline") as made:
+        add_video(made, "first", [picture((ANNA, *LEFT)), picture((ANNA, *LEFT), (BEN, *RIGHT), noise=1)])
+    return str(tmp_path / "library")
+
+
+def run(folder: str, capfd: Capture, *words: str) -> Any:
+    capfd.readouterr()
+    status = main(["people", *words, "--library", folder, "--json"])
+    found = json.loads(capfd.readouterr().out)
+    assert status == (1 if isinstance(found, dict) and "error" in found else 0)
+    return found
+
+
+def test_people(folder: str, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main(["people", "--library", folder]) == 0
+    assert "models pull faces" in capfd.readouterr().out
+    assert run(folder, capfd, "scan")["error"]["code"] == "FACE_MODELS_MISSING"
+    put_small_models(tmp_path / "models", monkeypatch)
+    assert run(folder, capfd, "scan") == {"videos": 1, "faces": 3, "skipped": 0, "problems": {}}
+    (anna,) = run(folder, capfd, "enrol", "Anna", str(photo(tmp_path / "anna.png", ANNA)))
+    assert (anna["name"], anna["faces"], anna["videos"], anna["photos"]) == ("Anna", 2, 1, 1)
+    (group,) = run(folder, capfd, "unnamed")
+    assert len(group["faces"]) == 1
+    assert len(run(folder, capfd, "name", group["cluster_id"], "Ben")) == 2
+    scene_id = f"{group['faces'][0]['video_id']}_2000_4000"
+    assert [face["name"] for face in run(folder, capfd, "faces", scene_id)] == ["Anna", "Ben"]
+    assert run(folder, capfd, "off") == []
+    assert run(folder, capfd, "scan")["error"]["code"] == "PEOPLE_OFF"
+    run(folder, capfd, "on")
+    assert main(["search", "person:ben", "--library", folder, "--json"]) == 0
+    assert [hit["scene_id"] for hit in json.loads(capfd.readouterr().out)["hits"]] == [scene_id]
+    assert run(folder, capfd, "remove", "ben") == {"faces": 1, "photos": 0, "videos": 1}
+    assert run(folder, capfd, "rename", "Anna", "Anna Kim")[0]["name"] == "Anna Kim"
+    assert run(folder, capfd, "merge", "Anna Kim", "nobody")["error"]["code"] == "PERSON_NOT_FOUND"
