@@ -35,8 +35,8 @@ class FolderWatcher:
         """By folder and revision."""
         self._queues: list[JobQueue] = []
         self._turn = 0
-        self.is_looking = True
-        """Whether this worker is the one of its library that looks; may change at any time."""
+        self.is_looking = False
+        """Whether this worker is the one of its library that looks; may change at any time, also during a look."""
         # a daemon: a drive that hangs must not keep the worker from ending
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
 
@@ -73,11 +73,14 @@ class FolderWatcher:
         keys = list(wanted)
         self._turn = (self._turn + 1) % max(1, len(keys))
         for key in keys[self._turn :] + keys[: self._turn]:
-            if self._stop.is_set():
+            if self._is_over():
                 return
             if key not in self._watches:
                 self._watches[key] = self._of_owner(wanted[key].user_id).watched.watch(wanted[key])
-            self._watches[key].look(self._stop.is_set)
+            self._watches[key].look(self._is_over)
+
+    def _is_over(self) -> bool:
+        return self._stop.is_set() or not self.is_looking
 
     def _of_owner(self, user_id: str) -> Library:
         owned = self._library.as_user(user_id)

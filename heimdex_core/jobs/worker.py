@@ -174,6 +174,7 @@ class _Worker:
                 "queueing jobs of another version",
                 lambda client: queue_old_jobs_again(client, self._work, own, half_done=True),
             )
+            self._watcher.is_looking = self._place.leads()
             self._watcher.start()
             while not self._is_over():
                 self._beat()
@@ -182,6 +183,7 @@ class _Worker:
             if self._stop.is_set():
                 self._watcher.join(_GRACE_S)
         finally:
+            self._watcher.is_looking = False  # this place may be lost, and another worker looks
             self._jobs.close()
         self._status.set_state("stopped")
 

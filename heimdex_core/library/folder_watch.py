@@ -29,10 +29,10 @@ from heimdex_core.errors import (
     WatchedFolderTooLarge,
     WatchedFolderUnreadable,
 )
-from heimdex_core.files import write_json
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.library.folder_scan import FolderScan, FoundFile, is_open_for_writing, mount_point, scan_folder
-from heimdex_core.types import WaitingFile, WatchedFile, WatchedFolder, WatchOutcome, WatchStatus, utc_now
+from heimdex_core.store.progress_records import ProgressRecord
+from heimdex_core.types import WaitingFile, WatchedFile, WatchedFolder, WatchOutcome, WatchStatus, to_json, utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -60,13 +60,14 @@ class FolderWatch:
         context: LibraryContext,
         folder: WatchedFolder,
         take: Callable[[Path, FoundFile], tuple[WatchOutcome, str] | None],
-        status_path: Path,
+        record: ProgressRecord,
     ) -> None:
+        """`take` adds a file; the status is written to `record`."""
         self.folder = folder
         self._store = context.store
         self._settings = context.settings
         self._take_file = take
-        self._status_path = status_path
+        self._record = record
         self._known: dict[str, tuple[Signature, int | None]] = {}
         """By path: its signature, and for a refused file the time of the last change of its inode."""
         self._load()
@@ -236,7 +237,7 @@ class FolderWatch:
         elif before is not None and before.state != status.state:
             logger.info("the watched folder %s is read again", self.folder.path)
         with suppress(OSError, StorageError):  # a full disk must not end the watching
-            write_json(self._status_path, status, durable=False)
+            self._record.write(to_json(status))
 
 
 def _signature(file: FoundFile) -> Signature:

@@ -6,6 +6,7 @@ The judgements are those of the moment when a sweep begins: later ones do not ch
 from __future__ import annotations
 
 import os
+import platform
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -91,7 +92,12 @@ class SweepWork:
             raise Cancelled()
 
     def _write(self, state: Json) -> None:
-        made_on = {"job_id": self._job_id, "pid": os.getpid(), "library_revision": self._search.library_revision}
+        made_on = {
+            "job_id": self._job_id,
+            "pid": os.getpid(),
+            "machine": platform.node(),
+            "library_revision": self._search.library_revision,
+        }
         self._records.write_state(self._user_id, self._sweep_id, {**made_on, **state})
 
 
@@ -247,10 +253,11 @@ def _ended_with(error: HeimdexError) -> Json:
 
 
 def _state_of(found: Json) -> SweepState:
-    """The state that a sweep says; one that ran in a process which is gone was interrupted."""
+    """The state that a sweep says; one that ran in a process of this machine which is gone was interrupted."""
     state: SweepState = found.get("state", "waiting")
-    if state == "running" and found.get("job_id") is None and not psutil.pid_exists(found.get("pid", -1)):
-        return "cancelled"
+    is_of_process = state == "running" and found.get("job_id") is None
+    if is_of_process and found.get("machine", platform.node()) == platform.node():
+        return state if psutil.pid_exists(found.get("pid", -1)) else "cancelled"
     return state
 
 

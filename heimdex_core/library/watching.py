@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from heimdex_core.errors import FolderNotWatchable, FolderNotWatched, printable
-from heimdex_core.files import read_json_object
 from heimdex_core.library import importing
 from heimdex_core.library.arguments import AnyPath, checked
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.library.folder_scan import FoundFile, is_library, mount_point
 from heimdex_core.library.folder_watch import FolderWatch
 from heimdex_core.library.work import LibraryWork
+from heimdex_core.store.progress_records import FileProgress, ProgressRecord, TableProgress
 from heimdex_core.types import FolderReport, VideoState, WaitingFile, WatchedFolder, WatchOutcome, WatchStatus
 
 REFUSED_SHOWN = 20
@@ -59,7 +59,7 @@ class WatchedFolders:
         """Stop watching a folder, given by its path or folder_id. Its videos stay. Raises FolderNotWatched."""
         found = self._find(folder)
         self._records.remove(found.folder_id)
-        self._status_path(found.folder_id).unlink(missing_ok=True)
+        self._status(found.folder_id).remove()
         return found
 
     @checked
@@ -78,7 +78,7 @@ class WatchedFolders:
 
     def watch(self, folder: WatchedFolder) -> FolderWatch:
         """What looks at one of this person's folders."""
-        return FolderWatch(self._context, folder, self._take, self._status_path(folder.folder_id))
+        return FolderWatch(self._context, folder, self._take, self._status(folder.folder_id))
 
     def _take(self, path: Path, found: FoundFile) -> tuple[WatchOutcome, str] | None:
         """Add a file as `Library.add` does; None if it changed meanwhile. A video that was deleted stays deleted."""
@@ -130,17 +130,20 @@ class WatchedFolders:
 
     def _report(self, folder: WatchedFolder) -> FolderReport:
         counts, refused = self._records.summary(folder.folder_id, REFUSED_SHOWN)
-        return FolderReport(folder, read_watch_status(self._status_path(folder.folder_id)), counts, tuple(refused))
+        return FolderReport(folder, read_watch_status(self._status(folder.folder_id)), counts, tuple(refused))
 
-    def _status_path(self, folder_id: str) -> Path:
+    def _status(self, folder_id: str) -> ProgressRecord:
+        shared = self._context.store.catalog.engine.shared
+        if shared is not None:
+            return TableProgress(shared, f"watching-{folder_id}")
         # a name with a dot: clean-up leaves those alone
-        return self._context.store.paths.work_root / ".watching" / f"{folder_id}.json"
+        return FileProgress(self._context.store.paths.work_root / ".watching" / f"{folder_id}.json")
 
 
-def read_watch_status(path: Path) -> WatchStatus | None:
+def read_watch_status(record: ProgressRecord) -> WatchStatus | None:
     """The status that a look wrote; None if there is none that can be read."""
     try:
-        data = read_json_object(path)
+        data = record.read()
         return _status_from(data) if data else None
     except (OSError, TypeError, ValueError, KeyError):
         return None

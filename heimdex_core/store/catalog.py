@@ -217,6 +217,14 @@ class Catalog:
         if self.mirror is not None:
             self.mirror.upload(place)
 
+    def refresh(self, scope: str) -> None:
+        """Fetch what other machines have shared of a scope; without object storage that is nothing.
+
+        Raises LibraryBusy, DatabaseUnavailable, what the object storage raises.
+        """
+        if self.mirror is not None:
+            self.mirror.refresh(scope)
+
     def share(self, *scopes: str) -> None:
         """Bring files that were written or removed to the other machines; without object storage that is nothing.
 

@@ -77,6 +77,8 @@ class Mirror:
         self._puller: threading.Thread | None = None
         self._pull_at = 0.0
         self._is_away = False
+        self._refreshed: dict[str, int] = {}
+        """By scope: the revision of the library that it has at least."""
 
     # --- from this machine ------------------------------------------------------------------------
 
@@ -136,6 +138,17 @@ class Mirror:
         # The indexes and what is visible belong together, so neither is fetched while this machine writes an index.
         with self._index_lock.hold(0), self._lock.hold():
             self.fetches.pull()
+
+    def refresh(self, scope: str) -> None:
+        """Fetch the files of a scope now, although an index may be written here, for work that needs the present ones.
+
+        Raises LibraryBusy, DatabaseUnavailable, what the object storage raises.
+        """
+        revision = mirror_tree.revision(self._read)
+        if self._refreshed.get(scope, -1) < revision:
+            with self._lock.hold():
+                self.fetches.refresh(scope)
+            self._refreshed[scope] = revision
 
     def begin_index(self) -> None:
         """The holder of the index lock begins to write: from the library's indexes, whatever a crash has left here."""

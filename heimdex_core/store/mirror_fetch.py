@@ -37,6 +37,8 @@ _IN_USE_S = 3600.0
 _TOUCH_EVERY_S = 60.0
 _LEVELS = 8
 """Folders between the library and a file of it, at most."""
+_OF_ONE_WRITER = "evaluation/"
+"""What is written before it is named, without a lock: by whoever works on it, so nobody else does at that time."""
 _LAST = ("manifest.json", "visible.parquet")
 """Names of files that refer to others, which therefore come before them."""
 
@@ -87,6 +89,8 @@ class Fetches:
             return False
         changed = {row["path"]: mirror_tree.stored_of(row) for row in rows}
         wanted = {path: stored for path, stored in changed.items() if stored and mirror_tree.is_pulled(path)}
+        for path in self._written_here(_OF_ONE_WRITER, wanted):
+            del wanted[path], changed[path]
         gone = [path for path in changed if path not in wanted]
         for paths in _in_order(path for path, stored in wanted.items() if not self._has(path, stored)):
             self._get_files({path: wanted[path] for path in paths})
@@ -96,6 +100,28 @@ class Fetches:
                 self._remove(path)
         self.state.pulled = max(int(row["revision"]) for row in rows)
         return True
+
+    def refresh(self, scope: str) -> None:
+        """Bring the files of a scope to the library's present state; those that are written here at this moment stay.
+
+        The caller excludes other fetches. Raises as `pull`.
+        """
+        named = mirror_tree.in_scope(self.read, scope)
+        wanted = {path: stored for path, stored in named.items() if stored is not None}
+        kept = self._written_here(scope, wanted)
+        for paths in _in_order(path for path, one in wanted.items() if path not in kept and not self._has(path, one)):
+            self._get_files({path: wanted[path] for path in paths})
+        for path in self.state.noted(scope).keys() & (named.keys() - wanted.keys()):
+            self._remove(path)
+
+    def _written_here(self, scope: str, wanted: Mapping[str, Stored]) -> set[str]:
+        """The files of a scope whose content is known here, and has been replaced by one that is not named yet."""
+        noted = self.state.noted(scope)
+        return {
+            path
+            for path, stored in wanted.items()
+            if path in noted and noted[path].stored == stored and (self.paths.root / path).exists()
+        }
 
     def reset(self, scope: str) -> None:
         """Make the files of a scope exactly those of the library, whatever an unfinished change has left there.

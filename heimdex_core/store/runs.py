@@ -12,17 +12,20 @@ queries that have no scores yet.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from heimdex_core.errors import LibraryDamaged
+from heimdex_core.errors import HeimdexError, LibraryDamaged
 from heimdex_core.files import atomic_write, make_folder, read_json_object, remove_tree, write_json
 from heimdex_core.store.layout import LibraryPaths, check_uuid, is_user_id, is_uuid
 from heimdex_core.store.parquet import read_table
 from heimdex_core.types import Json, Ranking, to_json
+
+logger = logging.getLogger(__name__)
 
 _ROWS = pa.schema(
     [
@@ -106,11 +109,21 @@ def _about(path: Path) -> Json | None:
 
 
 class SweepRecords:
-    """The sweeps of one library. Safe to share between threads."""
+    """The sweeps of one library. Safe to share between threads.
 
-    def __init__(self, paths: LibraryPaths, share: Share) -> None:
+    Those of other machines are seen at once: a worker is given a sweep as soon as it was made elsewhere. Without the
+    database or the storage the copies of this machine are read.
+
+    Args:
+        paths: of the library.
+        share: see Share.
+        refresh: fetches what other machines have changed in a folder, as Catalog.refresh does.
+    """
+
+    def __init__(self, paths: LibraryPaths, share: Share, refresh: Callable[[str], None]) -> None:
         self._paths = paths
         self._share = share
+        self._refresh = refresh
 
     def create(self, user_id: str, sweep_id: str, plan: Json, state: Json) -> None:
         """Write a new sweep."""
@@ -122,21 +135,29 @@ class SweepRecords:
 
     def all(self, user_id: str) -> list[str]:
         """The ids of a user's sweeps."""
+        self._fetch(self._paths.sweeps(user_id))
         return [
             path.parent.name for path in self._paths.sweeps(user_id).glob("*/plan.json") if is_uuid(path.parent.name)
         ]
 
     def owned(self) -> list[tuple[str, str]]:
         """(user_id, sweep_id) of the sweeps of all users."""
+        self._fetch(self._paths.evaluation_root)
         users = [folder.name for folder in self._paths.evaluation_root.glob("*") if is_user_id(folder.name)]
         return [(user_id, sweep_id) for user_id in users for sweep_id in self.all(user_id)]
 
     def plan(self, user_id: str, sweep_id: str) -> Json | None:
-        """What a sweep tries; None if there is none of this id."""
-        return read_json_object(self._folder(user_id, sweep_id) / "plan.json")
+        """What a sweep tries; None if there is none of this id.
+
+        Raises DatabaseUnavailable, what the object storage raises, where that cannot be told.
+        """
+        path = self._folder(user_id, sweep_id) / "plan.json"
+        self._fetch(path.parent, is_needed=not path.exists())
+        return read_json_object(path)
 
     def state(self, user_id: str, sweep_id: str) -> Json:
         """How far a sweep has come."""
+        self._fetch(self._folder(user_id, sweep_id))
         return read_json_object(self._folder(user_id, sweep_id) / "state.json") or {}
 
     def write_state(self, user_id: str, sweep_id: str, state: Json) -> None:
@@ -178,6 +199,14 @@ class SweepRecords:
         """Remove a sweep; nothing happens if there is none."""
         remove_tree(self._folder(user_id, sweep_id))
         self._share_sweep(user_id, sweep_id)
+
+    def _fetch(self, folder: Path, *, is_needed: bool = False) -> None:
+        try:
+            self._refresh(f"{self._paths.relative(folder)}/")
+        except HeimdexError as error:
+            if is_needed:
+                raise
+            logger.info("%s is read as this machine has it: %s", folder, error)
 
     def _share_sweep(self, user_id: str, sweep_id: str) -> None:
         self._share(f"{self._paths.relative(self._folder(user_id, sweep_id))}/")

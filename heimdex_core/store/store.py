@@ -87,7 +87,7 @@ class Store(VideoRecords):
         self.watched = WatchedRecords(self.catalog)
         self.judgements = JudgementRecords(self.paths, self.catalog)
         self.runs = RunRecords(self.paths, self.catalog.share)
-        self.sweeps = SweepRecords(self.paths, self.catalog.share)
+        self.sweeps = SweepRecords(self.paths, self.catalog.share, self.catalog.refresh)
         self.scene_edits = SceneEditRecords(self.context)
         self.people = PeopleRecords(self.context, FaceFiles(self.context))
         self.maintenance = Maintenance(self.context, self.sets)

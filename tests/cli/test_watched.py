@@ -37,7 +37,7 @@ def note(library: Path, folder_id: str) -> None:
         from heimdex_core.library.folder_watch import FolderWatch
 
         (report,) = lib.watched.list()
-        watch = FolderWatch(context, report.folder, lambda *_: None, lib.watched._status_path(folder_id))
+        watch = FolderWatch(context, report.folder, lambda *_: None, lib.watched._status(folder_id))
         waiting = (WaitingFile("c.mp4", "unfinished"),)
         watch._tell(WatchStatus("watching", utc_now(), files=3, waiting=1, next_files=waiting))
 

@@ -183,6 +183,21 @@ def test_a_cancelled_stage_stops_on_another_machine_and_others_see_its_progress(
     assert list(here.paths.work_root.glob("*.cancel")) == []
 
 
+def test_what_became_of_a_watched_folder_is_seen_on_another_machine(bench: Bench, tmp_path: Path) -> None:
+    (folder := tmp_path / "in").mkdir()
+    (folder / "prose.mp4").write_text("no video")
+    added = bench.library.watched.add(folder)
+    assert bench.library.watched.list()[0].status is None
+    bench.library.watched.watch(added).look()
+    (report,) = bench.library.watched.list()
+    assert report.status is not None
+    assert (report.status.state, report.status.files, report.status.waiting) == ("watching", 1, 1)
+    assert not (bench.library.work.worker_folder.parent / ".watching").exists()
+    bench.library.watched.stop(folder)
+    assert bench.library.work.shared is not None
+    assert bench.library.work.shared.rows("select name from shared.progress") == []
+
+
 @pytest.mark.long
 def test_a_job_goes_on_where_its_work_folder_is_not(bench: Bench, tmp_path: Path) -> None:
     """On the next machine, with a work folder of its own, whose stages make what they need."""

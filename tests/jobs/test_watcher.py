@@ -94,6 +94,7 @@ def test_every_folder_is_the_first_one_in_turn() -> None:
     """The first one has the first choice of the room in the queue."""
     looked: list[str] = []
     made = FolderWatcher(fake_library([folder("a"), folder("b"), folder("c")], looked), threading.Event())
+    made.is_looking = True
     for _ in range(3):
         made.look()
     assert "".join(looked) == "bcacababc"
@@ -102,6 +103,7 @@ def test_every_folder_is_the_first_one_in_turn() -> None:
 def test_a_folder_is_read_again_when_its_revision_changes_and_forgotten_when_it_goes() -> None:
     folders, looked = [folder("a")], []  # type: ignore[var-annotated]
     made = FolderWatcher(fake_library(folders, looked), threading.Event())
+    made.is_looking = True
     made.look()
     first = made._watches["a", 0]
     made.look()
@@ -112,6 +114,26 @@ def test_a_folder_is_read_again_when_its_revision_changes_and_forgotten_when_it_
     folders.clear()
     made.look()
     assert made._watches == {}
+
+
+def test_a_worker_that_does_not_lead_looks_at_nothing_and_one_that_has_been_replaced_ends_its_look() -> None:
+    looked: list[str] = []
+    library = fake_library([folder("a"), folder("b")], looked)
+    made = FolderWatcher(library, threading.Event())
+    made.look()
+    assert looked == []
+    made.is_looking = True
+
+    class Replaced(FakeWatch):
+        def look(self, is_stopped: Any) -> None:
+            super().look(is_stopped)
+            assert not is_stopped()
+            made.is_looking = False  # by the thread of the worker
+            assert is_stopped()
+
+    library.watched.watch = lambda folder: Replaced(folder.folder_id, looked, 0.0)
+    made.look()
+    assert len(looked) == 1
 
 
 def test_the_pause_grows_with_the_cost_and_an_error_does_not_end_the_watching(
@@ -127,6 +149,7 @@ def test_the_pause_grows_with_the_cost_and_an_error_does_not_end_the_watching(
         return False
 
     made = FolderWatcher(fake_library([folder("a"), folder("b")], [], pause_s=30.0), stop)
+    made.is_looking = True
     monkeypatch.setattr(made, "_stop", SimpleNamespace(is_set=stop.is_set, wait=wait))
     really, failures = made.look, iter([True, False, False])
 

@@ -23,6 +23,7 @@ from heimdex_core.library.folder_scan import FoundFile
 from heimdex_core.library.folder_watch import FolderWatch
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
+from heimdex_core.store.progress_records import FileProgress
 from heimdex_core.types import VideoState, WatchOutcome, WatchStatus
 from tests.store.making import new_store
 
@@ -48,7 +49,7 @@ class Looks:
         """From here on the folder is seen by a new worker."""
         watched = self.store.watched.add("local", str(self.folder), "/")
         context: Any = SimpleNamespace(store=self.store, settings=self.settings)
-        self.watch = FolderWatch(context, watched, self.take, self.folder.parent / "status.json")
+        self.watch = FolderWatch(context, watched, self.take, FileProgress(self.folder.parent / "status.json"))
 
     def take(self, path: Path, found: FoundFile) -> tuple[WatchOutcome, str]:
         self.taken.append(found.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import uuid
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from heimdex_core.errors import (
     ObjectDamaged,
     ObjectStorageFailed,
 )
+from heimdex_core.files import write_json
 from heimdex_core.settings import get_settings
 from heimdex_core.store import Store
 from heimdex_core.store import mirror as mirroring
@@ -247,6 +249,52 @@ class TestSharing:
         assert machines.open("c").manifest.profile == "other"
         a.sets.drop([1])
         assert found(b, "ferry") == ["harbour"]
+
+
+def test_a_sweep_is_there_at_once_on_another_machine_and_so_is_what_became_of_it(machines: Machines) -> None:
+    """Whoever works on it gets it from the queue a moment later, perhaps while an index is written on that machine."""
+    a, b = machines.open("a"), machines.open("b")
+    sweep_id = str(uuid.uuid4())
+    a.sweeps.create("local", sweep_id, {"queries": [1, 2]}, {"state": "waiting"})
+    with b.context.index_lock.hold():
+        assert b.sweeps.plan("local", sweep_id) == {"queries": [1, 2]}
+    assert b.sweeps.owned() == [("local", sweep_id)]
+    b.sweeps.write_state("local", sweep_id, {"state": "running"})
+    b.sweeps.write_scores("local", sweep_id, 1, {"values": [0.5]})
+    assert a.sweeps.state("local", sweep_id) == {"state": "running"}
+    assert a.sweeps.done("local", sweep_id) == {1}
+    b.sweeps.forget_scores("local", sweep_id)
+    b.sweeps.write_state("local", sweep_id, {"state": "done"})
+    assert a.sweeps.state("local", sweep_id) == {"state": "done"}
+    assert a.sweeps.done("local", sweep_id) == set()
+    a.sweeps.delete("local", sweep_id)
+    assert b.sweeps.plan("local", sweep_id) is None
+    assert b.sweeps.all("local") == []
+
+
+def test_what_is_written_here_at_this_moment_is_not_fetched_over(machines: Machines) -> None:
+    a, other = machines.open("a"), machines.open("a")  # two processes of one machine
+    sweep_id = str(uuid.uuid4())
+    a.sweeps.create("local", sweep_id, {"queries": [1]}, {"state": "running"})
+    path = a.paths.sweeps("local") / sweep_id / "state.json"
+    write_json(path, {"state": "done"})  # and not shared yet
+    register(a, "another change")
+    mirror(other).pull_now()
+    assert other.sweeps.state("local", sweep_id) == {"state": "done"}
+    a.catalog.share(f"{a.paths.relative(path.parent)}/")
+    assert machines.open("b").sweeps.state("local", sweep_id) == {"state": "done"}
+
+
+def test_without_the_storage_sweeps_are_read_as_they_are_here(machines: Machines) -> None:
+    a, b = machines.open("a"), machines.open("b")
+    known, new = str(uuid.uuid4()), str(uuid.uuid4())
+    a.sweeps.create("local", known, {"queries": [1]}, {"state": "waiting"})
+    assert b.sweeps.plan("local", known) is not None
+    a.sweeps.create("local", new, {"queries": [1]}, {"state": "waiting"})
+    machines.server.fail("503", method="GET", times=1000)
+    assert b.sweeps.state("local", known) == {"state": "waiting"}
+    with pytest.raises(ObjectStorageFailed):  # so that nobody takes it for one that was deleted
+        b.sweeps.plan("local", new)
 
 
 def test_on_lancedb_a_machine_has_no_copy_of_vectors_and_words(machines: Machines) -> None:
