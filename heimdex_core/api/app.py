@@ -22,13 +22,14 @@ from starlette.exceptions import HTTPException
 from heimdex_core.api.docs_page import docs_page
 from heimdex_core.api.mounting import PREFIX
 from heimdex_core.api.problems import invalid_request, problem
+from heimdex_core.api.requests import route_of
 from heimdex_core.api.services import Services
 from heimdex_core.errors import BodyTooLarge, HeimdexError, InvalidValue, MethodNotAllowed, RouteNotFound
 from heimdex_core.settings import VERSION
 
 _LOG = logging.getLogger(__name__)
 
-ROUTERS = ("system", "uploads", "videos", "scenes", "search", "exports", "evaluation")
+ROUTERS = ("system", "uploads", "videos", "scenes", "search", "exports", "evaluation", "activity")
 """The modules of this package that have a router."""
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -70,7 +71,7 @@ def create_app(services: Services) -> FastAPI:
 async def _of_library(request: Request, error: Exception) -> Response:
     assert isinstance(error, HeimdexError)  # noqa: S101 - as registered
     if error.code == HeimdexError.code:
-        _LOG.error("%s %s: %s", request.method, request.url.path, error)
+        _LOG.error("%s %s: %s", request.method, route_of(request.scope), error)
     return problem(error)
 
 
@@ -96,5 +97,5 @@ async def _of_http(request: Request, error: Exception) -> Response:
 
 async def _of_program(request: Request, error: Exception) -> Response:
     # internals are only in the log
-    _LOG.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+    _LOG.exception("%s %s failed", request.method, route_of(request.scope), exc_info=error)
     return problem(HeimdexError(reason="see the log"))

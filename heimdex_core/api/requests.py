@@ -61,7 +61,7 @@ class RequestLog:
                 await self._app(scope, receive, send_with_id)
             finally:
                 method = scope["method"] if scope["method"] in _METHODS else OTHER
-                route = _route(scope, root_path)
+                route = route_of(scope, root_path)
                 counts[method, route, status] += 1
                 fields = {"method": method, "route": route, "status": status}
                 fields["duration_ms"] = round((time.perf_counter() - began) * 1000, 1)
@@ -69,8 +69,11 @@ class RequestLog:
                     _LOG.info("%s %s %d", method, route, status, extra={"fields": fields})
 
 
-def _route(scope: Scope, root_path: str) -> str:
-    """The pattern of the route that has answered, below the prefixes that it is mounted at."""
+def route_of(scope: Scope, root_path: str = "") -> str:
+    """The pattern of the route that has answered, below the prefixes that it is mounted at; OTHER for none.
+
+    `root_path` is what comes before those: that of the scope before it was routed.
+    """
     pattern = getattr(scope.get("route"), "path", None)
     if not pattern:
         return OTHER

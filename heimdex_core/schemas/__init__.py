@@ -156,12 +156,8 @@ def export(found: Export, out: Path | None) -> Json:
 
 
 def activity(report: ActivityReport) -> Json:
-    """The shape of the figures of activity: the fields of ActivityReport, errors without their details."""
-    shape: Json = to_json(report)
-    shape["jobs_error"] = error(report.jobs_error)
-    for row in shape["failed_videos"]:
-        row["error"] = error(row["error"])
-    return shape
+    """The shape of the figures of activity."""
+    return shapes.Activity.of(report).to_json()
 
 
 def _of_api(shape: type[shapes.Shape]) -> set[str]:

@@ -31,7 +31,7 @@ class Queue:
     def __init__(self) -> None:
         self.jobs: list[tuple[str, str]] = []
 
-    def enqueue_ingest(self, video_id: str, *, is_awaited: bool = True) -> str:
+    def enqueue_ingest(self, video_id: str, *, owner_id: str | None = None, is_awaited: bool = True) -> str:
         return self._enqueue("ingest", video_id)
 
     def enqueue_reel(self, export_id: str) -> str:
