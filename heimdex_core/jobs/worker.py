@@ -7,17 +7,14 @@ python -m heimdex_core.jobs.worker LIBRARY ...      as the app's supervisor star
 from __future__ import annotations
 
 import argparse
-import ctypes
 import logging
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -40,7 +37,17 @@ from heimdex_core.jobs.reconcile import (
     queue_stranded_videos,
     take_over,
 )
-from heimdex_core.jobs.watcher import THREAD_NAME, FolderWatcher
+from heimdex_core.jobs.watcher import FolderWatcher
+from heimdex_core.jobs.worker_process import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_SLOT_TAKEN,
+    GRACE_S,
+    be_modest,
+    end_if_threads_remain,
+    end_with_parent,
+    stop_on_signals,
+)
 from heimdex_core.jobs.worker_slot import SlotTaken
 from heimdex_core.settings import get_settings
 from heimdex_core.store.addresses import LibraryPlace
@@ -53,11 +60,6 @@ if TYPE_CHECKING:
 
 # by name, not __name__: the supervisor starts this module as __main__
 logger = logging.getLogger("heimdex_core.jobs.worker")
-
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_SLOT_TAKEN = 75
-"""EX_TEMPFAIL: another worker has this slot; trying again later may help."""
 
 SLEEP_AFTER_S = 10.0
 """Without work for so long, the worker sleeps until it is woken (wake_up.py)."""
@@ -74,10 +76,6 @@ _OPEN_AGAIN_S = 5.0
 _TICK_S = 1.0
 _RECONCILE_EVERY = 15
 """In ticks of _TICK_S."""
-_GRACE_S = 10.0
-_NICENESS = 5
-_PR_SET_PDEATHSIG = 1
-"""The number of this request in Linux's <sys/prctl.h>."""
 
 
 def run_worker(library_path: str | Path, *, queues: Sequence[str] = (), parent_fd: int | None = None) -> int:
@@ -92,10 +90,10 @@ def run_worker(library_path: str | Path, *, queues: Sequence[str] = (), parent_f
     queues = check_queues(queues)
     stop = threading.Event()
     if threading.current_thread() is threading.main_thread():
-        _stop_on_signals(stop)
+        stop_on_signals(stop)
     if parent_fd is not None:
-        _end_with_parent(parent_fd, stop)
-    _be_modest()
+        end_with_parent(parent_fd, stop)
+    be_modest()
 
     from heimdex_core.library import Library
 
@@ -108,7 +106,7 @@ def run_worker(library_path: str | Path, *, queues: Sequence[str] = (), parent_f
                     has_worked = True
                     _Worker(library, place, queues, watcher, stop).run()
                     if stop.is_set():
-                        _end_if_threads_remain()
+                        end_if_threads_remain()
                         return EXIT_OK
                 logger.warning("%s has lost its place and takes a new one", place.executor_id)
             except (DatabaseUnavailable, JobsUnavailable) as error:
@@ -181,7 +179,7 @@ class _Worker:
                 if not self._stop.is_set() and self._stay_awake() and not self._is_over():
                     self._sleep()
             if self._stop.is_set():
-                self._watcher.join(_GRACE_S)
+                self._watcher.join(GRACE_S)
         finally:
             self._watcher.is_looking = False  # this place may be lost, and another worker looks
             self._jobs.close()
@@ -263,10 +261,10 @@ class _Worker:
         if self._stop.is_set():
             self._status.set_state("stopping")
         self._guard.stop()
-        while not self._guard.wait_idle(_GRACE_S):
+        while not self._guard.wait_idle(GRACE_S):
             self._status.beat()
             if self._stop.is_set():
-                logger.warning("a stage did not stop within %g s and is left in the middle", _GRACE_S)
+                logger.warning("a stage did not stop within %g s and is left in the middle", GRACE_S)
                 self._guard.forgive()
                 return
 
@@ -353,66 +351,6 @@ class _Worker:
         except (HeimdexError, SQLAlchemyError, OSError) as error:
             logger.warning("%s failed: %s", what, error)
         self._beat()
-
-
-def _be_modest() -> None:
-    """The app and a person's search go before the work in the background."""
-    try:
-        os.nice(_NICENESS)
-    except OSError as error:
-        logger.debug("the priority stays as it is: %s", error)
-
-
-def _stop_on_signals(stop: threading.Event) -> None:
-    """Set `stop` at SIGTERM or SIGINT.
-
-    A handler interrupts the main thread anywhere, also where that holds the lock of `stop`, so it must not wait for the
-    lock: a thread sets `stop`. SimpleQueue is made to be used in handlers.
-    """
-    received: SimpleQueue[int] = SimpleQueue()
-
-    def watch() -> None:
-        received.get()
-        stop.set()
-
-    threading.Thread(target=watch, name="signal-watch", daemon=True).start()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: received.put(number))
-
-
-def _end_with_parent(parent_fd: int, stop: threading.Event) -> None:
-    """Set `stop` once the other end of the pipe `parent_fd` is closed, and end this process a while later.
-
-    The worker must not outlive the app that started it, not even after kill -9. The pipe is what is relied on: it
-    closes however the parent ends. The kernel's parent-death signal comes on top on Linux, for a parent whose end was
-    passed on to another child by accident.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-    def watch() -> None:
-        try:
-            while os.read(parent_fd, 64):
-                pass
-        except OSError as error:
-            logger.error("the pipe to the parent cannot be read, so the worker ends: %s", error)
-        stop.set()
-        # nobody is left to end a process that does not stop in order
-        time.sleep(2 * _GRACE_S)
-        os._exit(EXIT_FAILED)
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-
-
-def _end_if_threads_remain() -> None:
-    """Workflows left in the middle sit in threads of DBOS that never end; Python would wait for them. The folder
-    watcher may sit in a drive that hangs.
-    """
-    if any(thread.name.startswith(("dbos-executor", THREAD_NAME)) for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        logging.shutdown()
-        os._exit(EXIT_OK)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -15,7 +15,8 @@ from heimdex_core.library.context import LibraryContext
 from heimdex_core.search.filter_text import parse_filters
 from heimdex_core.search.fusion import fusion_method
 from heimdex_core.search.plan import plan_of
-from heimdex_core.search.searcher import BROKEN, Searcher
+from heimdex_core.search.runner import BROKEN
+from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import VERSION
 from heimdex_core.store.reader import Reader, SetReader
 from heimdex_core.types import Provenance, Query, Ranking, RunSettings, Space

@@ -8,6 +8,7 @@ and are one card where only the picture was, or its tags. docs/decisions/search-
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,12 +16,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from heimdex_core.errors import HeimdexError, ViewOutdated
 from heimdex_core.search.fusion.base import Fused, FusedScene, Ranking, ids_of
 from heimdex_core.search.matching import match_spans
+from heimdex_core.search.plan import Plan
 from heimdex_core.types import Space
 
 if TYPE_CHECKING:
     from heimdex_core.store.view import View
+
+log = logging.getLogger(__name__)
 
 SAME = {"vision/palette": 0.96}
 """Least cosine of two scenes that look the same, by the name of the space."""
@@ -41,6 +46,23 @@ class Collapsed:
     ranking: Sequence[FusedScene]
     duplicates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By the scene of the card: the scenes that are folded under it, best first."""
+
+
+def collapsed_by_plan(fused: Fused, view: View, plan: Plan, terms: Sequence[str]) -> Collapsed:
+    """The ranking with nearly identical scenes folded, by the vectors of the first space of pictures.
+
+    An index that cannot be read folds nothing: the channel that searches it says so.
+    """
+    space = next((slot.space for slot in plan.slots if slot.kind == "vision"), None)
+    said = [slot.name for slot in plan.slots if slot.side not in ("seen", "words", "people")]
+    words = [slot.name for slot in plan.slots if slot.side == "words"]
+    try:
+        return collapse(fused, view, space, said=said, words=words, terms=terms)
+    except ViewOutdated:
+        raise
+    except HeimdexError as error:
+        log.warning("nearly identical scenes are not folded: %s", error)
+        return Collapsed(fused.ranking)
 
 
 def collapse(

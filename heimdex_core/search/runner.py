@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from heimdex_core.errors import HeimdexError, ViewOutdated
+from heimdex_core.errors import HeimdexError, SearchFailed, ViewOutdated
 from heimdex_core.search.channels.base import Channel, ChannelRequest, ChannelResult
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+BROKEN = ("failed", "timeout")
+"""Reasons for which a channel has no result although it should have one."""
 
 LOAD_LIMIT_S = 300.0
 """The longest time to wait for a model to load from a slow disk. Only the first query with a model set waits."""
@@ -100,3 +103,11 @@ def _failed(name: str, error: BaseException) -> Timed:
         log.warning("channel %s failed: %s\n%s", name, type(error).__name__, where)
         result = ChannelResult(reason="failed", detail=f"{type(error).__name__}: {error}")
     return Timed(result, 0.0, cacheable=False)
+
+
+def refuse_if_all_broken(results: Mapping[str, ChannelResult], weights: Mapping[str, float]) -> None:
+    """Raise SearchFailed if every channel with a weight above 0 failed or was late."""
+    weighted = {name: found for name, found in results.items() if weights.get(name, 0.0) > 0}
+    if weighted and all(found.reason in BROKEN for found in weighted.values()):
+        reasons = "; ".join(f"{name}: {found.reason} ({found.detail})" for name, found in weighted.items())
+        raise SearchFailed(reasons=reasons)

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
-from heimdex_core.errors import HeimdexError, SearchFailed, ViewOutdated
+from heimdex_core.errors import HeimdexError, ViewOutdated
 from heimdex_core.search.channels import spec_of
 from heimdex_core.search.channels.base import Channel, ChannelRequest, ChannelResult
 from heimdex_core.search.channels.channel_set import ChannelSet
 from heimdex_core.search.channels.encoders import QueryModels
-from heimdex_core.search.duplicates import Collapsed, collapse
+from heimdex_core.search.duplicates import Collapsed, collapsed_by_plan
 from heimdex_core.search.examples import ResolvedExample, resolve
 from heimdex_core.search.facets import PEOPLE, SHARED_FACETS, count_choices, count_shared, facets_of
 from heimdex_core.search.filters import Selection, select
@@ -35,7 +35,7 @@ from heimdex_core.search.order import ordered, video_count, video_of
 from heimdex_core.search.people import PeopleSearch, PeopleView
 from heimdex_core.search.plan import Plan, Slot, plan_of, with_share
 from heimdex_core.search.query_language import ParsedText
-from heimdex_core.search.runner import ChannelRunner, Timed
+from heimdex_core.search.runner import ChannelRunner, Timed, refuse_if_all_broken
 from heimdex_core.search.sequence import follow
 from heimdex_core.search.strength import nothing_close
 from heimdex_core.search.understanding import Understood, understand
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
     from heimdex_core.store.view import View
 
 log = logging.getLogger(__name__)
-
-BROKEN = ("failed", "timeout")
-"""Reasons for which a channel has no result although it should have one."""
 
 _ATTEMPTS = 20
 """How often a search is started again because the library changed between taking the view and opening its files."""
@@ -261,7 +258,7 @@ class Searcher:
             fused, followers = follow(fused, second.fused, query.then.within_s)
         folds = query.collapse and not asked.is_listing
         terms = matched_terms(found.results)
-        collapsed = _collapsed(fused, view, setting.plan, terms) if folds else Collapsed(fused.ranking)
+        collapsed = collapsed_by_plan(fused, view, setting.plan, terms) if folds else Collapsed(fused.ranking)
         ranking = ordered(
             _with_named_videos(view, setting.user_id, collapsed, found.selection, asked),
             view.visible_videos(setting.user_id),
@@ -307,7 +304,7 @@ class Searcher:
         people_key = (setting.people.token, setting.person_ids) if setting.people is not None else None
         about = (tuple(filters), text.excluded, example_key, setting.temperature, people_key)
         results, timing_ms = self._run_channels(request, setting, about)
-        _refuse_if_all_broken(results, setting.weights)
+        refuse_if_all_broken(results, setting.weights)
         fusing = time.perf_counter()
         offered = self._offered(setting, results)
         shared = setting.plan.within_sides(setting.weights, [name for name, scenes in offered.items() if scenes.hits])
@@ -419,23 +416,6 @@ def _since(started: float) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _collapsed(fused: Fused, view: View, plan: Plan, terms: Sequence[str]) -> Collapsed:
-    """The ranking with nearly identical scenes folded, by the vectors of the first space of pictures.
-
-    An index that cannot be read folds nothing: the channel that searches it says so.
-    """
-    space = next((slot.space for slot in plan.slots if slot.kind == "vision"), None)
-    said = [slot.name for slot in plan.slots if slot.side not in ("seen", "words", "people")]
-    words = [slot.name for slot in plan.slots if slot.side == "words"]
-    try:
-        return collapse(fused, view, space, said=said, words=words, terms=terms)
-    except ViewOutdated:
-        raise
-    except HeimdexError as error:
-        log.warning("nearly identical scenes are not folded: %s", error)
-        return Collapsed(fused.ranking)
-
-
 def _with_named_videos(
     view: View, user_id: str, collapsed: Collapsed, selection: Selection, asked: Understood
 ) -> Sequence[FusedScene]:
@@ -452,10 +432,3 @@ def _with_named_videos(
         and (scenes is None or scene_id in scenes)
     ]
     return (*collapsed.ranking, *more)
-
-
-def _refuse_if_all_broken(results: Mapping[str, ChannelResult], weights: Mapping[str, float]) -> None:
-    weighted = {name: found for name, found in results.items() if weights.get(name, 0.0) > 0}
-    if weighted and all(found.reason in BROKEN for found in weighted.values()):
-        reasons = "; ".join(f"{name}: {found.reason} ({found.detail})" for name, found in weighted.items())
-        raise SearchFailed(reasons=reasons)

@@ -1,38 +1,64 @@
 """A generation's files: scenes.parquet, words.parquet, vectors/<space>.parquet (float16), provenance.json.
 
-The metadata of every Parquet file names its kind and format version. A file of vectors has one row a scene, or in
-format 2 one row for each keyframe.
+The metadata of every Parquet file names its kind and format version. sidecar_files.py has what the files share,
+sidecar_vectors.py the files of vectors, which others use through this module as well.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from heimdex_core.errors import InvalidValue, LibraryDamaged
-from heimdex_core.files import atomic_write, make_folder, read_json_object, write_json
-from heimdex_core.store.keyframe_vectors import Pooling, VectorRows, by_scene
-from heimdex_core.store.layout import check_space_name
-from heimdex_core.store.parquet import python_rows, read_table
-from heimdex_core.store.rows import FILE_NAME, SCENE_RULES, WORD_RULES, Rule, usable
-from heimdex_core.types import Json, Keyframe, Scene, Space, Transcript, Word, to_json
+from heimdex_core.errors import LibraryDamaged
+from heimdex_core.files import read_json_object, write_json
+from heimdex_core.store.parquet import python_rows
+from heimdex_core.store.rows import SCENE_RULES, WORD_RULES, usable
+from heimdex_core.store.sidecar_files import FORMAT_VERSION, log_left_out, read_columns, read_rows, write_file
+from heimdex_core.store.sidecar_vectors import (
+    MAX_VECTORS,
+    check_vectors,
+    read_vector_rows,
+    read_vectors,
+    vectors_path,
+    vectors_schema,
+    write_vectors,
+)
+from heimdex_core.types import Json, Keyframe, Scene, Transcript, Word
 
-log = logging.getLogger(__name__)
-
-FORMAT_VERSION = 1
-KEYFRAMES_FORMAT = 2
-"""Of vectors with a row a keyframe: versions that expect a row a scene refuse them."""
+__all__ = [
+    "KEYFRAME_TYPE",
+    "MAX_SCENES",
+    "MAX_VECTORS",
+    "MAX_WORDS",
+    "SCENES_SCHEMA",
+    "WORDS_SCHEMA",
+    "check_scenes",
+    "check_vectors",
+    "check_words",
+    "read_provenance",
+    "read_scenes",
+    "read_scenes_table",
+    "read_scenes_tables",
+    "read_vector_rows",
+    "read_vectors",
+    "read_words",
+    "read_words_table",
+    "scenes_of",
+    "scenes_table",
+    "vectors_path",
+    "vectors_schema",
+    "write_provenance",
+    "write_scenes",
+    "write_vectors",
+    "write_words",
+]
 
 KEYFRAME_TYPE = pa.struct(
     [
@@ -87,7 +113,6 @@ WORDS_SCHEMA = pa.schema(
 
 
 MAX_SCENES = 200_000
-MAX_VECTORS = 1_000_000
 MAX_WORDS = 2_000_000
 """Of one video; a day of speech has some 200,000 words."""
 
@@ -97,17 +122,12 @@ _DEFAULTS: Json = {
 """The values of columns that a file lacks."""
 
 
-def vectors_path(folder: Path, space_name: str) -> Path:
-    """The file of a generation's vectors in a space. Raises InvalidValue for a malformed name."""
-    return folder / "vectors" / f"{check_space_name(space_name)}.parquet"
-
-
 # --- scenes ---------------------------------------------------------------------------------------
 
 
 def write_scenes(folder: Path, scenes: Sequence[Scene]) -> None:
     """Write scenes.parquet into a generation's folder. Raises DiskFull."""
-    _write(folder / "scenes.parquet", scenes_table(scenes), {})
+    write_file(folder / "scenes.parquet", scenes_table(scenes), {})
 
 
 def scenes_table(scenes: Iterable[Scene]) -> pa.Table:
@@ -126,7 +146,7 @@ def read_scenes_table(folder: Path) -> pa.Table:
     Rows that cannot be used are left out, and this is logged once. Raises FileNotFoundError, LibraryDamaged.
     """
     table, problems = check_scenes(folder)
-    _say_once(folder / "scenes.parquet", problems)
+    log_left_out(folder / "scenes.parquet", problems)
     return table
 
 
@@ -139,7 +159,7 @@ def read_scenes_tables(folders: Mapping[str, Path]) -> tuple[dict[str, pa.Table]
     errors: dict[str, str] = {}
     for key, folder in folders.items():
         try:
-            tables[key] = _read_columns(folder / "scenes.parquet", SCENES_SCHEMA, MAX_SCENES).replace_schema_metadata(
+            tables[key] = read_columns(folder / "scenes.parquet", SCENES_SCHEMA, MAX_SCENES).replace_schema_metadata(
                 None
             )
         except (OSError, LibraryDamaged) as error:
@@ -148,7 +168,7 @@ def read_scenes_tables(folders: Mapping[str, Path]) -> tuple[dict[str, pa.Table]
     if tables and usable(pa.concat_tables(tables.values()).combine_chunks(), SCENE_RULES)[1]:
         for key, table in tables.items():
             tables[key], problems = usable(table, SCENE_RULES)
-            _say_once(folders[key] / "scenes.parquet", problems)
+            log_left_out(folders[key] / "scenes.parquet", problems)
     return tables, errors
 
 
@@ -157,7 +177,7 @@ def check_scenes(folder: Path) -> tuple[pa.Table, list[str]]:
 
     Raises FileNotFoundError, LibraryDamaged.
     """
-    table, problems = _read_rows(folder / "scenes.parquet", SCENES_SCHEMA, SCENE_RULES, MAX_SCENES)
+    table, problems = read_rows(folder / "scenes.parquet", SCENES_SCHEMA, SCENE_RULES, MAX_SCENES)
     return table.replace_schema_metadata(None), problems
 
 
@@ -222,7 +242,7 @@ def write_words(folder: Path, transcript: Transcript, scenes: Sequence[Scene]) -
         "notes": list(transcript.notes),
     }
     table = pa.Table.from_pylist(rows, schema=WORDS_SCHEMA)
-    _write(folder / "words.parquet", table, {"transcript": json.dumps(about, ensure_ascii=False)})
+    write_file(folder / "words.parquet", table, {"transcript": json.dumps(about, ensure_ascii=False)})
 
 
 def _assign_scenes(rows: list[Json], scenes: Sequence[Scene]) -> None:
@@ -244,7 +264,7 @@ def read_words_table(folder: Path) -> pa.Table:
         table, problems = check_words(folder)
     except FileNotFoundError:
         return WORDS_SCHEMA.empty_table()
-    _say_once(folder / "words.parquet", problems)
+    log_left_out(folder / "words.parquet", problems)
     return table
 
 
@@ -253,7 +273,7 @@ def check_words(folder: Path) -> tuple[pa.Table, list[str]]:
 
     Raises FileNotFoundError, LibraryDamaged.
     """
-    return _read_rows(folder / "words.parquet", WORDS_SCHEMA, WORD_RULES, MAX_WORDS)
+    return read_rows(folder / "words.parquet", WORDS_SCHEMA, WORD_RULES, MAX_WORDS)
 
 
 def read_words(folder: Path) -> Transcript:
@@ -284,108 +304,6 @@ def _segment_json(rows: list[Json]) -> Json:
     }
 
 
-# --- vectors --------------------------------------------------------------------------------------
-
-
-def write_vectors(folder: Path, space: Space, rows: VectorRows | Sequence[str], vectors: npt.ArrayLike = ()) -> None:
-    """Write vectors/<space>.parquet, components as float16.
-
-    Args:
-        folder: a generation's folder.
-        space: the space of the vectors.
-        rows: the rows, or n scene ids of which each has one vector.
-        vectors: (n, d) with d = space.dim, finite; where only ids are given.
-
-    Raises InvalidValue, DiskFull.
-    """
-    if not isinstance(rows, VectorRows):
-        rows = VectorRows(rows, np.asarray(vectors, dtype=np.float32))
-    array = np.asarray(rows.vectors, dtype=np.float32)
-    if array.size != len(rows.scene_ids) * space.dim:
-        raise InvalidValue(name="vectors", value=str(array.shape), reason=f"{space.name} has {space.dim} dimensions")
-    if not np.isfinite(array).all():
-        raise InvalidValue(name="vectors", value=space.name, reason="every component must be finite")
-    halves = pa.array(array.reshape(-1).astype(np.float16), pa.float16())
-    columns = {
-        "scene_id": pa.array(list(rows.scene_ids), pa.string()),
-        "vector": pa.FixedSizeListArray.from_arrays(halves, space.dim),
-    }
-    metadata = {"space": json.dumps(to_json(space))}
-    if rows.keyframes is not None:
-        columns["keyframe"] = pa.array(list(rows.keyframes), pa.string())
-        metadata |= {"pooling": rows.pooling, "format": str(KEYFRAMES_FORMAT)}
-    _write(vectors_path(folder, space.name), pa.table(columns), metadata)
-
-
-def read_vectors(folder: Path, space: Space) -> tuple[list[str], npt.NDArray[np.float32]]:
-    """(n scene ids, (n, d) float32 vectors), one of each scene; those of several keyframes are pooled.
-
-    Vectors that are not finite are left out, and this is logged once. Raises FileNotFoundError, LibraryDamaged,
-    SpaceMismatch for vectors of another model, revision or width.
-    """
-    scenes = by_scene(read_vector_rows(folder, space))
-    return scenes.scene_ids, scenes.vectors
-
-
-def read_vector_rows(folder: Path, space: Space) -> VectorRows:
-    """The vectors as they were written, also those of keyframes. See `read_vectors`."""
-    rows, problems = check_vectors(folder, space)
-    _say_once(vectors_path(folder, space.name), problems)
-    return rows
-
-
-def check_vectors(folder: Path, space: Space) -> tuple[VectorRows, list[str]]:
-    """The vectors that can be used, and what is wrong with the others. Raises as `read_vectors`."""
-    path = vectors_path(folder, space.name)
-    table = _read(path, MAX_VECTORS, newest=KEYFRAMES_FORMAT)
-    metadata = table.schema.metadata or {}
-    try:
-        found = Space(**json.loads(metadata[b"space"]))
-    except (KeyError, ValueError, TypeError, RecursionError) as error:
-        raise LibraryDamaged(what=path.name, reason="it does not name its space") from error
-    space.check(found)
-    has_keyframes = "keyframe" in table.column_names
-    pooling = metadata.get(b"pooling", b"mean").decode(errors="replace")
-    if pooling not in get_args(Pooling):
-        raise LibraryDamaged(what=path.name, reason=f"its pooling is {pooling[:20]!r}")
-    try:
-        schema = vectors_schema(space.dim, with_keyframes=has_keyframes)
-        table = table.select(schema.names).cast(schema)
-        table.validate(full=True)
-        halves = table.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        array = halves.astype(np.float32).reshape(table.num_rows, space.dim)
-    except (KeyError, ValueError, pa.ArrowException) as error:
-        raise LibraryDamaged(what=path.name, reason=str(error)[:200]) from error
-    scene_ids: list[str] = table.column("scene_id").to_pylist()
-    keyframes: list[str] | None = table.column("keyframe").to_pylist() if has_keyframes else None
-    if keyframes is not None and not _are_good_names(scene_ids, keyframes):
-        raise LibraryDamaged(what=path.name, reason="its keyframes are not those of one scene after the other")
-    good = np.isfinite(array).all(axis=1)
-    rows = VectorRows(scene_ids, array, keyframes, cast(Pooling, pooling))
-    if good.all():
-        return rows, []
-    kept = np.flatnonzero(good)
-    names = None if keyframes is None else [keyframes[n] for n in kept]
-    rows = rows._replace(scene_ids=[scene_ids[n] for n in kept], vectors=array[good], keyframes=names)
-    return rows, [f"{len(good) - len(kept)} vectors are not finite"]
-
-
-def _are_good_names(scene_ids: Sequence[str], keyframes: Sequence[str]) -> bool:
-    """Whether the rows of each scene are together, and its keyframes are file names, each once."""
-    runs = sum(1 for _ in groupby(scene_ids))
-    is_grouped = runs == len(set(scene_ids)) and len(set(zip(scene_ids, keyframes, strict=True))) == len(keyframes)
-    return is_grouped and all(re.match(FILE_NAME, name) for name in keyframes)
-
-
-def vectors_schema(dim: int, *, with_keyframes: bool = False) -> pa.Schema:
-    """The columns of a vectors file."""
-    vector = pa.field("vector", pa.list_(pa.float16(), dim), nullable=False)
-    columns = [pa.field("scene_id", pa.string(), nullable=False), vector]
-    if with_keyframes:
-        columns.append(pa.field("keyframe", pa.string(), nullable=False))
-    return pa.schema(columns)
-
-
 # --- provenance -----------------------------------------------------------------------------------
 
 
@@ -397,56 +315,3 @@ def write_provenance(folder: Path, provenance: Mapping[str, Any]) -> None:
 def read_provenance(folder: Path) -> Json:
     """The content of provenance.json; empty if it is missing or cannot be parsed. Raises OSError."""
     return read_json_object(folder / "provenance.json") or {}
-
-
-# --- shared ---------------------------------------------------------------------------------------
-
-
-def _write(path: Path, table: pa.Table, metadata: Mapping[str, str]) -> None:
-    described = table.replace_schema_metadata({"format": str(FORMAT_VERSION), "kind": path.stem, **metadata})
-    make_folder(path.parent, levels=2)
-    with atomic_write(path) as file:
-        pq.write_table(described, file, compression="zstd", write_page_checksum=True)
-
-
-def _read_rows(path: Path, schema: pa.Schema, rules: Sequence[Rule], max_rows: int) -> tuple[pa.Table, list[str]]:
-    table = _read_columns(path, schema, max_rows)
-    kept, problems = usable(table, rules)
-    return kept.replace_schema_metadata(table.schema.metadata), problems
-
-
-def _read_columns(path: Path, schema: pa.Schema, max_rows: int) -> pa.Table:
-    """The columns of a schema, null where the file lacks them, with the metadata of the file."""
-    table = _read(path, max_rows)
-    metadata = table.schema.metadata
-    try:
-        for field in schema:
-            if field.name not in table.column_names:
-                table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-        return table.select(schema.names).cast(schema).replace_schema_metadata(metadata)
-    except (ValueError, TypeError, pa.ArrowException) as error:
-        raise LibraryDamaged(what=path.name, reason=str(error)[:200]) from error
-
-
-def _read(path: Path, max_rows: int, newest: int = FORMAT_VERSION) -> pa.Table:
-    try:
-        table = read_table(path, max_rows)
-        found = int((table.schema.metadata or {}).get(b"format", b"0"))
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise LibraryDamaged(what=path.name, reason=str(error)[:200]) from error
-    if not 1 <= found <= newest:
-        raise LibraryDamaged(what=path.name, reason=f"it has format {found}; up to {newest} is known")
-    return table
-
-
-_said: set[tuple[str, str]] = set()
-"""(path, problem) of what this process has logged."""
-
-
-def _say_once(path: Path, problems: Sequence[str]) -> None:
-    for problem in problems:
-        if (str(path), problem) not in _said:
-            _said.add((str(path), problem))
-            log.warning("rows of %s are left out: %s", path, problem)

@@ -7,10 +7,10 @@ import sys
 
 SIGNALLED_IN_WAIT = """
 import os, signal, threading
-from heimdex_core.jobs.worker import _stop_on_signals
+from heimdex_core.jobs.worker_process import stop_on_signals
 
 stop = threading.Event()
-_stop_on_signals(stop)
+stop_on_signals(stop)
 with stop._cond:  # as the main thread holds it at the beginning and the end of stop.wait
     os.kill(os.getpid(), signal.SIGTERM)
 stop.wait()

@@ -122,7 +122,7 @@ def test_a_worker_that_meets_it_anywhere_says_so(
             raise error
 
     monkeypatch.setattr(worker, "_Worker", Interrupted)
-    for name in ("_be_modest", "_stop_on_signals"):  # of the process of the tests
+    for name in ("be_modest", "stop_on_signals"):  # of the process of the tests
         monkeypatch.setattr(worker, name, lambda *_: None)
     with pytest.raises(LibraryNotFound, match=str(made.place)):
         worker.run_worker(made.place)
