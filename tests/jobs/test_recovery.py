@@ -30,7 +30,7 @@ from tests.support import media
 KILLING = "tests.jobs.killing_worker"
 START, SPEECH, PICTURE, END = (stages.names(branch) for branch in ("start", "speech", "picture", "end"))
 STAGES = tuple(spec.name for spec in stages.SPECS)
-PLAIN = tuple(name for name in STAGES if name != "captions")
+PLAIN = tuple(name for name in STAGES if name not in ("captions", "screen_text"))
 """What the offline models have."""
 
 
