@@ -65,7 +65,8 @@ def _has_news(before: PublishedState, now: PublishedState) -> bool:
     is_new_language = language in LANGUAGES and language not in (before.preferences.get("language"), state.language())
     if is_new_language:
         state.set_language(str(language))
-    return is_old_tray or is_new_language or _has_other_reels(before, now) or before.videos != now.videos
+    are_other_videos = (before.videos, before.shares) != (now.videos, now.shares)
+    return is_old_tray or is_new_language or _has_other_reels(before, now) or are_other_videos
 
 
 def _has_other_reels(before: PublishedState, now: PublishedState) -> bool:

@@ -21,11 +21,13 @@ class PublishedState:
     preferences: Json
     videos: tuple[int, int, int] | None
     """The signature of visible.parquet: another one after any change of what is visible."""
+    shares: tuple[int, int, int] | None = None
+    """The same of what users share with each other."""
 
 
 def read_published_state(paths: LibraryPaths, user_id: str) -> PublishedState:
     """What is published now; takes no lock, and reads no more than two small files."""
     found = trays.read_revisions(paths, user_id)
-    return PublishedState(
-        found.tray, found.reels, users.read_preferences(paths, user_id), file_signature(paths.visible)
-    )
+    preferences = users.read_preferences(paths, user_id)
+    visible, shares = file_signature(paths.visible), file_signature(paths.shares)
+    return PublishedState(found.tray, found.reels, preferences, visible, shares)

@@ -10,6 +10,7 @@ import pytest
 from cachetools import LRUCache
 
 from heimdex_core.errors import LinkInvalid, SignInRequired
+from heimdex_core.jobs.client import JobQueue
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
 from heimdex_core.types import User
@@ -77,6 +78,16 @@ def test_each_user_gets_their_own_view_which_stays_the_same(lib: Library, monkey
     assert views[mina.user_id] is not views[jun.user_id]
     assert resources.may_manage_server(mina.user_id)
     assert not resources.may_manage_server(jun.user_id)
+
+
+def test_users_share_the_connection_to_the_queue(lib: Library) -> None:
+    queue = lib.queue = JobQueue(lib)
+    mina = user_of(lib, MINA)
+    other = resources.library_for(mina.user_id).queue
+    assert isinstance(other, JobQueue)
+    assert other is not queue
+    assert other._connection is queue._connection
+    assert other._library.user_id == mina.user_id
 
 
 @pytest.mark.parametrize("who", [None, JUN])
