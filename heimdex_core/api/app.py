@@ -19,6 +19,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from heimdex_core.api.body_limit import MAX_BODY_BYTES, TOO_LARGE, BodyLimit
 from heimdex_core.api.docs_page import docs_page
 from heimdex_core.api.mounting import PREFIX
 from heimdex_core.api.problems import invalid_request, problem
@@ -32,8 +33,6 @@ _LOG = logging.getLogger(__name__)
 ROUTERS = ("system", "uploads", "videos", "scenes", "search", "exports", "evaluation", "activity")
 """The modules of this package that have a router."""
 
-MAX_BODY_BYTES = 8 * 1024 * 1024
-
 
 def create_app(services: Services) -> FastAPI:
     """The application, to be mounted at PREFIX; without CORS, see mounting.py."""
@@ -46,7 +45,6 @@ def create_app(services: Services) -> FastAPI:
         openapi_url="/openapi.json",
         servers=[{"url": PREFIX}],
         root_path_in_servers=False,
-        max_body_size=MAX_BODY_BYTES,
         redirect_slashes=False,
         exception_handlers={
             HeimdexError: _of_library,
@@ -57,6 +55,7 @@ def create_app(services: Services) -> FastAPI:
         responses={"default": {"description": "problem+json: what went wrong (RFC 9457)"}},
     )
     app.state.services = services
+    app.add_middleware(BodyLimit)
     for name in ROUTERS:
         router: APIRouter = import_module(f"heimdex_core.api.{name}").router
         app.include_router(router)
@@ -88,7 +87,7 @@ async def _of_http(request: Request, error: Exception) -> Response:
         found = RouteNotFound(path=path)
     elif error.status_code == 405:
         found = MethodNotAllowed(method=request.method, path=path)
-    elif error.status_code == 413:
+    elif TOO_LARGE in request.scope:
         found = BodyTooLarge(limit_bytes=MAX_BODY_BYTES)
     else:
         found = InvalidValue(name="request", value=path, reason=str(error.detail))

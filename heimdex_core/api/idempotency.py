@@ -88,7 +88,7 @@ async def _kept(request: Request, response: Response) -> Response:
         await _forget(request)
         return response
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-    body = bytes(response.body).decode()
+    body = bytes(response.body)
     with suppress(HeimdexError):  # it was done: that the answer cannot be kept does not change that
         await to_thread.run_sync(
             begun.library.requests.finish, begun.key, begun.request, response.status_code, json.dumps(headers), body

@@ -39,8 +39,6 @@ from heimdex_core.schemas.shapes import Shape
 
 router = APIRouter(prefix="/uploads", tags=["uploads"], route_class=IdempotentRoute)
 
-ANY_SIZE = 2**62
-"""The body of a part of an upload: its own limit is that of the file."""
 MAX_SUBTITLE_CHARS = 4 * 1024 * 1024
 
 
@@ -150,7 +148,7 @@ def get_upload(request: Request, library: Reading, upload_id: str) -> Upload:
     return _received(request, library, _partial(library, upload_id))
 
 
-@router.patch("/{upload_id}/content", status_code=204, max_body_size=ANY_SIZE)
+@router.patch("/{upload_id}/content", status_code=204)
 async def send_content(
     request: Request,
     upload_id: str,
@@ -179,6 +177,7 @@ async def send_content(
 def get_part_link(library: Writing, upload_id: str, body: PartBody) -> PartLink:
     """A link with which one part is put into the object storage of the library."""
     if library.storage is None:
+        _partial(library, upload_id)
         raise InvalidValue(name="upload_id", value=upload_id[:80], reason="this library is not in object storage")
     upload = _in_storage(library, upload_id)
     uploads = StorageUploads(library.storage)

@@ -10,7 +10,7 @@ from heimdex_core.library.context import LibraryContext
 from heimdex_core.store.request_records import KnownRequest
 
 MAX_KEY_CHARS = 200
-MAX_BODY_CHARS = 1_000_000
+MAX_BODY_BYTES = 1_000_000
 _BUSY_S = 2
 
 
@@ -46,13 +46,15 @@ class Requests:
         return known
 
     @checked
-    def finish(self, key: str, request: bytes, status: int, headers: str, body: str) -> None:
-        """Keep the answer to a request; `headers` are JSON. One of more than a million characters is not kept."""
-        if len(body) > MAX_BODY_CHARS:
+    def finish(self, key: str, request: bytes, status: int, headers: str, body: bytes) -> None:
+        """Keep the answer to a request; `headers` are JSON. One of more than a million bytes is not kept, nor one
+        that is no text."""
+        text = body.decode(errors="replace") if len(body) <= MAX_BODY_BYTES else None
+        if text is None or text.encode() != body:
             self._records.forget(self._user_id, key)
             return
         digest = hashlib.sha256(request).hexdigest()
-        self._records.finish(self._user_id, key, KnownRequest(digest, status, headers, body))
+        self._records.finish(self._user_id, key, KnownRequest(digest, status, headers, text))
 
     @checked
     def forget(self, key: str) -> None:

@@ -105,7 +105,7 @@ def make_api(folder: Path, settings: Settings | None = None, origins: tuple[str,
     library.queue = queue
     links = Links("secret of the test", library.path, file_ttl_s=3600, upload_ttl_s=900)
     limiter = RateLimiter(settings.api_requests_per_minute, clock)
-    services = Services(lambda: library, lambda: links, poll_s=0.0, limiter=limiter)
+    services = Services(lambda: library, lambda: links, poll_s=0.01, stream_s=1.0, limiter=limiter)
     app = Starlette(routes=api_routes(with_cors(create_app(services), origins)))
     client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
     api = Api(library, services, links, app, client, clock, queue=queue)

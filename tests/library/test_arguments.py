@@ -239,7 +239,7 @@ METHODS = [
     method("searches", "remove", "none"),
     method("searches", "save", "name", {"q": "boat"}),
     method("requests", "begin", "key", b"request"),
-    method("requests", "finish", "key", b"request", 200, "{}", "body"),
+    method("requests", "finish", "key", b"request", 200, "{}", b"body"),
     method("requests", "forget", "key"),
     method("scene_details", "duplicates", SCENE, limit=3),
     method("scene_details", "provenance", SPOKEN),
