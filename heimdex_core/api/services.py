@@ -13,7 +13,7 @@ from heimdex_core.api.links import Links
 from heimdex_core.api.oidc import BearerTokens
 from heimdex_core.api.partials import WRITERS, Writers
 from heimdex_core.api.rate_limit import RateLimiter
-from heimdex_core.errors import TokenInvalid
+from heimdex_core.errors import LinkInvalid, TokenInvalid
 from heimdex_core.jobs.client import JobQueue
 from heimdex_core.library import Library
 from heimdex_core.types import Principal
@@ -79,3 +79,10 @@ class Services:
                 found.queue = base.queue.as_user(found) if isinstance(base.queue, JobQueue) else base.queue
                 self._users[id(base), user_id] = found
             return found
+
+    def library_of_link(self, user_id: str) -> Library:
+        """The same for a signed link. Raises LinkInvalid where there is no such user any more."""
+        try:
+            return self.library_of(user_id)
+        except TokenInvalid as error:
+            raise LinkInvalid() from error

@@ -60,4 +60,4 @@ async def get_file(request: Request, token: str) -> Response:
     services = services_of(request)
     library = services.library()
     in_storage = library if library.storage is not None else None
-    return await FileServer(services.links(), in_storage, services.library_of).serve(request)
+    return await FileServer(services.links(), in_storage, services.library_of_link).serve(request)

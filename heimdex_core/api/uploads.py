@@ -160,7 +160,7 @@ async def send_content(
     named, user_id = services.links().open_content(link)
     if named != upload_id:
         raise LinkInvalid()
-    library = services.library_of(user_id)
+    library = services.library_of_link(user_id)
     partial = _partial(library, upload_id)
     with services.writers.writing(partial.path) as writer:
         if upload_offset != partial.received_bytes:
