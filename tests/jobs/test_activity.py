@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from heimdex_core import logs
 from heimdex_core.jobs.activity import queue_depths, workers_of
 from heimdex_core.jobs.client import JobQueue
+from heimdex_core.jobs.crash_guard import StageAttempt
 from heimdex_core.jobs.status import WorkerStatus
+from heimdex_core.jobs.tasks import Tasks
 from heimdex_core.types import utc_now
 from tests.jobs.bench import Bench
 
@@ -73,3 +78,15 @@ def test_workers_that_have_ended_or_are_forgotten_are_left_out() -> None:
     ])  # fmt: skip
     assert [one.state for one in found] == ["working", "silent"]
     assert [(task.stage, task.since is None) for task in found[0].tasks] == [("scenes", False), ("", True)]
+
+
+def test_what_is_logged_while_a_job_is_worked_on_has_its_id(bench: Bench) -> None:
+    guard: Any = SimpleNamespace(stopping=False, working=lambda attempt: nullcontext())
+    lines: list[str] = []
+
+    def work() -> None:
+        record = logging.LogRecord("heimdex_core.x", logging.INFO, "", 1, "at work", None, None)
+        lines.append(logs.JsonFormatter("worker").format(record))
+
+    Tasks(bench.library, guard).attempt(StageAttempt("job-1", bench.video().video_id, "scenes"), work)
+    assert '"job_id": "job-1"' in lines[0]
