@@ -25,6 +25,7 @@ from heimdex_core.cli import relink as cli_relink
 from heimdex_core.cli import scenes as cli_scenes
 from heimdex_core.cli import serve as cli_serve
 from heimdex_core.cli import shorts as cli_shorts
+from heimdex_core.cli import users as cli_users
 from heimdex_core.cli import watched as cli_watched
 from heimdex_core.cli.output import Printer, bytes_bar, progress_bar, unexpected_error, usage_error
 from heimdex_core.cli.weights import parse_weights
@@ -155,6 +156,8 @@ def build_parser() -> argparse.ArgumentParser:
     cli_people.add_arguments(people, shared)
     evaluation = command("eval", "judge, measure and tune searches", cli_evaluation.run_evaluation)
     cli_evaluation.add_arguments(evaluation, shared)
+    users = command("users", "list, export and delete users, assign videos, make tokens", cli_users.run_users)
+    cli_users.add_arguments(users, shared)
     exports = command("exports", "list exports, cancel them or remove their files", cli_shorts.run_exports)
     cli_shorts.add_exports_arguments(exports)
     command("clean-up", "remove deleted videos, expired exports and abandoned work", run_clean_up)

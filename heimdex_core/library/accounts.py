@@ -5,12 +5,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 from heimdex_core.errors import InvalidValue, NotAllowed, TokenInvalid, UserNotFound
-from heimdex_core.library.arguments import Names, checked
+from heimdex_core.library import account_removal
+from heimdex_core.library.arguments import AnyPath, Names, checked
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.store.accounts import Account
-from heimdex_core.types import SCOPES, Principal, Scope, Token, User, utc_now
+from heimdex_core.store.users import LOCAL_USER
+from heimdex_core.types import SCOPES, Principal, Scope, Token, User, Video, utc_now
 
 MAX_NAME_CHARS = 200
 _MAX_IDENTITY_CHARS = 500
@@ -109,6 +112,49 @@ class Accounts:
         """A user by id or verified e-mail address. For admins; raises NotAllowed, UserNotFound."""
         self.require_admin()
         return self._user(self._records.get(user))
+
+    @checked
+    def assign_videos(self, from_user: str, to_user: str, video_ids: Names | None = None) -> list[Video]:
+        """Make videos of one user (id or e-mail) another one's: after sign-in was turned on, those of the single user.
+
+        Args:
+            from_user: whose they are.
+            to_user: whose they become.
+            video_ids: which; None for all.
+
+        Returns the videos that have changed. They are no longer shared, nor in collections. A video of bytes that the
+        other user has already stays. For admins; raises NotAllowed, UserNotFound, VideoNotFound.
+        """
+        self.require_admin()
+        ids = None if video_ids is None else list(video_ids)
+        return self._context.store.bulk.assign(from_user, to_user, ids)
+
+    @checked
+    def export_data(self, user: str, folder: AnyPath) -> dict[str, int]:
+        """Copy what is a user's (id or e-mail) into a new or empty folder; account_removal.py says what is in it.
+
+        For admins and oneself; raises NotAllowed, UserNotFound, InvalidValue, DiskFull.
+        """
+        self._require_admin_or(user)
+        user_id = self._records.get(user).user_id
+        return account_removal.export_data(self._context.store, user_id, Path(folder).expanduser())
+
+    @checked
+    def delete_user(self, user: str) -> None:
+        """Remove a user (id or e-mail) and all that is theirs, for good: see docs/shared-libraries.md.
+
+        For admins and oneself; raises NotAllowed, UserNotFound, InvalidValue for the library's single user, who has
+        never signed in.
+        """
+        self._require_admin_or(user)
+        if user in (LOCAL_USER, self._context.settings.user_id):
+            raise InvalidValue(name="user", value=user, reason="nobody signs in as this user")
+        account_removal.remove_user(self._context, user)
+
+    def _require_admin_or(self, user: str) -> None:
+        """Raise NotAllowed unless it is oneself (by id), or one is an admin."""
+        if user != self._context.user_id:
+            self.require_admin()
 
     # --- tokens -----------------------------------------------------------------------------------
 

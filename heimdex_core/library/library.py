@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from heimdex_core.library.account_removal import remove_user
 from heimdex_core.library.accounts import Accounts
 from heimdex_core.library.activity import Activity
 from heimdex_core.library.arguments import AnyPath, Count, Names, checked
@@ -358,6 +359,8 @@ class Library(LibraryExports, ClosedLibrary):
         library of more than 40,000 scenes; `is_cancelled` is asked meanwhile. Searches and writers do not wait.
         Raises Cancelled, DiskFull, LibraryDamaged; a merge that was not finished leaves the index as it was.
         """
+        for user_id in self._store.accounts.unfinished_removals():
+            remove_user(self._context, user_id)
         return clean_up(self._store, self.settings, WorkContext(is_cancelled=is_cancelled))
 
     def stats(self) -> dict[str, Any]:

@@ -8,7 +8,6 @@ it encrypts with keys of its own; then the parts of an interrupted upload are se
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 import uuid
@@ -27,6 +26,7 @@ from heimdex_core.errors import (
     UploadConflict,
     UploadIncomplete,
 )
+from heimdex_core.store.layout import upload_prefix
 from heimdex_core.store.object_parts import part_bytes
 from heimdex_core.types import utc_now
 
@@ -95,7 +95,7 @@ class StorageUpload:
 
     def is_of(self, user_id: str) -> bool:
         """Whether it is an upload of this user."""
-        return self.name.startswith(f"{_owner(user_id)}-")
+        return self.name.startswith(f"{upload_prefix(user_id)}-")
 
     @property
     def _parsed(self) -> re.Match[str]:
@@ -131,13 +131,13 @@ class StorageUploads:
         if size_bytes <= 0:
             raise EmptyFile(filename=filename)
         shown = quote(filename[-_NAME_CHARS:], safe="")
-        name = f"{_owner(user_id)}-{uuid.uuid4().hex}.{size_bytes}.{shown}"
+        name = f"{upload_prefix(user_id)}-{uuid.uuid4().hex}.{size_bytes}.{shown}"
         answer = self._storage.call("create_multipart_upload", FOLDER + name, ContentType="application/octet-stream")
         return StorageUpload(name, str(answer["UploadId"]), utc_now())
 
     def of_user(self, user_id: str) -> list[StorageUpload]:
         """A user's uploads, the newest first."""
-        found = [upload for upload in self._all(_owner(user_id)) if upload.is_of(user_id)]
+        found = [upload for upload in self._all(upload_prefix(user_id)) if upload.is_of(user_id)]
         return sorted(found, key=lambda upload: (upload.began_at or utc_now(), upload.name), reverse=True)
 
     def matching(self, user_id: str, filename: str, size_bytes: int) -> StorageUpload | None:
@@ -246,7 +246,3 @@ class StorageUploads:
             if not page.get("IsTruncated"):
                 return
             more = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
-
-
-def _owner(user_id: str) -> str:
-    return hashlib.sha256(user_id.encode(errors="surrogatepass")).hexdigest()[:16]

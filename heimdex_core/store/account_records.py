@@ -12,11 +12,11 @@ from cachetools import TTLCache
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.files import file_signature
-from heimdex_core.store import accounts, users
+from heimdex_core.store import accounts, shares, users
 from heimdex_core.store.accounts import NOBODY, Account, PublishedAccounts
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.types import Principal, Scope, Token, utc_now
+from heimdex_core.types import Json, Principal, Scope, Token, to_json, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,43 @@ class AccountRecords:
         """The user of an identity, made on the first login; see accounts.sign_in."""
         with self._catalog.transaction() as transaction:
             return accounts.sign_in(transaction, issuer, subject, email, name, create=create)
+
+    def delete(self, user: str) -> str:
+        """Begin to remove a user (id or e-mail); the user_id. One whose removal has begun is taken too.
+
+        Raises UserNotFound.
+        """
+        with self._catalog.transaction() as transaction:
+            user_id = user if accounts.is_deleted(transaction, user) else accounts.get(transaction, user).user_id
+            accounts.delete(transaction, user_id)
+            return user_id
+
+    def remove_rows(self, user_id: str) -> None:
+        """Remove all rows of a user, except those of videos, which are purged."""
+        with self._catalog.transaction() as transaction:
+            for table in accounts.tables_of_users(transaction):
+                if table != "videos":
+                    transaction.run(f"delete from {table} where user_id = ?", [user_id])  # noqa: S608 - our own names
+
+    def rows(self, user_id: str) -> dict[str, list[Json]]:
+        """All rows of a user by table; of tokens without what they are checked by."""
+        with self._catalog.transaction() as transaction:
+            names = [*accounts.tables_of_users(transaction), "users", "identities", "tokens"]
+            found = {
+                name: transaction.rows(f"select * from {name} where user_id = ?", [user_id])  # noqa: S608 - our own names
+                for name in names
+            }
+            found["collections"] = transaction.rows("select * from collections where owner_id = ?", [user_id])
+            found["shares"] = [to_json(share) for share in shares.given_by(transaction, user_id)]
+        for token in found["tokens"]:
+            del token["digest"]
+        return found
+
+    def unfinished_removals(self) -> list[str]:
+        """Deleted users of whom there are still videos, because the removal was interrupted."""
+        sql = "select distinct user_id from videos where user_id in (select user_id from deleted_users)"
+        with self._catalog.transaction() as transaction:
+            return [row["user_id"] for row in transaction.rows(sql)]
 
     def tokens(self, user_id: str) -> list[Token]:
         """A user's tokens, the newest first."""

@@ -19,8 +19,9 @@ from typing import Any
 
 from heimdex_core.errors import TokenExpired, TokenInvalid, TokenNotFound, UserNotFound
 from heimdex_core.files import read_json_object, write_json
+from heimdex_core.store import shares
 from heimdex_core.store.layout import LibraryPaths
-from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
+from heimdex_core.store.transaction import ACCOUNT_TABLES, Row, Transaction, from_us, to_us
 from heimdex_core.types import SCOPES, Json, Principal, Scope, Token, utc_now
 
 _PREFIX = "hdx"
@@ -172,6 +173,21 @@ def _account(row: Row) -> Account:
     created_at = from_us(row["created_us"])
     assert created_at is not None  # noqa: S101 - every user has it
     return Account(row["user_id"], row["name"], row["email"], created_at, from_us(row["last_seen_us"]))
+
+
+def delete(transaction: Transaction, user_id: str) -> None:
+    """First step of a removal: the user, their identities, tokens and shares are gone, and nothing can be added."""
+    if not is_deleted(transaction, user_id):
+        transaction.delete_user(user_id, to_us(utc_now()))
+    shares.forget_user(transaction, user_id)
+    for table in ("users", "identities", "tokens"):
+        transaction.run(f"delete from {table} where user_id = ?", [user_id])  # noqa: S608 - our own names
+
+
+def tables_of_users(transaction: Transaction) -> list[str]:
+    """The tables with rows of users, besides those that say who is one."""
+    names = [name for name in transaction.tables() if "user_id" in transaction.columns(name)]
+    return [name for name in names if name not in ACCOUNT_TABLES]
 
 
 # --- tokens ---------------------------------------------------------------------------------------

@@ -308,22 +308,28 @@ def _remove_old(paths: LibraryPaths, video_id: str, keep: Collection[int]) -> No
 # --- purging --------------------------------------------------------------------------------------
 
 
-def purge(context: StoreContext, video_id: str) -> None:
-    """Remove a video for good. Its record is removed last, so that the call can be repeated after a crash."""
+def purge(context: StoreContext, *video_ids: str) -> None:
+    """Remove videos for good. Their records are removed last, so that the call can be repeated after a crash."""
     paths = context.paths
     with context.index_lock.hold():
         with context.catalog.transaction() as transaction:
-            known = bool(transaction.rows("select 1 from videos where video_id = ?", [video_id]))
-            if known:
+            known = [video_id for video_id in video_ids if videos.find(transaction, video_id) is not None]
+            for video_id in known:
                 videos.forget_generation(transaction, video_id)
         if known:
             files.crash_point("purge-hidden")
             indexing.sync(context, erase=True)
             files.crash_point("purge-unindexed")
-        remove_tree(paths.video(video_id))
-        for work in (paths.work(video_id), *paths.work_root.glob(f"{video_id}-set*")):
-            remove_tree(work)
-        paths.cancel_marker(video_id).unlink(missing_ok=True)
+        for video_id in video_ids:
+            remove_tree(paths.video(video_id))
+            for work in (
+                paths.sprites_root / video_id,
+                paths.work(video_id),
+                *paths.work_root.glob(f"{video_id}-set*"),
+            ):
+                remove_tree(work)
+            paths.cancel_marker(video_id).unlink(missing_ok=True)
         files.crash_point("purge-removed")
         with context.catalog.transaction() as transaction:
-            videos.remove(transaction, video_id)
+            for video_id in video_ids:
+                videos.remove(transaction, video_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 from pathlib import Path
@@ -47,6 +48,11 @@ def check_user(user_id: str) -> str:
     if not is_user_id(user_id):
         raise InvalidValue(name="user_id", value=user_id[:80], reason="only letters, digits and ._@+- are allowed")
     return user_id
+
+
+def upload_prefix(user_id: str) -> str:
+    """What the names of a user's unfinished uploads begin with: 16 hexadecimal digits."""
+    return hashlib.sha256(user_id.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def check_space_name(name: str) -> str:

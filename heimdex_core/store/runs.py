@@ -19,8 +19,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from heimdex_core.errors import HeimdexError, LibraryDamaged
+from heimdex_core.errors import HeimdexError, LibraryDamaged, UserNotFound
 from heimdex_core.files import atomic_write, make_folder, read_json_object, remove_tree, write_json
+from heimdex_core.store import accounts
 from heimdex_core.store.layout import LibraryPaths, check_uuid, is_user_id, is_uuid
 from heimdex_core.store.parquet import read_table
 from heimdex_core.types import Json, Ranking, to_json
@@ -50,6 +51,7 @@ class RunRecords:
 
     def save(self, user_id: str, about: Json, rankings: Mapping[str, Ranking]) -> None:
         """Write a run. `about` has its run_id, name, query_set, created_at, settings, provenance and queries."""
+        _require_user(self._paths, user_id)
         rows = [
             {"query_id": query_id, "rank": rank, "scene_id": scene_id, "score": float(score)}
             for query_id, ranking in rankings.items()
@@ -100,6 +102,12 @@ class RunRecords:
         return self._paths.runs(user_id) / f"{check_uuid(run_id, 'run_id')}.parquet"
 
 
+def _require_user(paths: LibraryPaths, user_id: str) -> None:
+    """Raise UserNotFound for a user who was deleted meanwhile: their files do not come back."""
+    if user_id in accounts.read(paths).deleted:
+        raise UserNotFound(user=user_id)
+
+
 def _about(path: Path) -> Json | None:
     try:
         found = json.loads((pq.read_schema(path).metadata or {})[b"run"])
@@ -128,6 +136,7 @@ class SweepRecords:
     def create(self, user_id: str, sweep_id: str, plan: Json, state: Json) -> None:
         """Write a new sweep."""
         folder = self._folder(user_id, sweep_id)
+        _require_user(self._paths, user_id)
         make_folder(folder, levels=4)
         self.write_state(user_id, sweep_id, state)
         write_json(folder / "plan.json", plan)  # last: without it there is no sweep

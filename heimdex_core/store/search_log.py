@@ -61,6 +61,10 @@ class SearchLog(Protocol):
         """Keep these and no others, as when a library is moved. Raises DiskFull, DatabaseUnavailable."""
         ...
 
+    def remove(self, user_id: str) -> None:
+        """Forget the searches of a user."""
+        ...
+
     def times(self, since: str) -> list[TimesRow]:
         """How long the searches of all users took, altogether, by fusion method and by day; nothing without searches.
 
@@ -138,6 +142,12 @@ class FileSearchLog:
             for entry in entries:
                 file.write(json.dumps(to_json(entry), ensure_ascii=False).encode() + b"\n")
 
+    def remove(self, user_id: str) -> None:
+        """Write the file anew; a search that is logged at the same moment may be lost."""
+        kept = self.entries()
+        if any(entry.get("user_id") == user_id for entry in kept):
+            self.replace([entry for entry in kept if entry.get("user_id") != user_id])
+
     def times(self, since: str) -> list[TimesRow]:
         """Have DuckDB read the file."""
         if not self._path.exists():
@@ -193,6 +203,10 @@ class TableSearchLog:
     def signature(self) -> object:
         """The number of the last row. Raises DatabaseUnavailable."""
         return self._shared.rows("select max(number) from shared.searches")
+
+    def remove(self, user_id: str) -> None:
+        """Delete the rows. Raises DatabaseUnavailable."""
+        self._shared.rows("delete from shared.searches where user_id = %s", [user_id])
 
     def entries(self) -> list[Json]:
         """The rows. Raises DatabaseUnavailable."""

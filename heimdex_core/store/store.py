@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.files import (
     disk_errors,
+    remove_tree,
     sweep,
     write_json,
 )
@@ -28,7 +30,7 @@ from heimdex_core.store.commit import CommitTarget, Outcome, StagedGeneration
 from heimdex_core.store.exports import ExportRecords
 from heimdex_core.store.faces import FaceFiles
 from heimdex_core.store.judgements import JudgementRecords
-from heimdex_core.store.layout import LibraryPaths, check_uuid
+from heimdex_core.store.layout import LibraryPaths, check_uuid, upload_prefix
 from heimdex_core.store.library_json import CatalogPlace, LibraryManifest, format_version, read_manifest
 from heimdex_core.store.locks import index_lock
 from heimdex_core.store.maintenance import Maintenance
@@ -296,8 +298,25 @@ class Store(VideoRecords):
         return progress_record(self.catalog.engine.shared, path)
 
     def log_search(self, entry: Mapping[str, Any]) -> None:
-        """Append a line to the query log. Raises DiskFull."""
-        self.search_log.append(entry)
+        """Append a line to the query log, unless its user was deleted meanwhile. Raises DiskFull."""
+        if entry.get("user_id") not in self.accounts.published().deleted:
+            self.search_log.append(entry)
+
+    def remove_files(self, user_id: str) -> None:
+        """Remove a user's published files, runs, exports and uploads, and their lines of the query log."""
+        paths = self.paths
+        for path in (paths.preferences(user_id), paths.tray(user_id)):
+            path.unlink(missing_ok=True)
+        for folder in (
+            paths.cache / "pictures" / user_id,
+            paths.runs(user_id).parent,
+            paths.export(user_id, str(uuid.uuid4())).parent,
+        ):
+            remove_tree(folder)
+        for part in paths.uploads.glob(f"{upload_prefix(user_id)}-*"):
+            part.unlink(missing_ok=True)
+        self.catalog.share(f"preferences/{user_id}.json", f"trays/{user_id}.json", f"evaluation/{user_id}/")
+        self.search_log.remove(user_id)
 
     def searches(self, user_id: str, *, limit: int = 200) -> list[dict[str, Any]]:
         """A user's last searches, newest first; search_log.py has the fields."""

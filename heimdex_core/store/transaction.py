@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from heimdex_core.errors import UserNotFound
+
 Row = dict[str, Any]
 """A row by column name."""
 
@@ -106,6 +108,8 @@ class Transaction(Changes):
     def __init__(self, connection: Connection) -> None:
         super().__init__()
         self._connection = connection
+        self._deleted: set[str] | None = None
+        """The users who were deleted, once that was asked."""
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         """All rows of a query."""
@@ -144,9 +148,25 @@ class Transaction(Changes):
         self.changed_tables.add(table)
 
     def insert(self, table: str, row: Row) -> None:
-        """Insert a row. `table` and the keys are names of our own schema, never input."""
+        """Insert a row. `table` and the keys are names of our own schema, never input.
+
+        Raises UserNotFound for a row of a user who was deleted: work that has not heard of it brings nothing back.
+        """
+        owner = row.get("user_id", row.get("owner_id"))
+        if owner is not None and self._is_deleted(owner):
+            raise UserNotFound(user=owner)
         marks = ", ".join("?" for _ in row)
         self.run(f"insert into {table} ({', '.join(row)}) values ({marks})", list(row.values()))  # noqa: S608
+
+    def delete_user(self, user_id: str, deleted_us: int | None) -> None:
+        """From now on there is no such user, and no row of theirs can be inserted."""
+        self.insert("deleted_users", {"user_id": user_id, "deleted_us": deleted_us})
+        self._deleted = None
+
+    def _is_deleted(self, user_id: str) -> bool:
+        if self._deleted is None:
+            self._deleted = {row["user_id"] for row in self.rows("select user_id from deleted_users")}
+        return user_id in self._deleted
 
     def update(self, table: str, changes: Row, where: Row) -> None:
         """Set columns of the rows that have the values of `where`. Names are those of our own schema, never input."""

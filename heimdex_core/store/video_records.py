@@ -196,9 +196,9 @@ class VideoRecords:
         """Undo a deletion; see videos.restore for the state that the video gets. Raises VideoNotFound."""
         return self.bulk.restore(user_id, [video_id])[0]
 
-    def purge_video(self, video_id: str) -> None:
-        """Remove a video for good: its rows in the indexes, its folders, its record. May be repeated after a crash."""
-        commit.purge(self.context, check_uuid(video_id))
+    def purge_video(self, *video_ids: str) -> None:
+        """Remove videos for good: their rows in the indexes, folders and records. May be repeated after a crash."""
+        commit.purge(self.context, *(check_uuid(video_id) for video_id in video_ids))
 
     def abandoned(self, older_than_s: float) -> list[Video]:
         """Videos that may be purged: deleted, or never indexed and failed or uploading; unchanged for that long."""

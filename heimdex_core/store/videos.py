@@ -223,6 +223,21 @@ def change(transaction: Transaction, video_id: str, changes: Json) -> Video:
     return get(transaction, video_id)
 
 
+def assign(transaction: Transaction, video: Video, user_id: str) -> bool:
+    """Make a video another user's; False if that one has a video of these bytes, or it is theirs already.
+
+    A job that works on it ends, since it looks for a video of the old owner; the video is queued again.
+    """
+    if find_by_content(transaction, user_id, video.sha256) is not None:
+        return False
+    ensure_user(transaction, user_id)
+    change(transaction, video.video_id, {"user_id": user_id, "job_id": None})
+    shares.forget_videos(transaction, [video.video_id])
+    if video.generation is not None:
+        transaction.mark_visible_changed()
+    return True
+
+
 def check_transition(state: VideoState, wanted: VideoState) -> None:
     """Raise InvalidTransition unless a video may go from `state` to `wanted`; staying is allowed."""
     if wanted != state and wanted not in TRANSITIONS[state]:
