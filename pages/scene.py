@@ -11,7 +11,7 @@ import streamlit as st
 from heimdex_core import formatting as fmt
 from heimdex_core.errors import EditsDamaged, HeimdexError, SceneNotFound
 from heimdex_core.library import Library
-from heimdex_core.types import Correction, Example, FrameText, Scene, Video
+from heimdex_core.types import Correction, Example, FrameText, Scene, SceneFace, Video
 from ui import address, media, page, resources, scene_panel, state, tray
 from ui.components import corrections, facts_panels, player, strips
 from ui.i18n import t
@@ -138,7 +138,9 @@ def draw_strips(library: Library, scene: Scene, scenes: list[Scene]) -> None:
     generations = tuple((video.video_id, video.generation) for video in library.searchable_videos())
     nearest: list[Scene] = []
     texts: list[FrameText] = []
+    faces: list[SceneFace] = []
     try:
+        faces = library.people.faces(scene.scene_id)
         texts = library.scene_details.screen_text(scene.scene_id)
         for scene_id in nearest_ids(library, scene.scene_id, generations):
             if scene_id not in same and len(nearest) < NEAREST:
@@ -148,7 +150,14 @@ def draw_strips(library: Library, scene: Scene, scenes: list[Scene]) -> None:
     strips(
         "hx_strips",
         views.strips(
-            library, scene, scenes, alike=alike, nearest=nearest, picked=tray.picked_ids(library), texts=texts
+            library,
+            scene,
+            scenes,
+            alike=alike,
+            nearest=nearest,
+            picked=tray.picked_ids(library),
+            texts=texts,
+            faces=faces,
         ),
         {"pick": tray.pick},
     )

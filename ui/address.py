@@ -18,7 +18,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from ui import state
 from ui.state import Address
 
-NAMES = ("home", "library", "search", "reel", "exports", "evaluate", "activity", "settings")
+NAMES = ("home", "library", "search", "reel", "exports", "people", "evaluate", "activity", "settings")
 """The pages in the order of the navigation."""
 FOR_ADMINS = ("activity",)
 """Those that only admins find there."""

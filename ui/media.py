@@ -50,6 +50,11 @@ def _sprite_url(library: Library, scene: Scene, kind: str) -> str:
     return resources.links().sprite_url(scene.scene_id, made, library.user_id, kind)
 
 
+def face_url(library: Library, face_id: str) -> str:
+    """URL of the picture of a face. It is made when it is asked for."""
+    return resources.links().face_url(face_id, library.user_id)
+
+
 def video_url(library: Library, video: Video) -> str | None:
     """URL of a file of the video that browsers can play; None while there is none."""
     path = library.playable_path(video, fetch=False)

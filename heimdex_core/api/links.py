@@ -107,6 +107,7 @@ class Links:
         # separate salts, so that a token of one kind is invalid as another
         self._files = URLSafeSerializer(secret, salt="heimdex.file")
         self._sprites = URLSafeSerializer(secret, salt="heimdex.sprite")
+        self._faces = URLSafeSerializer(secret, salt="heimdex.face")
         self._short_frames = URLSafeSerializer(secret, salt="heimdex.short_frame")
         self._uploads = URLSafeSerializer(secret, salt="heimdex.upload")
         self._contents = URLSafeSerializer(secret, salt="heimdex.upload_content")
@@ -207,6 +208,17 @@ class Links:
         if kind not in SPRITE_KINDS:
             raise LinkInvalid()
         return str(claim.get("s", "")), kind, str(claim.get("u", ""))
+
+    # --- faces ------------------------------------------------------------------------------------
+
+    def face_url(self, face_id: str, user_id: str) -> str:
+        """A URL for the picture of a face (Library.people), valid for one to two periods from now."""
+        return f"/faces/{self._faces.dumps({'f': face_id, 'u': user_id, 'e': self._expiry(self._file_ttl_s)})}"
+
+    def open_face(self, token: str) -> tuple[str, str]:
+        """(face_id, user_id) of a face's token. Raises LinkInvalid, LinkExpired."""
+        claim = self._read(self._faces, token)
+        return str(claim.get("f", "")), str(claim.get("u", ""))
 
     # --- pictures of shorts -----------------------------------------------------------------------
 

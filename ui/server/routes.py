@@ -25,6 +25,7 @@ from heimdex_core.api.mounting import LazyApi, api_routes
 from heimdex_core.errors import HeimdexError
 from heimdex_core.settings import get_settings
 from ui import resources
+from ui.server.faces import FaceServer
 from ui.server.files import FileServer
 from ui.server.responses import error_response
 from ui.server.short_frames import ShortFrameServer
@@ -59,6 +60,19 @@ async def serve_sprite(request: Request) -> Response:
 @lru_cache(maxsize=1)
 def _sprites(links: Links) -> SpriteServer:
     return SpriteServer(links, resources.library_for)
+
+
+async def serve_face(request: Request) -> Response:
+    try:
+        links = await to_thread.run_sync(resources.links)
+    except HeimdexError as error:
+        return error_response(error)
+    return await _face_server(links).serve(request)
+
+
+@lru_cache(maxsize=1)
+def _face_server(links: Links) -> FaceServer:
+    return FaceServer(links, resources.library_for)
 
 
 async def serve_short_frame(request: Request) -> Response:
@@ -99,6 +113,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/files/{token}", serve_file, methods=["GET", "HEAD"]),
         Route("/sprites/{token}", serve_sprite, methods=["GET", "HEAD"]),
+        Route("/faces/{token}", serve_face, methods=["GET", "HEAD"]),
         Route("/short-frames/{token}", serve_short_frame, methods=["GET", "HEAD"]),
         Route("/upload", receive_upload, methods=["POST"]),
         Route("/health/live", live),

@@ -73,6 +73,7 @@ from ui.state.opened import (
     shown_form,
     update_render_watch,
 )
+from ui.state.people_state import show_person, shown_person
 from ui.state.search_state import (
     QUERY_WIDGET,
     THEN_WITHIN_S,
@@ -111,6 +112,8 @@ from ui.state.tray_state import (
 from ui.state.user_state import SignedIn, begin_session, made_token, set_made_token, signed_in
 
 __all__ = [
+    "show_person",
+    "shown_person",
     "Address",
     "EvaluationState",
     "QUERY_WIDGET",

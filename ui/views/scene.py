@@ -12,6 +12,7 @@ from heimdex_core.types import (
     FrameText,
     Keyframe,
     Scene,
+    SceneFace,
     Segment,
     TextLine,
     TranscriptEdit,
@@ -173,6 +174,7 @@ def strips(
     nearest: Sequence[Scene],
     picked: Collection[str],
     texts: Sequence[FrameText] = (),
+    faces: Sequence[SceneFace] = (),
 ) -> dict[str, Any]:
     """The keyframes with text, the scenes before and after a scene, those that look the same, and the nearest others.
 
@@ -184,6 +186,7 @@ def strips(
         nearest: the scenes most like it.
         picked: ids of the scenes in the tray.
         texts: what was read in the keyframes of the scene.
+        faces: the faces in its keyframes.
     """
     at = next((n for n, one in enumerate(scenes) if one.scene_id == scene.scene_id), 0)
     around = scenes[max(at - _SCENES_AROUND, 0) : at + _SCENES_AROUND + 1]
@@ -199,6 +202,7 @@ def strips(
         "previous": page_url(scenes[at - 1]) if at > 0 else None,
         "next": page_url(scenes[at + 1]) if at + 1 < len(scenes) else None,
         "sections": [
+            *_faces(library, scene, faces),
             *_texts(library, scene, texts),
             *(
                 {
@@ -216,6 +220,27 @@ def strips(
 def page_url(scene: Scene) -> str:
     """The address of the page of a scene."""
     return address.url("scene", id=scene.scene_id)
+
+
+def _faces(library: Library, scene: Scene, faces: Sequence[SceneFace]) -> list[dict[str, Any]]:
+    """The section of the keyframes in which faces were found; none without any."""
+    keyframes = {one.file: one for one in scene.keyframes}
+    shown = {name: [one for one in faces if one.keyframe == name] for name in keyframes}
+    items = [_with_faces(library, scene, keyframes[name], found) for name, found in shown.items() if found]
+    if not items:
+        return []
+    toggle = t("scene_page.show_faces")
+    return [{"name": "faces", "heading": t("scene_page.faces"), "items": items, "empty": "", "toggle": toggle}]
+
+
+def _with_faces(library: Library, scene: Scene, keyframe: Keyframe, faces: Sequence[SceneFace]) -> dict[str, Any]:
+    time = fmt.precise(keyframe.time_s)
+    return {
+        "image": media.frame_url(library, scene, keyframe),
+        "time": time,
+        "label": t("scene_page.faces_at", time=time),
+        "boxes": [[*one.box, one.name or t("scene_page.unknown_face")] for one in faces],
+    }
 
 
 def _texts(library: Library, scene: Scene, texts: Sequence[FrameText]) -> list[dict[str, Any]]:

@@ -6,13 +6,25 @@ class Strips extends Redrawn {
     super(host, out);
     this.onKey = (event) => this.press(event);
     document.addEventListener("keydown", this.onKey);
+    this.hidden = new Set();  // sections whose boxes are not shown
+  }
+
+  // shows the boxes of a section, or not
+  toggle(section) {
+    const button = h("button", { class: "pill", type: "button", "aria-pressed": String(!this.hidden.has(section.name)), data: { act: `boxes ${section.name}` } }, section.toggle);
+    button.onclick = () => {
+      if (!this.hidden.delete(section.name)) this.hidden.add(section.name);
+      button.setAttribute("aria-pressed", String(!this.hidden.has(section.name)));
+      button.closest("section").classList.toggle("plain", this.hidden.has(section.name));
+    };
+    return button;
   }
 
   draw(data) {
     this.data = data;
     const focused = focusedIn(this.host);
-    this.host.replaceChildren(...data.sections.map((section) => h("section", { class: section.name },
-      h("h2", { class: "caps" }, section.heading),
+    this.host.replaceChildren(...data.sections.map((section) => h("section", { class: this.hidden.has(section.name) ? `${section.name} plain` : section.name },
+      h("div", { class: "spread" }, h("h2", { class: "caps" }, section.heading), section.toggle ? this.toggle(section) : ""),
       section.items.length
         ? h("ul", null, ...section.items.map((item) => h("li", null, this.item(item))))
         : h("p", { class: "muted" }, section.empty))));
