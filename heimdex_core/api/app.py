@@ -30,7 +30,7 @@ from heimdex_core.settings import VERSION
 
 _LOG = logging.getLogger(__name__)
 
-ROUTERS = ("system", "uploads", "videos", "scenes", "search", "exports", "evaluation", "activity")
+ROUTERS = ("system", "uploads", "videos", "scenes", "search", "exports", "evaluation", "activity", "people")
 """The modules of this package that have a router."""
 
 

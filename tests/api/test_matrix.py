@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from heimdex_core.store.faces import DIM, FaceTable, new_row
 from heimdex_core.types import ExportState
 from tests.api.conftest import SCENE, Api, make_api
 from tests.support.frozen import SPOKEN, SUBTITLED
@@ -34,8 +36,17 @@ BODIES: dict[str, Any] = {
     "POST /timelines": {"clips": [SCENE], "format": "csv"},
     "POST /judgements": {"text": "sea", "scene_id": SCENE, "grade": 2},
     "POST /runs": {"query_set": "default", "weights": {"lexical": 1.0}},
+    "PUT /people-status": {"is_on": True},
+    "PATCH /people/{person_id}": {"name": "Anna Kim"},
+    "POST /face-groups/{cluster_id}/name": {"name": "Zoe"},
 }
-DELETED_LAST = ("DELETE /uploads/{upload_id}", "DELETE /videos/{video_id}", "POST /videos/{video_id}/restore")
+DELETED_LAST = (
+    "POST /faces/remove",
+    "DELETE /people/{person_id}",
+    "DELETE /uploads/{upload_id}",
+    "DELETE /videos/{video_id}",
+    "POST /videos/{video_id}/restore",
+)
 
 
 @dataclass
@@ -57,7 +68,17 @@ class Owned:
         path.write_bytes(b"movie")
         store.exports.update(export_id, path=store.paths.relative(path), state=ExportState.COMPLETED)
         preview = api.get(f"/videos/{SUBTITLED}/preview").json()["url"]
+        people = named_people(api)
+        self.bodies = {
+            **BODIES,
+            "POST /people": {"name": "Somebody", "faces": [people["face_id"]]},
+            "POST /people/{person_id}/merge": {"other_id": people.pop("other_id")},
+            "POST /people/{person_id}/split": {"name": "Somebody else", "faces": [people["face_id"]]},
+            "POST /people/{person_id}/faces": {"faces": [people["face_id"]]},
+            "POST /faces/remove": {"faces": [people["cluster_id"]]},
+        }
         self.ids = {
+            **people,
             "video_id": SUBTITLED,
             "scene_id": SCENE,
             "export_id": export_id,
@@ -75,8 +96,8 @@ class Owned:
         more: dict[str, Any] = {}
         if route == "PATCH /uploads/{upload_id}/content":
             path, more = f"{path}?{self.link}", {"content": b"", "headers": {"Upload-Offset": "0"}}
-        elif method in ("POST", "PATCH"):
-            more = {"json": BODIES.get(route, {})}
+        elif method in ("POST", "PATCH", "PUT"):
+            more = {"json": self.bodies.get(route, {})}
         answer = self.api.ask(method, path, None if role == "nobody" else role, **more)
         return self._words(route, answer)
 
@@ -87,10 +108,42 @@ class Owned:
         assert answer.status_code < 500, answer.text
         if answer.status_code == 409 and answer.json()["code"] == "CLIPS_FAILED":
             return "not found"
-        if "{" in route or (route in BODIES and route != "POST /search"):
+        if "{" in route or (route in self.bodies and route != "POST /search"):
             return "yes"
         owned = [self.ids["export_id"]] if route == "GET /exports" else [SPOKEN, *self.ids.values()]
         return "yes" if any(one in answer.text for one in owned) else "own"
+
+
+def named_people(api: Api) -> dict[str, str]:
+    """Two people of the owner, the face of one of them in the scene, and a face that nobody has named."""
+    api.library.people.as_operator().turn_on()
+    store, scene = api.library._store, api.library.scene(SCENE)
+    keyframe = scene.keyframes[0]
+    rows = [
+        new_row(
+            SUBTITLED,
+            keyframe.time_s,
+            (scene.start_s, scene.end_s),
+            (x, 0.2, 0.2, 0.2),
+            keyframe=keyframe.file,
+            score=0.9,
+            landmarks=[0.5] * 10,
+            vector=np.eye(DIM, dtype=np.float32)[number],
+        )
+        for number, x in enumerate((0.1, 0.6))
+    ]
+    made = FaceTable(SUBTITLED, api.library.video(SUBTITLED).generation or 1, "small models", tuple(rows))
+    with store.catalog.transaction() as transaction:
+        store.people.faces.replace(transaction, SUBTITLED, lambda _: made)
+    first, second = (row.face_id for row in rows)
+    people = api.library.people
+    other_id = store.people.add("local", "Ben", [np.eye(DIM, dtype=np.float32)[5]])
+    return {
+        "person_id": people.enrol("Anna", faces=[first]).person_id,
+        "other_id": other_id,
+        "face_id": first,
+        "cluster_id": second,
+    }
 
 
 def routes(api: Api) -> list[str]:
