@@ -220,8 +220,11 @@ def explanation(scene: Scene, hit: Hit | None, result: SearchResult | None) -> d
     if any("/" in name for name in result.channels):  # the name of a model needs its own line; so do all, then
         rows = [{**row, "long": True} for row in rows]
     rows.sort(key=lambda row: (row["quiet"], -row["fill"]))
-    matched = {"matched": hit.matched_words, "matched_on_screen": hit.matched_on_screen}
-    note = " · ".join(t(f"explanation.{name}", words=", ".join(words)) for name, words in matched.items() if words)
+    on_screen = {word.casefold() for word in hit.matched_on_screen}
+    words = [
+        t("explanation.on_screen", word=word) if word.casefold() in on_screen else word for word in hit.matched_words
+    ]
+    note = t("explanation.matched", words=", ".join(words)) if words else ""
     return {"heading": heading, "rows": rows, "note": note, "fields": fields}
 
 

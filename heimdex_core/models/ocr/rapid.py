@@ -75,6 +75,7 @@ class _Engines:
             "Det.limit_type": "max",
             "Det.limit_side_len": _MAX_SIDE_PX,
             "Det.max_candidates": MAX_LINES,
+            "Rec.rec_batch_num": 1,  # more at once are no quicker on a CPU, and take several times the memory
         }
         self._engines = [RapidOCR(params={**common, "Rec.model_path": str(path)}) for path in recognition]
         blank = np.zeros((48, 320, 3), np.uint8)
