@@ -201,6 +201,7 @@ def draw_list() -> None:
     page.show_flash()
     migrating = draw_migration_banner(library)
     everything = library.videos(include_deleted=True)
+    sharing.draw_unassigned(library)
     is_empty = all(video.state is VideoState.DELETED for video in everything)
     uploads.draw_zone(library, "hx_upload", is_empty=is_empty)
     watching = watched_folders.draw(library)

@@ -9,12 +9,15 @@ from typing import Any
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
 from heimdex_core.types import Collection, Video
-from ui import resources, state
+from ui import page, resources, state
 from ui.components import sharing_panel
 from ui.i18n import describe_error, t, tn
 from ui.state import OpenedSharing
+from ui.views import work
+from ui.views.work import action
 
 MAX_SHARED = 1000
+_COMMAND = "python -m heimdex_core users assign-videos"
 _LABELS = (
     "collections", "new_collection", "make", "open", "close", "address", "access", "read", "write", "with", "share",
     "nobody", "unshare", "collection", "collection_title", "put_into", "put", "videos", "empty", "take_out", "rename",
@@ -66,6 +69,32 @@ def _described(library: Library, collection: Collection) -> str:
     if collection.owner_id != library.user_id:
         parts.append(t("sharing.from", name=owner_name(library, collection.owner_id)))
     return " · ".join(parts)
+
+
+# --- videos from before sign-in -------------------------------------------------------------------
+
+
+def draw_unassigned(library: Library) -> None:
+    """Tell admins of videos that belonged to the single user, and so to nobody who signs in, and offer them."""
+    count = _unassigned(library)
+    card = None
+    if count:
+        take = action("take", t("sharing.take"))
+        command = f"{_COMMAND} {resources.process_library().user_id} anna@example.com"
+        card = work.card(tn("sharing.unassigned", count), t("sharing.unassigned_hint", command=command), actions=[take])
+    page.draw_card("hx_unassigned", card, {"take": _take})
+
+
+def _unassigned(library: Library) -> int:
+    single = resources.process_library()
+    if library.user_id == single.user_id or not (is_shared(library) and library.accounts.is_admin):
+        return 0
+    return sum(video.user_id == single.user_id for video in single.searchable_videos())
+
+
+def _take(_: Any) -> None:
+    library = resources.library()
+    library.accounts.assign_videos(resources.process_library().user_id, library.user_id)
 
 
 # --- the dialog -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from heimdex_core.library import Library
 from tests.e2e import driver
 from tests.e2e.conftest import Shot
+from tests.e2e.test_accessibility import expect_no_findings
 from tests.support.frozen import SUBTITLED, WAITING, frozen_library
 from tests.support.oidc_provider import Provider, running_provider
 
@@ -99,9 +100,90 @@ def received(page: Page) -> list[str]:
     return parts
 
 
+def drawn(page: Page) -> None:
+    """Wait until the page has been drawn."""
+    expect(page.locator('[data-test-script-state="notRunning"]')).to_be_attached()
+
+
 # --- signing in -----------------------------------------------------------------------------------
 
 
+def test_users_beside_each_other_get_nothing_of_each_other(
+    browsers: list[BrowserContext], library: Path, shot: Shot
+) -> None:
+    """From the videos of the time before, which an admin takes over, to the next user of the same tab."""
+    mina, jun = (context.new_page() for context in browsers)
+    of_jun = received(jun)
+    signed_in(jun, JUN)
+    expect(jun.get_by_text("No videos yet")).to_be_visible()
+    expect(jun.get_by_text("from the time before sign-in")).to_have_count(0)
+    signed_in(mina, MINA)
+    expect(mina.get_by_text("2 videos from the time before sign-in belong to nobody yet.")).to_be_visible()
+    shot(mina, "sign-in-unassigned")
+    mina.get_by_role("button", name="Make them mine").click()
+    expect(mina.locator("article.video")).to_have_count(2)
+    mina.goto("/search?q=yellow")
+    expect(mina.locator("article.card").first).to_be_visible(timeout=60_000)
+    mina.locator("article.card").first.get_by_role("button", name="to the tray").click()
+    with Library.open(library, purpose="query") as found:
+        user = next(user for user in found.accounts.as_operator().users() if user.name == MINA)
+        videos = found.as_user(user.user_id)
+        secrets = [user.user_id, MINA, *(video.title for video in videos.videos())]
+        secrets += [scene.scene_id for scene in videos.scenes(SUBTITLED)]
+    for path in PAGES:
+        jun.goto(path)
+        expect(jun.locator(".st-key-hx-topbar")).to_contain_text(JUN)
+        drawn(jun)
+        assert MINA not in jun.content()
+    expect(jun.get_by_text("This video does not exist.")).to_be_visible()
+    everything = "".join(of_jun)
+    assert JUN in everything
+    assert [secret for secret in secrets if secret in everything] == []
+    shot(jun, "sign-in-other-user")
+
+    # the next user of the same tab
+    sign_out(mina)
+    after = received(mina)
+    mina.go_back()
+    expect(mina.get_by_role("heading", name="Sign in")).to_be_visible()
+    signed_in(mina, JUN, path="/search")
+    expect(mina.locator(".st-key-hx-query input")).to_have_value("")
+    expect(mina.locator(".st-key-hx-topbar")).to_contain_text(JUN)
+    drawn(mina)
+    assert [secret for secret in secrets if secret in "".join(after)] == []
+
+
+@pytest.mark.long
+def test_what_is_shared_is_seen_marked_and_taken_away_again(
+    browsers: list[BrowserContext], library: Path, shot: Shot
+) -> None:
+    mina, jun = (context.new_page() for context in browsers)
+    signed_in(jun, JUN)
+    signed_in(mina, MINA)
+    row = mina.locator("article.video", has_text="subtitled")
+    row.get_by_role("button", name="Share").click()
+    dialog = mina.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="With whom").fill("nobody@example.com")
+    dialog.get_by_role("button", name="Share", exact=True).click()
+    expect(dialog.get_by_role("alert")).to_contain_text("There is no user nobody@example.com.")
+    dialog.get_by_role("textbox", name="With whom").fill("jun@example.com")
+    dialog.get_by_role("button", name="Share", exact=True).click()
+    expect(dialog.locator(".shares")).to_contain_text(JUN)
+    shot(mina, "sign-in-share")
+    # by itself, on a page that is open
+    expect(jun.locator("article.video")).to_contain_text(f"from {MINA}")
+    expect(jun.locator("article.video").get_by_role("button", name="Share")).to_have_count(0)
+    expect(jun.locator('article.video [data-act="delete"], article.video [data-act="rename"]')).to_have_count(0)
+    shot(jun, "sign-in-shared-with-me")
+    picture = str(jun.locator("article.video img").get_attribute("src"))
+    assert jun.request.get(picture).status == 200
+    dialog.get_by_role("button", name="Stop sharing").click()
+    expect(dialog.get_by_text("Not shared with anybody yet.")).to_be_visible()
+    expect(jun.locator("article.video")).to_have_count(0)
+    assert jun.request.get(picture).status == 404
+
+
+@pytest.mark.long
 def test_no_page_is_shown_without_signing_in(page: Page, library: Path, shot: Shot) -> None:
     everything = received(page)
     for path in PAGES:
@@ -116,6 +198,7 @@ def test_no_page_is_shown_without_signing_in(page: Page, library: Path, shot: Sh
     assert [title for title in titles if title in "".join(everything)] == []
 
 
+@pytest.mark.long
 def test_what_was_opened_is_shown_after_the_sign_in(page: Page) -> None:
     signed_in(page, JUN, path="/search?q=blue")
     expect(page.get_by_role("textbox").first).to_have_value("blue")
@@ -124,6 +207,7 @@ def test_what_was_opened_is_shown_after_the_sign_in(page: Page) -> None:
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")
 
 
+@pytest.mark.long
 def test_an_address_that_is_not_verified_is_refused(page: Page, library: Path, shot: Shot) -> None:
     sign_in(page, "Eve")
     expect(page.get_by_role("alert")).to_contain_text("This e-mail address is not verified.")
@@ -131,7 +215,21 @@ def test_an_address_that_is_not_verified_is_refused(page: Page, library: Path, s
     with Library.open(library, purpose="query") as found:
         assert "Eve" not in [user.name for user in found.accounts.as_operator().users()]
     page.get_by_role("button", name="Sign in again").click()
+    expect(page.get_by_role("button", name="Sign in with Test provider")).to_be_visible()
     signed_in(page, JUN)
+
+
+@pytest.mark.long
+def test_axe_finds_nothing_serious(page: Page) -> None:
+    """On the page that asks to sign in, with a problem and without, and in both languages."""
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    for path in ("/library", "/?sign_in=clock"):
+        page.goto(path)
+        for name, heading in (("English", "Sign in"), ("한국어", "로그인")):
+            page.get_by_role("button", name=name, exact=True).click()
+            expect(page.get_by_role("heading", name=heading)).to_be_visible()
+            drawn(page)
+            expect_no_findings(page)
 
 
 # --- what goes wrong ------------------------------------------------------------------------------
@@ -190,6 +288,26 @@ def test_a_used_answer_of_the_provider_signs_nobody_in_again(browsers: list[Brow
         again.goto(callback)
         expect(again.get_by_role("alert")).to_contain_text("has been used already")
         expect(again.get_by_role("button", name="Sign out")).to_have_count(0)
+
+
+@pytest.mark.long
+def test_a_deleted_user_is_asked_to_sign_in_again(browsers: list[BrowserContext], library: Path) -> None:
+    page, other = browsers[0].new_page(), browsers[0].new_page()
+    signed_in(page, JUN)
+    with Library.open(library) as found:
+        accounts = found.accounts.as_operator()
+        jun = next(user for user in accounts.users() if user.name == JUN)
+        accounts.delete_user(jun.user_id)
+    expect(page.get_by_role("alert")).to_contain_text("This session has ended.")
+    other.goto("/settings")  # with the cookie of before
+    expect(other.get_by_role("button", name="Sign out")).to_have_count(0)
+    page.get_by_role("button", name="Sign in again").click()
+    expect(page.get_by_role("button", name="Sign in with Test provider")).to_be_visible()
+    signed_in(page, JUN)
+    with Library.open(library, purpose="query") as found:
+        users = found.accounts.as_operator().users()
+    assert [user.name for user in users if user.name == JUN] == [JUN]
+    assert jun.user_id not in [user.user_id for user in users]
 
 
 @pytest.mark.long

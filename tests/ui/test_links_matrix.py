@@ -68,7 +68,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Links4Users]:
         ids["deleted user"] = sign_in("deleted")
         for name in ("reader", "deleted user"):
             library.sharing.share("video", SUBTITLED, ids[name])
-        ids["deleted user"] = "u-deleted"
+        library.accounts.as_operator().delete_user(ids["deleted user"])
         patch.setattr(resources, "process_library", lambda: library)
         patch.setattr(identity, "is_configured", lambda: False)
         links = Links("secret of the test", root, file_ttl_s=3600, upload_ttl_s=900)
