@@ -81,6 +81,7 @@ def remove_user(context: LibraryContext, user: str) -> str:
     store.purge_video(*(video.video_id for video in store.videos(user_id, include_deleted=True)))
     for export in store.exports.of_user(user_id):
         store.exports.remove_file(user_id, export.export_id, export.created_at)
+    store.people.remove_user(user_id)
     store.accounts.remove_rows(user_id)
     if store.catalog.mirror is not None:
         uploads = StorageUploads(store.catalog.mirror.storage)

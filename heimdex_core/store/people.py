@@ -173,14 +173,19 @@ class PeopleRecords:
             counts.append(len(gone))
         return counts
 
-    def remove_user(self, transaction: Transaction, user_id: str) -> None:
-        """Remove everything that a user has named, in the transaction that removes the user."""
-        for table in TABLES:
-            _delete(transaction, table, {"user_id": user_id})
-        remove_tree(self._photo(user_id, "").parent)
-        self._paths.people(user_id).unlink(missing_ok=True)
-        transaction.changed_files |= {f"people/{user_id}/", f"people/{user_id}.json"}
-        transaction.changed_people.discard(user_id)
+    def remove_user(self, user_id: str) -> None:
+        """Remove everything that a user has named, with the vectors of photos. May be repeated. Raises DiskFull."""
+        self._catch_up()
+        folder = self._photo(user_id, "").parent
+        with self._catalog.transaction() as transaction:
+            before = self._contents(transaction, f"people/{user_id}/")
+            for table in TABLES:
+                _delete(transaction, table, {"user_id": user_id})
+            transaction.removed_files |= {self._paths.relative(path) for path in folder.glob("*.npy")}
+            transaction.removed_files.add(f"people/{user_id}.json")
+            remove_tree(folder)
+            self._paths.people(user_id).unlink(missing_ok=True)
+        self._forget(before)
 
     # --- photos -----------------------------------------------------------------------------------
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from heimdex_core.errors import NotAllowed
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
+from heimdex_core.store.named_people import TABLES
 from tests.library.test_people import ANNA, BEN, LEFT, RIGHT, photo
 from tests.support.drawn_faces import add_video, commit_pictures, picture, put_small_models
+from tests.support.object_storage import keep_in_bucket
+
+if TYPE_CHECKING:
+    from tests.support.object_storage import TestBucket
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +58,13 @@ def id_of(library: Library, name: str) -> str:
 def vectors_of(library: Library, name: str) -> list[bytes]:
     """The bytes of every vector of a person: of faces and of photos, as they are stored."""
     ids = {face.face_id for face in library.people.faces_of(id_of(library, name))}
-    (video,) = library.videos()
+    video = next(one for one in library.videos() if one.user_id == library.user_id)
     table = library._store.people.faces.table(video.video_id)
     assert table is not None
     rows = zip(table.faces, table.vectors, strict=True)
     found = [vector.astype(np.float16).tobytes() for face, vector in rows if face.face_id in ids]
-    named = next(one for one in library._store.people.of_user("local").people if one.name == name)
-    return [*found, *(one.tobytes() for one in library._store.people.photo_vectors("local", named.photos))]
+    named = next(one for one in library._store.people.of_user(library.user_id).people if one.name == name)
+    return [*found, *(one.tobytes() for one in library._store.people.photo_vectors(library.user_id, named.photos))]
 
 
 def files_with(root: Path, wanted: list[bytes]) -> list[str]:
@@ -99,6 +106,43 @@ def test_faces_without_a_name_can_be_removed(lib: Library) -> None:
     assert lib.people.remove_faces([face.face_id]).faces == 1
     assert files_with(lib.path, vector) == []
     assert lib.people.find_faces(again=True).faces == 2
+
+
+def test_nothing_is_left_of_the_people_of_a_deleted_user(lib: Library, tmp_path: Path) -> None:
+    mina = lib.as_user(lib.accounts.sign_in("https://login", "mina", "mina@example.com", True, "Mina").user_id)
+    assert (mina.people.is_on, mina.people.state().note) == (False, "off_shared")
+    with pytest.raises(NotAllowed):
+        mina.people.turn_on()
+    lib.people.as_operator().turn_on()
+    make_people(mina, tmp_path)
+    assert any(path.startswith(f"people/{mina.user_id}/") for path in files_with(lib.path, vectors_of(mina, "Anna")))
+    lib.accounts.as_operator().delete_user(mina.user_id)
+    assert [path.name for path in (lib.path / "people").iterdir() if mina.user_id in path.name] == []
+    assert lib._store.accounts.rows(mina.user_id).keys() > {*TABLES}
+    assert [table for table in TABLES if lib._store.accounts.rows(mina.user_id)[table]] == []
+
+
+@pytest.mark.long
+def test_nothing_is_left_in_object_storage(
+    s3: TestBucket, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_in_bucket(s3, monkeypatch)
+    put_small_models(tmp_path / "models", monkeypatch)
+    with Library.open(tmp_path / "library", profile="offline") as made:
+        make_people(made, tmp_path)
+        anna, ben = vectors_of(made, "Anna"), vectors_of(made, "Ben")
+        storage = made.storage
+        assert storage is not None
+
+        def stored(wanted: list[bytes]) -> int:
+            """How many objects of the bucket have any of the vectors."""
+            contents = [storage.get_bytes(found.key) for found in storage.list("")]
+            return sum(any(one in content for one in wanted) for content in contents)
+
+        assert (stored(anna), stored(ben)) == (2, 2)
+        made.people.remove(id_of(made, "Anna"))
+        assert (stored(anna), stored(ben)) == (0, 2)
+        assert [one.name for one in made.people.all()] == ["Ben"]
 
 
 def test_an_interrupted_removal_is_repeated(lib: Library, monkeypatch: pytest.MonkeyPatch) -> None:
