@@ -12,7 +12,7 @@ from heimdex_core import formatting as fmt
 from heimdex_core.errors import EditsDamaged, HeimdexError, SceneNotFound
 from heimdex_core.library import Library
 from heimdex_core.types import Correction, Example, FrameText, Scene, SceneFace, Video
-from ui import address, media, page, resources, scene_panel, state, tray
+from ui import address, media, page, resources, scene_panel, sharing, state, tray
 from ui.components import corrections, facts_panels, player, strips
 from ui.i18n import t
 from ui.views import scene as views
@@ -189,7 +189,11 @@ def scene_page() -> None:
         with side, st.container(key="hx-right"):
             corrections(
                 "hx_corrections",
-                views.corrections(scene, video, library.words(video.video_id), corrections_of(library, video)),
+                sharing.as_seen(
+                    library,
+                    video,
+                    views.corrections(scene, video, library.words(video.video_id), corrections_of(library, video)),
+                ),
                 {"say": say, "tag": tag, "undo": undo},
             )
             made = library.scene_details.provenance(video.video_id)

@@ -10,7 +10,7 @@ import streamlit as st
 from heimdex_core.errors import EditsDamaged, SceneNotFound, VideoNotFound
 from heimdex_core.library import Library
 from heimdex_core.types import Scene, SceneEdit, Video, parse_scene_id
-from ui import address, page, reindex_form, relink_panel, resources, scene_panel, state, tray
+from ui import address, page, reindex_form, relink_panel, resources, scene_panel, sharing, state, tray
 from ui.components import grid, timeline, transcript
 from ui.i18n import t, tn
 from ui.views import scenes as scene_views
@@ -70,13 +70,14 @@ def draw_back() -> None:
     st.button(label, on_click=close_video, key="hx_back", icon=":material/arrow_back:")
 
 
-def draw_head(video: Video, *, running: bool) -> None:
-    details = html.escape(" · ".join([*views.file_facts(video), tn("library.scenes", video.scene_count)]))
+def draw_head(library: Library, video: Video, *, running: bool) -> None:
+    owner = [] if video.user_id == library.user_id else [sharing.from_text(library, video.user_id)]
+    details = html.escape(" · ".join([*owner, *views.file_facts(video), tn("library.scenes", video.scene_count)]))
     with st.container(key="hx-video-head", horizontal=True, vertical_alignment="center"):
         draw_back()
         st.html(f'<div class="hx-head"><h1>{html.escape(video.title)}</h1> <span>{details}</span></div>')
         st.button(t("library.search_here"), on_click=search_in_video, args=(video.video_id,), key="hx_search_here")
-        if not running:
+        if not running and sharing.may_change(library, video):
             st.button(t("reindex.open"), on_click=reindex_form.toggle, args=(video,), key="hx_reindex")
 
 
@@ -88,7 +89,7 @@ def draw_timeline(library: Library, video: Video, scenes: list[Scene], selected:
         page.error_card(error.to_dict())
     timeline(
         "hx_timeline",
-        timeline_views.data(library, video, scenes, edits, selected=selected.scene_id),
+        sharing.as_seen(library, video, timeline_views.data(library, video, scenes, edits, selected=selected.scene_id)),
         {"split": split, "merge": merge, "undo": undo_edit, "select": scene_panel.select},
     )
 
@@ -151,7 +152,7 @@ def video_page() -> None:
         with main:
             middle = st.container(key="hx-main")
         with middle:
-            draw_head(video, running=running)
+            draw_head(library, video, running=running)
             for fact in views.track_facts(video):
                 st.html(f'<p class="hx-note">{html.escape(fact)}</p>')
             page.show_flash()

@@ -59,16 +59,28 @@ def draw(library: Library, videos: list[Video]) -> None:
     )
 
 
-def owner_name(library: Library, user_id: str) -> str:
-    """The name of another user who shares something."""
-    return library.sharing.user_names().get(user_id) or t("sharing.somebody")
+def from_text(library: Library, user_id: str) -> str:
+    """Who shares something, in words."""
+    return t("sharing.from", name=library.sharing.user_names().get(user_id) or t("sharing.somebody"))
 
 
 def _described(library: Library, collection: Collection) -> str:
     parts = [tn("library.videos", len(collection.video_ids))]
     if collection.owner_id != library.user_id:
-        parts.append(t("sharing.from", name=owner_name(library, collection.owner_id)))
+        parts.append(from_text(library, collection.owner_id))
     return " · ".join(parts)
+
+
+def may_change(library: Library, video: Video) -> bool:
+    """Whether the user may change a video that they see: their own, or one that is shared with them for that."""
+    return video.user_id == library.user_id or library.sharing.access_to(video.video_id) == "write"
+
+
+def as_seen(library: Library, video: Video, data: dict[str, Any]) -> dict[str, Any]:
+    """The data of a component that changes a video, for its user: who may only look gets its controls disabled."""
+    if may_change(library, video):
+        return data
+    return data | {"busy": True, "labels": data["labels"] | {"busy": t("sharing.read_only")}}
 
 
 # --- videos from before sign-in -------------------------------------------------------------------
@@ -125,7 +137,7 @@ def _opened(library: Library, collections: list[Collection], titles: dict[str, s
         data |= {
             "title": found.title,
             "owned": owned,
-            "from": "" if owned else t("sharing.from", name=owner_name(library, found.owner_id)),
+            "from": "" if owned else from_text(library, found.owner_id),
             "collection": {"title": found.title, "videos": inside},
         }
     elif len(opened.ids) == 1:

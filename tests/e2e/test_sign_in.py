@@ -175,6 +175,11 @@ def test_what_is_shared_is_seen_marked_and_taken_away_again(
     expect(jun.locator("article.video").get_by_role("button", name="Share")).to_have_count(0)
     expect(jun.locator('article.video [data-act="delete"], article.video [data-act="rename"]')).to_have_count(0)
     shot(jun, "sign-in-shared-with-me")
+    jun.locator("article.video a").click()
+    expect(jun.get_by_text("This video is shared with you to look at")).to_be_visible()
+    expect(jun.get_by_role("button", name="Merge with next scene")).to_be_disabled()
+    expect(jun.get_by_role("button", name="Re-index")).to_have_count(0)
+    jun.go_back()
     picture = str(jun.locator("article.video img").get_attribute("src"))
     assert jun.request.get(picture).status == 200
     dialog.get_by_role("button", name="Stop sharing").click()
