@@ -26,17 +26,23 @@ class FaceScan:
 
 
 _scans: dict[tuple[str, str], FaceScan] = {}
+_threads: dict[tuple[str, str], threading.Thread] = {}
 _lock = threading.Lock()
 
 
-def start(library: Library) -> None:
-    """Look through all videos of the library's user that have not been looked through, unless that goes on already."""
+def start(library: Library) -> threading.Thread:
+    """Look through all videos of the library's user that have not been looked through, unless that goes on already.
+
+    Returns the thread that does it.
+    """
     key = (str(library.path), library.user_id)
     with _lock:
         if key in _scans and _scans[key].is_running:
-            return
+            return _threads[key]
         scan = _scans[key] = FaceScan()
-    threading.Thread(target=_run, args=(library, scan), name="find-faces", daemon=True).start()
+        thread = _threads[key] = threading.Thread(target=_run, args=(library, scan), name="find-faces", daemon=True)
+    thread.start()
+    return thread
 
 
 def last(library: Library) -> FaceScan | None:

@@ -246,6 +246,10 @@ class PeopleSearch:
             self._kept[user_id] = made
         return made
 
+    def has_named(self, user_id: str) -> bool:
+        """Whether the user has named anybody: one small file is read, none of faces."""
+        return self.is_on() and bool(self.records.of_user(user_id).people)
+
     def forget(self) -> None:
         """Let go of what is kept: after a removal nothing of it stays in memory."""
         with self._lock:

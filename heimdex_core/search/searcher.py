@@ -342,8 +342,9 @@ class Searcher:
         all_found = rows_in(table, found.fused.ranking)
         facets = {}
         sharing, user_id = setting.view.snapshot.sharing, setting.user_id
-        people = setting.people or self._people_of(setting.view, user_id)
-        has_people = people is not None and people.has_people
+        people, has_people = setting.people, self._people is not None and self._people.has_named(user_id)
+        if has_people and people is None:
+            people = self._people_of(setting.view, user_id)
         for facet in (*facets_of(sharing, user_id), *([PEOPLE] if has_people else [])):
             rows = all_found
             if getattr(asked.filters, facet) != getattr(NO_FILTERS, facet):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from heimdex_core.errors import WeightsMissing
-from heimdex_core.files import sha256_of
+from heimdex_core.files import file_signature, sha256_of
 from heimdex_core.models import locate
 from heimdex_core.models.family import HubFiles, is_folder
 from heimdex_core.models.locate import Weights
@@ -61,7 +62,13 @@ def _known(path: Path, files: KnownFiles) -> str | None:
     """The sha256 of a file that is one of `files`, whatever it is called."""
     sizes = {size for size, _ in files.values()}
     try:
-        sha256 = sha256_of(path) if path.stat().st_size in sizes else None
+        sha256 = _sha256(path, file_signature(path)) if path.stat().st_size in sizes else None
     except OSError:
         return None
     return sha256 if sha256 in {known for _, known in files.values()} else None
+
+
+@lru_cache(maxsize=32)
+def _sha256(path: Path, signature: object) -> str:
+    """Read once, unless the file changes: it is asked for at every look whether there is a model."""
+    return sha256_of(path)
