@@ -169,3 +169,11 @@ def test_the_pages_show_within_a_phone(chromium: Browser, address: str, path: st
     expect(page.locator("li.export, .shot img").first).to_be_visible(timeout=60_000)
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     context.close()
+
+
+def test_a_short_of_a_scene_that_has_gone_leads_back_to_the_search(page: Page, library: Path) -> None:
+    page.goto("/short?scene=gone_0_1000")
+    expect(page.get_by_text("SCENE_NOT_FOUND")).to_be_visible(timeout=60_000)
+    expect(page.locator(".hx-keys")).to_have_count(0)
+    page.get_by_role("button", name="Search scenes").click()
+    expect(page.get_by_placeholder(re.compile("Describe a scene"))).to_be_visible(timeout=60_000)
