@@ -55,7 +55,7 @@ class AudioTrack(Shape):
     """The sound track that is used, by its number from 1, and why others are not."""
 
     number: int
-    title: str
+    title: str | None
     by_hand: bool
     passed_over: dict[str, str]
 
