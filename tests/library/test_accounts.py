@@ -25,7 +25,7 @@ from heimdex_core.types import Principal, User, utc_now
 GOOGLE, KEYCLOAK = "https://accounts.google.com", "https://login.example.com/realms/team"
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(params=["duckdb", pytest.param("postgres", marks=pytest.mark.long)])
 def lib(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
     if request.param == "postgres":
         request.getfixturevalue("database")

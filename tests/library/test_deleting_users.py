@@ -113,7 +113,7 @@ def test_their_data_is_copied_first(team: Team, tmp_path: Path) -> None:
     assert team.ben.accounts.export_data(team.ben.user_id, tmp_path / "again") == report
 
 
-@pytest.mark.parametrize("team_anywhere", ["duckdb", "postgres"], indirect=True)
+@pytest.mark.parametrize("team_anywhere", ["duckdb", pytest.param("postgres", marks=pytest.mark.long)], indirect=True)
 def test_nothing_is_left(team_anywhere: Team) -> None:
     team = team_anywhere
     team.ben.sql("select 1")

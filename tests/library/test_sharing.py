@@ -51,7 +51,7 @@ class Two:
         return {hit.video_title for hit in result.hits}
 
 
-@pytest.fixture(params=["duckdb", "postgres", "lancedb"])
+@pytest.fixture(params=["duckdb", *(pytest.param(name, marks=pytest.mark.long) for name in ("postgres", "lancedb"))])
 def two(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
     if request.param == "postgres":
         request.getfixturevalue("database")

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from heimdex_core.cli.main import UsageError, build_parser
 from heimdex_core.library import Library
+from heimdex_core.library.accounts import Accounts
 from heimdex_core.library.corrections import Corrections
 from heimdex_core.library.evaluation import Evaluation
 from heimdex_core.library.exports import Exports
@@ -24,6 +25,7 @@ from heimdex_core.library.model_sets import LibraryModelSets
 from heimdex_core.library.people import People
 from heimdex_core.library.reels import Reels
 from heimdex_core.library.searches import Searches
+from heimdex_core.library.sharing import Sharing
 from heimdex_core.library.shorts import Shorts
 from heimdex_core.library.tray import TrayEdits
 from heimdex_core.library.watching import WatchedFolders
@@ -296,6 +298,8 @@ def named_pages(source: str) -> set[str]:
 # --- Python examples ------------------------------------------------------------------------------
 
 PARTS = {
+    "accounts": Accounts,
+    "sharing": Sharing,
     "people": People,
     "reels": Reels,
     "tray_edits": TrayEdits,
