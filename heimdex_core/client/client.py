@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 
 from heimdex_core.client.connection import Connection
+from heimdex_core.client.people import ClientPeople
 from heimdex_core.client.uploading import upload
 from heimdex_core.errors import HeimdexError
 from heimdex_core.schemas import shapes
@@ -99,12 +100,14 @@ class Client:
     Attributes:
         exports: what was rendered.
         evaluation: judgements and runs.
+        people: people in the picture.
     """
 
     def __init__(self, url: str, token: str, http: httpx2.Client | None = None) -> None:
         self._connection = Connection(url, token, http)
         self.exports = ClientExports(self._connection)
         self.evaluation = ClientEvaluation(self._connection)
+        self.people = ClientPeople(self._connection)
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -342,7 +342,11 @@ class People:
             found = people.gallery.match(ids, table.vectors, people.threshold).people
             return [ids[row] for row in np.flatnonzero(found == number)]
 
-        removed = self._records.remove(self._user_id, person_id, faces, self._all_own_videos())
+        # looked for outside of the transaction, which nobody shall wait for
+        shown_in = list(self._seen_in(faces))
+        removed = self._records.remove(self._user_id, person_id, faces, shown_in)
+        if late := self._seen_in(faces):  # a scan that ended meanwhile
+            self._records.remove_faces(self._user_id, [one for ids in late.values() for one in ids], late)
         self.for_search.forget()
         return removed
 
@@ -360,6 +364,12 @@ class People:
         removed = self._records.remove_faces(self._user_id, face_ids, video_ids)
         self.for_search.forget()
         return removed
+
+    def _seen_in(self, faces: Callable[[FaceTable], Collection[str]]) -> dict[str, Collection[str]]:
+        """By video: those of the user's own that have any of these faces, and which."""
+        tables = ((video_id, self._records.faces.table(video_id)) for video_id in self._all_own_videos())
+        found = {video_id: faces(table) for video_id, table in tables if table is not None}
+        return {video_id: ids for video_id, ids in found.items() if ids}
 
     # --- parts ------------------------------------------------------------------------------------
 

@@ -197,6 +197,8 @@ class Searcher:
         given = query.weights if query.weights is not None else default_weights(self._settings)
         if asked.wanted_people:
             given = with_share(given, "people", self._settings.people_weight)
+        elif len(given) > 1:  # a weight for people says nothing where nobody is named
+            given = {name: value for name, value in given.items() if name != "people"}
         weights = plan.weights(given)
         method = fusion_method(query.fusion or self._settings.fusion, rrf_k=self._settings.rrf_k)
         example = resolve(view, query.example, asked.text.plain, user_id)

@@ -11,6 +11,7 @@ import pytest
 
 from heimdex_core.client import Client
 from heimdex_core.client.client import ClientEvaluation, ClientExports
+from heimdex_core.client.people import ClientPeople
 from heimdex_core.errors import (
     ExportNotFound,
     InvalidQuery,
@@ -23,6 +24,7 @@ from heimdex_core.errors import (
 from heimdex_core.library import Library
 from heimdex_core.library.evaluation import Evaluation
 from heimdex_core.library.exports import Exports
+from heimdex_core.library.people import People
 from heimdex_core.types import Filters, Then
 from tests.api.conftest import SCENE, Api
 from tests.support.frozen import SUBTITLED
@@ -38,7 +40,8 @@ OWN = {"wait", "events"}
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"), [(Client, Library), (ClientExports, Exports), (ClientEvaluation, Evaluation)]
+    ("ours", "theirs"),
+    [(Client, Library), (ClientExports, Exports), (ClientEvaluation, Evaluation), (ClientPeople, People)],
 )
 def test_names_are_those_of_the_library(ours: type, theirs: type) -> None:
     methods = {name for name, _ in inspect.getmembers(ours, inspect.isfunction) if not name.startswith("_")}

@@ -131,7 +131,8 @@ def test_a_person_named_beside_the_text_comes_first(lib: Library, tmp_path: Path
     assert sum(result.weights.values()) == pytest.approx(1)
     only = lib.search("person: Anna, nothing at all", weights={"people": 1.0})
     assert [hit.scene.start_s for hit in only.hits] == [0.0, 2.0]
-    assert "people" not in lib.search("nothing at all").channels
+    nobody = lib.search("nothing at all", weights={"people": 0.5, "lexical": 1.0})
+    assert ("people" in nobody.channels, nobody.weights["lexical"]) == (False, 1.0)
 
 
 def test_a_name_that_nobody_has(lib: Library, tmp_path: Path) -> None:
