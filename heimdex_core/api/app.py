@@ -49,7 +49,7 @@ def create_app(services: Services) -> FastAPI:
         exception_handlers={
             HeimdexError: _of_library,
             RequestValidationError: _of_request,
-            HTTPException: _of_http,
+            HTTPException: http_problem,
             Exception: _of_program,
         },
         responses={"default": {"description": "problem+json: what went wrong (RFC 9457)"}},
@@ -79,7 +79,8 @@ async def _of_request(request: Request, error: Exception) -> Response:
     return problem(invalid_request(error))
 
 
-async def _of_http(request: Request, error: Exception) -> Response:
+async def http_problem(request: Request, error: Exception) -> Response:
+    """A path or a method that there is not, as a problem; a handler of HTTPException."""
     assert isinstance(error, HTTPException)  # noqa: S101 - as registered
     path = request.url.path[:200]
     found: HeimdexError

@@ -9,13 +9,14 @@ from typing import Any
 
 from anyio import to_thread
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from heimdex_core import logs
-from heimdex_core.api.app import create_app
+from heimdex_core.api.app import create_app, http_problem
 from heimdex_core.api.health import HealthServer
 from heimdex_core.api.hosts import HostCheck
 from heimdex_core.api.links import Links, load_secret
@@ -77,6 +78,7 @@ def server_app(library: Library, *, has_worker: bool) -> Starlette:
             *api_routes(api),
         ],
         middleware=[Middleware(RequestLog), Middleware(HostCheck, library.settings.allowed_hosts or ())],
+        exception_handlers={HTTPException: http_problem},
         lifespan=lifespan,
     )
 

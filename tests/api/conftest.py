@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
-from heimdex_core.api.app import create_app
+from heimdex_core.api.app import create_app, http_problem
 from heimdex_core.api.links import Links
 from heimdex_core.api.mounting import api_routes, with_cors
 from heimdex_core.api.rate_limit import RateLimiter
@@ -106,7 +107,8 @@ def make_api(folder: Path, settings: Settings | None = None, origins: tuple[str,
     links = Links("secret of the test", library.path, file_ttl_s=3600, upload_ttl_s=900)
     limiter = RateLimiter(settings.api_requests_per_minute, clock)
     services = Services(lambda: library, lambda: links, poll_s=0.01, stream_s=1.0, limiter=limiter)
-    app = Starlette(routes=api_routes(with_cors(create_app(services), origins)))
+    routes = api_routes(with_cors(create_app(services), origins))
+    app = Starlette(routes=routes, exception_handlers={HTTPException: http_problem})
     client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
     api = Api(library, services, links, app, client, clock, queue=queue)
     api.tokens["owner"] = library.accounts.make_token("test", ("read", "write", "admin"))[1]

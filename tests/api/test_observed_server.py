@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
@@ -40,6 +41,7 @@ def test_metrics_and_log_of_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyP
     lines = Lines()
     monkeypatch.setattr(root, "handlers", [*root.handlers, lines])
     monkeypatch.setattr(root, "level", logging.INFO)
+    monkeypatch.setattr("heimdex_core.api.requests.counts", Counter())  # other tests have asked servers, too
     with Library.open(frozen_library(tmp_path / "library"), settings=settings) as library:
         secret = library.accounts.make_token("test", ("read",))[1]
         headers = {"Authorization": f"Bearer {secret}"}
