@@ -13,7 +13,7 @@ BY_USER = {"library", "user_id"}
 OF_NOBODY = {
     # ui/resources.py, ui/server/routes.py: what the process has once; who asks is said by each link
     "process_library", "links", "supervisor", "_downloads", "load_query_encoders", "_files", "_sprites",
-    "_short_frames", "_health",
+    "_short_frames", "_face_server", "_health",
     # the configuration, texts and pictures of the app itself
     "is_configured", "_log_once", "page_icon", "index_page", "texts",
 }  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,11 @@ from starlette.testclient import TestClient
 
 from heimdex_core.api.links import Links, ShortFrame
 from heimdex_core.library import Library
+from heimdex_core.settings import Settings, get_settings
+from tests.support.drawn_faces import add_video, picture, put_small_models
 from tests.support.frozen import SUBTITLED, frozen_library
 from ui import identity, resources
+from ui.server.faces import FaceServer
 from ui.server.files import FileServer
 from ui.server.short_frames import ShortFrameServer
 from ui.server.sprites import SpriteServer
@@ -58,7 +62,10 @@ class Links4Users:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Links4Users]:
     root = frozen_library(tmp_path_factory.mktemp("links") / "library")
     patch = pytest.MonkeyPatch()
-    with Library.open(root, purpose="query") as library:
+    put_small_models(root.parent / "models", patch)
+    with Library.open(root, settings=Settings(models_dir=root.parent / "models")) as library:
+        faces = add_video(library, "faces", [picture((1, 16, 24))])
+        library.people.find_faces()
 
         def sign_in(name: str) -> str:
             return library.accounts.sign_in("https://id.example", name, f"{name}@example.com", True, name).user_id
@@ -66,8 +73,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Links4Users]:
         ids = {"owner": library.user_id, "nobody": library.user_id}
         ids |= {name: sign_in(name) for name in ("reader", "other")}
         ids["deleted user"] = sign_in("deleted")
-        for name in ("reader", "deleted user"):
-            library.sharing.share("video", SUBTITLED, ids[name])
+        for name, video_id in product(("reader", "deleted user"), (SUBTITLED, faces.video_id)):
+            library.sharing.share("video", video_id, ids[name])
+        library.people.as_operator().turn_on()
         library.accounts.as_operator().delete_user(ids["deleted user"])
         patch.setattr(resources, "process_library", lambda: library)
         patch.setattr(identity, "is_configured", lambda: False)
@@ -77,11 +85,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Links4Users]:
                 Route("/files/{token}", FileServer(links, None, resources.library_for).serve),
                 Route("/sprites/{token}", SpriteServer(links, resources.library_for).serve),
                 Route("/short-frames/{token}", ShortFrameServer(links, resources.library_for).serve),
+                Route("/faces/{token}", FaceServer(links, resources.library_for).serve),
                 Route("/upload", UploadServer(links, resources.library_for).receive, methods=["POST"]),
             ]
         )
         yield Links4Users(library, links, TestClient(app), ids)
     patch.undo()
+    get_settings.cache_clear()
 
 
 def statuses(server: Links4Users) -> dict[str, list[int]]:
@@ -90,6 +100,7 @@ def statuses(server: Links4Users) -> dict[str, list[int]]:
     scene = library.scenes(SUBTITLED)[0]
     video = library.playable_path(library.video(SUBTITLED))
     frame = library.frame_path(scene)
+    face = library.people.unnamed()[0].faces[0]
     file = library.path / "exports" / library.user_id / "reel.mp4"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(b"a film")
@@ -111,6 +122,7 @@ def statuses(server: Links4Users) -> dict[str, list[int]]:
         "a picture of a short": get(
             lambda user: links.short_frame_url(ShortFrame(scene.scene_id, "center_crop", 0.5, None, user))
         ),
+        "the picture of a face": get(lambda user: links.face_url(face.face_id, user)),
         "an upload to one's own library": [
             server.upload(user, "open", **{"X-File-Name": "b.mp4", "X-File-Size": "9"}).status_code for user in USERS
         ],
