@@ -82,7 +82,7 @@ class Bench:
             until(
                 lambda: worker.poll() is not None or self.queue.status(job_id).state.is_over,  # noqa: B023
                 f"the job or the crash of the worker (after {crashes})",
-                limit_s=90,
+                limit_s=600,  # a worker takes a minute to start where other programs have the cores
             )
             if self.queue.status(job_id).state.is_over:
                 return self.queue.status(job_id), crashes
