@@ -96,9 +96,12 @@ class PostgresEngine:
 
     @contextmanager
     def exclusive(self, timeout_s: float) -> Iterator[None]:
-        """Let the threads of this process take turns."""
+        """Let the threads of this process take turns. Raises LibraryBusy, DatabaseUnavailable."""
         check_order(self._paths.catalog_lock, CATALOG_RANK)
         if not self._process_lock.acquire(timeout=timeout_s):
+            # the thread whose turn it is may be waiting for a server that is away
+            if (away := connections.failure(self._url)) is not None:
+                raise away
             raise busy(CATALOG, Holder(os.getpid(), "", None), timeout_s)
         try:
             with noted(self._paths.catalog_lock, CATALOG_RANK):

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from heimdex_core.errors import DatabaseUnavailable
+from heimdex_core.errors import DatabaseUnavailable, HeimdexError
 from heimdex_core.store.lock_holder import Holder
 from heimdex_core.store.postgres_errors import is_restarting, not_connected
 
@@ -46,6 +46,8 @@ class Connections:
         self._lock = threading.Lock()
         self._idle: dict[tuple[int, str], list[RawConnection]] = {}
         self._known: set[str] = set()
+        self._failed: dict[str, psycopg.OperationalError] = {}
+        """What the last attempt to connect ended with, by URL, unless it succeeded."""
 
     def take(self, url: str, deadline: float) -> tuple[RawConnection, bool]:
         """(a connection, whether it is new). One that is not new may have been closed by the server.
@@ -60,11 +62,17 @@ class Connections:
             try:
                 return self._connect(url), True
             except psycopg.OperationalError as error:
+                self._failed[url] = error
                 translated = not_connected(url, error)
                 was_there = type(translated) is DatabaseUnavailable and url in self._known
                 if not (was_there or is_restarting(error)) or time.monotonic() + _TRY_AGAIN_S >= deadline:
                     raise translated from error
             time.sleep(_TRY_AGAIN_S)
+
+    def failure(self, url: str) -> HeimdexError | None:
+        """Why the last attempt to connect failed; None if it did not."""
+        error = self._failed.get(url)
+        return not_connected(url, error) if error is not None else None
 
     def give(self, url: str, raw: RawConnection) -> None:
         """Take back a connection outside a transaction; any other one is closed."""
@@ -112,6 +120,7 @@ class Connections:
         )
         raw.execute(_SESSION)
         self._known.add(url)
+        self._failed.pop(url, None)
         return raw
 
 

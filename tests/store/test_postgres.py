@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import subprocess
@@ -30,8 +31,10 @@ from heimdex_core.errors import (
 from heimdex_core.files import read_json, write_json
 from heimdex_core.settings import Settings, get_settings
 from heimdex_core.store import Store, postgres_connections, visible
+from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.library_json import FORMAT_VERSIONS
 from heimdex_core.store.postgres import PostgresEngine
+from heimdex_core.store.postgres_connections import connections
 from heimdex_core.store.postgres_errors import check_url, without_password
 from heimdex_core.store.postgres_sql import translate
 from heimdex_core.store.publication import Publication
@@ -397,3 +400,30 @@ def test_a_local_library_does_not_import_what_a_shared_one_needs(tmp_path: Path)
         "sys.exit(' '.join({'psycopg', 'boto3', 'lancedb'} & set(sys.modules)) or 0)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "library")], check=True, timeout=120)
+
+
+def test_a_thread_that_waits_for_one_that_waits_for_the_server_says_that_the_server_is_away(tmp_path: Path) -> None:
+    url = f"postgresql://nobody@/none?host={tmp_path}"
+    engine = PostgresEngine(LibraryPaths(tmp_path), url, "0123456789ab", 0.0)
+    with engine.exclusive(0.0):
+        found = [code_of_waiting(engine, lambda: None), code_of_waiting(engine, lambda: connections.take(url, 0.0))]
+    assert found == ["LIBRARY_BUSY", "DATABASE_UNAVAILABLE"]
+
+
+def code_of_waiting(engine: PostgresEngine, before: Callable[[], object]) -> str:
+    """What a thread is told that finds the turn of another one."""
+    codes: list[str] = []
+
+    def wait() -> None:
+        with contextlib.suppress(DatabaseUnavailable):
+            before()
+        try:
+            with engine.exclusive(0.0):
+                pass
+        except HeimdexError as error:
+            codes.append(error.code)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    thread.join()
+    return codes[0]
