@@ -41,7 +41,8 @@ def check(case: Any, api: Api) -> None:
         case.path_parameters = with_real_ids(case.path_parameters)
     if isinstance(case.body, dict):
         case.body = with_real_ids(case.body)
-    answer = case.call(headers={"Authorization": f"Bearer {api.tokens['owner']}"})
+    # a run searches for all queries of the sample: nothing is a fault because a busy machine took its time
+    answer = case.call(headers={"Authorization": f"Bearer {api.tokens['owner']}"}, timeout=600)
     assert answer.status_code < 500, (case.as_curl_command(), answer.text)
     if answer.status_code >= 400:
         described = answer.headers["content-type"] == ["application/problem+json"]
@@ -77,4 +78,4 @@ def test_no_request_is_a_fault_of_the_program(described: Any) -> None:
 
 @pytest.mark.long
 def test_no_request_is_a_fault_of_the_program_thoroughly(described: Any) -> None:
-    assert ask_everything(described, 30) > 40
+    assert ask_everything(described, 15) > 40
