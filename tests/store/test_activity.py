@@ -59,7 +59,8 @@ def test_failures_by_stage_newest_first_and_without_those_that_were_cancelled(st
 
 def test_processing_times(store: Store) -> None:
     """Ten videos of 10 s: totals of 1 to 10 s, and one without a length that counts for the percentiles only."""
-    videos = [add(store, str(n), ["x"]) for n in range(11)]
+    video = register(store, "harbour")
+    videos = [replace(video, video_id=str(uuid.uuid4())) for _ in range(11)]
     with store.catalog.transaction() as transaction:
         for seconds, video in enumerate(videos[:10], start=1):
             put_stage_times(transaction, video, {"total": 99.0})
