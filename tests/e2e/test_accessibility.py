@@ -31,6 +31,7 @@ PAGES = {
     "searches": ".st-key-hx-searches h2",
     "reel": "article.clip",
     "exports": "li.export",
+    "people": ".st-key-hx-people h2",
     f"short?scene={SUBTITLED}_0_1000&captions=karaoke&strategy=smart_crop": ".shot img",
     "evaluate": "tr[data-query]",
     "evaluate?view=judge": ".judging .grade",

@@ -24,6 +24,7 @@ PAGES = {
     "library": "Library",
     "search": "Search",
     "reel": "Reel",
+    "people": "People",
     "evaluate": "Evaluate",
     "settings": "Settings",
     f"video?id={SUBTITLED}": "subtitled",
