@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from heimdex_core.errors import HeimdexError, InvalidValue
+from heimdex_core.library.accounts import Accounts
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.search.fusion import fusion_method
 from heimdex_core.search.plan import plan_of
@@ -59,7 +60,7 @@ class SearchDefaultsRecords:
 
     def make(self, values: Mapping[str, Any], scope: Scope) -> SearchDefaults:
         """Set weights, fusion and keyframe_temperature, those that are given; `undo` brings back what was there."""
-        owner = self._owner(scope)
+        owner = self._changed_owner(scope)
         with self._store.catalog.transaction() as transaction:
             before = users.preferences(transaction, owner)
             kept = {key: before[key] for key in _KEYS if key in before}
@@ -72,7 +73,7 @@ class SearchDefaultsRecords:
 
     def undo(self, scope: Scope) -> SearchDefaults:
         """Bring back what was there before the last `make`. Raises InvalidValue where nothing is to be undone."""
-        owner = self._owner(scope)
+        owner = self._changed_owner(scope)
         with self._store.catalog.transaction() as transaction:
             history = users.preferences(transaction, owner).get(_HISTORY)
             if not history:
@@ -84,6 +85,13 @@ class SearchDefaultsRecords:
 
     def _owner(self, scope: Scope) -> str:
         return self._context.user_id if scope == "me" else LIBRARY_DEFAULTS
+
+    def _changed_owner(self, scope: Scope) -> str:
+        """The same. Raises NotAllowed for the defaults of everybody in a shared library, unless by an admin."""
+        accounts = Accounts(self._context)
+        if scope == "library" and accounts.is_shared():
+            accounts.require_admin()
+        return self._owner(scope)
 
 
 def _fits(key: str, value: Any, spaces: Mapping[str, Any]) -> bool:

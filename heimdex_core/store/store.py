@@ -303,11 +303,12 @@ class Store(VideoRecords):
             self.search_log.append(entry)
 
     def remove_files(self, user_id: str) -> None:
-        """Remove a user's published files, runs, exports and uploads, and their lines of the query log."""
+        """Remove a user's published files, vectors of photos, runs, exports, uploads and lines of the query log."""
         paths = self.paths
-        for path in (paths.preferences(user_id), paths.tray(user_id)):
+        for path in (paths.preferences(user_id), paths.tray(user_id), paths.people(user_id)):
             path.unlink(missing_ok=True)
         for folder in (
+            paths.people_root / user_id,
             paths.cache / "pictures" / user_id,
             paths.runs(user_id).parent,
             paths.export(user_id, str(uuid.uuid4())).parent,
@@ -315,7 +316,8 @@ class Store(VideoRecords):
             remove_tree(folder)
         for part in paths.uploads.glob(f"{upload_prefix(user_id)}-*"):
             part.unlink(missing_ok=True)
-        self.catalog.share(f"preferences/{user_id}.json", f"trays/{user_id}.json", f"evaluation/{user_id}/")
+        published = (f"{name}/{user_id}.json" for name in ("preferences", "trays", "people"))
+        self.catalog.share(*published, f"evaluation/{user_id}/", f"people/{user_id}/")
         self.search_log.remove(user_id)
 
     def searches(self, user_id: str, *, limit: int = 200) -> list[dict[str, Any]]:

@@ -55,7 +55,7 @@ class Library4Users:
         self.c = self.collection.collection_id
         owner.sharing.put(self.collection.collection_id, [self.v])
         self.token, _ = owner.accounts.make_token("a token", ["read"])
-        clip = ReelClip(self.v, 0.0, 2.0, 0.0, 2.0)
+        clip = ReelClip(self.v, 0.0, 5.0, 0.0, 5.0)
         self.export = store.exports.create(
             Export(str(uuid.uuid4()), owner.user_id, "reel", "r", ExportState.COMPLETED, (clip,), utc_now())
         )
@@ -94,9 +94,10 @@ class Library4Users:
 
 
 def _is_refusal(error: HeimdexError) -> bool:
-    """Whether it says that there is no such thing; of a reel it names the clips, and of an edit it is no refusal."""
-    found = error.code.endswith("_NOT_FOUND") or error.code in ("UNKNOWN_NAME", "CLIPS_FAILED")
-    return found and error.code != "EDIT_NOT_FOUND"
+    """Whether it says that there is no such thing. Of reels it is said of the clips; that of an edit is no refusal."""
+    if error.code == "CLIPS_FAILED":
+        return error.details["clips"][0]["problem"] in ("clip_video_deleted", "clip_scene_gone")
+    return error.code == "UNKNOWN_NAME" or (error.code.endswith("_NOT_FOUND") and error.code != "EDIT_NOT_FOUND")
 
 
 class Queue:

@@ -136,6 +136,21 @@ class TestUsers:
         with pytest.raises(UserNotFound):
             lib.as_user("nobody").accounts.current()
 
+    def test_only_admins_change_the_defaults_of_everybody(self, lib: Library) -> None:
+        lib.evaluation.make_default({"fusion": "rrf"}, scope="library")
+        anna, clara = (lib.as_user(sign_in(lib, name, f"{name}@example.com").user_id) for name in ("anna", "clara"))
+        clara.evaluation.make_default({"fusion": "combsum"}, scope="me")
+        for call in (
+            lambda: clara.evaluation.make_default({"fusion": "combsum"}, scope="library"),
+            lambda: clara.evaluation.undo_default(scope="library"),
+        ):
+            with pytest.raises(NotAllowed):
+                call()
+        assert anna.evaluation.defaults().fusion == "rrf"
+        anna.evaluation.make_default({"fusion": "combmnz"}, scope="library")
+        assert anna.evaluation.defaults().fusion == "combmnz"
+        assert clara.evaluation.defaults().fusion == "combsum"
+
 
 class TestTokens:
     def test_a_token_opens_its_users_library_for_its_scopes(self, lib: Library) -> None:

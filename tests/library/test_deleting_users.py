@@ -49,6 +49,9 @@ class Team:
         file = self.store.paths.export(ben.user_id, self.export.export_id)
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"export")
+        photos = self.store.paths.people_root / ben.user_id
+        photos.mkdir(parents=True)
+        (photos / "photo.npy").write_bytes(b"vector")
         self.store.exports.update(self.export.export_id, path=self.store.paths.relative(file))
 
     def traces(self) -> list[str]:
