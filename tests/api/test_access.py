@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from heimdex_core.api.server import server_app
 from heimdex_core.errors import RateLimited
 from heimdex_core.settings import Settings
 from tests.api.conftest import SCENE, Api, make_api
+from tests.support.docs import ROOT
 from tests.support.frozen import SUBTITLED
 from tests.ui.fakes import Clock
 
@@ -232,3 +235,9 @@ def test_a_library_that_has_gone_is_said_so(tmp_path: Path) -> None:
     api.library.close()
     (tmp_path / "library").rename(tmp_path / "elsewhere")
     assert code(api.get("/videos"))[0] in (401, 503)
+
+
+def test_neither_the_library_nor_the_app_loads_fastapi_before_it_is_asked() -> None:
+    code = "import sys, heimdex_core, heimdex_core.cli.main, ui.server.routes; print('fastapi' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
