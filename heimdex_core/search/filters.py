@@ -79,12 +79,12 @@ _ABOUT_VIDEOS = ("video_ids", "title", "filename", "added_from", "added_to", "ow
 def _videos(view: View, user_id: str, filters: Sequence[Filters]) -> tuple[str, ...] | None:
     if not any(getattr(one, name) != getattr(NO_FILTERS, name) for one in filters for name in _ABOUT_VIDEOS):
         return None
-    videos, sharing = view.visible_videos(user_id), view.snapshot.sharing
+    videos = view.visible_videos(user_id)
     for one in filters:
         if one.owner is not None:
             videos = [video for video in videos if (video.user_id == user_id) == (one.owner == "mine")]
         if one.collections:
-            named = sharing.collections_named(user_id, one.collections)
+            named = view.snapshot.sharing.collections_named(user_id, one.collections)
             chosen = {video_id for collection in named for video_id in collection.video_ids}
             videos = [video for video in videos if video.video_id in chosen]
     return tuple(sorted(video.video_id for video in videos if all(_fits(video, one) for one in filters)))
