@@ -193,6 +193,9 @@ def complete_upload(
     subtitles = [(one.filename, _decoded(one)) for one in body.subtitles]
     if library.storage is not None:
         upload = _in_storage(library, upload_id)
+        arrived = _stored(library, upload).received_bytes
+        if arrived < upload.size_bytes:
+            raise UploadIncomplete(filename=upload.filename, found_bytes=arrived, expected_bytes=upload.size_bytes)
         folder = uploads_folder(library)
         keep_free = library.settings.min_free_bytes
         require_free_space(folder, upload.size_bytes, keep_free_bytes=keep_free, what=upload.filename)
