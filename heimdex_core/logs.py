@@ -31,8 +31,8 @@ _SECRETS = (
     (re.compile(r"(?i)(\bbearer\s+)[^\s\"',]+"), rf"\1{_HIDDEN}"),
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)"), rf"\1{_HIDDEN}"),
     # paths of signed links, and the parameters of addresses
-    (re.compile(r"(/(?:files|sprites|short-frames)/)[^\s\"'?]+"), rf"\1{_HIDDEN}"),
-    (re.compile(r"(?i)([?&](?:q|text|token|query|code|state)=)[^\s&\"']+"), rf"\1{_HIDDEN}"),
+    (re.compile(r"(/(?:files|sprites|faces|short-frames)/)[^\s\"'?]+"), rf"\1{_HIDDEN}"),
+    (re.compile(r"(?i)([?&](?:q|text|token|link|query|code|state)=)[^\s&\"']+"), rf"\1{_HIDDEN}"),
 )
 
 _ids: ContextVar[dict[str, str]] = ContextVar("heimdex_log_ids")

@@ -19,6 +19,8 @@ SECRETS = [
     ("Authorization: Bearer eyJhbGciOi.J9.x-y", "Authorization: Bearer ***"),
     ("postgresql://ann:s3cr:t@db/lib is away", "postgresql://ann:***@db/lib is away"),
     ("GET /files/eyJwIjoidmlkZW9z.aSIg-x HTTP/1.1", "GET /files/*** HTTP/1.1"),
+    ("GET /faces/eyJmIjoi.aSIg-x HTTP/1.1", "GET /faces/*** HTTP/1.1"),
+    ("/api/v1/uploads/7/content?link=eyJ1IjoiN.aSIg", "/api/v1/uploads/7/content?link=***"),
     ("/search?q=red%20car&limit=3", "/search?q=***&limit=3"),
     ("/callback?state=abc&code=xyz", "/callback?state=***&code=***"),
     ("the video 12:30 at https://host/page is fine", "the video 12:30 at https://host/page is fine"),

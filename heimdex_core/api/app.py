@@ -3,7 +3,7 @@
 A router of another part of the library is one file here, `router = APIRouter(prefix="/people", tags=["people"])`, and
 one line in ROUTERS. Its functions take the library of the user as a parameter with the annotation `Reading`, `Writing`
 or `Administering` (access.py), which also says in the OpenAPI description which scope is needed; they answer with
-shapes of heimdex_core/schemas/shapes.py, raise the errors of the library, and have a POST that is not repeated by
+shapes of heimdex_core/schemas/shapes/, raise the errors of the library, and have a POST that is not repeated by
 accident with `dependencies=[repeatable]` (idempotency.py). The functions are plain `def`: the library blocks, so
 FastAPI runs them in threads. A new route fails tests/api/test_matrix.py until docs/security.md has it.
 

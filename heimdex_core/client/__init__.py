@@ -4,7 +4,7 @@
 >>> with Client("http://localhost:8600", token="hdx_...") as lib:
 ...     lib.search("red car on a bridge").hits[0].scene_id
 
-Answers are the shapes of heimdex_core/schemas/shapes.py, errors those of the library.
+Answers are the shapes of heimdex_core/schemas/shapes/, errors those of the library.
 """
 
 from heimdex_core.client.client import Client
