@@ -106,7 +106,8 @@ def configure(process: Process, settings: Settings | None = None, *, text: bool 
     formatter = JsonFormatter(process) if is_json else TextFormatter()
     handler.setFormatter(formatter)
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    # in place of those that Python, or a call before, has made for the terminal
+    root.handlers[:] = [one for one in root.handlers if type(one) is not logging.StreamHandler] + [handler]
     root.setLevel(logging.WARNING)
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)

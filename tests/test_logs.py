@@ -48,6 +48,7 @@ def test_secrets_are_hidden(text: str, shown: str) -> None:
     assert logs.redact(text) == shown
 
 
+@pytest.mark.expect_errors
 @pytest.mark.usefixtures("lines")
 def test_json_lines_with_ids_fields_and_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("serve", Settings(log_format="json"))

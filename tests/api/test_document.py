@@ -75,7 +75,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
 def test_the_examples_with_curl(served: Served) -> None:
     shell = [block.text for block in EXAMPLES if block.language == "sh"]
-    assert len(shell) == 9
+    assert len(shell) == 10
     printed = served.run("bash", "-euo", "pipefail", "-c", "\n".join(shell))
     for part in ('"scopes":["read"', '"view_token"', "event: done", '"title":"A walk"', '"state":"cancelled"'):
         assert part in printed

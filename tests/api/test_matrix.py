@@ -183,15 +183,22 @@ def documented() -> list[str]:
     return [line for line in section[1].splitlines() if line.startswith("| `")]
 
 
+def test_every_route_is_in_the_table(api: Api) -> None:
+    assert sorted(row.split("`")[1] for row in documented()) == sorted(routes(api))
+
+
+@pytest.mark.long
 def test_the_table_is_what_the_routes_answer(found: list[str]) -> None:
     assert documented() == found
 
 
+@pytest.mark.long
 def test_nobody_gets_an_answer_without_a_token_or_a_link(found: list[str]) -> None:
     answered = [row.split("`")[1] for row in found if not row.endswith("| sign in |")]
     assert answered == ["GET /files/{token}", "GET /health", "PATCH /uploads/{upload_id}/content"]
 
 
+@pytest.mark.long
 def test_what_is_the_owners_is_not_found_by_others(found: list[str]) -> None:
     others = {row.split("`")[1]: row.split(" | ")[5] for row in found}
     by_id = {route: words for route, words in others.items() if "{" in route}

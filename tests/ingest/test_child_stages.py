@@ -69,7 +69,7 @@ def test_a_video_that_kills_its_child_has_failed_after_two_tries(
     failed = store.video(USER, video.video_id)
     assert failed.state == VideoState.FAILED
     assert error_of(failed)["code"] == "DECODER_CRASHED"
-    assert error_of(failed)["details"] == {"filename": "a.mp4", "reason": "SIGABRT"}
+    assert error_of(failed)["details"] == {"filename": "a.mp4", "reason": "SIGABRT", "stage": stage}
     # nobody takes it up again by itself
     assert store.unfinished_videos(0.0) == []
 

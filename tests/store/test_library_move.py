@@ -257,6 +257,7 @@ def test_a_damaged_copy_is_found_and_written_again(
     assert content(bucket, settings) == before
 
 
+@pytest.mark.long
 def test_tables_of_lancedb_go_along(
     settings: Settings,
     bucket: LibraryPlace,
