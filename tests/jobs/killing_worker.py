@@ -16,6 +16,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
@@ -34,7 +35,8 @@ def kill_if_ordered(order: Path, number: int = signal.SIGKILL) -> None:
     """Die the hardest way there is, the first time, or get another signal."""
     if order.exists():
         order.unlink()
-        os.kill(os.getpid(), number)
+        # to this thread: one that stops may go on for a moment where another thread gets the signal
+        signal.pthread_kill(threading.get_ident(), number)
 
 
 def install(folder: Path) -> None:
