@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from cachetools import LRUCache
 
-from heimdex_core.api.links import Links, load_secret
+from heimdex_core.api.links import Links, links_of
 from heimdex_core.errors import LibraryBusy, LinkInvalid, SignInRequired
 from heimdex_core.jobs.client import JobQueue
 from heimdex_core.jobs.statuses import statuses_of
@@ -108,15 +108,7 @@ def may_manage_server(user_id: str) -> bool:
 @st.cache_resource(show_spinner=False)
 def links() -> Links:
     """Signs and reads the links of this library."""
-    opened = process_library()
-    opened.require()
-    secret = opened.settings.secret
-    return Links(
-        load_secret(secret.get_secret_value() if secret else None, opened.path),
-        opened.path,
-        file_ttl_s=opened.settings.link_ttl_s,
-        upload_ttl_s=opened.settings.upload_token_s,
-    )
+    return links_of(process_library())
 
 
 def api() -> ASGIApp:

@@ -13,11 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from heimdex_core.errors import ExportExpired, LinkExpired, LinkInvalid
+
+if TYPE_CHECKING:
+    from heimdex_core.library import Library
 
 KEY_FILE = ".secret"
 
@@ -307,3 +310,15 @@ def _is_file_name(name: str) -> bool:
 def _encodable(text: str) -> str:
     """`text` without lone surrogates, which can neither be signed nor sent."""
     return text.encode(errors="replace").decode()
+
+
+def links_of(library: Library) -> Links:
+    """The signer of a library's links. Raises LibraryNotFound if it has been moved or removed."""
+    library.require()
+    secret = library.settings.secret
+    return Links(
+        load_secret(secret.get_secret_value() if secret else None, library.path),
+        library.path,
+        file_ttl_s=library.settings.link_ttl_s,
+        upload_ttl_s=library.settings.upload_token_s,
+    )

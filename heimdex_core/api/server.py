@@ -19,7 +19,7 @@ from heimdex_core import logs
 from heimdex_core.api.app import create_app, http_problem
 from heimdex_core.api.health import HealthServer
 from heimdex_core.api.hosts import HostCheck
-from heimdex_core.api.links import Links, load_secret
+from heimdex_core.api.links import links_of
 from heimdex_core.api.metrics import metrics_routes
 from heimdex_core.api.mounting import PREFIX, api_routes, with_cors
 from heimdex_core.api.requests import RequestLog
@@ -28,18 +28,6 @@ from heimdex_core.jobs.client import JobQueue
 from heimdex_core.jobs.statuses import statuses_of
 from heimdex_core.jobs.supervisor import WorkerSupervisor
 from heimdex_core.library import Library
-
-
-def links_of(library: Library) -> Links:
-    """The signer of a library's links. Raises LibraryNotFound if it has been moved or removed."""
-    library.require()
-    secret = library.settings.secret
-    return Links(
-        load_secret(secret.get_secret_value() if secret else None, library.path),
-        library.path,
-        file_ttl_s=library.settings.link_ttl_s,
-        upload_ttl_s=library.settings.upload_token_s,
-    )
 
 
 def server_app(library: Library, *, has_worker: bool) -> Starlette:

@@ -19,7 +19,7 @@ from heimdex_core.store import mirror_tree
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.mirror_fetch import listed_files
 from heimdex_core.store.mirror_state import Copy, MirrorState, Stored
-from heimdex_core.store.mirror_tree import Read
+from heimdex_core.store.mirror_tree import PULLED, Read
 from heimdex_core.store.mirror_upload import OBJECTS, Uploads, object_key, units
 from heimdex_core.store.object_storage import ObjectStorage
 from heimdex_core.store.transaction import Transaction
@@ -31,17 +31,7 @@ Tables = Mapping[str, pa.Table]
 NOTES = ".moving"
 """The folder at the new place, or in its working folder, with what is known about the copies."""
 
-_SCOPES = (
-    "visible.parquet",
-    "accounts.json",
-    "shares.json",
-    "index/",
-    "preferences/",
-    "trays/",
-    "people/",
-    "evaluation/",
-    "exports/",
-)
+_SCOPES = (*PULLED, "exports/")
 """What is carried besides the folders of the videos. Other files belong to one machine, or can be made again."""
 _OTHER_FILES = ("library.json", "catalog.duckdb", "catalog.duckdb.wal", "catalog.lock")
 """What a new folder has besides."""
