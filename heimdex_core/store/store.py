@@ -47,7 +47,6 @@ from heimdex_core.store.runs import RunRecords, SweepRecords
 from heimdex_core.store.scene_edits import SceneEditRecords
 from heimdex_core.store.search_place import search_backend
 from heimdex_core.store.share_records import ShareRecords
-from heimdex_core.store.shares import Sharing
 from heimdex_core.store.sql_process import SqlLimits
 from heimdex_core.store.video_records import VideoRecords
 from heimdex_core.store.watched import WatchedRecords
@@ -186,10 +185,6 @@ class Store(VideoRecords):
     def reader(self) -> Reader:
         """The reader of this library, one for each store."""
         return self._reader
-
-    def sharing(self) -> Sharing:
-        """What users share now. Never waits for a writer."""
-        return self._reader.view().snapshot.sharing
 
     # --- model sets ---
 

@@ -11,6 +11,7 @@ from heimdex_core.store import commit, renaming, videos
 from heimdex_core.store.bulk import BulkChanges
 from heimdex_core.store.catalog import Catalog, StoreContext
 from heimdex_core.store.layout import LibraryPaths, check_uuid
+from heimdex_core.store.reader import Reader
 from heimdex_core.store.shares import Sharing
 from heimdex_core.store.video_json import write_video_json
 from heimdex_core.types import Json, MediaInfo, Video, VideoState
@@ -25,10 +26,11 @@ class VideoRecords:
     catalog: Catalog
     context: StoreContext
     bulk: BulkChanges
+    _reader: Reader
 
     def sharing(self) -> Sharing:
         """What users share now. Never waits for a writer."""
-        raise NotImplementedError
+        return self._reader.view().snapshot.sharing
 
     def register_video(
         self,
