@@ -28,6 +28,7 @@ def plan_short(
     request: ShortRequest,
     words: Sequence[Word],
     *,
+    user_id: str,
     settings: Settings,
     now: datetime,
 ) -> Export:
@@ -38,6 +39,7 @@ def plan_short(
         video: that of the scene.
         request: what was asked for.
         words: what is said in the video, with times in seconds of the video; for captions and for snapping.
+        user_id: whose short it is. The video may be another user's who shares it.
         settings: the limits, and the parameters of the encoder.
         now: when the record is made.
 
@@ -56,7 +58,7 @@ def plan_short(
     notes = {"notes": [NOTE_LONG]} if clip.duration_s >= settings.short_warn_s else {}
     return Export(
         export_id=str(uuid.uuid4()),
-        user_id=video.user_id,
+        user_id=user_id,
         kind=KIND.name,
         title=_title(request.title or video.title, settings),
         state=ExportState.PENDING,

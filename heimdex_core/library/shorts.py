@@ -159,7 +159,8 @@ class Shorts:
             require_source(self._context.store.paths, video)
             end_s = video.info.duration_s if video.info is not None else scene.end_s
             words = self._words(scene.video_id, 0.0, max(end_s, scene.end_s))
-            exports.append(plan_short(view, video, request, words, settings=self._context.settings, now=now))
+            user_id, settings = self._context.user_id, self._context.settings
+            exports.append(plan_short(view, video, request, words, user_id=user_id, settings=settings, now=now))
         return self._context.store.exports.create_all(exports, limit=self._context.settings.short_daily_limit)
 
     def _scene(self, scene_id: str) -> Scene:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -226,6 +228,15 @@ def test_what_one_does_with_shared_scenes_stays_ones_own(two: Two) -> None:
     assert two.mina.evaluation.judgements() == []
     assert two.mina.sql("select * from judgements").empty
     assert two.mina.sql("select * from searches").empty
+
+
+def test_a_short_of_a_shared_scene_is_of_who_makes_it(two: Two) -> None:
+    two.mina.sharing.share("video", two.sea.video_id, two.jun.user_id)
+    two.jun.queue = SimpleNamespace(enqueue_reel=lambda export_id: str(uuid4()))  # type: ignore[assignment]
+    made = two.jun.short(two.jun.scenes(two.sea.video_id)[0].scene_id, queue=True)
+    assert [export.export_id for export in two.jun.exports.list()] == [made.export_id]
+    assert two.mina.exports.list() == []
+    assert (two.jun.shorts.allowance().used, two.mina.shorts.allowance().used) == (1, 0)
 
 
 def test_a_share_can_be_given_back(two: Two) -> None:

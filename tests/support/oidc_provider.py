@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
             f'<p><a href="/chosen?{html.escape(urlencode({**query, "person": person}))}">{html.escape(person)}</a></p>'
             for person in (*self._state.provider.people, "Refuse")
         ]
-        self._send(200, f"<!doctype html><title>Provider</title>{''.join(links)}".encode(), "text/html")
+        self._send(200, f"<!doctype html><title>Provider</title>{''.join(links)}".encode(), "text/html; charset=utf-8")
 
     def _chosen(self, query: dict[str, str]) -> None:
         answer = {"state": query["state"]}
