@@ -13,9 +13,10 @@ import streamlit as st
 from heimdex_core.errors import HeimdexError, PersonNotFound
 from heimdex_core.library import Library
 from heimdex_core.library.people import MAX_PHOTOS
-from ui import address, face_scans, page, resources, state
+from heimdex_core.types import FaceScan
+from ui import address, page, resources, state
 from ui.components import people_view
-from ui.i18n import t
+from ui.i18n import describe_error, t
 from ui.views import people as views
 
 UPDATE_EVERY_S = 1.0
@@ -81,7 +82,13 @@ HANDLERS = {
 
 
 def scan() -> None:
-    face_scans.start(resources.library())
+    with state_of_errors():
+        resources.library().people.find_faces(queue=True)
+
+
+def stop(scan_id: str) -> None:
+    with state_of_errors():
+        resources.library().people.cancel_scan(scan_id)
 
 
 def turn(on: bool) -> None:
@@ -138,7 +145,7 @@ def draw_enrolment(library: Library) -> None:
 
 def draw_state(library: Library) -> bool:
     """Whether people can be shown; says what is missing, and what has been looked through."""
-    found, running = library.people.state(), face_scans.last(library)
+    found, scanned = library.people.state(), library.people.last_scan()
     if not found.is_on:
         page.empty_state(t("people.off"), t("people.off_hint"))
         if library.accounts.is_admin:
@@ -146,22 +153,33 @@ def draw_state(library: Library) -> bool:
                 st.button(t("people.turn_on"), on_click=turn, args=(True,), type="primary")
         return False
     with st.container(horizontal=True, vertical_alignment="center", key="hx-people-state"):
-        st.markdown(views.status(found, running))
-        is_running = running is not None and running.is_running
-        if found.note is None:
-            st.button(t("people.scan"), on_click=scan, disabled=is_running or found.scanned == found.videos)
+        st.markdown(views.status(found, scanned))
+        is_running = scanned is not None and not scanned.is_over
+        if scanned is not None and is_running:
+            st.button(t("people.stop"), on_click=stop, args=(scanned.scan_id,))
+        elif found.note is None:
+            st.button(t("people.scan"), on_click=scan, disabled=found.scanned == found.videos)
         if library.accounts.is_admin:
             st.button(t("people.turn_off"), on_click=turn, args=(False,), type="tertiary")
     if found.note == "no_models":
         st.info(t("people.no_models"))
-    if running is not None and running.error is not None:
-        page.error_card(running.error)
-    for problem in (running.report.problems if running is not None and running.report else {}).values():
-        st.warning(problem)
+    if scanned is not None and found.scanned < found.videos:
+        draw_problems(library, scanned)
     if is_running != state.is_polling("people"):
         state.set_polling("people", is_running)
         st.rerun()
     return True
+
+
+def draw_problems(library: Library, scan: FaceScan) -> None:
+    """Say what was not looked through, and why."""
+    if scan.state == "failed" and scan.error is not None:
+        page.error_card(scan.error)
+    titles = {video.video_id: video.title for video in library.videos()} if scan.problems else {}
+    for video_id, problem in scan.problems.items():
+        if video_id in titles:
+            message, _ = describe_error(problem, state.language())
+            st.warning(t("people.not_scanned", title=titles[video_id], reason=message))
 
 
 @page.error_boundary

@@ -1,26 +1,30 @@
-"""/people, /face-groups and /faces: people in the picture, by their faces."""
+"""/people, /face-scans, /face-groups and /faces: people in the picture, by their faces."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from heimdex_core.api.access import Administering, Reading, Writing
+from heimdex_core.api import events
+from heimdex_core.api.access import Administering, Reading, Writing, services_of
 from heimdex_core.api.idempotency import IdempotentRoute, repeatable
+from heimdex_core.api.mounting import PREFIX
 from heimdex_core.api.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, Limit, Page, page_of, tagged
 from heimdex_core.errors import InvalidValue
 from heimdex_core.library import Library
 from heimdex_core.library.people import MAX_PHOTOS
 from heimdex_core.schemas import shapes
 from heimdex_core.schemas.shapes import Shape
-from heimdex_core.types import RemovedFaces, to_json
+from heimdex_core.types import FaceScan, RemovedFaces, to_json
 
 router = APIRouter(tags=["people"], route_class=IdempotentRoute)
 
@@ -73,6 +77,13 @@ class RemoveBody(_Body):
     faces: FaceIds
 
 
+class ScanBody(_Body):
+    """Where faces are looked for."""
+
+    video_ids: list[str] | None = Field(None, max_length=1000, description="default all videos of the user")
+    again: bool = Field(False, description="also in videos that have been looked through as they are now")
+
+
 class SwitchBody(_Body):
     """Whether people may be searched for."""
 
@@ -89,14 +100,6 @@ class PeopleStatus(Shape):
     faces: int
 
 
-class Removed(Shape):
-    """What was removed."""
-
-    faces: int
-    photos: int
-    videos: int
-
-
 class Faces(Shape):
     """Faces in order."""
 
@@ -107,6 +110,45 @@ class FaceGroups(Shape):
     """Faces that nobody has named, in groups that look like one person; the largest first."""
 
     items: list[shapes.FaceCluster]
+
+
+# --- looking for faces ----------------------------------------------------------------------------
+
+
+@router.post("/face-scans", status_code=202, dependencies=[repeatable])
+def find_faces(response: Response, library: Writing, body: ScanBody) -> shapes.FaceScan:
+    """Have the worker look for faces in the user's own videos. While a search is unfinished, the answer is that one."""
+    scan = library.people.find_faces(body.video_ids, again=body.again, queue=True)
+    response.headers["Location"] = f"{PREFIX}/face-scans/{scan.scan_id}"
+    return shapes.FaceScan.of(scan)
+
+
+@router.get("/face-scans/{scan_id}", response_model=shapes.FaceScan)
+def get_scan(request: Request, library: Reading, scan_id: str) -> Response:
+    """Where the user's last search for faces stands; others are not kept."""
+    return tagged(request, shapes.FaceScan.of(library.people.get_scan(scan_id)))
+
+
+def scan_of(library: Reading, scan_id: str) -> FaceScan:
+    """The search that a path names, so that a stream is not begun for one that does not exist."""
+    return library.people.get_scan(scan_id)
+
+
+@router.get("/face-scans/{scan_id}/events", response_class=EventSourceResponse)
+async def stream_scan(
+    request: Request, library: Reading, scan: Annotated[FaceScan, Depends(scan_of)]
+) -> AsyncIterator[ServerSentEvent]:
+    """The search as server-sent events, whenever it changes: "progress", and "done" when it is over."""
+    is_over = lambda shape: isinstance(shape, shapes.FaceScan) and shape.is_over  # noqa: E731
+    look = lambda: shapes.FaceScan.of(library.people.get_scan(scan.scan_id))  # noqa: E731
+    async for event in events.changes(services_of(request), look, is_over):
+        yield event
+
+
+@router.post("/face-scans/{scan_id}/cancel", dependencies=[repeatable])
+def cancel_scan(library: Writing, scan_id: str) -> shapes.FaceScan:
+    """Stop a search for faces; what was found stays."""
+    return shapes.FaceScan.of(library.people.cancel_scan(scan_id))
 
 
 # --- people ---------------------------------------------------------------------------------------
@@ -154,9 +196,9 @@ def rename(library: Writing, person_id: str, body: NameBody) -> shapes.Person:
 
 
 @router.delete("/people/{person_id}")
-def remove(library: Writing, person_id: str) -> Removed:
+def remove(library: Writing, person_id: str) -> RemovedFaces:
     """Remove a person, and the vectors of the person's photos and of all faces in the user's videos."""
-    return _removed(library.people.remove(person_id))
+    return library.people.remove(person_id)
 
 
 @router.post("/people/{person_id}/merge", dependencies=[repeatable])
@@ -213,9 +255,9 @@ def get_picture(library: Reading, face_id: str) -> Response:
 
 
 @router.post("/faces/remove", dependencies=[repeatable])
-def remove_faces(library: Writing, body: RemoveBody) -> Removed:
+def remove_faces(library: Writing, body: RemoveBody) -> RemovedFaces:
     """Remove the vectors of faces from the user's own videos; they are not found again."""
-    return _removed(library.people.remove_faces(body.faces))
+    return library.people.remove_faces(body.faces)
 
 
 # --- parts ----------------------------------------------------------------------------------------
@@ -223,10 +265,6 @@ def remove_faces(library: Writing, body: RemoveBody) -> Removed:
 
 def _status(library: Library) -> PeopleStatus:
     return PeopleStatus(**to_json(library.people.state()))
-
-
-def _removed(found: RemovedFaces) -> Removed:
-    return Removed(**to_json(found))
 
 
 def _photo(path: Path, text: str) -> Path:

@@ -65,8 +65,8 @@ _STATUS_BY_CATEGORY = {"validation": 422, "access": 404, "limit": 429, "storage"
 
 def status_of(error: HeimdexError) -> int:
     """The HTTP status of an error; that of its nearest base class which has one, else that of its category."""
-    if error.code == "UNKNOWN_NAME" and error.details.get("kind") == "run":
-        return 404  # runs may be named by an id, too
+    if error.code == "UNKNOWN_NAME" and error.details.get("kind") in ("run", "scan"):
+        return 404  # these may be named by an id
     for cls in type(error).__mro__:
         status = _STATUS_BY_CODE.get(cls.__dict__.get("code", ""))
         if status is not None:

@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser, shared: argparse.ArgumentPars
     scan = action("scan", "look for faces in the videos")
     scan.add_argument("video_ids", nargs="*", metavar="VIDEO_ID")
     scan.add_argument("--again", action="store_true", help="also in videos that have been looked through")
+    scan.add_argument("--queue", action="store_true", help="let the worker do it")
     enrol = action("enrol", "name a person", "name")
     enrol.add_argument("photos", nargs="*", metavar="PHOTO", help="1 to 10 photos with one face each")
     enrol.add_argument("--face", action="append", default=[], metavar="ID", help="a face, or a scene with one face")
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser, shared: argparse.ArgumentPars
 
 def run_people(args: argparse.Namespace, out: Printer) -> int:
     """Run one action; without one list the people."""
-    with opened(args) as lib:
+    with opened(args, queue=getattr(args, "queue", False)) as lib:
         if args.action == "scan":
             return _scan(lib, args, out)
         if args.action == "unnamed":
@@ -112,11 +113,13 @@ def _scan(lib: Library, args: argparse.Namespace, out: Printer) -> int:
             bar.total = total
             bar.update(done - bar.n)
 
-        report = lib.people.find_faces(args.video_ids or None, again=args.again, progress=show)
-    lines = [f"{report.videos} videos looked through, {report.faces} faces; {report.skipped} were up to date."]
-    lines += [f"{video_id}: {reason}" for video_id, reason in report.problems.items()]
-    out.document(report, text="\n".join(lines))
-    return 1 if report.problems else 0
+        scan = lib.people.find_faces(args.video_ids or None, again=args.again, queue=args.queue, progress=show)
+    lines = [f"{scan.videos} videos looked through, {scan.faces} faces; {scan.skipped} were up to date."]
+    lines += [f"{video_id}: {problem['message']}" for video_id, problem in scan.problems.items()]
+    if args.queue:
+        lines = [f"The worker looks for faces: {scan.state}, {scan.done} of {scan.total} videos."]
+    out.document(schemas.face_scan(scan), text="\n".join(lines))
+    return 1 if scan.problems else 0
 
 
 def _person_id(lib: Library, given: str) -> str:

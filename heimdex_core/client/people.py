@@ -77,6 +77,25 @@ class ClientPeople:
         """The best faces of a person."""
         return self._faces(f"/people/{person_id}/faces")
 
+    def find_faces(self, video_ids: Sequence[str] | None = None, *, again: bool = False) -> shapes.FaceScan:
+        """Have the worker look for faces in the user's own videos; default in all. See `wait`."""
+        body = {"video_ids": None if video_ids is None else list(video_ids), "again": again}
+        return self._connection.one(shapes.FaceScan, "POST", "/face-scans", body)
+
+    def get_scan(self, scan_id: str) -> shapes.FaceScan:
+        """Where the user's last search for faces stands. Raises UnknownName for any other."""
+        return self._connection.one(shapes.FaceScan, "GET", f"/face-scans/{scan_id}")
+
+    def cancel_scan(self, scan_id: str) -> shapes.FaceScan:
+        """Stop a search for faces; what was found stays."""
+        return self._connection.one(shapes.FaceScan, "POST", f"/face-scans/{scan_id}/cancel")
+
+    def wait(self, scan_id: str) -> shapes.FaceScan:
+        """The search for faces once it is over; its `state` says how it ended."""
+        for _ in self._connection.follow(f"/face-scans/{scan_id}/events"):
+            pass
+        return self.get_scan(scan_id)
+
     def _person(self, path: str, body: Json) -> shapes.Person:
         return self._connection.one(shapes.Person, "POST", path, body)
 

@@ -45,7 +45,10 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """Where a job stands. `subject` is the video, export or sweep it is for; `error` is from HeimdexError.to_dict."""
+    """Where a job stands. `subject` is the video, export, sweep or scan for faces it is for.
+
+    `error` is from HeimdexError.to_dict.
+    """
 
     job_id: str
     kind: str
@@ -66,6 +69,7 @@ class JobStatus:
             "export": "export",
             "migration": "migration",
             "sweep": "sweep",
+            "faces": "faces",
         }
         return kinds.get(self.kind)
 
@@ -123,6 +127,10 @@ class JobQueue:
     def enqueue_sweep(self, sweep_id: str) -> str:
         """Have a sweep made, or gone on with."""
         return self._enqueue("sweep", sweep_id, self._library.user_id, sweep_id)
+
+    def enqueue_faces(self, scan_id: str) -> str:
+        """Have a search for faces made."""
+        return self._enqueue("faces", scan_id, self._library.user_id, scan_id)
 
     def _enqueue(self, workflow: str, subject: str, *args: str | int, is_awaited: bool = True) -> str:
         work = self._library.work
@@ -264,7 +272,7 @@ def describe(workflow: WorkflowStatus) -> JobStatus:
         job_id=workflow.workflow_id,
         kind=workflow.name,
         state=state,
-        subject=str(args[1]) if workflow.name in ("ingest", "export", "sweep") and len(args) > 1 else None,
+        subject=str(args[1]) if workflow.name in ("ingest", "export", "sweep", "faces") and len(args) > 1 else None,
         attempts=workflow.recovery_attempts or 0,
         created_at=_moment(workflow.created_at),
         completed_at=_moment(workflow.completed_at),

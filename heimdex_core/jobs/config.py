@@ -37,6 +37,7 @@ QUEUE_OF = {
     # Its own: moving a large library to other models takes hours, and new videos should not wait for it.
     "migration": "migration",
     "sweep": "sweep",
+    "faces": "faces",
 }
 """The queue of each workflow; HEIMDEX_INGEST_QUEUE has a say in that of "ingest"."""
 INGEST_QUEUES = ("ingest", "ingest-gpu")

@@ -46,7 +46,7 @@ def end_given_up_jobs(client: DBOSClient, work: LibraryWork) -> int:
         return 0
     workflows = client.list_workflows(
         status=_GIVEN_UP,
-        name=["ingest", "export", "migration", "sweep"],
+        name=["ingest", "export", "migration", "sweep", "faces"],
         sort_desc=True,
         limit=_LOOK_BACK,
         load_output=False,

@@ -20,12 +20,15 @@ from heimdex_core.errors import (
     HeimdexError,
     UnknownName,
     VideoNotFound,
+    WorkerLost,
     WorkerReplaced,
 )
 from heimdex_core.ingest import execution, stages
 from heimdex_core.ingest.pipeline import IngestRun
+from heimdex_core.jobs.client import JobQueue
 from heimdex_core.jobs.crash_guard import CrashGuard, StageAttempt, WorkerStopping
 from heimdex_core.library import Library
+from heimdex_core.library.face_scan_jobs import FaceScanWork
 from heimdex_core.library.migration import ModelMigration
 from heimdex_core.library.sweeps import SweepWork
 from heimdex_core.store.cancel_marks import LOOK_S
@@ -224,6 +227,49 @@ class Tasks:
     def _sweep(self, job_id: str, user_id: str, sweep_id: str) -> SweepWork:
         evaluation = self.library.as_user(user_id).evaluation
         return evaluation.sweep_work(sweep_id, job_id=job_id, is_cancelled=self._stop_asked(job_id, sweep_id))
+
+    # --- faces ------------------------------------------------------------------------------------
+
+    def queue_scans(self, attempt: StageAttempt) -> Json:
+        """Have the worker look for faces in the videos of all users, whose keyframes are others after a move."""
+
+        def work() -> None:
+            queue = JobQueue(self.library)
+            try:
+                for user_id in self.library.work.owners():
+                    owned = self.library.as_user(user_id)
+                    owned.queue = owned.queue or queue.as_user(owned)
+                    owned.people.look_at_new(queue=True)
+            finally:
+                queue.close()
+
+        return self.attempt(attempt, work)
+
+    def pending_scans(self, attempt: StageAttempt, user_id: str) -> Json:
+        """{"pending": [video_id, ...]} or {"error"}."""
+        return self.attempt(
+            attempt, lambda: {"pending": self._scan(attempt.job_id, user_id, attempt.subject).pending()}
+        )
+
+    def look_at(self, attempt: StageAttempt, user_id: str, video_id: str) -> Json:
+        """Look for faces in one video. Where workers keep dying of it, the others are looked through all the same."""
+        scan = self._scan(attempt.job_id, user_id, attempt.subject)
+        # The guard counts crashes by stage, and a scan has as many steps of this name as videos.
+        numbered = replace(attempt, stage=f"{attempt.stage}-{video_id}")
+        result = self.attempt(numbered, lambda: scan.look_at(video_id))
+        error = result.get("error")
+        if error and error.get("code") == WorkerLost.code:
+            return self.attempt(attempt, lambda: scan.note_problem(video_id, HeimdexError.from_dict(error)))
+        return result
+
+    def finish_scan(self, job_id: str, user_id: str, scan_id: str, error: HeimdexError | None) -> None:
+        """The last step of a search for faces."""
+        self._scan(job_id, user_id, scan_id).finish(error)
+        self.guard.forget(job_id)
+
+    def _scan(self, job_id: str, user_id: str, scan_id: str) -> FaceScanWork:
+        people = self.library.as_user(user_id).people
+        return people.scan_work(scan_id, job_id=job_id, is_cancelled=self._stop_asked(job_id, scan_id))
 
     # --- what every step shares -------------------------------------------------------------------
 

@@ -3,8 +3,9 @@ changing those is a new APP_VERSION.
 
     ingest      the plan of ingest/execution.py; the branches are children, started in a fixed order. Then the faces
     export      render, never tried again by itself
-    migration   the plan of library/migration.py: a step for each video, then the switch
+    migration   the plan of library/migration.py: a step for each video, then the switch. Then faces are searched for
     sweep       the plan of library/sweeps.py: a step for each query
+    faces       a step for each video of a user that is to be looked through
     reindex     the indexes from the sidecars
     clean-up    hourly, and when the index of a large library has grown
 
@@ -186,7 +187,10 @@ class _MigrationSteps:
 @workflow(MIGRATION)
 def migration(set_id: int) -> Json:
     """Every video indexed for the set, then the switch. The result is {} or {"error"}."""
-    return _result(migrations.run_plan(_MigrationSteps(set_id)))
+    error = migrations.run_plan(_MigrationSteps(set_id))
+    if error is None:
+        run_step(MIGRATION, "faces", lambda attempt: tasks().queue_scans(attempt))
+    return _result(error)
 
 
 # --- sweeps ---------------------------------------------------------------------------------------
@@ -226,6 +230,23 @@ class _SweepSteps:
 def sweep(user_id: str, sweep_id: str) -> Json:
     """All queries of a sweep tried with all settings. The result is {} or {"error"}."""
     return _result(sweeps.run_plan(_SweepSteps(user_id, sweep_id)))
+
+
+# --- faces ----------------------------------------------------------------------------------------
+
+
+@workflow("faces")
+def faces(user_id: str, scan_id: str) -> Json:
+    """The videos of a user looked through for faces. The result is {} or {"error"}."""
+    job_id = str(DBOS.workflow_id)
+    found = run_step(scan_id, "pending", lambda attempt: tasks().pending_scans(attempt, user_id))
+    error = _error(found)
+    for video_id in found.get("pending", ()) if error is None else ():
+        error = _error(run_step(scan_id, "look", lambda attempt: tasks().look_at(attempt, user_id, video_id)))  # noqa: B023
+        if error is not None:
+            break
+    run_step(scan_id, "finish", lambda attempt: tasks().finish_scan(job_id, user_id, scan_id, error))
+    return _result(error)
 
 
 # --- the others -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from heimdex_core.files import disk_errors, write_json
 from heimdex_core.library.bulk import BulkOperations
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.library.exports import Exports
+from heimdex_core.library.face_scan_jobs import forget_scan, last_scan
 from heimdex_core.library.storage_uploads import StorageUploads
 from heimdex_core.library.sweeps import unfinished as unfinished_sweeps
 from heimdex_core.store import Store
@@ -82,6 +83,7 @@ def remove_user(context: LibraryContext, user: str) -> str:
     for export in store.exports.of_user(user_id):
         store.exports.remove_file(user_id, export.export_id, export.created_at)
     store.people.remove_user(user_id)
+    forget_scan(store, user_id)
     store.accounts.remove_rows(user_id)
     if store.catalog.mirror is not None:
         uploads = StorageUploads(store.catalog.mirror.storage)
@@ -101,4 +103,7 @@ def _cancel_work(context: LibraryContext) -> None:
         if export.state in UNFINISHED_EXPORT:
             exports.cancel(export.export_id)
     jobs = [(sweep_id, job_id) for owner, sweep_id, job_id in unfinished_sweeps(store) if owner == user_id]
+    scan = last_scan(store, user_id)
+    if scan is not None and not scan.is_over:
+        jobs.append((scan.scan_id, scan.job_id))
     context.cancel(jobs, lambda: None)

@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from heimdex_core.errors import Cancelled, HeimdexError, VideoNotFound
+from heimdex_core.ingest.execution import PASSES
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.media.images import read_image
 from heimdex_core.models.faces.finding import FaceModels, face_models
 from heimdex_core.store.faces import FaceRow, FaceTable, new_row
-from heimdex_core.types import ScanReport, Scene, VisibleVideo, WorkContext
+from heimdex_core.types import FaceScan, Scene, VisibleVideo
 
 
-def find_faces(
-    context: LibraryContext, videos: list[VisibleVideo], work: WorkContext, *, again: bool = False
-) -> ScanReport:
-    """Look through videos, except those whose present keyframes were looked through by these models already.
+def begin(context: LibraryContext, scan: FaceScan, videos: list[VisibleVideo]) -> tuple[FaceScan, list[VisibleVideo]]:
+    """The scan as it begins, and which of the user's own videos it looks through.
 
-    `again` does that for these, too. A video that cannot be looked through does not stop the others. Raises
-    FaceModelsMissing, ModelBroken, Cancelled.
+    Without `again` those are skipped whose present keyframes were looked through by these models already. Raises
+    FaceModelsMissing, ModelBroken.
+    """
+    made_by = face_models(context.settings).made_by
+    wanted = [video for video in videos if scan.video_ids is None or video.video_id in scan.video_ids]
+    found = [video for video in wanted if scan.again or not _is_scanned(context, video, made_by)]
+    begun = replace(scan, state="running", total=len(wanted), skipped=len(wanted) - len(found))
+    return replace(begun, videos=0, faces=0, problems={}), found
+
+
+def look_at(context: LibraryContext, scan: FaceScan, video: VisibleVideo, check: Callable[[], None]) -> FaceScan:
+    """The scan after it has looked through a video; one that cannot be looked through is noted and stops nothing.
+
+    Raises FaceModelsMissing, ModelBroken, Cancelled, and what is over some time, such as LibraryBusy.
     """
     models = face_models(context.settings)
-    done = skipped = faces = 0
-    problems: dict[str, str] = {}
-    for number, video in enumerate(videos):
-        work.check()
-        work.report(number, len(videos))
-        if not again and _is_scanned(context, video, models):
-            skipped += 1
-            continue
-        try:
-            faces += _scan(context, video, models, work.check)
-            done += 1
-        except Cancelled:
-            raise
-        except HeimdexError as error:
-            problems[video.video_id] = error.message
-    work.report(len(videos), len(videos))
-    return ScanReport(done, faces, skipped, problems)
+    try:
+        faces = _scan(context, video, models, check)
+    except (Cancelled, *PASSES):
+        raise
+    except HeimdexError as error:
+        return replace(scan, problems={**scan.problems, video.video_id: error.to_dict()})
+    return replace(scan, videos=scan.videos + 1, faces=scan.faces + faces)
 
 
 def is_current(table: FaceTable | None, video: VisibleVideo) -> bool:
@@ -45,9 +47,9 @@ def is_current(table: FaceTable | None, video: VisibleVideo) -> bool:
     return table is not None and table.generation == video.generation
 
 
-def _is_scanned(context: LibraryContext, video: VisibleVideo, models: FaceModels) -> bool:
+def _is_scanned(context: LibraryContext, video: VisibleVideo, made_by: str) -> bool:
     table = context.store.people.faces.table(video.video_id)
-    return table is not None and is_current(table, video) and table.made_by == models.made_by
+    return table is not None and is_current(table, video) and table.made_by == made_by
 
 
 def _scan(context: LibraryContext, video: VisibleVideo, models: FaceModels, check: Callable[[], None]) -> int:

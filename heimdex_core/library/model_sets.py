@@ -17,6 +17,7 @@ from heimdex_core.library.migration import (
     run_here,
     write_waiting,
 )
+from heimdex_core.library.people import owners, people_of
 from heimdex_core.models.registry import ModelChoice, Models, choose_profile
 from heimdex_core.types import ModelSet
 
@@ -138,7 +139,10 @@ class LibraryModelSets:
         if queue:
             job_id = self._context.require_queue().enqueue_migration(target.set_id)
             return write_waiting(self._context.store.paths, target, job_id, self._context.store.catalog.engine.shared)
-        return run_here(self._context, target.set_id, progress=progress)
+        status = run_here(self._context, target.set_id, progress=progress)
+        for user_id in owners(self._context.store):
+            people_of(self._context, user_id).look_at_new()
+        return status
 
     def _chosen(self, now: ModelChoice, profile: str | None, named: Mapping[str, str | None]) -> ModelChoice:
         if profile is not None:

@@ -2,172 +2,60 @@
 
 from __future__ import annotations
 
-import builtins
-import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from heimdex_core.errors import (
     FaceNotFound,
-    HeimdexError,
     InvalidValue,
-    ModelBroken,
     NoFaceInPhoto,
-    PeopleOff,
     PersonNotFound,
     SeveralFacesInPhoto,
 )
 from heimdex_core.library.accounts import Accounts
 from heimdex_core.library.arguments import AnyPath, Count, Names, checked
 from heimdex_core.library.context import LibraryContext
-from heimdex_core.library.face_scan import find_faces, is_current
+from heimdex_core.library.people_removal import PeopleRemoval
 from heimdex_core.library.people_rows import cluster_of, crop_of, face_of, person_of
-from heimdex_core.library.search_defaults import LIBRARY_DEFAULTS
+from heimdex_core.library.people_scans import PeopleScans
 from heimdex_core.media.images import read_image
 from heimdex_core.models.faces import finding
 from heimdex_core.search.face_clusters import cluster
-from heimdex_core.search.people import PeopleSearch, PeopleView, same_name
+from heimdex_core.search.people import same_name
 from heimdex_core.search.pictures import read_picture
-from heimdex_core.store.faces import FaceTable, Floats
-from heimdex_core.store.view import View
+from heimdex_core.store import Store
+from heimdex_core.store.faces import Floats
 from heimdex_core.types import (
     FaceCluster,
-    PeopleState,
     Person,
-    RemovedFaces,
-    ScanReport,
     SceneFace,
-    VisibleVideo,
-    WorkContext,
+    VideoState,
     parse_scene_id,
-    video_of_face,
 )
-
-log = logging.getLogger(__name__)
 
 MAX_PHOTOS = 10
 PHOTO_SIDE_PX = 1280
 """Larger photos are reduced to it before faces are looked for."""
-_PREFERENCE = "people"
 _ALL = 2**31 - 1
 
 
-class People:
+class People(PeopleScans, PeopleRemoval):
     """The people whom one user has named, in the videos that the user sees. Safe to share between threads.
 
     All methods that look at faces raise PeopleOff where it is turned off. docs/people.md says what is stored, and what
     a removal removes.
     """
 
-    def __init__(self, context: LibraryContext, accounts: Accounts) -> None:
-        self._context = context
-        self._accounts = accounts
-        self._store = context.store
-        self._user_id = context.user_id
-        self._records = context.store.people
-        self.for_search = PeopleSearch(self._records, context.settings.face_threshold, lambda: self.is_on)
-
     def as_operator(self) -> People:
         """The same with the rights of an administrator, as Accounts.as_operator."""
         return People(self._context, self._accounts.as_operator())
 
-    # --- whether it is used -----------------------------------------------------------------------
-
-    @property
-    def is_on(self) -> bool:
-        """Whether people may be searched for: in a library of one user unless that was turned off, in a shared one only
-        after an administrator has turned it on."""
-        chosen = self._store.preferences(LIBRARY_DEFAULTS).get(_PREFERENCE)
-        return chosen if isinstance(chosen, bool) else not self._accounts.is_shared()
-
-    def turn_on(self) -> None:
-        """Let faces be found and people be searched for, for all users. Raises NotAllowed: administrators only."""
-        self._accounts.require_admin()
-        self._store.set_preference(LIBRARY_DEFAULTS, _PREFERENCE, True)
-
-    def turn_off(self) -> None:
-        """End that, for all users. What is stored is kept; `remove` removes it. Raises NotAllowed."""
-        self._accounts.require_admin()
-        self._store.set_preference(LIBRARY_DEFAULTS, _PREFERENCE, False)
-
-    @property
-    def has_models(self) -> bool:
-        """Whether the models of faces are on this machine; broken ones count as missing."""
-        try:
-            return finding.are_there(self._context.settings)
-        except ModelBroken:
-            return False
-
-    def state(self) -> PeopleState:
-        """What there is, and why faces are not looked for."""
-        videos = self._view().visible_videos(self._user_id)
-        tables = {video.video_id: self._records.faces.table(video.video_id) for video in videos}
-        note = None
-        if not self.is_on:
-            note = "off_shared" if self._accounts.is_shared() else "off"
-        elif not self.has_models:
-            note = "no_models"
-        return PeopleState(
-            is_on=self.is_on,
-            note=note,
-            videos=len(videos),
-            scanned=sum(is_current(tables[video.video_id], video) for video in videos),
-            faces=sum(len(table.faces) for table in tables.values() if table is not None),
-        )
-
-    # --- finding faces ----------------------------------------------------------------------------
-
-    @checked
-    def find_faces(
-        self,
-        video_ids: Names | None = None,
-        *,
-        again: bool = False,
-        progress: Callable[[float, float], None] | None = None,
-        is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> ScanReport:
-        """Look for faces in the keyframes of the user's own videos.
-
-        Args:
-            video_ids: of the videos; default all.
-            again: look through those as well that have been looked through as they are now.
-            progress: called with (done, total) in videos.
-            is_cancelled: asked before each keyframe.
-
-        Raises PeopleOff, FaceModelsMissing, ModelBroken, VideoNotFound, Cancelled.
-        """
-        self._require_on()
-        videos = self._own_videos()
-        if video_ids is not None:
-            wanted = list(dict.fromkeys(video_ids))
-            for video_id in wanted:
-                self._store.video(self._user_id, video_id, "owner")
-            videos = [video for video in videos if video.video_id in wanted]
-        work = WorkContext(report=progress or (lambda done, total: None), is_cancelled=is_cancelled)
-        return find_faces(self._context, videos, work, again=again)
-
-    @checked
-    def look_at_new(self, video_id: str, *, is_cancelled: Callable[[], bool] = lambda: False) -> int | None:
-        """Look for faces in a video that has just been indexed, where people are on and the models are here.
-
-        Returns how many there are; None where nobody looked, also where that failed, which is logged.
-        """
-        if not self.is_on or not self.has_models:
-            return None
-        try:
-            report = self.find_faces([video_id], is_cancelled=is_cancelled)
-        except HeimdexError as error:
-            log.warning("no faces were looked for in video %s: %s", video_id, error)
-            return None
-        for problem in report.problems.values():
-            log.warning("no faces were looked for in video %s: %s", video_id, problem)
-        return report.faces
-
     # --- people -----------------------------------------------------------------------------------
 
-    def all(self) -> builtins.list[Person]:
+    def all(self) -> list[Person]:
         """The user's people by name, with how often each is seen. Empty where people are turned off."""
         if not self.is_on:
             return []
@@ -191,7 +79,7 @@ class People:
         return self.get(person_id) if person_id is not None else None
 
     @checked
-    def faces_of(self, person_id: str, *, limit: Count = 200) -> builtins.list[SceneFace]:
+    def faces_of(self, person_id: str, *, limit: Count = 200) -> list[SceneFace]:
         """The faces that are a person's: those assigned by hand, then the most similar. Raises PersonNotFound."""
         self.get(person_id)
         people = self._people()
@@ -271,7 +159,7 @@ class People:
     # --- unnamed faces ----------------------------------------------------------------------------
 
     @checked
-    def unnamed(self, *, limit: Count = 50) -> builtins.list[FaceCluster]:
+    def unnamed(self, *, limit: Count = 50) -> list[FaceCluster]:
         """Faces that are nobody's yet, in groups that look like one person, the largest first. Raises PeopleOff."""
         self._require_on()
         people = self._people()
@@ -299,7 +187,7 @@ class People:
     # --- scenes and pictures ----------------------------------------------------------------------
 
     @checked
-    def faces(self, scene_id: str) -> builtins.list[SceneFace]:
+    def faces(self, scene_id: str) -> list[SceneFace]:
         """The faces in the keyframes of a scene, in order. Empty where people are off. Raises SceneNotFound."""
         scene = self._view().scene(self._user_id, scene_id)
         if not self.is_on:
@@ -325,74 +213,9 @@ class People:
         frame = self._store.paths.frame(video_id, people.generations[video_id], face.keyframe)
         return crop_of(read_image(frame), face.box)
 
-    # --- removal ----------------------------------------------------------------------------------
-
-    @checked
-    def remove(self, person_id: str) -> RemovedFaces:
-        """Remove a person, the vectors of the photos, and those of every face in the user's videos that is the person.
-
-        A face that was removed is not found again when its video is looked through. In videos of others only the name
-        is removed. This works where people are turned off, too. Raises PersonNotFound, DiskFull.
-        """
-        people = self._people()
-        number = people.gallery.numbers.get(person_id, -2)
-
-        def faces(table: FaceTable) -> Collection[str]:
-            ids = [face.face_id for face in table.faces]
-            found = people.gallery.match(ids, table.vectors, people.threshold).people
-            return [ids[row] for row in np.flatnonzero(found == number)]
-
-        # looked for outside of the transaction, which nobody shall wait for
-        shown_in = list(self._seen_in(faces))
-        removed = self._records.remove(self._user_id, person_id, faces, shown_in)
-        if late := self._seen_in(faces):  # a scan that ended meanwhile
-            self._records.remove_faces(self._user_id, [one for ids in late.values() for one in ids], late)
-        self.for_search.forget()
-        return removed
-
-    @checked
-    def remove_faces(self, faces: Names) -> RemovedFaces:
-        """Remove faces from the user's own videos, named or not; they are not found again. Raises FaceNotFound."""
-        face_ids = list(dict.fromkeys(faces))
-        own = set(self._all_own_videos())
-        for face_id in face_ids:
-            video_id = video_of_face(face_id)
-            table = self._records.faces.table(video_id) if video_id in own else None
-            if table is None or face_id not in {face.face_id for face in table.faces}:
-                raise FaceNotFound(face_id=face_id[:80])
-        video_ids = list(dict.fromkeys(map(video_of_face, face_ids)))
-        removed = self._records.remove_faces(self._user_id, face_ids, video_ids)
-        self.for_search.forget()
-        return removed
-
-    def _seen_in(self, faces: Callable[[FaceTable], Collection[str]]) -> dict[str, Collection[str]]:
-        """By video: those of the user's own that have any of these faces, and which."""
-        tables = ((video_id, self._records.faces.table(video_id)) for video_id in self._all_own_videos())
-        found = {video_id: faces(table) for video_id, table in tables if table is not None}
-        return {video_id: ids for video_id, ids in found.items() if ids}
-
     # --- parts ------------------------------------------------------------------------------------
 
-    def _require_on(self) -> None:
-        if not self.is_on:
-            raise PeopleOff
-
-    def _view(self) -> View:
-        return self._store.reader().view()
-
-    def _people(self) -> PeopleView:
-        return self.for_search.view(self._view(), self._user_id)
-
-    def _own_videos(self) -> builtins.list[VisibleVideo]:
-        return [video for video in self._view().visible_videos(self._user_id) if video.user_id == self._user_id]
-
-    def _all_own_videos(self) -> builtins.list[str]:
-        """Deleted ones too: they can be restored."""
-        with self._store.catalog.transaction() as transaction:
-            rows = transaction.rows("select video_id from videos where user_id = ? order by video_id", [self._user_id])
-        return [row["video_id"] for row in rows]
-
-    def _known_faces(self, faces: Iterable[str]) -> builtins.list[str]:
+    def _known_faces(self, faces: Iterable[str]) -> list[str]:
         """The ids, each once. Raises FaceNotFound, PeopleOff, InvalidValue where there is none."""
         self._require_on()
         face_ids = list(dict.fromkeys(faces))
@@ -404,7 +227,7 @@ class People:
                 raise FaceNotFound(face_id=face_id[:80])
         return face_ids
 
-    def _faces_named(self, names: Iterable[str]) -> builtins.list[str]:
+    def _faces_named(self, names: Iterable[str]) -> list[str]:
         """Ids of faces, where a scene stands for the one face in it."""
         found: list[str] = []
         for name in dict.fromkeys(names):
@@ -418,7 +241,7 @@ class People:
             found.append(faces[0].face_id)
         return found
 
-    def _photo_vectors(self, photos: Sequence[AnyPath]) -> builtins.list[Floats]:
+    def _photo_vectors(self, photos: Sequence[AnyPath]) -> list[Floats]:
         """One vector (d,) for each photo."""
         vectors: list[Floats] = []
         for path in map(Path, photos):
@@ -430,3 +253,16 @@ class People:
                 raise SeveralFacesInPhoto(filename=path.name, count=len(faces))
             vectors.append(found[0])
         return vectors
+
+
+def people_of(context: LibraryContext, user_id: str) -> People:
+    """The people of a user."""
+    context = replace(context, user_id=user_id)
+    return People(context, Accounts(context))
+
+
+def owners(store: Store) -> list[str]:
+    """The users who have videos that are indexed."""
+    with store.catalog.transaction() as transaction:
+        sql = "select distinct user_id from videos where state = ? order by user_id"
+        return [row["user_id"] for row in transaction.rows(sql, [str(VideoState.INDEXED)])]

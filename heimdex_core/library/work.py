@@ -15,12 +15,11 @@ from heimdex_core.export.interrupted import end_export
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.pipeline import IngestRun
 from heimdex_core.ingest.work_folder import WorkFolder
-from heimdex_core.library import sweeps
-from heimdex_core.library.accounts import Accounts
+from heimdex_core.library import face_scan_jobs, sweeps
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.importing import IncomingFile, register
 from heimdex_core.library.migration import mark_migration_failed, read_migration_status, replace_migration_job
-from heimdex_core.library.people import People
+from heimdex_core.library.people import owners, people_of
 from heimdex_core.store.adopt import ADOPTING
 from heimdex_core.store.cancel_marks import CancelMarks, FileCancelMarks
 from heimdex_core.store.exports import UNFINISHED as UNFINISHED_EXPORT
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-JobKind = Literal["ingest", "export", "migration", "sweep"]
-"""What a job is for: a video, an export, the library as a whole, or a sweep."""
+JobKind = Literal["ingest", "export", "migration", "sweep", "faces"]
+"""What a job is for: a video, an export, the library as a whole, a sweep, or a search for faces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class UnfinishedJob:
     kind: JobKind
     job_id: str | None
     subject: str | None
-    """The id of the video, export or sweep; None for work on the library as a whole."""
+    """The id of the video, export, sweep or search for faces; None for work on the library as a whole."""
     args: tuple[str | int, ...]
     """Of its workflow."""
 
@@ -158,7 +157,7 @@ class LibraryWork:
         timeout_s = self._context.settings.lock_timeout_s
         with video_lock(self._store.paths.work_root / f".{video.video_id}.lock", timeout_s=timeout_s).hold():
             indexed = self.ingest_run(video.video_id, progress=progress).run()
-        People(self._context, Accounts(self._context)).look_at_new(video.video_id)
+        people_of(self._context, video.user_id).look_at_new(video.video_id)
         return indexed
 
     def reindex(
@@ -228,6 +227,10 @@ class LibraryWork:
         """Send an edited video back to the stages; False where somebody else did."""
         return self._store.scene_edits.begin_again(user_id, video_id)
 
+    def owners(self) -> list[str]:
+        """The users who have videos that are indexed."""
+        return owners(self._store)
+
     def count_videos(self, *, timeout_s: float | None = None) -> int:
         """How many videos of all users the catalog has. Raises LibraryBusy if it is in use for longer than that."""
         return self._store.count_videos(timeout_s)
@@ -246,6 +249,8 @@ class LibraryWork:
             self._store.exports.update(subject, job_id=job_id)
         elif kind == "sweep":
             sweeps.replace_job(self._store, subject, None, job_id)
+        elif kind == "faces":
+            face_scan_jobs.replace_scan_job(self._store, subject, None, job_id)
 
     def job_of(self, user_id: str, video_id: str) -> str | None:
         """The job that a video names; None without one, and for a video that is gone."""
@@ -262,10 +267,12 @@ class LibraryWork:
             return self._store.exports.replace_job(subject, old, new)
         if kind == "sweep":
             return sweeps.replace_job(self._store, subject, old, new)
+        if kind == "faces":
+            return face_scan_jobs.replace_scan_job(self._store, subject, old, new)
         return replace_migration_job(self._store.paths, old, new, self.shared)
 
     def unfinished_jobs(self) -> list[UnfinishedJob]:
-        """The jobs that the library waits for: of videos, exports, sweeps and of a move to other models."""
+        """The jobs that the library waits for: of videos, exports, sweeps, face scans and a move to other models."""
         found = [
             UnfinishedJob("ingest", row["job_id"], row["video_id"], (row["user_id"], row["video_id"]))
             for row in self._store.unfinished_jobs()
@@ -279,15 +286,22 @@ class LibraryWork:
             UnfinishedJob("sweep", job_id, sweep_id, (user_id, sweep_id))
             for user_id, sweep_id, job_id in sweeps.unfinished(self._store)
         ]
+        found += [
+            UnfinishedJob("faces", scan.job_id, scan.scan_id, (user_id, scan.scan_id))
+            for user_id, scan in face_scan_jobs.unfinished_scans(self._store)
+        ]
         move = read_migration_status(self._store.paths, self.shared)
         if move is not None and move.job_id is not None and move.state in ("waiting", "running", "interrupted"):
             found.append(UnfinishedJob("migration", move.job_id, None, (move.set_id,)))
         return found
 
     def is_waiting_for(self, kind: JobKind, user_id: str, subject: str, job_id: str) -> bool:
-        """Whether a video, export or sweep still waits for this job, and not for another one."""
+        """Whether a video, export, sweep or search for faces still waits for this job, and not for another one."""
         if kind == "sweep":
             return (user_id, subject, job_id) in sweeps.unfinished(self._store)
+        if kind == "faces":
+            scan = face_scan_jobs.last_scan(self._store, user_id)
+            return scan is not None and not scan.is_over and (scan.scan_id, scan.job_id) == (subject, job_id)
         try:
             if kind == "export":
                 export = self._store.exports.get(user_id, subject)
@@ -312,6 +326,8 @@ class LibraryWork:
             return end_export(self._store, user_id, subject, error)
         if kind == "sweep":
             return sweeps.mark(self._store, user_id, subject, job_id, error)
+        if kind == "faces":
+            return face_scan_jobs.end_scan(self._store, user_id, subject, job_id, error)
         return self._store.mark_video_failed(user_id, subject, error)
 
     def mark_all_failed(self, user_id: str, video_ids: Sequence[str], error: HeimdexError) -> None:

@@ -12,6 +12,7 @@ from heimdex_core.types import (
     EvaluationRun,
     Export,
     FaceCluster,
+    FaceScan,
     FolderReport,
     Json,
     Pause,
@@ -81,6 +82,11 @@ def scene_face(found: SceneFace) -> Json:
 def face_cluster(found: FaceCluster) -> Json:
     """The shape of a group of faces that nobody has named."""
     return shapes.FaceCluster.of(found).to_json()
+
+
+def face_scan(found: FaceScan) -> Json:
+    """The shape of a search for faces."""
+    return shapes.FaceScan.of(found).to_json()
 
 
 def search_result(found: SearchResult) -> Json:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from heimdex_core.errors import FaceNotFound
+from heimdex_core.types.values import Json
 
 _FACE_ID = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_([0-9]{1,12})_([0-9]{1,4})_([0-9]{1,4})")
 
@@ -88,17 +90,39 @@ class FaceCluster:
 
 
 @dataclass(frozen=True, slots=True)
-class ScanReport:
-    """What a search for faces has done."""
+class FaceScan:
+    """A search for faces in a user's videos, and where it stands."""
 
-    videos: int
+    scan_id: str
+    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    created_at: datetime
+    video_ids: tuple[str, ...] | None = None
+    """Where it looks; None for all of the user's videos."""
+    again: bool = False
+    """Whether also in videos that have been looked through as they are now."""
+    total: int = 0
+    """How many videos there are to look at; 0 while nobody has begun."""
+    videos: int = 0
     """How many videos were looked through."""
-    faces: int
+    faces: int = 0
     """How many faces these have."""
-    skipped: int
+    skipped: int = 0
     """How many videos had been looked through before."""
-    problems: Mapping[str, str]
-    """By video_id: why a video could not be looked through."""
+    problems: Mapping[str, Json] = field(default_factory=dict)
+    """By video_id: why a video could not be looked through, from HeimdexError.to_dict."""
+    job_id: str | None = None
+    error: Json | None = None
+    """Why the whole search ended early."""
+
+    @property
+    def done(self) -> int:
+        """How many of the videos are done with."""
+        return self.videos + self.skipped + len(self.problems)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be found."""
+        return self.state not in ("waiting", "running")
 
 
 @dataclass(frozen=True, slots=True)

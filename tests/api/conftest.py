@@ -47,6 +47,9 @@ class Queue:
     def enqueue_sweep(self, sweep_id: str) -> str:
         return self._enqueue("sweep", sweep_id)
 
+    def enqueue_faces(self, scan_id: str) -> str:
+        return self._enqueue("faces", scan_id)
+
     def cancel(self, *job_ids: str) -> None:
         return
 

@@ -35,6 +35,7 @@ BODIES: dict[str, Any] = {
     "POST /highlights": {"clips": [SCENE]},
     "POST /timelines": {"clips": [SCENE], "format": "csv"},
     "POST /judgements": {"text": "sea", "scene_id": SCENE, "grade": 2},
+    "POST /face-scans": {"video_ids": [SUBTITLED]},
     "POST /runs": {"query_set": "default", "weights": {"lexical": 1.0}},
     "PUT /people-status": {"is_on": True},
     "PATCH /people/{person_id}": {"name": "Anna Kim"},
@@ -80,6 +81,7 @@ class Owned:
         self.ids = {
             **people,
             "video_id": SUBTITLED,
+            "scan_id": api.library.people.find_faces(queue=True).scan_id,
             "scene_id": SCENE,
             "export_id": export_id,
             "judgement_id": judged["judgement_id"],

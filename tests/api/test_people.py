@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from heimdex_core.client import Client
-from heimdex_core.errors import FaceModelsMissing, FaceNotFound, InvalidValue, PersonNotFound
+from heimdex_core.errors import FaceModelsMissing, FaceNotFound, InvalidValue, PersonNotFound, UnknownName
 from tests.api.conftest import SCENE, Api, make_api
 from tests.api.test_matrix import named_people
+from tests.support.frozen import SUBTITLED
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,24 @@ def test_people(own_api: Api, tmp_path: Path) -> None:
         people.remove_faces([ids["cluster_id"]])
     assert people.remove_faces([ids["face_id"]]) == {"faces": 1, "photos": 0, "videos": 1}
     assert people.faces(SCENE) == []
+
+
+def test_a_search_for_faces_is_followed_and_cancelled(own_api: Api) -> None:
+    client = Client("http://localhost", own_api.tokens["owner"], own_api.client)
+    scan = client.people.find_faces([SUBTITLED], again=True)
+    assert (scan.state, scan.is_over, own_api.queue.jobs[-1]) == ("waiting", False, ("faces", scan.scan_id))
+    headers = {"Idempotency-Key": "once"}
+    first, second = (own_api.post("/face-scans", {"again": True}, headers=headers) for _ in range(2))
+    assert (first.status_code, first.json()["scan_id"]) == (202, scan.scan_id)
+    assert first.headers["location"] == f"/api/v1/face-scans/{scan.scan_id}"
+    assert second.headers["idempotency-replayed"] == "true"
+    assert client.people.get_scan(scan.scan_id) == scan
+    with pytest.raises(UnknownName):
+        client.people.cancel_scan("another")
+    assert client.people.cancel_scan(scan.scan_id).state == "cancelled"
+    over = client.people.wait(scan.scan_id)
+    assert (over.state, over.error and over.error.code) == ("cancelled", "CANCELLED")
+    assert own_api.post("/face-scans", {"video_ids": ["none"]}).status_code == 404
 
 
 def test_photos(own_api: Api, tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ import pytest
 
 from heimdex_core.cli.main import main
 from heimdex_core.library import Library
-from tests.library.test_people import ANNA, BEN, LEFT, RIGHT, photo
-from tests.support.drawn_faces import add_video, picture, put_small_models
+from tests.support.drawn_faces import ANNA, BEN, LEFT, RIGHT, add_video, photo, picture, put_small_models
 
 Capture = pytest.CaptureFixture[str]
 
@@ -27,7 +26,7 @@ def run(folder: str, capfd: Capture, *words: str) -> Any:
     capfd.readouterr()
     status = main(["people", *words, "--library", folder, "--json"])
     found = json.loads(capfd.readouterr().out)
-    assert status == (1 if isinstance(found, dict) and "error" in found else 0)
+    assert status == (1 if isinstance(found, dict) and found.get("error") else 0)
     return found
 
 
@@ -36,7 +35,9 @@ def test_people(folder: str, tmp_path: Path, capfd: Capture, monkeypatch: pytest
     assert "models pull faces" in capfd.readouterr().out
     assert run(folder, capfd, "scan")["error"]["code"] == "FACE_MODELS_MISSING"
     put_small_models(tmp_path / "models", monkeypatch)
-    assert run(folder, capfd, "scan") == {"videos": 1, "faces": 3, "skipped": 0, "problems": {}}
+    scan = run(folder, capfd, "scan")
+    assert [scan[name] for name in ("state", "videos", "faces", "skipped", "problems")] == ["done", 1, 3, 0, {}]
+    assert run(folder, capfd, "scan", "--queue")["state"] == "waiting"
     (anna,) = run(folder, capfd, "enrol", "Anna", str(photo(tmp_path / "anna.png", ANNA)))
     assert (anna["name"], anna["faces"], anna["videos"], anna["photos"]) == ("Anna", 2, 1, 1)
     (group,) = run(folder, capfd, "unnamed")

@@ -25,6 +25,7 @@ ENQUEUE: dict[str, Callable[[WorkQueue, str], str]] = {
     "reindex": lambda queue, subject: queue.enqueue_reindex(),
     "migration": lambda queue, subject: queue.enqueue_migration(1),
     "sweep": lambda queue, subject: queue.enqueue_sweep(subject),
+    "faces": lambda queue, subject: queue.enqueue_faces(subject),
 }
 
 

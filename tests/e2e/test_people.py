@@ -15,8 +15,7 @@ from heimdex_core.library import Library
 from heimdex_core.settings import Settings
 from tests.e2e import driver
 from tests.e2e.conftest import Shot
-from tests.library.test_people import ANNA, BEN, LEFT, RIGHT, photo
-from tests.support.drawn_faces import add_video, picture, put_small_models
+from tests.support.drawn_faces import ANNA, BEN, LEFT, RIGHT, add_video, photo, picture, put_small_models
 
 # one long story, of which each test needs the one before; tests/library/test_people.py has its parts
 pytestmark = [pytest.mark.browser, pytest.mark.long]

@@ -11,8 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from tests.library.test_people import photo
-from tests.support.drawn_faces import put_small_models
+from tests.support.drawn_faces import photo, put_small_models
 
 SCRIPT = Path(__file__).resolve().parents[2] / "evaluation" / "faces.py"
 

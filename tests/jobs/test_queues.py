@@ -81,9 +81,9 @@ def test_a_user_who_comes_again_does_not_overtake_those_who_wait(bench: Bench, u
 def test_each_kind_of_job_has_its_queue(bench: Bench) -> None:
     queue = bench.queue
     jobs = [queue.enqueue_ingest("v"), queue.enqueue_reel("e"), queue.enqueue_reindex()]
-    jobs += [queue.enqueue_migration(1), queue.enqueue_sweep("s")]
+    jobs += [queue.enqueue_migration(1), queue.enqueue_sweep("s"), queue.enqueue_faces("f")]
     found = dict(bench.sql("select workflow_uuid, queue_name from workflow_status"))
-    assert [found[job] for job in jobs] == ["ingest", "render", "index", "migration", "sweep"]
+    assert [found[job] for job in jobs] == ["ingest", "render", "index", "migration", "sweep", "faces"]
 
 
 def test_videos_go_to_the_queue_for_graphics_cards_where_the_settings_say_so(tmp_path: Path) -> None:

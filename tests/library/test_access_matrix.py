@@ -231,8 +231,8 @@ evaluation.query_sets evaluation.rename_query_set evaluation.report evaluation.r
 evaluation.save_query_set evaluation.sweep evaluation.sweep_work evaluation.sweeps
 exports.end_interrupted exports.list exports.make_reel exports.start exports.start_all
 people.add_photos people.all people.assign people.crop people.enrol people.faces people.faces_of people.find
-people.find_faces people.get people.look_at_new people.merge people.name people.refuse people.remove people.remove_faces
-people.rename people.split people.unnamed
+people.cancel_scan people.find_faces people.get people.get_scan people.last_scan people.look_at_new people.merge
+people.name people.refuse people.remove people.remove_faces people.rename people.scan_work people.split people.unnamed
 reels.list reels.save requests.begin requests.finish requests.forget
 searches.keep_picture searches.log searches.picture searches.remove searches.save searches.saved
 sharing.access_to sharing.collections sharing.make_collection sharing.shared_with_me sharing.user_names

@@ -227,6 +227,8 @@ METHODS = [
     method("people", "find", "Anna"),
     method("people", "find_faces", [SPOKEN], again=True),
     method("people", "get", "none"),
+    method("people", "get_scan", "none"),
+    method("people", "cancel_scan", "none"),
     method("people", "look_at_new", SPOKEN),
     method("people", "merge", "none", "other"),
     method("people", "name", f"{SPOKEN}_0_1_2", "Anna"),

@@ -170,6 +170,9 @@ class Queue:
     def enqueue_sweep(self, sweep_id: str) -> str:
         return "job"
 
+    def enqueue_faces(self, scan_id: str) -> str:
+        return "job"
+
     def cancel(self, *job_ids: str) -> None:
         self.cancelled += job_ids
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -24,12 +23,20 @@ from heimdex_core.errors import (
     VideoNotFound,
 )
 from heimdex_core.library import Library
-from heimdex_core.settings import Settings
 from heimdex_core.types import Filters, Person
-from tests.support.drawn_faces import add_video, commit_pictures, picture, put_small_models
-
-ANNA, BEN, CARA, DAN = 1, 2, 3, 4
-LEFT, RIGHT = (16, 24), (200, 96)
+from tests.support.drawn_faces import (
+    ANNA,
+    BEN,
+    CARA,
+    DAN,
+    LEFT,
+    RIGHT,
+    add_video,
+    commit_pictures,
+    copy_with_models,
+    photo,
+    picture,
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +54,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def lib(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
     """A copy of it, with the models."""
-    put_small_models(drawn / "models", monkeypatch)
-    shutil.copytree(drawn / "library", tmp_path / "library")
-    with Library.open(tmp_path / "library", settings=Settings(models_dir=drawn / "models")) as made:
+    with copy_with_models(drawn, tmp_path / "library", monkeypatch) as made:
         yield made
-
-
-def photo(path: Path, *people: int) -> Path:
-    """A picture with these people beside each other."""
-    Image.fromarray(picture(*((person, 16 + 56 * n, 24) for n, person in enumerate(people)), noise=9)).save(path)
-    return path
 
 
 def seen(library: Library, query: str, filters: Filters | None = None) -> list[tuple[str, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +13,18 @@ from heimdex_core.errors import NotAllowed
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
 from heimdex_core.store.named_people import TABLES
-from tests.library.test_people import ANNA, BEN, LEFT, RIGHT, photo
-from tests.support.drawn_faces import add_video, commit_pictures, picture, put_small_models
+from tests.support.drawn_faces import (
+    ANNA,
+    BEN,
+    LEFT,
+    RIGHT,
+    add_video,
+    commit_pictures,
+    copy_with_models,
+    photo,
+    picture,
+    put_small_models,
+)
 from tests.support.object_storage import keep_in_bucket
 
 if TYPE_CHECKING:
@@ -37,9 +46,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def lib(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
     """A copy of it."""
-    put_small_models(drawn / "models", monkeypatch)
-    shutil.copytree(drawn / "library", tmp_path / "library")
-    with Library.open(tmp_path / "library", settings=Settings(models_dir=drawn / "models")) as made:
+    with copy_with_models(drawn, tmp_path / "library", monkeypatch) as made:
         yield made
 
 

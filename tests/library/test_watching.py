@@ -47,6 +47,9 @@ class Queue:
     def enqueue_sweep(self, sweep_id: str) -> str:
         raise NotImplementedError
 
+    def enqueue_faces(self, scan_id: str) -> str:
+        raise NotImplementedError
+
     def cancel(self, *job_ids: str) -> None:
         assert all(job_id.startswith("job-") for job_id in job_ids)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,10 @@ from starlette.testclient import TestClient
 from heimdex_core.api.links import Links
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
-from heimdex_core.types import PeopleState, ScanReport
-from tests.library.test_people import ANNA, BEN, LEFT, RIGHT, photo
-from tests.support.drawn_faces import add_video, picture, put_small_models
+from heimdex_core.types import FaceScan, PeopleState, utc_now
+from tests.support.drawn_faces import ANNA, BEN, LEFT, RIGHT, add_video, photo, picture, put_small_models
 from tests.ui.fakes import Clock
-from ui import face_scans, resources
-from ui.face_scans import FaceScan
+from ui import resources
 from ui.server.faces import FaceServer
 from ui.views import people as views
 
@@ -71,21 +70,8 @@ def test_pictures_of_faces(lib: Library) -> None:
 def test_how_far_it_is() -> None:
     found = PeopleState(True, None, videos=3, scanned=2, faces=1)
     assert views.status(found, None) == "2 of 3 videos have been looked through. 1 face."
-    assert views.status(found, FaceScan(1, 3)) == "Looking for faces: 1 of 3 videos"
-    done = FaceScan(3, 3, ScanReport(1, 1, 2, {}))
-    assert views.status(found, done).startswith("2 of 3")
-
-
-def test_a_scan_in_the_background(lib: Library) -> None:
-    assert face_scans.last(lib) is None
-    face_scans.start(lib).join()
-    scan = face_scans.last(lib)
-    assert scan is not None
-    assert scan.report == ScanReport(1, 3, 0, {})
-    assert (scan.is_running, scan.done, scan.total) == (False, 1, 1)
-    lib.people.turn_off()
-    face_scans.start(lib).join()
-    scan = face_scans.last(lib)
-    assert scan is not None
-    assert scan.error is not None
-    assert scan.error["code"] == "PEOPLE_OFF"
+    scan = FaceScan("s", "waiting", utc_now())
+    assert views.status(found, scan) == "Faces will be looked for when the worker is free."
+    running = replace(scan, state="running", total=3, skipped=1)
+    assert views.status(found, running) == "Looking for faces: 1 of 3 videos"
+    assert views.status(found, replace(running, state="cancelled")).startswith("2 of 3")

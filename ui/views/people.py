@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from heimdex_core.library import Library
-from heimdex_core.types import FaceCluster, PeopleState, Person, SceneFace
+from heimdex_core.types import FaceCluster, FaceScan, PeopleState, Person, SceneFace
 from ui import address, media
-from ui.face_scans import FaceScan
 from ui.i18n import number, t, tn
 
 CLUSTERS, FACES_OF_CLUSTER, FACES = 40, 8, 120
@@ -94,7 +93,9 @@ def _cluster(library: Library, cluster: FaceCluster) -> dict[str, Any]:
 
 def status(found: PeopleState, scan: FaceScan | None) -> str:
     """How far the videos have been looked through, in words."""
-    if scan is not None and scan.is_running:
+    if scan is not None and scan.state == "waiting":
+        return t("people.scan_waiting")
+    if scan is not None and not scan.is_over:
         return t("people.scanning", done=number(scan.done), total=number(scan.total))
     text = t("people.scanned", scanned=number(found.scanned), videos=number(found.videos))
     return f"{text} {tn('people.faces', found.faces)}."

@@ -10,8 +10,9 @@ from pathlib import Path
 from heimdex_core.errors import WeightsMissing
 from heimdex_core.files import file_signature, sha256_of
 from heimdex_core.models import locate
-from heimdex_core.models.family import HubFiles, is_folder
-from heimdex_core.models.locate import Weights
+from heimdex_core.models.base import LazyModel, Loaded
+from heimdex_core.models.family import HubFiles, Kind, is_folder, matching, repository_files
+from heimdex_core.models.locate import Repository, Weights
 
 KnownFiles = Mapping[str, tuple[int, str]]
 """(bytes, sha256) by file name, the preferred one first."""
@@ -27,6 +28,25 @@ class NamedFile(Weights):
     def path(self) -> Path:
         """The file."""
         return self.folder / self.name
+
+
+class NamedFileModel(LazyModel[NamedFile, Loaded]):
+    """A model that is one file; its content is compared where it is found."""
+
+    def _check(self, found: NamedFile) -> None:
+        return
+
+
+def hub_files(kind: Kind, repository: Repository, names: Mapping[str, str], files: KnownFiles) -> HubFiles:
+    """How one of `files` is found on the hub and on this machine."""
+    return repository_files(
+        kind,
+        names=names,
+        pinned={repository.repo: repository},
+        needs=(tuple(files),),
+        select=lambda found: matching(found, tuple(files)),
+        recognises=lambda found: bool(set(files) & set(found)),
+    )
 
 
 def find(name: str, models_dir: Path | None, *, model: str, repo: str, files: KnownFiles, hub: HubFiles) -> NamedFile:

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from heimdex_core.errors import InvalidValue, ModelBroken
-from heimdex_core.models.base import Face, Image, LazyModel, Vectors, checked_vectors
+from heimdex_core.models.base import Face, Image, Vectors, checked_vectors
 from heimdex_core.models.faces import named_file
-from heimdex_core.models.faces.named_file import NamedFile
-from heimdex_core.models.family import ModelFamily, adapter_options, matching, repository_files
+from heimdex_core.models.faces.named_file import NamedFile, NamedFileModel
+from heimdex_core.models.family import ModelFamily, adapter_options
 from heimdex_core.models.locate import Repository
 
 PULLED = "face_recognition_sface_2021dec.onnx"
@@ -70,7 +70,7 @@ def _detection(face: Face, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float
     return np.array([*(shares * np.tile((width, height), 7)), face.score], np.float32)
 
 
-class SFaceModel(LazyModel[NamedFile, SFace]):
+class SFaceModel(NamedFileModel[SFace]):
     """SFace by its name; a FaceEncoder."""
 
     def encode_faces(self, image: Image, faces: Sequence[Face]) -> Vectors:
@@ -81,21 +81,11 @@ class SFaceModel(LazyModel[NamedFile, SFace]):
     def _find(self) -> NamedFile:
         return find(self.name, self._models_dir)
 
-    def _check(self, found: NamedFile) -> None:
-        pass
-
     def _read(self, found: NamedFile) -> SFace:
         return SFace(found.path)
 
 
-_HUB_FILES = repository_files(
-    "face_encoder",
-    names=NAMES,
-    pinned={REPOSITORY.repo: REPOSITORY},
-    needs=(tuple(FILES),),
-    select=lambda names: matching(names, tuple(FILES)),
-    recognises=lambda names: bool(set(FILES) & set(names)),
-)
+_HUB_FILES = named_file.hub_files("face_encoder", REPOSITORY, NAMES, FILES)
 
 
 def find(name: str, models_dir: Path | None) -> NamedFile:

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from heimdex_core.errors import ModelBroken, WeightsMissing
-from heimdex_core.models.base import Face, LazyModel
+from heimdex_core.models.base import Face
 from heimdex_core.models.faces import named_file
-from heimdex_core.models.faces.named_file import NamedFile
-from heimdex_core.models.family import ModelFamily, adapter_options, matching, repository_files
+from heimdex_core.models.faces.named_file import NamedFile, NamedFileModel
+from heimdex_core.models.family import ModelFamily, adapter_options
 from heimdex_core.models.locate import Repository
 
 FILES = {
@@ -75,7 +75,7 @@ class YuNet:
         ]
 
 
-class YuNetModel(LazyModel[NamedFile, YuNet]):
+class YuNetModel(NamedFileModel[YuNet]):
     """YuNet by its name; a FaceDetector."""
 
     def detect(self, image: npt.NDArray[np.uint8]) -> list[Face]:
@@ -86,21 +86,11 @@ class YuNetModel(LazyModel[NamedFile, YuNet]):
     def _find(self) -> NamedFile:
         return find(self.name, self._models_dir)
 
-    def _check(self, found: NamedFile) -> None:
-        pass
-
     def _read(self, found: NamedFile) -> YuNet:
         return YuNet(found.path)
 
 
-_HUB_FILES = repository_files(
-    "face",
-    names=NAMES,
-    pinned={REPOSITORY.repo: REPOSITORY},
-    needs=(tuple(FILES),),
-    select=lambda names: matching(names, tuple(FILES)),
-    recognises=lambda names: bool(set(FILES) & set(names)),
-)
+_HUB_FILES = named_file.hub_files("face", REPOSITORY, NAMES, FILES)
 
 
 def find(name: str, models_dir: Path | None) -> NamedFile:

@@ -12,7 +12,7 @@ from heimdex_core.schemas.shapes.base import Error, Moment, Shape
 from heimdex_core.schemas.shapes.evaluation import EvaluationRun, Judgement, Measure
 from heimdex_core.schemas.shapes.exports import Clip, Export
 from heimdex_core.schemas.shapes.search import Channel, ChannelPart, Hit, Keyframe, Scene, SearchResult
-from heimdex_core.schemas.shapes.videos import AudioTrack, Face, FaceCluster, Person, Progress, Video
+from heimdex_core.schemas.shapes.videos import AudioTrack, Face, FaceCluster, FaceScan, Person, Progress, Video
 
 API_FIELDS: Mapping[type[Shape], Sequence[str]] = {
     Video: ("description", "language", "updated_at", "owner_id"),
@@ -35,6 +35,7 @@ __all__ = [
     "Export",
     "Face",
     "FaceCluster",
+    "FaceScan",
     "FailedVideo",
     "Hit",
     "Judgement",

@@ -152,3 +152,25 @@ class FaceCluster(Shape):
     @classmethod
     def of(cls, found: types.FaceCluster) -> FaceCluster:
         return cls(cluster_id=found.cluster_id, faces=[Face.of(face) for face in found.faces], videos=found.videos)
+
+
+class FaceScan(Shape):
+    """A search for faces, and where it stands."""
+
+    scan_id: str
+    state: str = Field(description="waiting, running, done, failed or cancelled")
+    created_at: Moment
+    total: int = Field(description="videos there are to look at; 0 while nobody has begun")
+    done: int = Field(description="videos that are done with")
+    videos: int = Field(description="videos that were looked through")
+    faces: int = Field(description="faces that these have")
+    skipped: int = Field(description="videos that had been looked through before")
+    problems: dict[str, Error] = Field(description="why videos could not be looked through, by video_id")
+    error: Error | None = Field(description="why the whole search ended early")
+    is_over: bool
+
+    @classmethod
+    def of(cls, found: types.FaceScan) -> FaceScan:
+        problems = {video_id: Error.of(problem) for video_id, problem in found.problems.items()}
+        over = {"done": found.done, "is_over": found.is_over, "problems": problems, "error": Error.of(found.error)}
+        return cls(**{**to_json(found), **over})
