@@ -1,6 +1,8 @@
-"""Settings: language and theme, tokens, and for admins the models and the state of the library and the worker."""
+"""Settings: language and theme, tokens, people; for admins the models and the state of the library and the worker."""
 
 from __future__ import annotations
+
+import html
 
 import streamlit as st
 
@@ -51,6 +53,19 @@ def draw_appearance() -> None:
 
 
 @page.error_boundary
+def draw_people() -> None:
+    """Say whether people are searched for, and what that means; the page People has the switch."""
+    people = resources.library().people
+    lines = [t("settings.people_on" if people.is_on else "people.off") + ".", t("settings.people_consent")]
+    if not people.has_models:
+        lines.append(t("people.no_models"))
+    with st.container(key="hx-settings-people", gap="small"):
+        st.html(f'<h2 class="hx-subtitle">{html.escape(t("nav.people"))}</h2>')
+        st.markdown("  \n".join(lines))
+        st.page_link(page.streamlit_page("people"), label=t("settings.people_link"))
+
+
+@page.error_boundary
 def draw_facts() -> None:
     panels = [library_facts(resources.library()), worker_facts()]
     facts_panels("hx_settings_facts", {"panels": panels, "wide": True})
@@ -64,6 +79,7 @@ def draw() -> None:
         if state.is_opening():
             tokens_panel.forget()
         st.fragment(tokens_panel.draw)()
+        draw_people()
         library = resources.library()
         if resources.may_manage_server(library.user_id):
             page.error_boundary(models_panel.draw)(library)

@@ -102,7 +102,9 @@ def _cancel_work(context: LibraryContext) -> None:
     for export in store.exports.of_user(user_id):
         if export.state in UNFINISHED_EXPORT:
             exports.cancel(export.export_id)
-    jobs = [(sweep_id, job_id) for owner, sweep_id, job_id in unfinished_sweeps(store) if owner == user_id]
+    jobs: list[tuple[str, str | None]] = [
+        (sweep_id, job_id) for owner, sweep_id, job_id in unfinished_sweeps(store) if owner == user_id
+    ]
     scan = last_scan(store, user_id)
     if scan is not None and not scan.is_over:
         jobs.append((scan.scan_id, scan.job_id))
