@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
 from tests.e2e import driver
 from tests.e2e.conftest import Shot
 from tests.support.drawn_faces import ANNA, BEN, LEFT, RIGHT, add_video, photo, picture, put_small_models
+from tests.support.small_yunet import BOX_PX
 
 # one long story, of which each test needs the one before; tests/library/test_people.py has its parts
 pytestmark = [pytest.mark.browser, pytest.mark.long]
@@ -34,6 +36,15 @@ def people_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
             made.people.find_faces()
             made.people.enrol("Anna", [photo(folder / "anna.png", ANNA)])
     return folder / "library"
+
+
+def place_in(image: Locator, box: Locator) -> tuple[float, ...]:
+    """Where a box is in a picture: left edge, upper edge, width and height as shares of the picture's."""
+    whole, part = image.bounding_box(), box.bounding_box()
+    assert whole is not None
+    assert part is not None
+    place = (part["x"] - whole["x"], part["y"] - whole["y"], part["width"], part["height"])
+    return tuple(value / whole[side] for value, side in zip(place, ("width", "height") * 2, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +79,11 @@ def test_a_person_is_found_and_seen_on_the_page_of_a_scene(address: str, page: P
     faces = page.locator("section.faces")
     expect(faces.locator("figcaption div")).to_have_text(["Anna", "Ben Kim"])
     expect(faces.locator(".box").first).to_be_visible()
+    found = [place_in(faces.locator("img"), box) for box in faces.locator(".box").all()]
+    drawn = [(x / 320, y / 180, BOX_PX / 320, BOX_PX / 180) for x, y in (LEFT, RIGHT)]
+    assert np.array(sorted(found)) == pytest.approx(np.array(drawn), abs=0.01), (
+        "around the faces, at any size of picture"
+    )
     faces.get_by_role("button", name="Show boxes and names").click()
     expect(faces.locator(".box").first).to_be_hidden()
 
