@@ -73,8 +73,9 @@ def _export_video(store: Store, video: Video, folder: Path) -> None:
 def remove_user(context: LibraryContext, user: str) -> str:
     """Remove a user (id or e-mail) and all that is theirs; the user_id. May be repeated after a crash.
 
-    The first transaction is the one that counts: after it nobody is the user, and nothing of theirs can be added, so
-    that work in progress ends without leaving anything. Raises UserNotFound.
+    The first transaction is the one that counts: after it nobody is the user, what they have shared is not shared any
+    more, and nothing of theirs can be added, so that work in progress ends without leaving anything. The last one notes
+    that it is done; until then a clean-up goes on with it. Raises UserNotFound.
     """
     store = context.store
     user_id = store.accounts.delete(user)
@@ -84,12 +85,16 @@ def remove_user(context: LibraryContext, user: str) -> str:
         store.exports.remove_file(user_id, export.export_id, export.created_at)
     store.people.remove_user(user_id)
     forget_scan(store, user_id)
+    for folder in store.watched.folders(user_id):
+        store.watched.remove(folder.folder_id)
+        store.watching_progress(folder.folder_id).remove()
     store.accounts.remove_rows(user_id)
     if store.catalog.mirror is not None:
         uploads = StorageUploads(store.catalog.mirror.storage)
         for upload in uploads.of_user(user_id):
             uploads.discard(upload)
     store.remove_files(user_id)
+    store.accounts.finish_removal(user_id)
     return user_id
 
 

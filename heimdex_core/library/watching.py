@@ -15,7 +15,7 @@ from heimdex_core.library.context import LibraryContext
 from heimdex_core.library.folder_scan import FoundFile, is_library, mount_point
 from heimdex_core.library.folder_watch import FolderWatch
 from heimdex_core.library.work import LibraryWork
-from heimdex_core.store.progress_records import FileProgress, ProgressRecord, TableProgress
+from heimdex_core.store.progress_records import ProgressRecord
 from heimdex_core.types import FolderReport, VideoState, WaitingFile, WatchedFolder, WatchOutcome, WatchStatus
 
 REFUSED_SHOWN = 20
@@ -133,11 +133,7 @@ class WatchedFolders:
         return FolderReport(folder, read_watch_status(self._status(folder.folder_id)), counts, tuple(refused))
 
     def _status(self, folder_id: str) -> ProgressRecord:
-        shared = self._context.store.catalog.engine.shared
-        if shared is not None:
-            return TableProgress(shared, f"watching-{folder_id}")
-        # a name with a dot: clean-up leaves those alone
-        return FileProgress(self._context.store.paths.work_root / ".watching" / f"{folder_id}.json")
+        return self._context.store.watching_progress(folder_id)
 
 
 def read_watch_status(record: ProgressRecord) -> WatchStatus | None:

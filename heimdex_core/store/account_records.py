@@ -99,16 +99,26 @@ class AccountRecords:
                 for name in names
             }
             found["collections"] = transaction.rows("select * from collections where owner_id = ?", [user_id])
+            for table, key, owner, of in (
+                ("collection_videos", "collection_id", "owner_id", "collections"),
+                ("watched_files", "folder_id", "user_id", "watched_folders"),
+            ):
+                named = f"select * from {table} where {key} in (select {key} from {of} where {owner} = ?)"  # noqa: S608
+                found[table] = transaction.rows(named, [user_id])
             found["shares"] = [to_json(share) for share in shares.given_by(transaction, user_id)]
         for token in found["tokens"]:
             del token["digest"]
         return found
 
     def unfinished_removals(self) -> list[str]:
-        """Deleted users of whom there are still videos, because the removal was interrupted."""
-        sql = "select distinct user_id from videos where user_id in (select user_id from deleted_users)"
+        """Users whose removal has begun and was interrupted."""
         with self._catalog.transaction() as transaction:
-            return [row["user_id"] for row in transaction.rows(sql)]
+            return accounts.unfinished_removals(transaction)
+
+    def finish_removal(self, user_id: str) -> None:
+        """Note that nothing is left of a deleted user."""
+        with self._catalog.transaction() as transaction:
+            accounts.finish_removal(transaction, user_id)
 
     def tokens(self, user_id: str) -> list[Token]:
         """A user's tokens, the newest first."""

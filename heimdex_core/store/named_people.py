@@ -98,6 +98,15 @@ def collect(transaction: Transaction, user_id: str) -> dict[str, Any]:
     }
 
 
+def forget_faces(transaction: Transaction, video_id: str) -> None:
+    """What users have said of the faces of a video that is gone; others than its owner may have, too."""
+    of_video = "from person_faces where face_id like ?"  # the id of a face begins with that of its video
+    users = transaction.rows(f"select distinct user_id {of_video}", [f"{video_id}%"])
+    if users:
+        transaction.run(f"delete {of_video}", [f"{video_id}%"])
+        transaction.changed_people |= {row["user_id"] for row in users}
+
+
 def outdated(transaction: Transaction, paths: LibraryPaths) -> set[str]:
     """The ids of users whose published people differ from the catalog, as after a crash."""
     named = {row["user_id"] for row in transaction.rows("select distinct user_id from people")}

@@ -115,6 +115,14 @@ class TableProgress:
             return []
 
 
+def watching_record(shared: SharedTables | None, work_root: Path, folder_id: str) -> ProgressRecord:
+    """That of looking at a watched folder."""
+    if shared is not None:
+        return TableProgress(shared, f"watching-{folder_id}")
+    # a name with a dot: clean-up leaves those alone
+    return FileProgress(work_root / ".watching" / f"{folder_id}.json")
+
+
 def progress_record(shared: SharedTables | None, path: Path) -> ProgressRecord:
     """That of the work in a folder; `path` is the file in it of a library that keeps such things in files."""
     return FileProgress(path) if shared is None else TableProgress(shared, path.parent.name)

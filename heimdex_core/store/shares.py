@@ -197,6 +197,8 @@ def forget_user(transaction: Transaction, user_id: str) -> None:
     """The user is gone: what they share and what is shared with them."""
     for row in transaction.rows("select collection_id from collections where owner_id = ?", [user_id]):
         delete_collection(transaction, row["collection_id"])
+    own = "select video_id from videos where user_id = ?"
+    transaction.run(f"delete from shares where kind = 'video' and target_id in ({own})", [user_id])  # noqa: S608
     transaction.run("delete from shares where user_id = ?", [user_id])
 
 

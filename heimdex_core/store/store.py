@@ -37,7 +37,7 @@ from heimdex_core.store.maintenance import Maintenance
 from heimdex_core.store.model_sets import ModelSets
 from heimdex_core.store.people import PeopleRecords
 from heimdex_core.store.permissions import restrict
-from heimdex_core.store.progress_records import ProgressRecord, progress_record
+from heimdex_core.store.progress_records import ProgressRecord, progress_record, watching_record
 from heimdex_core.store.published import PublishedState, read_published_state
 from heimdex_core.store.reader import Reader
 from heimdex_core.store.reels import ReelRecords
@@ -291,6 +291,10 @@ class Store(VideoRecords):
     def progress(self, path: Path) -> ProgressRecord:
         """Where the work in a folder stands; `path` is its file in a library that keeps such things in files."""
         return progress_record(self.catalog.engine.shared, path)
+
+    def watching_progress(self, folder_id: str) -> ProgressRecord:
+        """Where looking at a watched folder stands."""
+        return watching_record(self.catalog.engine.shared, self.paths.work_root, folder_id)
 
     def log_search(self, entry: Mapping[str, Any]) -> None:
         """Append a line to the query log, unless its user was deleted meanwhile. Raises DiskFull."""

@@ -158,9 +158,9 @@ class Transaction(Changes):
         marks = ", ".join("?" for _ in row)
         self.run(f"insert into {table} ({', '.join(row)}) values ({marks})", list(row.values()))  # noqa: S608
 
-    def delete_user(self, user_id: str, deleted_us: int | None) -> None:
+    def delete_user(self, user_id: str) -> None:
         """From now on there is no such user, and no row of theirs can be inserted."""
-        self.insert("deleted_users", {"user_id": user_id, "deleted_us": deleted_us})
+        self.insert("deleted_users", {"user_id": user_id, "deleted_us": None})
         self._deleted = None
 
     def _is_deleted(self, user_id: str) -> bool:

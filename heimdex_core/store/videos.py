@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from heimdex_core.errors import Cancelled, InvalidTransition, InvalidValue, NotAllowed, VideoNotFound
-from heimdex_core.store import sets, shares
+from heimdex_core.store import named_people, sets, shares
 from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
 from heimdex_core.store.users import ensure_user
 from heimdex_core.types import TRANSITIONS, Json, MediaInfo, Video, VideoState, to_json, utc_now
@@ -289,6 +289,7 @@ def remove(transaction: Transaction, video_id: str) -> None:
     """Remove the row of a video; nothing happens if there is none."""
     transaction.run("delete from videos where video_id = ?", [video_id])
     transaction.run("delete from stage_times where video_id = ?", [video_id])
+    named_people.forget_faces(transaction, video_id)
     shares.forget_videos(transaction, [video_id])
     transaction.changed_files.add(f"videos/{video_id}/")
 

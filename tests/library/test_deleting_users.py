@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
 from heimdex_core.errors import HeimdexError, InvalidValue, NotAllowed, TokenInvalid, UserNotFound, VideoNotFound
 from heimdex_core.library import Library
-from heimdex_core.types import Export, ExportState, StageProgress, utc_now
+from heimdex_core.types import Export, ExportState, StageProgress, WatchedFile, make_face_id, utc_now
 from tests.store import making
 from tests.support.clips import colour_clips
 
@@ -49,10 +50,23 @@ class Team:
         file = self.store.paths.export(ben.user_id, self.export.export_id)
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"export")
+        ben.watched.add(self._folder(folder.parent / "camera"))
+        (watched,) = self.store.watched.folders(ben.user_id)
+        self.watched_id = watched.folder_id
+        seen = WatchedFile("clip.mp4", 1, 1, 1, "", "added", utc_now(), self.video.video_id, None)
+        self.store.watched.note(watched.folder_id, seen)
+        self.store.watching_progress(watched.folder_id).write({"next_files": ["clip.mp4"]})
+        face = make_face_id(self.video.video_id, 0, (0.1, 0.1, 0.2, 0.2))
+        self.store.people.add(self.anna.user_id, "Dora", [], [face])  # a face in what Ben shares with her
         photos = self.store.paths.people_root / ben.user_id
         photos.mkdir(parents=True)
         (photos / "photo.npy").write_bytes(b"vector")
         self.store.exports.update(self.export.export_id, path=self.store.paths.relative(file))
+
+    @staticmethod
+    def _folder(path: Path) -> Path:
+        path.mkdir()
+        return path
 
     def traces(self) -> list[str]:
         """Files of the library that name Ben's id or his video.
@@ -60,7 +74,7 @@ class Team:
         Without those that say that he is gone, and files of the revision of an index before, which searches that are
         under way may still read; the next change removes them.
         """
-        wanted = [self.ben.user_id.encode(), self.video.video_id.encode()]
+        wanted = [one.encode() for one in (self.ben.user_id, self.video.video_id, self.watched_id)]
         found = []
         for path in self.lib.path.rglob("*"):
             name = path.relative_to(self.lib.path).as_posix()
@@ -74,7 +88,7 @@ class Team:
         """The tables of the catalog that name Ben."""
         with self.store.catalog.transaction() as transaction:
             tables = {name: json.dumps(transaction.rows(f"select * from {name}")) for name in transaction.tables()}  # noqa: S608
-        named = (self.ben.user_id, self.video.video_id)
+        named = (self.ben.user_id, self.video.video_id, self.watched_id)
         return [name for name, text in tables.items() if any(one in text for one in named)]
 
 
@@ -106,6 +120,7 @@ def test_their_data_is_copied_first(team: Team, tmp_path: Path) -> None:
     assert len(records["reels"]) == 2  # and the tray
     assert [row["grade"] for row in records["judgements"]] == [3]
     assert [row["title"] for row in records["collections"]] == ["c"]
+    assert [row["path"] for row in records["watched_files"]] == ["clip.mp4"]
     assert "digest" not in records["tokens"][0]
     assert [row["text"] for row in json.loads((folder / "searches.json").read_text())] == ["the sea"]
     assert list((folder / "evaluation").rglob("*.parquet"))
@@ -182,6 +197,27 @@ def test_in_the_middle_of_an_ingest(team: Team, tmp_path: Path) -> None:
 def test_a_removal_that_was_interrupted_is_finished_by_the_clean_up(team: Team) -> None:
     team.store.accounts.delete(team.ben.user_id)
     assert "videos" in team.rows()
+    team.anna.clean_up()
+    assert team.rows() == ["deleted_users"]
+    assert team.traces() == []
+
+
+STEPS = ("purge_video", "exports.of_user", "people.remove_user", "accounts.remove_rows", "remove_files")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_it_may_be_interrupted_anywhere(team: Team, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        part, _, name = f"store.{step}".rpartition(".")
+        patched.setattr(attrgetter(part)(team), name, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            team.anna.accounts.delete_user(team.ben.user_id)
+    # what was Ben's is not shared any more, whatever of it is still there
+    assert team.anna.sharing.shared_with_me() == []
+    assert [video.title for video in team.anna.videos()] == ["harbour"]
     team.anna.clean_up()
     assert team.rows() == ["deleted_users"]
     assert team.traces() == []
