@@ -176,12 +176,29 @@ def _account(row: Row) -> Account:
 
 
 def delete(transaction: Transaction, user_id: str) -> None:
-    """First step of a removal: the user, their identities, tokens and shares are gone, and nothing can be added."""
+    """First step of a removal: the user, their identities, tokens and shares are gone, and nothing can be added.
+
+    `finish_removal` is the last one.
+    """
     if not is_deleted(transaction, user_id):
-        transaction.delete_user(user_id, to_us(utc_now()))
+        transaction.delete_user(user_id)
     shares.forget_user(transaction, user_id)
     for table in ("users", "identities", "tokens"):
         transaction.run(f"delete from {table} where user_id = ?", [user_id])  # noqa: S608 - our own names
+
+
+def finish_removal(transaction: Transaction, user_id: str) -> None:
+    """Last step of a removal: nothing of the user is left."""
+    transaction.update("deleted_users", {"deleted_us": to_us(utc_now())}, {"user_id": user_id})
+
+
+def unfinished_removals(transaction: Transaction) -> list[str]:
+    """The ids of users whose removal has begun and was interrupted."""
+    rows = transaction.rows(
+        """select user_id from deleted_users where deleted_us is null
+           or user_id in (select user_id from videos) order by user_id"""
+    )
+    return [row["user_id"] for row in rows]
 
 
 def tables_of_users(transaction: Transaction) -> list[str]:
@@ -276,8 +293,8 @@ def is_outdated(transaction: Transaction, paths: LibraryPaths) -> bool:
 
 
 def read(paths: LibraryPaths) -> PublishedAccounts:
-    """What is published, read without a lock. What cannot be read lets nobody in."""
-    found: dict[str, Any] = read_json_object(paths.accounts) or {}
+    """What is published, read without a lock. A file that cannot be read lets nobody in, the single user included."""
+    found: dict[str, Any] = read_json_object(paths.accounts) or {"shared": True}
     return PublishedAccounts(
         bool(found.get("shared")),
         {row["user_id"]: _account({**row, "last_seen_us": None}) for row in found.get("users", ())},

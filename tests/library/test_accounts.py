@@ -250,6 +250,16 @@ class TestTokens:
         assert lib.as_user("nobody").accounts.tokens() == []
 
 
+def test_a_damaged_file_of_accounts_lets_nobody_in(tmp_path: Path) -> None:
+    with Library.open(tmp_path / "library", profile="offline") as lib:
+        sign_in(lib, "3", "clara@example.com", name="Clara")
+        (tmp_path / "library" / "accounts.json").write_text('{"shared": tr')
+        assert lib.accounts.is_shared(), "else the single user would be shown everything as its admin"
+        assert not lib.accounts.is_admin
+        sign_in(lib, "4", "dora@example.com", name="Dora")  # it is written again
+        assert sorted(user.name for user in lib.accounts.as_operator().users()) == ["Clara", "Dora", "local"]
+
+
 def test_a_lost_catalog_keeps_users_and_tokens(tmp_path: Path) -> None:
     with Library.open(tmp_path / "library", profile="offline") as lib:
         clara = sign_in(lib, "3", "clara@example.com", name="Clara")

@@ -294,3 +294,23 @@ def test_what_cannot_be_shared(two: Two) -> None:
             call(two)
     assert two.mina.sharing.shares() == []
     assert two.mina.sharing.collections() == []
+
+
+def test_a_crash_before_shares_are_published_is_mended_at_the_next_opening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    two = Two(tmp_path / "library")
+    two.mina.sharing.share("video", two.sea.video_id, two.jun.user_id)
+    with monkeypatch.context() as patched:
+        patched.setattr("heimdex_core.store.shares.write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            two.mina.sharing.unshare("video", two.sea.video_id, two.jun.user_id)
+    assert two.found(two.jun) == {"harbour", "holiday"}, "until then readers see the old state, whole"
+    with pytest.raises(VideoNotFound):  # what changes something asks the catalog
+        two.jun.video(two.sea.video_id)
+    with Library.open(tmp_path / "library") as again:
+        assert two.found(again.as_user(two.jun.user_id)) == {"harbour"}
+    assert two.found(two.jun) == {"harbour"}, "and so do other processes"
