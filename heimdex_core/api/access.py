@@ -7,7 +7,8 @@ that has the scope, or one of the sign-in service (oidc.py).
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
@@ -15,6 +16,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from heimdex_core.api.services import Services
 from heimdex_core.errors import NotAllowed, SignInRequired, TokenInvalid
 from heimdex_core.library import Library
+
+T = TypeVar("T")
 
 _bearer = HTTPBearer(auto_error=False, description="A token made on the Settings page, or of the sign-in service.")
 
@@ -51,8 +54,20 @@ def library_of(
     if "admin" in needed.scopes and not library.accounts.is_admin:
         raise NotAllowed(needed="the role admin")
     request.state.library = library
+    request.state.token = token
     request.state.scopes = principal.scopes
     return library
+
+
+def while_allowed(request: Request, look: Callable[[], T]) -> Callable[[], T]:
+    """`look`, for a request that lasts: it raises TokenInvalid or TokenExpired as soon as the token is not valid."""
+    services, token = services_of(request), request.state.token
+
+    def look_again() -> T:
+        services.principal(token)
+        return look()
+
+    return look_again
 
 
 Reading = Annotated[Library, Security(library_of, scopes=["read"])]

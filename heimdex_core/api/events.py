@@ -20,7 +20,7 @@ async def changes(
 ) -> AsyncIterator[ServerSentEvent]:
     """An event "progress" for every change, "done" for the last one, "error" where it can no longer be seen.
 
-    The stream ends after `services.stream_s` in any case: a client that connects again is asked for its token again.
+    The stream ends after `services.stream_s` in any case, so that connections of clients that are gone are not kept.
     """
     shown: Shape | None = None
     left_s, number = services.stream_s, 0

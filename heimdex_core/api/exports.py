@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from heimdex_core import types
 from heimdex_core.api import answers, events
-from heimdex_core.api.access import Reading, Writing, services_of
+from heimdex_core.api.access import Reading, Writing, services_of, while_allowed
 from heimdex_core.api.answers import Link
 from heimdex_core.api.idempotency import IdempotentRoute, repeatable
 from heimdex_core.api.mounting import PREFIX
@@ -246,7 +246,7 @@ async def stream_export(
 ) -> AsyncIterator[ServerSentEvent]:
     """The status as server-sent events, whenever it changes: "progress", and "done" when the render is over."""
     is_over = lambda shape: isinstance(shape, ExportStatus) and shape.export.is_over  # noqa: E731
-    look = lambda: _status(request, library, export.export_id)  # noqa: E731
+    look = while_allowed(request, lambda: _status(request, library, export.export_id))
     async for event in events.changes(services_of(request), look, is_over):
         yield event
 

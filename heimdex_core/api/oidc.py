@@ -20,7 +20,7 @@ from joserfc.errors import ExpiredTokenError, InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 
-from heimdex_core.errors import SignInUnavailable, TokenExpired, TokenInvalid
+from heimdex_core.errors import EmailNotVerified, SignInUnavailable, TokenExpired, TokenInvalid
 from heimdex_core.settings import Settings
 from heimdex_core.types import Principal, User
 
@@ -83,13 +83,12 @@ class BearerTokens:
         if found is not None and self._now() < ends_at:
             return found
         claims = self._claims(token)
-        user = sign_in(
-            self._issuer,
-            str(claims["sub"]),
-            _text(claims.get("email")),
-            claims.get("email_verified") is True,
-            _text(claims.get("name")) or _text(claims.get("preferred_username")) or "",
-        )
+        email = _text(claims.get("email"))
+        # some services send it as text
+        if email is None or claims.get("email_verified") not in (True, "true"):
+            raise EmailNotVerified()  # as in the browser: nobody uses the library without one
+        name = _text(claims.get("name")) or _text(claims.get("preferred_username")) or ""
+        user = sign_in(self._issuer, str(claims["sub"]), email, True, name)
         principal = Principal(user.user_id, ("read", "write", "admin"))
         with self._lock:
             self._known[digest] = principal, float(claims["exp"]) + LEEWAY_S

@@ -42,7 +42,7 @@ class Services:
     stream_s: float = 600.0
     writers: Writers = WRITERS
     limiter: RateLimiter | None = None
-    _users: LRUCache[tuple[int, str], Library] = field(default_factory=lambda: LRUCache(_KEPT_USERS))
+    _users: LRUCache[tuple[Library, str], Library] = field(default_factory=lambda: LRUCache(_KEPT_USERS))
     _bearer_tokens: BearerTokens | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -73,11 +73,11 @@ class Services:
         if not base.accounts.exists(user_id):
             raise TokenInvalid()
         with self._lock:
-            found = self._users.get((id(base), user_id))
+            found = self._users.get((base, user_id))
             if found is None:
                 found = base.as_user(user_id)
                 found.queue = base.queue.as_user(found) if isinstance(base.queue, JobQueue) else base.queue
-                self._users[id(base), user_id] = found
+                self._users[base, user_id] = found
             return found
 
     def library_of_link(self, user_id: str) -> Library:

@@ -236,11 +236,13 @@ def _added(
     library: Library, path: Path, filename: str, body: CompletionBody, subtitles: list[tuple[str, bytes]]
 ) -> shapes.Video:
     written: dict[str, Path] = {}
+    parts: list[Path] = []
     try:
         for name, content in subtitles:
-            part = uploads_folder(library) / f"{uuid.uuid4()}.part{Path(name).suffix.lower()[:10]}"
-            part.write_bytes(content)
-            written[partials.part_name(name)] = part
+            ending = Path(partials.part_name(name)).suffix.lower()[:10]
+            parts.append(uploads_folder(library) / f"{uuid.uuid4()}.part{ending}")
+            parts[-1].write_bytes(content)
+            written[partials.part_name(name)] = parts[-1]
         video = library.add_upload(
             path,
             filename,
@@ -251,7 +253,7 @@ def _added(
             queue=True,
         )
     finally:
-        for part in written.values():
+        for part in parts:
             part.unlink(missing_ok=True)
     return shapes.Video.of(video)
 

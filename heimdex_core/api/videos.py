@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from heimdex_core import types
 from heimdex_core.api import answers, events
-from heimdex_core.api.access import Reading, Writing, services_of
+from heimdex_core.api.access import Reading, Writing, services_of, while_allowed
 from heimdex_core.api.answers import Link
 from heimdex_core.api.idempotency import IdempotentRoute, repeatable
 from heimdex_core.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of, require_match, tagged
@@ -157,7 +157,8 @@ async def stream_status(
 ) -> AsyncIterator[ServerSentEvent]:
     """The status as server-sent events, whenever it changes: "progress", and "done" when the work is over."""
     is_over = lambda shape: isinstance(shape, VideoStatus) and shape.state in _FINISHED  # noqa: E731
-    async for event in events.changes(services_of(request), lambda: _status(library, video.video_id), is_over):
+    look = while_allowed(request, lambda: _status(library, video.video_id))
+    async for event in events.changes(services_of(request), look, is_over):
         yield event
 
 

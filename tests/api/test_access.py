@@ -204,8 +204,12 @@ def test_pages_of_allowed_origins_can_read_answers_and_errors(tmp_path: Path) ->
         ):
             assert answer.headers["access-control-allow-origin"] == "https://videos.example"
         assert "access-control-allow-origin" not in api.get("/search/options", headers=others).headers
-        asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization,if-match"}
-        assert api.ask("OPTIONS", "/videos/x", None, headers={**ours, **asked}).status_code == 200
+        for method, path in (("PUT", "/people-status"), ("PATCH", "/videos/x")):
+            asked = {
+                "Access-Control-Request-Method": method,
+                "Access-Control-Request-Headers": "authorization,if-match",
+            }
+            assert api.ask("OPTIONS", path, None, headers={**ours, **asked}).status_code == 200
         assert api.ask("OPTIONS", "/videos/x", None, headers={**others, **asked}).status_code == 400
     finally:
         api.library.close()

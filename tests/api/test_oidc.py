@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from heimdex_core.api.oidc import AGAIN_S, KEYS_S, LEEWAY_S, BearerTokens, fetch_json
-from heimdex_core.errors import SignInUnavailable, TokenExpired, TokenInvalid
+from heimdex_core.errors import EmailNotVerified, SignInUnavailable, TokenExpired, TokenInvalid
 from heimdex_core.settings import Settings
 from heimdex_core.types import User, utc_now
 from tests.api.conftest import make_api
@@ -74,7 +74,8 @@ def tokens(provider: Provider, clock: Clock) -> BearerTokens:
 
 
 def token(key: Any = RSA, algorithm: str = "RS256", header: Mapping[str, Any] | None = None, **changed: Any) -> str:
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "7", "exp": AT + 300, "iat": AT, "email": "m@example.com"}
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "7", "exp": AT + 300, "iat": AT}
+    claims |= {"email": "m@example.com", "email_verified": True}
     claims = {name: value for name, value in {**claims, **changed}.items() if value is not None}
     found = {"alg": algorithm, "kid": key.kid, **(header or {})}
     return jwt.encode({k: v for k, v in found.items() if v is not None}, claims, key, algorithms=[algorithm])
@@ -87,8 +88,17 @@ def test_a_token_of_the_service_is_its_users(tokens: BearerTokens) -> None:
     assert sign_in.calls == [(ISSUER, "7", "m@example.com", True, "Mina")]
     tokens.principal(given, sign_in)
     assert len(sign_in.calls) == 1, "it is known for a minute"
-    assert tokens.principal(token(EC, "ES256", aud=["other", AUDIENCE]), sign_in).user_id == "user-7"
-    assert sign_in.calls[-1] == (ISSUER, "7", "m@example.com", False, "")
+    other = token(EC, "ES256", aud=["other", AUDIENCE], email_verified="true")
+    assert tokens.principal(other, sign_in).user_id == "user-7"
+    assert sign_in.calls[-1] == (ISSUER, "7", "m@example.com", True, "")
+
+
+@pytest.mark.parametrize("changed", [{"email_verified": None}, {"email_verified": "yes"}, {"email": None}], ids=str)
+def test_nobody_is_let_in_without_a_verified_address(tokens: BearerTokens, changed: dict[str, Any]) -> None:
+    sign_in = SignedIn()
+    with pytest.raises(EmailNotVerified):
+        tokens.principal(token(**changed), sign_in)
+    assert sign_in.calls == []
 
 
 @pytest.mark.parametrize(

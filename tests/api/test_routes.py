@@ -94,6 +94,23 @@ def test_a_stream_sends_each_change_once_and_then_that_it_is_over(api: Api, monk
     assert events == ["event: progress", "event: progress", "event: done"]
 
 
+def test_a_stream_ends_when_its_token_is_revoked(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    token, api.tokens["short-lived"] = api.library.accounts.make_token("stream", ["read"])
+    looks: list[str] = []
+
+    def progress(video_id: str) -> None:
+        looks.append(video_id)
+        if len(looks) == 2:
+            api.library.accounts.revoke_token(token.token_id)
+
+    monkeypatch.setattr(api.library, "progress", progress)
+    text = api.get(f"/videos/{WAITING}/events", "short-lived").text
+    events = [line for line in text.splitlines() if line.startswith("event:")]
+    assert events == ["event: progress", "event: error"]
+    assert "TOKEN_INVALID" in text
+    assert len(looks) == 2
+
+
 def test_a_stream_ends_after_its_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api.services, "stream_s", 0.0)
     assert api.get(f"/videos/{SUBTITLED}/events").text == ""

@@ -68,7 +68,9 @@ def test_an_upload_is_continued_after_a_cut_and_completed(api: Api, movie: bytes
         "filename": "바다.ko.srt",
         "content": base64.b64encode(b"1\n00:00:00,000 --> 00:00:01,000\n\xeb\xb0\xb0\n").decode(),
     }
-    body = {"title": "배", "language": "ko", "subtitles": [subtitles]}
+    # the same one twice, and a name that no file can have
+    given = [subtitles, subtitles, {**subtitles, "filename": "a.\0rt"}]
+    body = {"title": "배", "language": "ko", "subtitles": given}
     done = api.post(f"/uploads/{upload['upload_id']}/complete", body)
     assert (done.status_code, done.json()["title"], done.json()["filename"]) == (201, "배", "바다.mp4")
     assert done.headers["location"] == f"/api/v1/videos/{done.json()['video_id']}"

@@ -34,6 +34,8 @@ class FakeLibrary:
         self.held: threading.Event | None = None
         self.asked = 0
         self.work = SimpleNamespace(count_videos=self.count_videos)
+        self.is_shared = False
+        self.accounts = SimpleNamespace(is_shared=lambda: self.is_shared)
         self.queue = SimpleNamespace(check=self.check_queue)
         self.models = SimpleNamespace(choice=SimpleNamespace(name="offline"), describe=lambda: [])
 
@@ -73,6 +75,12 @@ def test_everything_is_fine(library: FakeLibrary, tmp_path: Path) -> None:
     assert set(checks) == {"catalog", "jobs", "models", "disk"}
     assert all(check["ok"] and check["latency_ms"] >= 0 for check in checks.values())
     assert list(tmp_path.iterdir()) == []  # the disk check has removed its file
+
+
+def test_nobody_is_told_how_many_videos_others_have(library: FakeLibrary) -> None:
+    assert ask(library, "/health/ready", RUNNING).json()["checks"]["catalog"]["detail"] == {"videos": 0}
+    library.is_shared = True
+    assert ask(library, "/health/ready", RUNNING).json()["checks"]["catalog"]["detail"] == {}
 
 
 def failing(answer: Any) -> dict[str, str]:
