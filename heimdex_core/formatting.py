@@ -50,3 +50,8 @@ def two_letter_code(tag: str | None) -> str | None:
         return None
     first = re.split(r"[-_]", tag.lower())[0]
     return _TWO_LETTERS.get(first, first)
+
+
+def inert_cell(text: str) -> str:
+    """A text for a table that no spreadsheet takes for a formula: with a quote before it where it begins like one."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

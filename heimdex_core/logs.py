@@ -35,6 +35,8 @@ _SECRETS = (
     (re.compile(r"(?i)([?&](?:q|text|token|link|query|code|state)=)[^\s&\"']+"), rf"\1{_HIDDEN}"),
 )
 
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+
 _ids: ContextVar[dict[str, str]] = ContextVar("heimdex_log_ids")
 
 
@@ -56,13 +58,18 @@ def redact(text: str) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """Lines of TEXT_FORMAT, redacted."""
+    """Lines of TEXT_FORMAT, redacted; only a traceback has more than one."""
 
     def __init__(self) -> None:
         super().__init__(TEXT_FORMAT)
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is Python's
+        """Names of files and titles may have line breaks, which would look like lines of their own."""
+        record.message = _CONTROL.sub(lambda found: repr(found[0])[1:-1], record.message)
+        return super().formatMessage(record)
 
 
 class JsonFormatter(logging.Formatter):

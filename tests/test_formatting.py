@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from heimdex_core.formatting import clock, limit_size, precise, size
+from heimdex_core.formatting import clock, inert_cell, limit_size, precise, size
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,12 @@ def test_sizes_are_decimal(size_bytes: float, text: str) -> None:
 )
 def test_limits_are_binary_where_they_are_whole(size_bytes: float, text: str) -> None:
     assert limit_size(size_bytes) == text
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1"])
+def test_cells_that_begin_like_a_formula_are_quoted(text: str) -> None:
+    assert inert_cell(text) == f"'{text}"
+
+
+def test_other_cells_stay_as_they_are() -> None:
+    assert [inert_cell(text) for text in ("", "a=1", "1-2")] == ["", "a=1", "1-2"]

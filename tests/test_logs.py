@@ -97,6 +97,21 @@ def test_text_is_as_python_does_it_unless_a_process_asks_for_more(capsys: pytest
     assert capsys.readouterr().err.endswith(" INFO heimdex_core.test: Bearer ***\n")
 
 
+@pytest.mark.expect_errors
+@pytest.mark.usefixtures("lines")
+def test_what_is_logged_as_text_makes_no_lines_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("worker", Settings(log_format="text"), text=True)
+    log = logging.getLogger("heimdex_core.test")
+    log.info("%s is left out", "clip\n2026-11-27 INFO all is well\x1b[2K\u2028\u00e9.mp4")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(r": clip\n2026-11-27 INFO all is well\x1b[2K\u2028é.mp4 is left out")
+    try:
+        raise ValueError("x")
+    except ValueError:
+        log.exception("failed")
+    assert capsys.readouterr().err.splitlines()[1] == "Traceback (most recent call last):"
+
+
 def test_a_database_that_is_away_is_told_without_its_password(tmp_path: Path) -> None:
     """The command line, with its log in JSON."""
     url = "postgresql://ann:pass-word-1@127.0.0.1:1/library"

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 
+from heimdex_core.formatting import inert_cell
 from heimdex_core.types import ActivityReport, SearchTimes
 
 HEADER = ("section", "item", "figure", "value")
@@ -22,13 +23,8 @@ def csv_text(report: ActivityReport) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(HEADER)
-    writer.writerows([[_inert(cell) for cell in row] for row in rows(report)])
+    writer.writerows([[inert_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows(report)])
     return out.getvalue()
-
-
-def _inert(cell: Cell) -> Cell:
-    """Spreadsheets run texts that begin like a formula: a quote before it shows it as it is."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def rows(report: ActivityReport) -> Iterator[tuple[str, str, str, Cell]]:

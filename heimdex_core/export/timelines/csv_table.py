@@ -6,6 +6,7 @@ import csv
 import io
 
 from heimdex_core.export.timelines.timecode import format_timecode
+from heimdex_core.formatting import inert_cell
 from heimdex_core.types.timelines import Timeline, TimelineClip
 
 COLUMNS = ("number", "title", "file", "source_in", "source_out", "source_rate", "reel_in", "reel_out", "start_s",
@@ -32,11 +33,6 @@ def _row(timeline: Timeline, number: int, clip: TimelineClip) -> list[str]:
     start_s, duration_s = float(clip.record_in / timeline.rate), float(clip.record_frames / timeline.rate)
     rate = f"{float(source.rate):.5g}"
     return [
-        str(number), _cell(source.title), _cell(source.name), source_in, source_out, rate, reel_in, reel_out,
-        f"{start_s:.3f}", f"{duration_s:.3f}", _cell(clip.text), _cell(str(source.path)),
+        str(number), inert_cell(source.title), inert_cell(source.name), source_in, source_out, rate, reel_in, reel_out,
+        f"{start_s:.3f}", f"{duration_s:.3f}", inert_cell(clip.text), inert_cell(str(source.path)),
     ]  # fmt: skip
-
-
-def _cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
