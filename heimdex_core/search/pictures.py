@@ -37,6 +37,8 @@ def read_picture(path: Path, box: Box | None = None, *, side_px: int = SIDE_PX) 
             if file.width * file.height > MAX_MEGAPIXELS * 1_000_000:
                 raise ImageTooLarge(filename=path.name, limit_megapixels=MAX_MEGAPIXELS)
             upright = ImageOps.exif_transpose(file)
+            if upright.mode.startswith("I"):  # 16 bits a pixel: Pillow would show everything above 255 as white
+                upright = Pillow.fromarray((np.asarray(upright, np.int64) >> 8).clip(0, 255).astype(np.uint8))
             part = upright if box is None else upright.crop(_pixels(box, upright.width, upright.height))
             opaque = part.convert("RGBA") if "transparency" in part.info or part.mode in ("RGBA", "LA", "PA") else part
             if opaque is not part:

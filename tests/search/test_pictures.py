@@ -44,6 +44,13 @@ def test_every_kind_of_picture_becomes_rgb(tmp_path: Path, mode: str, name: str)
     assert np.abs(found[30, 80].astype(int) - BLUE).max() < 40
 
 
+def test_grey_of_16_bits_keeps_its_shades(tmp_path: Path) -> None:
+    shades = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (16, 1))
+    Image.fromarray(shades).save(tmp_path / "a.png")
+    found = read_picture(tmp_path / "a.png")
+    assert np.array_equal(found, np.repeat((shades >> 8).astype(np.uint8)[..., None], 3, axis=2))
+
+
 def test_what_is_transparent_is_white(tmp_path: Path) -> None:
     Image.new("RGBA", (10, 10), (0, 0, 0, 0)).save(tmp_path / "a.png")
     assert read_picture(tmp_path / "a.png").min() == 255
