@@ -64,7 +64,7 @@ def test_a_group_is_named(address: str, page: Page, shot: Shot) -> None:
     page.get_by_label("Name", exact=True).fill("Ben Kim")
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".person b")).to_have_text(["Anna", "Ben Kim"])
-    expect(page.get_by_text("There are no faces that nobody has named.")).to_be_visible()
+    expect(page.get_by_text("There are no unnamed faces.")).to_be_visible()
     shot(page, "people")
 
 
