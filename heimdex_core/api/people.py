@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from heimdex_core.api import events
-from heimdex_core.api.access import Administering, Reading, Writing, services_of
+from heimdex_core.api.access import Administering, Reading, Writing, services_of, while_allowed
 from heimdex_core.api.idempotency import IdempotentRoute, repeatable
 from heimdex_core.api.mounting import PREFIX
 from heimdex_core.api.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, Limit, Page, page_of, tagged
@@ -140,7 +140,7 @@ async def stream_scan(
 ) -> AsyncIterator[ServerSentEvent]:
     """The search as server-sent events, whenever it changes: "progress", and "done" when it is over."""
     is_over = lambda shape: isinstance(shape, shapes.FaceScan) and shape.is_over  # noqa: E731
-    look = lambda: shapes.FaceScan.of(library.people.get_scan(scan.scan_id))  # noqa: E731
+    look = while_allowed(request, lambda: shapes.FaceScan.of(library.people.get_scan(scan.scan_id)))
     async for event in events.changes(services_of(request), look, is_over):
         yield event
 
