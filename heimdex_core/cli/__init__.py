@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from heimdex_core.cli.output import Printer
     from heimdex_core.library import Library
+
+Command = Callable[[argparse.Namespace, "Printer"], int]
+"""Runs one command and returns its exit status."""
+
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+class UsageError(Exception):
+    """The arguments cannot be used as they are; the message says why."""
+
+
+def positive(text: str) -> int:
+    """A number of an argument that must be at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from heimdex_core.cli.main import UsageError, build_parser
+from heimdex_core.cli import UsageError
+from heimdex_core.cli.main import build_parser
 from heimdex_core.library import Library
 from heimdex_core.library.accounts import Accounts
 from heimdex_core.library.corrections import Corrections
