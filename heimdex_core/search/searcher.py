@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 from heimdex_core.errors import HeimdexError, ViewOutdated
+from heimdex_core.search.channel_results import ChannelResults
 from heimdex_core.search.channels import spec_of
-from heimdex_core.search.channels.base import Channel, ChannelRequest, ChannelResult
-from heimdex_core.search.channels.channel_set import ChannelSet
+from heimdex_core.search.channels.base import ChannelRequest, ChannelResult
 from heimdex_core.search.channels.encoders import QueryModels
 from heimdex_core.search.duplicates import Collapsed, collapsed_by_plan
 from heimdex_core.search.examples import ResolvedExample, resolve
@@ -33,9 +33,9 @@ from heimdex_core.search.log_entry import log_entry
 from heimdex_core.search.modality import with_missing
 from heimdex_core.search.order import ordered, video_count, video_of
 from heimdex_core.search.people import PeopleSearch, PeopleView
-from heimdex_core.search.plan import Plan, Slot, plan_of, with_share
+from heimdex_core.search.plan import Plan, plan_of, with_share
 from heimdex_core.search.query_language import ParsedText
-from heimdex_core.search.runner import ChannelRunner, Timed, refuse_if_all_broken
+from heimdex_core.search.runner import refuse_if_all_broken
 from heimdex_core.search.sequence import follow
 from heimdex_core.search.strength import nothing_close
 from heimdex_core.search.understanding import Understood, understand
@@ -56,9 +56,6 @@ _CACHED_VIEWS = 3
 """Views that are kept for the next pages of a search; each may hold indexes that nobody else needs any more."""
 _CACHED_OFFERS = 8
 """Searches whose channels' results are kept as the fusion takes them."""
-_NOT_RUN = ChannelResult()
-_CACHED_SETS = 2
-"""Model sets whose channels are kept: the active one, and the one before a switch or after it."""
 
 
 @dataclass(frozen=True)
@@ -117,15 +114,12 @@ class Searcher:
             people: the people of the library; None for nobody.
         """
         self._reader = reader
-        self._models_of = models_of
         self._settings = settings
         self._log = log
         self._people = people
-        self._runner = ChannelRunner(timeout_s=settings.channel_timeout_s)
+        self._channels = ChannelResults(models_of, settings)
         self._lock = threading.Lock()
         """Protects the caches."""
-        self._cache: LRUCache[Hashable, ChannelResult] = LRUCache(settings.search_cache_size)
-        self._sets: LRUCache[int, ChannelSet] = LRUCache(_CACHED_SETS)
         self._views: LRUCache[str | None, View] = LRUCache(_CACHED_VIEWS)
         self._selections: LRUCache[Hashable, Selection] = LRUCache(_CACHED_SELECTIONS)
         self._offers: LRUCache[Hashable, _Offer] = LRUCache(_CACHED_OFFERS)
@@ -159,7 +153,7 @@ class Searcher:
         try:
             view = self._reader.view()
             count = max(view.scene_count(user_id), 1)  # also for a library that is still empty
-            channels = self._channels_of(view, plan_of(view.spaces))
+            channels = self._channels.channels(view, plan_of(view.spaces))
             view.hold([space for slot in channels for space in slot.spaces], words=True)
         except HeimdexError as error:
             log.warning("nothing was loaded in advance: %s", error)
@@ -305,7 +299,8 @@ class Searcher:
         example_key = setting.example.key if setting.example is not None else None
         people_key = (setting.people.token, setting.person_ids) if setting.people is not None else None
         about = (tuple(filters), text.excluded, example_key, setting.temperature, people_key)
-        results, timing_ms = self._run_channels(request, setting, about)
+        ran = self._channels.find(request, setting.plan, setting.weights, about)
+        results, timing_ms = ran.results, ran.timing_ms
         refuse_if_all_broken(results, setting.weights)
         fusing = time.perf_counter()
         offered = self._offered(setting, results)
@@ -359,51 +354,6 @@ class Searcher:
             else:
                 facets[facet] = count_choices(table, rows, facet, people)
         return facets
-
-    def _run_channels(
-        self, request: ChannelRequest, setting: _Setting, about: Hashable
-    ) -> tuple[dict[str, ChannelResult], dict[str, float]]:
-        """({channel: what it found}, milliseconds by channel that was run, "encode" and "load").
-
-        `about` stands for the scenes, the example and the temperature of the request.
-        """
-        view, plan, weights = request.view, setting.plan, setting.weights
-        # Everything that a result depends on. Weights and fusion are not part of it: changing them is cheap.
-        searched = (request.user_id, request.text, request.lookup, about, request.depth, view.token)
-        keys = {slot: (slot.kind, slot.spaces, *searched) for slot in plan.slots}
-        with self._lock:
-            known = {slot.name: found for slot, key in keys.items() if (found := self._cache.get(key)) is not None}
-        channels = self._channels_of(view, plan)
-        wanted = {
-            slot: channel
-            for slot, channel in channels.items()
-            # Channels of weight 0 run too, so that their scores are shown and the next change of a weight is instant,
-            # but no model is loaded only for that.
-            if slot.name not in known and (weights[slot.name] > 0 or channel.is_ready(request))
-        }
-        ran: dict[str, Timed] = {}
-        loading_s = 0.0
-        if wanted:
-            # Open the files before models are loaded: that may take long, and the library may change meanwhile.
-            view.hold([space for slot in wanted for space in slot.spaces], words=any(not slot.space for slot in wanted))
-            ran, loading_s = self._runner.run(request, wanted.values())
-        with self._lock:
-            self._cache.update({keys[slot]: ran[slot.name].result for slot in wanted if ran[slot.name].cacheable})
-        results = known | {name: timed.result for name, timed in ran.items()}
-        timing_ms = {name: timed.seconds * 1000 for name, timed in ran.items()}
-        # Channels run in parallel, so the slowest encoder determines the waiting time.
-        timing_ms["encode"] = max((timed.result.encode_ms for timed in ran.values()), default=0.0)
-        timing_ms["load"] = loading_s * 1000
-        return {name: results.get(name, _NOT_RUN) for name in plan.names}, timing_ms
-
-    def _channels_of(self, view: View, plan: Plan) -> dict[Slot, Channel]:
-        """The plan's channels, with the models of the view's set."""
-        set_id = view.set_id
-        with self._lock:
-            channels = self._sets.get(set_id)
-            if channels is None:
-                channels = self._sets[set_id] = ChannelSet(lambda: self._models_of(set_id))
-        return {slot: channels.channel(slot) for slot in plan.slots}
 
     def _write_log(self, result: SearchResult, user_id: str) -> None:
         """Append the search to the query log. A log that cannot be written does not make the search fail."""
