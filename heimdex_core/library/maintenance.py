@@ -27,6 +27,7 @@ def clean_up(store: Store, settings: Settings, work: WorkContext) -> dict[str, i
         in_storage = StorageUploads(store.catalog.mirror.storage)
         removed["uploads"] += in_storage.remove_abandoned(settings.abandoned_after_s)
     removed["work"] = remove_abandoned(store) + _remove_orphaned_work(store, settings)
+    removed["work"] += store.maintenance.remove_left_generations()
     sprites.remove_orphaned(store)
     return {**removed, **store.maintenance.clean_storage(), "merged": store.maintenance.merge_indexes(work)}
 

@@ -8,6 +8,7 @@ visible, and another call completes the commit. Purging a video is here too, sin
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import uuid
@@ -303,6 +304,34 @@ def _remove_old(paths: LibraryPaths, video_id: str, keep: Collection[int]) -> No
     for left in folder.glob(f"{TEMPORARY_PREFIX}gone-*"):
         shutil.rmtree(left, ignore_errors=True)
     sweep(folder)
+
+
+def remove_left_generations(context: StoreContext) -> int:
+    """Remove the generations that a crash left behind newer ones of their videos; of how many videos.
+
+    One that is newer than what the catalog names stays: its commit may be repeated.
+    """
+    if not _left_behind(context):
+        return 0
+    with context.index_lock.hold():  # nobody is in the middle of a commit
+        found = _left_behind(context)
+        for video_id, keep in found.items():
+            _remove_old(context.paths, video_id, keep)
+    return len(found)
+
+
+def _left_behind(context: StoreContext) -> dict[str, set[int]]:
+    """The generations that any set refers to, of the videos that have an older one besides."""
+    with context.catalog.transaction() as transaction:
+        numbers = sets.generation_numbers(transaction)
+    referenced: dict[str, set[int]] = {}
+    for video_id, n in itertools.chain.from_iterable(numbers.values()):
+        referenced.setdefault(video_id, set()).add(n)
+    return {
+        video_id: keep
+        for video_id, keep in referenced.items()
+        if any(n < max(keep) and n not in keep for n in context.paths.generation_numbers(video_id))
+    }
 
 
 # --- purging --------------------------------------------------------------------------------------

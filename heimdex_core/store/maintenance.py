@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heimdex_core.files import free_bytes, tree_bytes
-from heimdex_core.store import damage, indexing
+from heimdex_core.store import commit, damage, indexing
 from heimdex_core.store import repair as repairing
 from heimdex_core.store.catalog import StoreContext
 from heimdex_core.store.damage import Damage
@@ -40,6 +40,10 @@ class Maintenance:
     def is_merge_due(self) -> bool:
         """Whether `merge_indexes` would do something."""
         return indexing.is_merge_due(self._context)
+
+    def remove_left_generations(self) -> int:
+        """Remove the generations that a crash left behind newer ones of their videos; of how many videos."""
+        return commit.remove_left_generations(self._context)
 
     def clean_storage(self) -> dict[str, int]:
         """Remove what nothing needs any more from object storage and from this machine's copies; how many of each."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from heimdex_core import files
 from heimdex_core.errors import (
     InvalidFolder,
     InvalidTransition,
@@ -227,6 +228,26 @@ def test_a_new_generation_replaces_the_old_one(store: Store) -> None:
     assert view.lexical_search("stale", k=5, user_id="local").hits == []
     assert [p.name for p in store.paths.generations(video.video_id).iterdir()] == ["2"]
     assert store.next_generation(video.video_id) == 3
+
+
+def test_what_a_crash_left_behind_a_newer_generation_is_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = add(store, "one", ("stale words",))
+    store.set_state(video.video_id, VideoState.PROCESSING)
+
+    def crash(step: str) -> None:
+        if step == "published":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "crash_point", crash)
+        with pytest.raises(KeyboardInterrupt):
+            commit(store, video, ("fresh words",))
+    store.paths.new_generation(video.video_id, 3).mkdir()  # of a commit that may be repeated
+    assert store.paths.generation_numbers(video.video_id) == [1, 2, 3]
+    assert store.maintenance.remove_left_generations() == 1
+    assert store.paths.generation_numbers(video.video_id) == [2, 3]
+    assert store.maintenance.remove_left_generations() == 0
+    assert [s.transcript for s in store.reader().view().scenes("local")] == ["fresh words"]
 
 
 def test_committing_again_is_the_same(store: Store) -> None:
