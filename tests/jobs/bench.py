@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from heimdex_core.jobs.client import JobQueue, JobStatus
 from heimdex_core.jobs.config import JobsDatabase
+from heimdex_core.jobs.crash_marks import CrashMarks, FileCrashMarks, TableCrashMarks
 from heimdex_core.jobs.status import WorkerStatus
 from heimdex_core.jobs.statuses import statuses_of
 from heimdex_core.jobs.worker_slot import WorkerSlot, this_slot
@@ -98,6 +99,12 @@ class Bench:
         """What the worker that wrote last says; one that has ended says no more."""
         found = statuses_of(self.library.work).all()
         return found[0] if found else None
+
+    @property
+    def crash_marks(self) -> CrashMarks:
+        """The marks of this library's workers: rows over Postgres, else files."""
+        shared = self.library.work.shared
+        return FileCrashMarks(self.slot.folder / "running") if shared is None else TableCrashMarks(shared, "nobody")
 
     # --- videos and jobs --------------------------------------------------------------------------
 
