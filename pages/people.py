@@ -114,7 +114,7 @@ class state_of_errors(suppress):  # noqa: N801 - used as a statement
 
 def enrol(library: Library, given: str, photos: Sequence[Any]) -> None:
     """Name a person by photos. They are written to a folder that is removed at once: only the vectors stay."""
-    with tempfile.TemporaryDirectory() as folder, state_of_errors():
+    with tempfile.TemporaryDirectory() as folder:
         paths = []
         for number, photo in enumerate(photos):
             place = Path(folder, str(number))
@@ -129,7 +129,11 @@ def enrol(library: Library, given: str, photos: Sequence[Any]) -> None:
 
 
 def draw_enrolment(library: Library) -> None:
-    with st.expander(t("people.enrol")), st.form("hx_enrol", clear_on_submit=True, border=False):
+    error = state.error_in("enrol")
+    with (
+        st.expander(t("people.enrol"), expanded=error is not None),
+        st.form("hx_enrol", clear_on_submit=True, border=False),
+    ):
         given = st.text_input(t("people.name_short"), max_chars=100)
         photos = st.file_uploader(
             t("people.photos_hint", limit=MAX_PHOTOS),
@@ -138,9 +142,14 @@ def draw_enrolment(library: Library) -> None:
             max_upload_size=PHOTO_MIB,
         )
         if st.form_submit_button(t("people.enrol_now"), type="primary"):
-            state.flash(None)
-            enrol(library, given, photos or [])
+            state.set_error("enrol", None)
+            try:
+                enrol(library, given, photos or [])
+            except HeimdexError as found:
+                state.set_error("enrol", found.to_dict())
             st.rerun()
+        if error is not None:
+            page.error_card(error)
 
 
 def draw_state(library: Library) -> bool:

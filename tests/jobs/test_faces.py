@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import HeimdexError, UnknownName
+from heimdex_core.jobs.client import JobState
 from heimdex_core.jobs.crash_guard import CrashGuard, StageAttempt
 from heimdex_core.jobs.crash_marks import FileCrashMarks
 from heimdex_core.jobs.status import StatusFile
 from heimdex_core.jobs.tasks import Tasks
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
+from tests.jobs.bench import Bench
 from tests.library.test_migration import TEXT
 from tests.support.clips import colour_clips
 from tests.support.drawn_faces import ANNA, BEN, LEFT, RIGHT, add_video, picture, put_small_models
@@ -139,6 +141,19 @@ def test_after_a_move_the_videos_of_all_users_are_looked_through(lib: Library, q
     found = [library.people.last_scan() for library in (lib, mina)]
     assert sorted(scan.scan_id for scan in found if scan is not None) == sorted(queue.scans)
     assert len(queue.scans) == 2
+
+
+def test_a_job_without_models_ends_with_the_reason(tmp_path: Path) -> None:
+    bench = Bench.make(tmp_path / "library", models_dir=str(tmp_path / "models"))
+    try:
+        add_video(bench.library, "first", [picture((ANNA, *LEFT))])
+        scan = bench.library.people.find_faces(queue=True)
+        bench.start()
+        assert bench.ended(str(scan.job_id)).state == JobState.FAILED
+        ended = bench.library.people.get_scan(scan.scan_id)
+        assert (ended.state, ended.error and ended.error["code"]) == ("failed", "FACE_MODELS_MISSING")
+    finally:
+        bench.close()
 
 
 @pytest.mark.long
