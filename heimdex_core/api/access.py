@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from inspect import signature
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from heimdex_core.api.services import Services
-from heimdex_core.errors import NotAllowed, SignInRequired, TokenInvalid
+from heimdex_core.errors import InvalidValue, NotAllowed, SignInRequired, TokenInvalid, printable
 from heimdex_core.library import Library
 
 T = TypeVar("T")
@@ -35,7 +36,8 @@ def library_of(
 ) -> Library:
     """The library of the user whose token a request has.
 
-    Raises SignInRequired, TokenInvalid, TokenExpired, NotAllowed, RateLimited.
+    Raises SignInRequired, TokenInvalid, TokenExpired, NotAllowed, RateLimited; InvalidValue for a parameter that the
+    route does not have.
     """
     services = services_of(request)
     given = request.headers.getlist("authorization")
@@ -50,6 +52,7 @@ def library_of(
     missing = set(needed.scopes) - set(principal.scopes)
     if missing:
         raise NotAllowed(needed=f"a token with the scope {', '.join(sorted(missing))}")
+    _require_known_parameters(request)
     library = services.library_of(principal.user_id)
     if "admin" in needed.scopes and not library.accounts.is_admin:
         raise NotAllowed(needed="the role admin")
@@ -68,6 +71,14 @@ def while_allowed(request: Request, look: Callable[[], T]) -> Callable[[], T]:
         return look()
 
     return look_again
+
+
+def _require_known_parameters(request: Request) -> None:
+    known = signature(request.scope["route"].endpoint).parameters
+    for name, value in request.query_params.items():
+        if name not in known:
+            reason = "there is no such parameter here; /api/v1/docs lists them"
+            raise InvalidValue(name=printable(name)[:80], value=printable(value)[:80], reason=reason)
 
 
 Reading = Annotated[Library, Security(library_of, scopes=["read"])]

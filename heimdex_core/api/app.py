@@ -18,9 +18,11 @@ from importlib import import_module
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from heimdex_core.api.body_limit import MAX_BODY_BYTES, TOO_LARGE, BodyLimit
 from heimdex_core.api.docs_page import docs_page
+from heimdex_core.api.head import HeadAsGet, methods_of
 from heimdex_core.api.mounting import PREFIX
 from heimdex_core.api.problems import invalid_request, problem
 from heimdex_core.api.requests import route_of
@@ -50,12 +52,14 @@ def create_app(services: Services) -> FastAPI:
             HeimdexError: _of_library,
             RequestValidationError: _of_request,
             HTTPException: http_problem,
+            ClientDisconnect: _of_connection,
             Exception: _of_program,
         },
         responses={"default": {"description": "problem+json: what went wrong (RFC 9457)"}},
     )
     app.state.services = services
     app.add_middleware(BodyLimit)
+    app.add_middleware(HeadAsGet)
     for name in ROUTERS:
         router: APIRouter = import_module(f"heimdex_core.api.{name}").router
         app.include_router(router)
@@ -83,16 +87,23 @@ async def http_problem(request: Request, error: Exception) -> Response:
     """A path or a method that there is not, as a problem; a handler of HTTPException."""
     assert isinstance(error, HTTPException)  # noqa: S101 - as registered
     path = request.url.path[:200]
+    headers = dict(error.headers or {})
     found: HeimdexError
     if error.status_code == 404:
         found = RouteNotFound(path=path)
     elif error.status_code == 405:
         found = MethodNotAllowed(method=request.method, path=path)
+        # what raised it knows the first route of this path alone
+        headers = {"Allow": ", ".join(methods_of(request.app.router, request.scope))}
     elif TOO_LARGE in request.scope:
         found = BodyTooLarge(limit_bytes=MAX_BODY_BYTES)
     else:
         found = InvalidValue(name="request", value=path, reason=str(error.detail))
-    return problem(found, dict(error.headers or {}))
+    return problem(found, headers)
+
+
+async def _of_connection(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)  # nobody receives it: the client has gone in the middle of the body
 
 
 async def _of_program(request: Request, error: Exception) -> Response:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from heimdex_core.api.access import Reading, Writing
 from heimdex_core.api.idempotency import IdempotentRoute, repeatable
 from heimdex_core.api.mounting import PREFIX
-from heimdex_core.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of, tagged
+from heimdex_core.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, behind, first_of, page_of, tagged
 from heimdex_core.schemas import shapes
 from heimdex_core.types import DEFAULT_QUERY_SET, MAX_GRADE, Filters
 
@@ -56,8 +56,8 @@ def list_judgements(
     cursor: Cursor = None,
 ) -> Response:
     """The user's judgements, in the order in which they were made."""
-    found = library.evaluation.judgements(query_set, query=query)
-    items, following = page_of(found, cursor, limit, lambda one: (one.judged_at.isoformat(), one.judgement_id))
+    found = library.evaluation.judgements(query_set, query=query, limit=limit + 1, after=behind(cursor))
+    items, following = first_of(found, limit, lambda one: (one.judged_at, one.judgement_id))
     page = Page[shapes.Judgement](items=[shapes.Judgement.of(one) for one in items], next_cursor=following)
     return tagged(request, page)
 

@@ -15,7 +15,7 @@ from heimdex_core.api.access import Reading, Writing, services_of, while_allowed
 from heimdex_core.api.answers import Link
 from heimdex_core.api.idempotency import IdempotentRoute, repeatable
 from heimdex_core.api.mounting import PREFIX
-from heimdex_core.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of, tagged
+from heimdex_core.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, behind, first_of, tagged
 from heimdex_core.library import Library
 from heimdex_core.schemas import shapes
 from heimdex_core.schemas.shapes import Moment, Shape
@@ -211,8 +211,8 @@ def _accepted(request: Request, response: Response, library: Library, made: type
 def list_exports(request: Request, library: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Response:
     """The user's exports, newest first, also those whose file has gone."""
     links = services_of(request).links()
-    found = library.exports.list()
-    items, following = page_of(found, cursor, limit, lambda one: (one.created_at.isoformat(), one.export_id))
+    found = library.exports.list(limit + 1, after=behind(cursor))
+    items, following = first_of(found, limit, lambda one: (one.created_at, one.export_id))
     exports = [answers.export(library, links, one) for one in items]
     return tagged(request, Page[shapes.Export](items=exports, next_cursor=following))
 

@@ -160,10 +160,12 @@ def _offer_reading(server: MCPServer[Any], tools: _Tools) -> None:
         limit: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = MAX_RESULTS,
         offset: Annotated[int, Field(ge=0, description="videos to leave out at the beginning")] = 0,
     ) -> dict[str, Any]:
-        """The videos of the library with their state and length."""
+        """The videos of the library with their state and length; `next_offset` is null behind the last ones."""
         names = ("video_id", "title", "state", "duration_s", "scene_count", "created_at", "error")
-        found = [schemas.video(one) for one in tools.library_for("read").videos(limit=limit, offset=offset)]
-        return {"videos": [{name: one[name] for name in names} for one in found]}
+        page = tools.library_for("read").videos(limit=limit + 1, offset=offset)
+        found = [schemas.video(one) for one in page[:limit]]
+        following = offset + limit if len(page) > limit else None
+        return {"videos": [{name: one[name] for name in names} for one in found], "next_offset": following}
 
 
 def _offer_writing(server: MCPServer[Any], tools: _Tools) -> None:

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 PREFIX = "/api/v1"
-_EXPOSED = ["ETag", "Location", "Retry-After", "Upload-Offset", "Idempotency-Replayed"]
+_EXPOSED = ["ETag", "Location", "Retry-After", "Upload-Offset", "Idempotency-Replayed", "X-Request-ID"]
 _ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Upload-Offset", "Range"]
 
 
@@ -49,7 +49,7 @@ def with_cors(app: ASGIApp, origins: tuple[str, ...] | None) -> ASGIApp:
     return CORSMiddleware(
         app,
         allow_origins=list(origins),
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=_ALLOWED,
         expose_headers=_EXPOSED,
         max_age=600,
@@ -58,7 +58,7 @@ def with_cors(app: ASGIApp, origins: tuple[str, ...] | None) -> ASGIApp:
 
 def api_routes(app: ASGIApp) -> list[BaseRoute]:
     """The routes of a server that lead to the API; its bare prefix leads to the page that describes it."""
-    return [Route(PREFIX, _to_docs), Mount(PREFIX, app)]
+    return [Route(PREFIX, _to_docs), Route(f"{PREFIX}/", _to_docs), Mount(PREFIX, app)]
 
 
 async def _to_docs(request: Request) -> RedirectResponse:

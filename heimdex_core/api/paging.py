@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query, Request
@@ -33,10 +34,38 @@ class Page(Shape, Generic[S]):
     """For the next part; null where this is the last one."""
 
 
+def behind(cursor: str | None) -> tuple[datetime, str] | None:
+    """Where a page begins of a list that the store reads page by page: behind the item of that time and id.
+
+    Raises InvalidValue for what is no cursor.
+    """
+    if cursor is None:
+        return None
+    try:
+        time, item_id = _read(cursor)
+        at = datetime.fromisoformat(time)
+    except (TypeError, ValueError):
+        raise _no_cursor(cursor) from None
+    if at.tzinfo is None or not isinstance(item_id, str) or not item_id.isprintable():
+        raise _no_cursor(cursor)
+    return at, item_id
+
+
+def first_of(
+    found: Sequence[T], limit: int, place: Callable[[T], tuple[datetime, str]]
+) -> tuple[Sequence[T], str | None]:
+    """(items, next cursor) of `limit` items of such a list and one more; `place` has the time and the id of one."""
+    items = found[:limit]
+    if len(found) <= limit:
+        return items, None
+    at, item_id = place(items[-1])
+    return items, _write((at.isoformat(), item_id))
+
+
 def page_of(
     found: Sequence[T], cursor: str | None, limit: int, place: Callable[[T], Sequence[Any]]
 ) -> tuple[Sequence[T], str | None]:
-    """(items, next cursor) of a list.
+    """(items, next cursor) of a list that is short by nature, as the scenes of one video.
 
     Args:
         found: all of it.

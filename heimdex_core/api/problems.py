@@ -16,6 +16,7 @@ MEDIA_TYPE = "application/problem+json"
 
 _STATUS_BY_CODE = {
     "BODY_TOO_LARGE": 413,
+    "BODY_UNSUPPORTED": 415,
     "CANCELLED": 409,
     "CLIPS_FAILED": 409,
     "DATABASE_INTERRUPTED": 503,
@@ -97,7 +98,10 @@ def problem(error: HeimdexError, headers: Mapping[str, str] | None = None) -> JS
 def invalid_request(error: RequestValidationError) -> InvalidValue:
     """The first thing that is wrong with the parameters or the body of a request."""
     fault = error.errors()[0]
-    place = ".".join(str(part) for part in fault["loc"] if part != "body") or "body"
+    parts = fault["loc"][1:] if fault["loc"][0] in ("body", "query", "header", "path") else fault["loc"]
+    place = ".".join(str(part) for part in parts) or "body"
+    if fault["type"] == "missing":
+        return InvalidValue(name=place, value="(none)", reason="it is required")
     given = fault.get("input")
     value = printable(given) if isinstance(given, str) else repr(given)
     return InvalidValue(name=place, value=value[:80], reason=str(fault["msg"]).removeprefix("Value error, "))

@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from heimdex_core.api.access import Reading, services_of
 from heimdex_core.api.mounting import PREFIX
 from heimdex_core.api.paging import MAX_LIMIT
-from heimdex_core.errors import InvalidValue
+from heimdex_core.errors import InvalidValue, NotAnImage
 from heimdex_core.library import Library
 from heimdex_core.schemas import shapes
 from heimdex_core.schemas.shapes import Shape
 from heimdex_core.search.channels import channel_names
 from heimdex_core.search.fusion import fusion_names
-from heimdex_core.types import Example, Filters, Then
+from heimdex_core.types import Example, Filters, SearchResult, Then
 
 router = APIRouter(prefix="/search", tags=["search"])
 
@@ -79,14 +79,30 @@ class SearchOptions(Shape):
 @router.post("")
 def search(request: Request, library: Reading, body: SearchBody) -> shapes.SearchResult:
     """The scenes that fit, best first, each with its reasons."""
-    result = library.search(
+    example = _example(library, body.example)
+    try:
+        result = _searched(library, body, example)
+    except NotAnImage as error:
+        if example is None or example.image is None:
+            raise
+        # the name is that of the copy that was kept
+        raise NotAnImage(**{**error.details, "filename": "example.image"}) from None
+    links = services_of(request).links()
+    thumbnails = {
+        scene_id: PREFIX + links.file_url(path, library.user_id) for scene_id, path in result.thumbnails.items()
+    }
+    return shapes.SearchResult.of(result, thumbnails)
+
+
+def _searched(library: Library, body: SearchBody, example: Example | None) -> SearchResult:
+    return library.search(
         body.text,
         weights=body.weights,
         fusion=body.fusion,
         filters=body.filters,
         sort=body.sort,
         group_by_video=body.group_by_video,
-        example=_example(library, body.example),
+        example=example,
         then=body.then,
         videos=body.videos,
         spaces=body.spaces,
@@ -96,11 +112,6 @@ def search(request: Request, library: Reading, body: SearchBody) -> shapes.Searc
         limit=body.limit,
         offset=body.offset,
     )
-    links = services_of(request).links()
-    thumbnails = {
-        scene_id: PREFIX + links.file_url(path, library.user_id) for scene_id, path in result.thumbnails.items()
-    }
-    return shapes.SearchResult.of(result, thumbnails)
 
 
 @router.get("/options")

@@ -12,7 +12,7 @@ from cachetools import LRUCache
 from heimdex_core.api.links import Links
 from heimdex_core.api.oidc import BearerTokens
 from heimdex_core.api.partials import WRITERS, Writers
-from heimdex_core.api.rate_limit import RateLimiter
+from heimdex_core.api.rate_limit import RateLimiter, SharedRateLimiter
 from heimdex_core.errors import LinkInvalid, TokenInvalid
 from heimdex_core.jobs.client import JobQueue
 from heimdex_core.library import Library
@@ -20,6 +20,14 @@ from heimdex_core.types import Principal
 
 TOKEN_PREFIX = "hdx_"  # noqa: S105 - it only tells the kinds of tokens apart
 _KEPT_USERS = 64
+
+
+def limiter_of(library: Library) -> RateLimiter:
+    """The limit of the settings, of all servers together where they share a database."""
+    per_minute, requests = library.settings.api_requests_per_minute, library.requests
+    if requests.are_counted_together:
+        return SharedRateLimiter(per_minute, time.monotonic, requests.count)
+    return RateLimiter(per_minute, time.monotonic)
 
 
 @dataclass
@@ -50,7 +58,7 @@ class Services:
         """Count a request of a token, or of an address. Raises RateLimited."""
         with self._lock:
             if self.limiter is None:
-                self.limiter = RateLimiter(self.library().settings.api_requests_per_minute, time.monotonic)
+                self.limiter = limiter_of(self.library())
         self.limiter.take(key)
 
     def principal(self, token: str) -> Principal:

@@ -61,12 +61,16 @@ class Upload(Shape):
     filename: str
     size_bytes: int
     received_bytes: int
+    received_sha256: str | None = None
+    """Of the `received_bytes`, where it was asked for; not of an upload to object storage."""
     content: Link | None = None
     """Where the bytes from `received_bytes` on are sent by PATCH with the header Upload-Offset."""
     part_bytes: int | None = None
     """In object storage: the size of each part but the last."""
     parts: dict[int, str] = {}
     """In object storage: the ETags of the parts that have arrived, by number from 1."""
+    etag: str | None = None
+    """In object storage: of the whole file, where its parts were joined and only `complete` is to be done again."""
     video: shapes.Video | None = None
 
 
@@ -135,17 +139,28 @@ def begin_upload(request: Request, response: Response, library: Writing, body: U
 def list_uploads(request: Request, library: Reading) -> list[Upload]:
     """The user's unfinished uploads, to go on with after a cut."""
     if library.storage is not None:
-        return [_stored(library, one) for one in StorageUploads(library.storage).of_user(library.user_id)]
+        uploads = StorageUploads(library.storage)
+        found_there = [*uploads.of_user(library.user_id), *uploads.joined(library.user_id)]
+        return [_stored(library, one) for one in found_there]
     found = partials.of_user(library.uploads_folder, library.user_id)
     return [_received(request, library, one) for one in found]
 
 
 @router.get("/{upload_id}")
-def get_upload(request: Request, library: Reading, upload_id: str) -> Upload:
+def get_upload(
+    request: Request,
+    library: Reading,
+    upload_id: str,
+    sha256: Annotated[bool, Query(description="also the SHA-256 of what has arrived, to compare a file with")] = False,
+) -> Upload:
     """How much of an upload has arrived, with a new link for the rest."""
     if library.storage is not None:
         return _stored(library, _in_storage(library, upload_id))
-    return _received(request, library, _partial(library, upload_id))
+    partial = _partial(library, upload_id)
+    found = _received(request, library, partial)
+    if sha256:
+        return found.model_copy(update={"received_sha256": partial.sha256(found.received_bytes)})
+    return found
 
 
 @router.patch("/{upload_id}/content", status_code=204)
@@ -180,6 +195,8 @@ def get_part_link(library: Writing, upload_id: str, body: PartBody) -> PartLink:
         _partial(library, upload_id)
         raise InvalidValue(name="upload_id", value=upload_id[:80], reason="this library is not in object storage")
     upload = _in_storage(library, upload_id)
+    if upload.etag is not None:
+        raise UploadConflict(filename=upload.filename)
     uploads = StorageUploads(library.storage)
     url, headers = uploads.part_link(upload, body.number, body.md5, library.settings.upload_token_s)
     return PartLink(url=url, headers=headers)
@@ -275,10 +292,10 @@ def _partial(library: Library, upload_id: str) -> Partial:
 
 def _in_storage(library: Library, upload_id: str) -> StorageUpload:
     assert library.storage is not None  # noqa: S101 - asked before
-    for one in StorageUploads(library.storage).of_user(library.user_id):
-        if one.short_id == upload_id:
-            return one
-    raise UploadNotFound(upload_id=upload_id[:80])
+    found = StorageUploads(library.storage).find(library.user_id, upload_id)
+    if found is None:
+        raise UploadNotFound(upload_id=upload_id[:80])
+    return found
 
 
 def _received(request: Request, library: Library, partial: Partial) -> Upload:
@@ -296,11 +313,13 @@ def _received(request: Request, library: Library, partial: Partial) -> Upload:
 def _stored(library: Library, upload: StorageUpload) -> Upload:
     assert library.storage is not None  # noqa: S101 - asked before
     parts = StorageUploads(library.storage).parts(upload)
+    is_joined = upload.etag is not None
     return Upload(
         upload_id=upload.short_id,
         filename=upload.filename,
         size_bytes=upload.size_bytes,
-        received_bytes=sum(part.size_bytes for part in parts.values()),
+        received_bytes=upload.size_bytes if is_joined else sum(part.size_bytes for part in parts.values()),
         part_bytes=upload.part_bytes,
         parts={number: part.etag for number, part in parts.items()},
+        etag=upload.etag,
     )

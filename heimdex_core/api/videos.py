@@ -15,7 +15,7 @@ from heimdex_core.api import answers, events
 from heimdex_core.api.access import Reading, Writing, services_of, while_allowed
 from heimdex_core.api.answers import Link
 from heimdex_core.api.idempotency import IdempotentRoute, repeatable
-from heimdex_core.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, page_of, require_match, tagged
+from heimdex_core.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, behind, first_of, page_of, require_match, tagged
 from heimdex_core.errors import VideoNotFound
 from heimdex_core.library import Library
 from heimdex_core.schemas import shapes
@@ -74,9 +74,9 @@ def list_videos(
     deleted: Annotated[bool, Query(description="also those that are deleted and can be restored")] = False,
 ) -> Response:
     """The user's videos, newest first."""
-    found = library.videos(include_deleted=deleted or state == VideoState.DELETED)
-    wanted = [video for video in found if state is None or video.state == state]
-    items, following = page_of(wanted, cursor, limit, lambda one: (one.created_at.isoformat(), one.video_id))
+    with_deleted = deleted or state == VideoState.DELETED
+    found = library.videos(include_deleted=with_deleted, state=state, limit=limit + 1, after=behind(cursor))
+    items, following = first_of(found, limit, lambda one: (one.created_at, one.video_id))
     page = Page[shapes.Video](items=[shapes.Video.of(one) for one in items], next_cursor=following)
     return tagged(request, page)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
 
-from heimdex_core.errors import HeimdexError, NotResponding
+from heimdex_core.errors import HeimdexError, IdempotencyKeyBusy, NotResponding
 from heimdex_core.files import atomic_write
 from heimdex_core.schemas.shapes import Shape
 
@@ -20,6 +21,7 @@ PREFIX = "/api/v1"
 TRIES = 3
 """How often a request is sent whose connection is lost; a POST has a key, so that it is not done twice."""
 TIMEOUT_S = 60.0
+_AWAY = (502, 503, 504)
 
 
 class Connection:
@@ -29,12 +31,20 @@ class Connection:
         url: of the server, without /api/v1.
         token: of the user.
         http: sends the requests; default one of its own.
+        pause: waits so many seconds.
     """
 
-    def __init__(self, url: str, token: str, http: httpx2.Client | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        http: httpx2.Client | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
         self._http = http or httpx2.Client(timeout=TIMEOUT_S)
+        self.pause = pause
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -65,8 +75,19 @@ class Connection:
                 return
 
     def send_link(self, method: str, link: str, content: Any, headers: Mapping[str, str]) -> httpx2.Response:
-        """Send bytes to a signed link, of this server or of the object storage; not sent again."""
-        return self._checked(self._http.request(method, self._absolute(link), content=content, headers=dict(headers)))
+        """Send bytes to a signed link, of this server or of the object storage; not sent again.
+
+        Raises NotResponding for a connection that is lost, and where a proxy or the storage says that it is away (502
+        to 504) without an error of the library.
+        """
+        url = self._absolute(link)
+        try:
+            answer = self._http.request(method, url, content=content, headers=dict(headers))
+        except httpx2.TransportError as error:
+            raise NotResponding(what=self.url, limit_s=TIMEOUT_S) from error
+        if answer.status_code in _AWAY and "json" not in answer.headers.get("content-type", ""):
+            raise NotResponding(what=self.url, limit_s=TIMEOUT_S)
+        return self._checked(answer)
 
     def download(self, link: str, out: Path) -> Path:
         """Write the file of a signed link; what is there is replaced once all of it has arrived."""
@@ -108,13 +129,17 @@ class Connection:
         return self.url + link if link.startswith("/") else link
 
     def _send(self, method: str, url: str, headers: Mapping[str, str], **more: Any) -> httpx2.Response:
-        for left in reversed(range(TRIES)):
+        left = TRIES
+        while True:
             try:
                 return self._checked(self._http.request(method, url, headers=dict(headers), **more))
             except httpx2.TransportError as error:
+                left -= 1
                 if not left:
                     raise NotResponding(what=self.url, limit_s=TIMEOUT_S) from error
-        raise AssertionError("the last try returns or raises")
+            except IdempotencyKeyBusy as error:
+                # the connection of the first try was lost while the server is still at work on it
+                self.pause(float(error.details["retry_after_s"]))
 
     @staticmethod
     def _checked(answer: httpx2.Response) -> httpx2.Response:

@@ -119,6 +119,7 @@ from heimdex_core.errors.processing import (
 )
 from heimdex_core.errors.requests import (
     BodyTooLarge,
+    BodyUnsupported,
     IdempotencyKeyBusy,
     IdempotencyKeyReused,
     MethodNotAllowed,
@@ -196,6 +197,7 @@ __all__ = [
     "IdempotencyKeyReused",
     "IdempotencyKeyBusy",
     "BodyTooLarge",
+    "BodyUnsupported",
     "SeveralFacesInPhoto",
     "PersonNotFound",
     "PeopleOff",

@@ -45,6 +45,14 @@ class BodyTooLarge(ValidationError):
     hint_template = "Send less at once. Videos are uploaded by POST /api/v1/uploads."
 
 
+class BodyUnsupported(ValidationError):
+    """The body of a request is in a form that the API does not read."""
+
+    code = "BODY_UNSUPPORTED"
+    message_template = "A body of the type {found} cannot be read; JSON is needed."
+    hint_template = "Send JSON with the header Content-Type: application/json, and without Content-Encoding."
+
+
 class IdempotencyKeyReused(ValidationError):
     """An Idempotency-Key came with another request than before."""
 

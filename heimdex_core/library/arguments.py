@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Annotated, Any, ParamSpec, TypeVar, cast
 
-from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, validate_call
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, validate_call
 
 from heimdex_core.errors import InvalidValue, printable
 
@@ -77,6 +77,9 @@ Names = Annotated[Iterable[str], PlainValidator(_as_names)]
 
 Count = Annotated[int, Field(ge=-MAX_COUNT, le=MAX_COUNT)]
 """A number that the catalog can take; the method says which ones make sense."""
+
+After = tuple[AwareDatetime, str]
+"""Where a page of a list goes on: the time and the id of the last item of the page before."""
 
 
 def checked(method: Callable[P, R]) -> Callable[P, R]:

@@ -16,7 +16,7 @@ from heimdex_core.export.plan import plan_export, spoken_language
 from heimdex_core.export.progress import export_context, forget_export_progress, read_export_progress
 from heimdex_core.export.reel_plan import check_names, with_texts
 from heimdex_core.export.render import render
-from heimdex_core.library.arguments import Count, checked
+from heimdex_core.library.arguments import After, Count, checked
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.importing import copy_and_hash
 from heimdex_core.store.exports import UNFINISHED
@@ -142,16 +142,19 @@ class Exports:
         return self._records.get(found.user_id, export_id) if self._ended([found]) else found
 
     @checked
-    def list(self, limit: Count | None = None, *, timeout_s: float | None = None) -> list[Export]:
+    def list(
+        self, limit: Count | None = None, *, after: After | None = None, timeout_s: float | None = None
+    ) -> list[Export]:
         """The person's exports, newest first, also those whose file has gone.
 
-        Those whose rendering was killed are ended with RENDER_INTERRUPTED. `timeout_s` is how long another process
-        that uses the catalog is awaited; None is HEIMDEX_LOCK_TIMEOUT_S.
+        Those whose rendering was killed are ended with RENDER_INTERRUPTED. `after` is (created_at, export_id) of the
+        one that the next page comes behind. `timeout_s` is how long another process that uses the catalog is awaited;
+        None is HEIMDEX_LOCK_TIMEOUT_S.
         """
-        found = self._records.of_user(self._context.user_id, limit=limit, timeout_s=timeout_s)
+        found = self._records.of_user(self._context.user_id, limit, after=after, timeout_s=timeout_s)
         if not self._ended(found):
             return found
-        return self._records.of_user(self._context.user_id, limit=limit, timeout_s=timeout_s)
+        return self._records.of_user(self._context.user_id, limit, after=after, timeout_s=timeout_s)
 
     def end_interrupted(self) -> int:
         """End those of the person's exports whose rendering was killed; how many there were."""

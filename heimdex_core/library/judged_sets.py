@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from heimdex_core.errors import NoJudgements, SceneNotFound, UnknownName
@@ -38,10 +39,18 @@ class JudgedSets:
         raise UnknownName(kind="query set", name=name, known=", ".join([*self.names(), SAMPLE_SET]))
 
     def judgements(
-        self, query_set: str | None = None, *, query: str | None = None, judge: str | None = None
+        self,
+        query_set: str | None = None,
+        *,
+        query: str | None = None,
+        judge: str | None = None,
+        limit: int | None = None,
+        after: tuple[datetime, str] | None = None,
     ) -> list[SceneJudgement]:
         """Judgements with the scenes that they are of now."""
-        found = self._records.of_user(self._context.user_id, query_set, query=query, judge=judge)
+        found = self._records.of_user(
+            self._context.user_id, query_set, query=query, judge=judge, limit=limit, after=after
+        )
         return self.located(found)
 
     def located(self, judgements: list[SceneJudgement]) -> list[SceneJudgement]:

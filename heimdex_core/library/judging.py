@@ -8,7 +8,7 @@ from typing import Any
 
 from heimdex_core.errors import InvalidValue, NoJudgements, printable
 from heimdex_core.evaluation import agreement as agreements
-from heimdex_core.library.arguments import checked
+from heimdex_core.library.arguments import After, Count, checked
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.library.judged_sets import SAMPLE_SET, JudgedSets
 from heimdex_core.store.judgements import NewJudgement
@@ -115,10 +115,20 @@ class Judging:
 
     @checked
     def judgements(
-        self, query_set: str | None = None, *, query: str | None = None, judge: str | None = None
+        self,
+        query_set: str | None = None,
+        *,
+        query: str | None = None,
+        judge: str | None = None,
+        limit: Count | None = None,
+        after: After | None = None,
     ) -> list[SceneJudgement]:
-        """Judgements in the order in which they were made, those of one set, query or judge, or all."""
-        return self._sets.judgements(query_set, query=None if query is None else tidy_query(query), judge=judge)
+        """Judgements in the order in which they were made, those of one set, query or judge, or all.
+
+        `after` is (judged_at, judgement_id) of the one that the next page comes behind.
+        """
+        text = None if query is None else tidy_query(query)
+        return self._sets.judgements(query_set, query=text, judge=judge, limit=limit, after=after)
 
     @checked
     def grades(self, text: str, *, query_set: str = DEFAULT_QUERY_SET, judge: str | None = None) -> dict[str, int]:

@@ -13,7 +13,7 @@ from heimdex_core.export.source import require_source
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.progress import read_progress
 from heimdex_core.library import importing
-from heimdex_core.library.arguments import AnyPath, Count, OnePath, checked
+from heimdex_core.library.arguments import After, AnyPath, Count, OnePath, checked
 from heimdex_core.library.bulk import BulkOperations
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.relinking import Relinking
@@ -204,10 +204,31 @@ class LibraryVideos:
         self._store.check_access(self.user_id, video_id)
 
     @checked
-    def videos(self, *, include_deleted: bool = False, limit: Count | None = None, offset: Count = 0) -> list[Video]:
-        """The person's videos and those that others share with them, newest first; of deleted ones only their own."""
+    def videos(
+        self,
+        *,
+        include_deleted: bool = False,
+        state: VideoState | None = None,
+        limit: Count | None = None,
+        offset: Count = 0,
+        after: After | None = None,
+    ) -> list[Video]:
+        """The person's videos and those that others share with them, newest first; of deleted ones only their own.
+
+        Args:
+            include_deleted: also those that are deleted and can be restored.
+            state: only those in this state.
+            limit, offset: so many, without the first ones.
+            after: (created_at, video_id) of the one that they come behind: a page costs the same wherever it is.
+        """
         return self._store.videos(
-            self.user_id, include_deleted=include_deleted, limit=limit, offset=offset, shared=True
+            self.user_id,
+            include_deleted=include_deleted,
+            limit=limit,
+            offset=offset,
+            shared=True,
+            state=state,
+            after=after,
         )
 
     @checked

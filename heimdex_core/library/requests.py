@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
 
 from heimdex_core.errors import IdempotencyKeyBusy, IdempotencyKeyReused, InvalidValue
-from heimdex_core.library.arguments import checked
+from heimdex_core.library.arguments import MAX_COUNT, checked
 from heimdex_core.library.context import LibraryContext
-from heimdex_core.store.request_records import KnownRequest
+from heimdex_core.store.request_records import KnownRequest, count_requests
 
 MAX_KEY_CHARS = 200
 MAX_BODY_BYTES = 1_000_000
@@ -19,7 +23,23 @@ class Requests:
 
     def __init__(self, context: LibraryContext) -> None:
         self._records = context.store.requests
+        self._shared = context.store.catalog.engine.shared
         self._user_id = context.user_id
+
+    @property
+    def are_counted_together(self) -> bool:
+        """Whether `count` has a table that all processes share: in a library whose catalog is in Postgres."""
+        return self._shared is not None
+
+    @checked
+    def count(self, counts: Mapping[str, Annotated[int, Field(ge=0, le=MAX_COUNT)]]) -> dict[str, tuple[int, int]]:
+        """Add requests by key to those of this minute; (its number, how many there are now of all processes) by key.
+
+        Nothing is kept and {} returned where processes share no table. Raises DatabaseUnavailable.
+        """
+        if any("\0" in key for key in counts):
+            raise InvalidValue(name="counts", value="(given)", reason="a key has no null characters")
+        return count_requests(self._shared, counts) if self._shared is not None and counts else {}
 
     @checked
     def begin(self, key: str, request: bytes) -> KnownRequest | None:

@@ -53,13 +53,15 @@ class StorageUpload:
 
     Attributes:
         name: of its object below uploads/.
-        upload_id: that the storage has given it.
+        upload_id: that the storage has given it; "" once its parts have been joined.
         began_at: UTC; None where it is not known.
+        etag: of the object that the parts were joined to: the hexadecimal MD5 of the MD5s of the parts, "-", how many.
     """
 
     name: str
     upload_id: str
     began_at: datetime | None = None
+    etag: str | None = None
 
     @property
     def key(self) -> str:
@@ -140,14 +142,27 @@ class StorageUploads:
         found = [upload for upload in self._all(upload_prefix(user_id)) if upload.is_of(user_id)]
         return sorted(found, key=lambda upload: (upload.began_at or utc_now(), upload.name), reverse=True)
 
+    def joined(self, user_id: str) -> list[StorageUpload]:
+        """A user's uploads whose parts were joined, but of which no video could be made: they can be received again."""
+        found = self._storage.list(f"{FOLDER}{upload_prefix(user_id)}-")
+        named = ((one.key.removeprefix(FOLDER), one) for one in found)
+        return [StorageUpload(name, "", one.modified_at, one.etag) for name, one in named if _NAME.fullmatch(name)]
+
+    def find(self, user_id: str, short_id: str) -> StorageUpload | None:
+        """The user's upload of that `short_id`, also one whose parts were joined."""
+        begun = (one for one in self.of_user(user_id) if one.short_id == short_id)
+        return next(begun, None) or next((one for one in self.joined(user_id) if one.short_id == short_id), None)
+
     def matching(self, user_id: str, filename: str, size_bytes: int) -> StorageUpload | None:
         """The user's newest upload of a file of this name and size."""
         wanted = (filename[-_NAME_CHARS:], size_bytes)
         return next((one for one in self.of_user(user_id) if (one.filename, one.size_bytes) == wanted), None)
 
     def parts(self, upload: StorageUpload) -> dict[int, Part]:
-        """The parts that are there by number, from 1; none of an upload that is not there any more."""
+        """The parts that are there by number, from 1; none of an upload that is not there any more, or was joined."""
         found: dict[int, Part] = {}
+        if not upload.upload_id:
+            return found
         marker = 0
         while True:
             try:
@@ -217,6 +232,9 @@ class StorageUploads:
 
     def discard(self, upload: StorageUpload) -> None:
         """Remove what has arrived of an upload."""
+        if not upload.upload_id:
+            self.remove(upload)
+            return
         self._storage.abort_parts(upload.key, upload.upload_id)
 
     def remove_abandoned(self, older_than_s: float) -> int:

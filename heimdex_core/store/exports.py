@@ -19,7 +19,7 @@ from heimdex_core.errors import (
 )
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths, check_user, check_uuid
-from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
+from heimdex_core.store.transaction import Row, Transaction, behind, from_us, to_us
 from heimdex_core.types import Export, ExportState, Json, ReelClip, to_json, utc_now
 
 _FIXED = frozenset({"export_id", "user_id", "kind", "clips", "created_at"})
@@ -121,15 +121,25 @@ class ExportRecords:
         with self._catalog.transaction() as transaction:
             return _get(transaction, export_id, user_id)
 
-    def of_user(self, user_id: str, limit: int | None = None, *, timeout_s: float | None = None) -> list[Export]:
+    def of_user(
+        self,
+        user_id: str,
+        limit: int | None = None,
+        *,
+        after: tuple[datetime, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> list[Export]:
         """A user's exports, newest first, those whose file has been removed too. `limit` None returns all.
 
-        `timeout_s` is how long the catalog is awaited; None is its own limit. Raises LibraryBusy.
+        `after` is the created_at and the export_id of the one that they come behind. `timeout_s` is how long the
+        catalog is awaited; None is its own limit. Raises LibraryBusy.
         """
+        is_behind, place = behind(after, "export_id")
         with self._catalog.transaction(timeout_s) as transaction:
             rows = transaction.rows(
-                "select * from exports where user_id = ? order by created_us desc, export_id limit ?",
-                [user_id, limit if limit is not None else 2**62],
+                f"""select * from exports where user_id = ? and {is_behind}
+                   order by created_us desc, export_id limit ?""",  # noqa: S608 - our own condition
+                [user_id, *place, limit if limit is not None else 2**62],
             )
         return [_export(row) for row in rows]
 

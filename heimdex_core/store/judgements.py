@@ -19,7 +19,7 @@ from heimdex_core.files import file_signature
 from heimdex_core.store import copies
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths, check_user
-from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
+from heimdex_core.store.transaction import Row, Transaction, behind, from_us, to_us
 from heimdex_core.store.users import ensure_user
 from heimdex_core.types import DEFAULT_QUERY_SET, Interval, QuerySet, SceneJudgement, SetQuery, to_json, utc_now
 
@@ -126,15 +126,30 @@ class JudgementRecords:
         return saved
 
     def of_user(
-        self, user_id: str, query_set: str | None = None, *, query: str | None = None, judge: str | None = None
+        self,
+        user_id: str,
+        query_set: str | None = None,
+        *,
+        query: str | None = None,
+        judge: str | None = None,
+        limit: int | None = None,
+        after: tuple[datetime, str] | None = None,
     ) -> list[SceneJudgement]:
-        """A user's judgements in the order in which they were made, without the scenes of today."""
+        """A user's judgements in the order in which they were made, without the scenes of today.
+
+        `after` is the judged_at and the judgement_id of the one that they come behind.
+        """
+        is_behind, place = behind(after, "judgement_id", newest_first=False)
         with self._catalog.transaction() as transaction:
             rows = transaction.rows(
-                """select * from judgements where user_id = ? and (? is null or coalesce(query_set, ?) = ?)
-                   and (? is null or query = ?) and (? is null or coalesce(judge, user_id) = ?)
-                   order by created_us, judgement_id""",
-                [user_id, query_set, DEFAULT_QUERY_SET, query_set, query, query, judge, judge],
+                f"""select * from judgements where user_id = ? and (? is null or coalesce(query_set, ?) = ?)
+                   and (? is null or query = ?) and (? is null or coalesce(judge, user_id) = ?) and {is_behind}
+                   order by created_us, judgement_id limit ?""",  # noqa: S608 - our own condition
+                [
+                    *(user_id, query_set, DEFAULT_QUERY_SET, query_set, query, query, judge, judge),
+                    *place,
+                    2**62 if limit is None else limit,
+                ],
             )
         return [_judgement(row) for row in rows]
 

@@ -6,10 +6,12 @@ worked on: the process that worked on it may have ended.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from heimdex_core.store.catalog import Catalog
+from heimdex_core.store.shared_tables import SharedTables
 from heimdex_core.store.transaction import to_us
 from heimdex_core.types import utc_now
 
@@ -72,3 +74,22 @@ class RequestRecords:
         """Let a request be worked on again that could not be answered."""
         with self._catalog.transaction() as transaction:
             transaction.run("delete from api_requests where user_id = ? and key = ? and status is null", [user_id, key])
+
+
+_COUNT = """
+    with old as (delete from shared.request_counts where ctid in (
+        select ctid from shared.request_counts where minute < now() - interval '2 minutes' for update skip locked))
+    insert into shared.request_counts as counted (key, minute, requests)
+    select key, date_trunc('minute', now()), requests from unnest(%s::text[], %s::bigint[]) as given (key, requests)
+    on conflict (key, minute) do update set requests = counted.requests + excluded.requests
+    returning key, requests, extract(epoch from minute)::bigint / 60"""
+
+
+def count_requests(shared: SharedTables, counts: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Add requests to those of this minute; (the minute since 1970, how many all processes have added) by key.
+
+    Raises DatabaseUnavailable, DatabaseInterrupted, DatabaseRefused; it is not waited for a server that is away.
+    """
+    keys = sorted(counts)  # rows are locked in one order, so that no two processes wait for each other
+    rows = shared.rows(_COUNT, [keys, [counts[key] for key in keys]], wait_s=0)
+    return {key: (int(minute), int(requests)) for key, requests, minute in rows}

@@ -1,8 +1,9 @@
 """Tables in Postgres for what changes often and belongs to no transaction of the catalog.
 
 A library in Postgres keeps here what a library in files keeps in work/ and logs/: its workers and what they say, wishes
-to cancel, marks of crashes, progress, the query log. Each statement is its own transaction and does not wait for the
-library's lock. The schema is not that of the catalog, which is replaced as a whole by repair and by a move.
+to cancel, marks of crashes, progress, the query log; and how many requests came with a token. Each statement is its own
+transaction and does not wait for the library's lock. The schema is not that of the catalog, which is replaced as a
+whole by repair and by a move.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _TABLES = """
     create table if not exists shared.crash_marks (
         job_id text, stage text, crashes integer, is_running boolean, worker text, updated_at timestamptz default now(),
         primary key (job_id, stage));
+    create unlogged table if not exists shared.request_counts (
+        key text, minute timestamptz, requests bigint, primary key (key, minute));
 """
 _WAIT_S = 5.0
 """How long a server that restarts is awaited."""

@@ -38,6 +38,17 @@ def from_us(us: int | None) -> datetime | None:
     return None if us is None else _EPOCH + timedelta(microseconds=us)
 
 
+def behind(after: tuple[datetime, str] | None, id_column: str, *, newest_first: bool = True) -> tuple[str, list[Any]]:
+    """(condition, its parameters) of what comes behind an item in a list by created_us and, where that is equal, id.
+
+    `after` is the time and the id of the item; None stands before the first.
+    """
+    if after is None:
+        return "true", []
+    sign, us = "<" if newest_first else ">", to_us(after[0])
+    return f"(created_us {sign} ? or (created_us = ? and {id_column} > ?))", [us, us, after[1]]
+
+
 class Connection(Protocol):
     """A connection to the catalog's database with an open transaction. Errors are those of the database."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from heimdex_core.errors import HeimdexError, VideoNotFound
@@ -117,14 +118,20 @@ class VideoRecords:
         limit: int | None = None,
         offset: int = 0,
         shared: bool = False,
+        state: VideoState | None = None,
+        after: tuple[datetime, str] | None = None,
     ) -> list[Video]:
-        """A user's videos, newest first; `limit` None returns all after `offset`.
-
-        With `shared` also those that others share with them, without deleted ones.
-        """
+        """A user's videos, newest first; `limit` None returns all after `offset`. See videos.of_user."""
         with self.catalog.transaction() as transaction:
             return videos.of_user(
-                transaction, user_id, include_deleted=include_deleted, limit=limit, offset=offset, shared=shared
+                transaction,
+                user_id,
+                include_deleted=include_deleted,
+                limit=limit,
+                offset=offset,
+                shared=shared,
+                state=state,
+                after=after,
             )
 
     def share_files(self, video_id: str) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from heimdex_core.errors import Cancelled, InvalidTransition, InvalidValue, NotAllowed, VideoNotFound
 from heimdex_core.store import named_people, sets, shares
-from heimdex_core.store.transaction import Row, Transaction, from_us, to_us
+from heimdex_core.store.transaction import Row, Transaction, behind, from_us, to_us
 from heimdex_core.store.users import ensure_user
 from heimdex_core.types import TRANSITIONS, Json, MediaInfo, Video, VideoState, to_json, utc_now
 
@@ -115,16 +115,28 @@ def of_user(
     limit: int | None,
     offset: int,
     shared: bool = False,
+    state: VideoState | None = None,
+    after: tuple[datetime, str] | None = None,
 ) -> list[Video]:
     """A user's videos, newest first; the order is total, so pages do not overlap.
 
-    With `shared` also those that others share with them, without deleted ones.
+    With `shared` also those that others share with them, without deleted ones. With `after` those that come behind the
+    one with that created_at and video_id.
     """
     others = f"or (video_id in {shares.SHARED_WITH} and state <> 'deleted')" if shared else ""
+    is_behind, place = behind(after, "video_id")
+    in_state = "state = ?" if state is not None else "true"
     rows = transaction.rows(
-        f"""select * from videos where (user_id = ? and (? or state <> 'deleted')) {others}
-           order by created_us desc, video_id limit ? offset ?""",  # noqa: S608 - our own condition
-        [user_id, include_deleted, *([user_id] * 2 if shared else ()), 2**62 if limit is None else limit, offset],
+        f"""select * from videos where ((user_id = ? and (? or state <> 'deleted')) {others})
+           and {in_state} and {is_behind}
+           order by created_us desc, video_id limit ? offset ?""",  # noqa: S608 - our own conditions
+        [
+            *(user_id, include_deleted),
+            *([user_id] * 2 if shared else ()),
+            *([str(state)] if state is not None else ()),
+            *place,
+            *(2**62 if limit is None else limit, offset),
+        ],
     )
     return [_video(row) for row in rows]
 

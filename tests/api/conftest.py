@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
@@ -116,6 +120,21 @@ def make_api(folder: Path, settings: Settings | None = None, origins: tuple[str,
     api = Api(library, services, links, app, client, clock, queue=queue)
     api.tokens["owner"] = library.accounts.make_token("test", ("read", "write", "admin"))[1]
     return api
+
+
+@contextmanager
+def serving(app: Starlette) -> Iterator[str]:
+    """The address of an application while it is served on this machine."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()  # who asks too early waits
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+    listener.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,17 @@ import pytest
 from starlette.testclient import TestClient
 
 from heimdex_core.api.links import Links
-from heimdex_core.api.rate_limit import RateLimiter
+from heimdex_core.api.rate_limit import RateLimiter, SharedRateLimiter
 from heimdex_core.api.server import server_app
-from heimdex_core.errors import RateLimited
+from heimdex_core.errors import DatabaseUnavailable, RateLimited
 from heimdex_core.settings import Settings
+from heimdex_core.store.request_records import count_requests
+from heimdex_core.store.shared_tables import SharedTables
+from heimdex_core.types import Principal
 from tests.api.conftest import SCENE, Api, make_api
 from tests.support.docs import ROOT
 from tests.support.frozen import SUBTITLED
+from tests.support.postgres import TestServer
 from tests.ui.fakes import Clock
 
 
@@ -170,6 +176,84 @@ def test_ten_thousand_requests_of_a_token_are_counted() -> None:
         limiter.take("a")
     with pytest.raises(RateLimited):
         limiter.take("a")
+
+
+def test_the_limit_holds_for_all_processes_that_share_a_table() -> None:
+    clock, table, planned = Clock(0.0), Counter[str](), list[Callable[[], None]]()
+
+    def exchange(counts: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+        table.update(counts)
+        return {key: (int(clock.at // 60), table[key]) for key in counts}
+
+    one, two = (SharedRateLimiter(60, clock, exchange, lambda _, do: planned.append(do)) for _ in range(2))
+    for _ in range(40):
+        one.take("a")
+        two.take("a")
+    assert len(planned) == 2  # one for each process
+    two.take("b")
+    for do in planned[:]:
+        do()
+    # the first one did not know of the others' 40 when it told its own
+    with pytest.raises(RateLimited) as refused:
+        two.take("a")
+    assert refused.value.details["retry_after_s"] == 21  # 80 were sent, of 60
+    one.take("a")
+    planned[-1]()
+    with pytest.raises(RateLimited) as refused:
+        one.take("a")
+    assert refused.value.details["retry_after_s"] == 22
+    one.take("b")
+    two.take("b")
+
+
+def test_without_the_table_each_process_counts_for_itself(caplog: pytest.LogCaptureFixture) -> None:
+    planned: list[Callable[[], None]] = []
+
+    def exchange(counts: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+        raise DatabaseUnavailable(reason="it is away")
+
+    limiter = SharedRateLimiter(2, Clock(0.0), exchange, lambda _, do: planned.append(do))
+    limiter.take("a")
+    planned.pop()()
+    assert "counted in this process alone" in caplog.text
+    limiter.take("a")
+    assert len(planned) == 1
+    with pytest.raises(RateLimited):
+        limiter.take("a")
+
+
+def test_processes_count_requests_in_a_table(postgres: TestServer, tmp_path: Path) -> None:
+    key = uuid.uuid4().hex[:12]
+    one, two = (SharedTables(postgres.url(), key, str(tmp_path)) for _ in range(2))
+    (minute, first) = count_requests(one, {"a": 3, "b": 1})["a"]
+    found = count_requests(two, {"a": 4, "c'\"%": 1})
+    assert first == 3
+    # unless a minute has begun in between
+    assert found["a"] in ((minute, 7), (minute + 1, 4))
+    assert found["c'\"%"][1] == 1
+    one.rows("update shared.request_counts set minute = minute - interval '3 minutes'")
+    assert count_requests(one, {"a": 1})["a"][1] == 1
+    assert one.rows("select count(*) from shared.request_counts") == [(1,)]
+
+
+def test_requests_over_the_limit_cost_others_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = make_api(tmp_path / "library", Settings(profile="offline", min_free_bytes=0, api_requests_per_minute=3))
+    looked_up: list[str] = []
+    principal = api.services.principal
+
+    def noting(token: str) -> Principal:
+        looked_up.append(token)
+        return principal(token)
+
+    monkeypatch.setattr(api.services, "principal", noting)
+    try:
+        api.user("other")
+        assert [api.get("/me").status_code for _ in range(20)] == [200] * 3 + [429] * 17
+        assert api.get("/me", "other").status_code == 200
+        # they end before the token is looked up, and before the library is asked
+        assert looked_up == [api.tokens["owner"]] * 3 + [api.tokens["other"]]
+    finally:
+        api.library.close()
 
 
 def test_a_token_that_asks_too_often_is_told_when_to_ask_again(tmp_path: Path) -> None:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from heimdex_core.api.server import server_app
-from tests.api.conftest import SCENE, make_api
+from tests.api.conftest import SCENE, make_api, serving
 from tests.support.docs import DOCS, ROOT, blocks
 from tests.support.frozen import SPOKEN, SUBTITLED
 
@@ -48,27 +45,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         (folder / name).write_bytes(Path(source).read_bytes() + more)
     # curl is quiet, and fails where the server refuses
     (folder / ".curlrc").write_text("silent\nshow-error\nfail-with-body\n", encoding="utf-8")
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()  # who asks too early waits
-    server = uvicorn.Server(uvicorn.Config(server_app(api.library, has_worker=False), log_config=None))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    environment = {
-        **os.environ,
-        "SERVER": address,
-        "API": f"{address}/api/v1",
-        "TOKEN": api.tokens["owner"],
-        "VIDEO_ID": SUBTITLED,
-        "SCENE_ID": SCENE,
-        "CURL_HOME": str(folder),
-        "PYTHONPATH": str(ROOT),
-    }
-    yield Served(environment, folder)
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    with serving(server_app(api.library, has_worker=False)) as address:
+        environment = {
+            **os.environ,
+            "SERVER": address,
+            "API": f"{address}/api/v1",
+            "TOKEN": api.tokens["owner"],
+            "VIDEO_ID": SUBTITLED,
+            "SCENE_ID": SCENE,
+            "CURL_HOME": str(folder),
+            "PYTHONPATH": str(ROOT),
+        }
+        yield Served(environment, folder)
     api.library.close()
 
 

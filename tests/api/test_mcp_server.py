@@ -77,16 +77,18 @@ def test_a_session_over_stdio(tmp_path: Path) -> None:
         async with Client(server) as client:
             tools = await client.list_tools()
             listed = await client.call_tool("videos", {"limit": 10})
+            first = await client.call_tool("videos", {"limit": 1})
             found = await client.call_tool("search", {"text": "yellow flowers", "limit": 2, "videos": [SUBTITLED]})
             scene_id = found.structured_content["scenes"][0]["scene_id"]
             scene = await client.call_tool("get_scene", {"scene_id": scene_id})
             missing = await client.call_tool("get_scene", {"scene_id": f"{SUBTITLED}_0_9999999"})
-            return client.server_info, tools, listed, found, scene, missing
+            return client.server_info, tools, listed, first, found, scene, missing
 
-    info, tools, listed, found, scene, missing = anyio.run(session)
+    info, tools, listed, first, found, scene, missing = anyio.run(session)
     assert info.name == "heimdex"
     assert sorted(tool.name for tool in tools.tools) == READING
     assert SUBTITLED in {one["video_id"] for one in listed.structured_content["videos"]}
+    assert (listed.structured_content["next_offset"], first.structured_content["next_offset"]) == (None, 1)
     assert {one["video_id"] for one in found.structured_content["scenes"]} == {SUBTITLED}
     text, picture = scene.content
     assert json.loads(text.text)["scene_id"] == found.structured_content["scenes"][0]["scene_id"]

@@ -31,7 +31,9 @@ def test_videos_are_listed_page_by_page(api: Api) -> None:
     assert ids(first) + ids(second) == every
     assert second.json()["next_cursor"] is None
     assert ids(api.get("/videos", params={"state": "indexed"})) == [one for one in every if one != WAITING]
-    for wrong in ("x", "W10", "bnVsbA", "/"):
+    no_zone, not_text = '["2026-11-27T10:00:00", "a"]', '["2026-11-27T10:00:00+00:00", 1]'
+    made_up = [base64.urlsafe_b64encode(text.encode()).decode() for text in (no_zone, not_text, '["x", "a"]', '["a"]')]
+    for wrong in ("x", "W10", "bnVsbA", "/", *made_up):
         assert api.get("/videos", params={"cursor": wrong}).json()["code"] == "INVALID_VALUE"
 
 
@@ -223,6 +225,16 @@ def test_highlights_are_made_of_clips_and_scenes(api: Api) -> None:
     assert api.post("/highlights", {"clips": []}).status_code == 422
 
 
+def test_exports_are_listed_page_by_page(api: Api) -> None:
+    for title in ("one", "two", "three"):
+        assert api.post("/highlights", {"clips": [SCENE], "title": title}).status_code == 202
+    every = ids(api.get("/exports"), "export_id")
+    first = api.get("/exports", params={"limit": 2})
+    assert ids(first, "title") == ["three", "two"]
+    rest = api.get("/exports", params={"cursor": first.json()["next_cursor"]})
+    assert (ids(rest, "export_id"), rest.json()["next_cursor"]) == (every[2:], None)
+
+
 def test_a_completed_export_has_a_link_to_its_file(api: Api) -> None:
     export_id = api.post("/highlights", {"clips": [SCENE], "title": "a/b"}).json()["export_id"]
     store = api.library._store
@@ -246,6 +258,11 @@ def test_judgements_and_runs(api: Api) -> None:
     made = api.post("/judgements", {"text": "red", "scene_id": SCENE, "grade": 3, "reason": "it is"})
     assert (made.status_code, made.json()["scene_id"], made.json()["grade"]) == (201, SCENE, 3)
     assert ids(api.get("/judgements", params={"query": "red"}), "grade") == [3]
+    other = api.post("/judgements", {"text": "sea", "scene_id": SCENE, "grade": 1}).json()
+    first = api.get("/judgements", params={"limit": 1})
+    second = api.get("/judgements", params={"limit": 1, "cursor": first.json()["next_cursor"]})
+    assert (ids(first, "query") + ids(second, "query"), second.json()["next_cursor"]) == (["red", "sea"], None)
+    assert api.ask("DELETE", f"/judgements/{other['judgement_id']}").status_code == 204
     run = api.post("/runs", {"query_set": "default", "weights": {"lexical": 1.0}, "name": "words"})
     assert (run.status_code, run.json()["name"], run.json()["query_set"]) == (201, "words", "default")
     assert ids(api.get("/runs"), "run_id") == [run.json()["run_id"]]

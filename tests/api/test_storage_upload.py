@@ -40,9 +40,56 @@ def api(tmp_path: Path, s3: TestBucket, database: str) -> Iterator[Api]:
     library.close()
 
 
-def test_parts_go_to_the_storage_and_become_a_video(api: Api, tmp_path: Path) -> None:
-    (source,) = (frozen_library(tmp_path / "frozen") / "videos" / SPOKEN).glob("source.*")
-    content = source.read_bytes()
+@pytest.fixture(scope="module")
+def movie(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    root = tmp_path_factory.mktemp("frozen") / "library"
+    (source,) = (frozen_library(root) / "videos" / SPOKEN).glob("source.*")
+    return source.read_bytes()
+
+
+def put_whole(api: Api, content: bytes) -> str:
+    """The path of an upload whose one part has arrived."""
+    upload = api.post("/uploads", {"filename": "바다.mp4", "size_bytes": len(content)}).json()
+    path = f"/uploads/{upload['upload_id']}"
+    md5 = base64.b64encode(hashlib.md5(content).digest()).decode()  # noqa: S324 - what S3 compares with
+    link = api.post(f"{path}/parts", {"number": 1, "md5": md5}).json()
+    assert httpx2.put(link["url"], content=content, headers=link["headers"]).status_code == 200
+    return path
+
+
+def test_an_upload_is_completed_again_whose_file_could_not_be_read_after_it_was_joined(
+    api: Api, s3: TestBucket, movie: bytes
+) -> None:
+    path = put_whole(api, movie)
+    s3.server.fail(
+        "503", method="GET", path="/uploads/", operation="GetObject", times=api.library.settings.storage_attempts
+    )
+    failed = api.post(f"{path}/complete", {"title": "배"})
+    assert (failed.status_code, s3.server.faults_left()) == (503, 0), failed.text
+    there = api.get(path).json()
+    assert (there["received_bytes"], there["parts"], there["content"]) == (len(movie), {}, None)
+    part_md5 = hashlib.md5(movie).digest()  # noqa: S324
+    assert there["etag"] == f"{hashlib.md5(part_md5).hexdigest()}-1"  # noqa: S324
+    assert api.get("/uploads").json() == [there]
+    assert api.post(f"{path}/parts", {"number": 1, "md5": base64.b64encode(part_md5).decode()}).status_code == 409
+    done = api.post(f"{path}/complete", {"title": "배"})
+    assert (done.status_code, done.json()["title"]) == (201, "배")
+    assert api.get("/uploads").json() == []
+
+
+def test_an_upload_is_given_up_after_it_was_joined(api: Api, s3: TestBucket, movie: bytes) -> None:
+    path = put_whole(api, movie)
+    s3.server.fail(
+        "503", method="GET", path="/uploads/", operation="GetObject", times=api.library.settings.storage_attempts
+    )
+    assert api.post(f"{path}/complete").status_code == 503
+    assert api.ask("DELETE", path).status_code == 204
+    assert api.get(path).status_code == 404
+    assert [one.key for one in s3.open().list("uploads/")] == []
+
+
+def test_parts_go_to_the_storage_and_become_a_video(api: Api, movie: bytes) -> None:
+    content = movie
     upload = api.post("/uploads", {"filename": "바다.mp4", "size_bytes": len(content)}).json()
     assert (upload["content"], upload["parts"], upload["received_bytes"]) == (None, {}, 0)
     path = f"/uploads/{upload['upload_id']}"

@@ -18,10 +18,11 @@ from heimdex_core.errors import HeimdexError, InvalidValue
 from heimdex_core.library import Library
 from heimdex_core.library.model_sets import LibraryModelSets
 from heimdex_core.settings import Settings
-from heimdex_core.types import ReelClip
+from heimdex_core.types import ReelClip, utc_now
 from tests.support.frozen import SPOKEN, SUBTITLED, frozen_library
 
 SCENE = f"{SUBTITLED}_0_1000"
+NOW = utc_now()
 
 texts = st.one_of(
     st.sampled_from([
@@ -59,7 +60,7 @@ METHODS = [
     method("", "add_upload", "clip.part", "clip.mp4", title="t", subtitles={}, language="en"),
     method("", "adopt", "folder"),
     method("", "adopt_all", ["folder"]),
-    method("", "videos", include_deleted=True, limit=2, offset=0),
+    method("", "videos", include_deleted=True, state="indexed", limit=2, offset=0, after=(NOW, SPOKEN)),
     method("", "video", SPOKEN),
     method("", "require_video", SPOKEN),
     method("", "scenes", SPOKEN),
@@ -148,7 +149,7 @@ METHODS = [
     method("", "waveform", SPOKEN, 0.0, 1.0, 4),
     method("exports", "get", SPOKEN),
     method("exports", "keep", SPOKEN, keep=True),
-    method("exports", "list", limit=2, timeout_s=1.0),
+    method("exports", "list", limit=2, after=(NOW, SPOKEN), timeout_s=1.0),
     method("exports", "file", None),
     method("exports", "progress", SPOKEN),
     method("exports", "cancel", SPOKEN),
@@ -189,7 +190,7 @@ METHODS = [
     method("evaluation", "grades", "boat", query_set="made", judge="ann"),
     method("evaluation", "import_table", "in.csv", query_set="made", judge="ann"),
     method("evaluation", "import_trec", "qrels.txt", topics="topics.txt", run="run.txt", query_set="made", name="n"),
-    method("evaluation", "judgements", "made", query="boat", judge="ann"),
+    method("evaluation", "judgements", "made", query="boat", judge="ann", limit=2, after=(NOW, SPOKEN)),
     method("evaluation", "make_default", {"fusion": "rrf"}, scope="me"),
     method("evaluation", "models_to_try", [["palette"]], [1]),
     method("evaluation", "pool", "made", runs=["one"], depth=2, judge="ann"),
@@ -243,6 +244,7 @@ METHODS = [
     method("searches", "picture", "none"),
     method("searches", "remove", "none"),
     method("searches", "save", "name", {"q": "boat"}),
+    method("requests", "count", {"key": 1}),
     method("requests", "begin", "key", b"request"),
     method("requests", "finish", "key", b"request", 200, "{}", b"body"),
     method("requests", "forget", "key"),

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -200,6 +201,27 @@ class TestTables:
         assert [video.state for video in store.abandoned(-1.0)] == ["uploading", "deleted"]
         store.purge_video(second.video_id)
         assert store.count_videos() == 2
+
+    def test_pages_of_videos(self, store: Store) -> None:
+        names = ("old", "first of two", "second of two", "new", "not mine")
+        made = {name: store.register_video("local", f"{n:064x}", name, "x.mp4")[0] for n, name in enumerate(names)}
+        two = sorted([made["first of two"], made["second of two"]], key=lambda one: one.video_id)
+        with store.catalog.transaction() as transaction:
+            for name, us in zip(names, (1, 2, 2, 3, 4), strict=True):
+                transaction.update("videos", {"created_us": us}, {"video_id": made[name].video_id})
+            transaction.update("videos", {"user_id": "other"}, {"video_id": made["not mine"].video_id})
+            transaction.update("videos", {"state": "failed"}, {"video_id": two[1].video_id})
+        expected = [made["new"], *two, made["old"]]
+
+        def behind(number: int, **more: Any) -> list[str]:
+            one = store.video("local", expected[number].video_id)
+            found = store.videos("local", after=(one.created_at, one.video_id), **more)
+            return [video.video_id for video in found]
+
+        ids = [video.video_id for video in expected]
+        assert [behind(number, limit=2) for number in range(4)] == [ids[1:3], ids[2:4], ids[3:], []]
+        assert behind(0, state=VideoState.FAILED) == [ids[2]]
+        assert behind(2, state=VideoState.FAILED) == []
 
     def test_generations_and_what_readers_see(self, store: Store) -> None:
         video = add(store, "one", ("hello there", "good bye"))
