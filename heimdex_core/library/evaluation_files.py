@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from heimdex_core.errors import FileUnreadable, InvalidValue, SceneNotFound
+from heimdex_core.errors import FileUnreadable, InvalidValue, NotWritable, SceneNotFound
 from heimdex_core.evaluation import trec
 from heimdex_core.evaluation.judged_set import JudgedSet
 from heimdex_core.evaluation.judgements import VideoScenes, overlaps, qrels_of, read_queries
 from heimdex_core.evaluation.tables import TableRow, read_table_rows, write_table_rows
-from heimdex_core.files import atomic_write, make_folder
+from heimdex_core.files import atomic_write, disk_errors, make_folder
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.store.judgements import NewJudgement
 from heimdex_core.store.view import View
@@ -181,8 +181,10 @@ class EvaluationFiles:
     # --- writing ----------------------------------------------------------------------------------
 
     def export_trec(self, folder: Path, judged: JudgedSet, runs: Sequence[EvaluationRun]) -> list[Path]:
-        """Write qrels.txt, topics.txt and a file for each run into a folder, which is created. Raises DiskFull."""
-        make_folder(folder, levels=2)
+        """Write qrels.txt, topics.txt and a file for each run into a folder, which is created.
+
+        Raises DiskFull, NotWritable.
+        """
         texts = {
             folder / "qrels.txt": trec.qrels_text(judged.qrels),
             folder / "topics.txt": trec.topics_text(judged.queries),
@@ -193,9 +195,14 @@ class EvaluationFiles:
             texts[folder / f"{name}-{run.run_id[:8]}.run" if path in texts else path] = trec.run_text(
                 run.name, run.rankings
             )
-        for path, text in texts.items():
-            with atomic_write(path) as file:
-                file.write(text.encode())
+        try:
+            with disk_errors("the judgements", folder):
+                make_folder(folder, levels=2)
+            for path, text in texts.items():
+                with atomic_write(path) as file:
+                    file.write(text.encode())
+        except OSError as error:  # a name that is too long, or of a file
+            raise NotWritable(path=str(folder), reason=error.strerror or str(error)) from error
         return list(texts)
 
     def export_table(self, path: Path, queries: Sequence[SetQuery], judgements: Sequence[SceneJudgement]) -> Path:

@@ -11,6 +11,7 @@ from heimdex_core.errors import (
     FileUnreadable,
     InvalidValue,
     NoJudgements,
+    NotWritable,
 )
 from heimdex_core.library import Library
 from tests.library.evaluating import judge_all, lib, made, scene_ids
@@ -28,6 +29,9 @@ def test_out_and_in_again(lib: Library, tmp_path: Path):
         files[0], topics=files[1], run=files[2], query_set="trec", judge="trec", name="from a file"
     )
     assert (report.queries, report.judgements, report.run, report.unknown_scenes) == (24, 72, "from a file", ())
+    for nowhere in ("x" * 300, "qrels.txt/trec", "no/such/folder"):
+        with pytest.raises(NotWritable):
+            lib.evaluation.export_trec(tmp_path / "trec" / nowhere, query_set="nature")
     # the average of 3 and 1 is 2 in qrels, which have no judges
     imported = lib.evaluation.run("from a file")
     assert imported.provenance is None
