@@ -284,6 +284,10 @@ def test_health_docs_and_me(api: Api) -> None:
     assert "<script" not in page.text
     assert "http://" not in page.text
     assert "https://" not in page.text
+    assert "<code>limit</code> (query) integer from 1 to 200 items at most" in page.text
+    assert '<a href="#UploadBody">UploadBody</a>' in page.text
+    assert '<ul id="UploadBody">' in page.text
+    assert 'array of <a href="#Upload">Upload</a>' in page.text
     assert api.client.get("/api/v1").url.path == "/api/v1/docs"
     assert api.get("/openapi.json", who=None).json()["info"]["title"] == "Heimdex Workbench"
     me = api.get("/me").json()

@@ -247,7 +247,7 @@ WHOLE = """
 address as_user change_search clean_up close doctor link models move move_catalog open path queue reindex repair require
 require_video settings spaces storage uploads_folder warm bulk work
 accounts.as_operator accounts.authenticate accounts.exists accounts.is_admin accounts.is_shared accounts.sign_in
-requests.count
+requests.are_counted_together requests.count
 activity.as_operator activity.free_bytes activity.search_timings_after
 evaluation.make_default evaluation.undo_default
 model_sets.active model_sets.all model_sets.cancel model_sets.drop_old model_sets.extra_spaces model_sets.migration
