@@ -227,7 +227,6 @@ def test_old_workers_are_forgotten_and_live_ones_are_not(bench: Bench, shared: S
         assert len(shared.rows("select 1 from shared.worker_status")) == 1
 
 
-# Long until it is known why the stopped worker has the lock of the index now and then: then the second one waits.
 @pytest.mark.long
 def test_a_stopped_worker_that_goes_on_after_its_work_was_taken_over_commits_nothing(
     bench: Bench, tmp_path: Path, database: str, capfd: pytest.CaptureFixture[str]
