@@ -92,9 +92,11 @@ def stop(scan_id: str) -> None:
 
 
 def turn(on: bool) -> None:
+    """Turn people on or off, and draw all of the page again: in a fragment what is not drawn any more would stay."""
     people = resources.library().people
     with state_of_errors():
         (people.turn_on if on else people.turn_off)()
+    st.rerun()
 
 
 class state_of_errors(suppress):  # noqa: N801 - used as a statement
@@ -159,7 +161,8 @@ def draw_state(library: Library) -> bool:
         page.empty_state(t("people.off"), t("people.off_hint"))
         if library.accounts.is_admin:
             with st.container(key="hx-people-on", horizontal_alignment="center"):
-                st.button(t("people.turn_on"), on_click=turn, args=(True,), type="primary")
+                if st.button(t("people.turn_on"), type="primary"):
+                    turn(True)
         return False
     with st.container(horizontal=True, vertical_alignment="center", key="hx-people-state"):
         st.markdown(views.status(found, scanned))
@@ -169,7 +172,8 @@ def draw_state(library: Library) -> bool:
         elif found.note is None:
             st.button(t("people.scan"), on_click=scan, disabled=found.scanned == found.videos)
         if library.accounts.is_admin:
-            st.button(t("people.turn_off"), on_click=turn, args=(False,), type="tertiary")
+            if st.button(t("people.turn_off"), type="tertiary"):
+                turn(False)
     if found.note == "no_models":
         st.info(t("people.no_models"))
     if scanned is not None and found.scanned < found.videos:
