@@ -171,9 +171,8 @@ def draw_state(library: Library) -> bool:
             st.button(t("people.stop"), on_click=stop, args=(scanned.scan_id,))
         elif found.note is None:
             st.button(t("people.scan"), on_click=scan, disabled=found.scanned == found.videos)
-        if library.accounts.is_admin:
-            if st.button(t("people.turn_off"), type="tertiary"):
-                turn(False)
+        if library.accounts.is_admin and st.button(t("people.turn_off"), type="tertiary"):
+            turn(False)
     if found.note == "no_models":
         st.info(t("people.no_models"))
     if scanned is not None and found.scanned < found.videos:

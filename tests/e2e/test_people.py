@@ -43,8 +43,9 @@ def place_in(image: Locator, box: Locator) -> tuple[float, ...]:
     whole, part = image.bounding_box(), box.bounding_box()
     assert whole is not None
     assert part is not None
-    place = (part["x"] - whole["x"], part["y"] - whole["y"], part["width"], part["height"])
-    return tuple(value / whole[side] for value, side in zip(place, ("width", "height") * 2, strict=True))
+    width, height = whole["width"], whole["height"]
+    left, top = (part["x"] - whole["x"]) / width, (part["y"] - whole["y"]) / height
+    return left, top, part["width"] / width, part["height"] / height
 
 
 @pytest.fixture(scope="module")
