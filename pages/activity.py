@@ -25,6 +25,9 @@ def draw() -> None:
     with st.container(key="hx-activity"):
         page.title(t("nav.activity"))
         library = resources.library()
+        if not library.accounts.is_admin:
+            page.empty_state(t("activity.for_admins"), t("activity.for_admins_hint"))
+            return
         report = library.activity.report()
         activity_figures("hx_activity_figures", views.page(report, library.user_id))
         draw_downloads(report)

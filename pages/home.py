@@ -74,7 +74,7 @@ def examples(videos: list[Video]) -> list[dict[str, str]]:
 
 def step_up_note(library: Library) -> dict[str, str] | None:
     """A note that this machine could use better models, if so."""
-    text = models.step_up_text(library)
+    text = models.step_up_text(library) if resources.may_manage_server(library.user_id) else ""
     in_use = t("models.in_use", models=models.choice_label(library.models.choice.name))
     return {"text": f"{in_use} {text}", "action": t("models.step_up.show")} if text else None
 

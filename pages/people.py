@@ -158,7 +158,8 @@ def draw_state(library: Library) -> bool:
     """Whether people can be shown; says what is missing, and what has been looked through."""
     found, scanned = library.people.state(), library.people.last_scan()
     if not found.is_on:
-        page.empty_state(t("people.off"), t("people.off_hint"))
+        hint = t("people.off_hint") if library.accounts.is_admin else t("people.off_ask")
+        page.empty_state(t("people.off"), hint)
         if library.accounts.is_admin:
             with st.container(key="hx-people-on", horizontal_alignment="center"):
                 if st.button(t("people.turn_on"), type="primary"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from ui import (
     search_address,
     search_dial,
     search_filters,
+    sharing,
     state,
     tray,
 )
@@ -110,7 +111,7 @@ def draw_grid(library: Library, result: SearchResult, selected: str | None) -> N
         page.error_card(error.to_dict())
         picked = frozenset()
     search = state.search()
-    grades = judging.grades(library, search.query)
+    grades, owners = judging.grades(library, search.query), sharing.from_texts(library)
 
     def cards_of(hit: Hit) -> list[dict[str, Any]]:
         rated = "liked" if hit.scene_id in search.liked else "disliked" if hit.scene_id in search.disliked else None
@@ -124,8 +125,9 @@ def draw_grid(library: Library, result: SearchResult, selected: str | None) -> N
             hit=hit,
             judged=views.Judged(grades.get(hit.scene_id), rated, by_text=bool(search.query)),
             unfolded=is_open,
+            owner=owners.get(hit.scene.video_id, ""),
         )
-        return [shown, *(folded_cards(library, hit, picked) if is_open else [])]
+        return [shown, *(folded_cards(library, hit, picked, owners) if is_open else [])]
 
     grid(
         "hx_grid",
@@ -150,7 +152,9 @@ def draw_grid(library: Library, result: SearchResult, selected: str | None) -> N
     )
 
 
-def folded_cards(library: Library, hit: Hit, picked: Collection[str]) -> list[dict[str, Any]]:
+def folded_cards(
+    library: Library, hit: Hit, picked: Collection[str], owners: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """The cards of the scenes that look the same as a hit, except of those that have gone meanwhile."""
     found = []
     for scene_id in hit.duplicates[:MOST_UNFOLDED]:
@@ -159,7 +163,9 @@ def folded_cards(library: Library, hit: Hit, picked: Collection[str]) -> list[di
             title = media.video_of(library, scene.video_id).title
         except HeimdexError:
             continue
-        found.append({**views.card(library, scene, title, picked=scene.scene_id in picked), "folded": True})
+        owner = owners.get(scene.video_id, "")
+        shown = views.card(library, scene, title, picked=scene.scene_id in picked, owner=owner)
+        found.append({**shown, "folded": True})
     return found
 
 
@@ -195,13 +201,17 @@ def draw_empty(library: Library, result: SearchResult | None, videos: list[Visib
     elif result is None:
         _draw_empty(t("search.none_selected"), t("search.none_selected_hint"))
     else:
+        is_filtered = bool(state.search().filters)
         channels = [(name, channel) for name, channel in result.channels.items() if views.is_reported(channel)]
+        if is_filtered:  # of the few scenes that pass, or none
+            channels = [(name, channel) for name, channel in channels if channel.reason != "no_transcript"]
         reasons = [views.abstention_text(name, channel) for name, channel in channels]
         sentences = [f"{reason[:1].upper()}{reason[1:]}." for reason in reasons]
         asked, why = result.query.text, {channel.reason for _, channel in channels}
         looked = "no_matches" in why and "stop_words" not in why
         title = t("search.nothing_close", query=asked) if asked and looked else t("search.nothing")
-        _draw_empty(title, " ".join([*sentences, t("search.nothing_hint")]))
+        hint = t("search.nothing_filtered") if is_filtered else t("search.nothing_hint")
+        _draw_empty(title, " ".join([*sentences, hint]))
 
 
 def _draw_empty(

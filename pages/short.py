@@ -221,8 +221,8 @@ def open_link(params: dict[str, str]) -> None:
         state.edit_short(short_address.request_of(params) if params.get("scene") else None)
 
 
-def draw_way_out() -> None:
-    with st.container(key="hx-to-search", horizontal_alignment="center"):
+def draw_way_out(key: str) -> None:
+    with st.container(key=key, horizontal_alignment="center"):
         st.button(t("reel.to_search"), on_click=state.request_page, args=("search",), type="primary")
 
 
@@ -232,14 +232,14 @@ def draw() -> None:
         open_link(params)
     if state.short_editor() is None:
         page.empty_state(t("short.empty"), t("short.empty_hint"))
-        draw_way_out()
+        draw_way_out("hx-to-search")
         return
     try:
         _scene()
     except SceneNotFound as error:
         with st.container(key="hx-main"):
             page.error_card(error.to_dict())
-            draw_way_out()
+            draw_way_out("hx-from-error")
         return
     st.fragment(workspace, run_every=UPDATE_EVERY_S if state.is_polling(SECTION) else None)()
     with st.container(key="hx-keys"):

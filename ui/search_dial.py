@@ -8,7 +8,7 @@ from typing import Any
 from heimdex_core.library import Library
 from heimdex_core.settings import PRESETS
 from heimdex_core.types import VisibleVideo
-from ui import media, resources, search_address, state
+from ui import media, resources, search_address, sharing, state
 from ui.components import dial
 from ui.i18n import t
 from ui.views import scenes as views
@@ -82,7 +82,7 @@ def draw(library: Library, videos: Sequence[VisibleVideo], note: str) -> None:
         videos: that can be searched.
         note: what is below it, for example that some videos cannot be searched yet.
     """
-    search = state.search()
+    search, owners = state.search(), sharing.from_texts(library)
     dial(
         "hx_dial",
         {
@@ -108,6 +108,7 @@ def draw(library: Library, videos: Sequence[VisibleVideo], note: str) -> None:
                 {
                     "id": video.video_id,
                     "title": video.title,
+                    "owner": owners.get(video.video_id, ""),
                     "only": t("dial.only_this", title=video.title),
                     "count": video.scene_count,
                     "on": video.video_id not in search.hidden_videos,

@@ -64,6 +64,14 @@ def from_text(library: Library, user_id: str) -> str:
     return t("sharing.from", name=library.sharing.user_names().get(user_id) or t("sharing.somebody"))
 
 
+def from_texts(library: Library) -> dict[str, str]:
+    """By video_id: who shares it, in words, for the videos of other users that can be searched."""
+    others = [video for video in library.searchable_videos() if video.user_id != library.user_id]
+    names = library.sharing.user_names() if others else {}
+    somebody = t("sharing.somebody")
+    return {video.video_id: t("sharing.from", name=names.get(video.user_id, somebody)) for video in others}
+
+
 def _described(library: Library, collection: Collection) -> str:
     parts = [tn("library.videos", len(collection.video_ids))]
     if collection.owner_id != library.user_id:

@@ -48,7 +48,8 @@ def _draw_bar(shown: str) -> None:
                     }
                     for name in _pages()
                 ],
-                "profile": {"text": _profile_text(), "href": address.url("settings")},
+                "title": t(f"nav.{_PARENT.get(shown, shown)}"),
+                "profile": {"text": _profile_text(), "href": address.url("settings") if _is_admin() else None},
                 "languages": [
                     {
                         "code": code,
@@ -69,11 +70,15 @@ def _draw_bar(shown: str) -> None:
 
 def _pages() -> list[str]:
     """The pages that the navigation names to this user."""
+    return [name for name in address.NAMES if _is_admin() or name not in address.FOR_ADMINS]
+
+
+def _is_admin() -> bool:
+    """Whether the user has the pages and the models of admins."""
     try:
-        is_admin = resources.library().accounts.is_admin
+        return resources.library().accounts.is_admin
     except HeimdexError:
-        is_admin = False
-    return [name for name in address.NAMES if is_admin or name not in address.FOR_ADMINS]
+        return False
 
 
 def _profile_text() -> str:

@@ -1,4 +1,5 @@
-"""One running app and one browser per module, or an app for several (frozen_app.py); a new page for each test."""
+"""One running app and one browser per module, or an app for several (frozen_app.py, signing_in.py); a new page for each
+test."""
 
 from __future__ import annotations
 
@@ -7,11 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from heimdex_core.library import Library
 from tests.e2e import driver
 from tests.e2e.frozen_app import SMALL, FrozenApp
+from tests.e2e.signing_in import SignInApp, running_sign_in_app
 from tests.support.frozen import WAITING, frozen_library
 
 Shot = Callable[[Page, str], None]
@@ -62,6 +64,22 @@ def frozen_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrozenApp]:
     log = tmp_path_factory.mktemp("log") / "app.log"
     with driver.running_app(root, log, **SMALL) as url:
         yield FrozenApp(root, log, url)
+
+
+@pytest.fixture(scope="session")
+def sign_in_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignInApp]:
+    """One per process of pytest-xdist."""
+    with running_sign_in_app(tmp_path_factory.mktemp("sign-in")) as running:
+        yield running
+
+
+@pytest.fixture
+def browsers(chromium: Browser, sign_in_app: SignInApp) -> Iterator[list[BrowserContext]]:
+    """Two browsers that know nothing of each other."""
+    opened = [chromium.new_context(base_url=sign_in_app.address, locale="en-US") for _ in range(2)]
+    yield opened
+    for context in opened:
+        context.close()
 
 
 @pytest.fixture(scope="module")  # its event loop must be closed before other modules use asyncio

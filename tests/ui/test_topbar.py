@@ -20,6 +20,7 @@ def pages_for(monkeypatch: pytest.MonkeyPatch, library: Any) -> list[str]:
 def test_activity_is_there_for_admins_only(monkeypatch: pytest.MonkeyPatch, is_admin: bool) -> None:
     library = SimpleNamespace(accounts=SimpleNamespace(is_admin=is_admin))
     assert ("activity" in pages_for(monkeypatch, lambda: library)) is is_admin
+    assert topbar._is_admin() is is_admin
     assert set(address.FOR_ADMINS) < set(address.NAMES)
 
 

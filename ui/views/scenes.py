@@ -44,6 +44,7 @@ def card(
     hit: Hit | None = None,
     judged: Judged | None = None,
     unfolded: bool = False,
+    owner: str = "",
 ) -> dict[str, Any]:
     """One card of the grid.
 
@@ -56,6 +57,7 @@ def card(
         hit: the scene as a hit of a search; adds the rank, the contribution of each channel and how close it is.
         judged: what the person said about the hit; None where cards cannot be judged.
         unfolded: whether the scenes that look the same are shown, too.
+        owner: who shares the video; "" for one's own.
     """
     start = fmt.precise(scene.start_s)
     name = {"title": title, "time": start}
@@ -74,7 +76,7 @@ def card(
         "tools": {"grades": judged.by_text} if judged else None,
         "grade": judged.grade if judged else None,
         "rated": judged.rated if judged else None,
-        "title": evidence.title(title, terms),
+        "title": [*evidence.title(title, terms), *([[f" · {owner}", False]] if owner else [])],
         "text": evidence.said(scene, terms),
         "silent": not scene.transcript,
         "also": [*(_then(hit.then) if hit and hit.then else []), *evidence.elsewhere(scene, terms)],

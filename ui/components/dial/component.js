@@ -217,10 +217,12 @@ class Dial {
     const focused = focusedIn(this.host);
     const all = h("button", { class: "link", type: "button", data: { act: "all" } }, l.all);
     all.onclick = () => this.showVideo({ all: true });
+    this.videosHead.hidden = !videos.length;
     this.videosHead.replaceChildren(h("span", { class: "caps" }, l.videos), videos.every((video) => video.on) ? "" : all);
     this.videos.replaceChildren(...videos.map((video) => {
       const row = this.checkbox(video.title, video.on, (on) => this.showVideo({ id: video.id, on }));
       row.control.dataset.act = `show ${video.id}`;
+      if (video.owner) row.querySelector(".name").append(h("span", { class: "owner muted" }, video.owner));
       const only = h("button", { class: "link only", type: "button", "aria-label": video.only, data: { act: `only ${video.id}` } }, l.only);
       only.onclick = () => this.showVideo({ only: video.id });
       return h("div", { class: "video" }, row, videos.length > 1 ? only : "", h("span", { class: "count muted" }, video.count));

@@ -19,14 +19,13 @@ class Topbar extends Redrawn {
     const focused = this.host.getRootNode().activeElement?.dataset.focus;
     this.labels = data.labels;
     document.documentElement.lang = data.language;
-    const current = data.links.find((link) => link.current);
     this.menu = h("button", { class: "menu", type: "button", "aria-controls": "hx-pages", data: { focus: "menu" } },
-      icon("menu"), h("span", { class: "hx-vh" }, `${data.labels.menu}: `), h("span", null, current ? current.text : ""));
+      icon("menu"), h("span", { class: "hx-vh" }, `${data.labels.menu}: `), h("span", null, data.title));
     this.menu.onclick = () => this.toggle(!this.isOpen);
     this.pages = h("div", { id: "hx-pages", class: "pages" },
       h("nav", { "aria-label": data.labels.pages }, h("ul", null, data.links.map((link) => h("li", null, this.link(link))))),
       h("div", { class: "end" },
-        data.profile.text ? h("a", { class: "profile", href: data.profile.href, onclick: follow, data: { focus: "profile" } }, data.profile.text) : "",
+        this.profile(data.profile),
         h("div", { class: "languages", role: "group", "aria-label": data.labels.language }, data.languages.map((one) => this.language(one))),
         data.user ? this.user(data.user) : ""));
     this.pages.onkeydown = (event) => { if (event.key === "Escape") this.toggle(false); };
@@ -48,6 +47,12 @@ class Topbar extends Redrawn {
     // what the page shows may have changed since this was drawn
     if (link.shown) a.onfocus = a.onpointerenter = () => { a.href = location.pathname + location.search; };
     return a;
+  }
+
+  // The models in use: a link for those who may change them.
+  profile({ text, href }) {
+    if (!text) return "";
+    return href ? h("a", { class: "profile", href, onclick: follow, data: { focus: "profile" } }, text) : h("span", { class: "profile" }, text);
   }
 
   language(one) {

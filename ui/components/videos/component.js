@@ -32,7 +32,7 @@ class Videos {
     this.sort = h("select", { class: "field" });
     this.sort.onchange = () => this.sendView({ sort: this.sort.value });
     this.filters = h("div", { class: "filters", role: "group" });
-    this.tools = h("div", { class: "tools", hidden: true }, this.all, this.search, this.filters, this.sort);
+    this.tools = h("div", { class: "tools", hidden: true }, this.all, this.search, this.sort, this.filters);
   }
 
   update(data) {
