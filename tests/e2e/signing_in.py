@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, SetCookieParam, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from heimdex_core.library import Library
 from tests.e2e import driver
@@ -26,7 +26,7 @@ class SignInApp:
     library: Path
     address: str
     provider: Provider
-    cookies: dict[str, list[SetCookieParam]] = field(default_factory=dict)
+    cookies: dict[str, Any] = field(default_factory=dict)
     """Of users who have signed in already, by name."""
 
     def open_as(self, context: BrowserContext, name: str) -> Page:
@@ -34,7 +34,7 @@ class SignInApp:
         page = context.new_page()
         if name not in self.cookies:
             signed_in(page, name)
-            self.cookies[name] = cast(list[SetCookieParam], context.cookies())
+            self.cookies[name] = context.cookies()
         context.add_cookies(self.cookies[name])
         return page
 

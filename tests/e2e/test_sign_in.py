@@ -114,17 +114,17 @@ def test_a_shared_collection_is_found_as_long_as_it_is_shared(
     dialog.get_by_role("button", name="Share", exact=True).click()
     expect(dialog.locator(".shares")).to_contain_text(JUN)
     jun.goto("/search?q=yellow&owner=shared&in=Trip")
-    card = jun.locator("article.card")
-    expect(card).to_contain_text(f"from {MINA}")
+    cards = jun.locator("article.card")
+    expect(cards.first).to_contain_text(f"from {MINA}")
     expect(jun.get_by_role("checkbox", name="Trip")).to_be_checked()
     expect(jun.get_by_role("checkbox", name="shared with me")).to_be_checked()
     shot(jun, "sign-in-shared-search")
-    links = [str(card.locator("img").get_attribute("src")), str(jun.locator("video").get_attribute("poster"))]
+    links = [str(cards.first.locator("img").get_attribute("src")), str(jun.locator("video").get_attribute("poster"))]
     assert [jun.request.get(link).status for link in links] == [200, 200]
     dialog.get_by_role("button", name="Stop sharing").click()
     expect(dialog.get_by_text("Not shared with anybody yet.")).to_be_visible()
     assert [jun.request.get(link).status for link in links] == [404, 404]
-    expect(card).to_have_count(0)  # by itself, on a page that is open
+    expect(cards).to_have_count(0)  # by itself, on a page that is open
     jun.get_by_role("button", name="Clear all").click()
     expect(jun.get_by_text("Nothing to search yet")).to_be_visible()
     expect(jun.get_by_role("checkbox", name="Trip")).to_have_count(0)
