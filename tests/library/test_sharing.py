@@ -232,7 +232,7 @@ def test_what_one_does_with_shared_scenes_stays_ones_own(two: Two) -> None:
 
 def test_a_short_of_a_shared_scene_is_of_who_makes_it(two: Two) -> None:
     two.mina.sharing.share("video", two.sea.video_id, two.jun.user_id)
-    two.jun.queue = SimpleNamespace(enqueue_reel=lambda export_id: str(uuid4()))  # type: ignore[assignment]
+    two.jun.queue = SimpleNamespace(enqueue_reel=lambda export_id: str(uuid4()))
     made = two.jun.short(two.jun.scenes(two.sea.video_id)[0].scene_id, queue=True)
     assert [export.export_id for export in two.jun.exports.list()] == [made.export_id]
     assert two.mina.exports.list() == []
