@@ -61,7 +61,9 @@ class BearerTokens:
         self._fetch = fetch
         self._now = now
         self._lock = threading.Lock()
+        self._keys_lock = threading.Lock()
         self._keys: KeySet | None = None
+        self._failures = 0
         self._asked_at = float("-inf")
         self._known: TTLCache[str, tuple[Principal, float]] = TTLCache(1000, _KEPT_S, timer=now)
 
@@ -117,7 +119,11 @@ class BearerTokens:
 
     def _key_set(self, *, is_missing_one: bool = False) -> KeySet:
         """The keys of the issuer. Raises SignInUnavailable where it was never reached."""
-        with self._lock:
+        failures = self._failures
+        with self._keys_lock:
+            if self._keys is None and self._failures != failures:
+                # asked in vain while this request waited: else all would wait for the issuer, one after the other
+                raise SignInUnavailable(issuer=self._issuer)
             age_s = self._now() - self._asked_at
             if self._keys is None or age_s > KEYS_S or (is_missing_one and age_s > AGAIN_S):
                 self._asked_at = self._now()
@@ -128,6 +134,7 @@ class BearerTokens:
                     self._keys = KeySet.import_key_set({"keys": list(self._fetch(str(about["jwks_uri"]))["keys"])})
                 except (OSError, ValueError, KeyError, TypeError, JoseError) as error:
                     _LOG.warning("the keys of %s cannot be read: %s", self._issuer, error)
+                    self._failures += 1
                     if self._keys is None:
                         self._asked_at = float("-inf")
                         raise SignInUnavailable(issuer=self._issuer) from error

@@ -173,6 +173,55 @@ def test_while_the_service_is_away_known_keys_stay(tokens: BearerTokens, provide
     assert tokens.principal(token(exp=clock.at + 60), SignedIn()).user_id == "user-7"
 
 
+class NoticedLock:
+    """A lock that says when a second thread wants it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted = 0
+        self.is_awaited = threading.Event()
+
+    def __enter__(self) -> None:
+        self._wanted += 1
+        if self._wanted == 2:
+            self.is_awaited.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def test_a_service_that_is_away_is_awaited_once(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    ends: list[str] = []
+
+    def ask() -> None:
+        try:
+            tokens.principal(token(), SignedIn())
+        except SignInUnavailable as error:
+            ends.append(error.code)
+
+    def fetch(address: str) -> Mapping[str, Any]:
+        asked.append(address)
+        if len(asked) == 1:
+            other.start()
+            assert lock.is_awaited.wait(60)
+        raise OSError("no route to host")
+
+    tokens, lock, other = (
+        BearerTokens(ISSUER, AUDIENCE, fetch=fetch, now=clock),
+        NoticedLock(),
+        threading.Thread(target=ask),
+    )
+    monkeypatch.setattr(tokens, "_keys_lock", lock)
+    ask()
+    other.join()
+    assert ends == ["SIGN_IN_UNAVAILABLE"] * 2
+    assert len(asked) == 1
+    ask()
+    assert len(asked) == 2, "later requests ask again"
+
+
 def test_a_service_that_calls_itself_otherwise_is_not_believed(tokens: BearerTokens, provider: Provider) -> None:
     provider.issuer = "https://evil.example"
     with pytest.raises(SignInUnavailable):
