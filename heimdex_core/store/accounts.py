@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from heimdex_core.errors import TokenExpired, TokenInvalid, TokenNotFound, UserNotFound
+from heimdex_core.errors import InvalidValue, TokenExpired, TokenInvalid, TokenNotFound, UserNotFound
 from heimdex_core.files import read_json_object, write_json
 from heimdex_core.store import shares
 from heimdex_core.store.layout import LibraryPaths
@@ -26,6 +26,8 @@ from heimdex_core.types import SCOPES, Json, Principal, Scope, Token, utc_now
 
 _PREFIX = "hdx"
 _SECRET_BYTES = 32
+MAX_TOKENS = 100
+"""Of one user: requests are limited by token, and all tokens are read to check one."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,11 @@ def tables_of_users(transaction: Transaction) -> list[str]:
 def make_token(
     transaction: Transaction, user_id: str, name: str, scopes: Sequence[Scope], expires_at: datetime | None
 ) -> tuple[Token, str]:
-    """Make a token; returns it and its secret, of which only the digest is kept."""
+    """Make a token; returns it and its secret, of which only the digest is kept. Raises InvalidValue for too many."""
+    count = transaction.rows("select count(*) as n from tokens where user_id = ?", [user_id])[0]["n"]
+    if count >= MAX_TOKENS:
+        reason = f"a user has at most {MAX_TOKENS} tokens; revoke one that is not needed any more"
+        raise InvalidValue(name="name", value=name[:80], reason=reason)
     token_id = secrets.token_hex(8)
     secret = f"{_PREFIX}_{token_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
     row: Row = {

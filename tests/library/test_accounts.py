@@ -244,6 +244,17 @@ class TestTokens:
         with pytest.raises(InvalidValue):
             lib.accounts.make_token("t", ["read"], expires_in_s=lifetime_s)
 
+    def test_a_user_has_only_so_many(self, lib: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("heimdex_core.store.accounts.MAX_TOKENS", 2)
+        first = lib.accounts.make_token("one", ["read"])[0]
+        lib.accounts.make_token("two", ["read"])
+        clara = lib.as_user(sign_in(lib, "3", "clara@example.com").user_id)
+        clara.accounts.make_token("of another user", ["read"])
+        with pytest.raises(InvalidValue, match="at most 2 tokens"):
+            lib.accounts.make_token("three", ["read"])
+        lib.accounts.revoke_token(first.token_id)
+        lib.accounts.make_token("three", ["read"])
+
     def test_nobody_has_no_tokens(self, lib: Library) -> None:
         with pytest.raises(UserNotFound):
             lib.as_user("nobody").accounts.make_token("t", ["read"])
