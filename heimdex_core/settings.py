@@ -7,12 +7,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SearchName = Literal["local", "lancedb"]
 DetectorName = Literal["content", "adaptive", "threshold", "hash"]
 _ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:_-]+")
+_DOMAIN = re.compile(r"@[^@\s]+")
 _HOST = re.compile(r"\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\*")
 
 VERSION = "0.1.0"
@@ -29,6 +30,9 @@ class Settings(BaseSettings):
     user_id: str = "local"
     admins: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None, description="verified e-mail addresses of the admins of a shared library, separated by commas"
+    )
+    sign_in_allowed: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None, description="verified e-mail addresses, and @domains, of who may sign in, separated by commas"
     )
     group_readable: bool = Field(False, description="the group of the library's folder may read it")
     profile: Literal["auto", "offline", "laptop", "studio"] = "auto"
@@ -205,16 +209,19 @@ class Settings(BaseSettings):
     )
     oidc_audience: str | None = Field(None, description="what their claim aud has to name")
 
-    @field_validator("admins", mode="before")
+    @field_validator("admins", "sign_in_allowed", mode="before")
     @classmethod
-    def _addresses(cls, value: object) -> object:
-        """Addresses in lower case, as those of users are kept."""
+    def _addresses(cls, value: object, info: ValidationInfo) -> object:
+        """Addresses in lower case, as those of users are kept; who may sign in is also given as @example.com."""
         if not isinstance(value, str):
             return value
         addresses = [part.strip().lower() for part in value.split(",") if part.strip()]
+        takes_domains = info.field_name == "sign_in_allowed"
         for address in addresses:
-            if "@" not in address.strip("@") or " " in address:
-                raise ValueError(f"{address} is no e-mail address; write anna@example.com,ben@example.com")
+            is_domain = takes_domains and _DOMAIN.fullmatch(address)
+            if not is_domain and ("@" not in address.strip("@") or " " in address):
+                example = "anna@example.com,@example.com" if takes_domains else "anna@example.com,ben@example.com"
+                raise ValueError(f"{address} is no e-mail address; write {example}")
         return tuple(addresses)
 
     @field_validator("api_cors_origins", mode="before")

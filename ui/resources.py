@@ -80,7 +80,7 @@ def library() -> Library:
         raise SignInRequired()
     try:
         return library_for(signed_in.user_id)
-    except LinkInvalid as error:  # deleted meanwhile
+    except LinkInvalid as error:  # deleted meanwhile, or not admitted any more
         raise SignInRequired() from error
 
 
@@ -89,7 +89,7 @@ def library_for(user_id: str) -> Library:
     opened = process_library()
     if user_id == opened.user_id and not needs_sign_in():
         return opened
-    if not opened.accounts.exists(user_id):
+    if not opened.accounts.is_admitted(user_id):
         raise LinkInvalid()
     with _of_users_lock:
         found = _of_users.get(user_id)

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.errors import Error as StreamlitError
 
-from heimdex_core.errors import EmailNotVerified, HeimdexError, SignInRequired, UserNotFound
+from heimdex_core.errors import EmailNotVerified, HeimdexError, SignInNotAllowed, SignInRequired, UserNotFound
 from ui import address, identity, page, recovery, refresh, resources, state
 from ui.components import sign_in_page
 from ui.i18n import LANGUAGES, t
@@ -26,6 +26,8 @@ def admit() -> bool:
         problem = _problem()
     except EmailNotVerified:
         problem = "unverified"
+    except SignInNotAllowed:
+        problem = "not_allowed"
     except UserNotFound:
         problem = "ended"
     except HeimdexError as error:
@@ -66,7 +68,7 @@ def _problem() -> str | None:
 
 
 def _user_of(who: identity.Identity) -> SignedIn:
-    """The user with an identity, made on the first login. Raises EmailNotVerified, UserNotFound."""
+    """The user with an identity, made on the first login. Raises EmailNotVerified, SignInNotAllowed, UserNotFound."""
     if not (who.email and who.email_verified):
         raise EmailNotVerified()
     # An old cookie makes no user: of one who was deleted it may still be in a browser.
@@ -83,7 +85,7 @@ def _draw(problem: str) -> None:
     """Draw the page that asks to sign in.
 
     Args:
-        problem: "unverified" or "ended" for an identity that is not admitted, "" where there is none.
+        problem: "unverified", "not_allowed" or "ended" for an identity that is not admitted, "" where there is none.
     """
     providers = identity.providers() if identity.is_configured() and not problem else []
     told = problem or _told(bool(providers))

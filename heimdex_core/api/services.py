@@ -78,7 +78,7 @@ class Services:
         base = self.library()
         if user_id == base.user_id:
             return base
-        if not base.accounts.exists(user_id):
+        if not base.accounts.is_admitted(user_id):
             raise TokenInvalid()
         with self._lock:
             found = self._users.get((base, user_id))

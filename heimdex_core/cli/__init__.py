@@ -34,7 +34,7 @@ def positive(text: str) -> int:
 def opened(
     args: argparse.Namespace, *, create: bool = False, profile: str | None = None, queue: bool = False
 ) -> Iterator[Library]:
-    """Open the library that the arguments name, and close it afterwards.
+    """Open the library that the arguments name, as its operator, and close it afterwards.
 
     Args:
         create: create the library where there is none; otherwise LibraryNotFound is raised.
@@ -43,7 +43,8 @@ def opened(
     """
     from heimdex_core.library import Library
 
-    with Library.open(getattr(args, "library", None), profile=profile, create=create) as lib:
+    with Library.open(getattr(args, "library", None), profile=profile, create=create) as plain:
+        lib = plain.as_operator()
         if queue:
             from heimdex_core.jobs.client import JobQueue
 

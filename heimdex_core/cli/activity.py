@@ -22,7 +22,7 @@ def run_activity(args: argparse.Namespace, out: Printer) -> int:
     from heimdex_core.library.activity_table import csv_text
 
     with opened(args, queue=True) as lib:
-        report = lib.activity.as_operator().report()
+        report = lib.activity.report()
     out.document(
         schemas.activity(report), text=csv_text(report).rstrip("\n") if args.csv else "\n".join(_lines(report))
     )

@@ -101,9 +101,9 @@ def _change(lib: Library, args: argparse.Namespace) -> None:
     elif args.action == "split":
         people.split(_person_id(lib, args.person), args.faces, args.name)
     elif args.action == "on":
-        people.as_operator().turn_on()  # whoever has the folder may
+        people.turn_on()
     elif args.action == "off":
-        people.as_operator().turn_off()
+        people.turn_off()
 
 
 def _scan(lib: Library, args: argparse.Namespace, out: Printer) -> int:

@@ -58,20 +58,20 @@ def run_users(args: argparse.Namespace, out: Printer) -> int:
     """Do one action and print what came of it."""
     queue = args.action == "delete"  # so that work in progress is cancelled
     with opened(args, queue=queue) as lib:
-        operator = lib.accounts.as_operator()
+        accounts = lib.accounts
         if args.action == "list":
-            users = operator.users()
+            users = accounts.users()
             out.document([to_json(user) for user in users], text="\n".join(_user_line(user) for user in users))
         elif args.action == "assign-videos":
-            changed = operator.assign_videos(args.from_user, args.to_user, args.video_ids or None)
+            changed = accounts.assign_videos(args.from_user, args.to_user, args.video_ids or None)
             out.document([schemas.video(video) for video in changed], empty="No videos were assigned.")
         elif args.action == "export":
-            copied = operator.export_data(args.user, args.folder)
+            copied = accounts.export_data(args.user, args.folder)
             out.document(copied, text=_counted(copied))
         elif args.action == "delete":
-            found = operator.find(args.user)
-            report = operator.export_data(found.user_id, args.export) if args.export else None
-            operator.delete_user(found.user_id)
+            found = accounts.find(args.user)
+            report = accounts.export_data(found.user_id, args.export) if args.export else None
+            accounts.delete_user(found.user_id)
             out.document({"deleted": found.user_id, "exported": report}, text=f"{found.name} was deleted.")
         else:
             _run_tokens(args, _of_user(lib, args.user), out)
@@ -80,8 +80,8 @@ def run_users(args: argparse.Namespace, out: Printer) -> int:
 
 def _of_user(lib: Library, user: str | None) -> Accounts:
     if user is None:
-        return lib.accounts.as_operator()
-    found = lib.accounts.as_operator().find(user)
+        return lib.accounts
+    found = lib.accounts.find(user)
     return lib.as_user(found.user_id).accounts.as_operator()
 
 

@@ -136,6 +136,16 @@ class EmailNotVerified(AccessError):
     hint_template = "Verify the address there and sign in again."
 
 
+class SignInNotAllowed(AccessError):
+    """A user has a verified address, but HEIMDEX_SIGN_IN_ALLOWED does not name it, or not any more."""
+
+    code = "SIGN_IN_NOT_ALLOWED"
+    message_template = "{email} may not use this library."
+    hint_template = (
+        "Sign in with another account, or ask whoever runs this server to add the address to HEIMDEX_SIGN_IN_ALLOWED."
+    )
+
+
 class NotAllowed(AccessError):
     """The scope of a token, the user's role, or a share for reading does not allow it.
 

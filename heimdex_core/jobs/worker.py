@@ -98,7 +98,8 @@ def run_worker(library_path: str | Path, *, queues: Sequence[str] = (), parent_f
     from heimdex_core.library import Library
 
     folder = LibraryPlace.of(library_path, get_settings()).root
-    with _moved_library_is_not_found(folder), Library.open(library_path, create=False) as library:
+    with _moved_library_is_not_found(folder), Library.open(library_path, create=False) as opened:
+        library = opened.as_operator()  # what it does for the library as a whole, nobody but an admin may ask for
         watcher, has_worked = FolderWatcher(library, stop), False
         while True:
             try:

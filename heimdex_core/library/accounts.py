@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from heimdex_core.errors import InvalidValue, NotAllowed, TokenInvalid, UserNotFound
+from heimdex_core.errors import EmailNotVerified, InvalidValue, NotAllowed, SignInNotAllowed, TokenInvalid, UserNotFound
 from heimdex_core.library import account_removal
 from heimdex_core.library.arguments import AnyPath, Names, checked
 from heimdex_core.library.context import LibraryContext
@@ -25,17 +26,17 @@ class Accounts:
     """Part of a Library (`lib.accounts`).
 
     A library is shared as soon as somebody has signed in. Before that its single user (HEIMDEX_USER_ID) is its admin;
-    after it, admins are who has one of the verified addresses in HEIMDEX_ADMINS.
+    after it, admins are who has one of the verified addresses in HEIMDEX_ADMINS, and users may be limited to those of
+    HEIMDEX_SIGN_IN_ALLOWED.
     """
 
-    def __init__(self, context: LibraryContext, *, is_operator: bool = False) -> None:
+    def __init__(self, context: LibraryContext) -> None:
         self._context = context
         self._records = context.store.accounts
-        self._is_operator = is_operator
 
     def as_operator(self) -> Accounts:
-        """The same with the rights of an admin: for the command line of who owns the library's folder."""
-        return Accounts(self._context, is_operator=True)
+        """The same with the rights of an admin, as Library.as_operator."""
+        return Accounts(replace(self._context, is_operator=True))
 
     # --- who it is --------------------------------------------------------------------------------
 
@@ -46,7 +47,7 @@ class Accounts:
     @property
     def is_admin(self) -> bool:
         """Whether the user may do what only admins may. Never waits for a writer."""
-        if self._is_operator:
+        if self._context.is_operator:
             return True
         published, user_id = self._records.published(), self._context.user_id
         if user_id in published.deleted:
@@ -87,20 +88,27 @@ class Accounts:
             create: make the user if there is none; else UserNotFound is raised. A session that outlives its user must
                 not make another one.
 
-        Raises InvalidValue, UserNotFound.
+        Raises InvalidValue, UserNotFound; where HEIMDEX_SIGN_IN_ALLOWED is set, EmailNotVerified without a verified
+        address, and SignInNotAllowed for one that neither it nor HEIMDEX_ADMINS names.
         """
         for argument, value in (("issuer", issuer), ("subject", subject)):
             if not 1 <= len(value) <= _MAX_IDENTITY_CHARS or not _is_plain(value):
                 raise InvalidValue(name=argument, value=value[:80], reason=f"1 to {_MAX_IDENTITY_CHARS} characters")
         address = _address(email) if email_verified and email is not None else None
+        if not self._is_allowed_address(address):
+            raise EmailNotVerified() if address is None else SignInNotAllowed(email=address)
         shown = _tidy(name)[:MAX_NAME_CHARS] or (address or "").partition("@")[0] or "?"
-        return self._user(self._records.sign_in(issuer, subject, address, shown, create=create))
+        account = self._records.sign_in(issuer, subject, address, shown, create=create)
+        if not self._is_allowed(account.user_id, account.email):  # the address is another user's
+            raise SignInNotAllowed(email=address or shown)
+        return self._user(account)
 
     @checked
-    def exists(self, user_id: str) -> bool:
-        """Whether there is a user of this id. Never waits for a writer."""
+    def is_admitted(self, user_id: str) -> bool:
+        """Whether there is a user of this id, whom HEIMDEX_SIGN_IN_ALLOWED lets in. Never waits for a writer."""
         published = self._records.published()
-        return user_id in published.users and user_id not in published.deleted
+        found = published.users.get(user_id)
+        return found is not None and user_id not in published.deleted and self._is_allowed(user_id, found.email)
 
     def users(self) -> list[User]:
         """All users, by their name. For admins; raises NotAllowed."""
@@ -192,19 +200,33 @@ class Accounts:
 
     @checked
     def authenticate(self, secret: str) -> Principal:
-        """Whose library a token's secret opens, and what for. Raises TokenInvalid, TokenExpired.
+        """Whose library a token's secret opens, and what for. Raises TokenInvalid, TokenExpired, SignInNotAllowed.
 
         Never waits for a writer. In a library in object storage a token that was revoked on another machine is valid
         here until its changes have been fetched, within seconds.
         """
         if len(secret) > _MAX_IDENTITY_CHARS:
             raise TokenInvalid()
-        return self._records.authenticate(secret)
+        principal = self._records.authenticate(secret)
+        user = self._records.published().users.get(principal.user_id)
+        if user is not None and not self._is_allowed(user.user_id, user.email):
+            raise SignInNotAllowed(email=user.email or user.name or user.user_id)
+        return principal
 
     # --- helpers ----------------------------------------------------------------------------------
 
     def _is_admin_address(self, email: str | None) -> bool:
         return email is not None and email in (self._context.settings.admins or ())
+
+    def _is_allowed(self, user_id: str, email: str | None) -> bool:
+        """Whether a user may use the library; the single user, who never signs in, is on no list."""
+        return user_id == self._context.settings.user_id or self._is_allowed_address(email)
+
+    def _is_allowed_address(self, email: str | None) -> bool:
+        allowed = self._context.settings.sign_in_allowed
+        if allowed is None or self._is_admin_address(email):
+            return True
+        return email is not None and (email in allowed or f"@{email.rpartition('@')[2]}" in allowed)
 
     def _user(self, account: Account) -> User:
         context = self._context
@@ -220,6 +242,16 @@ class Accounts:
             account.created_at,
             account.last_seen_at,
         )
+
+
+def require_admin_of_shared(context: LibraryContext) -> None:
+    """Raise NotAllowed unless it is an admin, or nobody has ever signed in.
+
+    Asked before whatever changes the library for all its users, or has the server read its own folders.
+    """
+    accounts = Accounts(context)
+    if accounts.is_shared():
+        accounts.require_admin()
 
 
 def _scopes(names: Sequence[str]) -> tuple[Scope, ...]:

@@ -20,14 +20,13 @@ _NONE = SearchTimes(0, 0.0, 0.0)
 class Activity:
     """The work of all users of a library. Every call raises NotAllowed for those who are not its admin."""
 
-    def __init__(self, context: LibraryContext, *, is_operator: bool = False) -> None:
+    def __init__(self, context: LibraryContext) -> None:
         self._context = context
         self._store = context.store
-        self._is_operator = is_operator
 
     def as_operator(self) -> Activity:
-        """The same for the command line of who owns the library's folder."""
-        return Activity(self._context, is_operator=True)
+        """The same with the rights of an admin, as Library.as_operator."""
+        return Activity(replace(self._context, is_operator=True))
 
     def report(self) -> ActivityReport:
         """All of it. Raises LibraryBusy, DatabaseUnavailable.
@@ -75,7 +74,7 @@ class Activity:
 
     def require_admin(self) -> None:
         """Raise NotAllowed for those who are not an admin."""
-        Accounts(self._context, is_operator=self._is_operator).require_admin()
+        Accounts(self._context).require_admin()
 
     def _searches(self, days: int, now: datetime) -> SearchPeriod:
         """Today and the days before it, in UTC."""

@@ -88,6 +88,8 @@ class LibraryContext:
     settings: Settings
     user_id: str
     queue: WorkQueue | None = None
+    is_operator: bool = False
+    """Whether it is used with the rights of an admin, by who owns the library's folder; see Library.as_operator."""
 
     def require_queue(self) -> WorkQueue:
         """The queue; JobsUnavailable where the library was opened without one."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from heimdex_core.library.account_removal import remove_user
-from heimdex_core.library.accounts import Accounts
+from heimdex_core.library.accounts import Accounts, require_admin_of_shared
 from heimdex_core.library.activity import Activity
 from heimdex_core.library.arguments import AnyPath, Count, Names, checked
 from heimdex_core.library.closed import ClosedLibrary
@@ -141,9 +141,13 @@ class Library(LibraryExports, ClosedLibrary):
     @checked
     def as_user(self, user_id: str) -> Library:
         """The same library as another person sees it; it shares the store and the models."""
-        if user_id == self.user_id:
+        if user_id == self.user_id and not self._context.is_operator:
             return self
-        return Library(replace(self._context, user_id=user_id, queue=None))
+        return Library(replace(self._context, user_id=user_id, queue=None, is_operator=False))
+
+    def as_operator(self) -> Library:
+        """The same library with the rights of an admin: for the worker, and the command line of who owns its folder."""
+        return self if self._context.is_operator else Library(replace(self._context, is_operator=True))
 
     def close(self) -> None:
         """Let go of what is held open; the library can be used again afterwards."""
@@ -346,8 +350,10 @@ class Library(LibraryExports, ClosedLibrary):
     def reindex(self, *, progress: Callable[[float, float], None] | None = None) -> dict[str, Any]:
         """Make all indexes again from the videos' own files: {videos, scenes, vectors, problems}.
 
-        `progress` is called with (done, total) in indexes. Searches go on meanwhile.
+        `progress` is called with (done, total) in indexes. Searches go on meanwhile. In a shared library for admins;
+        raises NotAllowed.
         """
+        require_admin_of_shared(self._context)
         report = self._store.maintenance.rebuild_indexes(WorkContext(report=progress) if progress else None)
         self._store.maintenance.merge_indexes()
         return report
@@ -357,8 +363,10 @@ class Library(LibraryExports, ClosedLibrary):
 
         Then the vector indexes are merged where it is time; `merged` counts how often. That can take minutes in a
         library of more than 40,000 scenes; `is_cancelled` is asked meanwhile. Searches and writers do not wait.
-        Raises Cancelled, DiskFull, LibraryDamaged; a merge that was not finished leaves the index as it was.
+        Raises Cancelled, DiskFull, LibraryDamaged; a merge that was not finished leaves the index as it was. In a
+        shared library for admins; raises NotAllowed.
         """
+        require_admin_of_shared(self._context)
         for user_id in self._store.accounts.unfinished_removals():
             remove_user(self._context, user_id)
         return clean_up(self._store, self.settings, WorkContext(is_cancelled=is_cancelled))

@@ -13,6 +13,7 @@ from heimdex_core.export.source import require_source
 from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.progress import read_progress
 from heimdex_core.library import importing
+from heimdex_core.library.accounts import require_admin_of_shared
 from heimdex_core.library.arguments import After, AnyPath, Count, OnePath, checked
 from heimdex_core.library.bulk import BulkOperations
 from heimdex_core.library.context import LibraryContext, OnProgress
@@ -382,14 +383,16 @@ class LibraryVideos:
             below: the only folders in which `path` or `folder` may lie; None allows every place.
 
         Raises VideoNotFound, InvalidValue, RelinkRefused (a file of another content, a place that cannot be used),
-        FileUnreadable, DiskFull.
+        FileUnreadable, DiskFull; NotAllowed for a path or a folder of the server in a shared library, unless to admins.
         """
         if path is not None and (video_id is None or folder is not None):
             raise InvalidValue(name="path", value=str(path)[:80], reason="it goes with a video_id, and no folder")
-        if path is not None:
-            video = self._store.video(self.user_id, video_id or "", "write")
-            return self._relinking.relink_to(video, Path(path).expanduser(), below)
-        videos = self._relinking.lost() if video_id is None else [self._store.video(self.user_id, video_id, "write")]
+        one = self._store.video(self.user_id, video_id, "write") if video_id is not None else None
+        if path is not None or folder is not None:
+            require_admin_of_shared(self._context)
+        if path is not None and one is not None:
+            return self._relinking.relink_to(one, Path(path).expanduser(), below)
+        videos = self._relinking.lost() if one is None else [one]
         return self._relinking.relink_in(videos, Path(folder).expanduser() if folder is not None else None, below)
 
     @checked

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from heimdex_core.errors import InvalidValue, LibraryBusy, UnknownName
+from heimdex_core.library.accounts import require_admin_of_shared
 from heimdex_core.library.arguments import checked
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.migration import (
@@ -23,7 +24,10 @@ from heimdex_core.types import ModelSet
 
 
 class LibraryModelSets:
-    """Which models a library has generations of, which are in use, and the way to others."""
+    """Which models a library has generations of, which are in use, and the way to others.
+
+    In a shared library only admins change any of it; others get NotAllowed.
+    """
 
     def __init__(self, context: LibraryContext) -> None:
         self._context = context
@@ -82,6 +86,7 @@ class LibraryModelSets:
         Raises ProfileWeightsMissing, UnknownName, InvalidValue before anything begins; MoveIncomplete where some
         videos could not be indexed: then nothing has changed for anybody.
         """
+        require_admin_of_shared(self._context)
         now = ModelChoice.from_dict(self.active().choice)
         named = {"speech": speech, "text": text, "vision": vision, "caption": caption, "ocr": ocr}
         choice = self._chosen(now, profile, named)
@@ -101,6 +106,7 @@ class LibraryModelSets:
 
         Raises InvalidValue where there is nothing to go back to.
         """
+        require_admin_of_shared(self._context)
         before = self.previous()
         if before is None:
             raise InvalidValue(name="undo", value="none", reason="there are no earlier models to go back to")
@@ -109,6 +115,7 @@ class LibraryModelSets:
     @checked
     def resume(self, set_id: int, *, queue: bool = False, progress: OnProgress | None = None) -> MigrationStatus:
         """Continue a move that was begun. Raises UnknownName for a set that is not there."""
+        require_admin_of_shared(self._context)
         return self._move(self._sets.get(set_id), queue=queue, progress=progress)
 
     def status(self) -> MigrationStatus | None:
@@ -117,6 +124,7 @@ class LibraryModelSets:
 
     def cancel(self) -> None:
         """Ask a running move to stop. What it has made is kept for the next time."""
+        require_admin_of_shared(self._context)
         status = self.status()
         if status is None or not status.is_running:
             return
@@ -133,6 +141,7 @@ class LibraryModelSets:
         job_id: str | None = None,
     ) -> ModelMigration:
         """The steps of a move to a set, for whoever runs them one by one."""
+        require_admin_of_shared(self._context)
         return ModelMigration(self._context, set_id, progress=progress, is_cancelled=is_cancelled, job_id=job_id)
 
     def _move(self, target: ModelSet, *, queue: bool, progress: OnProgress | None) -> MigrationStatus:
@@ -178,6 +187,7 @@ class LibraryModelSets:
 
         Raises LibraryBusy while a move is running.
         """
+        require_admin_of_shared(self._context)
         status = self.status()
         if status is not None and status.is_running:
             raise LibraryBusy(

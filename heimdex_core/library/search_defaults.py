@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from heimdex_core.errors import HeimdexError, InvalidValue
-from heimdex_core.library.accounts import Accounts
+from heimdex_core.library.accounts import require_admin_of_shared
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.search.fusion import fusion_method
 from heimdex_core.search.plan import plan_of
@@ -88,9 +88,8 @@ class SearchDefaultsRecords:
 
     def _changed_owner(self, scope: Scope) -> str:
         """The same. Raises NotAllowed for the defaults of everybody in a shared library, unless by an admin."""
-        accounts = Accounts(self._context)
-        if scope == "library" and accounts.is_shared():
-            accounts.require_admin()
+        if scope == "library":
+            require_admin_of_shared(self._context)
         return self._owner(scope)
 
 

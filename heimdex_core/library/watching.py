@@ -10,6 +10,7 @@ from typing import Any
 
 from heimdex_core.errors import FolderNotWatchable, FolderNotWatched, printable
 from heimdex_core.library import importing
+from heimdex_core.library.accounts import require_admin_of_shared
 from heimdex_core.library.arguments import AnyPath, checked
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.library.folder_scan import FoundFile, is_library, mount_point
@@ -45,8 +46,9 @@ class WatchedFolders:
             path: the folder. One that is watched already is returned.
             below: the only folders in which it may lie, or which it may be; None allows every folder.
 
-        Raises FolderNotWatchable.
+        Raises FolderNotWatchable. In a shared library for admins, as the server reads the folder; raises NotAllowed.
         """
+        require_admin_of_shared(self._context)
         folder = self._checked(Path(path).expanduser(), below)
         return self._records.add(self._context.user_id, str(folder), mount_point(folder))
 

@@ -267,7 +267,12 @@ def test_the_api_takes_them_if_the_settings_name_the_service(
     tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(
-        profile="offline", min_free_bytes=0, api_requests_per_minute=0, oidc_issuer=ISSUER, oidc_audience=AUDIENCE
+        profile="offline",
+        min_free_bytes=0,
+        api_requests_per_minute=0,
+        oidc_issuer=ISSUER,
+        oidc_audience=AUDIENCE,
+        sign_in_allowed=("@example.com",),
     )
     api = make_api(tmp_path / "library", settings)
     try:
@@ -281,6 +286,11 @@ def test_the_api_takes_them_if_the_settings_name_the_service(
         me = api.get("/me", None, headers=headers).json()
         assert (me["name"], me["email"], me["role"]) == ("Mina", "m@example.com", "member")
         assert api.get("/videos", None, headers=headers).json()["items"] == []
+        eve: dict[str, Any] = {"exp": now + 60, "iat": now, "sub": "8", "email": "eve@elsewhere.example"}
+        for verified, code in ((True, "SIGN_IN_NOT_ALLOWED"), (False, "EMAIL_NOT_VERIFIED")):
+            bearer = f"Bearer {token(email_verified=verified, **eve)}"
+            refused = api.get("/me", None, headers={"Authorization": bearer})
+            assert (refused.status_code, refused.json()["code"]) == (403, code)
         assert api.get("/videos").status_code == 200, "tokens of the library need no sign-in service"
     finally:
         api.library.close()

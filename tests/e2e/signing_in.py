@@ -49,11 +49,16 @@ def running_sign_in_app(folder: Path) -> Iterator[SignInApp]:
         MINA: {"email": "mina@example.com", "email_verified": True, "name": MINA},
         JUN: {"email": "jun@example.com", "email_verified": True, "name": JUN},
         "Eve": {"email": "mina@example.com", "email_verified": False, "name": "Eve"},
+        "Max": {"email": "max@elsewhere.example", "email_verified": True, "name": "Max"},
     }
     secrets = folder / "secrets.toml"
     with running_provider(**people) as provider:
         secrets.write_text(provider.secrets_toml(), encoding="utf-8")
-        settings = {"STREAMLIT_SECRETS_FILES": str(secrets), "HEIMDEX_ADMINS": "mina@example.com"}
+        settings = {
+            "STREAMLIT_SECRETS_FILES": str(secrets),
+            "HEIMDEX_ADMINS": "mina@example.com",
+            "HEIMDEX_SIGN_IN_ALLOWED": "@example.com",
+        }
         with driver.running_app(root, folder / "app.log", **settings) as address:
             yield SignInApp(root, address, provider)
 

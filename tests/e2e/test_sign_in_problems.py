@@ -54,6 +54,22 @@ def test_an_address_that_is_not_verified_is_refused(page: Page, library: Path, s
     signed_in(page, JUN)
 
 
+@pytest.mark.long
+def test_an_address_that_is_not_on_the_list_is_refused(page: Page, library: Path, shot: Shot) -> None:
+    sign_in(page, "Max")
+    expect(page.get_by_role("alert")).to_contain_text("This account may not use this library.")
+    expect(page.get_by_text("max@elsewhere.example")).to_be_visible()
+    shot(page, "sign-in-not-on-the-list")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("button", name="한국어", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("이 계정으로는 이 라이브러리를 쓸 수 없어요.")
+    shot(page, "sign-in-not-on-the-list-korean")
+    with Library.open(library, purpose="query") as found:
+        assert "Max" not in [user.name for user in found.accounts.as_operator().users()]
+    page.get_by_role("button", name="다시 로그인").click()
+    expect(page.get_by_role("button", name="Test provider 계정으로 로그인")).to_be_visible()
+
+
 def test_axe_finds_nothing_serious(page: Page) -> None:
     """On the page that asks to sign in, with a problem and without, and in both languages."""
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")

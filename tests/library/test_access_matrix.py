@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from heimdex_core.errors import HeimdexError, NotAllowed
+from heimdex_core.errors import HeimdexError, NotAllowed, VideoNotFound
 from heimdex_core.library import Library
 from heimdex_core.types import Example, Export, ExportState, ReelClip, Video, VideoState, utc_now
 from tests.store import making
@@ -214,8 +214,23 @@ CALLS: dict[str, dict[str, Call]] = {
         "activity.report": lambda lib, it: lib.activity.report(),
         "people.turn_on": lambda lib, it: lib.people.turn_on(),
         "people.turn_off": lambda lib, it: lib.people.turn_off(),
+        "activity.search_timings_after": lambda lib, it: lib.activity.search_timings_after(None),
+    },
+    "What changes the library for everybody, or has the server read its own folders": {
+        "reindex": lambda lib, it: lib.reindex(),
+        "clean_up": lambda lib, it: lib.clean_up(),
+        "model_sets.drop_old": lambda lib, it: lib.model_sets.drop_old(),
+        "model_sets.move_to": lambda lib, it: lib.model_sets.move_to("offline", queue=True),
+        "model_sets.resume": lambda lib, it: lib.model_sets.resume(1, queue=True),
+        "model_sets.migration": lambda lib, it: lib.model_sets.migration(1),
+        "model_sets.undo": lambda lib, it: lib.model_sets.undo(queue=True),
+        "model_sets.cancel": lambda lib, it: lib.model_sets.cancel(),
+        "evaluation.make_default": lambda lib, it: lib.evaluation.make_default({"fusion": "rrf"}, scope="library"),
+        "evaluation.undo_default": lambda lib, it: lib.evaluation.undo_default(scope="library"),
+        "watched.add": lambda lib, it: lib.watched.add(it.lib.path.parent),
     },
 }
+ADMINS = ("What only admins may", "What changes the library for everybody, or has the server read its own folders")
 
 CHANGING = ("Changing a video", "What only the owner of a video or collection may")
 
@@ -239,20 +254,19 @@ sharing.access_to sharing.collections sharing.make_collection sharing.shared_wit
 shorts.allowance shorts.make shorts.make_all
 tray_edits.clear tray_edits.clip_count tray_edits.duplicate tray_edits.move tray_edits.redo tray_edits.remove
 tray_edits.remove_scene tray_edits.rename tray_edits.replace tray_edits.set_strategy tray_edits.trim tray_edits.undo
-watched.add watched.list watched.retry watched.stop
+watched.list watched.retry watched.stop
 """
 """Calls that are about what the caller has, by the caller's id: there is no way to name what is another's."""
 
 WHOLE = """
-address as_user change_search clean_up close doctor link models move move_catalog open path queue reindex repair require
+address as_operator as_user change_search close doctor link models move move_catalog open path queue repair require
 require_video settings spaces storage uploads_folder warm bulk work
-accounts.as_operator accounts.authenticate accounts.exists accounts.is_admin accounts.is_shared accounts.sign_in
+accounts.as_operator accounts.authenticate accounts.is_admin accounts.is_admitted accounts.is_shared
+accounts.sign_in
 requests.are_counted_together requests.count
-activity.as_operator activity.free_bytes activity.search_timings_after
-evaluation.make_default evaluation.undo_default
-model_sets.active model_sets.all model_sets.cancel model_sets.drop_old model_sets.extra_spaces model_sets.migration
-model_sets.models model_sets.move_to model_sets.old_bytes model_sets.previous model_sets.resume model_sets.status
-model_sets.undo
+activity.as_operator activity.free_bytes
+model_sets.active model_sets.all model_sets.extra_spaces model_sets.models model_sets.old_bytes model_sets.previous
+model_sets.status
 people.as_operator people.has_models people.is_on people.state
 shorts.has_face_detector shorts.read_crop_path sprites.frame_count sprites.needs_still
 watched.of_all_users watched.roots watched.watch
@@ -275,6 +289,31 @@ def test_every_public_call_has_its_place(users: Library4Users) -> None:
     assert sorted(public_calls(users.lib) - set(listed)) == []
     assert sorted(name for name in set(listed) if listed.count(name) > 1) == []
     assert sorted(set(listed) - public_calls(users.lib) - {"user_id", "settings", "bulk", "work"}) == []
+
+
+def test_what_concerns_everybody_is_for_admins_and_the_operator(users: Library4Users, tmp_path: Path) -> None:
+    calls = {name: call for heading in ADMINS for name, call in CALLS[heading].items()}
+    refused = {name for name, call in calls.items() if users.outcome("owner", call) == "not allowed"}
+    assert refused == set(calls)
+    with pytest.raises(NotAllowed):
+        users.of["owner"].relink(users.v, folder=tmp_path)
+    with pytest.raises(NotAllowed):
+        users.of["owner"].relink(users.v, path=tmp_path)
+    with pytest.raises(VideoNotFound):
+        users.of["other"].relink(users.v, folder=tmp_path)
+    for allowed in (users.of["admin"], users.lib.as_operator(), users.of["owner"].as_operator()):
+        assert allowed.clean_up()["videos"] == 0
+        assert allowed.evaluation.make_default({"fusion": "rrf"}, scope="library").fusion == "rrf"
+        allowed.evaluation.undo_default(scope="library")
+    with pytest.raises(NotAllowed):  # a user of the operator's has the rights of that user
+        users.lib.as_operator().as_user(users.lib.user_id).clean_up()
+
+
+def test_while_nobody_has_signed_in_everybody_may_do_that(tmp_path: Path) -> None:
+    with Library.open(tmp_path / "library", profile="offline") as lib:
+        lib.as_user("mina").model_sets.cancel()
+        assert lib.as_user("mina").clean_up()["videos"] == 0
+        assert lib.as_user("mina").watched.add(tmp_path).path == str(tmp_path)
 
 
 @pytest.mark.long

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.errors import (
+    EmailNotVerified,
     InvalidValue,
     NotAllowed,
+    SignInNotAllowed,
     TokenExpired,
     TokenInvalid,
     TokenNotFound,
@@ -124,9 +126,9 @@ class TestUsers:
         # another identity with her address is hers, too
         assert lib.accounts.sign_in(KEYCLOAK, "7", "anna@example.com", True, "", create=False).user_id == anna.user_id
 
-    def test_who_exists(self, lib: Library) -> None:
-        assert not lib.accounts.exists("nobody")
-        assert lib.accounts.exists(sign_in(lib, "1", "anna@example.com").user_id)
+    def test_who_is_admitted(self, lib: Library) -> None:
+        assert not lib.accounts.is_admitted("nobody")
+        assert lib.accounts.is_admitted(sign_in(lib, "1", "anna@example.com").user_id)
 
     def test_only_admins_list_users(self, lib: Library) -> None:
         clara = lib.as_user(sign_in(lib, "3", "clara@example.com").user_id)
@@ -150,6 +152,60 @@ class TestUsers:
         anna.evaluation.make_default({"fusion": "combmnz"}, scope="library")
         assert anna.evaluation.defaults().fusion == "combmnz"
         assert clara.evaluation.defaults().fusion == "combsum"
+
+
+class TestWhoMaySignIn:
+    """HEIMDEX_SIGN_IN_ALLOWED; the admins are Anna and Ben of example.com."""
+
+    ALLOWED = " Clara@Example.com, @team.example,"
+
+    @pytest.fixture
+    def limited(self, lib: Library, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+        """The library after a restart with the list."""
+        monkeypatch.setenv("HEIMDEX_SIGN_IN_ALLOWED", self.ALLOWED)
+        with Library.open(lib.path, settings=Settings()) as opened:
+            yield opened
+
+    @pytest.mark.parametrize("email", ["CLARA@example.com", "dora@team.example", "anna@example.com"])
+    def test_those_who_are_named_their_domain_and_admins(self, limited: Library, email: str) -> None:
+        assert limited.accounts.is_admitted(sign_in(limited, "1", email).user_id)
+
+    @pytest.mark.parametrize(
+        "email", ["eve@example.com", "eve@sub.team.example", "team.example@evil.example", "a@team.example@evil.example"]
+    )
+    def test_nobody_else_and_no_user_is_made(self, limited: Library, email: str) -> None:
+        with pytest.raises(SignInNotAllowed) as refused:
+            sign_in(limited, "1", email)
+        assert email in refused.value.message
+        for unverified in (email, "clara@example.com"):
+            with pytest.raises(EmailNotVerified):
+                sign_in(limited, "1", unverified, verified=False)
+        assert not limited.accounts.is_shared()
+
+    def test_who_is_taken_off_the_list_loses_access(self, lib: Library, limited: Library) -> None:
+        eve = lib.as_user(sign_in(lib, "5", "eve@gone.example").user_id)
+        clara = lib.as_user(sign_in(lib, "3", "clara@example.com").user_id)
+        _, secret = eve.accounts.make_token("t", ["read"])
+        _, still = clara.accounts.make_token("t", ["read"])
+        _, operators = lib.accounts.make_token("t", ["read"])
+        assert lib.accounts.authenticate(secret).user_id == eve.user_id
+        assert not limited.accounts.is_admitted(eve.user_id)
+        with pytest.raises(SignInNotAllowed, match="eve@gone.example"):
+            limited.accounts.authenticate(secret)
+        with pytest.raises(TokenInvalid):  # only who has the secret learns of the list
+            limited.accounts.authenticate(secret[:-1])
+        with pytest.raises(SignInNotAllowed):
+            limited.accounts.sign_in(GOOGLE, "5", "eve@gone.example", True, "Eve", create=False)
+        assert limited.accounts.authenticate(still).user_id == clara.user_id
+        assert limited.accounts.authenticate(operators).user_id == limited.user_id
+
+    def test_an_identity_whose_own_address_is_not_on_the_list(self, lib: Library, limited: Library) -> None:
+        """It presents the address of another user, which does not make it that user, nor lets it in."""
+        sign_in(lib, "5", "eve@gone.example")
+        clara = sign_in(lib, "3", "clara@example.com")
+        with pytest.raises(SignInNotAllowed):
+            sign_in(limited, "5", "clara@example.com")
+        assert sign_in(limited, "3", "clara@example.com").user_id == clara.user_id
 
 
 class TestTokens:
@@ -282,8 +338,9 @@ def test_a_lost_catalog_keeps_users_and_tokens(tmp_path: Path) -> None:
         assert lib.accounts.authenticate(secret).user_id == clara.user_id
 
 
-@pytest.mark.parametrize("value", ["anna", "anna@example.com, ben@", "a b@example.com"])
-def test_admins_that_are_no_addresses_are_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setenv("HEIMDEX_ADMINS", value)
+@pytest.mark.parametrize("value", ["anna", "anna@example.com, ben@", "a b@example.com", "@"])
+@pytest.mark.parametrize("name", ["HEIMDEX_ADMINS", "HEIMDEX_SIGN_IN_ALLOWED"])
+def test_what_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
     with pytest.raises(ValueError, match="e-mail"):
         Settings()

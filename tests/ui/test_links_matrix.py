@@ -1,27 +1,35 @@
 """Every kind of signed link as the owner of what it names, a reader by share, another user, and nobody.
 
-The table of docs/security.md is what this test finds.
+The table of docs/security.md is what this test finds. Uploads straight to object storage are tried in a library there.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from heimdex_core.api.app import create_app
 from heimdex_core.api.links import Links, ShortFrame
+from heimdex_core.api.mounting import api_routes
+from heimdex_core.api.services import Services
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings, get_settings
+from tests.api.conftest import Queue
 from tests.support.drawn_faces import add_video, picture, put_small_models
-from tests.support.frozen import SUBTITLED, frozen_library
+from tests.support.frozen import SPOKEN, SUBTITLED, frozen_library
+from tests.support.object_storage import TestBucket
 from ui import identity, resources
 from ui.server.faces import FaceServer
 from ui.server.files import FileServer
@@ -31,6 +39,8 @@ from ui.server.upload import UploadServer
 
 SECURITY = Path(__file__).resolve().parents[2] / "docs" / "security.md"
 USERS = ("owner", "reader", "other", "deleted user", "nobody")
+OWN_UPLOAD = "an upload to object storage"
+PART, OTHER_BYTES = "the storage, with that link", "the storage, with that link and other bytes"
 HEADING = "| link to | owner | reader by share | other user | deleted user | not signed |"
 
 
@@ -133,12 +143,100 @@ def statuses(server: Links4Users) -> dict[str, list[int]]:
     }
 
 
+@dataclass
+class StorageLinks(Links4Users):
+    """The same of a library in object storage, with the API and the tokens of the users."""
+
+    tokens: dict[str, str]
+
+    def bearer(self, user: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[user]}"} if user in self.tokens else {}
+
+    def ask(self, user: str, method: str, path: str, json: object = None) -> int:
+        return self.client.request(method, f"/api/v1{path}", headers=self.bearer(user), json=json).status_code
+
+    def begin(self, filename: str, size_bytes: int) -> str:
+        """The path of an upload that the owner has begun in the API."""
+        body = {"filename": filename, "size_bytes": size_bytes}
+        answer = self.client.post("/api/v1/uploads", json=body, headers=self.bearer("owner"))
+        return f"/uploads/{answer.json()['upload_id']}"
+
+
+@pytest.fixture
+def stored(s3: TestBucket, database: str, tmp_path: Path) -> Iterator[StorageLinks]:
+    settings = get_settings().model_copy(update={"cache": tmp_path / "cache", "min_free_bytes": 0})
+    with Library.open(s3.url, profile="offline", settings=settings) as library:
+        of = {}
+        for name in ("owner", "reader", "other", "deleted user"):
+            user = library.accounts.sign_in("https://id.example", name, None, False, name)
+            of[name] = library.as_user(user.user_id)
+        tokens = {name: one.accounts.make_token("test", ["read", "write"])[1] for name, one in of.items()}
+        collection = of["owner"].sharing.make_collection("uploads").collection_id
+        of["owner"].sharing.share("collection", collection, of["reader"].user_id, "write")
+        library.accounts.as_operator().delete_user(of["deleted user"].user_id)
+        library.queue = Queue()
+        ids = {name: one.user_id for name, one in of.items()}
+        links = Links("secret of the test", library.path, file_ttl_s=3600, upload_ttl_s=900)
+        services = Services(lambda: library, lambda: links)
+        upload = Route("/upload", UploadServer(links, services.library_of_link).receive, methods=["POST"])
+        client = TestClient(Starlette(routes=[*api_routes(create_app(services)), upload]))
+        yield StorageLinks(library, links, client, ids | {"nobody": ids["owner"]}, tokens)
+
+
+def statuses_in_storage(stored: StorageLinks, content: bytes) -> dict[str, list[int]]:
+    """What `statuses` finds, of uploads past the app: of a video with this content."""
+    md5 = base64.b64encode(hashlib.md5(content).digest()).decode()  # noqa: S324 - what S3 compares with
+    file = {"X-File-Name": "a.mp4", "X-File-Size": str(len(content))}
+    opened = stored.upload("owner", "open", **file).json()  # type: ignore[attr-defined]
+    named = {"X-Upload": opened["upload"]}
+    part = {**named, "X-Number": "1", "X-Md5": md5}
+    link = stored.upload("owner", "part", **part).json()  # type: ignore[attr-defined]
+    by_id = [stored.begin("b.mp4", len(content)), stored.begin("c.mp4", len(content))]
+    body = {"number": 1, "md5": md5}
+
+    def put(user: str, sent: bytes) -> int:
+        """What who has the link gets from the storage; nobody has made one up."""
+        url = link["url"] if user != "nobody" else link["url"].replace("Signature=", "Signature=0")
+        return httpx2.put(url, content=sent, headers=link["headers"]).status_code
+
+    def last(ask: Callable[[str], int]) -> list[int]:
+        """With the owner as the last one, as there is nothing left then."""
+        return [ask(user) for user in reversed(USERS)][::-1]
+
+    found = {
+        OWN_UPLOAD: [stored.upload(user, "open", **file).status_code for user in USERS],
+        "the owner's upload there, to get the link of a part": [
+            stored.upload(user, "part", **part).status_code for user in USERS
+        ],
+        PART: [put(user, content) for user in USERS],
+        OTHER_BYTES: [put(user, content[::-1]) for user in USERS],
+        "the owner's upload there, to make a video of it": last(
+            lambda user: stored.upload(user, "video", **named).status_code
+        ),
+        "an upload there by its id in the API, to get the link of a part": [
+            stored.ask(user, "POST", f"{by_id[0]}/parts", json=body) for user in USERS
+        ],
+        "the same, to see what has arrived": [stored.ask(user, "GET", by_id[0]) for user in USERS],
+    }
+    url = stored.client.post(f"/api/v1{by_id[0]}/parts", json=body, headers=stored.bearer("owner")).json()
+    assert httpx2.put(url["url"], content=content, headers=url["headers"]).status_code == 200
+    left = {"X-Upload": stored.upload("owner", "open", **{**file, "X-File-Name": "d.mp4"}).json()["upload"]}  # type: ignore[attr-defined]
+    return {
+        **found,
+        "the same, to make a video of it": last(lambda user: stored.ask(user, "POST", f"{by_id[0]}/complete", json={})),
+        "the same, to discard it": last(lambda user: stored.ask(user, "DELETE", by_id[1])),
+        "the owner's upload there, to discard it": last(
+            lambda user: stored.upload(user, "discard", **left).status_code
+        ),
+    }
+
+
 def table(found: dict[str, list[int]]) -> str:
     rows = [f"| {kind} | {' | '.join(map(str, row))} |" for kind, row in found.items()]
     return "\n".join((HEADING, "| --- " * (len(USERS) + 1) + "|", *rows))
 
 
-def test_links_give_what_their_user_may_see(server: Links4Users) -> None:
+def test_links_give_what_their_user_may_see(server: Links4Users, stored: StorageLinks) -> None:
     found = statuses(server)
     for kind, (owner, reader, other, deleted, nobody) in found.items():
         assert owner in (200, 206), kind
@@ -149,6 +247,12 @@ def test_links_give_what_their_user_may_see(server: Links4Users) -> None:
             assert reader == other == 403, kind
         else:
             assert (reader, other) == (200, 404), kind
+    (source,) = (server.library.path / "videos" / SPOKEN).glob("source.*")
+    in_storage = statuses_in_storage(stored, source.read_bytes())
+    for kind, (owner, *others) in in_storage.items():
+        assert owner < 300 or kind == OTHER_BYTES, kind
+        assert kind in (OWN_UPLOAD, PART, OTHER_BYTES) or min(others) > 400, kind
+    found |= in_storage
     written = re.search(rf"{re.escape(HEADING)}\n(?:\|.*\n)+", SECURITY.read_text(encoding="utf-8"))
     assert written is not None
     assert written[0].strip() == table(found)
