@@ -6,9 +6,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heimdex_core.api.problems import problem
-from heimdex_core.errors import BodyTooLarge, BodyUnsupported
+from heimdex_core.errors import BodyTooLarge, BodyUnsupported, HeimdexError
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
+_READ_AWAY_BYTES = 8 * MAX_BODY_BYTES
 TOO_LARGE = "heimdex.body_too_large"
 """Set in the scope of a request whose body became too large while it was read."""
 
@@ -26,10 +27,10 @@ class BodyLimit:
         headers = Headers(scope=scope)
         announced = headers.get("content-length", "0")
         if announced.isdecimal() and int(announced[:18]) > MAX_BODY_BYTES:
-            await problem(BodyTooLarge(limit_bytes=MAX_BODY_BYTES), {"Connection": "close"})(scope, receive, send)
+            await _refuse(BodyTooLarge(limit_bytes=MAX_BODY_BYTES), scope, receive, send)
             return
         if (found := _unsupported(scope["method"], headers)) is not None:
-            await problem(BodyUnsupported(found=found), {"Connection": "close"})(scope, receive, send)
+            await _refuse(BodyUnsupported(found=found), scope, receive, send)
             return
         received = 0
 
@@ -39,10 +40,27 @@ class BodyLimit:
             received += len(message.get("body", b""))
             if received > MAX_BODY_BYTES:
                 scope[TOO_LARGE] = True
+                await _read_away(receive)
                 raise BodyTooLarge(limit_bytes=MAX_BODY_BYTES)
             return message
 
         await self._app(scope, counted, send)
+
+
+async def _refuse(error: HeimdexError, scope: Scope, receive: Receive, send: Send) -> None:
+    if "expect" not in Headers(scope=scope):  # a client that asks first has not sent it, and need not
+        await _read_away(receive)
+    await problem(error, {"Connection": "close"})(scope, receive, send)
+
+
+async def _read_away(receive: Receive) -> None:
+    """Read what a client is about to send: where a connection is closed before, it may never see the answer."""
+    left = _READ_AWAY_BYTES
+    while left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return
 
 
 def _unsupported(method: str, headers: Headers) -> str | None:

@@ -123,7 +123,7 @@ def test_serving_has_health_checks_and_leads_to_the_page_of_the_api(served: tupl
     assert code(client.get("/api/v1/nothing")) == (404, "ROUTE_NOT_FOUND")
     assert code(client.get("/elsewhere")) == (404, "ROUTE_NOT_FOUND")
     wrong = client.put("/api/v1/videos")
-    assert (*code(wrong), wrong.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "GET")
+    assert (*code(wrong), wrong.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "GET, HEAD")
 
 
 # --- errors ---------------------------------------------------------------------------------------

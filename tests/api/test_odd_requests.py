@@ -80,6 +80,19 @@ def test_a_body_that_is_no_json(api: Api, headers: dict[str, str], found: str) -
     assert answer.json()["details"] == {"found": found}
 
 
+def test_a_client_sees_that_its_body_is_too_large(api: Api) -> None:
+    body = b'{"text": "' + b"x" * (24 * 1024 * 1024) + b'"}'
+    headers = {"Authorization": f"Bearer {api.tokens['owner']}", **JSON}
+    with (
+        serving(server_app(api.library, has_worker=False)) as address,
+        httpx2.Client(base_url=f"{address}/api/v1", headers=headers, timeout=60) as client,
+    ):
+        assert problem(client.post("/search", content=body)) == (413, "BODY_TOO_LARGE")
+        pieces = (body[n : n + 65536] for n in range(0, len(body), 65536))
+        assert problem(client.post("/search", content=pieces)) == (413, "BODY_TOO_LARGE")
+        assert problem(client.post("/search", content=body, headers={"Content-Type": "text/plain"}))[0] == 413
+
+
 def test_json_by_other_names(api: Api) -> None:
     for media_type in ("Application/JSON; charset=utf-8", "application/vnd.api+json"):
         headers = {"Content-Type": media_type, "Content-Encoding": "identity"}
