@@ -244,7 +244,8 @@ def test_what_a_crash_left_behind_a_newer_generation_is_removed(store: Store, mo
             commit(store, video, ("fresh words",))
     store.paths.new_generation(video.video_id, 3).mkdir()  # of a commit that may be repeated
     assert store.paths.generation_numbers(video.video_id) == [1, 2, 3]
-    assert store.maintenance.remove_left_generations() == 1
+    # over a bucket, the copy of what the catalog does not name goes with the next transaction
+    assert store.maintenance.remove_left_generations() == (1 if store.catalog.mirror is None else 0)
     assert store.paths.generation_numbers(video.video_id) == [2, 3]
     assert store.maintenance.remove_left_generations() == 0
     assert [s.transcript for s in store.reader().view().scenes("local")] == ["fresh words"]
