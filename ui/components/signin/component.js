@@ -1,14 +1,16 @@
 // The page that asks to sign in: a button for each provider, and what was wrong with the last attempt.
 
 const WANTED = "heimdex-wanted"; // ui/server/index.js opens it after the sign-in
-const SIGNING_OUT = "heimdex-signing-out"; // set by the bar
+const SIGNING_OUT = "heimdex-signing-out"; // set by the bar: which document the sign-out was asked for in
 const SIGNED_OUT = "heimdex-signed-out"; // other tabs of this browser reload when it changes
 
 class SignIn extends Redrawn {
   constructor(host, out) {
     super(host, out);
     try {
-      if (sessionStorage.getItem(SIGNING_OUT)) {
+      const asked = sessionStorage.getItem(SIGNING_OUT);
+      // In that document this page may be drawn before the cookie has gone: a tab that reloads then stays signed in.
+      if (asked && asked !== String(performance.timeOrigin)) {
         sessionStorage.removeItem(SIGNING_OUT);
         localStorage.setItem(SIGNED_OUT, String(Date.now()));
       }

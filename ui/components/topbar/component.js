@@ -65,7 +65,7 @@ class Topbar extends Redrawn {
     const out = h("button", { class: "sign-out", type: "button", data: { focus: "sign-out" } }, this.labels.sign_out);
     out.onclick = () => {
       // the next page tells other tabs, when the cookie is gone (ui/components/signin)
-      try { sessionStorage.setItem("heimdex-signing-out", "1"); } catch { /* they notice when they are loaded again */ }
+      try { sessionStorage.setItem("heimdex-signing-out", String(performance.timeOrigin)); } catch { /* they notice when they are loaded again */ }
       this.out.send("sign_out", null, true);
     };
     return h("div", { class: "user" }, h("span", { class: "user-name", title: user.text }, h("span", { class: "hx-vh" }, user.text), h("span", { "aria-hidden": "true" }, user.name)), out);
