@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 
 import streamlit as st
+from cachetools import TTLCache
 from streamlit.errors import Error as StreamlitError
 
 from heimdex_core.errors import EmailNotVerified, HeimdexError, SignInNotAllowed, SignInRequired, UserNotFound
+from heimdex_core.types import User
 from ui import address, identity, page, recovery, refresh, resources, state
 from ui.components import sign_in_page
 from ui.i18n import LANGUAGES, t
@@ -16,6 +19,10 @@ from ui.server.sign_in import REASON, REASONS
 from ui.state import SignedIn
 
 _LOG = logging.getLogger(__name__)
+_KNOWN_FOR_S = 300.0
+_known: TTLCache[identity.Identity, User] = TTLCache(1000, _KNOWN_FOR_S)
+"""Users by identity. A page that is opened anew asks for its user without the catalog, which may be in use."""
+_known_lock = threading.Lock()
 
 
 def admit() -> bool:
@@ -71,10 +78,14 @@ def _user_of(who: identity.Identity) -> SignedIn:
     """The user with an identity, made on the first login. Raises EmailNotVerified, SignInNotAllowed, UserNotFound."""
     if not (who.email and who.email_verified):
         raise EmailNotVerified()
-    # An old cookie makes no user: of one who was deleted it may still be in a browser.
-    user = resources.process_library().accounts.sign_in(
-        who.issuer, who.subject, who.email, who.email_verified, who.name, create=who.is_fresh()
-    )
+    accounts = resources.process_library().accounts
+    with _known_lock:
+        user = _known.get(who)
+    if user is None or not accounts.is_admitted(user.user_id):
+        # An old cookie makes no user: of one who was deleted it may still be in a browser.
+        user = accounts.sign_in(who.issuer, who.subject, who.email, who.email_verified, who.name, create=who.is_fresh())
+        with _known_lock:
+            _known[who] = user
     return SignedIn(who.key, user.user_id, user.name)
 
 

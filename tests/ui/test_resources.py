@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
-from heimdex_core.errors import LinkInvalid, SignInRequired
+from heimdex_core.errors import LinkInvalid, SignInRequired, UserNotFound
 from heimdex_core.jobs.client import JobQueue
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
 from heimdex_core.types import User
-from ui import identity, resources, state
+from ui import identity, resources, sign_in, state
 from ui.identity import Identity
 from ui.state import SignedIn
 
@@ -48,6 +48,18 @@ def test_the_only_user_needs_nothing(lib: Library) -> None:
     assert resources.may_manage_server(lib.user_id)
     with pytest.raises(LinkInvalid):
         resources.library_for("somebody")
+
+
+def test_a_new_page_of_a_known_user_does_not_need_the_catalog(lib: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_in, "_known", TTLCache(4, 60))
+    user = user_of(lib, MINA)
+    with monkeypatch.context() as patched:
+        assert sign_in._user_of(MINA).user_id == user.user_id
+        patched.setattr(type(lib.accounts), "sign_in", lambda *_, **__: pytest.fail("the catalog was asked"))
+        assert sign_in._user_of(MINA).user_id == user.user_id
+    lib.accounts.as_operator().delete_user(user.user_id)
+    with pytest.raises(UserNotFound):
+        sign_in._user_of(MINA)
 
 
 def test_with_sign_in_nobody_sees_anything_before_it(lib: Library, monkeypatch: pytest.MonkeyPatch) -> None:
