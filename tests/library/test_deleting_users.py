@@ -50,7 +50,7 @@ class Team:
         file = self.store.paths.export(ben.user_id, self.export.export_id)
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"export")
-        ben.watched.add(self._folder(folder.parent / "camera"))
+        ben.as_operator().watched.add(self._folder(folder.parent / "camera"))
         (watched,) = self.store.watched.folders(ben.user_id)
         self.watched_id = watched.folder_id
         seen = WatchedFile("clip.mp4", 1, 1, 1, "", "added", utc_now(), self.video.video_id, None)
