@@ -124,6 +124,9 @@ class _NoWorker:
     def enqueue_sweep(self, sweep_id: str) -> str:
         return f"job-{sweep_id}"
 
+    def enqueue_faces(self, scan_id: str) -> str:
+        return f"job-{scan_id}"
+
     def cancel(self, *job_ids: str) -> None:
         """Nothing runs."""
 

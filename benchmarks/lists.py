@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -88,7 +89,7 @@ def pages(library: Library, count: int) -> dict[str, object]:
     answer: dict[str, object] = {"videos": count}
     for name, cursor in {"first page": None, "page in the middle": middle}.items():
         assert by_place(cursor) == of_whole_list(cursor)  # noqa: S101 - that is what is compared
-        new, old = in_turns(lambda c=cursor: by_place(c), lambda c=cursor: of_whole_list(c))
+        new, old = in_turns(partial(by_place, cursor), partial(of_whole_list, cursor))
         answer[name] = {"by place ms": new, "whole list ms": old, "ratio": round(old / new, 1)}
     return answer
 

@@ -72,7 +72,7 @@ def test_an_upload_goes_on_where_the_connection_was_lost(api: Api, address: str,
     assert (video.title, video.filename) == ("배", movie.name)
     assert transport.sent[0] == 0
     assert transport.sent[-1] > 0
-    assert api.library.video(video.video_id).sha256 == uploading._sha256(movie)
+    assert api.library.video(str(video.video_id)).sha256 == uploading._sha256(movie)
 
 
 def test_the_next_upload_of_the_file_goes_on(
@@ -94,7 +94,7 @@ def test_the_next_upload_of_the_file_goes_on(
     transport = Cutting(cuts=0)
     with client_of(api, address, transport) as client:
         video = client.add(movie)
-    assert api.library.video(video.video_id).sha256 == uploading._sha256(movie)
+    assert api.library.video(str(video.video_id)).sha256 == uploading._sha256(movie)
     assert transport.sent[-1] >= left["received_bytes"]
     for one in api.get("/uploads").json():
         api.ask("DELETE", f"/uploads/{one['upload_id']}")
