@@ -79,7 +79,7 @@ def test_a_scope_allows_what_it_says_and_no_more(api: Api) -> None:
 def test_a_user_who_was_deleted_has_no_library(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = api.user("gone")
     assert api.get("/videos", "gone").json()["items"] == []
-    monkeypatch.setattr(type(api.library.accounts), "exists", lambda self, user_id: user_id != gone.user_id)
+    monkeypatch.setattr(type(api.library.accounts), "is_admitted", lambda self, user_id: user_id != gone.user_id)
     assert code(api.get("/videos", "gone")) == (401, "TOKEN_INVALID")
 
 

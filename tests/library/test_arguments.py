@@ -95,7 +95,7 @@ METHODS = [
     method("", "count_unfinished", timeout_s=1.0),
     method("", "rename", "no-such-video", "t"),
     method("accounts", "sign_in", "https://login.example", "1", "anna@example.com", True, "Anna"),
-    method("accounts", "exists", "no-such-user"),
+    method("accounts", "is_admitted", "no-such-user"),
     method("accounts", "find", "anna@example.com"),
     method("accounts", "make_token", "t", ["read"], expires_in_s=60.0),
     method("accounts", "revoke_token", "no-such-token"),
