@@ -338,6 +338,7 @@ NOT_FOR_CALLERS = {
     "start_all",
     "count_unfinished",
     "sweep_work",
+    "scan_work",
     "frame_count",
     "needs_still",
     "make",
