@@ -332,7 +332,7 @@ def test_every_public_method_is_checked(library: Library) -> None:
 
 PARTS = (
     *("exports", "reels", "shorts", "watched", "model_sets", "tray_edits", "bulk", "sprites", "scene_edits"),
-    *("evaluation", "corrections", "searches", "scene_details", "people"),
+    *("evaluation", "corrections", "searches", "scene_details", "people", "accounts", "sharing", "requests"),
 )
 NOT_FOR_CALLERS = {
     "start_all",
