@@ -40,7 +40,8 @@ class BodyLimit:
             received += len(message.get("body", b""))
             if received > MAX_BODY_BYTES:
                 scope[TOO_LARGE] = True
-                await _read_away(receive)
+                if message.get("more_body"):
+                    await _read_away(receive)
                 raise BodyTooLarge(limit_bytes=MAX_BODY_BYTES)
             return message
 
