@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from heimdex_core.store.catalog import Catalog
-from heimdex_core.store.shared_tables import SharedTables
 from heimdex_core.store.transaction import to_us
 from heimdex_core.types import utc_now
+
+if TYPE_CHECKING:
+    from heimdex_core.store.shared_tables import SharedTables
 
 KEPT_S = 24 * 3600.0
 KEPT_OF_USER = 1000
