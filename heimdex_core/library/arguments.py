@@ -36,8 +36,8 @@ MAX_COUNT = 2**31 - 1
 
 def _as_path(value: Any) -> Any:
     """Names of files may be any bytes, so a path is no text that has to be Unicode."""
-    if isinstance(value, str):
-        value = Path(value)
+    if isinstance(value, str | bytes):
+        value = Path(os.fsdecode(value))
     if isinstance(value, Path):
         if "\0" in str(value):
             raise ValueError("a path has no null characters")

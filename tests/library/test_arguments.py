@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from heimdex_core.errors import HeimdexError, InvalidValue
+from heimdex_core.errors import FolderNotWatched, HeimdexError, InvalidValue
 from heimdex_core.library import Library
 from heimdex_core.library.model_sets import LibraryModelSets
 from heimdex_core.settings import Settings
@@ -363,6 +363,15 @@ def test_the_message_names_the_argument_and_the_value(library: Library) -> None:
     assert caught.value.message == "text = caf\\xe9 cannot be used: it is not Unicode text"
     with pytest.raises(TypeError, match="surprise"):
         library.search("boat", surprise=1)  # type: ignore[call-arg]
+
+
+def test_a_path_may_be_bytes(library: Library) -> None:
+    name: Any = b"a\0b"
+    with pytest.raises(InvalidValue):
+        library.watched.retry(name)
+    name = "배".encode()
+    with pytest.raises(FolderNotWatched, match="배"):
+        library.watched.retry(name)
 
 
 def test_clips_are_taken_as_values_or_ids(library: Library) -> None:
