@@ -13,7 +13,7 @@ from heimdex_core.library import Library
 from tests.e2e.conftest import Shot
 from tests.e2e.signing_in import JUN, SignInApp, drawn, sign_in, sign_out, signed_in
 from tests.e2e.test_accessibility import expect_no_findings
-from tests.support.oidc_provider import Provider
+from tests.support.oidc_provider import Fault, Provider
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
@@ -83,7 +83,7 @@ def test_axe_finds_nothing_serious(page: Page) -> None:
 
 # --- what goes wrong ------------------------------------------------------------------------------
 
-FAULTS = {
+FAULTS: dict[Fault, str] = {
     "down": "does not answer",
     "expired": "had expired",
     "future": "had expired",
@@ -94,7 +94,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_of_the_provider_is_told_and_can_be_tried_again(page: Page, provider: Provider, fault: str) -> None:
+def test_a_fault_of_the_provider_is_told_and_can_be_tried_again(page: Page, provider: Provider, fault: Fault) -> None:
     page.goto("/library")
     button = page.get_by_role("button", name="Sign in with Test provider")
     if fault == "down":
@@ -102,7 +102,7 @@ def test_a_fault_of_the_provider_is_told_and_can_be_tried_again(page: Page, prov
         button.click()
     else:
         button.click()
-        provider.fault = fault  # type: ignore[assignment]
+        provider.fault = fault
         page.get_by_role("link", name=JUN, exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text(FAULTS[fault])
     assert "_streamlit_user" not in [cookie["name"] for cookie in page.context.cookies()]

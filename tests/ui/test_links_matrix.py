@@ -16,7 +16,6 @@ from pathlib import Path
 import httpx2
 import pytest
 from starlette.applications import Starlette
-from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
@@ -61,11 +60,10 @@ class Links4Users:
             return f"{path}/{token[:-3]}{'AAA' if not token.endswith('AAA') else 'BBB'}"
         return made
 
-    def upload(self, user: str, part: str, **headers: str) -> Response:
+    def upload(self, user: str, part: str, **headers: str) -> httpx2.Response:
         token = self.token(user, lambda user_id: self.links.upload_token(user_id, "en"))
         sent = {"X-Upload-Token": token, "X-Part": part, "Origin": "http://testserver", **headers}
-        answer: Response = self.client.post("/upload", headers=sent)  # type: ignore[assignment]
-        return answer
+        return self.client.post("/upload", headers=sent)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +118,7 @@ def statuses(server: Links4Users) -> dict[str, list[int]]:
     def get(url: Callable[[str], str]) -> list[int]:
         return [server.client.get(server.token(user, url)).status_code for user in USERS]
 
-    owners = server.upload("owner", "open", **{"X-File-Name": "a.mp4", "X-File-Size": "9"}).json()  # type: ignore[attr-defined]
+    owners = server.upload("owner", "open", **{"X-File-Name": "a.mp4", "X-File-Size": "9"}).json()
     return {
         "the file of a video": get(lambda user: links.file_url(video, user)),
         "a keyframe of a video": get(lambda user: links.file_url(frame, user)),
@@ -187,10 +185,10 @@ def statuses_in_storage(stored: StorageLinks, content: bytes) -> dict[str, list[
     """What `statuses` finds, of uploads past the app: of a video with this content."""
     md5 = base64.b64encode(hashlib.md5(content).digest()).decode()  # noqa: S324 - what S3 compares with
     file = {"X-File-Name": "a.mp4", "X-File-Size": str(len(content))}
-    opened = stored.upload("owner", "open", **file).json()  # type: ignore[attr-defined]
+    opened = stored.upload("owner", "open", **file).json()
     named = {"X-Upload": opened["upload"]}
     part = {**named, "X-Number": "1", "X-Md5": md5}
-    link = stored.upload("owner", "part", **part).json()  # type: ignore[attr-defined]
+    link = stored.upload("owner", "part", **part).json()
     by_id = [stored.begin("b.mp4", len(content)), stored.begin("c.mp4", len(content))]
     body = {"number": 1, "md5": md5}
 
@@ -220,7 +218,7 @@ def statuses_in_storage(stored: StorageLinks, content: bytes) -> dict[str, list[
     }
     url = stored.client.post(f"/api/v1{by_id[0]}/parts", json=body, headers=stored.bearer("owner")).json()
     assert httpx2.put(url["url"], content=content, headers=url["headers"]).status_code == 200
-    left = {"X-Upload": stored.upload("owner", "open", **{**file, "X-File-Name": "d.mp4"}).json()["upload"]}  # type: ignore[attr-defined]
+    left = {"X-Upload": stored.upload("owner", "open", **{**file, "X-File-Name": "d.mp4"}).json()["upload"]}
     return {
         **found,
         "the same, to make a video of it": last(lambda user: stored.ask(user, "POST", f"{by_id[0]}/complete", json={})),
