@@ -189,6 +189,10 @@ def match_spans(text: str, query_terms: Iterable[str]) -> list[tuple[int, int]]:
     """The parts [start, end) of `text` that match any of the terms, in order; overlapping ones are joined."""
     wanted = frozenset(query_terms)
     beginnings = tuple(map(beginning, wanted))
+    if text.isascii() and "'" not in text:  # else a term may not begin as any part of the text does
+        folded = text.lower().replace("y", "i")
+        if not any(start in folded for start in beginnings):
+            return []
     found = [(token.start, token.end) for token in tokens(text, beginnings) if token.text in wanted]
     if any(MARK in term for term in wanted) and has_hangul(text):
         found = sorted([*found, *_morpheme_spans(text, wanted)])

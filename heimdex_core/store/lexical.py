@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import compress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tantivy
 from cachetools import LRUCache
 
@@ -30,6 +30,7 @@ from heimdex_core.store.lexical_files import (
     read_manifest,
     video_of,
 )
+from heimdex_core.store.ordering import best_first
 from heimdex_core.store.scene_set import SceneSet
 from heimdex_core.store.search_index import EXCLUDING_FIELDS, LexicalResult
 from heimdex_core.store.vector_segment import Key
@@ -62,6 +63,14 @@ class _Scope:
     """About which part of the documents that meet the conditions are in `videos`, above 0 to 1."""
 
 
+class _VideoIds(dict[tuple[int, int], str]):
+    """Ids of videos by the halves of their UUIDs, made when they are first needed: of thousands of hits in a row."""
+
+    def __missing__(self, halves: tuple[int, int]) -> str:
+        found = self[halves] = video_of(*halves)
+        return found
+
+
 class LexicalIndex:
     """An opened lexical index, fixed at one commit: writes after that do not change its answers.
 
@@ -76,8 +85,7 @@ class LexicalIndex:
         self._searcher = index.searcher()
         self._lock = threading.Lock()
         self._scopes: LRUCache[frozenset[Key], _Scope | None] = LRUCache(_CACHED_SCOPES)
-        self._video_ids: dict[tuple[int, int], str] = {}
-        """By the halves of their UUIDs, as they were needed."""
+        self._video_ids = _VideoIds()
 
     @classmethod
     def open(cls, folder: Path) -> LexicalIndex | None:
@@ -127,7 +135,8 @@ class LexicalIndex:
         if words:
             clauses.append((should if clauses else must, tantivy.Query.boolean_query(words)))
         hits = self._best(clauses, k, allowed, scene_ids, filters)
-        return LexicalResult(sorted(hits, key=lambda hit: (-hit[1], hit[0])), query.terms)
+        order = best_first(np.array([score for _, score in hits]), [scene_id for scene_id, _ in hits])
+        return LexicalResult([hits[at] for at in order], query.terms)
 
     def coverage(
         self,
@@ -267,9 +276,8 @@ class LexicalIndex:
         wanted = int(k / share * _MARGIN) if share < 1 else k
         while True:
             found = self._searcher.search(query, wanted, count=False).hits
-            inside = found if scene_ids is None else self._inside(scene_ids, found)
-            ids = self._ids([address for _, address in inside])
-            hits = [(scene_id, float(score)) for scene_id, (score, _) in zip(ids, inside, strict=True)]
+            ids = self._ids([address for _, address in found], scene_ids)
+            hits = [(scene_id, score) for scene_id, (score, _) in zip(ids, found, strict=True) if scene_id is not None]
             if videos is not None:
                 hits = [hit for hit in hits if hit[0].rsplit("_", 2)[0] in videos]
             if len(hits) >= k or len(found) < wanted:
@@ -277,40 +285,22 @@ class LexicalIndex:
             more = wanted * max(2.0, _MARGIN * k / max(len(hits), 1))
             wanted = min(int(more), self._searcher.num_docs + 1)
 
-    def _inside(
-        self, scenes: SceneSet, found: list[tuple[Any, tantivy.DocAddress]]
-    ) -> list[tuple[Any, tantivy.DocAddress]]:
-        """Those that are in the set. Ids are not made of all, as most may not be."""
-        addresses = [address for _, address in found]
-        highs, lows, starts_ms, ends_ms = self._columns(addresses)
-        if None in highs:
-            is_inside = scenes.has(self._ids(addresses))
-        else:
-            video_ids = list(map(self._video_id, highs, lows))
-            is_inside = scenes.has_rows(scenes.table.rows_at(video_ids, starts_ms, ends_ms))
-        return list(compress(found, is_inside.tolist()))
-
-    def _ids(self, addresses: list[tantivy.DocAddress]) -> list[str]:
-        """The ids of scenes, from the columns where these have them."""
+    def _ids(self, addresses: list[tantivy.DocAddress], inside: SceneSet | None = None) -> list[str | None]:
+        """The ids of the documents' scenes; None for those that are not `inside`, of which there may be many."""
+        columns = [self._searcher.fast_field_values(n, addresses) for n in COLUMNS] if self._has_columns else [[None]]
+        if None in columns[0]:
+            ids = [str(self._searcher.doc(address)["scene"][0]) for address in addresses]
+            is_inside = np.ones(len(ids), dtype=bool) if inside is None else inside.has(ids)
+            return [scene_id if has else None for scene_id, has in zip(ids, is_inside.tolist(), strict=True)]
+        highs, lows, starts_ms, ends_ms = columns
+        videos = list(map(self._video_ids.__getitem__, zip(highs, lows, strict=True)))
+        if inside is None:
+            return [f"{v}_{start}_{end}" for v, start, end in zip(videos, starts_ms, ends_ms, strict=True)]
+        is_inside = inside.has_rows(inside.table.rows_at(videos, starts_ms, ends_ms))
         return [
-            self._stored_id(address) if high is None else f"{self._video_id(high, low)}_{start_ms}_{end_ms}"
-            for address, high, low, start_ms, end_ms in zip(addresses, *self._columns(addresses), strict=True)
+            f"{v}_{start}_{end}" if has else None
+            for v, start, end, has in zip(videos, starts_ms, ends_ms, is_inside.tolist(), strict=True)
         ]
-
-    def _columns(self, addresses: list[tantivy.DocAddress]) -> list[list[Any]]:
-        """The values of COLUMNS: of each document a number, or None."""
-        if not self._has_columns:
-            return [[None] * len(addresses)] * len(COLUMNS)
-        return [self._searcher.fast_field_values(name, addresses) for name in COLUMNS]
-
-    def _stored_id(self, address: tantivy.DocAddress) -> str:
-        return str(self._searcher.doc(address)["scene"][0])
-
-    def _video_id(self, high: int, low: int) -> str:
-        found = self._video_ids.get((high, low))
-        if found is None:
-            found = self._video_ids[high, low] = video_of(high, low)
-        return found
 
     # --- parts of queries -------------------------------------------------------------------------
 

@@ -173,16 +173,16 @@ class SceneTable:
 
         An id is made of the scene's video, start and end (`make_scene_id`), so these tell whether a row is the scene's.
         """
-        matches = [match.groups() if match else ("", -1, -1) for match in map(_SCENE_ID.fullmatch, scene_ids)]
-        return self.rows_at(*zip(*matches, strict=True)) if matches else np.zeros(0, np.int64)
+        parts = [match.groups() if match else ("", "-1", "-1") for match in map(_SCENE_ID.fullmatch, scene_ids)]
+        video_ids, starts, ends = zip(*parts, strict=True) if parts else ((), (), ())
+        return self.rows_at(video_ids, list(map(int, starts)), list(map(int, ends)))
 
-    def rows_at(
-        self, video_ids: Sequence[str], starts_ms: Iterable[int | str], ends_ms: Iterable[int | str]
-    ) -> Numbers:
+    def rows_at(self, video_ids: Sequence[str], starts_ms: Sequence[int], ends_ms: Sequence[int]) -> Numbers:
         """(len(video_ids),) the row of the scene of each video that has these times; -1 where there is none."""
         count = len(video_ids)
-        numbers = np.fromiter((self._numbers.get(video_id, -1) for video_id in video_ids), np.int64, count)
-        starts, ends = (np.fromiter(map(int, times), np.int64, count) for times in (starts_ms, ends_ms))
+        number_of = self._numbers.get
+        numbers = np.fromiter([number_of(video_id, -1) for video_id in video_ids], np.int64, count)
+        starts, ends = (np.array(times, dtype=np.int64) for times in (starts_ms, ends_ms))
         rows = np.full(count, -1, dtype=np.int64)
         known = np.flatnonzero(numbers >= 0)
         if not len(known) or not len(self):

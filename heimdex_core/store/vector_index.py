@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from heimdex_core.errors import InvalidValue
 from heimdex_core.store.keyframe_vectors import Floats, KeyframeMatch, Numbers, scene_scores
+from heimdex_core.store.ordering import best_first
 from heimdex_core.store.vector_methods import Mask, decoded
 from heimdex_core.store.vector_segment import Key, Segment, indices, offsets, strings, true_at
 from heimdex_core.types import Space
@@ -41,6 +42,8 @@ class VectorIndex:
     _masks: dict[frozenset[Key], Mask | None] = field(default_factory=dict, compare=False, repr=False)
     _places: dict[tuple[str, Key], int] = field(default_factory=dict, compare=False, repr=False)
     """Rows that were looked for, -1 for none: those of a page are needed again at every move of a slider."""
+    _found: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
+    """Rows of scenes that searches found: most of the vectors that are read are theirs."""
 
     @cached_property
     def keys(self) -> tuple[Key, ...]:
@@ -103,8 +106,9 @@ class VectorIndex:
         vector of another width.
         """
         scores, found = self._nearest(vector, k, self._chosen(allowed, scene_ids, rows))
-        hits = [(s, float(score)) for s, score in zip(self._ids(found), scores, strict=True)]
-        return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
+        ids = self._ids(found)
+        hits = list(zip(ids, scores.tolist(), strict=True))
+        return [hits[at] for at in best_first(scores, ids)]
 
     def match(
         self,
@@ -124,8 +128,11 @@ class VectorIndex:
         query = np.asarray(vector, dtype=np.float32)
         hits: list[KeyframeMatch] = []
         for segment, chosen, rows_there in self._by_segment(found):
-            hits += _scored(segment, rows_there, scores[chosen], query, temperature)
-        return sorted(hits, key=lambda hit: (-hit.score, hit.scene_id))
+            own = _scored(segment, rows_there, scores[chosen], query, temperature)
+            self._remember([hit.scene_id for hit in own], found[chosen])
+            hits += own
+        ids = [hit.scene_id for hit in hits]
+        return [hits[at] for at in best_first(np.array([hit.score for hit in hits], np.float32), ids)]
 
     def _nearest(self, vector: npt.ArrayLike, k: int, mask: Mask | None) -> tuple[Floats, Numbers]:
         """(scores, rows) of the best `k` of the rows in the mask, best first."""
@@ -189,7 +196,9 @@ class VectorIndex:
         asked = list(scenes)
         found = {scene: row for scene in asked if (row := self._places.get(scene)) is not None}
         if new := [scene for scene in asked if scene not in found]:
-            places = dict(zip(new, self._find(new).tolist(), strict=True))
+            places = {scene: row for scene in new if (row := self._found.get(scene[0], -1)) in self._range(scene[1])}
+            unknown = [scene for scene in new if scene not in places]
+            places.update(zip(unknown, self._find(unknown).tolist(), strict=True))
             found.update(places)
             if len(self._places) > _KEPT_PLACES:
                 self._places.clear()
@@ -197,6 +206,14 @@ class VectorIndex:
         rows = np.fromiter(map(found.__getitem__, asked), np.int64, len(asked))
         has_row = np.flatnonzero(rows >= 0)
         return [asked[place][0] for place in has_row], rows[has_row]
+
+    def _remember(self, scene_ids: Sequence[str], rows: Numbers) -> None:
+        if len(self._found) > _KEPT_PLACES:
+            self._found.clear()
+        self._found.update(zip(scene_ids, rows.tolist(), strict=True))
+
+    def _range(self, key: Key) -> range:
+        return self.ranges.get(key, range(0))
 
     def _find(self, asked: Sequence[tuple[str, Key]]) -> Numbers:
         """(n,) the row of each scene; -1 for one that has none."""

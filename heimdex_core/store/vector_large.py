@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heimdex_core.store.keyframe_vectors import Floats, Numbers
-from heimdex_core.store.vector_methods import INDEX_TYPES, Compressed, Inverted, Method, load_faiss
+from heimdex_core.store.vector_methods import (
+    INDEX_TYPES,
+    LIST_ROWS_PER_RESULT,
+    Compressed,
+    Inverted,
+    Method,
+    load_faiss,
+)
 from heimdex_core.store.vector_writing import SLAB_ROWS
 from heimdex_core.types import Json, WorkContext
 
@@ -37,6 +44,8 @@ TRIAL_ROWS, TRIAL_RECALL = 40_000, 0.9
 most of the time that an index takes is saved."""
 PROBES = (8, 16, 32, 64)
 """Numbers of clusters to try."""
+FEWEST_ROWS_PER_RESULT = 8
+"""Rows to scan for each result, tried before LIST_ROWS_PER_RESULT: half of the time where the clusters are distinct."""
 CANDIDATES = (4, 8)
 """How many rows are compared for each result, where codes choose them."""
 
@@ -146,11 +155,13 @@ def _by_clusters(
     best = _Best(queries, depth)
     index = _inverted(vectors, best, work)
     most = max(1, int(index.nlist * SCANNED_SHARE))
-    for nprobe in (*(n for n in PROBES if n < most), most):
-        found = recall(Inverted(index, nprobe), queries, best.rows, depth)
+    probes = [*(n for n in PROBES if n < most), most]
+    for rows, nprobe in ((FEWEST_ROWS_PER_RESULT, probes[0]), *((LIST_ROWS_PER_RESULT, n) for n in probes)):
+        found = recall(Inverted(index, nprobe, rows), queries, best.rows, depth)
         if found[0] >= REQUIRED_RECALL:
             break
-    return LargeIndex(_about("IVF", found, depth, lists=index.nlist, nprobe=nprobe), index), found
+    about = _about("IVF", found, depth, lists=index.nlist, nprobe=nprobe, rows_per_result=rows)
+    return LargeIndex(about, index), found
 
 
 def _inverted(vectors: Vectors, best: _Best, work: WorkContext) -> faiss.IndexIVF:

@@ -25,8 +25,7 @@ THREADS = 1
 """Threads of one search. Several searches run at the same time, and more threads on busy cores are slower."""
 
 LIST_ROWS_PER_RESULT = 16
-"""An inverted file scans at least as many rows for each result that is asked for."""
-
+"""An inverted file scans at least so many rows for each result that is asked for, unless fewer were found enough."""
 
 LEAST_CANDIDATES = 1000
 CANDIDATE_SHARE, LEAST_SHARE = 1 / 16, 1 / 8
@@ -111,15 +110,17 @@ class Inverted(Exact):
 
     Args:
         index: the IVF, with a direct map.
-        nprobe: the number of clusters.
+        nprobe: the least number of clusters.
+        rows_per_result: how many rows at least are scanned for each result that is asked for.
     """
 
-    def __init__(self, index: faiss.IndexIVF, nprobe: int) -> None:
+    def __init__(self, index: faiss.IndexIVF, nprobe: int, rows_per_result: int = LIST_ROWS_PER_RESULT) -> None:
         super().__init__(index)
         self._nprobe = nprobe
+        self._rows_per_result = rows_per_result
 
     def search(self, query: Floats, count: int, chosen: Mask | None) -> Found:
-        wanted = max(self._nprobe, LIST_ROWS_PER_RESULT * count * self.index.nlist / self.count)
+        wanted = max(self._nprobe, self._rows_per_result * count * self.index.nlist / self.count)
         if chosen is not None:
             # As many chosen rows are compared as without a mask; a very narrow one is searched in all lists.
             wanted *= self.count / np.count_nonzero(chosen)
@@ -177,7 +178,7 @@ def open_method(path: Path, entry: Mapping[str, Any], codes_path: Path) -> Metho
     index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     large = entry.get("large") or {}
     if large.get("method") == "IVF":
-        return Inverted(index, int(large["nprobe"]))
+        return Inverted(index, int(large["nprobe"]), int(large.get("rows_per_result", LIST_ROWS_PER_RESULT)))
     if large.get("method") == "PQ":
         codes = faiss.read_index(str(codes_path), faiss.IO_FLAG_MMAP_IFC)
         return Compressed(index, codes, int(large["candidates"]))

@@ -100,6 +100,7 @@ WORDS = [
     "'tis",
     "éclair",
     "12th",
+    "o'clock",
     "don’t",
     "갈매기",
 ]
@@ -110,6 +111,8 @@ def test_words_that_begin_otherwise_need_not_be_stemmed(words: list[str], asked:
     text, wanted = " ".join(words), set(terms(asked))
     expected = [token for token in tokens(text) if token.text in wanted]
     assert [token for token in tokens(text, tuple(map(beginning, wanted))) if token.text in wanted] == expected
+    matched = {at for start, end in match_spans(text, wanted) for at in range(start, end)}
+    assert matched == {at for token in expected for at in range(token.start, token.end)}
 
 
 def test_words_that_begin_otherwise_are_left_out() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import shutil
@@ -120,10 +121,36 @@ def test_clusters_are_searched_by_clusters(tmp_path: Path) -> None:
     (large,) = large_of(tmp_path / "index")
     assert large["method"] == "IVF"
     assert large["nprobe"] < large["lists"]
+    assert large["rows_per_result"] == vector_large.FEWEST_ROWS_PER_RESULT
     assert large["recall_at_10"] >= vector_large.REQUIRED_RECALL
     assert len(index.segments) == 1
     assert_same(index, before, KEYS)
     assert set(vectors.check(tmp_path / "index", SPACE)) == ALL
+
+
+def test_as_many_rows_are_scanned_as_were_found_to_be_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_large, "FEWEST_ROWS_PER_RESULT", 0)
+    monkeypatch.setattr(vector_large, "PROBES", (1,))
+    real = vector_large.recall
+
+    def recall(method: Any, *asked: Any) -> tuple[float, float]:
+        return real(method, *asked) if method._rows_per_result else (0.5, 0.5)
+
+    monkeypatch.setattr(vector_large, "recall", recall)
+    write(tmp_path / "index")
+    merge(tmp_path / "index")
+    (large,) = large_of(tmp_path / "index")
+    assert large["rows_per_result"] == vector_methods.LIST_ROWS_PER_RESULT, "fewer did not find enough"
+    (segment,) = opened(tmp_path / "index").segments
+    assert isinstance(segment.method, vector_methods.Inverted)
+    assert segment.method._rows_per_result == vector_methods.LIST_ROWS_PER_RESULT
+    path = tmp_path / "index" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["segments"][0]["large"]["rows_per_result"]  # as versions before it wrote
+    path.write_text(json.dumps(manifest))
+    (segment,) = opened(tmp_path / "index").segments
+    assert isinstance(segment.method, vector_methods.Inverted)
+    assert segment.method._rows_per_result == vector_methods.LIST_ROWS_PER_RESULT
 
 
 @pytest.mark.parametrize("share", [0.5, 0.01])

@@ -241,6 +241,26 @@ def test_scenes_are_found_in_their_generation_only(tmp_path: Path) -> None:
     assert own.argmax(axis=1).tolist() == [2, 1, 0]
 
 
+def test_scenes_that_a_search_found_are_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = {("01", 1): (["a", "b"], np.eye(64)[:2]), ("01", 2): (["a"], np.eye(64)[2:3])}
+    vectors.sync(tmp_path, SPACE, both, both.get)  # type: ignore[arg-type]
+    index = vectors.open_index(tmp_path, SPACE)
+    assert index is not None
+    asked: list[Key] = []
+    real = Segment.find
+
+    def find(self: Segment, scene_ids: Sequence[str], keys: Sequence[Key]) -> Numbers:
+        asked.extend(keys)
+        return real(self, scene_ids, keys)
+
+    monkeypatch.setattr(Segment, "find", find)
+    assert [hit.scene_id for hit in index.match(np.eye(64)[1], k=2, allowed=[("01", 1)], temperature=0.0)] == ["b", "a"]
+    found, own = index.vectors([("a", ("01", 1)), ("a", ("01", 2)), ("b", ("01", 1))])
+    assert found == ["a", "a", "b"]
+    assert own.argmax(axis=1).tolist() == [0, 2, 1]
+    assert asked == [("01", 2)], "of another generation than the one that was found"
+
+
 def test_masks_of_allowed_generations_are_kept(tmp_path: Path) -> None:
     index = write(tmp_path, keys_of(1, 2, 3))
     index = write(tmp_path, keys_of(1, 3))

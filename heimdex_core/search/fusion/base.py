@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heimdex_core.search.fusion.parts import ChannelParts, Floats, Part, PartsOf, as_arrays
+from heimdex_core.store.ordering import best_first
 
 _LAST = 1 << 62
 """Behind every rank."""
@@ -258,23 +259,9 @@ def ranking(
         found = as_arrays(parts[name])
         own = rows_of[name] if found.positions is channels[name].positions else rows(found.positions)
         scores[own] += found.contributions
-    order = _best_first(scores, best_rank, scene_ids)
+    order = best_first(scores, scene_ids, best_rank)
     ranked = [scene_ids[row] for row in order]
     return Ranking(ranked, scores[order].tolist(), parts)
-
-
-def _best_first(scores: Floats, ranks: npt.NDArray[np.int64], scene_ids: Sequence[str]) -> list[int]:
-    """The rows by score, of equal ones by the best rank in a channel, and then by id."""
-    order = np.lexsort((ranks, -scores))
-    is_same = (np.diff(scores[order]) == 0) & (np.diff(ranks[order]) == 0)
-    if is_same.any():
-        # only the ids of equal ones are sorted: comparing thousands of texts takes longer than all the rest
-        equal = order[np.append(is_same, False) | np.append(False, is_same)]
-        by_id = np.zeros(len(scene_ids), dtype=np.int64)
-        by_id[sorted(equal.tolist(), key=scene_ids.__getitem__)] = np.arange(len(equal))
-        order = np.lexsort((by_id, ranks, -scores))
-    rows: list[int] = order.tolist()
-    return rows
 
 
 def fuse_scaled(
