@@ -287,8 +287,9 @@ class LexicalIndex:
 
     def _ids(self, addresses: list[tantivy.DocAddress], inside: SceneSet | None = None) -> list[str | None]:
         """The ids of the documents' scenes; None for those that are not `inside`, of which there may be many."""
-        columns = [self._searcher.fast_field_values(n, addresses) for n in COLUMNS] if self._has_columns else [[None]]
-        if None in columns[0]:
+        names = COLUMNS if self._has_columns else ()
+        columns: list[list[Any]] = [self._searcher.fast_field_values(name, addresses) for name in names]
+        if not columns or None in columns[0]:
             ids = [str(self._searcher.doc(address)["scene"][0]) for address in addresses]
             is_inside = np.ones(len(ids), dtype=bool) if inside is None else inside.has(ids)
             return [scene_id if has else None for scene_id, has in zip(ids, is_inside.tolist(), strict=True)]
