@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from heimdex_core.api.access import Reading, Writing
 from heimdex_core.api.idempotency import IdempotentRoute, repeatable
 from heimdex_core.api.mounting import PREFIX
-from heimdex_core.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, behind, first_of, page_of, tagged
+from heimdex_core.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, behind, first_of, tagged
 from heimdex_core.schemas import shapes
 from heimdex_core.types import DEFAULT_QUERY_SET, MAX_GRADE, Filters
 
@@ -84,8 +84,8 @@ def list_runs(
     cursor: Cursor = None,
 ) -> Response:
     """The user's runs, newest first, scored by the judgements as they are now."""
-    found = library.evaluation.runs(query_set)
-    items, following = page_of(found, cursor, limit, lambda one: (one.created_at.isoformat(), one.run_id))
+    found = library.evaluation.runs(query_set, limit=limit + 1, after=behind(cursor))
+    items, following = first_of(found, limit, lambda one: (one.created_at, one.run_id))
     page = Page[shapes.EvaluationRun](items=[shapes.EvaluationRun.of(one) for one in items], next_cursor=following)
     return tagged(request, page)
 

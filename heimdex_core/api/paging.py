@@ -13,8 +13,9 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from heimdex_core.errors import InvalidValue, PreconditionFailed
+from heimdex_core.errors import InvalidValue, PreconditionFailed, SceneNotFound
 from heimdex_core.schemas.shapes import Shape
+from heimdex_core.types import parse_scene_id
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Shape)
@@ -23,7 +24,7 @@ MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="items at most")]
-Cursor = Annotated[str | None, Query(max_length=500, description="next_cursor of the page before")]
+Cursor = Annotated[str | None, Query(max_length=1000, description="next_cursor of the page before")]
 
 
 class Page(Shape, Generic[S]):
@@ -39,33 +40,47 @@ def behind(cursor: str | None) -> tuple[datetime, str] | None:
 
     Raises InvalidValue for what is no cursor.
     """
-    if cursor is None:
-        return None
+    found = _texts(cursor, 2)
     try:
-        time, item_id = _read(cursor)
-        at = datetime.fromisoformat(time)
-    except (TypeError, ValueError):
+        at = datetime.fromisoformat(found[0]) if found else None
+    except ValueError:
         raise _no_cursor(cursor) from None
-    if at.tzinfo is None or not isinstance(item_id, str) or not item_id.isprintable():
+    if at is not None and at.tzinfo is None:
         raise _no_cursor(cursor)
-    return at, item_id
+    return None if at is None else (at, found[1])
+
+
+def behind_name(cursor: str | None) -> tuple[str, str] | None:
+    """The same for a list by name: behind the item of that name and id."""
+    found = _texts(cursor, 2)
+    return (found[0], found[1]) if found else None
+
+
+def behind_scene(cursor: str | None) -> str | None:
+    """The same for the scenes of a video: behind the one of that scene_id."""
+    found = _texts(cursor, 1)
+    try:
+        for scene_id in found:
+            parse_scene_id(scene_id)
+    except SceneNotFound:
+        raise _no_cursor(cursor) from None
+    return found[0] if found else None
 
 
 def first_of(
-    found: Sequence[T], limit: int, place: Callable[[T], tuple[datetime, str]]
+    found: Sequence[T], limit: int, place: Callable[[T], Sequence[datetime | str]]
 ) -> tuple[Sequence[T], str | None]:
-    """(items, next cursor) of `limit` items of such a list and one more; `place` has the time and the id of one."""
+    """(items, next cursor) of `limit` items of such a list and one more; `place` has what the cursor names of one."""
     items = found[:limit]
     if len(found) <= limit:
         return items, None
-    at, item_id = place(items[-1])
-    return items, _write((at.isoformat(), item_id))
+    return items, _write([part.isoformat() if isinstance(part, datetime) else part for part in place(items[-1])])
 
 
 def page_of(
     found: Sequence[T], cursor: str | None, limit: int, place: Callable[[T], Sequence[Any]]
 ) -> tuple[Sequence[T], str | None]:
-    """(items, next cursor) of a list that is short by nature, as the scenes of one video.
+    """(items, next cursor) of a list that is one file which is read as a whole, as the lines of one video.
 
     Args:
         found: all of it.
@@ -100,7 +115,18 @@ def _write(place: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(list(place), ensure_ascii=False).encode()).decode().rstrip("=")
 
 
+def _texts(cursor: str | None, count: int) -> list[str]:
+    """What a cursor names: so many texts, the last one an id; none without a cursor. Raises InvalidValue."""
+    if cursor is None:
+        return []
+    found = _read(cursor)
+    if len(found) != count or not all(isinstance(one, str) and one.isprintable() for one in found):
+        raise _no_cursor(cursor)
+    return found
+
+
 def _read(cursor: str) -> list[Any]:
+    """The JSON values of a cursor. Raises InvalidValue."""
     try:
         found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, RecursionError):
@@ -110,8 +136,8 @@ def _read(cursor: str) -> list[Any]:
     return found
 
 
-def _no_cursor(cursor: str) -> InvalidValue:
-    return InvalidValue(name="cursor", value=cursor[:80], reason="it is not the next_cursor of a page")
+def _no_cursor(cursor: str | None) -> InvalidValue:
+    return InvalidValue(name="cursor", value=(cursor or "")[:80], reason="it is not the next_cursor of a page")
 
 
 def etag_of(shape: Shape) -> str:

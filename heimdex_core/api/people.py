@@ -18,7 +18,7 @@ from heimdex_core.api import events
 from heimdex_core.api.access import Administering, Reading, Writing, services_of, while_allowed
 from heimdex_core.api.idempotency import IdempotentRoute, repeatable
 from heimdex_core.api.mounting import PREFIX
-from heimdex_core.api.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, Limit, Page, page_of, tagged
+from heimdex_core.api.paging import DEFAULT_LIMIT, MAX_LIMIT, Cursor, Limit, Page, behind_name, first_of, tagged
 from heimdex_core.errors import InvalidValue
 from heimdex_core.library import Library
 from heimdex_core.library.people import MAX_PHOTOS
@@ -170,8 +170,8 @@ def switch(library: Administering, body: SwitchBody) -> PeopleStatus:
 @router.get("/people", response_model=Page[shapes.Person])
 def list_people(request: Request, library: Reading, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Response:
     """The people whom the user has named, by name."""
-    found = library.people.all()
-    items, following = page_of(found, cursor, limit, lambda one: (one.name.casefold(), one.person_id))
+    found = library.people.all(limit=limit + 1, after=behind_name(cursor))
+    items, following = first_of(found, limit, lambda one: (one.name, one.person_id))
     return tagged(request, Page[shapes.Person](items=[shapes.Person.of(one) for one in items], next_cursor=following))
 
 

@@ -15,7 +15,18 @@ from heimdex_core.api import answers, events
 from heimdex_core.api.access import Reading, Writing, services_of, while_allowed
 from heimdex_core.api.answers import Link
 from heimdex_core.api.idempotency import IdempotentRoute, repeatable
-from heimdex_core.api.paging import DEFAULT_LIMIT, Cursor, Limit, Page, behind, first_of, page_of, require_match, tagged
+from heimdex_core.api.paging import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    Page,
+    behind,
+    behind_scene,
+    first_of,
+    page_of,
+    require_match,
+    tagged,
+)
 from heimdex_core.errors import VideoNotFound
 from heimdex_core.library import Library
 from heimdex_core.schemas import shapes
@@ -168,8 +179,8 @@ def list_scenes(
 ) -> Response:
     """The scenes of a video in their order; none while it is not indexed."""
     links = services_of(request).links()
-    found = library.scenes(video_id)
-    items, following = page_of(found, cursor, limit, lambda one: (one.start_s, one.scene_id))
+    found = library.scenes(video_id, limit=limit + 1, after=behind_scene(cursor))
+    items, following = first_of(found, limit, lambda one: (one.scene_id,))
     scenes = [answers.scene(library, links, one) for one in items]
     return tagged(request, Page[shapes.Scene](items=scenes, next_cursor=following))
 
@@ -179,7 +190,7 @@ def list_lines(
     request: Request, library: Reading, video_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Response:
     """What is said in a video, line by line."""
-    found = [*enumerate(library.words(video_id))]
+    found = [*enumerate(library.words(video_id))]  # one compressed file has them all, and words are joined to lines
     items, following = page_of(found, cursor, limit, lambda one: (one[0],))
     lines = [Line(start_s=one.start_s, end_s=one.end_s, text=one.text) for _, one in items]
     return tagged(request, Page[Line](items=lines, next_cursor=following))

@@ -81,6 +81,9 @@ Count = Annotated[int, Field(ge=-MAX_COUNT, le=MAX_COUNT)]
 After = tuple[AwareDatetime, str]
 """Where a page of a list goes on: the time and the id of the last item of the page before."""
 
+AfterName = tuple[str, str]
+"""The same for a list by name: the name and the id."""
+
 
 def checked(method: Callable[P, R]) -> Callable[P, R]:
     """Check the arguments of a method. Raises InvalidValue, or TypeError for a wrong number of arguments."""

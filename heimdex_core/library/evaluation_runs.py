@@ -15,7 +15,7 @@ from heimdex_core.evaluation import comparison
 from heimdex_core.evaluation.judged_set import JudgedSet
 from heimdex_core.evaluation.metrics import evaluate
 from heimdex_core.evaluation.pooling import pool
-from heimdex_core.library.arguments import Count, checked
+from heimdex_core.library.arguments import After, Count, checked
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.library.judging import Judging, checked_name, numbered
 from heimdex_core.library.running import EvaluationSearch
@@ -119,13 +119,22 @@ class EvaluationRuns(Judging):
         return self._score(about, judged)
 
     @checked
-    def runs(self, query_set: str | None = None) -> list[EvaluationRun]:
-        """The stored runs (of a set), newest first, scored by the judgements as they are now."""
-        found, sets = [], dict[str, JudgedSet | None]()
-        for about in self._runs.all(self._context.user_id):
-            if query_set in (None, about["query_set"]):
-                found.append(self._score(about, self._set_of(about, sets)))
-        return found
+    def runs(
+        self, query_set: str | None = None, *, limit: Count | None = None, after: After | None = None
+    ) -> list[EvaluationRun]:
+        """The stored runs (of a set), newest first, scored by the judgements as they are now.
+
+        Args:
+            query_set: None takes those of all sets.
+            limit: so many; the rankings of others are not read.
+            after: (created_at, run_id) of the one that they come behind.
+        """
+        sets = dict[str, JudgedSet | None]()
+        user_id = self._context.user_id
+        return [
+            self._score(about, self._set_of(about, sets))
+            for about in self._runs.all(user_id, query_set=query_set, limit=limit, after=after)
+        ]
 
     @checked
     def run(self, run: str) -> EvaluationRun:

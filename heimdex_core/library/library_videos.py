@@ -14,7 +14,7 @@ from heimdex_core.ingest.params import IngestParams
 from heimdex_core.ingest.progress import read_progress
 from heimdex_core.library import importing
 from heimdex_core.library.accounts import require_admin_of_shared
-from heimdex_core.library.arguments import After, AnyPath, Count, OnePath, checked
+from heimdex_core.library.arguments import MAX_COUNT, After, AnyPath, Count, OnePath, checked
 from heimdex_core.library.bulk import BulkOperations
 from heimdex_core.library.context import LibraryContext, OnProgress
 from heimdex_core.library.relinking import Relinking
@@ -251,10 +251,20 @@ class LibraryVideos:
         return self._view().visible_videos(self.user_id)
 
     @checked
-    def scenes(self, video_id: str) -> list[Scene]:
-        """The scenes of an indexed video in order; empty while it is not indexed. Raises VideoNotFound."""
+    def scenes(self, video_id: str, *, limit: Count | None = None, after: str | None = None) -> list[Scene]:
+        """The scenes of an indexed video in order; empty while it is not indexed.
+
+        Args:
+            video_id: of a video that the person sees.
+            limit: so many; the others are not read.
+            after: the scene_id of the one that they come behind; where that has gone, its place in the video counts.
+
+        Raises VideoNotFound; SceneNotFound where `after` is no scene_id.
+        """
         self.video(video_id)
-        return self._view().scenes(self.user_id, video_id)
+        if limit is None and after is None:
+            return self._view().scenes(self.user_id, video_id)
+        return self._view().scenes_behind(self.user_id, video_id, after, MAX_COUNT if limit is None else limit)
 
     @checked
     def scene(self, scene_id: str) -> Scene:

@@ -16,7 +16,7 @@ from heimdex_core.errors import (
     SeveralFacesInPhoto,
 )
 from heimdex_core.library.accounts import Accounts
-from heimdex_core.library.arguments import AnyPath, Count, Names, checked
+from heimdex_core.library.arguments import AfterName, AnyPath, Count, Names, checked
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.library.people_removal import PeopleRemoval
 from heimdex_core.library.people_rows import cluster_of, crop_of, face_of, person_of
@@ -55,12 +55,21 @@ class People(PeopleScans, PeopleRemoval):
 
     # --- people -----------------------------------------------------------------------------------
 
-    def all(self) -> list[Person]:
-        """The user's people by name, with how often each is seen. Empty where people are turned off."""
+    @checked
+    def all(self, *, limit: Count | None = None, after: AfterName | None = None) -> list[Person]:
+        """The user's people by name, with how often each is seen. Empty where people are turned off.
+
+        Args:
+            limit: so many; how often others are seen is not worked out.
+            after: (name, person_id) of the one that they come behind.
+        """
         if not self.is_on:
             return []
         people = self._people()
-        return [person_of(people, person.person_id) for person in people.gallery.named.people]
+        named = people.gallery.named.people
+        if after is not None:
+            named = tuple(person for person in named if person.place > (after[0].casefold(), after[1]))
+        return [person_of(people, person.person_id) for person in named[: None if limit is None else max(limit, 0)]]
 
     @checked
     def get(self, person_id: str) -> Person:
@@ -93,8 +102,8 @@ class People(PeopleScans, PeopleRemoval):
 
         Args:
             name: 1 to 100 characters; a user has one person of each name.
-            photos: 1 to 10 files with one face each: JPEG, PNG or WebP, up to 80 megapixels. Only the vectors of the
-                faces are kept.
+            photos: 1 to 10 files with one face each: JPEG of up to 80 megapixels, PNG or WebP of up to 40. Only the
+                vectors of the faces are kept.
             faces: ids of faces, or of scenes in which one face is seen.
 
         Raises NoFaceInPhoto, SeveralFacesInPhoto, NotAnImage, ImageTooLarge, FileUnreadable, FaceNotFound, PeopleOff,

@@ -36,6 +36,11 @@ class NamedPerson:
     photos: tuple[str, ...]
     """The ids of photos whose vectors are kept."""
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where the person is in the list."""
+        return self.name.casefold(), self.person_id
+
 
 @dataclass(frozen=True)
 class NamedPeople:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -65,14 +66,28 @@ class RunRecords:
             pq.write_table(table, file, compression="zstd", write_page_checksum=True)
         self._share(self._paths.relative(path))
 
-    def all(self, user_id: str) -> list[Json]:
-        """What is known of a user's runs without their rankings, newest first; damaged files are left out."""
+    def all(
+        self,
+        user_id: str,
+        *,
+        query_set: str | None = None,
+        limit: int | None = None,
+        after: tuple[datetime, str] | None = None,
+    ) -> list[Json]:
+        """What is known of a user's runs (of a set) without their rankings, newest first.
+
+        That is read from the end of every file, because only there is when it was made; damaged files are left out.
+        `after` is the created_at and the run_id of the one that they come behind.
+        """
         found = []
         for path in self._paths.runs(user_id).glob("*.parquet"):
             about = _about(path)
-            if about is not None and is_uuid(path.stem):
+            if about is not None and is_uuid(path.stem) and query_set in (None, about["query_set"]):
                 found.append(about)
-        return sorted(found, key=lambda about: (about["created_at"], about["run_id"]), reverse=True)
+        if after is not None:
+            found = [about for about in found if _place(about) < after]
+        found.sort(key=_place, reverse=True)
+        return found if limit is None else found[: max(limit, 0)]
 
     def rankings(self, user_id: str, run_id: str) -> dict[str, Ranking]:
         """The rankings of a run by query_id. Raises LibraryDamaged if the file cannot be read."""
@@ -106,6 +121,11 @@ def _require_user(paths: LibraryPaths, user_id: str) -> None:
     """Raise UserNotFound for a user who was deleted meanwhile: their files do not come back."""
     if user_id in accounts.read(paths).deleted:
         raise UserNotFound(user=user_id)
+
+
+def _place(about: Json) -> tuple[datetime, str]:
+    """Where a run is in the list."""
+    return datetime.fromisoformat(about["created_at"]), about["run_id"]
 
 
 def _about(path: Path) -> Json | None:

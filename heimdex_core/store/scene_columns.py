@@ -116,6 +116,17 @@ class SceneColumns:
         own = column.slice(rows.start, len(rows)).to_pylist()
         return rows.start + own.index(scene_id) if scene_id in own else None
 
+    def behind(self, scene_id: str, rows: range) -> int:
+        """The row behind a scene among the `rows` of its generation, `rows.stop` behind the last one.
+
+        For a scene that is not there it is the first row that starts no earlier. Raises SceneNotFound for no scene_id.
+        """
+        row = self.find(scene_id, rows)
+        if row is not None:
+            return row + 1
+        start_ms = parse_scene_id(scene_id)[1]
+        return rows.start + int(np.searchsorted(self.starts_ms[rows.start : rows.stop], start_ms))
+
     def _chunk(self, name: str) -> pa.Array | None:
         column = self.table.column(name)
         return column.chunk(0) if column.num_chunks else None

@@ -66,6 +66,14 @@ class SceneView:
         videos = self.snapshot.of_user(user_id, None if video_id is None else (video_id,))
         return [scene for video in videos for scene in self.snapshot.loaded[video.video_id].scenes.values()]
 
+    def scenes_behind(self, user_id: str, video_id: str, scene_id: str | None, limit: int) -> list[Scene]:
+        """At most `limit` scenes of one video, those behind a scene, or behind its place where it has gone.
+
+        Raises SceneNotFound for what is no scene_id.
+        """
+        videos = self.snapshot.of_user(user_id, (video_id,))
+        return self.snapshot.loaded[video_id].scenes_behind(scene_id, limit) if videos else []
+
     def scene(self, user_id: str, scene_id: str) -> Scene:
         """A scene by its id; if it does not exist any more, the one with the largest overlap of at least MIN_IOU.
 

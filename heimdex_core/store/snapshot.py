@@ -57,6 +57,14 @@ class LoadedVideo:
         """The scenes by scene_id, in order."""
         return {scene.scene_id: scene for scene in sidecar.scenes_of(self.table)}
 
+    def scenes_behind(self, scene_id: str | None, limit: int) -> list[Scene]:
+        """At most `limit` of the scenes, those behind a scene, or behind its place where it has gone; None: the first.
+
+        The others are not converted. Raises SceneNotFound for what is no scene_id.
+        """
+        start = self.rows.start if scene_id is None else self.columns.behind(scene_id, self.rows)
+        return sidecar.scenes_of(self.columns.table.slice(start, max(0, min(limit, self.rows.stop - start))))
+
     @property
     def scene_ids(self) -> list[str]:
         """The ids of the scenes, in order."""

@@ -27,6 +27,12 @@ def test_people(own_api: Api, tmp_path: Path) -> None:
     ids = named_people(own_api)
     people = Client("http://localhost", own_api.tokens["owner"], own_api.client).people
     assert [(one.name, one.faces, one.photos) for one in people.all()] == [("Anna", 1, 0), ("Ben", 0, 1)]
+    page = own_api.get("/people", params={"limit": 1}).json()
+    assert [one["name"] for one in page["items"]] == ["Anna"]
+    page = own_api.get("/people", params={"limit": 1, "cursor": page["next_cursor"]}).json()
+    assert ([one["name"] for one in page["items"]], page["next_cursor"]) == (["Ben"], None)
+    assert [one.name for one in own_api.library.people.all(after=("ANNA", "~"))] == ["Ben"], "in any case"
+    assert own_api.library.people.all(after=("Ben", "~")) == own_api.library.people.all(limit=0) == []
     anna = people.get(ids["person_id"])
     assert (anna.best_face, anna.confirmed) == (ids["face_id"], 1)
     assert [face.name for face in people.faces(SCENE)] == ["Anna", None]

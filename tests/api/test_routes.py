@@ -126,6 +126,10 @@ def test_scenes_of_a_video_have_their_pictures(api: Api) -> None:
     first = api.get(f"/videos/{SUBTITLED}/scenes", params={"limit": 1}).json()
     more = api.get(f"/videos/{SUBTITLED}/scenes", params={"limit": 1, "cursor": first["next_cursor"]}).json()
     assert (more["items"], more["next_cursor"]) == ([found[1]], None)
+    for wrong in ('["a"]', f'["{SCENE}", "a"]', "[1]", "[null]"):
+        cursor = base64.urlsafe_b64encode(wrong.encode()).decode()
+        answer = api.get(f"/videos/{SUBTITLED}/scenes", params={"cursor": cursor})
+        assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_VALUE")
 
 
 def test_what_is_said_and_where_it_is_watched(api: Api) -> None:
@@ -267,6 +271,12 @@ def test_judgements_and_runs(api: Api) -> None:
     assert (run.status_code, run.json()["name"], run.json()["query_set"]) == (201, "words", "default")
     assert ids(api.get("/runs"), "run_id") == [run.json()["run_id"]]
     assert api.get("/runs/words").json() == run.json()
+    newer = api.post("/runs", {"query_set": "default", "weights": {"lexical": 0.5}}).json()
+    page = api.get("/runs", params={"limit": 1}).json()
+    assert [one["run_id"] for one in page["items"]] == [newer["run_id"]]
+    assert api.ask("DELETE", f"/runs/{newer['run_id']}").status_code == 204
+    page = api.get("/runs", params={"cursor": page["next_cursor"]}).json()
+    assert (page["items"], page["next_cursor"]) == ([run.json()], None)
     assert api.ask("DELETE", "/runs/words").status_code == 204
     assert api.get("/runs/words").json()["code"] == "UNKNOWN_NAME"
     assert api.ask("DELETE", f"/judgements/{made.json()['judgement_id']}").status_code == 204

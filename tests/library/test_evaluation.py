@@ -16,6 +16,7 @@ from heimdex_core.errors import (
     UnknownName,
 )
 from heimdex_core.library import Library
+from heimdex_core.store.runs import RunRecords
 from heimdex_core.types import Filters, RunSettings, SetQuery, VideoState, make_scene_id
 from tests.library.evaluating import TEXTS, judge_all, lib, made, scene_ids
 from tests.store import making
@@ -242,6 +243,25 @@ def test_runs_are_scored_by_the_judgements_of_today(lib: Library):
 def test_without_a_name_runs_are_numbered(lib: Library):
     judge_all(lib)
     assert [lib.evaluate().name, lib.evaluate().name] == ["run 1", "run 2"]
+
+
+def test_a_page_of_runs_reads_the_rankings_of_no_others(lib: Library, monkeypatch: pytest.MonkeyPatch):
+    judge_all(lib)
+    made = [lib.evaluate(name=name) for name in ("first", "second", "third", "fourth")][::-1]
+    read: list[str] = []
+    rankings = RunRecords.rankings
+
+    def reading(self: RunRecords, user_id: str, run_id: str) -> Any:
+        read.append(run_id)
+        return rankings(self, user_id, run_id)
+
+    monkeypatch.setattr(RunRecords, "rankings", reading)
+    with Library.open(lib.path, settings=lib.settings, create=False) as again:
+        page = again.evaluation.runs(limit=2, after=(made[0].created_at, made[0].run_id))
+        assert ([one.name for one in page], read) == (["third", "second"], [made[1].run_id, made[2].run_id])
+        assert again.evaluation.runs("none", limit=2) == again.evaluation.runs(limit=0) == []
+        assert again.evaluation.runs(after=(made[-1].created_at, made[-1].run_id)) == []
+        assert again.evaluation.runs() == made
 
 
 def test_a_library_without_judgements_says_so(lib: Library):

@@ -20,7 +20,7 @@ from heimdex_core.errors import (
     VideoNotFound,
     ViewOutdated,
 )
-from heimdex_core.store import Store, vectors
+from heimdex_core.store import Store, sidecar, vectors
 from heimdex_core.store.lexical import LexicalIndex
 from heimdex_core.store.snapshot import Snapshot
 from heimdex_core.store.vector_index import VectorIndex
@@ -64,6 +64,37 @@ def test_an_empty_library_answers(store: Store) -> None:
     assert view.lexical_search("fresh words", k=5, user_id="local").terms == ("fresh", "word")
     assert not view.has_transcripts("local")
     assert view.vector(TEXT, make_scene_id("v", 0, 1)) is None
+
+
+def test_a_page_of_scenes_converts_no_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(store, "before", ("x", "y"))
+    video = add(store, "one", ("a", "b", "c", "d"))  # at 0, 2, 4 and 6 s
+    view = store.reader().view()
+    ids = [make_scene_id(video.video_id, 2 * n, 2 * n + 2) for n in range(4)]
+    converted: list[int] = []
+
+    def counting(table: Any) -> Any:
+        converted.append(len(table))
+        return scenes_of(table)
+
+    scenes_of = sidecar.scenes_of
+    monkeypatch.setattr(sidecar, "scenes_of", counting)
+
+    def behind(scene_id: str | None, limit: int = 2) -> str:
+        return "".join(one.transcript for one in view.scenes_behind("local", video.video_id, scene_id, limit))
+
+    assert [behind(one) for one in (None, *ids)] == ["ab", "bc", "cd", "d", ""]
+    assert behind(None, 99) == "abcd"
+    # scenes that have gone: where they began
+    assert [behind(make_scene_id(video.video_id, start, start + 1)) for start in (0, 3, 4, 5, 9)] == [
+        "ab", "cd", "cd", "d", "",
+    ]  # fmt: skip
+    assert behind(ids[0], -1) == ""
+    assert max(converted) == 4
+    assert converted.count(4) == 1
+    assert view.scenes_behind("someone", video.video_id, None, 2) == []
+    with pytest.raises(SceneNotFound):
+        behind("none")
 
 
 def test_users_see_their_own_videos_only(store: Store) -> None:
