@@ -21,7 +21,8 @@ PREFIX = "/api/v1"
 TRIES = 3
 """How often a request is sent whose connection is lost; a POST has a key, so that it is not done twice."""
 TIMEOUT_S = 60.0
-_AWAY = (502, 503, 504)
+_AWAY = (500, 502, 503, 504)
+"""What a proxy or an object storage answers when it is to be asked again; errors of the library are JSON."""
 
 
 class Connection:
@@ -77,8 +78,7 @@ class Connection:
     def send_link(self, method: str, link: str, content: Any, headers: Mapping[str, str]) -> httpx2.Response:
         """Send bytes to a signed link, of this server or of the object storage; not sent again.
 
-        Raises NotResponding for a connection that is lost, and where a proxy or the storage says that it is away (502
-        to 504) without an error of the library.
+        Raises NotResponding for a connection that is lost, and where a proxy or the storage says that it failed.
         """
         url = self._absolute(link)
         try:

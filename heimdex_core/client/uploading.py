@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from heimdex_core.client.connection import Connection
-from heimdex_core.errors import FileUnreadable, LinkExpired, NotAllowed, NotResponding, UploadConflict, UploadNotFound
+from heimdex_core.errors import (
+    FileUnreadable,
+    LinkExpired,
+    NotAllowed,
+    NotResponding,
+    ObjectStorageFailed,
+    UploadConflict,
+    UploadNotFound,
+)
 from heimdex_core.schemas import shapes
 from heimdex_core.types import Json
 
@@ -93,7 +102,7 @@ def _send(connection: Connection, path: Path, begun: Any) -> None:
             left -= 1
             if not left:
                 raise
-        begun = connection.json("GET", f"/uploads/{begun['upload_id']}")
+        begun = _until_there(connection, partial(connection.json, "GET", f"/uploads/{begun['upload_id']}"))
         if int(begun["received_bytes"]) > arrived:
             left = TRIES
         else:
@@ -105,19 +114,26 @@ def _send_parts(connection: Connection, path: Path, begun: Any) -> None:
     for number, part in _parts(path, begun):
         md5 = hashlib.md5(part, usedforsecurity=False)
         if begun["parts"].get(str(number)) != md5.hexdigest():
-            _send_part(connection, f"/uploads/{begun['upload_id']}/parts", number, part, md5.digest())
+            asked = {"number": number, "md5": base64.b64encode(md5.digest()).decode()}
+            _until_there(connection, partial(_send_part, connection, begun["upload_id"], asked, part))
 
 
-def _send_part(connection: Connection, links: str, number: int, part: bytes, md5: bytes) -> None:
-    for left in reversed(range(TRIES)):
-        link = connection.json("POST", links, {"number": number, "md5": base64.b64encode(md5).decode()})
+def _send_part(connection: Connection, upload_id: str, asked: Json, part: bytes) -> None:
+    link = connection.json("POST", f"/uploads/{upload_id}/parts", asked)
+    connection.send_link("PUT", link["url"], part, link["headers"])
+
+
+def _until_there(connection: Connection, ask: Callable[[], Any]) -> Any:
+    """What `ask` returns, once the server and the object storage are there; asked TRIES times, a second apart."""
+    left = TRIES
+    while True:
         try:
-            connection.send_link("PUT", link["url"], part, link["headers"])
-            return
-        except NotResponding:
+            return ask()
+        except (NotResponding, ObjectStorageFailed):
+            left -= 1
             if not left:
                 raise
-            connection.pause(1.0)
+        connection.pause(1.0)
 
 
 def _parts(path: Path, begun: Any) -> Iterator[tuple[int, bytes]]:

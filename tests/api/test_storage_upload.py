@@ -1,9 +1,13 @@
-"""An upload through the API to a library in object storage: the parts go there, with a signed link for each."""
+"""Uploads through the API to a library in object storage: the parts go there, with a signed link for each.
+
+Also how the Python client goes on with one that was interrupted.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,9 +21,12 @@ from heimdex_core.api.links import Links
 from heimdex_core.api.mounting import api_routes
 from heimdex_core.api.rate_limit import RateLimiter
 from heimdex_core.api.services import Services
+from heimdex_core.client import Client, uploading
+from heimdex_core.errors import NotResponding, ObjectStorageFailed
 from heimdex_core.library import Library
 from heimdex_core.settings import get_settings
-from tests.api.conftest import Api, Queue
+from heimdex_core.store import object_parts
+from tests.api.conftest import Api, Queue, serving
 from tests.support.frozen import SPOKEN, frozen_library
 from tests.support.object_storage import TestBucket
 from tests.ui.fakes import Clock
@@ -109,3 +116,96 @@ def test_parts_go_to_the_storage_and_become_a_video(api: Api, movie: bytes) -> N
     given_up = api.post("/uploads", {"filename": "a.mp4", "size_bytes": 9}).json()["upload_id"]
     assert api.ask("DELETE", f"/uploads/{given_up}").status_code == 204
     assert api.get(f"/uploads/{given_up}").json()["code"] == "UPLOAD_NOT_FOUND"
+
+
+# --- the Python client ----------------------------------------------------------------------------
+
+PART = 5 * 1024**2
+"""The smallest that S3 takes."""
+
+
+@pytest.fixture
+def address(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(object_parts, "PART_BYTES", PART)
+    with serving(api.app) as found:
+        yield found
+
+
+@pytest.fixture
+def file(tmp_path: Path, movie: bytes) -> Path:
+    """A video of three parts: behind it is an empty box of MP4."""
+    length = 2 * PART + 1000 - len(movie)
+    path = tmp_path / "바다.mp4"
+    path.write_bytes(movie + length.to_bytes(4, "big") + b"free" + bytes(length - 8))
+    return path
+
+
+def client_of(api: Api, address: str) -> Client:
+    made = Client(address, api.tokens["owner"])
+    made._connection.pause = lambda _: None
+    return made
+
+
+def sent_parts(s3: TestBucket) -> list[int]:
+    """The numbers of the parts that the client has sent, in that order."""
+    found = (re.search(r"/uploads/.*partNumber=(\d+)", target) for _, target in s3.server.requests)
+    return [int(one[1]) for one in found if one]
+
+
+def test_the_client_sends_a_part_again_whose_connection_was_lost(
+    api: Api, address: str, s3: TestBucket, file: Path
+) -> None:
+    s3.server.fail("cut-request", path="/uploads/", operation="UploadPart")
+    s3.server.fail("cut-answer", path="/uploads/", operation="UploadPart", skip=1)
+    s3.server.fail("500", path="/uploads/", operation="UploadPart", skip=2)
+    s3.server.fail("503", path="/uploads/", operation="UploadPart", skip=2)
+    # and the storage is away for a moment while the server is asked for a link
+    s3.server.fail("503", operation="ListMultipartUploads", skip=2, times=api.library.settings.storage_attempts)
+    with client_of(api, address) as client:
+        video = client.add(file, title="배")
+    assert (video.title, video.filename, s3.server.faults_left()) == ("배", file.name, 0)
+    assert api.library.video(str(video.video_id)).sha256 == uploading._sha256(file)
+    assert sorted(set(sent_parts(s3))) == [1, 2, 3]
+    assert len(sent_parts(s3)) == 3 + 4
+    assert api.get("/uploads").json() == []
+
+
+def test_the_next_upload_of_the_file_sends_the_parts_that_are_missing(
+    api: Api, address: str, s3: TestBucket, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = file.read_bytes()
+
+    def interrupted(skip: int) -> list[int]:
+        before = len(sent_parts(s3))
+        s3.server.fail("cut-request", path="/uploads/", operation="UploadPart", skip=skip)
+        with client_of(api, address) as client, pytest.raises(NotResponding):
+            client.add(file)
+        return sent_parts(s3)[before:]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(uploading, "TRIES", 1)
+        assert interrupted(skip=2) == [1, 2, 3]
+        file.write_bytes(b"x" + whole[1:])
+        assert interrupted(skip=0) == [1], "another file of this name and size begins anew"
+    assert sorted(one["received_bytes"] for one in api.get("/uploads").json()) == [0, 2 * PART]
+    file.write_bytes(whole)
+    before = len(sent_parts(s3))
+    with client_of(api, address) as client:
+        video = client.add(file)
+    assert sent_parts(s3)[before:] == [3]
+    assert api.library.video(str(video.video_id)).sha256 == uploading._sha256(file)
+
+
+def test_the_next_upload_of_a_file_whose_parts_were_joined_sends_none(
+    api: Api, address: str, s3: TestBucket, file: Path
+) -> None:
+    s3.server.fail("503", method="GET", path="/uploads/", operation="GetObject", times=1000)
+    with client_of(api, address) as client:
+        with pytest.raises(ObjectStorageFailed):
+            client.add(file, title="배")
+        s3.server.reset()
+        (left,) = api.get("/uploads").json()
+        assert left["etag"].endswith("-3")
+        assert client.add(file, title="배").title == "배"
+    assert sent_parts(s3) == []
+    assert api.get("/uploads").json() == []
