@@ -89,6 +89,9 @@ class LibraryExports(LibraryClips):
     ) -> str:
         """The edit of a reel for editing programs, as text; its files stay where they are in the library.
 
+        It has the paths of the files in the library's folder; for users of a shared library who are no admins only
+        their names, by which editing programs find them.
+
         Args:
             clips: clips or scene ids, in their order; 1 to HEIMDEX_MAX_REEL_SCENES.
             format: "otio" (OpenTimelineIO), "edl" (CMX 3600), "fcpxml", "csv", or "srt" (what is said).

@@ -11,6 +11,7 @@ from heimdex_core.export.clips import find_video, open_clips
 from heimdex_core.export.plan import plan_export, spoken_language
 from heimdex_core.export.timelines import TimelinePart, make_timeline, source_of, write_timeline
 from heimdex_core.files import atomic_write
+from heimdex_core.library.accounts import Accounts
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.media.child import ChildLimits
 from heimdex_core.media.timecode import read_timecode_in_child
@@ -54,6 +55,7 @@ def _timeline(context: LibraryContext, clips: Sequence[ReelClip | str], title: s
     if failed:
         raise ClipsFailed(clips=failed)
     limits = ChildLimits.of(context.settings)
+    sees_folders = Accounts(context).is_admin  # or uses the library alone
     sources: dict[str, TimelineSource] = {}
     parts: list[TimelinePart] = []
     for number, clip in enumerate(planned.clips, 1):
@@ -64,7 +66,12 @@ def _timeline(context: LibraryContext, clips: Sequence[ReelClip | str], title: s
                 file.path, file.info.video_stream_index, limits=limits, filename=video.filename
             )
             sources[clip.video_id] = source_of(
-                file.path.absolute(), file.info, name=video.filename, title=video.title, timecode=timecode
+                file.path.absolute() if sees_folders else Path(Path(video.filename).name),
+                file.info,
+                name=video.filename,
+                title=video.title,
+                timecode=timecode,
+                video_id=video.video_id,
             )
         segments = view.words(context.user_id, clip.video_id)
         language = spoken_language(view, video, clip.scene_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from urllib.parse import quote
 
 from heimdex_core.errors import InvalidValue
 from heimdex_core.types.captions import Cue
@@ -21,7 +22,7 @@ class TimelineSource:
     """Its file name as people know it."""
     title: str
     path: Path
-    """Absolute."""
+    """Absolute; the name alone for who is not told of the server's folders: editing programs find files by it."""
     rate: Fraction
     """Frames per second, constant; of a file of variable rate, the usual rate that is nearest to its mean."""
     frame_count: int
@@ -35,6 +36,13 @@ class TimelineSource:
     audio_channels: int = 0
     """0 for no sound."""
     audio_rate_hz: int = 48_000
+    video_id: str = ""
+    """Tells files apart of which all else is the same."""
+
+    @property
+    def url(self) -> str:
+        """Of the file; a relative one where only its name is known."""
+        return self.path.as_uri() if self.path.is_absolute() else quote(str(self.path))
 
 
 @dataclass(frozen=True, slots=True)

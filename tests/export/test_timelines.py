@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -324,3 +325,14 @@ def test_srt_is_in_the_time_of_the_reel() -> None:
 
 def test_srt_of_silence_is_empty() -> None:
     assert write_timeline(make_timeline([part(source(), 0, 1)]), "srt") == ""
+
+
+def test_files_of_which_only_the_names_are_told() -> None:
+    """Two of one name are two, and their links are relative."""
+    named = replace(source(name="새 영상 #1.mp4"), path=Path("새 영상 #1.mp4"), video_id="a")
+    made = make_timeline([part(named, 0, 1), part(replace(named, video_id="b"), 0, 1)])
+    assert [clip.source.url for clip in made.clips] == ["%EC%83%88%20%EC%98%81%EC%83%81%20%231.mp4"] * 2
+    texts = {name: write_timeline(made, name) for name in ("otio", "edl", "fcpxml", "csv")}
+    assert not any("/films" in text or "file:" in text for text in texts.values())
+    assert "* FROM FILE: 새 영상 #1.mp4" in texts["edl"]
+    assert {one.get("ref") for one in ElementTree.fromstring(texts["fcpxml"]).iter("asset-clip")} == {"a1", "a2"}  # noqa: S314

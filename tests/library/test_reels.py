@@ -169,3 +169,23 @@ def test_a_reel_as_a_timeline_is_its_edit(library: Library, tmp_path: Path) -> N
     text = library.reel([RED, BLUE], timeline="edl", title="Colours", out=out)
     assert text == library.timeline([RED, BLUE], "edl", title="Colours") == out.read_text(encoding="utf-8")
     assert "TITLE: Colours" in text
+
+
+def test_a_timeline_names_the_folders_of_the_server_to_admins_only(tmp_path: Path) -> None:
+    settings = Settings(profile="offline", min_free_bytes=0, admins=("mina@example.com",))
+    with Library.open(frozen_library(tmp_path / "library"), settings=settings) as library:
+        assert f"{library.path}/videos/{SUBTITLED}/source.mp4" in library.timeline([RED], "edl")
+        users = {}
+        for name in ("mina", "jun"):
+            address = f"{name}@example.com"
+            users[name] = library.as_user(library.accounts.sign_in("https://login", name, address, True, name).user_id)
+            library.sharing.share("video", SUBTITLED, address, "read")
+        filename = library.video(SUBTITLED).filename
+        for format in ("otio", "edl", "fcpxml", "csv"):
+            for admin in (users["mina"], library.as_operator()):
+                assert f"/videos/{SUBTITLED}/" in admin.timeline([RED], format)
+            for member in (users["jun"], library):
+                text = member.timeline([RED], format)
+                assert f"videos/{SUBTITLED}" not in text
+                assert str(tmp_path) not in text
+                assert filename in text

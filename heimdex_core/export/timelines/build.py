@@ -38,15 +38,18 @@ class TimelinePart:
     language: str | None = None
 
 
-def source_of(path: Path, info: MediaInfo, *, name: str, title: str, timecode: str | None) -> TimelineSource:
+def source_of(
+    path: Path, info: MediaInfo, *, name: str, title: str, timecode: str | None, video_id: str = ""
+) -> TimelineSource:
     """A file as a source.
 
     Args:
-        path: absolute.
+        path: absolute, or a name alone.
         info: what `probe` returned for the file.
         name: its file name as people know it.
         title: of the video.
         timecode: of its first frame, as the file has it; None or what is no timecode stands for 00:00:00:00.
+        video_id: of its video.
     """
     rate = exact_rate(info.fps)
     frame_count = info.frame_count
@@ -69,6 +72,7 @@ def source_of(path: Path, info: MediaInfo, *, name: str, title: str, timecode: s
         height=info.height,
         audio_channels=sound.channels if sound else 0,
         audio_rate_hz=sound.sample_rate_hz if sound else 48_000,
+        video_id=video_id,
     )
 
 

@@ -77,7 +77,7 @@ def _add_source(resources: ElementTree.Element, number: int, source: TimelineSou
         "asset",
         id=f"a{number}",
         name=_text(source.name),
-        src=source.path.as_uri(),
+        src=source.url,
         start=_seconds(source.start_frame / source.rate),
         duration=_seconds(source.frame_count / source.rate),
         hasVideo="1",

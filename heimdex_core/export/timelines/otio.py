@@ -17,7 +17,7 @@ def write_otio(timeline: Timeline) -> str:
     def clip_of(clip: TimelineClip) -> otio.schema.Clip:
         source = clip.source
         media = otio.schema.ExternalReference(
-            target_url=source.path.as_uri(),
+            target_url=source.url,
             available_range=otio.opentime.TimeRange(
                 time(source.start_frame, source.rate), time(source.frame_count, source.rate)
             ),
