@@ -8,17 +8,15 @@ of a face by hand comes first.
 from __future__ import annotations
 
 import hashlib
-import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from cachetools import LRUCache
 
 from heimdex_core.store.faces import DIM, FaceRow, FaceTable, Floats
 from heimdex_core.store.named_people import NamedPeople
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 65_536
 """Faces that are compared in one product of matrices."""
-_CACHED_USERS = 8
 
 
 @dataclass(frozen=True)
@@ -222,8 +219,6 @@ class PeopleSearch:
     records: PeopleRecords
     threshold: float
     is_on: Callable[[], bool] = lambda: True
-    _kept: LRUCache[str, PeopleView] = field(default_factory=lambda: LRUCache(_CACHED_USERS))
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def view(self, view: View, user_id: str) -> PeopleView:
         """The user's people in the videos of a view. Never waits for a writer; whoever has named nobody has no people.
@@ -232,18 +227,18 @@ class PeopleSearch:
         """
         files, named = self.records.faces, self.records.of_user(user_id)
         videos = [video.video_id for video in view.visible_videos(user_id)]
-        signatures = [(video_id, files.signature(video_id)) for video_id in videos]
-        about = repr((user_id, self.threshold, signatures, named)).encode()
+        signatures = {video_id: files.signature(video_id) for video_id in videos}
+        files.forget_outdated(signatures)
+        revision = files.revision
+        about = repr((user_id, self.threshold, list(signatures.items()), named)).encode()
         token = hashlib.sha256(about).hexdigest()[:16]
-        with self._lock:
-            kept = self._kept.get(user_id)
+        kept: PeopleView | None = files.view_of(user_id)
         if kept is not None and kept.token == token:
             return kept
         tables = tuple(table for video_id in videos if (table := files.table(video_id)) is not None)
         gallery = gallery_of(named, lambda ids: self.records.photo_vectors(user_id, ids), tables)
         made = PeopleView(token, gallery, tables, self.threshold)
-        with self._lock:
-            self._kept[user_id] = made
+        files.keep_view(user_id, made, revision)
         return made
 
     def has_named(self, user_id: str) -> bool:
@@ -252,5 +247,4 @@ class PeopleSearch:
 
     def forget(self) -> None:
         """Let go of what is kept: after a removal nothing of it stays in memory."""
-        with self._lock:
-            self._kept.clear()
+        self.records.faces.forget()

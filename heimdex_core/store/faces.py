@@ -8,15 +8,18 @@ when the video is looked through again, a face at the same place is left out.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from cachetools import LRUCache
 
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.files import atomic_write, crash_point, file_signature, make_folder
@@ -30,6 +33,7 @@ log = logging.getLogger(__name__)
 SPACE, DIM = "sface", 128
 FOLDER = "faces"
 MAX_ROWS = 5_000_000
+_CACHED_USERS = 8
 SAME_IOU, SAME_MS = 0.5, 500
 """A face of an earlier scan at most so far away, in the picture and in time, is the same one."""
 REMOVED_IOU = 0.2
@@ -226,10 +230,18 @@ def new_row(
 
 @dataclass
 class FaceFiles:
-    """The faces of one library's videos. Tables that were read are kept. Safe to share between threads."""
+    """The faces of one library's videos. Safe to share between threads.
+
+    Tables that were read are kept in memory, and what searches have made of them (`view_of`), until a file is replaced
+    or removed: by this process at once, by another one when this one sees that the library has changed.
+    """
 
     context: StoreContext
     _kept: dict[str, tuple[object, FaceTable | None]] = field(default_factory=dict)
+    _views: LRUCache[str, Any] = field(default_factory=lambda: LRUCache(_CACHED_USERS))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    revision: int = 0
+    """Changes whenever something is let go of: what was begun before must not be kept after it."""
 
     def path(self, video_id: str) -> Path:
         """The file with the faces of a video."""
@@ -245,13 +257,47 @@ class FaceFiles:
         kept = self._kept.get(video_id)
         if kept is not None and kept[0] == signature:
             return kept[1]
+        revision = self.revision
         try:
             found = read_faces(self.path(video_id), video_id) if signature is not None else None
         except LibraryDamaged as error:
             log.warning("the faces of a video are left out: %s", error)
             found = None
-        self._kept[video_id] = (signature, found)
+        with self._lock:
+            if revision == self.revision:
+                self._kept[video_id] = (signature, found)
         return found
+
+    def view_of(self, user_id: str) -> Any:
+        """What `keep_view` has kept; None where there is nothing."""
+        with self._lock:
+            return self._views.get(user_id)
+
+    def keep_view(self, user_id: str, view: object, revision: int) -> None:
+        """Keep what was made of a user's tables and photos while `revision` was the present one."""
+        with self._lock:
+            if revision == self.revision:
+                self._views[user_id] = view
+
+    def forget(self, *video_ids: str) -> None:
+        """Let go of the tables of these videos, and of what was made of any tables or photos."""
+        with self._lock:
+            self.revision += 1
+            self._views.clear()
+            for video_id in video_ids:
+                self._kept.pop(video_id, None)
+
+    def forget_outdated(self, known: Mapping[str, object] | None = None) -> None:
+        """Let go of tables whose files are not what was read; `known` has signatures that were just looked up."""
+        known = known or {}
+        outdated = [
+            video_id
+            for video_id, (signature, table) in list(self._kept.items())
+            if table is not None
+            and signature != (known[video_id] if video_id in known else file_signature(self.path(video_id)))
+        ]
+        if outdated:
+            self.forget(*outdated)
 
     def replace(self, transaction: Transaction, video_id: str, change: Callable[[FaceTable | None], FaceTable]) -> None:
         """Write what `change` makes of the faces of a video, in a transaction, so that two changes follow each other.
@@ -264,6 +310,6 @@ class FaceFiles:
             log.warning("the faces of a video are written again: %s", error)
             before = None
         write_faces(self.path(video_id), change(before))
-        self._kept.pop(video_id, None)
+        self.forget(video_id)
         transaction.changed_files.add(f"videos/{video_id}/{FOLDER}/")
         crash_point("faces-written")

@@ -185,6 +185,7 @@ class PeopleRecords:
             transaction.removed_files.add(f"people/{user_id}.json")
             remove_tree(folder)
             self._paths.people(user_id).unlink(missing_ok=True)
+        self.faces.forget()
         self._forget(before)
 
     # --- photos -----------------------------------------------------------------------------------

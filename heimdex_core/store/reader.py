@@ -27,9 +27,14 @@ class Reader:
     """Keeps the present view. Safe to share between threads; one per process is enough."""
 
     def __init__(
-        self, paths: LibraryPaths, catalog: Catalog, search: SearchBackend, sql_limits: SqlLimits | None = None
+        self,
+        paths: LibraryPaths,
+        catalog: Catalog,
+        search: SearchBackend,
+        sql_limits: SqlLimits | None = None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        """`sql_limits` None takes those of the environment's settings."""
+        """`sql_limits` None takes those of the environment's settings; `on_change` is called after each new view."""
         self.paths = paths
         self._catalog = catalog
         self.search = search
@@ -37,6 +42,7 @@ class Reader:
         self._view: View | None = None
         self._opened = OpenedIndexes()
         self._tables = SqlViews(paths, catalog, sql_limits)
+        self._on_change = on_change
 
     def view(self) -> View:
         """The library as it is now; the same object until something changes.
@@ -63,6 +69,7 @@ class Reader:
                 return False
             self._view = view
             self._opened.keep_only(self.index_folders(view.snapshot.model_set))
+        self._on_change()
         return True
 
     def _take(self, held: View | None) -> View:

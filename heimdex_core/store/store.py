@@ -90,9 +90,10 @@ class Store(VideoRecords):
         self.runs = RunRecords(self.paths, self.catalog.share)
         self.sweeps = SweepRecords(self.paths, self.catalog.share, self.catalog.refresh)
         self.scene_edits = SceneEditRecords(self.context)
-        self.people = PeopleRecords(self.context, FaceFiles(self.context))
+        faces = FaceFiles(self.context)
+        self.people = PeopleRecords(self.context, faces)
         self.maintenance = Maintenance(self.context, self.sets)
-        self._reader = Reader(self.paths, self.catalog, search, SqlLimits.of(settings))
+        self._reader = Reader(self.paths, self.catalog, search, SqlLimits.of(settings), on_change=faces.forget_outdated)
 
     # --- opening ----------------------------------------------------------------------------------
 

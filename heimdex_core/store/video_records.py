@@ -12,6 +12,7 @@ from heimdex_core.store import commit, renaming, videos
 from heimdex_core.store.bulk import BulkChanges
 from heimdex_core.store.catalog import Catalog, StoreContext
 from heimdex_core.store.layout import LibraryPaths, check_uuid
+from heimdex_core.store.people import PeopleRecords
 from heimdex_core.store.reader import Reader
 from heimdex_core.store.shares import Sharing
 from heimdex_core.store.video_json import write_video_json
@@ -27,6 +28,7 @@ class VideoRecords:
     catalog: Catalog
     context: StoreContext
     bulk: BulkChanges
+    people: PeopleRecords
     _reader: Reader
 
     def sharing(self) -> Sharing:
@@ -179,7 +181,8 @@ class VideoRecords:
         try:
             # One transaction: otherwise a video that is deleted in between would be restored.
             with self.catalog.transaction() as transaction:
-                return videos.end_work(transaction, user_id, video_id, error.to_dict())
+                # for everybody who sees the video
+                return videos.end_work(transaction, user_id, video_id, error.for_members().to_dict())
         except VideoNotFound:
             return False
 
@@ -208,6 +211,7 @@ class VideoRecords:
     def purge_video(self, *video_ids: str) -> None:
         """Remove videos for good: their rows in the indexes, folders and records. May be repeated after a crash."""
         commit.purge(self.context, *(check_uuid(video_id) for video_id in video_ids))
+        self.people.faces.forget(*video_ids)
 
     def abandoned(self, older_than_s: float) -> list[Video]:
         """Videos that may be purged: deleted, or never indexed and failed or uploading; unchanged for that long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 from heimdex_core.errors import NotAllowed
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
+from heimdex_core.store.faces import FaceRow
 from heimdex_core.store.named_people import TABLES
 from tests.support.drawn_faces import (
     ANNA,
@@ -94,6 +96,42 @@ def test_no_file_has_a_vector_of_who_was_removed(lib: Library) -> None:
     assert [one.name for one in lib.people.all()] == ["Ben"]
     assert lib.people.unnamed() == []
     assert lib.search("person:Anna").hits == ()
+
+
+def in_memory() -> set[str]:
+    """The ids of the faces of which this process has a vector."""
+    gc.collect()
+    return {row.face_id for row in gc.get_objects() if isinstance(row, FaceRow) and row.vector is not None}
+
+
+def test_the_memory_has_no_vector_of_who_was_removed(lib: Library) -> None:
+    """Also not what was kept for another user, to whom the video is shared."""
+    mina = lib.as_user(lib.accounts.sign_in("https://login", "mina", "mina@example.com", True, "Mina").user_id)
+    lib.people.as_operator().turn_on()
+    (video,) = lib.videos()
+    lib.sharing.share("video", video.video_id, "mina@example.com", "read")
+    (ben,) = (face.face_id for face in lib.people.faces_of(id_of(lib, "Ben")))
+    mina.people.name(ben, "Somebody")
+    faces = {face.face_id for face in lib.people.faces_of(id_of(lib, "Anna"))}
+    assert in_memory() == {*faces, ben}, "or this test would see nothing"
+    lib.people.remove(id_of(lib, "Anna"))
+    assert in_memory() & faces == set()
+
+
+def test_the_memory_has_no_vector_of_a_video_that_was_purged_or_changed_elsewhere(lib: Library) -> None:
+    (video,) = lib.videos()
+    lib.people.all()
+    assert len(in_memory()) == 3
+    with Library.open(lib.path, settings=lib.settings, create=False) as elsewhere:
+        face, _ = (face.face_id for face in elsewhere.people.faces_of(id_of(elsewhere, "Anna")))
+        elsewhere.people.remove_faces([face])
+    del elsewhere
+    lib.people.find("nobody")  # looks at the library again
+    assert face not in in_memory()
+    assert len(in_memory()) == 2
+    lib.delete(video.video_id)
+    lib._store.purge_video(video.video_id)
+    assert in_memory() == set()
 
 
 def test_who_was_removed_is_not_found_again(lib: Library) -> None:
