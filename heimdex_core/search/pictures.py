@@ -12,7 +12,9 @@ from heimdex_core.models.base import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_MEGAPIXELS = 80
-"""Below the size for which Pillow itself warns of a decompression bomb."""
+"""Of a JPEG, which is decoded at a reduced size. Above it Pillow itself soon warns of a decompression bomb."""
+MAX_MEGAPIXELS_WHOLE = 40
+"""Of the other formats, which are decoded as a whole: 4 bytes a pixel, and as much again for what is transparent."""
 SIDE_PX = 512
 """Longer pictures are reduced to it, as the candidates for keyframes are (HEIMDEX_CANDIDATE_SIDE_PX)."""
 LEAST_SIDE_PX = 8
@@ -34,18 +36,27 @@ def read_picture(path: Path, box: Box | None = None, *, side_px: int = SIDE_PX) 
         raise FileUnreadable(filename=path.name, reason=reason)
     try:
         with Pillow.open(path, formats=FORMATS) as file:
-            if file.width * file.height > MAX_MEGAPIXELS * 1_000_000:
-                raise ImageTooLarge(filename=path.name, limit_megapixels=MAX_MEGAPIXELS)
-            upright = ImageOps.exif_transpose(file)
+            most = MAX_MEGAPIXELS if file.format == "JPEG" else MAX_MEGAPIXELS_WHOLE
+            if file.width * file.height > most * 1_000_000:
+                raise ImageTooLarge(filename=path.name, limit_megapixels=most)
+            reduced = 2 * side_px / max(file.size)
+            if box is None and reduced < 1:
+                # of the formats only JPEG can
+                file.draft(None, (math.ceil(reduced * file.width), math.ceil(reduced * file.height)))
+            ImageOps.exif_transpose(file, in_place=True)
+            upright: Pillow.Image = file
             if upright.mode.startswith("I"):  # 16 bits a pixel: Pillow would show everything above 255 as white
-                upright = Pillow.fromarray((np.asarray(upright, np.int64) >> 8).clip(0, 255).astype(np.uint8))
+                upright = Pillow.fromarray((np.asarray(upright) >> 8).clip(0, 255).astype(np.uint8))
             part = upright if box is None else upright.crop(_pixels(box, upright.width, upright.height))
-            opaque = part.convert("RGBA") if "transparency" in part.info or part.mode in ("RGBA", "LA", "PA") else part
-            if opaque is not part:
-                opaque = Pillow.alpha_composite(Pillow.new("RGBA", part.size, "white"), opaque)
-            picture = opaque.convert("RGB")
-            picture.thumbnail((side_px, side_px), Pillow.Resampling.LANCZOS, reducing_gap=2.0)
-            return np.asarray(picture, dtype=np.uint8)
+            has_alpha = "transparency" in part.info or part.mode in ("RGBA", "LA", "PA")
+            mode = "RGBA" if has_alpha else "RGB"
+            if part.mode not in ("L", mode) or (has_alpha and part.mode == "L"):
+                part = part.convert(mode)
+            # before it is put on white: each further copy at its full size takes as much memory as the picture
+            part.thumbnail((side_px, side_px), Pillow.Resampling.LANCZOS, reducing_gap=2.0)
+            if has_alpha:
+                part = Pillow.alpha_composite(Pillow.new("RGBA", part.size, "white"), part)
+            return np.array(part.convert("RGB"), dtype=np.uint8)
     except Pillow.DecompressionBombError as error:
         raise ImageTooLarge(filename=path.name, limit_megapixels=MAX_MEGAPIXELS) from error
     except PermissionError as error:
