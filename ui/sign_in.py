@@ -31,6 +31,8 @@ def admit() -> bool:
         if not resources.needs_sign_in():
             return True
         problem = _problem()
+        if problem is None:
+            state.set_member(not resources.library().accounts.is_admin)
     except EmailNotVerified:
         problem = "unverified"
     except SignInNotAllowed:
@@ -41,7 +43,7 @@ def admit() -> bool:
         if not identity.is_configured():
             return True  # the page itself shows the error
         recovery.note(error)
-        page.error_card(error.to_dict())
+        page.error_card(error.for_members().to_dict())
         refresh.watch()
         return False
     if problem is None:

@@ -15,7 +15,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from heimdex_core.api.services import Services
-from heimdex_core.errors import InvalidValue, NotAllowed, SignInRequired, TokenInvalid, printable
+from heimdex_core.errors import HeimdexError, InvalidValue, NotAllowed, SignInRequired, TokenInvalid, printable
 from heimdex_core.library import Library
 
 T = TypeVar("T")
@@ -68,9 +68,18 @@ def while_allowed(request: Request, look: Callable[[], T]) -> Callable[[], T]:
 
     def look_again() -> T:
         services.principal(token)
-        return look()
+        try:
+            return look()
+        except HeimdexError as error:
+            raise told(request, error) from error
 
     return look_again
+
+
+def told(request: Request, error: HeimdexError) -> HeimdexError:
+    """An error as the user of a request is to be told of it: of the server's processes only admins hear."""
+    library: Library | None = getattr(request.state, "library", None)
+    return error if library is not None and library.accounts.is_admin else error.for_members()
 
 
 def _require_known_parameters(request: Request) -> None:

@@ -20,6 +20,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from heimdex_core.api.access import told
 from heimdex_core.api.body_limit import MAX_BODY_BYTES, TOO_LARGE, BodyLimit
 from heimdex_core.api.docs_page import docs_page
 from heimdex_core.api.head import HeadAsGet, methods_of
@@ -75,7 +76,7 @@ async def _of_library(request: Request, error: Exception) -> Response:
     assert isinstance(error, HeimdexError)  # noqa: S101 - as registered
     if error.code == HeimdexError.code:
         _LOG.error("%s %s: %s", request.method, route_of(request.scope), error)
-    return problem(error)
+    return problem(told(request, error))
 
 
 async def _of_request(request: Request, error: Exception) -> Response:

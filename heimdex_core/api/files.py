@@ -96,7 +96,7 @@ class FileServer:
 
     def refusal(self, error: HeimdexError) -> Response:
         """What is answered where there is no file."""
-        return problem(error)
+        return problem(error.for_members())
 
     @staticmethod
     def _storage_url(link: FileLink, library: Library, is_shown: bool) -> str | None:

@@ -18,7 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from heimdex_core.api.access import Writing
+from heimdex_core.api.access import Writing, told
 from heimdex_core.api.problems import invalid_request, problem
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
@@ -69,7 +69,7 @@ class IdempotentRoute(APIRoute):
             except _Replayed as found:
                 return _replayed(found.answer)
             except HeimdexError as error:
-                response = problem(error)
+                response = problem(told(request, error))
             except RequestValidationError as error:
                 response = problem(invalid_request(error))
             except Exception:

@@ -47,6 +47,10 @@ class HeimdexError(Exception):
             "details": dict(self.details),
         }
 
+    def for_members(self) -> HeimdexError:
+        """The error as users of a shared library are told of it who are no admins; usually the same."""
+        return self
+
     @staticmethod
     def from_dict(data: dict[str, JsonValue]) -> HeimdexError:
         """The inverse of `to_dict`. An unknown code gives an error of the base class with the same message and hint."""

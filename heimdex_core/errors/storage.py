@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heimdex_core.errors.base import StorageError
+from heimdex_core.errors.base import HeimdexError, StorageError
 
 
 class DiskFull(StorageError):
@@ -198,6 +198,17 @@ class LibraryBusy(StorageError):
         "Wait until it has finished. If that process is stopped, `kill -CONT {pid}` lets it go on; if it hangs,"
         " `kill -KILL {pid}` ends it. Nothing in the library is lost by that."
     )
+
+    def for_members(self) -> HeimdexError:
+        return LibraryInUse(**{name: self.details[name] for name in ("what", "seconds") if name in self.details})
+
+
+class LibraryInUse(LibraryBusy):
+    """The same for who cannot look after the server's processes: `LibraryBusy.for_members`."""
+
+    code = "LIBRARY_IN_USE"
+    message_template = "{what} has been in use for {seconds} s."
+    hint_template = "Try again in a moment. If it goes on, ask an admin of the library."
 
 
 class ViewOutdated(StorageError):

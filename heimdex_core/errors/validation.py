@@ -152,6 +152,13 @@ class UnknownName(ValidationError):
     hint_template = "Choose one of: {known}."
 
 
+class NoneYet(UnknownName):
+    """A name where nothing has been made yet that could have one; `command` of the command line makes one."""
+
+    code = "NONE_YET"
+    hint_template = "There is none yet. `{command}` makes one."
+
+
 class UnknownModelSet(UnknownName):
     """A model set that the library does not have, or that was dropped."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from heimdex_core.errors import InvalidValue, LibraryBusy, UnknownName
+from heimdex_core.errors import InvalidValue, LibraryBusy, NoneYet, UnknownName
 from heimdex_core.library.accounts import require_admin_of_shared
 from heimdex_core.library.arguments import checked
 from heimdex_core.library.context import LibraryContext, OnProgress
@@ -172,8 +172,11 @@ class LibraryModelSets:
             return choice
         by_name = self.extra_spaces(choice)
         for name in names:
+            if not by_name:
+                command = "python -m heimdex_core reindex --add-space KIND=SPEC"
+                raise NoneYet(kind="further space", name=name, command=command)
             if name not in by_name:
-                raise UnknownName(kind="further space", name=name, known=", ".join(by_name) or "none")
+                raise UnknownName(kind="further space", name=name, known=", ".join(by_name))
         return replace(choice, extra=tuple(one for name, one in by_name.items() if name not in names))
 
     def _space_name(self, choice: ModelChoice, extra: str) -> str:

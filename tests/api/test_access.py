@@ -16,11 +16,12 @@ from starlette.testclient import TestClient
 from heimdex_core.api.links import Links
 from heimdex_core.api.rate_limit import RateLimiter, SharedRateLimiter
 from heimdex_core.api.server import server_app
-from heimdex_core.errors import DatabaseUnavailable, RateLimited
+from heimdex_core.errors import DatabaseUnavailable, LibraryBusy, RateLimited
+from heimdex_core.library import Library
 from heimdex_core.settings import Settings
 from heimdex_core.store.request_records import count_requests
 from heimdex_core.store.shared_tables import SharedTables
-from heimdex_core.types import Principal
+from heimdex_core.types import Principal, Video
 from tests.api.conftest import SCENE, Api, make_api
 from tests.support.docs import ROOT
 from tests.support.frozen import SUBTITLED
@@ -51,6 +52,30 @@ def test_a_wrong_token_is_refused(api: Api, token: str) -> None:
 def test_two_tokens_are_refused(api: Api) -> None:
     headers = [("Authorization", f"Bearer {api.tokens['owner']}"), ("Authorization", "Bearer hdx_x_y")]
     assert code(api.client.get("/api/v1/videos", headers=headers)) == (401, "TOKEN_INVALID")
+
+
+def test_which_process_has_the_library_is_for_admins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make_api(
+        tmp_path / "library",
+        Settings(profile="offline", min_free_bytes=0, api_requests_per_minute=0, admins=("mina@example.com",)),
+    )
+
+    def fail(self: Library, video_id: str) -> Video:
+        raise LibraryBusy(what="The search index", pid=4711, program="python", seconds=9)
+
+    def told(who: str, path: str, method: str = "GET") -> tuple[int, str, bool]:
+        answer = made.ask(method, path, who)
+        return answer.status_code, answer.json()["code"], "4711" in answer.text
+
+    monkeypatch.setattr(Library, "video", fail)
+    monkeypatch.setattr(Library, "restore", fail)
+    asked = [(f"/videos/{SUBTITLED}", "GET"), (f"/videos/{SUBTITLED}/restore", "POST")]
+    assert [told("owner", *one) for one in asked] == [(503, "LIBRARY_BUSY", True)] * 2
+    made.user("mina")
+    made.user("jun")
+    assert [told("mina", *one) for one in asked] == [(503, "LIBRARY_BUSY", True)] * 2
+    assert [told("jun", *one) for one in asked] == [(503, "LIBRARY_IN_USE", False)] * 2
+    made.library.close()
 
 
 def test_a_token_ends(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from heimdex_core.errors import Cancelled, InvalidValue, MoveIncomplete, UnknownName
+from heimdex_core.errors import Cancelled, InvalidValue, MoveIncomplete, NoneYet, UnknownName
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
 from heimdex_core.store import sidecar
@@ -197,8 +197,9 @@ def test_unknown_names_are_refused_before_anything_begins(library: Library) -> N
         library.model_sets.move_to("huge")
     with pytest.raises(UnknownName):
         library.model_sets.move_to(vision="openclip:ViT-B-16-SigLIP9/webli")
-    with pytest.raises(UnknownName):
+    with pytest.raises(NoneYet) as caught:
         library.model_sets.move_to(drop_spaces=["text/none"])
+    assert caught.value.hint == "There is none yet. `python -m heimdex_core reindex --add-space KIND=SPEC` makes one."
     assert [one.set_id for one in library.model_sets.all()] == [1]
     assert library.model_sets.status() is None
 

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from heimdex_core.api import health
 from heimdex_core.api.health import HealthServer
-from heimdex_core.errors import JobsFileUnusable, LibraryDamaged, LibraryNotFound
+from heimdex_core.errors import JobsFileUnusable, LibraryBusy, LibraryDamaged, LibraryNotFound
 from heimdex_core.library import Library
 from heimdex_core.settings import Settings
 from tests.support.stopped import stopped_holder
@@ -152,3 +152,13 @@ def test_an_unexpected_error_is_reported_without_its_text(
     assert failing(answer) == {"catalog": "INTERNAL"}
     assert "hunter2" not in answer.text
     assert "health check catalog failed" in caplog.text
+
+
+def test_users_of_a_shared_library_are_told_of_no_process(tmp_path: Path) -> None:
+    library = FakeLibrary(tmp_path)
+    library.catalog_error = LibraryBusy(what="The search index", pid=4711, program="python", seconds=9)
+    assert "4711" in ask(library, "/health/ready", RUNNING).text
+    library.is_shared = True
+    answer = ask(library, "/health/ready", RUNNING)
+    assert failing(answer) == {"catalog": "LIBRARY_IN_USE"}
+    assert "4711" not in answer.text

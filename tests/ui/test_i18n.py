@@ -47,6 +47,7 @@ from heimdex_core.settings import PRESETS, DetectorName
 from heimdex_core.types import SCOPES, ExportState, Owner, Sort, Strength, VideoState
 from heimdex_core.types.edits import EditState
 from tests.ui.test_notes import codes as note_codes
+from ui import identity, state
 from ui.i18n import (
     LANGUAGES,
     SPEECH_LANGUAGES,
@@ -62,6 +63,7 @@ from ui.i18n import (
 )
 from ui.page import NAMES
 from ui.search_address import FUSIONS
+from ui.server.responses import error_response
 from ui.server.sign_in import REASONS as REASONS_OF_SIGN_IN
 from ui.views.video_list import FILTERS, OWNERS, SORTS
 
@@ -352,6 +354,20 @@ def test_what_an_error_is_about_is_named_in_the_language() -> None:
     assert describe_error(damaged.to_dict(), "ko")[0] == "라이브러리의 text/e5 인덱스 파일을 읽을 수 없어요."
     damaged = LibraryDamaged(what="library.json", reason="x")
     assert describe_error(damaged.to_dict(), "ko")[0] == "라이브러리의 library.json 파일을 읽을 수 없어요."
+
+
+def test_a_member_hears_nothing_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = LibraryBusy(what="The search index", pid=7, program="python", seconds=125)
+    monkeypatch.setattr(state, "is_member", lambda: True)
+    message = "The search index has been in use for 2 min 5 s."
+    assert describe_error(busy.to_dict(), "en") == (
+        message, "Try again in a moment. If it goes on, ask an admin of the library.",
+    )  # fmt: skip
+    assert describe_error(busy.to_dict(), "ko")[0] == "2분 5초째 사용 중이에요: 검색 인덱스"
+    monkeypatch.setattr(identity, "is_configured", lambda: True)
+    answer = bytes(error_response(busy, "ko").body).decode()
+    assert "kill" not in answer
+    assert "python" not in answer
 
 
 def test_every_phrase_for_what_an_error_is_about_has_a_text() -> None:

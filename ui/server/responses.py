@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 
 from heimdex_core.api.problems import status_of
 from heimdex_core.errors import HeimdexError
+from ui import identity
 from ui.i18n import describe_error
 
 _PAGE = """<!doctype html>
@@ -26,7 +27,12 @@ code {{ opacity: .7 }}
 
 
 def error_response(error: HeimdexError, language: str = "en", **headers: str) -> JSONResponse:
-    """{"error": {"code", "category", "message", "hint", "details"}}, with message and hint in `language`."""
+    """{"error": {"code", "category", "message", "hint", "details"}}, with message and hint in `language`.
+
+    Where users sign in, nothing is said of the server's processes: routes do not know who is an admin.
+    """
+    if identity.is_configured():
+        error = error.for_members()
     message, hint = describe_error(error.to_dict(), language)
     body: dict[str, Any] = {
         "code": error.code,

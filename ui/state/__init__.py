@@ -109,7 +109,15 @@ from ui.state.tray_state import (
     tray,
     tray_since,
 )
-from ui.state.user_state import SignedIn, begin_session, made_token, set_made_token, signed_in
+from ui.state.user_state import (
+    SignedIn,
+    begin_session,
+    is_member,
+    made_token,
+    set_made_token,
+    set_member,
+    signed_in,
+)
 
 __all__ = [
     "show_person",
@@ -147,6 +155,7 @@ __all__ = [
     "has_failed_page",
     "has_language",
     "ignore_earlier_plays",
+    "is_member",
     "is_opening",
     "is_polling",
     "kept",
@@ -183,6 +192,7 @@ __all__ = [
     "set_language",
     "set_list_choice",
     "set_made_token",
+    "set_member",
     "set_polling",
     "set_query",
     "set_recovered_at",

@@ -9,6 +9,7 @@ import streamlit as st
 from heimdex_core.types import Token
 
 _SIGNED_IN = "hx_signed_in"
+_IS_MEMBER = "hx_is_member"
 _MADE_TOKEN = "hx_made_token"  # noqa: S105 - the name of an entry
 _KEPT = ("hx_language",)
 
@@ -35,6 +36,16 @@ def begin_session(user: SignedIn | None) -> None:
         del st.session_state[key]
     if user is not None:
         st.session_state[_SIGNED_IN] = user
+
+
+def set_member(is_member: bool) -> None:
+    """Remember whether the user of the page is one of a shared library, and no admin of it."""
+    st.session_state[_IS_MEMBER] = is_member
+
+
+def is_member() -> bool:
+    """What `set_member` keeps; False where nobody has to sign in."""
+    return bool(st.session_state.get(_IS_MEMBER, False))
 
 
 def set_made_token(made: tuple[Token, str] | None) -> None:
