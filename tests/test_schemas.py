@@ -24,6 +24,7 @@ from heimdex_core.types import (
     ReelClip,
     Scene,
     SearchResult,
+    SeenPerson,
     Video,
     VideoState,
     WaitingFile,
@@ -106,12 +107,13 @@ def differences(shape: Any, value: Any, where: str = "") -> list[str]:
 
 def test_the_document_is_read_as_it_is_written() -> None:
     assert documented("search") == {
-        **dict.fromkeys(("query", "fusion", "total", "nothing_close", "corrected", "notes")),
+        **dict.fromkeys(("query", "fusion", "total", "nothing_close", "corrected", "notes", "conditions", "order")),
         "hits": [
             {
                 **dict.fromkeys(("scene_id", "video_id", "start_s", "end_s", "score", "strength", "keyframe_s")),
                 **dict.fromkeys(("duplicates", "then", "transcript", "on_screen_text")),
                 **dict.fromkeys(("matched_words", "matched_on_screen")),
+                "people": [dict.fromkeys(("person_id", "name", "time_s", "similarity", "is_by_hand", "keyframe"))],
                 "channels": {"name": dict.fromkeys(("score", "rank", "weight", "contribution"))},
             }
         ],
@@ -136,7 +138,16 @@ def result() -> SearchResult:
         query=Query("배"),
         fusion="minmax",
         weights={"lexical": 1.0},
-        hits=(Hit(SCENE, "바다", 1.0, 1, {"lexical": part, "transcript": missing}),),
+        hits=(
+            Hit(
+                SCENE,
+                "바다",
+                1.0,
+                1,
+                {"lexical": part, "transcript": missing},
+                people=(SeenPerson("p", "Anna", 1.0, 0.9),),
+            ),
+        ),
         total=1,
         channels={
             "lexical": ChannelState(True, 1.0),

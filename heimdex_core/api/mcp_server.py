@@ -20,6 +20,7 @@ from pydantic import Field
 from heimdex_core import schemas
 from heimdex_core.errors import HeimdexError, NotAllowed, SignInRequired
 from heimdex_core.search.filter_text import FILTER_NAMES, parse_filters
+from heimdex_core.search.notes import note_texts, seen_text
 from heimdex_core.settings import VERSION
 from heimdex_core.types import Hit, Json, Scene, Scope
 
@@ -117,21 +118,32 @@ def _offer_reading(server: MCPServer[Any], tools: _Tools) -> None:
     @server.tool(annotations=reading)
     @_answering
     def search(
-        text: Annotated[str, Field(description="what is said or seen; quoted phrases and -words are understood")],
+        text: Annotated[
+            str,
+            Field(
+                description='what is said or seen; also "a phrase", -word, title:x, lang:ko, screen:word, person:Name;'
+                " may be empty beside filters"
+            ),
+        ] = "",
         limit: Annotated[int, Field(ge=1, le=MAX_RESULTS, description="the most scenes to return")] = 10,
         videos: Annotated[list[str] | None, Field(description="ids of the only videos to search")] = None,
         filters: Annotated[
             list[str] | None, Field(description=f"NAME=VALUE, with a NAME of {', '.join(FILTER_NAMES)}")
         ] = None,
+        offset: Annotated[int, Field(ge=0, description="scenes to leave out at the beginning")] = 0,
     ) -> dict[str, Any]:
-        """Find scenes by what is said and what is seen, best first."""
+        """Find scenes by what is said and what is seen, best first; `total` counts all that were found.
+
+        `nothing_close` says that the scenes are the nearest there are, but do not fit; `notes` how the query was taken.
+        """
         result = tools.library_for("read").search(
-            text, limit=limit, videos=videos, filters=parse_filters(filters or ())
+            text, limit=limit, offset=offset, videos=videos, filters=parse_filters(filters or ())
         )
         return {
             "total": result.total,
             "nothing_close": result.nothing_close,
             "corrected": dict(result.corrected),
+            "notes": note_texts(result),
             "scenes": [_hit(hit) for hit in result.hits],
         }
 
@@ -142,7 +154,7 @@ def _offer_reading(server: MCPServer[Any], tools: _Tools) -> None:
         scene_id: Annotated[str, Field(description="as `search` returns it")],
         picture: Annotated[bool, Field(description="also return a picture of it")] = True,
     ) -> list[Any]:
-        """One scene: what is said, its tags and times, and a picture of it."""
+        """One scene: what is said, what can be read in the picture, its tags and times, and a picture of it."""
         library = tools.library_for("read")
         scene = library.scene(scene_id)
         video = library.video(scene.video_id)
@@ -187,7 +199,8 @@ def _offer_writing(server: MCPServer[Any], tools: _Tools) -> None:
 
 
 def _hit(hit: Hit) -> Json:
-    return {"score": round(hit.score, 4), "video_title": hit.video_title, **_scene(hit.scene)}
+    people = {"people": [seen_text(person) for person in hit.people]} if hit.people else {}
+    return {"score": round(hit.score, 4), "video_title": hit.video_title, **_scene(hit.scene), **people}
 
 
 def _scene(scene: Scene) -> Json:
@@ -199,4 +212,5 @@ def _scene(scene: Scene) -> Json:
         "transcript": scene.transcript,
         "tags": list(scene.tags),
         "caption": scene.caption,
+        "on_screen_text": scene.on_screen_text,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +93,8 @@ def problem(error: HeimdexError, headers: Mapping[str, str] | None = None) -> JS
     if status == 401:
         more["WWW-Authenticate"] = 'Bearer realm="heimdex"'
     if status == 429 or error.code == "IDEMPOTENCY_KEY_BUSY":
-        more["Retry-After"] = str(max(1, round(float(error.details.get("retry_after_s", 1)))))
+        until_s = 3600 * float(error.details.get("hours_until_reset", 0))
+        more["Retry-After"] = str(max(1, math.ceil(float(error.details.get("retry_after_s", until_s)))))
     return JSONResponse(body, status, headers=more, media_type=MEDIA_TYPE)
 
 

@@ -17,7 +17,7 @@ from heimdex_core.errors import HeimdexError, clip_text
 from heimdex_core.export.notes import note_text
 from heimdex_core.formatting import precise
 from heimdex_core.search.channels.base import REASONS
-from heimdex_core.search.notes import NOTES
+from heimdex_core.search.notes import note_texts, seen_text
 from heimdex_core.types import ChannelState, Export, Json, SearchResult, StageProgress, to_json
 
 
@@ -88,7 +88,7 @@ class Printer:
         abstaining = [
             _why_not_active(name, state)
             for name, state in result.channels.items()
-            if not state.active and state.reason != "weight_zero"
+            if not state.active and state.reason not in ("weight_zero", "not_asked")
         ]
         for hit in result.hits:
             parts = " ".join(f"{name} {part.contribution:.2f}" for name, part in hit.channels.items() if part.rank)
@@ -96,12 +96,13 @@ class Printer:
             text = f"  {hit.scene.transcript[:80]}" if hit.scene.transcript else ""
             parts += f"  and {len(hit.duplicates)} nearly identical" if hit.duplicates else ""
             parts += f"  then {hit.then}" if hit.then else ""
+            parts += "".join(f"  {seen_text(person)}" for person in hit.people)
             self._line(f"{hit.score:5.2f}  {hit.video_title}  {place}{text}\n       {hit.scene_id}  {parts}")
         if not result.hits:
             self._line("No matching scenes.")
         elif result.nothing_close:
             self._line("Nothing here is close to the query.")
-        self._line("; ".join([*_corrections(result), *(NOTES[note] for note in result.notes), *abstaining]))
+        self._line("; ".join([*_corrections(result), *note_texts(result), *abstaining]))
 
     def export(self, export: Export, out: Path) -> None:
         """Print a rendered export; `out` is the file that was written for it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ import httpx2
 
 from heimdex_core.client.connection import Connection
 from heimdex_core.client.people import ClientPeople
-from heimdex_core.client.uploading import upload
+from heimdex_core.client.uploading import in_base64, upload
 from heimdex_core.errors import HeimdexError
 from heimdex_core.schemas import shapes
-from heimdex_core.types import DEFAULT_QUERY_SET, Filters, Then, to_json
+from heimdex_core.types import DEFAULT_QUERY_SET, Example, Filters, Json, Sort, Then, to_json
 
 
 class ClientExports:
@@ -33,8 +32,8 @@ class ClientExports:
 
     def progress(self, export_id: str) -> shapes.Progress | None:
         """Where a render stands; None while nothing runs."""
-        found = self._connection.json("GET", f"/exports/{export_id}/status")["progress"]
-        return None if found is None else shapes.Progress.model_validate(found)
+        found = self._connection.member("progress", "GET", f"/exports/{export_id}/status")
+        return None if found is None else self._connection.shaped(shapes.Progress, found)
 
     def wait(self, export_id: str) -> shapes.Export:
         """The export once its render is over. Raises the error that it failed with."""
@@ -46,8 +45,8 @@ class ClientExports:
         return found
 
     def file(self, export_id: str, out: str | Path) -> Path:
-        """Download the file of an export to `out`. Raises ExportExpired, ExportNotFound."""
-        link = self._connection.json("GET", f"/exports/{export_id}/file")["url"]
+        """Download the file of an export to `out`, which is replaced. Raises ExportExpired, ExportNotFound."""
+        link = self._connection.member("url", "GET", f"/exports/{export_id}/file")
         return self._connection.download(link, Path(out).expanduser())
 
     def cancel(self, export_id: str) -> shapes.Export:
@@ -90,12 +89,15 @@ class Client:
     """A library on a server, as the user of a token sees it. Safe to share between threads.
 
     Args:
-        url: of the server, such as http://localhost:8600.
+        url: of the server, such as http://localhost:8600; with https, if anybody else can read the network.
         token: of the user, made on the Settings page or with `users tokens make`.
-        http: sends the requests; default one of its own.
+        http: sends the requests, for example through a proxy, and is not closed here; default one of its own.
 
-    Every method raises the errors of the library, SignInRequired, TokenInvalid, TokenExpired, NotAllowed, RateLimited,
-    and NotResponding where the server cannot be reached.
+    Every method raises the errors of the library, SignInRequired, TokenInvalid, TokenExpired and NotAllowed;
+    ServerUnreachable after three tries without an answer; RateLimited where the server asks to wait for more than a
+    minute, and waits and tries again where it asks for less; AnswerUnusable where something else answers.
+
+    Raises InvalidValue for what is no address.
 
     Attributes:
         exports: what was rendered.
@@ -110,7 +112,7 @@ class Client:
         self.people = ClientPeople(self._connection)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections; those of a given `http` stay open."""
         self._connection.close()
 
     def __enter__(self) -> Client:
@@ -151,8 +153,8 @@ class Client:
 
     def progress(self, video_id: str) -> shapes.Progress | None:
         """Where the work on a video stands; None while nobody works on it."""
-        found = self._connection.json("GET", f"/videos/{video_id}/status")["progress"]
-        return None if found is None else shapes.Progress.model_validate(found)
+        found = self._connection.member("progress", "GET", f"/videos/{video_id}/status")
+        return None if found is None else self._connection.shaped(shapes.Progress, found)
 
     def rename(self, video_id: str, title: str) -> shapes.Video:
         """Give a video another title."""
@@ -198,12 +200,9 @@ class Client:
         weights: Mapping[str, float] | None = None,
         fusion: str | None = None,
         filters: Filters | None = None,
-        sort: str = "score",
+        sort: Sort = "score",
         group_by_video: bool = False,
-        like: Sequence[str] = (),
-        less_like: Sequence[str] = (),
-        image: str | Path | None = None,
-        box: tuple[float, float, float, float] | None = None,
+        example: Example | None = None,
         then: Then | None = None,
         videos: Sequence[str] | None = None,
         spaces: Sequence[str] = (),
@@ -215,16 +214,8 @@ class Client:
     ) -> shapes.SearchResult:
         """The scenes that fit `text`, best first, each with its reasons; see Library.search.
 
-        Args:
-            like, less_like: ids of scenes to find similar ones to, and to move away from.
-            image, box: the file of a picture to find similar scenes to, and the part of it that counts.
+        The picture of an example is a file on this machine. Raises FileUnreadable where it cannot be read.
         """
-        example = {
-            "scene_ids": list(like),
-            "less_like": list(less_like),
-            "image": base64.b64encode(Path(image).expanduser().read_bytes()).decode() if image is not None else None,
-            "box": box,
-        }
         body = {
             "text": text,
             "weights": None if weights is None else dict(weights),
@@ -232,7 +223,7 @@ class Client:
             "filters": None if filters is None else to_json(filters),
             "sort": sort,
             "group_by_video": group_by_video,
-            "example": example if any(example.values()) else None,
+            "example": None if example is None else _example_body(example),
             "then": None if then is None else to_json(then),
             "videos": None if videos is None else list(videos),
             "spaces": list(spaces),
@@ -274,8 +265,17 @@ class Client:
     ) -> str:
         """The edit of a reel for editing programs, as text."""
         body = {"clips": list(clips), "format": format, "title": title, "fps": fps}
-        return str(self._connection.json("POST", "/timelines", body)["text"])
+        return str(self._connection.member("text", "POST", "/timelines", body))
 
     def events(self, video_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """(event, status) whenever the work on a video comes further: "progress", and "done" at the end."""
         return self._connection.follow(f"/videos/{video_id}/events")
+
+
+def _example_body(example: Example) -> Json:
+    return {
+        "scene_ids": list(example.scene_ids),
+        "less_like": list(example.less_like),
+        "image": None if example.image is None else in_base64(example.image),
+        "box": example.box,
+    }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 
 from heimdex_core.client.connection import Connection
+from heimdex_core.client.uploading import in_base64
 from heimdex_core.schemas import shapes
 from heimdex_core.types import Json
 
@@ -26,8 +26,11 @@ class ClientPeople:
         return self._connection.one(shapes.Person, "GET", f"/people/{person_id}")
 
     def enrol(self, name: str, photos: Sequence[str | Path] = (), *, faces: Sequence[str] = ()) -> shapes.Person:
-        """Name a person by 1 to 10 photos on this machine, or by faces. Together the photos may have 6 MiB."""
-        encoded = [base64.b64encode(Path(photo).expanduser().read_bytes()).decode() for photo in photos]
+        """Name a person by 1 to 10 photos on this machine, or by faces. Together the photos may have 6 MiB.
+
+        Raises NoFaceInPhoto, SeveralFacesInPhoto, FileUnreadable, and what else People.enrol raises.
+        """
+        encoded = [in_base64(photo) for photo in photos]
         return self._person("/people", {"name": name, "photos": encoded, "faces": list(faces)})
 
     def rename(self, person_id: str, name: str) -> shapes.Person:
@@ -62,8 +65,8 @@ class ClientPeople:
 
     def unnamed(self, *, limit: int = 50) -> list[shapes.FaceCluster]:
         """Faces that nobody has named, in groups."""
-        found = self._connection.json("GET", "/face-groups", params={"limit": limit})
-        return [shapes.FaceCluster.model_validate(one) for one in found["items"]]
+        found = self._connection.member("items", "GET", "/face-groups", limit=limit)
+        return [self._connection.shaped(shapes.FaceCluster, one) for one in found]
 
     def name(self, cluster_id: str, name: str) -> shapes.Person:
         """Say who the faces of a group are."""
@@ -100,4 +103,4 @@ class ClientPeople:
         return self._connection.one(shapes.Person, "POST", path, body)
 
     def _faces(self, path: str) -> list[shapes.Face]:
-        return [shapes.Face.model_validate(one) for one in self._connection.json("GET", path)["items"]]
+        return [self._connection.shaped(shapes.Face, one) for one in self._connection.member("items", "GET", path)]

@@ -36,11 +36,11 @@ request whose connection was lost for one that is still being sent for up to ten
 def upload(connection: Connection, path: Path, about: Json, subtitles: Sequence[Path]) -> shapes.Video:
     """Upload a file that the library does not have; the video that it became.
 
-    Raises FileUnreadable, NotResponding, and what the library raises for a file that cannot be used.
+    Raises FileUnreadable, ServerUnreachable, and what the library raises for a file that cannot be used.
     """
+    texts = [{"filename": one.name, "content": in_base64(one)} for one in subtitles]
     try:
         size, digest = path.stat().st_size, _sha256(path)
-        texts = [{"filename": one.name, "content": base64.b64encode(one.read_bytes()).decode()} for one in subtitles]
         begun = _interrupted(connection, path, size)
         if begun is None:
             body = {"filename": path.name, "size_bytes": size, "sha256": digest}
@@ -55,6 +55,15 @@ def upload(connection: Connection, path: Path, about: Json, subtitles: Sequence[
         raise FileUnreadable(filename=path.name, reason=error.strerror or str(error)) from error
     done = connection.json("POST", f"/uploads/{begun['upload_id']}/complete", {**about, "subtitles": texts})
     return shapes.Video.model_validate(done)
+
+
+def in_base64(path: str | Path) -> str:
+    """A small file as the API takes it. Raises FileUnreadable."""
+    path = Path(path).expanduser()
+    try:
+        return base64.b64encode(path.read_bytes()).decode()
+    except OSError as error:
+        raise FileUnreadable(filename=path.name, reason=error.strerror or str(error)) from error
 
 
 def _interrupted(connection: Connection, path: Path, size: int) -> Any:

@@ -97,6 +97,7 @@ from heimdex_core.errors.problems import (
     clip_text,
 )
 from heimdex_core.errors.processing import (
+    AnswerUnusable,
     Cancelled,
     DecoderCrashed,
     DecoderFailed,
@@ -112,6 +113,7 @@ from heimdex_core.errors.processing import (
     RenderInterrupted,
     RenderTimeout,
     SearchFailed,
+    ServerUnreachable,
     SourceChanged,
     SourceMissing,
     StageFailed,
@@ -209,6 +211,7 @@ __all__ = [
     "FaceModelsMissing",
     "IndexLockLost",
     "AccessError",
+    "AnswerUnusable",
     "BucketNotFound",
     "Cancelled",
     "CatalogDamaged",
@@ -311,6 +314,7 @@ __all__ = [
     "ScenesNotEditable",
     "ScenesNotNeighbours",
     "SearchFailed",
+    "ServerUnreachable",
     "SourceChanged",
     "SourceMissing",
     "SpaceMismatch",

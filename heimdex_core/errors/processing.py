@@ -116,6 +116,28 @@ class NotResponding(ProcessingError):
     )
 
 
+class ServerUnreachable(NotResponding):
+    """The server that a client of the HTTP API asks does not answer, or the connection to it is lost."""
+
+    code = "SERVER_UNREACHABLE"
+    message_template = "{what} cannot be reached: {reason}"
+    hint_template = (
+        "Check the address and the network, and that the server runs (`python -m heimdex_core serve`). What was"
+        " asked can be asked again."
+    )
+
+
+class AnswerUnusable(ProcessingError):
+    """What answers at an address is no server of a library, or a proxy before one."""
+
+    code = "ANSWER_UNUSABLE"
+    message_template = "The answer of {what} cannot be used: {reason}"
+    hint_template = (
+        "Check the address: it is that of the server, such as http://localhost:8600. Where a proxy stands before it,"
+        " the log of the proxy says more. If the server is of a newer version, update this program."
+    )
+
+
 class ModelsChanged(ProcessingError):
     """The library switched to another model set before a result could be stored."""
 

@@ -83,3 +83,14 @@ def filter_pairs(filters: Filters) -> list[str]:
         if value == ():
             pairs.append(f"{name}=")
     return pairs
+
+
+def condition_pairs(
+    filters: Iterable[Filters], without: Iterable[Filters] = (), excluded: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """What hits fulfil, each once: "person=Anna", and with a minus what they do not: "-person=Ben", "-boat"."""
+    return (
+        *dict.fromkeys(pair for one in filters for pair in filter_pairs(one)),
+        *dict.fromkeys(f"-{pair}" for one in without for pair in filter_pairs(one)),
+        *(f'-"{text}"' if " " in text else f"-{text}" for text in excluded),
+    )

@@ -37,8 +37,10 @@ def select(
     filters: Sequence[Filters],
     excluded: Sequence[str] = (),
     people: PeopleView | None = None,
+    *,
+    without: Sequence[Filters] = (),
 ) -> Selection:
-    """The user's scenes that pass all filters and have none of the excluded words.
+    """The user's scenes that pass all filters of one list and none of the other, and have none of the excluded words.
 
     Args:
         view: what is searched.
@@ -46,22 +48,24 @@ def select(
         filters: a scene has to pass each of them.
         people: the user's people; without them no scene shows a person.
         excluded: words and phrases that must not be in a scene's transcript, its tags or its video's title.
+        without: a scene must pass none of them.
 
     Raises LibraryDamaged where words are excluded, or must be on screen, and the lexical index cannot be read,
     ViewOutdated.
     """
     wanted = [one for one in filters if one]
     video_ids = _videos(view, user_id, wanted)
-    if not excluded and not any(_is_about_scenes(one) for one in wanted):
+    if not excluded and not without and not any(_is_about_scenes(one) for one in wanted):
         return Selection(video_ids, None, view.scene_count(user_id, video_ids))
     table = view.scene_table(user_id)
     mask = np.ones(len(table), dtype=bool)
     if video_ids is not None:
         mask &= table.of_videos(video_ids)
     for one in wanted:
-        mask &= _passing(table, one, people)
-        if one.on_screen:
-            mask &= table.of_scenes(view.scenes_with(one.on_screen, user_id=user_id, fields=("on_screen_text",)))
+        mask &= _passing(view, user_id, table, one, people)
+    for one in without:
+        passing, of_videos = _passing(view, user_id, table, one, people), _videos(view, user_id, [one])
+        mask &= ~(passing if of_videos is None else passing & table.of_videos(of_videos))
     for text in excluded:
         mask &= ~table.of_scenes(view.scenes_with(text, user_id=user_id))
     scenes = SceneSet(table, mask)
@@ -101,8 +105,8 @@ def _fits(video: VisibleVideo, filters: Filters) -> bool:
     )
 
 
-def _passing(table: SceneTable, filters: Filters, people: PeopleView | None) -> Mask:
-    """(n,) whether each scene passes what is about scenes, but for their words."""
+def _passing(view: View, user_id: str, table: SceneTable, filters: Filters, people: PeopleView | None) -> Mask:
+    """(n,) whether each scene passes what is about scenes."""
     mask = np.ones(len(table), dtype=bool)
     if filters.min_s is not None:
         mask &= table.durations_s >= filters.min_s
@@ -117,4 +121,6 @@ def _passing(table: SceneTable, filters: Filters, people: PeopleView | None) -> 
     for name in filters.people:
         person_id = people.person_named(name) if people is not None else None
         mask &= people.with_person(table, person_id) if people is not None and person_id is not None else False
+    if filters.on_screen:
+        mask &= table.of_scenes(view.scenes_with(filters.on_screen, user_id=user_id, fields=("on_screen_text",)))
     return mask

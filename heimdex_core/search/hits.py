@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +10,11 @@ from heimdex_core.search.channels.base import ChannelResult
 from heimdex_core.search.fusion.base import Fused, FusedScene, ScoredScenes
 from heimdex_core.search.keyframes import matched_keyframe
 from heimdex_core.search.matching import match_spans, matched_words
+from heimdex_core.search.people import PeopleView
 from heimdex_core.search.plan import Plan
 from heimdex_core.search.strength import strengths
 from heimdex_core.store.view import View
-from heimdex_core.types import ChannelScore, ChannelState, Hit, Query, Scene
+from heimdex_core.types import ChannelScore, ChannelState, Hit, Keyframe, Query, Scene, SeenPerson
 
 
 class Thumbnails(Mapping[str, Path]):
@@ -47,6 +48,8 @@ def page_of_hits(
     weights: Mapping[str, float],
     duplicates: Mapping[str, tuple[str, ...]],
     followers: Mapping[str, str],
+    people: PeopleView | None = None,
+    person_ids: Sequence[str] = (),
 ) -> tuple[tuple[Hit, ...], Mapping[str, Path]]:
     """(the hits on the query's page, the file of each hit's thumbnail by scene_id).
 
@@ -59,6 +62,8 @@ def page_of_hits(
         weights: that were asked for, by channel.
         duplicates: the scenes folded under a scene, by its id.
         followers: the scene that follows a scene, by its id.
+        people: the user's people.
+        person_ids: those whom the query names.
     """
     wanted = fused.ranking[query.offset : query.offset + query.limit]
     if not wanted:
@@ -74,7 +79,8 @@ def page_of_hits(
         if scene is None or scene.video_id not in titles:
             continue
         parts = {name: _channel_score(name, item, fused, found.scenes) for name, found in results.items()}
-        keyframe = matched_keyframe(scene, results, item)
+        seen = people.seen_in(scene, person_ids) if people is not None else ()
+        keyframe = matched_keyframe(scene, results, item) or _keyframe_of(scene, seen)
         hit = _hit(scene, titles[scene.video_id], item.score, rank, parts, terms)
         hits.append(
             replace(
@@ -85,6 +91,7 @@ def page_of_hits(
                 keyframe=keyframe.file if keyframe else None,
                 duplicates=duplicates.get(scene.scene_id, ()),
                 then=followers.get(scene.scene_id),
+                people=seen,
             )
         )
         if scene.thumbnail:
@@ -116,6 +123,12 @@ def channel_states(
             error=found.error,
         )
     return states
+
+
+def _keyframe_of(scene: Scene, seen: Sequence[SeenPerson]) -> Keyframe | None:
+    """The keyframe that shows the first of the people whom the query names."""
+    file = next((one.keyframe for one in seen if one.keyframe is not None), None)
+    return next((keyframe for keyframe in scene.keyframes if keyframe.file == file), None)
 
 
 def _channel_score(name: str, item: FusedScene, fused: Fused, scenes: ScoredScenes) -> ChannelScore:

@@ -13,7 +13,7 @@ from pathlib import Path
 from heimdex_core.formatting import precise
 from heimdex_core.search.channels.base import REASONS
 from heimdex_core.search.matching import pieces
-from heimdex_core.search.notes import NOTES
+from heimdex_core.search.notes import note_texts, seen_text
 from heimdex_core.types import Hit, SearchResult
 
 CHANNEL_COLOURS = {"transcript": "#f5b35c", "vision": "#5fc8a6", "lexical": "#a58bfa"}
@@ -34,7 +34,7 @@ def _head(result: SearchResult) -> str:
     abstaining = [
         f"{escape(name)}: {escape(REASONS.get(state.reason or '', state.reason or ''))}"
         for name, state in result.channels.items()
-        if not state.active
+        if not state.active and state.reason != "not_asked"
     ]
     shown = f" (showing {len(result.hits)})" if len(result.hits) < result.total else ""
     scenes = "scene" if result.total == 1 else "scenes"
@@ -45,7 +45,7 @@ def _head(result: SearchResult) -> str:
         escape(result.fusion),
         *(["nothing is close to the query"] if result.nothing_close and result.hits else []),
         *(escape(f'"{other}" instead of "{word}"') for word, other in result.corrected.items()),
-        *(escape(NOTES.get(note, note)) for note in result.notes),
+        *map(escape, note_texts(result)),
         *abstaining,
     ]
     return f'<p style="margin:4px 0 10px">{" &middot; ".join(facts)}</p>'
@@ -55,13 +55,14 @@ def _card(hit: Hit, thumbnail: Path | None, terms: tuple[str, ...]) -> str:
     scene = hit.scene
     place = f"{precise(scene.start_s)} &middot; {scene.duration_s:.1f} s"
     text = _marked(scene.transcript, terms) if scene.transcript else "<i>(no speech)</i>"
+    seen = "".join(f'<div style="opacity:.65">{escape(seen_text(person))}</div>' for person in hit.people)
     return (
         '<div style="width:240px;border:1px solid rgba(128,128,128,.35);border-radius:8px;overflow:hidden">'
         f'<div style="position:relative;background:#222;min-height:40px">{_picture(thumbnail)}'
         '<code style="position:absolute;left:6px;bottom:6px;padding:1px 6px;border-radius:4px;'
         f'background:rgba(0,0,0,.75);color:#fff;font-size:11px">{place}</code></div>'
         f'<div style="padding:8px"><div style="opacity:.65">{escape(hit.video_title)}</div>'
-        f'<div style="max-height:5.2em;overflow:hidden">{text}</div>{_bar(hit)}'
+        f'<div style="max-height:5.2em;overflow:hidden">{text}</div>{seen}{_bar(hit)}'
         f'<div style="opacity:.65;font-size:11px">#{hit.rank} &middot; {hit.score:.3f}</div></div></div>'
     )
 

@@ -23,6 +23,7 @@ from heimdex_core.store.named_people import NamedPeople
 from heimdex_core.store.people import PeopleRecords
 from heimdex_core.store.scene_columns import Mask, Numbers
 from heimdex_core.store.scene_set import SceneTable
+from heimdex_core.types import Scene, SeenPerson
 
 if TYPE_CHECKING:
     from heimdex_core.store.view import View
@@ -194,6 +195,36 @@ class PeopleView:
                 if row >= 0:
                     found[row] = max(found.get(row, -1.0), score)
         return found
+
+    def seen_in(self, scene: Scene, person_ids: Sequence[str]) -> tuple[SeenPerson, ...]:
+        """Where a scene shows each of the people best: first what was said by hand, then the largest cosine.
+
+        In the order of `person_ids`, without those who are not seen in the scene.
+        """
+        start_ms, end_ms = round(1000 * scene.start_s), round(1000 * scene.end_s)
+        rows = self.by_video.get(scene.video_id, range(0))
+        inside = [row for row in rows if start_ms <= self.faces[row][1].time_ms < end_ms]
+        found = []
+        for person_id in dict.fromkeys(person_ids):
+            number = self.gallery.numbers.get(person_id)
+            own = [row for row in inside if self.matches.people[row] == number]
+            if number is not None and own:
+                best = max(own, key=lambda row: (self.matches.by_hand[row], self.matches.scores[row], -row))
+                found.append(self._seen(scene, number, best))
+        return tuple(found)
+
+    def _seen(self, scene: Scene, number: int, row: int) -> SeenPerson:
+        face, person = self.faces[row][1], self.gallery.named.people[number]
+        # a video that was indexed again has other keyframes until it is looked through
+        near = [one.file for one in scene.keyframes if round(1000 * one.time_s) == face.time_ms]
+        return SeenPerson(
+            person.person_id,
+            person.name,
+            face.time_ms / 1000,
+            round(float(self.matches.scores[row]), 4),
+            is_by_hand=bool(self.matches.by_hand[row]),
+            keyframe=face.keyframe if face.keyframe in near else None,
+        )
 
     def count_people(self, table: SceneTable, rows: Numbers) -> dict[str, int]:
         """In how many of the scenes of these rows, each given once, each person is seen, by name."""

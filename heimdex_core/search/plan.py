@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 
 from heimdex_core.errors import InvalidWeights, UnknownName
@@ -55,6 +55,10 @@ class Plan:
     def names(self) -> tuple[str, ...]:
         """The channels' names in this search."""
         return tuple(slot.name for slot in self.slots)
+
+    def of_side(self, side: str) -> Plan:
+        """The channels of one side."""
+        return replace(self, slots=tuple(slot for slot in self.slots if slot.side == side))
 
     def weights(self, given: Mapping[str, float]) -> dict[str, float]:
         """The weight of every channel; they sum to 1.

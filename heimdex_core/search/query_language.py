@@ -1,6 +1,6 @@
 """The query language: words, "quoted phrases", -excluded words, and filters such as title:harbour.
 
-    red car "on the bridge" -boat -"rough sea" title:harbour file:tape_3 screen:exit lang:ko person:Anna
+    red car "on the bridge" -boat -"rough sea" title:harbour file:tape_3 screen:exit lang:ko person:Anna -person:Ben
     person: Anna, red car          scenes of Anna come first, and others may follow
 
 Everything that is no operator is text, so any text is a query and none is refused for its form. What a text says
@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from heimdex_core.store import analysis
 from heimdex_core.types import Filters
 
-_QUOTE_MARKS = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u300c\u300d\u300e\u300f\uff02", '"'))
-"""Quotation marks as word processors and Korean and Japanese keyboards type them."""
+_QUOTE_MARKS = str.maketrans(dict.fromkeys(analysis.QUOTE_MARKS, '"'))
 
 _TOKEN = re.compile(
     r"""(?<!\S)person:\s+(?:"(?P<quoted_person>[^"]+)"\s*|(?P<person>[^\s",:][^",:]*)),
-      | (?<!\S)(?P<field>title|file|screen|lang|person):(?:"(?P<quoted_value>[^"]+)"|(?P<value>[^\s"]+))
+      | (?<!\S)(?P<minus>[-\u2212\uff0d])?(?P<field>title|file|screen|lang|person):
+        (?:"(?P<quoted_value>[^"]+)"|(?P<value>[^\s"]+))
       | (?<!\S)[-\u2212\uff0d](?:"(?P<excluded_phrase>[^"]*)"|(?P<excluded>[^\W_][^\s"]*))
       | "(?P<phrase>[^"]*)"
       | (?P<text>[^\s"]+)
@@ -44,6 +44,8 @@ class ParsedText:
     """Names of people whose scenes come first."""
     filters: tuple[Filters, ...] = ()
     """What title:, file:, screen:, lang: and person: ask for; a scene has to pass all of them."""
+    without: tuple[Filters, ...] = ()
+    """What they ask for with a minus before them; a scene must pass none of these."""
     is_unclosed: bool = False
     """Whether there is a quotation mark without a second one, which is left out."""
 
@@ -65,11 +67,12 @@ def parse(text: str) -> ParsedText:
     excluded: list[str] = []
     people: list[str] = []
     values: dict[str, list[str]] = {}
+    without: dict[str, list[str]] = {}
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or "text"
         value = match[kind].strip()
         if kind in ("value", "quoted_value"):
-            values.setdefault(match["field"].lower(), []).append(value)
+            (without if match["minus"] else values).setdefault(match["field"].lower(), []).append(value)
         elif kind in ("person", "quoted_person"):
             people.append(value)
         elif kind in ("excluded", "excluded_phrase"):
@@ -83,6 +86,7 @@ def parse(text: str) -> ParsedText:
         excluded=tuple(dict.fromkeys(value for value in excluded if analysis.terms(value))),
         people=tuple(dict.fromkeys(people)),
         filters=_filters(values),
+        without=_filters(without),
         is_unclosed=is_unclosed,
     )
 

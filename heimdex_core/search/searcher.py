@@ -56,6 +56,7 @@ _CACHED_VIEWS = 3
 """Views that are kept for the next pages of a search; each may hold indexes that nobody else needs any more."""
 _CACHED_OFFERS = 8
 """Searches whose channels' results are kept as the fusion takes them."""
+_NOT_ASKED = ChannelResult(reason="not_asked")
 
 
 @dataclass(frozen=True)
@@ -187,13 +188,7 @@ class Searcher:
             max_chars=self._settings.max_query_chars,
             people=lambda: self._people_of(view, user_id),
         )
-        plan = plan_of(view.spaces, query.spaces, ["people"] if asked.wanted_people else [])
-        given = query.weights if query.weights is not None else default_weights(self._settings)
-        if asked.wanted_people:
-            given = with_share(given, "people", self._settings.people_weight)
-        elif len(given) > 1:  # a weight for people says nothing where nobody is named
-            given = {name: value for name, value in given.items() if name != "people"}
-        weights = plan.weights(given)
+        plan, weights = self._plan_of(view, query, asked.wanted_people)
         method = fusion_method(query.fusion or self._settings.fusion, rrf_k=self._settings.rrf_k)
         example = resolve(view, query.example, asked.text.plain, user_id)
         temperature = self._settings.keyframe_temperature
@@ -213,6 +208,8 @@ class Searcher:
             weights=weights,
             duplicates=duplicates,
             followers=followers,
+            people=asked.people,
+            person_ids=asked.named_people,
         )
         facets = self._facets(setting, asked, found) if query.facets else {}
         timing_ms = found.timing_ms
@@ -231,13 +228,25 @@ class Searcher:
             terms=matched_terms(found.results),
             thumbnails=thumbnails,
             total_videos=video_count(fused.ranking),
-            nothing_close=not asked.is_listing and example is None and nothing_close(found.results, weights),
+            nothing_close=bool(asked.text.plain) and example is None and nothing_close(found.results, weights),
             corrected=next((one.corrected for one in found.results.values() if one.corrected), {}),
             facets=facets,
             notes=asked.notes,
             named_videos=asked.named_videos,
+            conditions=asked.conditions,
+            is_listing=asked.is_listing,
             view_token=view.token,
         )
+
+    def _plan_of(self, view: View, query: Query, person_ids: Sequence[str]) -> tuple[Plan, dict[str, float]]:
+        """The channels and their weights, where the scenes of these people come first."""
+        plan = plan_of(view.spaces, query.spaces, ["people"] if person_ids else [])
+        given = query.weights if query.weights is not None else default_weights(self._settings)
+        if person_ids:
+            given = with_share(given, "people", self._settings.people_weight)
+        elif len(given) > 1:  # a weight for people says nothing where nobody is named
+            given = {name: value for name, value in given.items() if name != "people"}
+        return plan, plan.weights(given)
 
     def _people_of(self, view: View, user_id: str) -> PeopleView | None:
         """The user's people; None where they are turned off."""
@@ -250,7 +259,9 @@ class Searcher:
         view, fused = setting.view, found.fused
         followers: Mapping[str, str] = {}
         if query.then is not None and asked.then is not None:
-            second = self._find(replace(setting, example=None), asked.then, asked.filters_of_then())
+            plan, weights = self._plan_of(view, query, asked.wanted_by_then)
+            following = replace(setting, plan=plan, weights=weights, example=None, person_ids=asked.wanted_by_then)
+            second = self._find(following, asked.then, asked.filters_of_then())
             fused, followers = follow(fused, second.fused, query.then.within_s)
         folds = query.collapse and not asked.is_listing
         terms = matched_terms(found.results)
@@ -275,10 +286,10 @@ class Searcher:
         """
         view, user_id = setting.view, setting.user_id
         filtering = time.perf_counter()
-        selection = self._select(setting, tuple(filters), text.excluded)
-        filter_ms = {"filter": _since(filtering)} if filters or text.excluded else {}
+        selection = self._select(setting, tuple(filters), text)
+        filter_ms = {"filter": _since(filtering)} if filters or text.excluded or text.without else {}
         if is_listing:
-            results = dict.fromkeys(setting.plan.names, ChannelResult(reason="no_text"))
+            results = dict.fromkeys(setting.plan.names, _NOT_ASKED)
             listing = Listing.of(view.scene_table(user_id), selection)
             return _Found(selection, results, Fused(listing, dict.fromkeys(setting.plan.names, 0.0)), filter_ms)
         request = ChannelRequest(
@@ -298,9 +309,10 @@ class Searcher:
         )
         example_key = setting.example.key if setting.example is not None else None
         people_key = (setting.people.token, setting.person_ids) if setting.people is not None else None
-        about = (tuple(filters), text.excluded, example_key, setting.temperature, people_key)
-        ran = self._channels.find(request, setting.plan, setting.weights, about)
-        results, timing_ms = ran.results, ran.timing_ms
+        about = (tuple(filters), text.excluded, text.without, example_key, setting.temperature, people_key)
+        plan = setting.plan if text.plain or setting.example is not None else setting.plan.of_side("people")
+        ran = self._channels.find(request, plan, setting.weights, about)
+        results, timing_ms = dict.fromkeys(setting.plan.names, _NOT_ASKED) | ran.results, ran.timing_ms
         refuse_if_all_broken(results, setting.weights)
         fusing = time.perf_counter()
         offered = self._offered(setting, results)
@@ -321,14 +333,15 @@ class Searcher:
                 self._offers[key] = kept
         return kept.scenes
 
-    def _select(self, setting: _Setting, filters: tuple[Filters, ...], excluded: tuple[str, ...]) -> Selection:
+    def _select(self, setting: _Setting, filters: tuple[Filters, ...], text: ParsedText) -> Selection:
         """The scenes to search; those of recent searches are kept, so that moving a slider does not filter again."""
-        people = setting.people
-        key = (setting.view.token, setting.user_id, filters, excluded, None if people is None else people.token)
+        people, excluded, without = setting.people, text.excluded, text.without
+        people_token = None if people is None else people.token
+        key = (setting.view.token, setting.user_id, filters, excluded, without, people_token)
         with self._lock:
             found = self._selections.get(key)
         if found is None:
-            found = select(setting.view, setting.user_id, filters, excluded, people)
+            found = select(setting.view, setting.user_id, filters, excluded, people, without=without)
             with self._lock:
                 self._selections[key] = found
         return found

@@ -23,6 +23,9 @@ from heimdex_core.store.morphemes import MARK, has_hangul, morphemes
 VERSION = 1
 """Written into the index; an index of another version has to be rebuilt."""
 
+QUOTE_MARKS = '"\u201c\u201d\u201e\u201f\u300c\u300d\u300e\u300f\uff02'
+"""Quotation marks as they are typed, also by word processors and on Korean and Japanese keyboards."""
+
 _HANGUL = "\uac00-\ud7a3"
 _CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\u31f0-\u31ff"
 _RUNS = re.compile(

@@ -20,7 +20,7 @@ import numpy as np
 
 from heimdex_core.errors import InvalidValue, PersonNotFound
 from heimdex_core.files import atomic_write, make_folder, remove_tree
-from heimdex_core.store import mirror_tree, users
+from heimdex_core.store import analysis, mirror_tree, users
 from heimdex_core.store.catalog import StoreContext
 from heimdex_core.store.faces import DIM, FOLDER, FaceFiles, FaceTable, Floats
 from heimdex_core.store.named_people import TABLES, NamedPeople, read_people
@@ -274,7 +274,7 @@ def _delete(transaction: Transaction, table: str, where: Row) -> None:
 def _checked_name(transaction: Transaction, user_id: str, name: str, *, besides: str | None = None) -> str:
     """The name in NFC with single spaces. Raises InvalidValue for a bad one, or one of another person of the user."""
     clean = " ".join(unicodedata.normalize("NFC", name).split())
-    if not 1 <= len(clean) <= MAX_NAME_CHARS or not clean.isprintable() or '"' in clean:
+    if not 1 <= len(clean) <= MAX_NAME_CHARS or not clean.isprintable() or set(clean) & set(analysis.QUOTE_MARKS):
         reason = f"a name has 1 to {MAX_NAME_CHARS} characters, and no quotation marks"
         raise InvalidValue(name="name", value=name[:80], reason=reason)
     rows = transaction.rows("select person_id, name from people where user_id = ?", [user_id])

@@ -89,6 +89,20 @@ NO_FILTERS = Filters()
 
 
 @dataclass(frozen=True)
+class Conditions:
+    """What every hit of a search fulfils, whatever its score is."""
+
+    filters: tuple[Filters, ...] = ()
+    """A hit passes all of them: those in the text and those beside it."""
+    without: tuple[Filters, ...] = ()
+    """It passes none of these."""
+    excluded: tuple[str, ...] = ()
+    """Words and phrases that it does not have, as they were typed."""
+    texts: tuple[str, ...] = ()
+    """All of that as NAME=VALUE, with a minus what a hit must not have: "person=Anna", "-lang=ko", "-boat"."""
+
+
+@dataclass(frozen=True)
 class Example:
     """What a search is given instead of a text, or beside it."""
 
@@ -173,6 +187,22 @@ class ChannelScore:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenPerson:
+    """A person whom the query names, where a scene shows them best."""
+
+    person_id: str
+    name: str
+    time_s: float
+    """The time in the video of the keyframe, in seconds."""
+    similarity: float
+    """The cosine of the face to the person, -1 to 1."""
+    is_by_hand: bool = False
+    """Whether somebody has said who it is; else the face was matched."""
+    keyframe: str | None = None
+    """The file name of the keyframe in the frames folder; None where the video was indexed again since."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     scene: Scene
     video_title: str
@@ -190,13 +220,16 @@ class Hit:
     is_close: bool = True
     """Whether any channel found the scene close to the query; True where no channel can tell."""
     keyframe_s: float | None = None
-    """The time in the video of the keyframe that matched, in seconds; None where no picture was compared."""
+    """The time in the video of the keyframe that matched, in seconds; None where no picture was compared. Where only
+    people were looked for, it is the one in `people`."""
     keyframe: str | None = None
     """The file name of that keyframe in the frames folder."""
     duplicates: tuple[str, ...] = ()
     """Ids of nearly identical scenes that are folded under this hit, best first."""
     then: str | None = None
     """The id of the scene that follows, where the query asked for one."""
+    people: tuple[SeenPerson, ...] = ()
+    """The people whom the query names, each where the scene shows them best; without those who are not seen in it."""
 
     @property
     def scene_id(self) -> str:
@@ -243,6 +276,15 @@ class SearchResult:
     """Names the state of the library that was searched (Query.view_token)."""
     named_videos: tuple[str, ...] = ()
     """Ids of videos whose file name the query has; their scenes come first."""
+    conditions: Conditions = Conditions()
+    """What every hit fulfils."""
+    is_listing: bool = False
+    """Whether nothing else was asked for: all scenes that fulfil the conditions are found, with a score of 0."""
+
+    @property
+    def order(self) -> Sort:
+        """The order of the hits. Scenes without scores have the video that was added last first."""
+        return "newest" if self.is_listing and self.query.sort == "score" else self.query.sort
 
     def __len__(self) -> int:
         return len(self.hits)

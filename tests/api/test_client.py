@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
 
-import httpx2
 import pytest
 
 from heimdex_core.client import Client
@@ -17,7 +15,6 @@ from heimdex_core.errors import (
     InvalidQuery,
     NotAllowed,
     NotAVideo,
-    NotResponding,
     TokenInvalid,
     VideoNotFound,
 )
@@ -25,7 +22,7 @@ from heimdex_core.library import Library
 from heimdex_core.library.evaluation import Evaluation
 from heimdex_core.library.exports import Exports
 from heimdex_core.library.people import People
-from heimdex_core.types import Filters, Then
+from heimdex_core.types import Example, Filters, Then
 from tests.api.conftest import SCENE, Api
 from tests.support.frozen import SUBTITLED
 
@@ -37,6 +34,7 @@ def client(api: Api) -> Client:
 
 OWN = {"wait", "events"}
 """What a library on this machine does not need."""
+ANOTHER_WAY = {"file": "downloads the file of an export, instead of saying where it is"}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +46,13 @@ def test_names_are_those_of_the_library(ours: type, theirs: type) -> None:
     assert {name for name in methods if not hasattr(theirs, name)} <= OWN
     hints = {name: inspect.signature(getattr(ours, name)).return_annotation for name in methods}
     assert inspect.Signature.empty not in hints.values()
+    for name in methods - OWN - ANOTHER_WAY.keys():
+        own = inspect.signature(getattr(ours, name)).parameters
+        there = inspect.signature(getattr(theirs, name)).parameters
+        named = {one for one, parameter in own.items() if parameter.kind != parameter.VAR_KEYWORD}
+        assert named <= there.keys(), name
+        defaults = {one: own[one].default for one in named}
+        assert defaults == {one: there[one].default for one in named}, name
 
 
 def test_videos_and_scenes(client: Client) -> None:
@@ -68,7 +73,7 @@ def test_a_search_with_everything(client: Client, tmp_path: Path) -> None:
     )
     assert [(hit.scene_id, hit.then) for hit in found.hits] == [(SCENE, f"{SUBTITLED}_1000_2000")]
     assert found.channels["lexical"].active
-    assert SCENE not in [hit.scene_id for hit in client.search(like=[SCENE]).hits]
+    assert SCENE not in [hit.scene_id for hit in client.search(example=Example(scene_ids=(SCENE,))).hits]
 
 
 def test_shorts_reels_and_exports(client: Client, tmp_path: Path) -> None:
@@ -122,27 +127,3 @@ def test_errors_are_those_of_the_library(client: Client, api: Api) -> None:
     reading = api.library.accounts.make_token("reads", ("read",))[1]
     with pytest.raises(NotAllowed):
         Client("http://localhost", reading, api.client).rename(SUBTITLED, "a")
-
-
-def test_a_request_whose_connection_is_lost_is_sent_again_under_its_key() -> None:
-    keys: list[str | None] = []
-
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        keys.append(request.headers.get("idempotency-key"))
-        if len(keys) < 3:
-            raise httpx2.ReadError("the connection was lost")
-        return httpx2.Response(200, json={"format": "csv", "text": "x"})
-
-    lost: Any = httpx2.MockTransport(answer)
-    with Client("http://server", "t", httpx2.Client(transport=lost)) as client:
-        assert client.timeline([SCENE], "csv") == "x"
-        assert (len(keys), len(set(keys)), None in keys) == (3, 1, False)
-
-
-def test_a_server_that_cannot_be_reached() -> None:
-    def fail(request: httpx2.Request) -> httpx2.Response:
-        raise httpx2.ConnectError("nobody is there")
-
-    away = Client("http://server", "t", httpx2.Client(transport=httpx2.MockTransport(fail)))
-    with pytest.raises(NotResponding):
-        away.videos()

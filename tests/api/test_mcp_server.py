@@ -180,6 +180,24 @@ def test_what_cannot_be_used_is_an_error_in_words(
     assert "Traceback" not in str(found.content)
 
 
+def test_a_search_says_how_it_took_the_query_and_has_pages(lib: Library) -> None:
+    making.add(lib._store, "harbour", ["the sea", "a boat", "the quay"])
+    first, rest, unknown = answers(
+        make_server(lib),
+        ("search", {"filters": ["title=harbour"], "limit": 2}),
+        ("search", {"text": "title:harbour", "offset": 2}),
+        ("search", {"text": "sea person:Anna"}),
+    )
+    assert first.structured_content["total"] == 3
+    assert [one["transcript"] for one in first.structured_content["scenes"]] == ["the sea", "a boat"]
+    assert [one["transcript"] for one in rest.structured_content["scenes"]] == ["the quay"]
+    assert first.structured_content["notes"] == [
+        "all scenes that fit title=harbour are listed, from the most recently added video on, each from its beginning"
+    ]
+    assert unknown.structured_content["notes"] == ["nobody is known yet, so no scene shows this person"]
+    assert "on_screen_text" in first.structured_content["scenes"][0]
+
+
 @pytest.mark.expect_errors
 def test_a_defect_is_told_without_what_was_asked(
     lib: Library, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -49,7 +49,16 @@ def test_people(folder: str, tmp_path: Path, capfd: Capture, monkeypatch: pytest
     assert run(folder, capfd, "scan")["error"]["code"] == "PEOPLE_OFF"
     run(folder, capfd, "on")
     assert main(["search", "person:ben", "--library", folder, "--json"]) == 0
-    assert [hit["scene_id"] for hit in json.loads(capfd.readouterr().out)["hits"]] == [scene_id]
+    found = json.loads(capfd.readouterr().out)
+    assert [hit["scene_id"] for hit in found["hits"]] == [scene_id]
+    assert (found["conditions"], found["order"]) == (["person=ben"], "newest")
+    (ben,) = found["hits"][0]["people"]
+    assert (ben["name"], ben["time_s"], ben["is_by_hand"]) == ("Ben", 3.0, True)
+    assert main(["search", "person:ben", "--library", folder]) == 0
+    assert capfd.readouterr().out.splitlines()[1:] == [
+        f"       {scene_id}    Ben at 0:03.0 (confirmed)",
+        "all scenes that fit person=ben are listed, from the most recently added video on, each from its beginning",
+    ]
     assert run(folder, capfd, "remove", "ben") == {"faces": 1, "photos": 0, "videos": 1}
     assert run(folder, capfd, "rename", "Anna", "Anna Kim")[0]["name"] == "Anna Kim"
     assert run(folder, capfd, "merge", "Anna Kim", "nobody")["error"]["code"] == "PERSON_NOT_FOUND"

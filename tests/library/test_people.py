@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -23,7 +24,8 @@ from heimdex_core.errors import (
     VideoNotFound,
 )
 from heimdex_core.library import Library
-from heimdex_core.types import Filters, Person
+from heimdex_core.search.notes import seen_text
+from heimdex_core.types import Filters, Person, Then
 from tests.support.drawn_faces import (
     ANNA,
     BEN,
@@ -154,6 +156,109 @@ def test_facets_count_people(lib: Library, tmp_path: Path) -> None:
     assert "people" not in lib.search("title:first", facets=True).facets
     enrolled(lib, tmp_path)
     assert lib.search("title:first", facets=True).facets["people"] == {"Anna": 2}
+
+
+# --- several people, and people beside other filters ----------------------------------------------
+
+FIRST, BOTH, NOBODY, ONLY_BEN = ("first", 0.0), ("first", 2.0), ("first", 4.0), ("second", 0.0)
+CARAS = [("second", 2.0), ("third", 0.0)]
+
+
+@pytest.fixture
+def two(lib: Library, tmp_path: Path) -> Library:
+    """Anna and Ben are named; Ben has a Korean name with a space. Cara is not."""
+    enrolled(lib, tmp_path)
+    lib.people.enrol("홍 길동", [photo(tmp_path / "ben.png", BEN)])
+    return lib
+
+
+@pytest.mark.parametrize(
+    ("query", "expected", "notes"),
+    [
+        ('person:Anna person:"홍 길동"', [BOTH], ()),
+        ('person:Anna -person:"홍 길동"', [FIRST], ()),
+        ('-person:anna person:"홍  길동"', [ONLY_BEN], ()),
+        (unicodedata.normalize("NFD", 'person:"홍 길동" -title:second'), [BOTH], ()),
+        ("-person:ANNA", [NOBODY, ONLY_BEN, *CARAS], ()),
+        ('-person:Anna -person:"홍 길동" -title:third', [NOBODY, ("second", 2.0)], ()),
+        ("person:Anna -person:Anna", [], ()),
+        ("person:Anna person:Anna", [FIRST, BOTH], ()),
+        ("person:Anna -boat", [FIRST], ()),
+        ("person:Anna -person:Zoe", [FIRST, BOTH], ("unknown_person",)),
+        ("person:Anna person:Zoe", [], ("unknown_person",)),
+        ("person:홍", [], ("unknown_person",)),
+    ],
+)
+def test_filters_of_several_people(
+    two: Library, query: str, expected: list[tuple[str, float]], notes: tuple[str, ...]
+) -> None:
+    assert seen(two, query) == expected
+    assert two.search(query).notes == ("listing", *notes)
+
+
+def test_a_hit_says_where_it_shows_the_people(two: Library) -> None:
+    (hit,) = two.search('person:"홍 길동" person:Anna').hits
+    assert [(one.name, one.time_s, one.keyframe, one.is_by_hand) for one in hit.people] == [
+        ("홍 길동", 3.0, "1-0.webp", False),
+        ("Anna", 3.0, "1-0.webp", False),
+    ]
+    assert [one.similarity for one in hit.people] == pytest.approx([1.0, 1.0], abs=0.1)
+    assert (hit.keyframe, hit.keyframe_s) == ("1-0.webp", 3.0)
+    anna = hit.people[1]
+    assert seen_text(anna) == f"Anna at 0:03.0 (similarity {anna.similarity:.2f})"
+    faces = [face.face_id for face in two.people.faces_of(anna.person_id) if face.time_s == 3.0]
+    two.people.assign(anna.person_id, faces)
+    confirmed = [one for hit in two.search("person:Anna").hits for one in hit.people if one.is_by_hand]
+    assert [seen_text(one) for one in confirmed] == ["Anna at 0:03.0 (confirmed)"]
+    # nobody is named, or not in this scene
+    assert [hit.people for hit in two.search("-person:Anna").hits] == [()] * 4
+    wished = {hit.scene.start_s: hit.people for hit in two.search("person: Anna, title:first nothing at all").hits}
+    assert [len(wished[start_s]) for start_s in (0.0, 2.0, 4.0)] == [1, 1, 0]
+
+
+def test_people_who_come_first_can_be_all_that_is_asked_for(two: Library) -> None:
+    result = two.search("person: Anna, person: 홍 길동,", collapse=False)
+    assert {(hit.video_title, hit.scene.start_s) for hit in result.hits} == {FIRST, BOTH, ONLY_BEN}
+    assert [hit.score for hit in result.hits] == sorted((hit.score for hit in result.hits), reverse=True)
+    reasons = {name: channel.reason for name, channel in result.channels.items()}
+    assert reasons.pop("people") is None
+    assert set(reasons.values()) == {"not_asked"}
+    assert (result.notes, result.is_listing, result.order, result.nothing_close) == ((), False, "score", False)
+
+
+def test_people_in_what_follows(two: Library) -> None:
+    for text in ("boat person:Anna", 'boat person:"홍 길동" -title:second', "person: 홍 길동,"):
+        result = two.search("title:first", then=Then(text, 10.0), weights={"lexical": 1.0})
+        assert [(hit.video_title, hit.scene.start_s) for hit in result.hits] == [FIRST], text
+        assert "people" not in result.channels
+    assert two.search("title:first", then=Then("boat -person:Anna", 10.0), weights={"lexical": 1.0}).hits == ()
+    assert two.search("title:first", then=Then("boat person:Zoe", 10.0)).notes == ("listing", "unknown_person")
+
+
+def test_a_person_renamed_merged_or_removed_while_a_page_is_open(two: Library) -> None:
+    anna, ben = two.people.find("Anna"), two.people.find("홍 길동")
+    assert anna is not None
+    assert ben is not None
+    page = two.search("person:Anna", limit=1)
+    two.people.rename(anna.person_id, "Anna Maria")
+    after = two.search("person:Anna", limit=1, offset=1, view_token=page.view_token)
+    assert (after.hits, after.notes) == ((), ("listing", "unknown_person"))
+    assert seen(two, 'person:"anna maria"') == [FIRST, BOTH]
+    two.people.merge(anna.person_id, ben.person_id)
+    assert seen(two, 'person:"anna maria"') == [FIRST, BOTH, ONLY_BEN]
+    assert two.search('person:"홍 길동"').notes == ("listing", "unknown_person")
+    page = two.search('person:"anna maria"', limit=1, facets=True)
+    assert page.facets["people"] == {"Anna Maria": 3}
+    two.people.remove(anna.person_id)
+    after = two.search('person:"anna maria"', limit=1, offset=1, view_token=page.view_token, facets=True)
+    assert (after.hits, after.notes, "people" in after.facets) == ((), ("listing", "nobody_known"), False)
+
+
+def test_names_that_others_have_given_find_nothing(two: Library) -> None:
+    other = two.as_user("jun").search("person:Anna")
+    assert (other.hits, other.notes) == ((), ("listing", "nobody_known"))
+    with pytest.raises(InvalidValue):
+        two.people.enrol("홍 \u201c길동\u201d", faces=[two.people.unnamed()[0].cluster_id])
 
 
 # --- corrections ----------------------------------------------------------------------------------

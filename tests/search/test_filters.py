@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from heimdex_core.errors import LibraryDamaged, SearchFailed
 from heimdex_core.models.base import QueryVector
+from heimdex_core.search.filter_text import filter_pairs
 from heimdex_core.search.filters import select
+from heimdex_core.search.notes import note_texts
 from heimdex_core.settings import get_settings
 from heimdex_core.store import analysis, lance_search, lance_writing, lexical
 from heimdex_core.types import Filters, Hit, SearchResult, utc_now
@@ -89,7 +91,55 @@ def test_a_filter_alone_lists_its_scenes(
     result = library.search(filters=filters)
     assert starts(result) == expected
     assert "listing" in result.notes
-    assert {state.reason for state in result.channels.values()} == {"no_text"}
+    assert {state.reason for state in result.channels.values()} == {"not_asked"}
+    assert (result.is_listing, result.order, result.nothing_close) == (True, "newest", False)
+    assert result.conditions.texts == tuple(filter_pairs(filters))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "conditions"),
+    [
+        ("-title:kitchen -lang:en", [("IMG_2031", 30.0), ("Harbour", 10.0)], ("-title=kitchen", "-lang=en")),
+        (
+            'title:kitchen -screen:"fire exit"',
+            [("Kitchen", 0.0), ("Kitchen", 5.0)],
+            ("title=kitchen", "-screen=fire exit"),
+        ),
+        ('title:img -"a vessel" -ship', [("IMG_2031", 30.0)], ("title=img", '-"a vessel"', "-ship")),
+        (
+            "-file:img_2031.mp4 -file:harbour lang:ko",
+            [("Kitchen", 5.0)],
+            ("lang=ko", "-file=img_2031.mp4", "-file=harbour"),
+        ),
+        ("-person:Anna title:img", [("IMG_2031", 0.0), ("IMG_2031", 30.0)], ("title=img", "-person=Anna")),
+    ],
+)
+def test_filters_with_a_minus_leave_their_scenes_out(
+    library: MadeLibrary, text: str, expected: list[tuple[str, float]], conditions: tuple[str, ...]
+) -> None:
+    result = library.search(text)
+    assert (starts(result), result.conditions.texts) == (expected, conditions)
+    # a channel searches the same scenes
+    every, some = (starts(library.search(asked, weights={"vision": 1.0})) for asked in ("boat", f"boat {text}"))
+    assert some == [one for one in every if one in expected]
+
+
+def test_a_list_says_what_its_scenes_fit_and_in_which_order_they_come(library: MadeLibrary) -> None:
+    listed = library.search("-boat", filters=Filters(title="harbour", min_s=3.0))
+    begin = "all scenes that fit title=harbour, min-s=3, -boat are listed, from "
+    assert note_texts(listed) == [f"{begin}the most recently added video on, each from its beginning"]
+    by_time = library.search("-boat", filters=Filters(title="harbour", min_s=3.0), sort="time")
+    assert note_texts(by_time) == [f"{begin}the video that was added first on, each from its beginning"]
+    many = library.search("", video_ids=tuple("abcdefghij"))
+    assert (
+        "fit video=a, video=b, video=c, video=d, video=e, video=f, video=g, video=h and 2 more are"
+        in note_texts(many)[0]
+    )
+    shown = listed._repr_html_()  # type: ignore[attr-defined]
+    assert "not needed" not in shown
+    assert begin in shown
+    found = library.search("boat")
+    assert (found.is_listing, found.order, note_texts(found)) == (False, "score", [])
 
 
 def test_days_are_inclusive(library: MadeLibrary) -> None:

@@ -54,6 +54,22 @@ def test_filters_in_the_text(text: str, filters: list[Filters]) -> None:
     assert list(parsed.filters) == filters
 
 
+@pytest.mark.parametrize(
+    ("text", "filters"),
+    [
+        ("-person:Anna", [Filters(people=("Anna",))]),
+        ('-person:"Anna Kim" -PERSON:Ben', [Filters(people=("Anna Kim",)), Filters(people=("Ben",))]),
+        ('-title:harbour -screen:"fire exit"', [Filters(title="harbour"), Filters(on_screen="fire exit")]),
+        ("\u2212lang:ko,en", [Filters(languages=("ko", "en"))]),
+    ],
+)
+def test_filters_that_must_not_hold(text: str, filters: list[Filters]) -> None:
+    parsed = parse(f"boat {text} sea")
+    assert (parsed.plain, parsed.lookup, parsed.excluded, parsed.filters) == ("boat sea", "boat sea", (), ())
+    assert list(parsed.without) == filters
+    assert understand(Query(text), (), max_chars=1000).is_listing
+
+
 def test_a_quotation_mark_alone_is_left_out() -> None:
     parsed = parse('red "fast car" "boat')
     assert (parsed.plain, parsed.lookup) == ("red fast car boat", 'red "fast car" boat')

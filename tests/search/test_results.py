@@ -18,6 +18,7 @@ def test_the_json_document(bench):
     document = json.loads(json.dumps(schemas.search_result(result)))
     assert set(document) == {
         *("query", "fusion", "total", "nothing_close", "corrected", "notes", "hits", "channels", "timing_ms"),
+        *("conditions", "order"),
     }
     assert document["query"] == "bread"
     assert document["fusion"] == "minmax"
@@ -25,7 +26,7 @@ def test_the_json_document(bench):
     (hit,) = document["hits"]
     assert set(hit) == {
         *("scene_id", "video_id", "start_s", "end_s", "score", "strength", "keyframe_s", "duplicates", "then"),
-        *("transcript", "on_screen_text", "matched_words", "matched_on_screen", "channels"),
+        *("transcript", "on_screen_text", "matched_words", "matched_on_screen", "people", "channels"),
     }
     assert set(hit["channels"]["lexical"]) == {"score", "rank", "weight", "contribution"}
 

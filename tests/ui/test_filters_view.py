@@ -91,7 +91,9 @@ def test_every_filter_has_a_chip_that_takes_it_away() -> None:
         then="a bridge",
         within_s=5.0,
     )
-    data = filters.chips(library(), search, result(corrected={"Nakamora": "Nakamura"}, notes=("listing",)))
+    data = filters.chips(
+        library(), search, result(corrected={"Nakamora": "Nakamura"}, notes=("listing",), is_listing=True)
+    )
     assert [(one["name"], one["value"], one["label"]) for one in data["chips"]] == [
         ("liked", "v_10000_20000", "Like Film, 0:10.0"),
         ("disliked", "v_10000_20000", "Less like Film, 0:10.0"),

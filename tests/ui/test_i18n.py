@@ -201,6 +201,7 @@ CORE_NAMES = {
 
 NAMES_OF_PAGES = {
     "chips.": ["liked", "disliked"],
+    "explanation.order.": set(get_args(Sort)) - {"score"},
     "edits.state.": set(get_args(EditState)) - {"applied"},
     "exports.kind.": ["short", "reel"],
     "exports.untitled.": ["short", "reel"],

@@ -16,10 +16,13 @@ from heimdex_core.store.analysis import parse_query
 from heimdex_core.types import (
     ChannelScore,
     ChannelState,
+    Conditions,
+    Filters,
     Hit,
     Query,
     Scene,
     SearchResult,
+    SeenPerson,
     Segment,
     Video,
     VideoState,
@@ -28,6 +31,7 @@ from heimdex_core.types import (
 from tests.store.making import SPACES, commit, register
 from ui.components import base
 from ui.i18n import describe_error, translate
+from ui.views.filters import notes
 from ui.views.scenes import Judged, abstention_text, card, explanation, lines_around, player_labels, shares, status
 
 
@@ -183,6 +187,62 @@ def test_where_nothing_is_close_the_status_says_so_instead_of_a_count() -> None:
 
 def hit(scene: Scene, **more: Any) -> Hit:
     return Hit(scene, "Film", 0.5, 3, {"vision": ChannelScore(0.25, 2, 0.5, 0.5, 0.25)}, **more)
+
+
+@pytest.mark.parametrize(
+    ("language", "person", "fits", "order", "note"),
+    [
+        (
+            "en",
+            ("Anna", "0:03.0 · 0.87", "Anna is seen at 0:03.0, similarity 0.87"),
+            "Fits the filters: People: Anna · Text on screen: exit · my videos · Video: Film · not Language: Korean"
+            " · not “rough sea”",
+            "from the video added first on, each from its beginning",
+            "All scenes that fit the filters, from the video added first on, each from its beginning",
+        ),
+        (
+            "ko",
+            ("Anna", "0:03.0 · 0.87", "Anna: 0:03.0에 나와요, 유사도 0.87"),
+            "맞는 필터: 인물: Anna · 화면에 보이는 글자: exit · 내 영상 · 영상: Film · 언어: 한국어 제외"
+            " · ‘rough sea’ 제외",
+            "먼저 추가한 영상부터, 영상마다 처음부터",
+            "필터에 맞는 장면을 모두 보여 드려요: 먼저 추가한 영상부터, 영상마다 처음부터",
+        ),
+    ],
+)
+def test_a_listed_scene_says_which_filters_it_fits_and_whom_it_shows(
+    monkeypatch: pytest.MonkeyPatch, language: str, person: tuple[str, ...], fits: str, order: str, note: str
+) -> None:
+    monkeypatch.setattr("ui.state.language", lambda: language)
+    conditions = Conditions(
+        (Filters(people=("Anna",)), Filters(on_screen="exit", owner="mine"), Filters(video_ids=("v",))),
+        (Filters(languages=("ko",)),),
+        ("rough sea",),
+    )
+    channels = {"vision": ChannelState(False, reason="not_asked"), "lexical": ChannelState(False, reason="not_asked")}
+    result = SearchResult(
+        Query("person:Anna", sort="time"),
+        *("minmax", {}, (), 1, channels, {"total": 1.0}, False),
+        notes=("listing",),
+        conditions=conditions,
+        is_listing=True,
+    )
+    seen = SeenPerson("p", "Anna", 3.0, 0.866)
+    scene = Scene("v_2000_4000", "v", 1, 2.0, 4.0)
+    shown = explanation(scene, hit(scene, people=(seen, replace(seen, is_by_hand=True))), result)
+    assert shown is not None
+    assert [(row["label"], row["value"], row["title"]) for row in shown["rows"]][0] == person
+    assert [(row["name"], row["fill"], row["quiet"]) for row in shown["rows"]] == [
+        ("people", 0.866, False),
+        ("people", 1.0, False),
+    ]
+    assert shown["rows"][1]["value"] == f"0:03.0 · {translate(language, 'people.by_hand')}"
+    assert [f"{field['label']}: {field['text'][0][0]}" for field in shown["fields"]] == [
+        fits,
+        f"{translate(language, 'filter.order')}: {order}",
+    ]
+    assert notes(result) == [note]
+    assert status(result)["notes"] == "", "no channel was asked, which is nothing to report"
 
 
 def test_a_card_says_how_close_its_scene_is_and_how_many_look_the_same() -> None:

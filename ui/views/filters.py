@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from datetime import date
 from typing import Any
 
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
-from heimdex_core.types import NO_FILTERS, Filters, SearchResult
+from heimdex_core.types import Filters, SearchResult
 from ui import address, media
 from ui.i18n import number, t, t_or
 from ui.search_address import SORTS
 from ui.state import SearchState
+from ui.views.conditions import CHOICES, SINGLE, active, as_text, choice_label
 
 Facets = Mapping[str, Mapping[str, int]]
 
@@ -28,9 +27,6 @@ FIELDS = {
 }
 """The fields of Filters that are written, by kind."""
 _BESIDE = ("added_to", "max_s", "within_s")
-_CHOICES = ("owner", "collections", "languages", "has_speech", "tags", "people")
-_SINGLE = ("owner", "has_speech")
-"""Of these one is chosen, if any."""
 _FIRST_SHOWN = 6
 _MOST_CHOICES = 60
 _SYNTAX = ("phrase", "without", "title", "file", "screen", "lang", "person")
@@ -43,14 +39,14 @@ def panel(search: SearchState, facets: Facets) -> dict[str, Any]:
         search: the current one.
         facets: the choices with the number of scenes, from SearchResult; empty without a search.
     """
-    written = {**{name: _as_text(getattr(search.filters, name)) for name in FIELDS}, "then": search.then}
+    written = {**{name: as_text(getattr(search.filters, name)) for name in FIELDS}, "then": search.then}
     kinds = {**FIELDS, "then": "text", "within_s": "seconds"}
     written["within_s"] = f"{search.within_s:g}"
     return {
         "sort": search.sort,
         "sorts": [[name, t(f"sort.{name}")] for name in SORTS],
         "grouped": search.grouped,
-        "groups": [group for name in _CHOICES if (group := _group(name, search.filters, facets))],
+        "groups": [group for name in CHOICES if (group := _group(name, search.filters, facets))],
         "fields": [
             {
                 "name": name,
@@ -66,47 +62,28 @@ def panel(search: SearchState, facets: Facets) -> dict[str, Any]:
     }
 
 
-def active(filters: Filters) -> list[str]:
-    """The names of the fields that filter something."""
-    return [one.name for one in fields(Filters) if getattr(filters, one.name) != getattr(NO_FILTERS, one.name)]
-
-
 def _group(name: str, filters: Filters, facets: Facets) -> dict[str, Any] | None:
     counts = dict(facets.get(name, {}))
-    if name in _SINGLE:
+    if name in SINGLE:
         chosen = getattr(filters, name)
         on = [] if chosen is None else [str(chosen).lower()]
     else:
         on = list(getattr(filters, name))
     for value in on:
         counts.setdefault(value, 0)
-    if not counts or (name in _SINGLE and len(counts) < 2 and not on):
+    if not counts or (name in SINGLE and len(counts) < 2 and not on):
         return None  # nothing to choose from
     ordered = sorted(counts, key=lambda value: (-counts[value], value))[:_MOST_CHOICES]
     return {
         "name": name,
         "label": t(f"filter.{name}"),
-        "single": name in _SINGLE,
+        "single": name in SINGLE,
         "first": _FIRST_SHOWN,
         "on": on,
         "choices": [
-            {"value": value, "label": _choice_label(name, value), "count": number(counts[value])} for value in ordered
+            {"value": value, "label": choice_label(name, value), "count": number(counts[value])} for value in ordered
         ],
     }
-
-
-def _choice_label(name: str, value: str) -> str:
-    if name == "languages":
-        return t_or(f"speech.{value}", value)
-    if name == "owner":
-        return t(f"filter.owner.{value}")
-    return t(f"filter.speech.{value}") if name == "has_speech" else value
-
-
-def _as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value.isoformat() if isinstance(value, date) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 # --- the row above the results --------------------------------------------------------------------
@@ -129,7 +106,8 @@ def chips(library: Library, search: SearchState, result: SearchResult | None) ->
 def notes(result: SearchResult) -> list[str]:
     """What a search made of its query: words that were corrected, and what could not be looked for."""
     corrected = [t("search.corrected", searched=searched, typed=typed) for typed, searched in result.corrected.items()]
-    return [*corrected, *(t_or(f"search_note.{code}", code.replace("_", " ")) for code in result.notes)]
+    order = t(f"explanation.order.{result.order}") if result.is_listing else ""
+    return [*corrected, *(t_or(f"search_note.{code}", code.replace("_", " "), order=order) for code in result.notes)]
 
 
 def _examples(library: Library, search: SearchState) -> list[dict[str, Any]]:
@@ -163,13 +141,13 @@ def filter_chips(filters: Filters) -> list[dict[str, Any]]:
     for name in active(filters):
         value = getattr(filters, name)
         for one in value if isinstance(value, tuple) else (value,):
-            if name in _SINGLE:
-                label = _choice_label(name, str(one).lower())
+            if name in SINGLE:
+                label = choice_label(name, str(one).lower())
             elif name in ("languages", "tags"):
-                label = _choice_label(name, one)
+                label = choice_label(name, one)
             else:
-                label = t("chips.filter", name=t(f"filter.{name}"), value=_as_text(one))
-            found.append({"name": name, "value": _as_text(one), "label": label, "tone": ""})
+                label = t("chips.filter", name=t(f"filter.{name}"), value=as_text(one))
+            found.append({"name": name, "value": as_text(one), "label": label, "tone": ""})
     return found
 
 

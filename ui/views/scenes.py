@@ -17,6 +17,7 @@ from heimdex_core.types import (
     Hit,
     Scene,
     SearchResult,
+    SeenPerson,
     Segment,
     Space,
     Video,
@@ -25,6 +26,7 @@ from heimdex_core.types import (
 from ui import media, state
 from ui.i18n import describe_error, number, t, t_or, tn
 from ui.views import evidence
+from ui.views.conditions import condition_labels
 
 CHANNELS = ("transcript", "vision", "lexical")
 """The channels whose weights the dial sets. A search can have more: of additional spaces, and of captions."""
@@ -179,8 +181,8 @@ def abstention_text(name: str, channel: ChannelState) -> str:
 
 
 def is_reported(channel: ChannelState) -> bool:
-    """Whether a channel abstains for a reason other than the weight that the user gave it."""
-    return not channel.active and channel.reason != "weight_zero"
+    """Whether a channel abstains for a reason other than the weight that the user gave it, and what was asked for."""
+    return not channel.active and channel.reason not in ("weight_zero", "not_asked")
 
 
 def status(result: SearchResult) -> dict[str, Any]:
@@ -208,7 +210,8 @@ def status(result: SearchResult) -> dict[str, Any]:
 
 
 def explanation(scene: Scene, hit: Hit | None, result: SearchResult | None) -> dict[str, Any] | None:
-    """Why a scene was found: the rank in each channel, or the reason why it abstains, and what matches in its fields.
+    """Why a scene was found: the people whom the query names, the rank in each channel, or the reason why it abstains,
+    and what matches in its fields. In a list of scenes that filters leave: the filters, and the order.
 
     Without a search, only its fields; None if it has none. A scene that is not among the hits gets a note that says so.
     """
@@ -218,16 +221,42 @@ def explanation(scene: Scene, hit: Hit | None, result: SearchResult | None) -> d
     heading = t("explanation.heading")
     if hit is None:
         return {"heading": heading, "rows": [], "note": t("explanation.not_a_hit"), "fields": fields}
-    rows = [_channel_row(name, hit.channels.get(name), channel) for name, channel in result.channels.items()]
+    rows = [
+        _channel_row(name, hit.channels.get(name), channel)
+        for name, channel in result.channels.items()
+        if channel.reason != "not_asked"
+    ]
     if any("/" in name for name in result.channels):  # the name of a model needs its own line; so do all, then
         rows = [{**row, "long": True} for row in rows]
     rows.sort(key=lambda row: (row["quiet"], -row["fill"]))
+    rows = [*map(_person_row, hit.people), *rows]
     on_screen = {word.casefold() for word in hit.matched_on_screen}
     words = [
         t("explanation.on_screen", word=word) if word.casefold() in on_screen else word for word in hit.matched_words
     ]
     note = t("explanation.matched", words=", ".join(words)) if words else ""
+    if result.is_listing:
+        fields = [
+            {"label": t("explanation.fits"), "text": [[" · ".join(condition_labels(result, hit)), False]]},
+            {"label": t("filter.order"), "text": [[t(f"explanation.order.{result.order}"), False]]},
+            *fields,
+        ]
     return {"heading": heading, "rows": rows, "note": note, "fields": fields}
+
+
+def _person_row(person: SeenPerson) -> dict[str, Any]:
+    """Where a hit shows a person whom the query names, and how similar the face is."""
+    time = fmt.precise(person.time_s)
+    how = t("people.by_hand") if person.is_by_hand else f"{person.similarity:.2f}"
+    title = t(
+        "explanation.seen_by_hand" if person.is_by_hand else "explanation.seen",
+        name=person.name,
+        time=time,
+        similarity=f"{person.similarity:.2f}",
+    )
+    fill = 1.0 if person.is_by_hand else round(max(person.similarity, 0.0), 4)
+    value = f"{time} · {how}"
+    return {"name": "people", "label": person.name, "fill": fill, "quiet": False, "value": value, "title": title}
 
 
 def _channel_row(name: str, score: ChannelScore | None, channel: ChannelState | None) -> dict[str, Any]:

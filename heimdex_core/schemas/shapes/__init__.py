@@ -11,7 +11,15 @@ from heimdex_core.schemas.shapes.activity import Activity, FailedVideo, QueueDep
 from heimdex_core.schemas.shapes.base import Error, Moment, Shape
 from heimdex_core.schemas.shapes.evaluation import EvaluationRun, Judgement, Measure
 from heimdex_core.schemas.shapes.exports import Clip, Export
-from heimdex_core.schemas.shapes.search import Channel, ChannelPart, Hit, Keyframe, Scene, SearchResult
+from heimdex_core.schemas.shapes.search import (
+    Channel,
+    ChannelPart,
+    Hit,
+    Keyframe,
+    Scene,
+    SearchResult,
+    SeenPerson,
+)
 from heimdex_core.schemas.shapes.videos import AudioTrack, Face, FaceCluster, FaceScan, Person, Progress, Video
 
 API_FIELDS: Mapping[type[Shape], Sequence[str]] = {
@@ -48,6 +56,7 @@ __all__ = [
     "Scene",
     "SearchPeriod",
     "SearchResult",
+    "SeenPerson",
     "Shape",
     "Video",
     "Worker",

@@ -68,6 +68,20 @@ class ChannelPart(Shape):
     contribution: float
 
 
+class SeenPerson(Shape):
+    """A person whom the query names, where a scene shows them best."""
+
+    person_id: str
+    name: str
+    time_s: float
+    """Of the keyframe, in seconds of the video."""
+    similarity: float
+    """The cosine of the face to the person, -1 to 1."""
+    is_by_hand: bool
+    """Whether somebody has said who it is; else the face was matched."""
+    keyframe: str | None
+
+
 class Hit(Shape):
     """A scene that was found, with the reasons."""
 
@@ -92,6 +106,8 @@ class Hit(Shape):
     transcript_spans: tuple[tuple[int, int], ...] = ()
     tags: tuple[str, ...] = ()
     thumbnail: str | None = None
+    people: tuple[SeenPerson, ...] = ()
+    """The people whom the query names, each where the scene shows them best."""
 
     @classmethod
     def of(cls, hit: types.Hit, thumbnail: str | None) -> Hit:
@@ -119,6 +135,7 @@ class Hit(Shape):
             transcript_spans=hit.transcript_spans,
             tags=hit.scene.tags,
             thumbnail=thumbnail,
+            people=tuple(SeenPerson.model_validate(to_json(person)) for person in hit.people),
         )
 
 
@@ -139,6 +156,10 @@ class SearchResult(Shape):
     facets: dict[str, dict[str, int]] = {}
     view_token: str = Field("", description="sent with the next pages, so that they fit this one")
     cached: bool = False
+    conditions: tuple[str, ...] = Field(
+        (), description="what every hit fulfils: filters as NAME=VALUE, and with a minus what it must not have"
+    )
+    order: str = Field("score", description="best first; without anything to compare it is newest, or time")
 
     @classmethod
     def of(cls, found: types.SearchResult, thumbnails: Mapping[str, str] | None = None) -> SearchResult:
@@ -164,4 +185,6 @@ class SearchResult(Shape):
             facets={name: dict(counts) for name, counts in found.facets.items()},
             view_token=found.view_token,
             cached=found.cached,
+            conditions=found.conditions.texts,
+            order=found.order,
         )

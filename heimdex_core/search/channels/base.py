@@ -22,6 +22,7 @@ REASONS: dict[str, str] = {
     "no_transcript": "no transcript to search",
     "no_terms": "no words to look up",
     "no_text": "nothing to look for",
+    "not_asked": "not needed for filters or people alone",
     "stop_words": "the query has only very common words, which are looked up in quotation marks only",
     "no_matches": "no matching scene",
     "no_person": "nobody is named",
