@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -136,7 +137,8 @@ def draw_enrolment(library: Library) -> None:
         st.expander(t("people.enrol"), expanded=error is not None),
         st.form("hx_enrol", clear_on_submit=True, border=False),
     ):
-        given = st.text_input(t("people.name_short"), max_chars=100)
+        typed = str(error["typed"]) if error is not None else ""  # the form is emptied of photos that did not do
+        given = st.text_input(t("people.name_short"), typed, max_chars=100)
         photos = st.file_uploader(
             t("people.photos_hint", limit=MAX_PHOTOS),
             type=["jpg", "jpeg", "png", "webp"],
@@ -148,7 +150,7 @@ def draw_enrolment(library: Library) -> None:
             try:
                 enrol(library, given, photos or [])
             except HeimdexError as found:
-                state.set_error("enrol", found.to_dict())
+                state.set_error("enrol", found.to_dict() | {"typed": given})
             st.rerun()
         if error is not None:
             page.error_card(error)
@@ -170,12 +172,12 @@ def draw_state(library: Library) -> bool:
         is_running = scanned is not None and not scanned.is_over
         if scanned is not None and is_running:
             st.button(t("people.stop"), on_click=stop, args=(scanned.scan_id,))
-        elif found.note is None:
+        elif found.note is None and found.videos:
             st.button(t("people.scan"), on_click=scan, disabled=found.scanned == found.videos)
         if library.accounts.is_admin and st.button(t("people.turn_off"), type="tertiary"):
             turn(False)
     if found.note == "no_models":
-        st.info(t("people.no_models"))
+        st.info(t("people.no_models" if library.accounts.is_admin else "people.no_models_ask"))
     if scanned is not None and found.scanned < found.videos:
         draw_problems(library, scanned)
     if is_running != state.is_polling("people"):
@@ -192,7 +194,8 @@ def draw_problems(library: Library, scan: FaceScan) -> None:
     for video_id, problem in scan.problems.items():
         if video_id in titles:
             message, _ = describe_error(problem, state.language())
-            st.warning(t("people.not_scanned", title=titles[video_id], reason=message))
+            text = t("people.not_scanned", title=titles[video_id], reason=message)
+            st.html(f'<p class="hx-note" role="status">{html.escape(text)}</p>')
 
 
 @page.error_boundary

@@ -55,14 +55,18 @@ def draw_appearance() -> None:
 @page.error_boundary
 def draw_people() -> None:
     """Say whether people are searched for, and what that means; the page People has the switch."""
-    people = resources.library().people
+    library = resources.library()
+    people, is_admin = library.people, library.accounts.is_admin
     lines = [t("settings.people_on" if people.is_on else "people.off") + ".", t("settings.people_consent")]
     if not people.has_models:
-        lines.append(t("people.no_models"))
+        lines.append(t("people.no_models" if is_admin else "people.no_models_ask"))
     with st.container(key="hx-settings-people", gap="small"):
         st.html(f'<h2 class="hx-subtitle">{html.escape(t("nav.people"))}</h2>')
         st.markdown("  \n".join(lines))
-        st.page_link(page.streamlit_page("people"), label=t("settings.people_link"))
+        st.page_link(
+            page.streamlit_page("people"),
+            label=t("settings.people_link" if is_admin else "settings.people_link_member"),
+        )
 
 
 @page.error_boundary

@@ -79,6 +79,8 @@ def draw_head(library: Library, video: Video, *, running: bool) -> None:
         st.button(t("library.search_here"), on_click=search_in_video, args=(video.video_id,), key="hx_search_here")
         if not running and sharing.may_change(library, video):
             st.button(t("reindex.open"), on_click=reindex_form.toggle, args=(video,), key="hx_reindex")
+        if library.accounts.is_shared():
+            sharing.draw_button(library, video)
 
 
 def draw_timeline(library: Library, video: Video, scenes: list[Scene], selected: Scene) -> None:

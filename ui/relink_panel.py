@@ -9,7 +9,7 @@ import streamlit as st
 
 from heimdex_core.errors import HeimdexError, SourceChanged, SourceMissing
 from heimdex_core.library import Library
-from ui import media, resources, state
+from ui import media, resources, sharing, state
 from ui.components import relink_form
 from ui.views import relink as views
 
@@ -19,7 +19,8 @@ SECTION = "relink"  # of ui.state.set_error: what was looked for and not found
 def draw(library: Library, video_ids: Iterable[str], errors: Iterable[Mapping[str, Any] | None] = ()) -> None:
     """Draw it for those of the videos, and of the videos that errors name, whose file is missing or has changed.
 
-    Nothing is drawn where there are none. Files are compared only for errors: reading one for a page would take long.
+    Nothing is drawn where there are none. Videos that are shared for viewing only are none of these: their owner finds
+    the files again. Files are compared only for errors: reading one for a page would take long.
     """
     named = views.named_by(errors)
     lost: dict[str, HeimdexError] = {}
@@ -49,7 +50,7 @@ def _lost(library: Library, video_id: str, *, compare: bool) -> HeimdexError | N
         video = media.video_of(library, video_id)
         library.require_source(video, compare=compare)
     except (SourceMissing, SourceChanged) as error:
-        return error
+        return error if sharing.may_change(library, video) else None
     except HeimdexError:  # the page says what it is
         return None
     return None

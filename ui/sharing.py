@@ -1,4 +1,4 @@
-"""What the library page shows of a library that several users share: whose videos, the dialog to share, collections."""
+"""What pages show of a library that several users share: whose videos, the dialog to share, collections."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import streamlit as st
+
 from heimdex_core.errors import HeimdexError
 from heimdex_core.library import Library
-from heimdex_core.types import Collection, Video
+from heimdex_core.types import Collection, Share, Video
 from ui import page, resources, state
 from ui.components import sharing_panel
 from ui.i18n import describe_error, t, tn
@@ -21,7 +23,7 @@ _COMMAND = "python -m heimdex_core users assign-videos"
 _LABELS = (
     "collections", "new_collection", "make", "open", "close", "address", "access", "read", "write", "with", "share",
     "nobody", "unshare", "collection", "collection_title", "put_into", "put", "videos", "empty", "take_out", "rename",
-    "remove", "remove_sure",
+    "remove", "remove_sure", "leave", "leave_sure", "leave_note",
 )  # fmt: skip
 
 
@@ -40,17 +42,28 @@ def draw(library: Library, videos: list[Video]) -> None:
 
     Args:
         library: the user's.
-        videos: what the page lists, for their titles.
+        videos: what the page lists, for their titles and owners.
     """
     collections = library.sharing.collections()
-    titles = {video.video_id: video.title for video in videos}
+    listed = [{"id": one.collection_id, "title": one.title, "text": _described(library, one)} for one in collections]
+    _draw(library, listed, _opened(library, collections, videos))
+
+
+def draw_button(library: Library, video: Video) -> None:
+    """Draw the button that opens the dialog for one video, and the dialog, which covers the page."""
+    label = t("action.share") if video.user_id == library.user_id else t("sharing.leave_open")
+    st.button(label, on_click=open_videos, args=([video.video_id],), key="hx_share")
+    opened = state.opened_sharing()
+    is_open = opened is not None and (opened.kind, opened.ids) == ("video", (video.video_id,))
+    _draw(library, None, _opened(library, library.sharing.collections(), [video]) if is_open else None)
+
+
+def _draw(library: Library, collections: list[dict[str, str]] | None, opened: dict[str, Any] | None) -> None:
     sharing_panel(
         "hx_sharing",
         {
-            "collections": [
-                {"id": one.collection_id, "title": one.title, "text": _described(library, one)} for one in collections
-            ],
-            "opened": _opened(library, collections, titles),
+            "collections": collections,
+            "opened": opened,
             "max_title": library.settings.max_title_chars,
             "labels": {name: t(f"sharing.{name}") for name in _LABELS},
         },
@@ -120,44 +133,82 @@ def _take(_: Any) -> None:
 # --- the dialog -----------------------------------------------------------------------------------
 
 
-def _opened(library: Library, collections: list[Collection], titles: dict[str, str]) -> dict[str, Any] | None:
+def _opened(library: Library, collections: list[Collection], videos: list[Video]) -> dict[str, Any] | None:
     opened = state.opened_sharing()
     if opened is None:
         return None
-    own = [one for one in collections if one.owner_id == library.user_id]
-    names = library.sharing.user_names()
-    data: dict[str, Any] = {
+    if opened.kind == "collection":
+        about = _about_collection(library, opened.ids[0], collections, videos)
+    else:
+        about = _about_videos(library, opened.ids, collections, videos)
+    if about is None:  # it is not there any more, or not shared any more
+        state.open_sharing(None)
+        return None
+    return {
         "key": f"{opened.kind} {' '.join(opened.ids[:3])}",
         "error": list(describe_error(opened.error, state.language())) if opened.error else None,
         "done": opened.done,
-        "owned": True,
         "from": "",
-        "shares": None,
+        "ways": None,
+        "shares": _shares(library, opened) if about["owned"] and len(opened.ids) == 1 else None,
         "collection": None,
-        "collections": [[one.collection_id, one.title] for one in own],
+        "collections": None,
+    } | about
+
+
+def _about_collection(
+    library: Library, collection_id: str, collections: list[Collection], videos: list[Video]
+) -> dict[str, Any] | None:
+    found = next((one for one in collections if one.collection_id == collection_id), None)
+    if found is None:
+        return None
+    titles = {video.video_id: video.title for video in videos}
+    inside = [[video_id, titles.get(video_id, "")] for video_id in found.video_ids]
+    about = {"title": found.title, "owned": True, "collection": {"title": found.title, "videos": inside}}
+    if found.owner_id == library.user_id:
+        return about
+    shares = [one for one in library.sharing.shared_with_me() if one.target_id == collection_id]
+    return about | _received(library, found.owner_id, shares, collections)
+
+
+def _about_videos(
+    library: Library, video_ids: tuple[str, ...], collections: list[Collection], videos: list[Video]
+) -> dict[str, Any] | None:
+    own = [[one.collection_id, one.title] for one in collections if one.owner_id == library.user_id]
+    if len(video_ids) > 1:
+        return {"title": tn("sharing.several", len(video_ids)), "owned": True, "collections": own}
+    video = next((one for one in videos if one.video_id == video_ids[0]), None)
+    if video is None:
+        return None
+    if video.user_id == library.user_id:
+        return {"title": t("sharing.title", title=video.title), "owned": True, "collections": own}
+    shares = library.sharing.shared_with_me(video.video_id)
+    return {"title": video.title} | _received(library, video.user_id, shares, collections)
+
+
+def _received(library: Library, owner_id: str, shares: list[Share], collections: list[Collection]) -> dict[str, Any]:
+    """Who shares something, by which shares, and that these can be given back."""
+    by_id = {one.collection_id: one for one in collections}
+
+    def text(share: Share) -> str:
+        if share.kind == "video":
+            return t("sharing.by_itself")
+        found = by_id[share.target_id]
+        return f"{t('sharing.by_collection', title=found.title)} · {tn('library.videos', len(found.video_ids))}"
+
+    return {
+        "owned": False,
+        "from": from_text(library, owner_id),
+        "ways": [{"kind": one.kind, "id": one.target_id, "text": text(one), "access": one.access} for one in shares],
     }
-    if opened.kind == "collection":
-        found = next((one for one in collections if one.collection_id == opened.ids[0]), None)
-        if found is None:
-            return None
-        owned = found.owner_id == library.user_id
-        inside = [[video_id, titles.get(video_id, "")] for video_id in found.video_ids]
-        data |= {
-            "title": found.title,
-            "owned": owned,
-            "from": "" if owned else from_text(library, found.owner_id),
-            "collection": {"title": found.title, "videos": inside},
-        }
-    elif len(opened.ids) == 1:
-        data["title"] = t("sharing.title", title=titles.get(opened.ids[0], ""))
-    else:
-        data["title"] = tn("sharing.several", len(opened.ids))
-    if data["owned"] and len(opened.ids) == 1:
-        data["shares"] = [
-            {"user_id": share.user_id, "name": names.get(share.user_id, share.user_id), "access": share.access}
-            for share in library.sharing.shares(opened.kind, opened.ids[0])
-        ]
-    return data
+
+
+def _shares(library: Library, opened: OpenedSharing) -> list[dict[str, str]]:
+    names, somebody = library.sharing.user_names(), t("sharing.somebody")
+    return [
+        {"user_id": share.user_id, "name": names.get(share.user_id, somebody), "access": share.access}
+        for share in library.sharing.shares(opened.kind, opened.ids[0])
+    ]
 
 
 def _open_collection(value: Any) -> None:
@@ -168,8 +219,8 @@ def _make(value: Any) -> None:
     resources.library().sharing.make_collection(str(value["title"]))
 
 
-Act = Callable[[Library, OpenedSharing, Any], str]
-"""Does what was asked for in the dialog; returns what is said about it."""
+Act = Callable[[Library, OpenedSharing, Any], str | None]
+"""Does what was asked for in the dialog; returns what is said about it, None to close the dialog."""
 
 
 def _share(library: Library, opened: OpenedSharing, value: Any) -> str:
@@ -181,6 +232,16 @@ def _share(library: Library, opened: OpenedSharing, value: Any) -> str:
 def _unshare(library: Library, opened: OpenedSharing, value: Any) -> str:
     library.sharing.unshare(opened.kind, opened.ids[0], str(value))
     return t("sharing.unshared")
+
+
+def _give_back(library: Library, opened: OpenedSharing, value: Any) -> str | None:
+    library.sharing.give_back(str(value["kind"]), str(value["id"]))
+    if opened.kind == "video" and library.sharing.access_to(opened.ids[0]) is not None:
+        return t("sharing.left")
+    shown = state.address()
+    if shown is not None and shown.page == "video":
+        state.request_page("library")
+    return None
 
 
 def _put(library: Library, opened: OpenedSharing, value: Any) -> str:
@@ -200,14 +261,14 @@ def _rename(library: Library, opened: OpenedSharing, value: Any) -> str:
     return ""
 
 
-def _remove(library: Library, opened: OpenedSharing, _: Any) -> str:
+def _remove(library: Library, opened: OpenedSharing, _: Any) -> None:
     library.sharing.delete_collection(opened.ids[0])
-    return ""
 
 
 _ACTS: dict[str, Act] = {
     "share": _share,
     "unshare": _unshare,
+    "give_back": _give_back,
     "put": _put,
     "take_out": _take_out,
     "rename": _rename,
@@ -227,6 +288,6 @@ def _reported(act: Act) -> Callable[[Any], None]:
         except HeimdexError as error:
             state.open_sharing(replace(opened, error=error.to_dict(), done=""))
         else:
-            state.open_sharing(None if act is _remove else replace(opened, error=None, done=done))
+            state.open_sharing(None if done is None else replace(opened, error=None, done=done))
 
     return handle

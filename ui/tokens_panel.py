@@ -17,7 +17,7 @@ NEVER = "never"
 _DAY_S = 24 * 3600
 _LABELS = (
     "heading", "text", "secret", "copy", "copied", "done", "once", "name", "name_hint", "scopes", "made", "used",
-    "expires", "expired", "never_used", "never_expires", "revoke", "revoke_sure", "keep", "make",
+    "expires", "valid_for", "expired", "never_used", "never_expires", "revoke", "revoke_sure", "keep", "make",
 )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ from heimdex_core.settings import VERSION
 
 _LOG = logging.getLogger(__name__)
 
-ROUTERS = ("system", "uploads", "videos", "scenes", "search", "exports", "evaluation", "activity", "people")
+ROUTERS = ("system", "uploads", "videos", "sharing", "scenes", "search", "exports", "evaluation", "activity", "people")
 """The modules of this package that have a router."""
 
 

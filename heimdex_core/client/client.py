@@ -85,6 +85,21 @@ class ClientEvaluation:
         self._connection.json("DELETE", f"/runs/{run}")
 
 
+class ClientSharing:
+    """What other users share with the user (`lib.sharing`)."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def shared_with_me(self) -> list[shapes.Share]:
+        """The videos and collections that others share with the user."""
+        return list(self._connection.pages(shapes.Share, "/shared-with-me"))
+
+    def give_back(self, kind: str, target_id: str) -> None:
+        """Give back a "video" or "collection"; only its owner can share it again. Raises ShareNotFound."""
+        self._connection.json("DELETE", f"/shared-with-me/{kind}s/{target_id}")
+
+
 class Client:
     """A library on a server, as the user of a token sees it. Safe to share between threads.
 
@@ -103,6 +118,7 @@ class Client:
         exports: what was rendered.
         evaluation: judgements and runs.
         people: people in the picture.
+        sharing: what other users share with the user.
     """
 
     def __init__(self, url: str, token: str, http: httpx2.Client | None = None) -> None:
@@ -110,6 +126,7 @@ class Client:
         self.exports = ClientExports(self._connection)
         self.evaluation = ClientEvaluation(self._connection)
         self.people = ClientPeople(self._connection)
+        self.sharing = ClientSharing(self._connection)
 
     def close(self) -> None:
         """Let go of the connections; those of a given `http` stay open."""

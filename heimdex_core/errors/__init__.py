@@ -26,6 +26,7 @@ from heimdex_core.errors.access import (
     OriginRefused,
     ReelNotFound,
     SceneNotFound,
+    ShareNotFound,
     SignInNotAllowed,
     SignInRequired,
     TokenExpired,
@@ -357,5 +358,6 @@ __all__ = [
     "UserNotFound",
     "TokenNotFound",
     "CollectionNotFound",
+    "ShareNotFound",
     "RateLimited",
 ]

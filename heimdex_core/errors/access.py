@@ -179,3 +179,11 @@ class CollectionNotFound(AccessError):
     code = "COLLECTION_NOT_FOUND"
     message_template = "There is no collection {collection_id}."
     hint_template = "It may have been deleted, or is no longer shared. Choose another one."
+
+
+class ShareNotFound(AccessError):
+    """Nobody shares this video or collection with the user, or a video only as part of a collection."""
+
+    code = "SHARE_NOT_FOUND"
+    message_template = "The {kind} {target_id} is not shared with you."
+    hint_template = "It may not be shared any more. A video of a shared collection is given back with the collection."

@@ -53,8 +53,9 @@ class PeopleBase:
 
     def state(self) -> PeopleState:
         """What there is, and why faces are not looked for."""
-        videos = self._view().visible_videos(self._user_id)
-        tables = {video.video_id: self._records.faces.table(video.video_id) for video in videos}
+        seen = self._view().visible_videos(self._user_id)
+        tables = {video.video_id: self._records.faces.table(video.video_id) for video in seen}
+        own = [video for video in seen if video.user_id == self._user_id]  # in others' their owners look for faces
         note = None
         if not self.is_on:
             note = "off_shared" if self._accounts.is_shared() else "off"
@@ -63,8 +64,8 @@ class PeopleBase:
         return PeopleState(
             is_on=self.is_on,
             note=note,
-            videos=len(videos),
-            scanned=sum(is_current(tables[video.video_id], video) for video in videos),
+            videos=len(own),
+            scanned=sum(is_current(tables[video.video_id], video) for video in own),
             faces=sum(len(table.faces) for table in tables.values() if table is not None),
         )
 

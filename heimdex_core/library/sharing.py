@@ -79,11 +79,20 @@ class Sharing:
 
     @checked
     def unshare(self, kind: str, target_id: str, user: str) -> None:
-        """Share no longer with a user, at once; or give back what another user shares with oneself.
+        """Share no longer with a user, at once.
 
         Raises InvalidValue, VideoNotFound, CollectionNotFound, UserNotFound, NotAllowed.
         """
         self._records.unshare(self._user_id, _kind(kind), target_id, user)
+
+    @checked
+    def give_back(self, kind: str, target_id: str) -> None:
+        """Give back what another user shares with oneself, at once; only its owner can share it again.
+
+        A video that is shared as part of a collection is given back with the collection. Raises InvalidValue,
+        ShareNotFound.
+        """
+        self._records.give_back(self._user_id, _kind(kind), target_id)
 
     @checked
     def shares(self, kind: str | None = None, target_id: str | None = None) -> list[Share]:
@@ -96,9 +105,19 @@ class Sharing:
             return [share for share in self._records.given(self._user_id) if wanted in (None, share.kind)]
         return self._records.of_target(self._user_id, _kind(kind), target_id)
 
-    def shared_with_me(self) -> list[Share]:
-        """What others share with the user, without deleted videos. Never waits for a writer."""
-        return self._published().with_user(self._user_id)
+    @checked
+    def shared_with_me(self, video_id: str | None = None) -> list[Share]:
+        """What others share with the user, without deleted videos.
+
+        Of a video: the shares by which the user sees it, be it of the video or of collections that have it.
+        Never waits for a writer.
+        """
+        published = self._published()
+        shares = published.with_user(self._user_id)
+        if video_id is None:
+            return shares
+        having = {one.collection_id for one in published.collections.values() if video_id in one.video_ids}
+        return [share for share in shares if share.target_id in {video_id, *having}]
 
     @checked
     def access_to(self, video_id: str) -> Access | None:

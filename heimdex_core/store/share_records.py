@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from heimdex_core.errors import InvalidValue, NotAllowed, VideoNotFound
+from heimdex_core.errors import InvalidValue, ShareNotFound, VideoNotFound
 from heimdex_core.store import accounts, shares, videos
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.types import Access, Collection, Share, ShareKind
@@ -69,18 +69,19 @@ class ShareRecords:
             return found
 
     def unshare(self, user_id: str, kind: ShareKind, target_id: str, user: str) -> None:
-        """Share no longer with a user. Raises VideoNotFound, CollectionNotFound, NotAllowed, UserNotFound.
-
-        Who something is shared with may give it back.
-        """
+        """Share no longer with a user. Raises VideoNotFound, CollectionNotFound, NotAllowed, UserNotFound."""
         with self._catalog.transaction() as transaction:
             other = accounts.get(transaction, user).user_id
-            try:
-                shares.require_owner(transaction, user_id, kind, target_id)
-            except NotAllowed:
-                if other != user_id:
-                    raise
+            shares.require_owner(transaction, user_id, kind, target_id)
             shares.remove_share(transaction, kind, target_id, other)
+
+    def give_back(self, user_id: str, kind: ShareKind, target_id: str) -> None:
+        """Remove what another user shares with this one. Raises ShareNotFound."""
+        with self._catalog.transaction() as transaction:
+            sql = "select 1 from shares where kind = ? and target_id = ? and user_id = ?"
+            if not transaction.rows(sql, [kind, target_id, user_id]):
+                raise ShareNotFound(kind=kind, target_id=target_id[:80])
+            shares.remove_share(transaction, kind, target_id, user_id)
 
     def given(self, user_id: str) -> list[Share]:
         """What a user shares with others, the oldest first."""

@@ -143,7 +143,7 @@ class PeopleState:
     note: str | None
     """Why faces are not searched for: "off", "off_shared" (until an administrator turns it on), "no_models"."""
     videos: int
-    """The user's videos that have been indexed."""
+    """The user's own videos that have been indexed."""
     scanned: int
     """How many of them have been looked through for faces as they are now."""
     faces: int

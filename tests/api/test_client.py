@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from heimdex_core.client import Client
-from heimdex_core.client.client import ClientEvaluation, ClientExports
+from heimdex_core.client.client import ClientEvaluation, ClientExports, ClientSharing
 from heimdex_core.client.people import ClientPeople
 from heimdex_core.errors import (
     ExportNotFound,
     InvalidQuery,
     NotAllowed,
     NotAVideo,
+    ShareNotFound,
     TokenInvalid,
     VideoNotFound,
 )
@@ -22,6 +23,7 @@ from heimdex_core.library import Library
 from heimdex_core.library.evaluation import Evaluation
 from heimdex_core.library.exports import Exports
 from heimdex_core.library.people import People
+from heimdex_core.library.sharing import Sharing
 from heimdex_core.types import Example, Filters, Then
 from tests.api.conftest import SCENE, Api
 from tests.support.frozen import SUBTITLED
@@ -39,7 +41,13 @@ ANOTHER_WAY = {"file": "downloads the file of an export, instead of saying where
 
 @pytest.mark.parametrize(
     ("ours", "theirs"),
-    [(Client, Library), (ClientExports, Exports), (ClientEvaluation, Evaluation), (ClientPeople, People)],
+    [
+        (Client, Library),
+        (ClientExports, Exports),
+        (ClientEvaluation, Evaluation),
+        (ClientPeople, People),
+        (ClientSharing, Sharing),
+    ],
 )
 def test_names_are_those_of_the_library(ours: type, theirs: type) -> None:
     methods = {name for name, _ in inspect.getmembers(ours, inspect.isfunction) if not name.startswith("_")}
@@ -65,6 +73,27 @@ def test_videos_and_scenes(client: Client) -> None:
     assert [scene.scene_id for scene in client.scenes(SUBTITLED)][0] == client.scene(SCENE).scene_id == SCENE
     assert client.wait(SUBTITLED).scene_count == 2
     assert [name for name, _ in client.events(SUBTITLED)] == ["done"]
+
+
+def test_what_is_shared_is_given_back(api: Api) -> None:
+    other = api.user("other")
+    trip = api.library.sharing.make_collection("Trip")
+    api.library.sharing.put(trip.collection_id, [SUBTITLED])
+    api.library.sharing.share("collection", trip.collection_id, other.user_id)
+    api.library.sharing.share("video", SUBTITLED, other.user_id, "write")
+    title = api.library.video(SUBTITLED).title
+    client = Client("http://localhost", api.tokens["other"], api.client)
+    found = [(one.kind, one.target_id, one.access, one.title) for one in client.sharing.shared_with_me()]
+    assert found == [("collection", trip.collection_id, "read", "Trip"), ("video", SUBTITLED, "write", title)]
+    client.sharing.give_back("video", SUBTITLED)
+    assert client.video(SUBTITLED).title == title, "it is part of the collection"
+    with pytest.raises(ShareNotFound):
+        client.sharing.give_back("video", SUBTITLED)
+    client.sharing.give_back("collection", trip.collection_id)
+    assert client.sharing.shared_with_me() == []
+    with pytest.raises(VideoNotFound):
+        client.video(SUBTITLED)
+    assert api.library.sharing.shares() == []
 
 
 def test_a_search_with_everything(client: Client, tmp_path: Path) -> None:

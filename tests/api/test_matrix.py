@@ -47,6 +47,8 @@ DELETED_LAST = (
     "DELETE /uploads/{upload_id}",
     "DELETE /videos/{video_id}",
     "POST /videos/{video_id}/restore",
+    "DELETE /shared-with-me/collections/{collection_id}",
+    "DELETE /shared-with-me/videos/{video_id}",
 )
 
 
@@ -158,12 +160,15 @@ def routes(api: Api) -> list[str]:
 def table(api: Api) -> list[str]:
     """The rows of the table."""
     api.user("other")
+    collection_id = api.library.sharing.make_collection("trip").collection_id
     for access in ("read", "write"):
         guest = api.user(f"{access} share")
         api.library.sharing.share("video", SUBTITLED, guest.user_id, access)
+        api.library.sharing.share("collection", collection_id, guest.user_id, access)
     api.tokens["reading token"] = api.library.accounts.make_token("reads", ("read",))[1]
     api.services.stream_s = 0.0  # streams end at once
     owned = Owned(api)
+    owned.ids["collection_id"] = collection_id
     rows = []
     for route in routes(api):
         found = {role: owned.ask(route, role) for role in ORDER}

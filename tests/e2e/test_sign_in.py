@@ -196,6 +196,18 @@ def test_what_is_shared_is_seen_marked_and_taken_away_again(
     expect(dialog.get_by_text("Not shared with anybody yet.")).to_be_visible()
     expect(jun.locator("article.video")).to_have_count(0)
     assert jun.request.get(picture).status == 404
+    # or given back
+    dialog.get_by_role("textbox", name="Share with").fill("jun@example.com")
+    dialog.get_by_role("button", name="Share", exact=True).click()
+    jun.get_by_role("button", name="Remove my access…").click()
+    received_by_jun = jun.get_by_role("dialog")
+    expect(received_by_jun).to_contain_text(f"from {MINA}")
+    received_by_jun.get_by_role("button", name="Remove my access").click()
+    shot(jun, "sign-in-give-back")
+    received_by_jun.get_by_role("button", name="Yes, remove it").click()
+    expect(received_by_jun).to_be_hidden()
+    expect(jun.locator("article.video")).to_have_count(0)
+    assert jun.request.get(picture).status == 404
 
 
 @pytest.mark.long

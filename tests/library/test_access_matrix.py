@@ -229,6 +229,9 @@ CALLS: dict[str, dict[str, Call]] = {
         "evaluation.undo_default": lambda lib, it: lib.evaluation.undo_default(scope="library"),
         "watched.add": lambda lib, it: lib.watched.add(it.lib.path.parent),
     },
+    "Giving back what another user shares": {
+        "sharing.give_back": lambda lib, it: lib.sharing.give_back("video", it.v),
+    },
 }
 ADMINS = ("What only admins may", "What changes the library for everybody, or has the server read its own folders")
 

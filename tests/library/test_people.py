@@ -423,3 +423,18 @@ def test_without_models(tmp_path: Path) -> None:
         with pytest.raises(FaceModelsMissing) as caught:
             library.people.find_faces()
         assert "models pull faces" in caught.value.hint
+
+
+def test_faces_are_looked_for_in_ones_own_videos(lib: Library) -> None:
+    """So videos that others share are none that are still to be looked through."""
+    jun = lib.as_user(lib.accounts.sign_in("https://login", "jun", "jun@example.com", True, "Jun").user_id)
+    lib.people.as_operator().turn_on()
+    second, first = (video for video in lib.videos() if video.title in ("first", "second"))  # newest first
+    lib.people.find_faces([second.video_id])
+    for video in (first, second):
+        lib.sharing.share("video", video.video_id, jun.user_id)
+    state = jun.people.state()
+    assert (state.videos, state.scanned, state.faces) == (0, 0, 2), "Ben and Cara of the second one"
+    assert jun.people.find_faces().videos == 0
+    state = lib.people.state()
+    assert (state.videos, state.scanned) == (3, 1)

@@ -17,6 +17,7 @@ from heimdex_core.errors import (
     InvalidValue,
     NotAllowed,
     SceneNotFound,
+    ShareNotFound,
     UserNotFound,
     VideoNotFound,
 )
@@ -239,10 +240,37 @@ def test_a_short_of_a_shared_scene_is_of_who_makes_it(two: Two) -> None:
     assert (two.jun.shorts.allowance().used, two.mina.shorts.allowance().used) == (1, 0)
 
 
-def test_a_share_can_be_given_back(two: Two) -> None:
-    two.mina.sharing.share("video", two.sea.video_id, two.jun.user_id)
-    two.jun.sharing.unshare("video", two.sea.video_id, two.jun.user_id)
+def test_a_video_that_is_shared_can_be_given_back(two: Two) -> None:
+    jun, sea = two.jun, two.sea.video_id
+    two.mina.sharing.share("video", sea, jun.user_id)
+    with pytest.raises(NotAllowed):
+        jun.sharing.unshare("video", sea, jun.user_id)
+    jun.sharing.give_back("video", sea)
+    assert two.found(jun) == {"harbour"}
     assert two.mina.sharing.shares() == []
+    assert two.found(two.mina) == {"holiday", "hike"}
+    for refused in (jun, two.mina):  # of whom it was, and the owner
+        with pytest.raises(ShareNotFound):
+            refused.sharing.give_back("video", sea)
+
+
+def test_a_collection_is_given_back_as_a_whole(two: Two) -> None:
+    jun, sea = two.jun, two.sea.video_id
+    trip = two.mina.sharing.make_collection("Trip")
+    two.mina.sharing.put(trip.collection_id, [sea, two.hill.video_id])
+    two.mina.sharing.share("collection", trip.collection_id, jun.user_id, "write")
+    with pytest.raises(ShareNotFound):  # it is not shared by itself
+        jun.sharing.give_back("video", sea)
+    two.mina.sharing.share("video", sea, jun.user_id)
+    by_itself = Share("video", sea, jun.user_id, "read")
+    in_trip = Share("collection", trip.collection_id, jun.user_id, "write")
+    assert jun.sharing.shared_with_me(sea) == [in_trip, by_itself]
+    assert jun.sharing.shared_with_me(two.hill.video_id) == [in_trip]
+    assert jun.sharing.shared_with_me(two.own.video_id) == []
+    jun.sharing.give_back("collection", trip.collection_id)
+    assert two.found(jun) == {"harbour", "holiday"}, "what is also shared by itself stays"
+    assert jun.sharing.access_to(sea) == "read"
+    assert two.mina.sharing.collections()[0].video_ids == (sea, two.hill.video_id)
 
 
 def test_filters_and_facets(two: Two) -> None:

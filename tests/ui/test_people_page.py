@@ -45,6 +45,22 @@ def test_who_is_named_and_who_is_not(lib: Library, tmp_path: Path, monkeypatch: 
     assert views.page(lib, "gone")["shown"] is None
 
 
+def test_faces_are_removed_from_ones_own_videos_only(lib: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    links = Links("secret", lib.path, file_ttl_s=3600, upload_ttl_s=900)
+    monkeypatch.setattr(resources, "links", lambda: links)
+    jun = lib.as_user(lib.accounts.sign_in("https://login", "jun", "jun@example.com", True, "Jun").user_id)
+    lib.people.as_operator().turn_on()
+    lib.people.find_faces()
+    lib.sharing.share("video", lib.videos()[0].video_id, jun.user_id)
+    of_anna, *_ = jun.people.unnamed()
+    anna = jun.people.name(of_anna.cluster_id, "Anna")
+    data = views.page(jun, anna.person_id)
+    assert [face["removable"] for face in data["shown"]["faces"]] == [False, False]
+    assert [group["removable"] for group in data["clusters"]] == [False]
+    assert {group["removable"] for group in views.page(lib, None)["clusters"]} == {True}
+    assert views.status(jun.people.state(), None).startswith("You have no videos of your own")
+
+
 def test_pictures_of_faces(lib: Library) -> None:
     clock = Clock(0.0)
     links = Links("secret", lib.path, file_ttl_s=3600, upload_ttl_s=900, now=clock)
@@ -69,9 +85,9 @@ def test_pictures_of_faces(lib: Library) -> None:
 
 def test_how_far_it_is() -> None:
     found = PeopleState(True, None, videos=3, scanned=2, faces=1)
-    assert views.status(found, None) == "2 of 3 videos have been looked through. 1 face."
+    assert views.status(found, None) == "Videos looked through: 2 of 3. 1 face."
     scan = FaceScan("s", "waiting", utc_now())
     assert views.status(found, scan) == "Faces will be looked for when the worker is free."
     running = replace(scan, state="running", total=3, skipped=1)
     assert views.status(found, running) == "Looking for faces: 1 of 3 videos"
-    assert views.status(found, replace(running, state="cancelled")).startswith("2 of 3")
+    assert views.status(found, replace(running, state="cancelled")).startswith("Videos looked through: 2 of 3")

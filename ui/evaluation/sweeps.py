@@ -221,9 +221,10 @@ def _actions(sweep: Sweep, chosen: SweepScore) -> list[dict[str, Any]]:
     compare = [{"name": "compare", "value": chosen.number, "text": t("evaluate.compare_with_default")}]
     if not _is_in_use(chosen):
         return compare
+    for_library = {"name": "for_library", "value": chosen.number, "text": t("evaluate.default_library")}
     return [
         {"name": "for_me", "value": chosen.number, "text": t("evaluate.default_me"), "primary": is_better},
-        {"name": "for_library", "value": chosen.number, "text": t("evaluate.default_library")},
+        *([for_library] if resources.library().accounts.is_admin else []),
         *compare,
     ]
 
@@ -269,9 +270,10 @@ def _draw_map(sweep: Sweep, chosen: SweepScore, number: int | None) -> None:
 def _draw_default(now: SearchDefaults) -> None:
     """Draw what a search uses at present, and the buttons that bring back what was there before."""
     settings = f"{run_views.weights_text(now.weights)} · {run_views.fusion_label(now.fusion)}"
+    is_admin = resources.library().accounts.is_admin
     undo = [
         {"name": f"undo_{scope}", "text": t(f"evaluate.undo_{scope}")}
-        for scope, can_undo in (("me", now.can_undo_me), ("library", now.can_undo_library))
+        for scope, can_undo in (("me", now.can_undo_me), ("library", now.can_undo_library and is_admin))
         if can_undo
     ]
     evaluation_part(

@@ -40,13 +40,17 @@ _LABELS = (
 
 
 def page(library: Library, shown: str | None) -> dict[str, Any]:
-    """The people, the faces of the shown one, and the unnamed groups. People must be on."""
+    """The people, the faces of the shown one, and the unnamed groups. People must be on.
+
+    Faces are removed from videos by the owners of these.
+    """
     people = library.people.all()
+    own = {video.video_id for video in library.searchable_videos() if video.user_id == library.user_id}
     person = next((one for one in people if one.person_id == shown), None)
     return {
         "people": [_person(library, one) for one in people],
-        "shown": _shown(library, person) if person is not None else None,
-        "clusters": [_cluster(library, one) for one in library.people.unnamed(limit=CLUSTERS)],
+        "shown": _shown(library, person, own) if person is not None else None,
+        "clusters": [_cluster(library, one, own) for one in library.people.unnamed(limit=CLUSTERS)],
         "labels": {name: t(f"people.{name}") for name in _LABELS},
     }
 
@@ -63,29 +67,31 @@ def _person(library: Library, person: Person) -> dict[str, Any]:
     }
 
 
-def _shown(library: Library, person: Person) -> dict[str, Any]:
+def _shown(library: Library, person: Person, own: set[str]) -> dict[str, Any]:
     faces = library.people.faces_of(person.person_id, limit=FACES)
     return {
         "id": person.person_id,
         "name": person.name,
         "heading": t("people.faces_of", name=person.name),
-        "faces": [_face(library, face) for face in faces],
+        "faces": [_face(library, face, own) for face in faces],
     }
 
 
-def _face(library: Library, face: SceneFace) -> dict[str, Any]:
+def _face(library: Library, face: SceneFace, own: set[str]) -> dict[str, Any]:
     return {
         "id": face.face_id,
+        "removable": face.video_id in own,
         "image": media.face_url(library, face.face_id),
         "by_hand": face.is_by_hand,
         "text": t("people.by_hand") if face.is_by_hand else f"{face.similarity or 0:.2f}",
     }
 
 
-def _cluster(library: Library, cluster: FaceCluster) -> dict[str, Any]:
+def _cluster(library: Library, cluster: FaceCluster, own: set[str]) -> dict[str, Any]:
     return {
         "id": cluster.cluster_id,
         "faces": [face.face_id for face in cluster.faces],
+        "removable": all(face.video_id in own for face in cluster.faces),
         "images": [media.face_url(library, face.face_id) for face in cluster.faces[:FACES_OF_CLUSTER]],
         "counts": " · ".join([tn("people.faces", len(cluster.faces)), tn("people.videos", cluster.videos)]),
     }
@@ -97,5 +103,7 @@ def status(found: PeopleState, scan: FaceScan | None) -> str:
         return t("people.scan_waiting")
     if scan is not None and not scan.is_over:
         return t("people.scanning", done=number(scan.done), total=number(scan.total))
+    if not found.videos:
+        return t("people.no_videos")
     text = t("people.scanned", scanned=number(found.scanned), videos=number(found.videos))
     return f"{text} {tn('people.faces', found.faces)}."

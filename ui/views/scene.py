@@ -229,8 +229,16 @@ def _faces(library: Library, scene: Scene, faces: Sequence[SceneFace]) -> list[d
     items = [_with_faces(library, scene, keyframes[name], found) for name, found in shown.items() if found]
     if not items:
         return []
-    toggle = t("scene_page.show_faces")
-    return [{"name": "faces", "heading": t("scene_page.faces"), "items": items, "empty": "", "toggle": toggle}]
+    unnamed = any(face.name is None for face in faces)
+    section = {
+        "name": "faces",
+        "heading": t("scene_page.faces"),
+        "items": items,
+        "empty": "",
+        "toggle": t("scene_page.show_faces"),
+        "more": {"href": address.url("people"), "text": t("scene_page.name_faces")} if unnamed else None,
+    }
+    return [section]
 
 
 def _with_faces(library: Library, scene: Scene, keyframe: Keyframe, faces: Sequence[SceneFace]) -> dict[str, Any]:

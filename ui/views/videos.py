@@ -58,6 +58,9 @@ def row(library: Library, video: Video, queue: Queue, owner: str = "") -> dict[s
     if is_own and library.accounts.is_shared():
         share = {"name": "share", "label": t("action.share"), "quiet": True, "icon": "share"}
         data |= {"can": [*data["can"], "share"], "actions": [*data["actions"], share]}
+    if not is_own:
+        leave = {"name": "share", "label": t("sharing.leave_open"), "quiet": True, "icon": "leave"}
+        data |= {"actions": [*data["actions"], leave]}
     if video.state in RUNNING:
         position = queue.positions.get(video.video_id)
         return data | progress_texts(queue.progress.get(video.video_id), position)

@@ -20,7 +20,16 @@ from heimdex_core.schemas.shapes.search import (
     SearchResult,
     SeenPerson,
 )
-from heimdex_core.schemas.shapes.videos import AudioTrack, Face, FaceCluster, FaceScan, Person, Progress, Video
+from heimdex_core.schemas.shapes.videos import (
+    AudioTrack,
+    Face,
+    FaceCluster,
+    FaceScan,
+    Person,
+    Progress,
+    Share,
+    Video,
+)
 
 API_FIELDS: Mapping[type[Shape], Sequence[str]] = {
     Video: ("description", "language", "updated_at", "owner_id"),
@@ -58,6 +67,7 @@ __all__ = [
     "SearchResult",
     "SeenPerson",
     "Shape",
+    "Share",
     "Video",
     "Worker",
     "WorkerTask",

@@ -1,4 +1,4 @@
-"""Videos, their progress, and the people and faces in them."""
+"""Videos, what is shared, progress, and the people and faces in videos."""
 
 from __future__ import annotations
 
@@ -81,6 +81,19 @@ class Video(Shape):
             updated_at=found.updated_at,
             owner_id=found.user_id,
         )
+
+
+class Share(Shape):
+    """What another user shares with the user."""
+
+    kind: str = Field(description="video or collection")
+    target_id: str = Field(description="a video_id or collection_id")
+    access: str = Field(description="read or write")
+    title: str | None = Field(description="null for a video that cannot be searched yet")
+
+    @classmethod
+    def of(cls, found: types.Share, title: str | None) -> Share:
+        return cls(kind=found.kind, target_id=found.target_id, access=found.access, title=title)
 
 
 class Progress(Shape):

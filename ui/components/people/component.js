@@ -39,15 +39,16 @@ class People extends Redrawn {
 
   faces(shown, l) {
     const act = () => {
-      const has = this.chosen.size > 0;
-      acts.querySelectorAll("button").forEach((button) => { button.disabled = !has; });
+      const chosen = shown.faces.filter((face) => this.chosen.has(face.id));
+      acts.querySelectorAll("button").forEach((button) => { button.disabled = !chosen.length || (button === remove && !chosen.every((face) => face.removable)); });
     };
     const more = h("div", { class: "more" });
     const ids = () => [...this.chosen];
+    const remove = this.button(l.remove_faces, "remove_faces", () => this.confirm(more, l, l.confirm_remove_faces, l.remove_faces, () => this.out.send("remove_faces", { faces: ids() })));
     const acts = h("div", { class: "acts" }, h("span", { class: "muted" }, l.choose),
       this.button(l.not_person, "refuse", () => this.out.send("refuse", { id: shown.id, faces: ids() })),
       this.button(l.split, "split", () => this.ask(more, l, "", l.split, (text) => this.out.send("split", { id: shown.id, faces: ids(), name: text }))),
-      this.button(l.remove_faces, "remove_faces", () => this.confirm(more, l, l.confirm_remove_faces, l.remove_faces, () => this.out.send("remove_faces", { faces: ids() }))));
+      shown.faces.some((face) => face.removable) ? remove : "");
     const grid = h("ul", { class: "faces" }, ...shown.faces.map((face) => {
       const button = h("button", { type: "button", class: "pick", "aria-pressed": String(this.chosen.has(face.id)), "aria-label": face.text, data: { act: `pick ${face.id}` } },
         h("img", { src: face.image, alt: "", loading: "lazy" }), h("span", { class: face.by_hand ? "" : "mono" }, face.text));
@@ -68,7 +69,7 @@ class People extends Redrawn {
     const name = this.button(l.name, `name ${one.id}`, () => this.ask(more, l, "", l.save, (text) => this.out.send("name", { id: one.id, name: text })));
     const remove = this.button(l.remove_faces, `remove ${one.id}`, () => this.confirm(more, l, l.confirm_remove_faces, l.remove_faces, () => this.out.send("remove_faces", { faces: one.faces })));
     return h("li", null, h("div", { class: "images" }, ...one.images.map((image) => h("img", { src: image, alt: "", loading: "lazy" }))),
-      h("div", { class: "muted" }, one.counts), h("div", { class: "acts" }, name, remove), more);
+      h("div", { class: "muted" }, one.counts), h("div", { class: "acts" }, name, one.removable ? remove : ""), more);
   }
 
   button(text, act, onclick) {

@@ -17,7 +17,8 @@ class Sharing extends Redrawn {
 
   draw(data) {
     this.data = data;
-    this.drawCollections(data);
+    this.collections.hidden = !data.collections;
+    if (data.collections) this.drawCollections(data);
     if (!data.opened) { if (this.dialog.open) this.dialog.close(); this.title = null; return; }
     const focused = focusedIn(this.dialog);
     this.drawDialog(data.opened, data.labels);
@@ -44,16 +45,17 @@ class Sharing extends Redrawn {
       h("div", { class: "spread" }, h("h2", { id: "hx-sharing-title" }, opened.title), close),
       opened.error ? h("div", { class: "problem", role: "alert" }, h("strong", null, opened.error[0]), h("span", { class: "muted" }, opened.error[1])) : "",
       opened.done ? h("div", { class: "done", role: "status" }, opened.done) : "",
-      opened.owned ? this.shareForm(l) : h("p", { class: "muted" }, opened.from),
+      opened.owned ? this.shareForm(opened, l) : this.ways(opened, l),
       opened.owned ? this.shares(opened.shares, l) : "",
       opened.collection ? this.inside(opened.collection, opened.owned, l) : this.put(opened.collections, l));
   }
 
-  shareForm(l) {
-    const who = h("input", { type: "email", class: "field", required: true, autocomplete: "off", placeholder: l.address, data: { act: "who" } });
-    const access = h("select", { class: "field", "aria-label": l.access, data: { act: "access" } }, ["read", "write"].map((name) => h("option", { value: name }, l[name])));
+  shareForm(opened, l) {
+    const tried = opened.error && this.tried ? this.tried : { user: "", access: "read" };
+    const who = h("input", { type: "email", value: tried.user, class: "field", required: true, autocomplete: "off", placeholder: l.address, data: { act: "who" } });
+    const access = h("select", { class: "field", "aria-label": l.access, data: { act: "access" } }, ["read", "write"].map((name) => h("option", { value: name, selected: name === tried.access }, l[name])));
     const form = h("form", null, h("label", null, h("span", { class: "muted" }, l.with), who), access, h("button", { class: "btn primary", type: "submit" }, l.share));
-    form.onsubmit = (event) => { event.preventDefault(); this.out.send("share", { user: who.value.trim(), access: access.value }); };
+    form.onsubmit = (event) => { event.preventDefault(); this.tried = { user: who.value.trim(), access: access.value }; this.out.send("share", this.tried); };
     return form;
   }
 
@@ -65,6 +67,20 @@ class Sharing extends Redrawn {
       remove.onclick = () => { remove.disabled = true; this.out.send("unshare", one.user_id); };
       return h("li", null, h("b", null, one.name), h("span", { class: "muted" }, l[one.access]), remove);
     }));
+  }
+
+  // Of what others share: who does, and the shares, which can be given back.
+  ways(opened, l) {
+    return h("div", null, h("p", { class: "muted" }, opened.from), h("ul", { class: "ways" }, opened.ways.map((one) => {
+      const leave = h("button", { class: "btn danger", type: "button", "aria-label": `${l.leave}: ${one.text}` }, l.leave);
+      leave.onclick = () => {
+        if (leave.dataset.sure) { leave.disabled = true; this.out.send("give_back", { kind: one.kind, id: one.id }); return; }
+        leave.dataset.sure = "1";
+        leave.textContent = l.leave_sure;
+        leave.setAttribute("aria-label", `${l.leave_sure}: ${one.text}`);
+      };
+      return h("li", null, h("b", null, one.text), h("span", { class: "muted" }, l[one.access]), leave);
+    })), h("p", { class: "muted" }, l.leave_note));
   }
 
   // Of videos: the collections that they can be put into.

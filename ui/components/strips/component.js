@@ -24,7 +24,7 @@ class Strips extends Redrawn {
     this.data = data;
     const focused = focusedIn(this.host);
     this.host.replaceChildren(...data.sections.map((section) => h("section", { class: this.hidden.has(section.name) ? `${section.name} plain` : section.name },
-      h("div", { class: "spread" }, h("h2", { class: "caps" }, section.heading), section.toggle ? this.toggle(section) : ""),
+      h("div", { class: "spread" }, h("h2", { class: "caps" }, section.heading), section.more ? h("a", { class: "more", href: section.more.href, onclick: follow }, section.more.text) : "", section.toggle ? this.toggle(section) : ""),
       section.items.length
         ? h("ul", null, ...section.items.map((item) => h("li", null, this.item(item))))
         : h("p", { class: "muted" }, section.empty))));

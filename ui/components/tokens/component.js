@@ -73,7 +73,7 @@ class Tokens extends Redrawn {
     const form = h("form", { "aria-label": l.make },
       h("label", null, h("span", null, l.name), name),
       h("fieldset", null, h("legend", null, l.scopes), scopes.map(([, box, text]) => h("label", { class: "scope" }, box, text))),
-      h("label", null, h("span", null, l.expires), expiry),
+      h("label", null, h("span", null, l.valid_for), expiry),
       submit);
     form.onsubmit = (event) => {
       event.preventDefault();

@@ -2,6 +2,7 @@
 // and deleted videos.
 
 ICONS.share = ["M14 8a3 3 0 10-6 0 3 3 0 006 0M4.5 19.5c.7-4 3.2-6 6.5-6 1.4 0 2.6.3 3.6 1M18.5 14v6M15.5 17h6"];
+ICONS.leave = ["M10 4.5H5.5v15H10M9.5 12h10M15.5 7.5L20 12l-4.5 4.5"];
 ICONS.edit = ["M5 19l1-4L16.5 4.5l3 3L9 18z"];
 const TYPING_PAUSE_MS = 250;
 
