@@ -201,7 +201,7 @@ def draw_empty(library: Library, result: SearchResult | None, videos: list[Visib
     elif result is None:
         _draw_empty(t("search.none_selected"), t("search.none_selected_hint"))
     else:
-        is_filtered = bool(state.search().filters)
+        is_filtered = bool(state.search().filters) or result.is_listing
         channels = [(name, channel) for name, channel in result.channels.items() if views.is_reported(channel)]
         if is_filtered:  # of the few scenes that pass, or none
             channels = [(name, channel) for name, channel in channels if channel.reason != "no_transcript"]

@@ -21,8 +21,9 @@ _MOST_SHOWN = 8
 
 
 def note_texts(result: SearchResult) -> list[str]:
-    """The notes of a search; that of a listing with what its scenes fulfil, and with their order."""
-    return [_listing_text(result) if note == "listing" else NOTES.get(note, note) for note in result.notes]
+    """The notes of a search; that of a listing, where there are scenes, with what they fulfil and with their order."""
+    notes = [note for note in result.notes if note != "listing" or result.total]
+    return [_listing_text(result) if note == "listing" else NOTES.get(note, note) for note in notes]
 
 
 def seen_text(person: SeenPerson) -> str:

@@ -130,11 +130,9 @@ def test_a_list_says_what_its_scenes_fit_and_in_which_order_they_come(library: M
     assert note_texts(listed) == [f"{begin}the most recently added video on, each from its beginning"]
     by_time = library.search("-boat", filters=Filters(title="harbour", min_s=3.0), sort="time")
     assert note_texts(by_time) == [f"{begin}the video that was added first on, each from its beginning"]
-    many = library.search("", video_ids=tuple("abcdefghij"))
-    assert (
-        "fit video=a, video=b, video=c, video=d, video=e, video=f, video=g, video=h and 2 more are"
-        in note_texts(many)[0]
-    )
+    many = library.search("title:harbour -aa -bb -cc -dd -ee -ff -gg -hh -ii")
+    assert "fit title=harbour, -aa, -bb, -cc, -dd, -ee, -ff, -gg and 2 more are listed" in note_texts(many)[0]
+    assert note_texts(library.search("title:nowhere")) == []
     shown = listed._repr_html_()  # type: ignore[attr-defined]
     assert "not needed" not in shown
     assert begin in shown

@@ -106,7 +106,7 @@ def test_every_filter_has_a_chip_that_takes_it_away() -> None:
         ("tags", "sky", "sky"),
         ("then", "a bridge", "Then “a bridge” within 5 s"),
     ]
-    assert data["notes"][0] == "Searched for “Nakamura” instead of “Nakamora”"
+    assert data["notes"] == ["Searched for “Nakamura” instead of “Nakamora”"]
 
 
 def test_an_example_that_has_gone_can_still_be_taken_away() -> None:

@@ -236,12 +236,16 @@ def test_a_listed_scene_says_which_filters_it_fits_and_whom_it_shows(
         ("people", 0.866, False),
         ("people", 1.0, False),
     ]
+    named = explanation(scene, hit(scene, people=(replace(seen, name="Alexandra of Somewhere"),)), result)
+    assert named is not None
+    assert (shown["rows"][0]["long"], named["rows"][0]["long"]) == (False, True)
     assert shown["rows"][1]["value"] == f"0:03.0 · {translate(language, 'people.by_hand')}"
     assert [f"{field['label']}: {field['text'][0][0]}" for field in shown["fields"]] == [
         fits,
         f"{translate(language, 'filter.order')}: {order}",
     ]
     assert notes(result) == [note]
+    assert notes(replace(result, total=0)) == [], "the page says that nothing was found"
     assert status(result)["notes"] == "", "no channel was asked, which is nothing to report"
 
 

@@ -106,8 +106,9 @@ def chips(library: Library, search: SearchState, result: SearchResult | None) ->
 def notes(result: SearchResult) -> list[str]:
     """What a search made of its query: words that were corrected, and what could not be looked for."""
     corrected = [t("search.corrected", searched=searched, typed=typed) for typed, searched in result.corrected.items()]
+    codes = [code for code in result.notes if code != "listing" or result.total]
     order = t(f"explanation.order.{result.order}") if result.is_listing else ""
-    return [*corrected, *(t_or(f"search_note.{code}", code.replace("_", " "), order=order) for code in result.notes)]
+    return [*corrected, *(t_or(f"search_note.{code}", code.replace("_", " "), order=order) for code in codes)]
 
 
 def _examples(library: Library, search: SearchState) -> list[dict[str, Any]]:

@@ -31,6 +31,8 @@ from ui.views.conditions import condition_labels
 CHANNELS = ("transcript", "vision", "lexical")
 """The channels whose weights the dial sets. A search can have more: of additional spaces, and of captions."""
 _MOST_LINES, _LINES_BEFORE = 400, 100
+_SHORT_NAME_CHARS = 20
+"""A longer name of a person has a line of its own."""
 
 
 # --- cards ----------------------------------------------------------------------------------------
@@ -256,7 +258,8 @@ def _person_row(person: SeenPerson) -> dict[str, Any]:
     )
     fill = 1.0 if person.is_by_hand else round(max(person.similarity, 0.0), 4)
     value = f"{time} · {how}"
-    return {"name": "people", "label": person.name, "fill": fill, "quiet": False, "value": value, "title": title}
+    row = {"name": "people", "label": person.name, "fill": fill, "quiet": False, "value": value, "title": title}
+    return {**row, "long": len(person.name) > _SHORT_NAME_CHARS}
 
 
 def _channel_row(name: str, score: ChannelScore | None, channel: ChannelState | None) -> dict[str, Any]:
