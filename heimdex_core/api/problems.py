@@ -107,4 +107,5 @@ def invalid_request(error: RequestValidationError) -> InvalidValue:
         return InvalidValue(name=place, value="(none)", reason="it is required")
     given = fault.get("input")
     value = printable(given) if isinstance(given, str) else repr(given)
-    return InvalidValue(name=place, value=value[:80], reason=str(fault["msg"]).removeprefix("Value error, "))
+    reason = str(fault["msg"]).removeprefix("Value error, ").replace("valid tuple", "valid list")  # JSON has no tuples
+    return InvalidValue(name=place, value=value[:80], reason=reason)

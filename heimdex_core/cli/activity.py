@@ -38,14 +38,14 @@ def _lines(report: ActivityReport) -> Iterator[str]:
         factor = f", {times.real_time_factor:.2f} x real time" if times.real_time_factor is not None else ""
         yield (
             f"{times.stage}: p50 {times.p50_s:.1f} s, p90 {times.p90_s:.1f} s, p99 {times.p99_s:.1f} s"
-            f" over {times.videos} videos{factor}"
+            f" over {_videos(times.videos)}{factor}"
         )
     for period in report.searches:
         total = period.total
         latency = f", p50 {total.p50_ms:.0f} ms, p95 {total.p95_ms:.0f} ms" if total.searches else ""
         yield f"searches in {period.days} days: {total.searches}{latency}"
     for user in report.disk:
-        yield f"disk of {user.user_id}: {size(user.total_bytes)} in {user.videos} videos and their exports"
+        yield f"disk of {user.user_id}: {size(user.total_bytes)} in {_videos(user.videos)}, exports included"
     for queue in report.queues:
         if queue.waiting or queue.running:
             oldest = queue.oldest_waiting_at
@@ -56,3 +56,7 @@ def _lines(report: ActivityReport) -> Iterator[str]:
         yield f"worker {worker.machine}/{worker.pid}: {worker.state}{f', {tasks}' if tasks else ''}"
     if report.jobs_error is not None:
         yield f"queues and workers: {report.jobs_error['message']} {report.jobs_error['hint']}"
+
+
+def _videos(count: int) -> str:
+    return f"{count} video" if count == 1 else f"{count} videos"

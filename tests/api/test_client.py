@@ -13,6 +13,7 @@ from heimdex_core.client.people import ClientPeople
 from heimdex_core.errors import (
     ExportNotFound,
     InvalidQuery,
+    InvalidValue,
     NotAllowed,
     NotAVideo,
     ShareNotFound,
@@ -151,6 +152,9 @@ def test_errors_are_those_of_the_library(client: Client, api: Api) -> None:
     assert caught.value.message == "There is no video none."
     with pytest.raises(InvalidQuery):
         client.search("x" * 5000)
+    with pytest.raises(InvalidValue) as unusable:
+        client._connection.json("POST", "/search", {"text": "sea", "filters": {"people": "Anna"}})
+    assert unusable.value.details["reason"] == "Input should be a valid list"
     with pytest.raises(TokenInvalid):
         Client("http://localhost", "hdx_x_y", api.client).videos()
     reading = api.library.accounts.make_token("reads", ("read",))[1]
