@@ -320,7 +320,9 @@ class PostgresConnection:
             self._raw.execute(b"commit")
             return
         token = secrets.randbits(62)
-        sql = b"update last_commit set token = %s from (select token as before from last_commit) returning before"
+        sql = (
+            b"update last_commit set token = %s from (select token as before from last_commit) as past returning before"
+        )
         before = self._raw.execute(sql, [token]).fetchall()[0][0]
         try:
             self._raw.execute(b"commit")
