@@ -36,7 +36,6 @@ from heimdex_core.store.library_json import FORMAT_VERSIONS
 from heimdex_core.store.postgres import PostgresEngine
 from heimdex_core.store.postgres_connections import connections
 from heimdex_core.store.postgres_errors import check_url, without_password
-from heimdex_core.store.postgres_sql import translate
 from heimdex_core.store.publication import Publication
 from tests.store.making import SPACES, add, new_store
 from tests.support.postgres import TestServer, end_connections, run
@@ -69,22 +68,6 @@ def add_user(store: Store, user_id: str, then: Callable[[], object] = lambda: No
 def users_of(store: Store) -> list[str]:
     with store.catalog.transaction() as transaction:
         return [row["user_id"] for row in transaction.rows("select user_id from users order by user_id")]
-
-
-class TestSql:
-    @pytest.mark.parametrize(
-        ("sql", "wanted"),
-        [
-            ("select ? where a = ?", "select %s where a = %s"),
-            ("select '?', 'it''s ?', \"?\" -- ?\n, ?", "select '?', 'it''s ?', \"?\" -- ?\n, %s"),
-            ("select 5 % 2, a like '%?'", "select 5 %% 2, a like '%%?'"),
-            ("create table t (a varchar, b double)", 'create table t (a text collate "C", b double precision)'),
-            ("alter table t add column varchars varchar", 'alter table t add column varchars text collate "C"'),
-            ("select a from t where b = 'varchar'", "select a from t where b = 'varchar'"),
-        ],
-    )
-    def test_statements_are_translated(self, sql: str, wanted: str) -> None:
-        assert translate(sql).decode() == wanted
 
 
 class TestInterruptions:
