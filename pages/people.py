@@ -139,8 +139,10 @@ def draw_enrolment(library: Library) -> None:
     ):
         typed = str(error["typed"]) if error is not None else ""  # the form is emptied of photos that did not do
         given = st.text_input(t("people.name_short"), typed, max_chars=100)
+        # Streamlit writes on it in English only
+        st.html(f'<style>.st-key-hx-people {{ --hx-choose: "{t("people.choose_photos")}" }}</style>')
         photos = st.file_uploader(
-            t("people.photos_hint", limit=MAX_PHOTOS),
+            t("people.photos_hint", limit=MAX_PHOTOS, size=f"{PHOTO_MIB} MB"),
             type=["jpg", "jpeg", "png", "webp"],
             accept_multiple_files=True,
             max_upload_size=PHOTO_MIB,

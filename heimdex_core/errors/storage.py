@@ -39,6 +39,17 @@ class LibraryNotFound(StorageError):
         "If it was moved, move it back or name its folder with --library or HEIMDEX_LIBRARY. `add` creates a new one."
     )
 
+    def for_members(self) -> HeimdexError:
+        return LibraryAway()
+
+
+class LibraryAway(LibraryNotFound):
+    """The same for who is not told of the server's folders: `LibraryNotFound.for_members`."""
+
+    code = "LIBRARY_AWAY"
+    message_template = "The library is not where this server looks for it."
+    hint_template = "It can be used again as soon as it is back. Tell whoever runs this server."
+
 
 class LibraryVersion(StorageError):
     """A library was written by a newer version."""

@@ -21,6 +21,7 @@ from heimdex_core.errors import (
     InvalidTransition,
     LibraryBusy,
     LibraryDamaged,
+    LibraryNotFound,
     ModelBroken,
     ProfileMismatch,
     RenderFailed,
@@ -357,7 +358,7 @@ def test_what_an_error_is_about_is_named_in_the_language() -> None:
     assert describe_error(damaged.to_dict(), "ko")[0] == "라이브러리의 library.json 파일을 읽을 수 없어요."
 
 
-def test_a_member_hears_nothing_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_member_hears_nothing_of_processes_and_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     busy = LibraryBusy(what="The search index", pid=7, program="python", seconds=125)
     monkeypatch.setattr(state, "is_member", lambda: True)
     message = "The search index has been in use for 2 min 5 s."
@@ -369,6 +370,10 @@ def test_a_member_hears_nothing_of_processes(monkeypatch: pytest.MonkeyPatch) ->
     answer = bytes(error_response(busy, "ko").body).decode()
     assert "kill" not in answer
     assert "python" not in answer
+    away = LibraryNotFound(path="/srv/films")
+    assert describe_error(away.to_dict(), "en")[0] == "The library is not where this server looks for it."
+    assert "/srv" not in " ".join(describe_error(away.to_dict(), "ko"))
+    assert "/srv" not in bytes(error_response(away).body).decode()
 
 
 def test_every_phrase_for_what_an_error_is_about_has_a_text() -> None:

@@ -19,6 +19,7 @@ from tests.ui.fakes import Clock
 from ui import resources
 from ui.server.faces import FaceServer
 from ui.views import people as views
+from ui.views import scene as scene_views
 
 
 @pytest.fixture
@@ -43,6 +44,11 @@ def test_who_is_named_and_who_is_not(lib: Library, tmp_path: Path, monkeypatch: 
     (group,) = data["clusters"]
     assert (len(group["faces"]), group["counts"]) == (1, "1 face · 1 video")
     assert views.page(lib, "gone")["shown"] is None
+    of_anna, of_both = lib.scenes(lib.videos()[0].video_id)
+    (section,) = scene_views._faces(lib, of_both, lib.people.faces(of_both.scene_id))
+    assert section["more"] == {"href": "/people", "text": "Name people"}
+    (section,) = scene_views._faces(lib, of_anna, lib.people.faces(of_anna.scene_id))
+    assert section["more"] is None
 
 
 def test_faces_are_removed_from_ones_own_videos_only(lib: Library, monkeypatch: pytest.MonkeyPatch) -> None:

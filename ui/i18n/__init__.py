@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from heimdex_core import formatting as fmt
-from heimdex_core.errors import PROBLEMS, HeimdexError, LibraryBusy, error_classes, fill
+from heimdex_core.errors import PROBLEMS, HeimdexError, LibraryBusy, LibraryNotFound, error_classes, fill
 from heimdex_core.export.notes import NOTES as EXPORT_NOTES
 from heimdex_core.ingest import stages
 from heimdex_core.search import channels
@@ -177,9 +177,9 @@ def time_left(seconds: float) -> str:
 def describe_error(error: Mapping[str, Any], language: str) -> tuple[str, str]:
     """(message, hint) of an error dict in `language`, from its code and details.
 
-    On the page of a user who is no admin of a shared library it says nothing of the server's processes.
+    On the page of a user who is no admin of a shared library it says nothing of the server's processes and folders.
     """
-    if error.get("code") == LibraryBusy.code and state.is_member():
+    if error.get("code") in (LibraryBusy.code, LibraryNotFound.code) and state.is_member():
         error = HeimdexError.from_dict(dict(error)).for_members().to_dict()
     code = str(error.get("code") or "INTERNAL")
     if not has_text(f"error.{code}.message"):
