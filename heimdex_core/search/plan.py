@@ -139,6 +139,15 @@ def with_share(given: Mapping[str, float], kind: str, share: float) -> dict[str,
     return {**{name: value / total * (1 - share) for name, value in weights.items()}, kind: share}
 
 
+def without_people(given: Mapping[str, float]) -> dict[str, float]:
+    """The weights for a query that names nobody, where one for people says nothing. Raises InvalidWeights."""
+    weights = {name: value for name, value in given.items() if name != "people"}
+    if given and not weights:
+        reason = "people counts where a query says who comes first, as in person: Anna, red car"
+        raise InvalidWeights(weights=as_text(given), reason=reason)
+    return weights
+
+
 def checked(name: str, value: object, weights: Mapping[str, float]) -> float:
     """The weight `value` of the channel `name` as a float from 0 to 1. Raises InvalidWeights with all `weights`."""
     if isinstance(value, bool) or not isinstance(value, Real):

@@ -33,7 +33,7 @@ from heimdex_core.search.log_entry import log_entry
 from heimdex_core.search.modality import with_missing
 from heimdex_core.search.order import ordered, video_count, video_of
 from heimdex_core.search.people import PeopleSearch, PeopleView
-from heimdex_core.search.plan import Plan, plan_of, with_share
+from heimdex_core.search.plan import Plan, plan_of, with_share, without_people
 from heimdex_core.search.query_language import ParsedText
 from heimdex_core.search.runner import refuse_if_all_broken
 from heimdex_core.search.sequence import follow
@@ -242,11 +242,8 @@ class Searcher:
         """The channels and their weights, where the scenes of these people come first."""
         plan = plan_of(view.spaces, query.spaces, ["people"] if person_ids else [])
         given = query.weights if query.weights is not None else default_weights(self._settings)
-        if person_ids:
-            given = with_share(given, "people", self._settings.people_weight)
-        elif len(given) > 1:  # a weight for people says nothing where nobody is named
-            given = {name: value for name, value in given.items() if name != "people"}
-        return plan, plan.weights(given)
+        share = self._settings.people_weight
+        return plan, plan.weights(with_share(given, "people", share) if person_ids else without_people(given))
 
     def _people_of(self, view: View, user_id: str) -> PeopleView | None:
         """The user's people; None where they are turned off."""

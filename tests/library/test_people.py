@@ -15,6 +15,7 @@ from heimdex_core.errors import (
     FaceNotFound,
     ImageTooLarge,
     InvalidValue,
+    InvalidWeights,
     NoFaceInPhoto,
     NotAnImage,
     PeopleOff,
@@ -134,6 +135,8 @@ def test_a_person_named_beside_the_text_comes_first(lib: Library, tmp_path: Path
     assert [hit.scene.start_s for hit in only.hits] == [0.0, 2.0]
     nobody = lib.search("nothing at all", weights={"people": 0.5, "lexical": 1.0})
     assert ("people" in nobody.channels, nobody.weights["lexical"]) == (False, 1.0)
+    with pytest.raises(InvalidWeights, match="says who comes first"):
+        lib.search("person:Anna nothing at all", weights={"people": 1.0})
 
 
 def test_a_name_that_nobody_has(lib: Library, tmp_path: Path) -> None:
