@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -70,12 +71,21 @@ def lance_errors(what: str) -> Iterator[None]:
 def _of_storage(text: str) -> ObjectStorageFailed | None:
     """What LanceDB's client of object storage says in its errors, which have no types; None for any other text."""
     request = _REQUEST.search(text)
-    if request is None or "NoSuchKey" in text:  # a file of a table that is gone is damage
-        return None
+    # An answer that is cut off in its body is told without the request.
+    if "NoSuchKey" in text or (request is None and "Generic S3 error" not in text):
+        return None  # a file of a table that is gone is damage
     retries = _RETRIES.search(text)
     said = [found[1] for pattern in (_STATUS, _CODE) if (found := pattern.search(text))]
-    attempts = int(retries[1]) + 1 if retries else 1
-    return ObjectStorageFailed(host=request[1], attempts=attempts, reason=" ".join(said) or "there was no answer")
+    reason = " ".join(said) or ("there was no answer" if request else "an answer was cut off")
+    return ObjectStorageFailed(
+        host=request[1] if request else _storage_host(), attempts=int(retries[1]) + 1 if retries else 1, reason=reason
+    )
+
+
+def _storage_host() -> str:
+    from heimdex_core.store.object_storage_client import endpoint  # needs boto3, which tables in a folder do not
+
+    return urlsplit(endpoint() or "").netloc.rpartition("@")[2] or "Amazon S3"
 
 
 # --- the manifest ---------------------------------------------------------------------------------

@@ -460,9 +460,18 @@ class TestLargeTables:
             1,
             "there was no answer",
         ),
+        (
+            "LanceError(IO): Generic S3 error: HTTP error: request or response body error, function.rs:250",
+            "storage.example.com:9000",
+            1,
+            "an answer was cut off",
+        ),
     ],
 )
-def test_a_storage_that_fails_is_no_damage(text: str, host: str, attempts: int, reason: str) -> None:
+def test_a_storage_that_fails_is_no_damage(
+    text: str, host: str, attempts: int, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://storage.example.com:9000")
     with pytest.raises(ObjectStorageFailed) as failed, lance_errors("The search index"):
         raise ValueError(text)
     assert failed.value.details == {"host": host, "attempts": attempts, "reason": reason}
