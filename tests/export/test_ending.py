@@ -66,9 +66,12 @@ def scene_of(library: Library) -> str:
 
 
 def files(root: Path) -> list[str]:
-    """What lies in exports/ and in the work folders of exports."""
-    found = [*(root / "exports").rglob("*"), *(root / "work").glob("export-*"), *(root / "work").glob("export-*/**/*")]
-    return sorted(str(path.relative_to(root)) for path in found if path.is_file() or path.parent == root / "work")
+    """The files in exports/, and the work folders of exports with their files. Any may go while it looks."""
+    # Path.glob raises an error for a folder that goes meanwhile; the work folder itself stays
+    folders = [root / "work" / name for name in os.listdir(root / "work") if name.startswith("export-")]
+    tops = [root / "exports", *folders]
+    found = [Path(folder, name) for top in tops for folder, _, names in os.walk(top) for name in names]
+    return sorted(str(path.relative_to(root)) for path in [*folders, *found])
 
 
 def require_offered(library: Library, export: Export) -> None:
