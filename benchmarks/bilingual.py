@@ -34,10 +34,11 @@ from heimdex_core.search.channels.background import THRESHOLD, NullDistribution,
 from heimdex_core.search.channels.base import ChannelRequest
 from heimdex_core.search.channels.encoders import QueryEncoder, SharedEncoder
 from heimdex_core.search.channels.routed import RoutedChannel, RoutedSpace
+from heimdex_core.store.hits import Hits  # noqa: E402
 from heimdex_core.types import Space
 
 Floats = npt.NDArray[np.float32]
-Hits = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.bool_]
 DIRECTIONS = (("en", "en"), ("en", "ko"), ("ko", "ko"), ("ko", "en"))
 """(language of the query, language of the passage)"""
 MODELS = (MiniLM(), UniversalSentenceEncoder())
@@ -49,14 +50,15 @@ class Passages:
     def __init__(self, vectors: dict[str, Floats]) -> None:
         """`vectors` (n, d) by the name of the space, with rows of zeros where there is none."""
         self._vectors = vectors
-        self._has: dict[str, Hits] = {name: np.any(found != 0, axis=1) for name, found in vectors.items()}
+        self._has: dict[str, Rows] = {name: np.any(found != 0, axis=1) for name, found in vectors.items()}
 
-    def vector_search(self, space: Space, vector: Floats, *, k: int, outside: Space | None = None, **of: Any) -> list:
+    def vector_search(self, space: Space, vector: Floats, *, k: int, outside: Space | None = None, **of: Any) -> Hits:
         scores = self._vectors[space.name] @ vector
         rows = self._has[space.name]
         if outside is not None:
             rows = rows & ~self._has[outside.name]
-        return [(str(row), float(scores[row])) for row in np.argsort(-scores) if rows[row]][:k]
+        best = np.array([row for row in np.argsort(-scores) if rows[row]][:k], dtype=np.int64)
+        return Hits(list(map(str, best)), scores[best])
 
     token = "passages"  # noqa: S105
 
@@ -138,7 +140,7 @@ def _same(model: QueryEncoder) -> QueryEncoder:
     return model
 
 
-def table_row(name: str, found: dict[str, Hits], languages: npt.NDArray[np.str_], resamples: int) -> dict[str, float]:
+def table_row(name: str, found: dict[str, Rows], languages: npt.NDArray[np.str_], resamples: int) -> dict[str, float]:
     """Print R@1 for each direction and over all, with intervals; the values."""
     parts = {f"{ql}-{pl}": found[ql][languages == pl] for ql, pl in DIRECTIONS}
     parts["all"] = np.concatenate(list(parts.values()))
@@ -147,7 +149,7 @@ def table_row(name: str, found: dict[str, Hits], languages: npt.NDArray[np.str_]
     return {label: float(part.mean()) for label, part in parts.items()}
 
 
-def interval(found: Hits, resamples: int) -> Sequence[str]:
+def interval(found: Rows, resamples: int) -> Sequence[str]:
     """The 95 % interval of the mean of `found`, bootstrapped."""
     means = np.random.default_rng(0).choice(found, (resamples, len(found))).mean(1)
     return [f"{value:.2f}" for value in np.percentile(means, [2.5, 97.5])]

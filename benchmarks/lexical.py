@@ -173,7 +173,7 @@ def search_now(
     index: LexicalIndex, text: str, allowed: Collection[Key], chosen: SceneSet | None, filters: Sequence[Filters]
 ) -> Hits:
     """The best DEPTH scenes as they are found now."""
-    return index.search(text, k=DEPTH, allowed=allowed, scene_ids=chosen, filters=filters).hits
+    return list(index.search(text, k=DEPTH, allowed=allowed, scene_ids=chosen, filters=filters).hits)
 
 
 def timed(times: list[float], ask: Callable[[], Hits]) -> Hits:

@@ -41,7 +41,7 @@ from heimdex_core.search.channels.lexical import LexicalChannel
 from heimdex_core.search.channels.routed import RoutedChannel, RoutedSpace
 from heimdex_core.search.strength import nothing_close
 from heimdex_core.store import lexical, lexical_writing
-from heimdex_core.store.keyframe_vectors import KeyframeMatch
+from heimdex_core.store.hits import Hits, KeyframeMatches, Keyframes
 from heimdex_core.types import Scene, Space, make_scene_id
 
 Floats = npt.NDArray[np.float32]
@@ -83,14 +83,15 @@ class Scenes:
 
     def vector_search(
         self, space: Space, vector: Floats, *, k: int, scene_ids: Any = None, outside: Space | None = None, **of: Any
-    ) -> list[tuple[str, float]]:
+    ) -> Hits:
         scores = self._vectors[space.name] @ vector
         rows = self._rows(space, outside)
         best = [row for row in np.argsort(-scores) if rows[row] and (scene_ids is None or self.ids[row] in scene_ids)]
-        return [(self.ids[row], float(scores[row])) for row in best[:k]]
+        return Hits([self.ids[row] for row in best[:k]], scores[best[:k]])
 
-    def keyframe_search(self, space: Space, vector: Floats, *, temperature: float, **of: Any) -> list[KeyframeMatch]:
-        return [KeyframeMatch(scene_id, score, None) for scene_id, score in self.vector_search(space, vector, **of)]
+    def keyframe_search(self, space: Space, vector: Floats, *, temperature: float, **of: Any) -> KeyframeMatches:
+        hits = self.vector_search(space, vector, **of)
+        return KeyframeMatches(hits, Keyframes.of([None] * len(hits)))
 
     def sample_vectors(self, space: Space, count: int, *, outside: Space | None = None) -> Floats:
         found = np.flatnonzero(self._rows(space, outside))
@@ -109,6 +110,10 @@ class Scenes:
     def word_coverage(self, words: Any, *, scene_ids: Any, **of: Any) -> dict[str, float]:
         assert self._words is not None  # noqa: S101
         return self._words.coverage(words, allowed=[KEY], scene_ids=scene_ids)
+
+    def has_word(self, word: str, **of: Any) -> bool:
+        assert self._words is not None  # noqa: S101
+        return self._words.has_word(word, allowed=[KEY])
 
     def scenes_with_similar_word(self, word: str, *, edits: int, k: int, **of: Any) -> list[str]:
         assert self._words is not None  # noqa: S101

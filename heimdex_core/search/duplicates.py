@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from heimdex_core.errors import HeimdexError, ViewOutdated
-from heimdex_core.search.fusion.base import Fused, FusedScene, Ranking, ids_of
+from heimdex_core.models.base import Vectors
+from heimdex_core.search.fusion.base import Fused, FusedScene, ids_of, scenes_at
 from heimdex_core.search.matching import match_spans
 from heimdex_core.search.plan import Plan
 from heimdex_core.types import Space
@@ -34,6 +35,8 @@ SAME_ELSEWHERE = 0.98
 MOST_CARDS = 200
 """Scenes are folded under the first so many cards, ten pages; what comes after them is left as it is. So the time is
 limited too: it is spent again at every change of a weight."""
+Places = npt.NDArray[np.int64]
+
 _BLOCK = 64
 _READ = 4 * _BLOCK
 """Scenes whose vectors are read at once, since reading some takes nearly as long."""
@@ -88,18 +91,14 @@ def collapse(
     """
     if space is None or len(fused.ranking) < 2:
         return Collapsed(fused.ranking)
-    ranking = fused.ranking
-    folding = _Folding(view, space, frozenset(said), frozenset(words), tuple(terms))
-    cards: list[FusedScene] = []
-    for start in range(0, len(ranking), _BLOCK):
-        block = ranking[start : start + _BLOCK]
-        if len(folding.cards) >= MOST_CARDS:
-            rest = ranking.after(cards, start) if isinstance(ranking, Ranking) else (*cards, *ranking[start:])
-            return Collapsed(rest, folding.duplicates())
-        if start % _READ == 0:
-            folding.read(ids_of(ranking)[start : start + _READ])
-        cards += folding.add(block)
-    return Collapsed(tuple(cards), folding.duplicates())
+    folding = _Folding(view, space, fused.ranking, frozenset(said), frozenset(words), tuple(terms))
+    start, count = 0, len(fused.ranking)
+    while start < count and len(folding.cards) < MOST_CARDS:
+        stop = min(start + _BLOCK, count)
+        folding.add(start, stop)
+        start = stop
+    kept = np.concatenate([*folding.kept, np.arange(start, count)])
+    return Collapsed(scenes_at(fused.ranking, kept), folding.duplicates())
 
 
 def threshold_of(space: Space) -> float:
@@ -108,63 +107,66 @@ def threshold_of(space: Space) -> float:
 
 
 class _Folding:
-    """The cards so far, with the scenes that are folded under them."""
+    """The cards so far, with the scenes that are folded under them. Scenes are places in the ranking."""
 
     def __init__(
-        self, view: View, space: Space, said: frozenset[str], words: frozenset[str], terms: tuple[str, ...]
+        self,
+        view: View,
+        space: Space,
+        ranking: Sequence[FusedScene],
+        said: frozenset[str],
+        words: frozenset[str],
+        terms: tuple[str, ...],
     ) -> None:
         self._view = view
         self._space = space
+        self._ranking = ranking
         self._said = said
         self._words = words
         self._terms = terms
         self._least = threshold_of(space)
-        self._vectors = np.zeros((0, space.dim), dtype=np.float32)
-        self._places: dict[str, int] = {}
-        self._read = self._vectors
-        self.cards: list[FusedScene] = []
-        """Those that have a vector, in the order of `_vectors`."""
-        self._folded: dict[str, list[str]] = {}
+        self._vectors: Vectors = np.zeros((0, space.dim), dtype=np.float32)
+        """(cards, d)"""
+        self._read_places = np.zeros(0, dtype=np.int64)
+        self._read_vectors = self._vectors
+        """Of the scenes from which `add` takes its own."""
+        self.cards: list[int] = []
+        """Those that have a vector."""
+        self.kept: list[Places] = []
+        """All cards, in order."""
+        self._folded: dict[int, list[int]] = {}
 
     def duplicates(self) -> dict[str, tuple[str, ...]]:
-        return {scene_id: tuple(folded) for scene_id, folded in self._folded.items()}
+        """By the scene of a card: those that are folded under it, best first."""
+        cards = ids_of(scenes_at(self._ranking, np.array(list(self._folded), dtype=np.int64)))
+        folded = [ids_of(scenes_at(self._ranking, np.array(places))) for places in self._folded.values()]
+        return {card: tuple(under) for card, under in zip(cards, folded, strict=True)}
 
-    def read(self, scene_ids: Sequence[str]) -> None:
-        """Read the vectors of the scenes that `add` is given next."""
-        ids, self._read = self._view.vectors(self._space, scene_ids)
-        self._places = {scene_id: place for place, scene_id in enumerate(ids)}
-
-    def add(self, block: Sequence[FusedScene]) -> list[FusedScene]:
-        """The scenes of the block that become cards."""
-        ids = [item.scene_id for item in block if item.scene_id in self._places]
-        vectors = self._read[[self._places[scene_id] for scene_id in ids]]
-        number = {scene_id: n for n, scene_id in enumerate(ids)}
+    def add(self, start: int, stop: int) -> None:
+        """Divide the scenes from `start` to `stop` into cards and scenes under them. Called in their order."""
+        if start % _READ == 0:
+            wanted = np.arange(start, min(start + _READ, len(self._ranking)))
+            places, self._read_vectors = self._view.vectors(self._space, ids_of(scenes_at(self._ranking, wanted)))
+            self._read_places = wanted[places]
+        is_own = (start <= self._read_places) & (self._read_places < stop)
+        places, vectors = self._read_places[is_own], self._read_vectors[is_own]
         known = len(self.cards)
         everything = np.concatenate([self._vectors, vectors])
-        same: npt.NDArray[np.bool_] = vectors @ everything.T >= self._least
-        has_alike = same.sum(axis=1) > 1  # each is like itself
-        rows = list(range(known))
-        """Of `everything`, that are cards."""
-        card_of = np.full(len(everything), -1)
-        """The number of the card of each row, -1 for other rows. Indexing with `rows` would copy the list each time."""
-        card_of[:known] = rows
-        cards: list[FusedScene] = []
-        for item in block:
-            n = number.get(item.scene_id)
-            if n is None:
-                cards.append(item)
-                continue
-            alike = (self.cards[at] for at in card_of[same[n]] if at >= 0) if has_alike[n] else ()
-            card = next((card for card in alike if self._may_fold(item, card)), None)
+        same = vectors @ everything.T >= self._least
+        is_card = np.ones(len(everything), dtype=bool)
+        place_of = [*self.cards, *places.tolist()]
+        for n in np.flatnonzero(same.sum(axis=1) > 1).tolist():  # each is like itself
+            alike = [place_of[row] for row in np.flatnonzero(same[n, : known + n] & is_card[: known + n]).tolist()]
+            item = self._ranking[place_of[known + n]] if alike else None
+            card = next((card for card in alike if item and self._may_fold(item, self._ranking[card])), None)
             if card is not None:
-                self._folded.setdefault(card.scene_id, []).append(item.scene_id)
-                continue
-            rows.append(known + n)
-            card_of[known + n] = len(self.cards)
-            self.cards.append(item)
-            cards.append(item)
-        self._vectors = everything[rows]
-        return cards
+                self._folded.setdefault(card, []).append(place_of[known + n])
+                is_card[known + n] = False
+        is_kept = np.ones(stop - start, dtype=bool)
+        is_kept[places[~is_card[known:]] - start] = False
+        self.kept.append(start + np.flatnonzero(is_kept))
+        self.cards += places[is_card[known:]].tolist()
+        self._vectors = everything[is_card]
 
     def _may_fold(self, item: FusedScene, card: FusedScene) -> bool:
         """Whether nothing that is said found the scene, or it says what the card's scene says."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +23,7 @@ from heimdex_core.errors import InvalidValue
 from heimdex_core.models.base import Image, Vectors
 from heimdex_core.search.fusion.base import ScoredScenes
 from heimdex_core.search.pictures import read_picture
+from heimdex_core.store.hits import Hits
 from heimdex_core.types import Example
 
 if TYPE_CHECKING:
@@ -109,16 +109,18 @@ def moved(asked: Sequence[Vectors], liked: Vectors, disliked: Vectors, sample: V
     return np.asarray(whole / length if length > 1e-6 else parts[0][1], dtype=np.float32)
 
 
-def by_example(nearest: list[tuple[str, float]], hidden: frozenset[str]) -> ScoredScenes:
+def by_example(nearest: Hits, hidden: frozenset[str]) -> ScoredScenes:
     """The scenes that a dense channel returns for an example.
 
     Nearly all pictures are a little alike, and no threshold of a text applies. So every scene in a direction that is
     not opposite is offered, and the median score is taken as that of a scene that has nothing to do with the example.
     """
-    hits = tuple((scene_id, float(score)) for scene_id, score in nearest if scene_id not in hidden and score > 0)
-    scores = [score for _, score in hits]
-    middle = median(scores) if len(scores) >= LEAST_SAMPLE else None
-    return ScoredScenes(hits, background_score=middle if middle is not None and middle < max(scores) else None)
+    is_offered = nearest.scores > 0
+    if hidden:
+        is_offered &= [scene_id not in hidden for scene_id in nearest.scenes]
+    hits = nearest.take(np.flatnonzero(is_offered))
+    middle = float(np.median(hits.scores)) if len(hits) >= LEAST_SAMPLE else None
+    return ScoredScenes(hits, background_score=middle if middle is not None and middle < hits.scores.max() else None)
 
 
 def _spread(vector: Vectors, sample: Vectors) -> float:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from heimdex_core.search.channels.base import ChannelResult
-from heimdex_core.search.fusion.base import Fused, FusedScene, ScoredScenes
+from heimdex_core.search.fusion.base import Fused, FusedScene, ids_of, scenes_at
 from heimdex_core.search.keyframes import matched_keyframe
 from heimdex_core.search.matching import match_spans, matched_words
 from heimdex_core.search.people import PeopleView
@@ -65,23 +67,27 @@ def page_of_hits(
         people: the user's people.
         person_ids: those whom the query names.
     """
-    wanted = fused.ranking[query.offset : query.offset + query.limit]
-    if not wanted:
+    places = np.arange(len(fused.ranking))[query.offset : query.offset + query.limit]
+    if not len(places):
         return (), {}
-    scenes = view.scenes_by_id([item.scene_id for item in wanted])
+    wanted = scenes_at(fused.ranking, places)
+    scene_ids = ids_of(wanted)
+    scenes = view.scenes_by_id(scene_ids)
     titles = view.video_titles(user_id, {scene.video_id for scene in scenes.values()})
     terms = matched_terms(results)
-    close = strengths(view, user_id, results, weights, [item.scene_id for item in wanted])
+    close = strengths(view, user_id, results, weights, scene_ids)
+    evidence = {name: _Evidence(found, scene_ids) for name, found in results.items()}
     hits, thumbnails = [], dict[str, Callable[[], Path]]()
-    for rank, item in enumerate(wanted, start=query.offset + 1):
+    for place, item in enumerate(wanted):
         scene = scenes.get(item.scene_id)
         # An index that does not match the sidecars may name scenes that do not exist.
         if scene is None or scene.video_id not in titles:
             continue
-        parts = {name: _channel_score(name, item, fused, found.scenes) for name, found in results.items()}
+        parts = {name: _channel_score(name, item, fused, *own.scores[place]) for name, own in evidence.items()}
         seen = people.seen_in(scene, person_ids) if people is not None else ()
-        keyframe = matched_keyframe(scene, results, item) or _keyframe_of(scene, seen)
-        hit = _hit(scene, titles[scene.video_id], item.score, rank, parts, terms)
+        files = {name: own.keyframes[place] for name, own in evidence.items() if place in own.keyframes}
+        keyframe = matched_keyframe(scene, files, item) or _keyframe_of(scene, seen)
+        hit = _hit(scene, titles[scene.video_id], item.score, query.offset + place + 1, parts, terms)
         hits.append(
             replace(
                 hit,
@@ -131,12 +137,28 @@ def _keyframe_of(scene: Scene, seen: Sequence[SeenPerson]) -> Keyframe | None:
     return next((keyframe for keyframe in scene.keyframes if keyframe.file == file), None)
 
 
-def _channel_score(name: str, item: FusedScene, fused: Fused, scenes: ScoredScenes) -> ChannelScore:
+class _Evidence:
+    """What one channel says of the scenes of a page."""
+
+    def __init__(self, found: ChannelResult, scene_ids: Sequence[str]) -> None:
+        positions = found.scenes.positions(scene_ids)
+        has_found = np.flatnonzero(positions >= 0)
+        own = positions[has_found]
+        values, ranks = found.scenes.values[own].tolist(), found.scenes.rank_of[own].tolist()
+        self.scores: list[tuple[float | None, int | None]] = [(None, None)] * len(scene_ids)
+        """(score, rank) of each scene; None for one that the channel has not found."""
+        for place, score, rank in zip(has_found.tolist(), values, ranks, strict=True):
+            self.scores[place] = score, rank
+        names = [] if found.keyframes is None else found.keyframes.take(own).names()
+        self.keyframes: dict[int, str | None] = dict(zip(has_found.tolist(), names, strict=False))
+        """By place: the file name of the keyframe that matched best."""
+
+
+def _channel_score(name: str, item: FusedScene, fused: Fused, score: float | None, rank: int | None) -> ChannelScore:
     part = item.parts.get(name)
-    position = scenes.positions.get(item.scene_id)
     return ChannelScore(
-        score=None if position is None else scenes.hits[position][1],
-        rank=None if position is None else int(scenes.rank_of[position]),
+        score=score,
+        rank=rank,
         weight=fused.weights.get(name, 0.0),
         normalised=part.normalised if part else 0.0,
         contribution=part.contribution if part else 0.0,

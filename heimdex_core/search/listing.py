@@ -11,18 +11,20 @@ from typing import overload
 import numpy as np
 
 from heimdex_core.search.filters import Selection
-from heimdex_core.search.fusion.base import FusedScene, ids_of
+from heimdex_core.search.fusion.base import FusedScene, LazyRanking
+from heimdex_core.store.hits import SceneRows
 from heimdex_core.store.scene_set import Numbers, SceneTable
 from heimdex_core.types import Sort
 
 
-class Listing(Sequence[FusedScene]):
+class Listing(LazyRanking):
     """Scenes of a table in some order, each with a score of 0. Immutable."""
 
     def __init__(self, table: SceneTable, rows: Numbers) -> None:
         """`rows` are (n,) rows of the table."""
         self.table = table
         self.rows = rows
+        self.scene_ids = SceneRows(table, rows)
 
     @classmethod
     def of(cls, table: SceneTable, selection: Selection) -> Listing:
@@ -46,13 +48,12 @@ class Listing(Sequence[FusedScene]):
 
     def __getitem__(self, at: int | slice) -> FusedScene | Sequence[FusedScene]:
         if isinstance(at, slice):
-            return [FusedScene(scene_id, 0.0, {}) for scene_id in self.table.ids_at(self.rows[at])]
-        return FusedScene(self.table.ids_at(self.rows[[at]])[0], 0.0, {})
+            return [FusedScene(scene_id, 0.0, {}) for scene_id in self.scene_ids[at]]
+        return FusedScene(self.scene_ids[at], 0.0, {})
 
-    @property
-    def video_count(self) -> int:
-        """How many videos the scenes are from."""
-        return len(np.unique(self.table.video_numbers[self.rows]))
+    def take(self, places: Numbers) -> Listing:
+        """See LazyRanking."""
+        return Listing(self.table, self.rows[places])
 
     def ordered(self, sort: Sort, first: Collection[str]) -> Listing:
         """As `order.ordered`. The scenes of a video stand together in each of its orders."""
@@ -63,8 +64,3 @@ class Listing(Sequence[FusedScene]):
         if first:
             rows = rows[np.argsort(~self.table.of_videos(first)[rows], kind="stable")]
         return Listing(self.table, rows)
-
-
-def rows_in(table: SceneTable, ranking: Sequence[FusedScene]) -> Numbers:
-    """The row of each scene of a ranking in the user's table; -1 for one that is not in it."""
-    return ranking.rows if isinstance(ranking, Listing) else table.rows_of(ids_of(ranking))

@@ -42,7 +42,7 @@ def pieces(text: str, terms: Iterable[str]) -> list[tuple[str, bool]]:
 def matched_words(texts: Iterable[str], terms: Sequence[str]) -> tuple[str, ...]:
     """The matching words of several texts in order, each once whatever its case."""
     found: dict[str, str] = {}
-    for text in texts:
+    for text in filter(None, texts):
         for word, is_match in pieces(text, terms):
             if is_match:
                 found.setdefault(word.casefold(), word)

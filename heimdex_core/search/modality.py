@@ -5,13 +5,15 @@ The fusion does not punish them for it where another channel is certain (fusion/
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import compress
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from heimdex_core.search.channels.base import ChannelResult
 from heimdex_core.search.fusion.base import ScoredScenes
+from heimdex_core.store.hits import SceneRows, rows_in, taken
 
 if TYPE_CHECKING:
     from heimdex_core.store.view import View
@@ -31,29 +33,22 @@ def with_missing(
         results: what each channel found, by its name in the search.
         sides: the side of each channel (ChannelSpec.side).
     """
-    certain: set[str] = set()
+    table = view.scene_table(user_id)
+    certain = [np.zeros(0, dtype=np.int64)]
     for name, result in results.items():
         if result.closeness is not None and sides.get(name) not in OF_SPEECH:
             is_close = result.scenes.values >= result.closeness.close_at
-            certain.update(compress(result.scenes.positions, is_close.tolist()))
-    silent = _silent(view, user_id, list(certain)) if certain else frozenset()
+            certain.append(rows_in(table, taken(result.scenes.scene_ids, np.flatnonzero(is_close))))
+    rows = np.unique(np.concatenate(certain))
+    rows = rows[rows >= 0]
+    silent = SceneRows(table, rows[~table.has_speech[rows]])
     return {name: _completed(result, silent, sides.get(name, "")) for name, result in results.items()}
 
 
-def _silent(view: View, user_id: str, scene_ids: Sequence[str]) -> frozenset[str]:
-    """Those of the scenes that have no speech."""
-    table = view.scene_table(user_id)
-    if not len(table):
-        return frozenset()
-    rows = table.rows_of(scene_ids)
-    is_silent = (rows >= 0) & ~table.has_speech[rows]
-    return frozenset(compress(scene_ids, is_silent.tolist()))
-
-
-def _completed(result: ChannelResult, silent: frozenset[str], side: str) -> ScoredScenes:
+def _completed(result: ChannelResult, silent: SceneRows, side: str) -> ScoredScenes:
     scenes = result.scenes
-    if silent and side in OF_SPEECH:
-        return replace(scenes, missing=silent - scenes.scores.keys())
+    if len(silent) and side in OF_SPEECH:
+        return replace(scenes, missing=silent.take(np.flatnonzero(scenes.positions(silent) < 0)))
     if result.closeness is None or result.closeness.words:
         return scenes
     return replace(scenes, close_at=result.closeness.close_at, strong_at=result.closeness.strong_at)

@@ -6,8 +6,11 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
+import numpy as np
+
 from heimdex_core.search.fusion.base import FusedScene, ids_of
 from heimdex_core.search.listing import Listing
+from heimdex_core.store.hits import rows_in, table_of
 from heimdex_core.types import Sort, VisibleVideo, parse_scene_id
 
 
@@ -56,9 +59,11 @@ def ordered(
 
 def video_count(ranking: Sequence[FusedScene]) -> int:
     """How many videos the scenes are from."""
-    if isinstance(ranking, Listing):
-        return ranking.video_count
-    return len({scene_id.rsplit("_", 2)[0] for scene_id in ids_of(ranking)})  # calling video_of takes longer
+    scene_ids = ids_of(ranking)
+    table = table_of(scene_ids)
+    if table is not None:
+        return len(np.unique(table.video_numbers[rows_in(table, scene_ids)]))
+    return len(set(map(video_of, scene_ids)))
 
 
 def _time(scene_id: str, newest: Mapping[str, int]) -> tuple[int, int, int]:

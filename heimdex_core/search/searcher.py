@@ -25,10 +25,10 @@ from heimdex_core.search.examples import ResolvedExample, resolve
 from heimdex_core.search.facets import PEOPLE, SHARED_FACETS, count_choices, count_shared, facets_of
 from heimdex_core.search.filters import Selection, select
 from heimdex_core.search.fusion import fusion_method
-from heimdex_core.search.fusion.base import Fused, FusedScene, Fusion, ScoredScenes
+from heimdex_core.search.fusion.base import Fused, FusedScene, Fusion, ScoredScenes, ids_of
 from heimdex_core.search.hits import channel_states, matched_terms, page_of_hits
 from heimdex_core.search.html import NotebookResult
-from heimdex_core.search.listing import Listing, rows_in
+from heimdex_core.search.listing import Listing
 from heimdex_core.search.log_entry import log_entry
 from heimdex_core.search.modality import with_missing
 from heimdex_core.search.order import ordered, video_count, video_of
@@ -40,6 +40,7 @@ from heimdex_core.search.sequence import follow
 from heimdex_core.search.strength import nothing_close
 from heimdex_core.search.understanding import Understood, understand
 from heimdex_core.settings import Settings, default_weights
+from heimdex_core.store.hits import rows_in
 from heimdex_core.types import NO_FILTERS, Filters, Json, Query, SearchResult
 
 if TYPE_CHECKING:
@@ -346,7 +347,7 @@ class Searcher:
     def _facets(self, setting: _Setting, asked: Understood, found: _Found) -> dict[str, dict[str, int]]:
         """How many found scenes each choice has. A filter does not count for its own choices: they widen the search."""
         table = setting.view.scene_table(setting.user_id)
-        all_found = rows_in(table, found.fused.ranking)
+        all_found = rows_in(table, ids_of(found.fused.ranking))
         facets = {}
         sharing, user_id = setting.view.snapshot.sharing, setting.user_id
         people, has_people = setting.people, self._people is not None and self._people.has_named(user_id)
@@ -357,7 +358,7 @@ class Searcher:
             if getattr(asked.filters, facet) != getattr(NO_FILTERS, facet):
                 filters = asked.all_filters(without=facet)
                 fused = self._find(setting, asked.text, filters, is_listing=asked.is_listing).fused
-                rows = rows_in(table, fused.ranking)
+                rows = rows_in(table, ids_of(fused.ranking))
             rows = rows[rows >= 0]
             if facet in SHARED_FACETS:
                 facets[facet] = count_shared(table, rows, facet, sharing, user_id)

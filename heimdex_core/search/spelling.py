@@ -45,7 +45,7 @@ def corrections(view: View, lookup: str, user_id: str) -> dict[str, str]:
     for match in _WORDS.finditer(lookup):
         word = match.group()
         allowed = 0 if word.startswith('"') else edits_allowed(word)
-        if word in found or not allowed or view.lexical_search(f'"{word}"', k=1, user_id=user_id).hits:
+        if word in found or not allowed or view.has_word(word, user_id=user_id):
             continue
         for edits in range(1, allowed + 1):
             similar = _most_similar(view, word, edits, user_id)

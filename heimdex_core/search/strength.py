@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from heimdex_core.search.channels.base import ChannelResult
@@ -19,7 +19,7 @@ def strengths(
     user_id: str,
     results: Mapping[str, ChannelResult],
     weights: Mapping[str, float],
-    scene_ids: Collection[str],
+    scene_ids: Sequence[str],
 ) -> dict[str, Strength | None]:
     """The best strength that any channel with a weight above 0 gives to each scene.
 
@@ -34,14 +34,20 @@ def strengths(
     """
     said: dict[str, list[Strength]] = {scene_id: [] for scene_id in scene_ids}
     for name, found in results.items():
-        limits, scores = found.closeness, found.scenes.scores
+        limits = found.closeness
         if limits is None or weights.get(name, 0.0) <= 0:
             continue
-        own = [scene_id for scene_id in said if scene_id in scores]
+        places = found.scenes.positions(scene_ids).tolist()
+        scores = {
+            scene_id: float(found.scenes.values[place])
+            for scene_id, place in zip(scene_ids, places, strict=True)
+            if place >= 0
+        }
+        shares = scores
         if limits.words:
-            scores = view.word_coverage(limits.words, scene_ids=own, user_id=user_id, least=limits.close_at)
-        for scene_id in own:
-            said[scene_id].append(limits.strength(scores.get(scene_id, 0.0)))
+            shares = view.word_coverage(limits.words, scene_ids=scores, user_id=user_id, least=limits.close_at)
+        for scene_id in scores:
+            said[scene_id].append(limits.strength(shares.get(scene_id, 0.0)))
     return {scene_id: max(some, key=_ORDER.index, default=None) for scene_id, some in said.items()}
 
 

@@ -173,6 +173,7 @@ class ParsedQuery:
 _QUOTED = re.compile(r'["\u201c\u201d]([^"\u201c\u201d]*)["\u201c\u201d]')
 
 
+@lru_cache(maxsize=64)
 def parse_query(text: str) -> ParsedQuery:
     """Split a query into words and quoted phrases. Stop words are dropped if anything else is left."""
     phrases = tuple(phrase for phrase in (tuple(terms(quoted)) for quoted in _QUOTED.findall(text)) if phrase)

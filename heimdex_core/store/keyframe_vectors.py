@@ -23,15 +23,6 @@ Numbers = npt.NDArray[np.int64]
 Pooling = Literal["mean", "max"]
 
 
-class KeyframeMatch(NamedTuple):
-    """A scene that was found, and which of its keyframes is the most similar one."""
-
-    scene_id: str
-    score: float
-    keyframe: str | None
-    """Its file name; None where the vector is that of the scene as a whole."""
-
-
 class VectorRows(NamedTuple):
     """The rows of one generation in one space."""
 

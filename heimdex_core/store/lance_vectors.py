@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 from cachetools import LRUCache
 
 from heimdex_core.errors import InvalidValue
-from heimdex_core.store.keyframe_vectors import Floats, KeyframeMatch, VectorRows, by_scene, scene_scores
+from heimdex_core.store.hits import Hits, KeyframeMatches, Keyframes
+from heimdex_core.store.keyframe_vectors import Floats, VectorRows, by_scene, scene_scores
 from heimdex_core.store.lance_tables import ListedScenes, Mask, Members, Numbers, OpenedTable
-from heimdex_core.store.scene_set import SceneSet
+from heimdex_core.store.scene_set import SceneSet, SceneTable
 from heimdex_core.store.vector_methods import LIST_ROWS_PER_RESULT
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Json, Space
@@ -94,11 +95,12 @@ class LanceVectors:
         allowed: frozenset[Key],
         scene_ids: Collection[str] | None = None,
         outside: LanceVectors | None = None,
-    ) -> list[tuple[str, float]]:
+        table: SceneTable | None = None,
+    ) -> Hits:
         """See VectorSearch."""
         found = self._nearest(vector, k, allowed, self._members(scene_ids, outside, allowed))
-        hits = zip(found.column("scene_id").to_pylist(), _scores(found).tolist(), strict=True)
-        return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
+        hits = Hits(found.column("scene_id").to_pylist(), _scores(found)).of_table(table)
+        return hits.take(hits.best_first())
 
     def match(
         self,
@@ -108,27 +110,25 @@ class LanceVectors:
         allowed: frozenset[Key],
         scene_ids: Collection[str] | None = None,
         temperature: float,
-    ) -> list[KeyframeMatch]:
+        table: SceneTable | None = None,
+    ) -> KeyframeMatches:
         """See VectorSearch."""
         found = self._nearest(vector, k, allowed, self._members(scene_ids, None, allowed))
         query = np.asarray(vector, dtype=np.float32)
         stored = self._take(found.column("_rowid"), ["keyframes", "names"])
-        hits: list[KeyframeMatch] = []
-        for scene_id, row, score in zip(
-            found.column("scene_id").to_pylist(),
-            found.column("_rowid").to_pylist(),
-            _scores(found).tolist(),
-            strict=True,
-        ):
-            own, names = self._keyframes(stored[row]), stored[row]["names"]
+        scores = _scores(found).astype(np.float64)
+        names: list[str | None] = []
+        for at, row in enumerate(found.column("_rowid").to_pylist()):
+            own, own_names = self._keyframes(stored[row]), stored[row]["names"]
             place = 0
             if len(own):
                 # not `@`, which waits for its other threads
                 cosines = np.einsum("ij,j->i", own, query)
-                scores, places = scene_scores(cosines, np.array([0, len(own)]), temperature)
-                score, place = float(scores[0]), int(places[0])
-            hits.append(KeyframeMatch(scene_id, score, names[place] if names else None))
-        return sorted(hits, key=lambda hit: (-hit.score, hit.scene_id))
+                best, places = scene_scores(cosines, np.array([0, len(own)]), temperature)
+                scores[at], place = best[0], int(places[0])
+            names.append(own_names[place] if own_names else None)
+        hits = Hits(found.column("scene_id").to_pylist(), scores)
+        return KeyframeMatches(hits, Keyframes.of(names)).take(hits.best_first()).of_table(table)
 
     def has_outside(self, other: LanceVectors, *, allowed: frozenset[Key], scene_ids: SceneSet | None = None) -> bool:
         """See VectorSearch."""
@@ -149,6 +149,13 @@ class LanceVectors:
         rows = self._opened.rows_of(scenes, ["vector"])
         found = [scene_id for scene_id, _ in scenes if scene_id in rows]
         return found, self._floats(rows[scene_id]["vector"] for scene_id in found)
+
+    def vectors_at(self, table: SceneTable, rows: Numbers) -> tuple[Numbers, Floats]:
+        """See VectorSearch."""
+        scenes = list(zip(table.ids_at(rows), table.keys_at(rows), strict=True))
+        found, vectors = self.vectors(scenes)
+        has_vector = frozenset(found)
+        return np.flatnonzero([scene_id in has_vector for scene_id, _ in scenes]), vectors
 
     def sample(self, count: int, *, outside: LanceVectors | None = None) -> Floats:
         """See VectorSearch."""

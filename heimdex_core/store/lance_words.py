@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 
 from heimdex_core.store import analysis
 from heimdex_core.store.edit_distance import distance
+from heimdex_core.store.hits import Hits
 from heimdex_core.store.lance_tables import ListedScenes, OpenedTable, load_lancedb, one_of
 from heimdex_core.store.lexical_files import FIELDS
-from heimdex_core.store.scene_set import SceneSet
+from heimdex_core.store.scene_set import SceneSet, SceneTable
 from heimdex_core.store.search_index import EXCLUDING_FIELDS, LexicalResult
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Filters, Scene
@@ -78,17 +79,19 @@ class LanceWords:
         allowed: frozenset[Key],
         scene_ids: SceneSet | None = None,
         filters: Sequence[Filters] = (),
+        table: SceneTable | None = None,
     ) -> LexicalResult:
         """See WordSearch."""
         asked = analysis.parse_query(text)
         if not asked.terms:
-            return LexicalResult([], asked.terms)
+            return LexicalResult(Hits([], []), asked.terms)
         queries = [("MUST", _phrase(phrase)) for phrase in asked.phrases]
         if asked.words:
             queries.append(("SHOULD" if queries else "MUST", _any_of(asked.words)))
         members = [] if scene_ids is None else [scene_ids]
         found = self._best(_combined(queries), k, allowed, members, None if scene_ids is None else _passing(filters))
-        return LexicalResult(sorted(found, key=lambda hit: (-hit[1], hit[0])), asked.terms)
+        hits = Hits([scene_id for scene_id, _ in found], [score for _, score in found]).of_table(table)
+        return LexicalResult(hits.take(hits.best_first()), asked.terms)
 
     def coverage(
         self,
@@ -124,6 +127,11 @@ class LanceWords:
             ways.append(tuple(morphemes))
         query = _combined([("SHOULD", _phrase(way, fields)) for way in ways])
         return [scene_id for scene_id, _ in self._best(query, self._opened.entry.rows, allowed)]
+
+    def has_word(self, word: str, *, allowed: frozenset[Key]) -> bool:
+        """See WordSearch."""
+        terms = tuple(analysis.terms(word))
+        return bool(terms) and bool(self._best(_phrase(terms), 1, allowed))
 
     def with_similar_word(self, word: str, *, edits: int, k: int, allowed: frozenset[Key]) -> list[str]:
         """See WordSearch.

@@ -19,6 +19,7 @@ from cachetools import LRUCache
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.files import file_signature
 from heimdex_core.store import analysis
+from heimdex_core.store.hits import Hits, Numbers, SceneRows, rows_in
 from heimdex_core.store.lexical_files import (
     COLUMNS,
     FIELDS,
@@ -30,8 +31,7 @@ from heimdex_core.store.lexical_files import (
     read_manifest,
     video_of,
 )
-from heimdex_core.store.ordering import best_first
-from heimdex_core.store.scene_set import SceneSet
+from heimdex_core.store.scene_set import SceneSet, SceneTable
 from heimdex_core.store.search_index import EXCLUDING_FIELDS, LexicalResult
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Filters
@@ -61,6 +61,24 @@ class _Scope:
     """If given, hits must be scenes of these videos; the conditions leave no other generation of them."""
     share: float
     """About which part of the documents that meet the conditions are in `videos`, above 0 to 1."""
+
+
+class _Documents:
+    """Documents that were found, by what their columns say. Their scenes are their rows."""
+
+    def __init__(self, video_ids: Sequence[str], starts_ms: Sequence[int], ends_ms: Sequence[int]) -> None:
+        """The ids of the videos, and the times of the scenes in milliseconds."""
+        self._video_ids = video_ids
+        self._starts_ms = starts_ms
+        self._ends_ms = ends_ms
+
+    def ids_at(self, rows: Numbers) -> list[str]:
+        """See RowSource."""
+        return [f"{self._video_ids[n]}_{self._starts_ms[n]}_{self._ends_ms[n]}" for n in rows.tolist()]
+
+    def rows_in(self, table: SceneTable, rows: Numbers) -> Numbers:
+        """See RowSource."""
+        return table.rows_at(self._video_ids, self._starts_ms, self._ends_ms)[rows]
 
 
 class _VideoIds(dict[tuple[int, int], str]):
@@ -116,6 +134,7 @@ class LexicalIndex:
         allowed: Iterable[Key],
         scene_ids: SceneSet | None = None,
         filters: Sequence[Filters] = (),
+        table: SceneTable | None = None,
     ) -> LexicalResult:
         """The best scenes of the `allowed` generations, `k` at most. Quoted phrases must occur, other words may.
 
@@ -125,18 +144,18 @@ class LexicalIndex:
             allowed: the generations to search in; of a frozenset the conditions are kept.
             scene_ids: if given, only these scenes are found.
             filters: which all of `scene_ids` pass; with them fewer documents are looked at.
+            table: if given, the hits are rows of it, and scenes that it does not have are left out.
         """
         query = analysis.parse_query(text)
         if not query.terms:
-            return LexicalResult([], query.terms)
+            return LexicalResult(Hits([], []), query.terms)
         must, should = tantivy.Occur.Must, tantivy.Occur.Should
         clauses = [(must, self._anywhere(phrase)) for phrase in query.phrases]
         words = [(should, self._anywhere((word,))) for word in query.words]
         if words:
             clauses.append((should if clauses else must, tantivy.Query.boolean_query(words)))
-        hits = self._best(clauses, k, allowed, scene_ids, filters)
-        order = best_first(np.array([score for _, score in hits]), [scene_id for scene_id, _ in hits])
-        return LexicalResult([hits[at] for at in order], query.terms)
+        hits = self._best(clauses, k, allowed, scene_ids, filters).of_table(table)
+        return LexicalResult(hits.take(hits.best_first()), query.terms)
 
     def coverage(
         self,
@@ -160,7 +179,7 @@ class LexicalIndex:
         written = [tantivy.Query.boolean_query([(should, self._anywhere(s)) for s in word]) for word in words]
         counted = tantivy.Query.boolean_query([(should, tantivy.Query.const_score_query(q, 1.0)) for q in written])
         clauses: list[Clause] = [(tantivy.Occur.Must, counted)]
-        best = self._best(clauses, MAX_WITH_WORDS, allowed) if least > 0 else []
+        best = self._best(clauses, MAX_WITH_WORDS, allowed) if least > 0 else Hits([], [])
         if not best or (len(best) == MAX_WITH_WORDS and best[-1][1] / len(words) >= least):
             best = self._best([*clauses, self._within("scene", list(scene_ids))], len(scene_ids), allowed)
         shares = ((scene_id, count / len(words)) for scene_id, count in best)
@@ -182,6 +201,11 @@ class LexicalIndex:
         # counted first: room for as many results as there are documents would be made
         counted: Any = self._searcher.search(any_way, 1)  # tantivy's type stub lacks the count
         return [scene_id for scene_id, _ in self._best([(tantivy.Occur.Must, any_way)], counted.count, allowed)]
+
+    def has_word(self, word: str, *, allowed: Iterable[Key]) -> bool:
+        """Whether any scene of the `allowed` generations has the word."""
+        terms = tuple(analysis.terms(word))
+        return bool(terms) and len(self._best([(tantivy.Occur.Must, self._anywhere(terms))], 1, allowed)) > 0
 
     def with_similar_word(self, word: str, *, edits: int, k: int, allowed: Iterable[Key]) -> list[str]:
         """Ids of up to `k` scenes with a term that is at most `edits` (0 to 2) edits away.
@@ -254,7 +278,7 @@ class LexicalIndex:
         allowed: Iterable[Key],
         scene_ids: SceneSet | None = None,
         filters: Sequence[Filters] = (),
-    ) -> list[tuple[str, float]]:
+    ) -> Hits:
         """The `k` best scenes of the `allowed` generations, of `scene_ids` if given, with their scores.
 
         A large set is no condition of the query, which would have to look up each member: as many more scenes are
@@ -262,7 +286,7 @@ class LexicalIndex:
         """
         scope = self._scope(allowed)
         if k <= 0 or scope is None or (scene_ids is not None and not scene_ids):
-            return []
+            return Hits([], [])
         conditions, share, videos = [*clauses, *scope.clauses], scope.share, scope.videos
         if scene_ids is not None:
             passing, documents = self._passing(filters)
@@ -276,32 +300,30 @@ class LexicalIndex:
         wanted = int(k / share * _MARGIN) if share < 1 else k
         while True:
             found = self._searcher.search(query, wanted, count=False).hits
-            ids = self._ids([address for _, address in found], scene_ids)
-            hits = [(scene_id, score) for scene_id, (score, _) in zip(ids, found, strict=True) if scene_id is not None]
-            if videos is not None:
-                hits = [hit for hit in hits if hit[0].rsplit("_", 2)[0] in videos]
-            if len(hits) >= k or len(found) < wanted:
-                return hits[:k]
-            more = wanted * max(2.0, _MARGIN * k / max(len(hits), 1))
+            scenes = self._scenes([address for _, address in found])
+            if scene_ids is not None:
+                rows = rows_in(scene_ids.table, scenes)
+                inside = np.flatnonzero(scene_ids.has_rows(rows))
+                scenes = SceneRows(scene_ids.table, rows)
+            elif videos is not None:
+                inside = np.flatnonzero([scene_id.rsplit("_", 2)[0] in videos for scene_id in scenes])
+            else:
+                inside = np.arange(len(found))
+            hits = Hits(scenes, [score for score, _ in found]).take(inside[:k])
+            if len(inside) >= k or len(found) < wanted:
+                return hits
+            more = wanted * max(2.0, _MARGIN * k / max(len(inside), 1))
             wanted = min(int(more), self._searcher.num_docs + 1)
 
-    def _ids(self, addresses: list[tantivy.DocAddress], inside: SceneSet | None = None) -> list[str | None]:
-        """The ids of the documents' scenes; None for those that are not `inside`, of which there may be many."""
+    def _scenes(self, addresses: list[tantivy.DocAddress]) -> Sequence[str]:
+        """The ids of the documents' scenes."""
         names = COLUMNS if self._has_columns else ()
         columns: list[list[Any]] = [self._searcher.fast_field_values(name, addresses) for name in names]
         if not columns or None in columns[0]:
-            ids = [str(self._searcher.doc(address)["scene"][0]) for address in addresses]
-            is_inside = np.ones(len(ids), dtype=bool) if inside is None else inside.has(ids)
-            return [scene_id if has else None for scene_id, has in zip(ids, is_inside.tolist(), strict=True)]
+            return [str(self._searcher.doc(address)["scene"][0]) for address in addresses]
         highs, lows, starts_ms, ends_ms = columns
-        videos = list(map(self._video_ids.__getitem__, zip(highs, lows, strict=True)))
-        if inside is None:
-            return [f"{v}_{start}_{end}" for v, start, end in zip(videos, starts_ms, ends_ms, strict=True)]
-        is_inside = inside.has_rows(inside.table.rows_at(videos, starts_ms, ends_ms))
-        return [
-            f"{v}_{start}_{end}" if has else None
-            for v, start, end, has in zip(videos, starts_ms, ends_ms, is_inside.tolist(), strict=True)
-        ]
+        video_ids = list(map(self._video_ids.__getitem__, zip(highs, lows, strict=True)))
+        return SceneRows(_Documents(video_ids, starts_ms, ends_ms), np.arange(len(addresses)))
 
     # --- parts of queries -------------------------------------------------------------------------
 

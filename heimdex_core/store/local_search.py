@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import numpy.typing as npt
 
 from heimdex_core.errors import DiskFull
 from heimdex_core.files import remove_tree
 from heimdex_core.store import lexical, lexical_writing, vector_merging, vectors
-from heimdex_core.store.keyframe_vectors import Floats, KeyframeMatch, VectorRows
+from heimdex_core.store.hits import Hits, KeyframeMatches
+from heimdex_core.store.keyframe_vectors import Floats, Numbers, VectorRows
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.lexical import LexicalIndex
 from heimdex_core.store.locks import FileLock
@@ -29,12 +29,11 @@ log = logging.getLogger(__name__)
 
 
 class SegmentSearch:
-    """A vector index as a view asks it: sets of scenes become masks of its rows, which are kept for the next search."""
+    """A vector index as a view asks it: sets of scenes become masks of its rows."""
 
     def __init__(self, index: VectorIndex) -> None:
         self.index = index
         self.space = index.space
-        self._table_rows: dict[SceneTable, npt.NDArray[np.int64]] = {}
         self._outside: dict[str, Mask] = {}
         """By the name of the other space."""
 
@@ -46,13 +45,15 @@ class SegmentSearch:
         allowed: frozenset[Key],
         scene_ids: Collection[str] | None = None,
         outside: SegmentSearch | None = None,
-    ) -> list[tuple[str, float]]:
+        table: SceneTable | None = None,
+    ) -> Hits:
         """See VectorSearch."""
         rows = None if outside is None else self._rows_outside(outside)
         if isinstance(scene_ids, SceneSet):
-            chosen = self._rows_of(scene_ids)
+            chosen = self.index.mask_of(scene_ids)
             rows, scene_ids = (chosen if rows is None else rows & chosen), None
-        return self.index.search(vector, k=k, allowed=allowed, scene_ids=scene_ids, rows=rows)
+        found = self.index.search(vector, k=k, allowed=allowed, scene_ids=scene_ids, rows=rows)
+        return found.of_table(table)
 
     def match(
         self,
@@ -62,18 +63,20 @@ class SegmentSearch:
         allowed: frozenset[Key],
         scene_ids: Collection[str] | None = None,
         temperature: float,
-    ) -> list[KeyframeMatch]:
+        table: SceneTable | None = None,
+    ) -> KeyframeMatches:
         """See VectorSearch."""
         rows = None
         if isinstance(scene_ids, SceneSet):
-            rows, scene_ids = self._rows_of(scene_ids), None
-        return self.index.match(vector, k=k, allowed=allowed, scene_ids=scene_ids, rows=rows, temperature=temperature)
+            rows, scene_ids = self.index.mask_of(scene_ids), None
+        found = self.index.match(vector, k=k, allowed=allowed, scene_ids=scene_ids, rows=rows, temperature=temperature)
+        return found.of_table(table)
 
     def has_outside(self, other: SegmentSearch, *, allowed: frozenset[Key], scene_ids: SceneSet | None = None) -> bool:
         """See VectorSearch."""
         rows = self._rows_outside(other)
         if scene_ids is not None:
-            rows = rows & self._rows_of(scene_ids)
+            rows = rows & self.index.mask_of(scene_ids)
         return bool((rows & self.index.row_mask(allowed)).any())
 
     def vector(self, scene_id: str, key: Key) -> Floats | None:
@@ -84,6 +87,10 @@ class SegmentSearch:
         """See VectorSearch."""
         return self.index.vectors(scenes)
 
+    def vectors_at(self, table: SceneTable, rows: Numbers) -> tuple[Numbers, Floats]:
+        """See VectorSearch."""
+        return self.index.vectors_at(table, rows)
+
     def sample(self, count: int, *, outside: SegmentSearch | None = None) -> Floats:
         """See VectorSearch."""
         return self.index.sample(count, None if outside is None else self._rows_outside(outside))
@@ -91,27 +98,6 @@ class SegmentSearch:
     def keyframe_vectors(self, scenes: Sequence[tuple[str, Key]]) -> dict[str, Floats]:
         """See VectorSearch."""
         return self.index.keyframe_vectors(scenes)
-
-    def _rows_of(self, scenes: SceneSet) -> Mask:
-        """(n,) whether each row of the index is of one of the scenes."""
-        rows = self._table_rows.get(scenes.table)
-        if rows is None:
-            rows = self._table_rows.setdefault(scenes.table, self._rows_in_table(scenes.table))
-        # a row of no scene of the table takes the last value, which is False
-        return np.append(scenes.mask, False)[rows]
-
-    def _rows_in_table(self, table: SceneTable) -> npt.NDArray[np.int64]:
-        """(n,) the row in the scene table of each row of the index; -1 for one of no scene of it."""
-        index = self.index
-        rows = np.full(len(index), -1, dtype=np.int64)
-        numbers = np.arange(len(table))
-        for video, part, first in zip(table.videos, table.parts, table.first_rows.tolist(), strict=True):
-            key = video.video_id, video.generation
-            if own := index.ranges.get(key):
-                places = index.segments[index.homes[key]].places_of(key, part.scene_ids)
-                in_table = numbers[first : first + len(part.rows)]
-                rows[own.start : own.stop] = in_table if places is None else np.append(in_table, -1)[places]
-        return rows
 
     def _rows_outside(self, other: SegmentSearch) -> Mask:
         """(n,) whether each row of the index is of a scene without a vector in the other."""

@@ -83,6 +83,10 @@ class SceneColumns:
             return np.zeros(0, np.int64), (np.zeros(0, np.int32), [])
         return _values(pc.list_parent_indices(chunk), np.int64), _codes(pc.list_flatten(chunk))
 
+    @cached_property
+    def _tags_in_lower_case(self) -> list[str]:
+        return [name.lower() for name in self.tags[1][1]]
+
     def in_language(self, codes: Collection[str]) -> Mask:
         """(n,) whether each scene's language is one of these codes, given in lower case."""
         numbers, names = self.languages
@@ -90,17 +94,10 @@ class SceneColumns:
 
     def with_tag(self, tag: str) -> Mask:
         """(n,) whether each scene has this tag, given in lower case."""
-        rows, (numbers, names) = self.tags
+        rows, (numbers, _) = self.tags
         mask = np.zeros(len(self), dtype=bool)
-        mask[rows[np.flatnonzero(_is_chosen(numbers, [name.lower() == tag for name in names]))]] = True
+        mask[rows[np.flatnonzero(_is_chosen(numbers, [name == tag for name in self._tags_in_lower_case]))]] = True
         return mask
-
-    def ids(self, rows: Numbers) -> list[str]:
-        """The scenes of these rows."""
-        column = self.table.column("scene_id")
-        indices = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows))])
-        found: list[str] = column.take(indices).to_pylist()
-        return found
 
     def find(self, scene_id: str, rows: range) -> int | None:
         """The row of a scene among the `rows` of its generation; None if it is not one of them."""

@@ -12,10 +12,11 @@ from typing import Protocol, Self
 
 import numpy.typing as npt
 
-from heimdex_core.store.keyframe_vectors import Floats, KeyframeMatch, VectorRows
+from heimdex_core.store.hits import Hits, KeyframeMatches
+from heimdex_core.store.keyframe_vectors import Floats, Numbers, VectorRows
 from heimdex_core.store.locks import FileLock
 from heimdex_core.store.opened_indexes import OpenedIndexes
-from heimdex_core.store.scene_set import SceneSet
+from heimdex_core.store.scene_set import SceneSet, SceneTable
 from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Filters, ModelSet, Scene, Space, WorkContext
 
@@ -27,7 +28,7 @@ EXCLUDING_FIELDS = ("transcript", "title", "tags")
 class LexicalResult:
     """What a search found."""
 
-    hits: list[tuple[str, float]]
+    hits: Hits
     """(scene_id, BM25 score), best first."""
     terms: tuple[str, ...] = ()
     """The index terms of the query, each once."""
@@ -52,7 +53,8 @@ class VectorSearch(Protocol):
         allowed: frozenset[Key],
         scene_ids: Collection[str] | None = None,
         outside: Self | None = None,
-    ) -> list[tuple[str, float]]:
+        table: SceneTable | None = None,
+    ) -> Hits:
         """The best scenes of the `allowed` generations.
 
         Args:
@@ -61,6 +63,7 @@ class VectorSearch(Protocol):
             allowed: the generations to search in.
             scene_ids: if given, only these scenes; a SceneSet is fast.
             outside: if given, only scenes that have no vector there, in the same generation.
+            table: if given, the hits are rows of it, and scenes that it does not have are left out.
 
         Returns (scene_id, inner product), best first; equal scores are ordered by scene_id. Raises InvalidValue for a
         vector of another width.
@@ -74,7 +77,8 @@ class VectorSearch(Protocol):
         allowed: frozenset[Key],
         scene_ids: Collection[str] | None = None,
         temperature: float,
-    ) -> list[KeyframeMatch]:
+        table: SceneTable | None = None,
+    ) -> KeyframeMatches:
         """As `search`, scored by the scenes' keyframes (keyframe_vectors.py) where they have several.
 
         The `k` candidates are those that `search` finds.
@@ -88,6 +92,14 @@ class VectorSearch(Protocol):
 
     def vectors(self, scenes: Sequence[tuple[str, Key]]) -> tuple[list[str], Floats]:
         """(n scene ids, (n, d) their vectors) of those scenes that have one."""
+
+    def vectors_at(self, table: SceneTable, rows: Numbers) -> tuple[Numbers, Floats]:
+        """((m,) those of the places in `rows` whose scenes have a vector, (m, d) the vectors).
+
+        Args:
+            table: a table of scenes.
+            rows: (n,) rows of it.
+        """
 
     def sample(self, count: int, *, outside: Self | None = None) -> Floats:
         """The vectors (n, d) of `count` scenes at most, always the same ones; of those without one in `outside`."""
@@ -110,6 +122,7 @@ class WordSearch(Protocol):
         allowed: frozenset[Key],
         scene_ids: SceneSet | None = None,
         filters: Sequence[Filters] = (),
+        table: SceneTable | None = None,
     ) -> LexicalResult:
         """The best scenes of the `allowed` generations, `k` at most. Quoted phrases must occur, other words may.
 
@@ -119,6 +132,7 @@ class WordSearch(Protocol):
             allowed: the generations to search in.
             scene_ids: if given, only these scenes are found.
             filters: which all of `scene_ids` pass, so that they are found sooner.
+            table: as in VectorSearch.search.
         """
 
     def coverage(
@@ -140,6 +154,9 @@ class WordSearch(Protocol):
 
     def with_phrase(self, text: str, *, allowed: frozenset[Key], fields: Sequence[str] = EXCLUDING_FIELDS) -> list[str]:
         """Ids of the scenes of the `allowed` generations with the phrase `text` in one of the fields."""
+
+    def has_word(self, word: str, *, allowed: frozenset[Key]) -> bool:
+        """Whether any scene of the `allowed` generations has the word in any field."""
 
     def with_similar_word(self, word: str, *, edits: int, k: int, allowed: frozenset[Key]) -> list[str]:
         """Ids of up to `k` scenes with a term that is at most `edits` (0 to 2) edits away."""

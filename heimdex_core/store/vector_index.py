@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +20,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heimdex_core.errors import InvalidValue
-from heimdex_core.store.keyframe_vectors import Floats, KeyframeMatch, Numbers, scene_scores
-from heimdex_core.store.ordering import best_first
+from heimdex_core.store.hits import Hits, KeyframeMatches, Keyframes, SceneRows
+from heimdex_core.store.keyframe_vectors import Floats, Numbers, scene_scores
+from heimdex_core.store.scene_set import SceneSet, SceneTable
 from heimdex_core.store.vector_methods import Mask, decoded
 from heimdex_core.store.vector_segment import Key, Segment, indices, offsets, strings, true_at
 from heimdex_core.types import Space
 
 _KEPT_MASKS = 16
-_KEPT_PLACES = 10_000
+NARROW_SHARE = 1 / 16
+"""Of a smaller part of the scenes each is looked up, of a larger part each row of the index."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,10 @@ class VectorIndex:
     """Of each segment: its generations that are not in the index any more."""
     index_type: str
     _masks: dict[frozenset[Key], Mask | None] = field(default_factory=dict, compare=False, repr=False)
-    _places: dict[tuple[str, Key], int] = field(default_factory=dict, compare=False, repr=False)
-    """Rows that were looked for, -1 for none: those of a page are needed again at every move of a slider."""
-    _found: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
-    """Rows of scenes that searches found: most of the vectors that are read are theirs."""
+    _in_tables: WeakKeyDictionary[SceneTable, tuple[Numbers, Numbers]] = field(
+        default_factory=WeakKeyDictionary, compare=False, repr=False
+    )
+    """Where its rows are in tables of scenes, and where theirs are in it."""
 
     @cached_property
     def keys(self) -> tuple[Key, ...]:
@@ -92,7 +95,7 @@ class VectorIndex:
         allowed: Iterable[Key],
         scene_ids: Collection[str] | None = None,
         rows: Mask | None = None,
-    ) -> list[tuple[str, float]]:
+    ) -> Hits:
         """The best scenes of the `allowed` generations.
 
         Args:
@@ -106,9 +109,8 @@ class VectorIndex:
         vector of another width.
         """
         scores, found = self._nearest(vector, k, self._chosen(allowed, scene_ids, rows))
-        ids = self._ids(found)
-        hits = list(zip(ids, scores.tolist(), strict=True))
-        return [hits[at] for at in best_first(scores, ids)]
+        hits = Hits(SceneRows(self, found), scores)
+        return hits.take(hits.best_first())
 
     def match(
         self,
@@ -119,20 +121,19 @@ class VectorIndex:
         scene_ids: Collection[str] | None = None,
         rows: Mask | None = None,
         temperature: float,
-    ) -> list[KeyframeMatch]:
+    ) -> KeyframeMatches:
         """As `search`, scored by the scenes' keyframes (keyframe_vectors.py) where they have several.
 
         The `k` candidates are those that `search` finds.
         """
         scores, found = self._nearest(vector, k, self._chosen(allowed, scene_ids, rows))
         query = np.asarray(vector, dtype=np.float32)
-        hits: list[KeyframeMatch] = []
-        for segment, chosen, rows_there in self._by_segment(found):
-            own = _scored(segment, rows_there, scores[chosen], query, temperature)
-            self._remember([hit.scene_id for hit in own], found[chosen])
-            hits += own
-        ids = [hit.scene_id for hit in hits]
-        return [hits[at] for at in best_first(np.array([hit.score for hit in hits], np.float32), ids)]
+        best = np.zeros(len(found), dtype=np.int64)
+        for segment, places, rows_there in self._by_segment(found):
+            scores[places], best[places] = _scored(segment, rows_there, scores[places], query, temperature)
+        hits = Hits(SceneRows(self, found), scores)
+        keyframes = Keyframes(partial(self._names_at, found, best), np.arange(len(found)))
+        return KeyframeMatches(hits, keyframes).take(hits.best_first())
 
     def _nearest(self, vector: npt.ArrayLike, k: int, mask: Mask | None) -> tuple[Floats, Numbers]:
         """(scores, rows) of the best `k` of the rows in the mask, best first."""
@@ -156,13 +157,64 @@ class VectorIndex:
         found = [(number, np.flatnonzero(homes == number)) for number in np.unique(homes)]
         return [(self.segments[number], own, rows[own] - self.offsets[number]) for number, own in found]
 
-    def _ids(self, rows: Numbers) -> list[str]:
-        """The scenes of these rows."""
+    def ids_at(self, rows: Numbers) -> list[str]:
+        """The ids of the scenes of these rows."""
         ids: list[str] = [""] * len(rows)
         for segment, chosen, rows_there in self._by_segment(rows):
             for position, scene_id in zip(chosen, segment.scene_ids.take(indices(rows_there)).to_pylist(), strict=True):
                 ids[position] = scene_id
         return ids
+
+    def _names_at(self, rows: Numbers, best: Numbers, places: Numbers) -> list[str | None]:
+        """The file names of the keyframes `best` of `rows`, of those at some `places`."""
+        names: list[str | None] = [None] * len(places)
+        for segment, own, rows_there in self._by_segment(rows[places]):
+            for place, name in zip(own.tolist(), _names_at(segment, rows_there, best[places[own]]), strict=True):
+                names[place] = name
+        return names
+
+    # --- tables of scenes -------------------------------------------------------------------------
+
+    def rows_in(self, table: SceneTable, rows: Numbers) -> Numbers:
+        """(len(rows),) the row in the table of each row's scene; -1 for one that it does not have."""
+        return self._in_table(table)[0][rows]
+
+    def rows_from(self, table: SceneTable, rows: Numbers) -> Numbers:
+        """(len(rows),) the row here of the scene of each row of the table; -1 for one that has none."""
+        return self._in_table(table)[1][rows]
+
+    def mask_of(self, scenes: SceneSet) -> Mask:
+        """(n,) whether each row is of one of the scenes."""
+        if scenes.share < NARROW_SHARE:
+            rows = self.rows_from(scenes.table, np.flatnonzero(scenes.mask))
+            mask = np.zeros(len(self), dtype=bool)
+            mask[rows[rows >= 0]] = True
+            return mask
+        # a row of no scene of the table takes the last value, which is False
+        return np.append(scenes.mask, False)[self._in_table(scenes.table)[0]]
+
+    def _in_table(self, table: SceneTable) -> tuple[Numbers, Numbers]:
+        """((n,) the row in the table of each row, (len(table),) the row here of each of its rows); -1 for none."""
+        found = self._in_tables.get(table)
+        if found is None:
+            rows = self._rows_in_table(table)
+            back = np.full(len(table) + 1, -1, dtype=np.int64)
+            back[rows] = np.arange(len(rows))  # -1 is the last place, which no row of the table has
+            found = self._in_tables.setdefault(table, (rows, back[:-1]))
+        return found
+
+    def _rows_in_table(self, table: SceneTable) -> Numbers:
+        rows = np.full(len(self), -1, dtype=np.int64)
+        numbers = np.arange(len(table))
+        for video, part, first in zip(table.videos, table.parts, table.first_rows.tolist(), strict=True):
+            key = video.video_id, video.generation
+            if own := self.ranges.get(key):
+                places = self.segments[self.homes[key]].places_of(key, part.scene_ids)
+                in_table = numbers[first : first + len(part.rows)]
+                rows[own.start : own.stop] = in_table if places is None else np.append(in_table, -1)[places]
+        return rows
+
+    # --- vectors ----------------------------------------------------------------------------------
 
     def vector(self, scene_id: str, key: Key) -> Floats | None:
         """The stored (d,) float32 vector of a scene in one generation; None if it has none."""
@@ -173,6 +225,17 @@ class VectorIndex:
         """(n scene ids, (n, d) their vectors) of those scenes that have one."""
         found, rows = self._rows_of(scenes)
         return found, self._vectors_of(rows)
+
+    def vectors_at(self, table: SceneTable, rows: Numbers) -> tuple[Numbers, Floats]:
+        """((m,) those of the places in `rows` whose scenes have a vector, (m, d) the vectors).
+
+        Args:
+            table: a table of scenes.
+            rows: (n,) rows of it.
+        """
+        found = self.rows_from(table, rows)
+        places = np.flatnonzero(found >= 0)
+        return places, self._vectors_of(found[places])
 
     def sample(self, count: int, rows: Mask | None = None) -> Floats:
         """The vectors (n, d) of `count` rows at most, evenly spread over the index; of those in the mask `rows`."""
@@ -194,26 +257,9 @@ class VectorIndex:
     def _rows_of(self, scenes: Iterable[tuple[str, Key]]) -> tuple[list[str], Numbers]:
         """(n scene ids, (n,) their rows) of those scenes that have one."""
         asked = list(scenes)
-        found = {scene: row for scene in asked if (row := self._places.get(scene)) is not None}
-        if new := [scene for scene in asked if scene not in found]:
-            places = {scene: row for scene in new if (row := self._found.get(scene[0], -1)) in self._range(scene[1])}
-            unknown = [scene for scene in new if scene not in places]
-            places.update(zip(unknown, self._find(unknown).tolist(), strict=True))
-            found.update(places)
-            if len(self._places) > _KEPT_PLACES:
-                self._places.clear()
-            self._places.update(places)
-        rows = np.fromiter(map(found.__getitem__, asked), np.int64, len(asked))
+        rows = self._find(asked)
         has_row = np.flatnonzero(rows >= 0)
         return [asked[place][0] for place in has_row], rows[has_row]
-
-    def _remember(self, scene_ids: Sequence[str], rows: Numbers) -> None:
-        if len(self._found) > _KEPT_PLACES:
-            self._found.clear()
-        self._found.update(zip(scene_ids, rows.tolist(), strict=True))
-
-    def _range(self, key: Key) -> range:
-        return self.ranges.get(key, range(0))
 
     def _find(self, asked: Sequence[tuple[str, Key]]) -> Numbers:
         """(n,) the row of each scene; -1 for one that has none."""
@@ -303,8 +349,8 @@ def _outside(segment: Segment, other: VectorIndex) -> Mask:
 
 def _scored(
     segment: Segment, rows: Numbers, scores: Floats, query: Floats, temperature: float
-) -> Sequence[KeyframeMatch]:
-    """The scenes of these rows, scored by their keyframes where they have several; else by the given `scores`."""
+) -> tuple[Floats, Numbers]:
+    """(scores, the best keyframe of each): by their keyframes where rows have several, else the given `scores`."""
     counts = segment.stored_counts[rows]
     several = counts > 0
     scores, best = scores.copy(), np.zeros(len(rows), dtype=np.int64)
@@ -314,11 +360,7 @@ def _scored(
         # not `@`, which waits for its other threads: on busy cores 46 ms for 3,000 x 768 instead of 3
         cosines = np.einsum("ij,j->i", decoded(segment.keyframes[stored]), query)
         scores[several], best[several] = scene_scores(cosines, starts, temperature)
-    ids = segment.scene_ids.take(indices(rows)).to_pylist()
-    return [
-        KeyframeMatch(scene_id, score, name)
-        for scene_id, score, name in zip(ids, scores.tolist(), _names_at(segment, rows, best), strict=True)
-    ]
+    return scores, best
 
 
 def _names_at(segment: Segment, rows: Numbers, best: Numbers) -> list[str | None]:

@@ -20,7 +20,8 @@ from cachetools import LRUCache
 from heimdex_core.errors import HeimdexError, LibraryDamaged, ViewOutdated
 from heimdex_core.store import sets
 from heimdex_core.store.analysis import parse_query
-from heimdex_core.store.keyframe_vectors import Floats, KeyframeMatch
+from heimdex_core.store.hits import Hits, KeyframeMatches, Keyframes, no_hits, rows_in, table_of
+from heimdex_core.store.keyframe_vectors import Floats, Numbers
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.opened_indexes import OpenedIndexes
 from heimdex_core.store.scene_set import SceneSet
@@ -99,7 +100,7 @@ class View(SceneView):
         video_ids: Ids = None,
         scene_ids: Collection[str] | None = None,
         outside: Space | None = None,
-    ) -> list[tuple[str, float]]:
+    ) -> Hits:
         """The user's scenes whose vectors are most similar to `vector`.
 
         Args:
@@ -111,15 +112,16 @@ class View(SceneView):
             scene_ids: if given, only these scenes; a SceneSet of `scene_table` is fast.
             outside: if given, only scenes that have no vector in this space.
 
-        Returns (scene_id, inner product), best first. Raises SpaceMismatch, LibraryDamaged if the index is missing or
-        damaged, ViewOutdated.
+        Returns (scene_id, inner product), best first, as rows of `scene_table`. Raises SpaceMismatch, LibraryDamaged if
+        the index is missing or damaged, ViewOutdated.
         """
         sets.check_space(self.spaces, space)
-        keys = self._keys(user_id, video_ids)
+        keys, table = self._keys(user_id, video_ids), self.scene_table(user_id)
         if not keys:
-            return []
+            return no_hits(table)
         other = None if outside is None else self._checked(outside)
-        return self._vector_index(space).search(vector, k=k, allowed=keys, scene_ids=scene_ids, outside=other)
+        index = self._vector_index(space)
+        return index.search(vector, k=k, allowed=keys, scene_ids=scene_ids, outside=other, table=table)
 
     def keyframe_search(
         self,
@@ -131,7 +133,7 @@ class View(SceneView):
         video_ids: Ids = None,
         scene_ids: Collection[str] | None = None,
         temperature: float,
-    ) -> list[KeyframeMatch]:
+    ) -> KeyframeMatches:
         """As `vector_search`, scored by the scenes' keyframes: softmax-weighted mean of their cosines.
 
         Args:
@@ -146,11 +148,11 @@ class View(SceneView):
         Raises SpaceMismatch, LibraryDamaged, ViewOutdated.
         """
         sets.check_space(self.spaces, space)
-        keys = self._keys(user_id, video_ids)
+        keys, table = self._keys(user_id, video_ids), self.scene_table(user_id)
         if not keys:
-            return []
+            return KeyframeMatches(no_hits(table), Keyframes.of(()))
         index = self._vector_index(space)
-        return index.match(vector, k=k, allowed=keys, scene_ids=scene_ids, temperature=temperature)
+        return index.match(vector, k=k, allowed=keys, scene_ids=scene_ids, temperature=temperature, table=table)
 
     def has_vectors_outside(
         self,
@@ -188,13 +190,18 @@ class View(SceneView):
         sets.check_space(self.spaces, space)
         return self._vector_index(space).vector(scene_id, (video.video_id, video.generation))
 
-    def vectors(self, space: Space, scene_ids: Iterable[str]) -> tuple[list[str], Floats]:
-        """(n scene ids, (n, d) their vectors as they are indexed) of those of the visible scenes that have one.
+    def vectors(self, space: Space, scene_ids: Sequence[str]) -> tuple[Numbers, Floats]:
+        """((m,) the places among `scene_ids` of the visible scenes that have a vector, (m, d) their vectors).
 
         Raises SpaceMismatch, LibraryDamaged, ViewOutdated.
         """
-        sets.check_space(self.spaces, space)
-        return self._vector_index(space).vectors(self._with_keys(scene_ids))
+        index = self._checked(space)
+        table = table_of(scene_ids)
+        if table is not None:
+            return index.vectors_at(table, rows_in(table, scene_ids))
+        found, vectors = index.vectors(self._with_keys(scene_ids))
+        has_vector = frozenset(found)
+        return np.flatnonzero([scene_id in has_vector for scene_id in scene_ids]), vectors
 
     def sample_vectors(self, space: Space, count: int, *, outside: Space | None = None) -> Floats:
         """The vectors (n, d) of some scenes of the library, `count` at most: always the same ones, evenly spread.
@@ -249,10 +256,10 @@ class View(SceneView):
 
         Raises LibraryDamaged, ViewOutdated.
         """
-        keys = self._keys(user_id, video_ids)
+        keys, table = self._keys(user_id, video_ids), self.scene_table(user_id)
         if not keys:
-            return LexicalResult([], parse_query(text).terms)
-        return self._word_index().search(text, k=k, allowed=keys, scene_ids=scene_ids, filters=filters)
+            return LexicalResult(no_hits(table), parse_query(text).terms)
+        return self._word_index().search(text, k=k, allowed=keys, scene_ids=scene_ids, filters=filters, table=table)
 
     def word_coverage(
         self,
@@ -291,6 +298,11 @@ class View(SceneView):
         """
         keys = self._keys(user_id, None)
         return self._word_index().with_phrase(text, allowed=keys, fields=fields) if keys else []
+
+    def has_word(self, word: str, *, user_id: str) -> bool:
+        """Whether any of the user's scenes has the word. Raises LibraryDamaged, ViewOutdated."""
+        keys = self._keys(user_id, None)
+        return bool(keys) and self._word_index().has_word(word, allowed=keys)
 
     def scenes_with_similar_word(self, word: str, *, edits: int, k: int, user_id: str) -> list[str]:
         """Ids of up to `k` of the user's scenes with a term at most `edits` (0 to 2) edits from that of `word`.

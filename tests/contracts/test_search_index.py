@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from heimdex_core.errors import InvalidValue, SpaceMismatch
+from heimdex_core.store.hits import table_of
 from heimdex_core.store.keyframe_vectors import Floats, VectorRows
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.opened_indexes import OpenedIndexes
@@ -71,6 +72,33 @@ def test_keyframes(searched: Searched) -> None:
     assert (numbers([mean.scene_id]), mean.score, mean.keyframe) == ([(2, 0)], 0.5, "0.webp")
     found = searched.vectors().keyframe_vectors([(scene_id(TWO, 2), TWO), (scene_id(TWO, 1), NEW_TWO)])
     assert {one: rows.tolist() for one, rows in found.items()} == {scene_id(TWO, 2): np.eye(8)[[2, 3]].tolist()}
+
+
+def test_hits_as_rows_of_a_table(searched: Searched) -> None:
+    """Video 2 is not in the table, so its scenes are left out."""
+    searched.write([ONE, TWO, LAST])
+    table, allowed = all_scenes(LAST, ONE), frozenset([ONE, TWO, LAST])
+    index, words = searched.vectors(), searched.words()
+    plain = [hit for hit in index.search(np.eye(8)[0], k=9, allowed=allowed) if hit[0] in table.ids_at(np.arange(6))]
+    hits = index.search(np.eye(8)[0], k=9, allowed=allowed, table=table)
+    assert (list(hits), table_of(hits.scenes)) == (plain, table)
+    matches = index.match(np.eye(8)[1], k=9, allowed=allowed, temperature=0, table=table)
+    as_ids = index.match(np.eye(8)[1], k=9, allowed=allowed, temperature=0)
+    assert list(matches) == [match for match in as_ids if match.scene_id in set(hits.scenes)]
+    assert table_of(matches.hits.scenes) is table
+    found = words.search("red ferry", k=9, allowed=allowed, table=table).hits
+    assert sorted(numbers(found.scenes)) == [(1, 0), (1, 1), (3, 1), (3, 2)]
+    assert table_of(found.scenes) is table
+    places, rows = index.vectors_at(table, np.array([5, 0, 3]))
+    assert places.tolist() == [0, 1, 2]
+    scenes = list(zip(table.ids_at(np.array([5, 0, 3])), [ONE, LAST, ONE], strict=True))
+    assert np.array_equal(rows, index.vectors(scenes)[1])
+
+
+def test_scenes_without_a_vector_have_no_row_in_the_index(searched: Searched) -> None:
+    searched.write([ONE, TWO])
+    places, rows = searched.vectors(OTHER).vectors_at(all_scenes(TWO, ONE), np.arange(6))
+    assert (places.tolist(), rows.shape) == ([0, 1, 3, 4], (4, 4))
 
 
 def test_vectors_of_scenes(searched: Searched) -> None:
@@ -164,6 +192,16 @@ def test_phrases_that_exclude(searched: Searched) -> None:
     assert words.with_phrase("sky night", allowed=frozenset([TWO])) == []
     assert words.with_phrase("", allowed=frozenset([TWO])) == []
     assert words.with_phrase("night sky", allowed=frozenset([TWO]), fields=("on_screen_text",)) == []
+
+
+def test_whether_a_word_is_there(searched: Searched) -> None:
+    searched.write([ONE, TWO])
+    words, allowed = searched.words(), frozenset([TWO])
+    assert [words.has_word(word, allowed=allowed) for word in ("Harbour", "bread", "film", "night", "비가")] == [
+        True
+    ] * 5
+    assert not any(words.has_word(word, allowed=allowed) for word in ("bridge", "harbou", "", "!", "별이"))
+    assert not words.has_word("bread", allowed=frozenset())
 
 
 @pytest.mark.parametrize(

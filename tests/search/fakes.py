@@ -12,7 +12,7 @@ import numpy as np
 
 from heimdex_core.models.base import QueryVector
 from heimdex_core.store import analysis
-from heimdex_core.store.keyframe_vectors import KeyframeMatch
+from heimdex_core.store.hits import Hits, KeyframeMatches, Keyframes
 from heimdex_core.store.scene_columns import SceneColumns
 from heimdex_core.store.scene_set import Part, SceneTable
 from heimdex_core.store.sidecar import scenes_table
@@ -82,7 +82,7 @@ class FakeVideo:
 
 @dataclass(frozen=True)
 class FakeLexical:
-    hits: list[tuple[str, float]]
+    hits: Hits
     terms: tuple[str, ...]
 
 
@@ -90,7 +90,12 @@ class Cosines(dict[str, dict[str, float]]):
     """Cosine similarities by space; called as View.vectors it has no vectors, so that no scenes look the same."""
 
     def __call__(self, space, scene_ids):
-        return [], np.zeros((0, space.dim), np.float32)
+        return np.zeros(0, np.int64), np.zeros((0, space.dim), np.float32)
+
+
+def hits_of(found):
+    """(scene_id, score) as a view returns it."""
+    return Hits([scene_id for scene_id, _ in found], [score for _, score in found])
 
 
 class FakeReader:
@@ -148,13 +153,17 @@ class FakeReader:
     def vector_search(self, space, vector, *, k, user_id, video_ids=None, scene_ids=None):
         ids = set(self.scene_ids(user_id, video_ids))
         found = [(i, s) for i, s in self.vectors[space.name].items() if i in ids]
-        return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
+        return hits_of(sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k])
+
+    def has_word(self, word, *, user_id):
+        return len(self.lexical_search(word, k=1, user_id=user_id).hits) > 0
 
     def scenes_with_similar_word(self, word, *, edits, k, user_id):
         return []
 
     def keyframe_search(self, space, vector, *, temperature, **limits):
-        return [KeyframeMatch(i, score, None) for i, score in self.vector_search(space, vector, **limits)]
+        found = self.vector_search(space, vector, **limits)
+        return KeyframeMatches(found, Keyframes.of([None] * len(found)))
 
     def lexical_search(self, text, *, k, user_id, video_ids=None, scene_ids=None, filters=()):
         terms = analysis.parse_query(text).terms
@@ -163,7 +172,7 @@ class FakeReader:
             count = len([t for t in analysis.terms(s.transcript) if t in terms])
             if count:
                 found.append((s.scene_id, float(count)))
-        return FakeLexical(sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k], terms)
+        return FakeLexical(hits_of(sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]), terms)
 
     def word_coverage(self, words, *, scene_ids, user_id, least=0.0):
         seen = [s for s in self._seen(user_id, None) if s.scene_id in scene_ids]

@@ -12,7 +12,7 @@ import pytest
 
 from heimdex_core.search import duplicates
 from heimdex_core.search.duplicates import Collapsed, collapse
-from heimdex_core.search.fusion.base import Fused, FusedScene, Ranking, ids_of
+from heimdex_core.search.fusion.base import Fused, FusedScene, ScoredScenes, ranking
 from heimdex_core.search.fusion.parts import Part
 from heimdex_core.types import Scene, Space
 from tests.search.fakes import scene
@@ -33,9 +33,10 @@ class Pictures:
         self.scenes = {one.scene_id: one for one in scenes}
         self.angles = angles
 
-    def vectors(self, space: Space, scene_ids: list[str]) -> tuple[list[str], np.ndarray]:
-        known = [one for one in scene_ids if one in self.angles]
-        return known, np.array([at(self.angles[one]) for one in known], np.float32).reshape(-1, 2)
+    def vectors(self, space: Space, scene_ids: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        places = [place for place, one in enumerate(scene_ids) if one in self.angles]
+        found = [at(self.angles[scene_ids[place]]) for place in places]
+        return np.array(places, np.int64), np.array(found, np.float32).reshape(-1, 2)
 
     def scenes_by_id(self, scene_ids: list[str]) -> dict[str, Scene]:
         return {one: self.scenes[one] for one in scene_ids}
@@ -136,8 +137,7 @@ def test_what_lies_beyond_the_first_cards_is_left_as_it_is(monkeypatch: pytest.M
     found = folded(fused, Pictures(scenes, angles))
     assert len(found.ranking) == 130
     assert found.duplicates == {}
-    parts = {"vision": {item.scene_id: item.parts["vision"] for item in fused.ranking}}
-    scores = [item.score for item in fused.ranking]
-    lazy = Ranking(ids_of(fused.ranking), scores, parts)
+    vision = ScoredScenes(tuple((item.scene_id, item.score) for item in fused.ranking))
+    lazy = ranking({"vision": vision}, {"vision": {item.scene_id: item.parts["vision"] for item in fused.ranking}})
     assert lazy == fused.ranking
     assert folded(replace(fused, ranking=lazy), Pictures(scenes, angles)).ranking == found.ranking

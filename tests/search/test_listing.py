@@ -7,9 +7,10 @@ import pytest
 
 from heimdex_core.search.facets import FACETS, count_choices
 from heimdex_core.search.filters import Selection
-from heimdex_core.search.fusion.base import FusedScene
-from heimdex_core.search.listing import Listing, rows_in
+from heimdex_core.search.fusion.base import FusedScene, ids_of
+from heimdex_core.search.listing import Listing
 from heimdex_core.search.order import ordered, video_count
+from heimdex_core.store.hits import rows_in
 from heimdex_core.store.scene_columns import SceneColumns
 from heimdex_core.store.scene_set import Part, SceneSet, SceneTable
 from heimdex_core.store.sidecar import scenes_table
@@ -65,6 +66,6 @@ def test_counts_are_those_of_a_ranking(table: SceneTable, scenes: bool) -> None:
     listing = listing_of(table, scenes=scenes)
     assert video_count(listing) == video_count(tuple(listing)) == (3 if scenes else 2)
     for facet in FACETS:
-        counts = count_choices(table, rows_in(table, listing), facet)
-        assert counts == count_choices(table, rows_in(table, tuple(listing)), facet)
+        counts = count_choices(table, rows_in(table, ids_of(listing)), facet)
+        assert counts == count_choices(table, rows_in(table, ids_of(tuple(listing))), facet)
         assert sum(counts.values()) == (12 if facet == "tags" else 6)

@@ -11,7 +11,8 @@ import pytest
 
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store import Store, sidecar, vectors
-from heimdex_core.store.keyframe_vectors import KeyframeMatch, VectorRows, by_scene, scene_scores
+from heimdex_core.store.hits import KeyframeMatch
+from heimdex_core.store.keyframe_vectors import VectorRows, by_scene, scene_scores
 from heimdex_core.store.vector_index import VectorIndex
 from tests.store.making import SPACES, VISION, add, axis, make_scenes, new_store, register, stage
 
@@ -197,8 +198,10 @@ def test_a_view_finds_scenes_by_keyframes_and_old_ones_beside_them(store: Store)
         second: 1,
         old: 1,
     }
-    ids, own = view.vectors(VISION, [old, "nothing_0_1", second])
-    assert (ids, own.tolist()) == ([old, second], [axis(3, 4).tolist(), axis(2, 4).tolist()])
+    places, own = view.vectors(VISION, [old, "nothing_0_1", second])
+    assert (places.tolist(), own.tolist()) == ([0, 2], [axis(3, 4).tolist(), axis(2, 4).tolist()])
+    assert view.vectors(VISION, found.hits.scenes)[0].tolist() == [0, 1, 2], "rows of the table are looked up as such"
+    assert np.array_equal(view.vectors(VISION, found.hits.scenes)[1], view.vectors(VISION, list(found.hits.scenes))[1])
     assert store.maintenance.check_indexes() == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,9 @@ from hypothesis import strategies as st
 
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store import vectors
-from heimdex_core.store.keyframe_vectors import Numbers, VectorRows
+from heimdex_core.store.keyframe_vectors import VectorRows
 from heimdex_core.store.vector_index import VectorIndex
-from heimdex_core.store.vector_segment import Key, Segment
+from heimdex_core.store.vector_segment import Key
 from heimdex_core.types import Space
 
 SPACE = Space("text/made-up", "text", "made-up", "1", 64)
@@ -241,32 +240,6 @@ def test_scenes_are_found_in_their_generation_only(tmp_path: Path) -> None:
     assert own.argmax(axis=1).tolist() == [2, 1, 0]
 
 
-def note_lookups(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Key]]:
-    """The scenes that are looked for in segments from now on, and their generations."""
-    asked: list[tuple[str, Key]] = []
-    real = Segment.find
-
-    def find(self: Segment, scene_ids: Sequence[str], keys: Sequence[Key]) -> Numbers:
-        asked.extend(zip(scene_ids, keys, strict=True))
-        return real(self, scene_ids, keys)
-
-    monkeypatch.setattr(Segment, "find", find)
-    return asked
-
-
-def test_scenes_that_a_search_found_are_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    both = {("01", 1): (["a", "b"], np.eye(64)[:2]), ("01", 2): (["a"], np.eye(64)[2:3])}
-    vectors.sync(tmp_path, SPACE, both, both.get)  # type: ignore[arg-type]
-    index = vectors.open_index(tmp_path, SPACE)
-    assert index is not None
-    asked = note_lookups(monkeypatch)
-    assert [hit.scene_id for hit in index.match(np.eye(64)[1], k=2, allowed=[("01", 1)], temperature=0.0)] == ["b", "a"]
-    found, own = index.vectors([("a", ("01", 1)), ("a", ("01", 2)), ("b", ("01", 1))])
-    assert found == ["a", "a", "b"]
-    assert own.argmax(axis=1).tolist() == [0, 2, 1]
-    assert asked == [("a", ("01", 2))], "of another generation than the one that was found"
-
-
 def test_masks_of_allowed_generations_are_kept(tmp_path: Path) -> None:
     index = write(tmp_path, keys_of(1, 2, 3))
     index = write(tmp_path, keys_of(1, 3))
@@ -295,13 +268,3 @@ def test_rows_are_matched_with_the_scenes_of_their_generation(tmp_path: Path) ->
     places = segment.places_of(("02", 1), pa.chunked_array([second]))
     assert places is not None
     assert places.tolist() == [-1, 1], "a scene may have no vector, and a row no scene"
-
-
-def test_the_same_scenes_are_looked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    index = write(tmp_path, keys_of(1, 2))
-    asked = note_lookups(monkeypatch)
-    scenes = [("01-1a", ("01", 1)), ("none", ("01", 1)), ("02-1b", ("02", 1)), ("03-1a", ("03", 1))]
-    first, second = index.vectors(scenes), index.vectors(scenes[::-1])
-    assert (first[0], second[0]) == (["01-1a", "02-1b"], ["02-1b", "01-1a"])
-    assert np.array_equal(first[1], second[1][::-1])
-    assert [scene_id for scene_id, _ in asked] == ["01-1a", "none", "02-1b"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from heimdex_core.search.closeness import Closeness
 from heimdex_core.search.fusion.base import ScoredScenes
+from heimdex_core.store.hits import Keyframes
 from heimdex_core.types import Filters, Json
 
 if TYPE_CHECKING:
@@ -80,9 +81,8 @@ class ChannelResult:
     """The index terms that were looked up (lexical channel only)."""
     corrected: Mapping[str, str] = field(default_factory=dict)
     """Words that occur nowhere, with the similar word that was looked up instead (lexical channel only)."""
-    keyframes: Mapping[str, str | None] = field(default_factory=dict)
-    """By scene: the file name of the keyframe that matched best, where pictures were compared; None where the vectors
-    are those of whole scenes."""
+    keyframes: Keyframes | None = None
+    """The file names of the keyframes of `scenes` that matched best; None where no pictures were compared."""
     encode_ms: float = 0.0
     """Time spent encoding the query, in milliseconds."""
     error: Json | None = None

@@ -11,6 +11,8 @@ from heimdex_core.search.channels.encoders import SharedEncoder
 from heimdex_core.search.channels.limits import SpaceLimits
 from heimdex_core.search.channels.thresholds import above_threshold
 from heimdex_core.search.examples import by_example
+from heimdex_core.search.fusion.base import ScoredScenes
+from heimdex_core.store.hits import Hits, Keyframes
 from heimdex_core.types import Space
 
 Abstain = Callable[[ChannelRequest], str | None]
@@ -62,13 +64,11 @@ class DenseChannel:
             reason=None if scenes.hits else "no_matches",
             used_words=query.used_words,
             encode_ms=query.encode_ms,
-            keyframes={scene_id: keyframes[scene_id] for scene_id, _ in scenes.hits if scene_id in keyframes},
+            keyframes=None if keyframes is None else keyframes.take(ScoredScenes(nearest).positions(scenes.scene_ids)),
             closeness=None if query.text is None else self._limits.closeness(request, query.text),
         )
 
-    def _nearest(
-        self, request: ChannelRequest, vector: Vectors, k: int
-    ) -> tuple[list[tuple[str, float]], dict[str, str | None]]:
+    def _nearest(self, request: ChannelRequest, vector: Vectors, k: int) -> tuple[Hits, Keyframes | None]:
         """(the nearest scenes with their scores, the keyframe of each that matched best where there are pictures)."""
         if self.space.kind != "vision":
             nearest = request.view.vector_search(
@@ -79,7 +79,7 @@ class DenseChannel:
                 video_ids=request.video_ids,
                 scene_ids=request.scene_ids,
             )
-            return nearest, {}
+            return nearest, None
         matches = request.view.keyframe_search(
             self.space,
             vector,
@@ -89,5 +89,4 @@ class DenseChannel:
             scene_ids=request.scene_ids,
             temperature=request.temperature,
         )
-        nearest = [(match.scene_id, match.score) for match in matches]
-        return nearest, {match.scene_id: match.keyframe for match in matches}
+        return matches.hits, matches.keyframes

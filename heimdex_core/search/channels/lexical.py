@@ -49,15 +49,15 @@ class LexicalChannel:
         )
         if not found.terms:
             return ChannelResult(reason="no_terms")
-        hits = tuple((scene_id, float(score)) for scene_id, score in found.hits)
+        hits = found.hits
         # BM25 gives a scene without any of the words a score of 0, so a single match is not a flat result.
         scenes = ScoredScenes(hits, base=0.0, unoffered=max(request.scene_count - len(hits), 0), lowest=0.0)
         return ChannelResult(
             scenes,
-            reason=None if hits else "no_matches",
+            reason=None if len(hits) else "no_matches",
             terms=tuple(found.terms),
             corrected=words,
-            closeness=_closeness(request, lookup, [scene_id for scene_id, _ in hits]),
+            closeness=_closeness(request, lookup, hits.scenes),
         )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from heimdex_core.search.channels.base import ChannelRequest, ChannelResult, ChannelSpec
 from heimdex_core.search.fusion.base import ScoredScenes
+from heimdex_core.store.hits import Hits, SceneRows
 
 
 class PeopleChannel:
@@ -26,15 +29,13 @@ class PeopleChannel:
             return ChannelResult(reason="no_person")
         table = request.view.scene_table(request.user_id)
         scores = people.scores(table, request.person_ids)
-        best = sorted(scores, key=lambda row: (-scores[row], row))
-        found = list(zip(table.ids_at_rows(best), (scores[row] for row in best), strict=True))
-        chosen = None if request.video_ids is None else frozenset(request.video_ids)
-        hits = tuple(
-            (scene_id, score)
-            for scene_id, score in found
-            if (request.scene_ids is None or scene_id in request.scene_ids)
-            and (chosen is None or scene_id.rsplit("_", 2)[0] in chosen)
-        )[: request.depth]
+        rows = np.array(sorted(scores, key=lambda row: (-scores[row], row)), dtype=np.int64)
+        if request.video_ids is not None:
+            rows = rows[table.of_videos(request.video_ids)[rows]]
+        if request.scene_ids is not None:
+            rows = rows[request.scene_ids.has_rows(rows)]
+        rows = rows[: request.depth]
+        hits = Hits(SceneRows(table, rows), [scores[row] for row in rows.tolist()])
         scenes = ScoredScenes(hits, base=0.0, unoffered=max(request.scene_count - len(hits), 0), lowest=0.0)
         return ChannelResult(scenes, reason=None if hits else "no_matches")
 

@@ -29,6 +29,7 @@ from heimdex_core.search.channels.limits import SAMPLE, Scores, Tails
 from heimdex_core.search.channels.query_vectors import RequestVector, vector_of
 from heimdex_core.search.closeness import Closeness
 from heimdex_core.search.fusion.base import ScoredScenes
+from heimdex_core.store.hits import Hits, joined
 from heimdex_core.types import Space
 
 MEASURED = Tail(centre=-0.1, scale=1.14)
@@ -38,7 +39,6 @@ ENOUGH_SCENES = 1000
 """From so many scenes on a library has a tail of its own."""
 
 Abstain = Callable[[ChannelRequest], str | None]
-Scored = list[tuple[str, float]]
 
 
 @dataclass
@@ -95,13 +95,13 @@ class RoutedChannel:
             return ChannelResult(reason=reason or "no_matches")
         self.prepare(request)
         language = language_of(request.text)
-        nearest: Scored = []
+        nearest: list[Hits] = []
         queries: list[RequestVector] = []
         for part, outside in self._parts(request):
             query = vector_of(request, part.space, part.encoder)
             queries.append(query)
             if query.vector is not None:
-                nearest += request.view.vector_search(
+                found = request.view.vector_search(
                     part.space,
                     part.null(language).standardised(query.vector),
                     k=request.depth,
@@ -110,10 +110,11 @@ class RoutedChannel:
                     scene_ids=request.scene_ids,
                     outside=outside,
                 )
+                nearest.append(found)
         if all(query.vector is None for query in queries):
             return queries[-1].abstention()
         hidden = request.example.hidden if request.example is not None else frozenset()
-        scenes = _found([hit for hit in nearest if hit[0] not in hidden], request.depth)
+        scenes = _found(joined(nearest), hidden, request.depth)
         used = tuple(dict.fromkeys(word for query in queries for word in query.used_words))
         return ChannelResult(
             scenes,
@@ -156,10 +157,12 @@ class RoutedChannel:
         return parts
 
 
-def _found(nearest: Scored, depth: int) -> ScoredScenes:
-    """The best scenes above the threshold. The others are known to score at most that."""
-    best = sorted(nearest, key=lambda hit: (-hit[1], hit[0]))[:depth]
-    kept = tuple((scene_id, float(z)) for scene_id, z in best if z > THRESHOLD)
+def _found(nearest: Hits, hidden: frozenset[str], depth: int) -> ScoredScenes:
+    """The best scenes above the threshold, without the hidden ones. The others are known to score at most that."""
+    if hidden:
+        nearest = nearest.take(np.flatnonzero([scene_id not in hidden for scene_id in nearest.scenes]))
+    best = nearest.take(nearest.best_first()[:depth])
+    kept = best.take(np.flatnonzero(best.scores > THRESHOLD))
     if len(kept) < len(best):
         return ScoredScenes(kept, base=THRESHOLD, unoffered=len(best) - len(kept), lowest=THRESHOLD)
     return ScoredScenes(kept, lowest=THRESHOLD)

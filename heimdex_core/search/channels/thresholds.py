@@ -9,11 +9,10 @@ do with the query.
 
 from __future__ import annotations
 
-from itertools import compress
-
 import numpy as np
 
 from heimdex_core.search.fusion.base import ScoredScenes
+from heimdex_core.store.hits import Hits
 from heimdex_core.types import Space
 
 THRESHOLDS: dict[str, float] = {
@@ -37,19 +36,18 @@ def threshold_of(space: Space) -> float | None:
     return THRESHOLDS.get(f"{space.kind}/{space.name.partition('/')[2]}")
 
 
-def above_threshold(space: Space, nearest: list[tuple[str, float]], *, is_damped: bool = False) -> ScoredScenes:
-    """The scenes that a dense channel returns.
+def above_threshold(space: Space, nearest: Hits, *, is_damped: bool = False) -> ScoredScenes:
+    """The scenes that a dense channel returns, in the order in which they are given.
 
     Args:
         space: the space that was searched.
-        nearest: (scene_id, cosine similarity) of the nearest scenes, in any order.
+        nearest: the nearest scenes with their cosine similarities, in any order.
         is_damped: whether the scores are cosines with the damped vector of the query.
     """
     measured = threshold_of(space)
     threshold = 0.0 if measured is None else measured
-    scores = np.array([score for _, score in nearest], dtype=np.float64)
-    hits = ((scene_id, score) for (scene_id, _), score in zip(nearest, scores.tolist(), strict=True))
-    kept = tuple(hits if is_damped else compress(hits, (scores > threshold).tolist()))
+    scores = nearest.scores
+    kept = nearest if is_damped or (scores > threshold).all() else nearest.take(np.flatnonzero(scores > threshold))
     lowest = None if is_damped else threshold
     background_score = None
     if measured is None and len(nearest) >= MIN_SCENES_FOR_BACKGROUND and kept:

@@ -10,13 +10,14 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from typing import NamedTuple, Protocol, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from heimdex_core.search.fusion.parts import ChannelParts, Floats, Part, PartsOf, as_arrays
+from heimdex_core.search.fusion.numbering import Numbering, Numbers, numbering, places_in
+from heimdex_core.search.fusion.parts import ChannelParts, Floats, Part, Parts, PartsByNumber, PartsOf, as_arrays
+from heimdex_core.store.hits import Hits, keys_by_id, taken
 from heimdex_core.store.ordering import best_first
 
 _LAST = 1 << 62
@@ -30,8 +31,9 @@ class ScoredScenes:
     What is computed from it is kept, because a search is fused again at every change of a weight.
     """
 
-    hits: tuple[tuple[str, float], ...]
-    """(scene_id, score), in any order; a higher score is better, and each id occurs once."""
+    hits: Sequence[tuple[str, float]]
+    """(scene_id, score), in any order; a higher score is better, and each id occurs once. Hits of one table of scenes
+    are the fastest."""
     base: float | None = None
     """The score of the scenes that were examined and left out, if it is known: 0 for BM25, the threshold of a dense
     channel. None if only the scores of `hits` are known."""
@@ -43,35 +45,36 @@ class ScoredScenes:
     lowest: float | None = None
     """The lowest score that the channel gives to any scene of any query: 0 for BM25, the threshold of a dense channel.
     None if it has none."""
-    missing: frozenset[str] = frozenset()
+    missing: Collection[str] = frozenset()
     """Scenes of other channels that this one has nothing of, such as scenes without speech. They were not examined."""
     close_at: float | None = None
     """The score from which a scene is close to the query, which is where certainty begins; None if it is not known."""
     strong_at: float | None = None
     """The score from which it certainly is; at least `close_at`."""
 
-    def certainty(self, score: float) -> float:
-        """How certain the channel is of a scene with this score: 0 up to `close_at`, 1 from `strong_at` on."""
-        if self.close_at is None or self.strong_at is None or score < self.close_at:
-            return 0.0
-        if score >= self.strong_at:
-            return 1.0
-        return (score - self.close_at) / (self.strong_at - self.close_at)
+    @cached_property
+    def certainties(self) -> Floats:
+        """(n,) how certain the channel is of each of `hits`: 0 up to `close_at`, 1 from `strong_at` on."""
+        if self.close_at is None or self.strong_at is None:
+            return np.zeros(len(self.hits))
+        if self.strong_at <= self.close_at:
+            return (self.values >= self.strong_at).astype(np.float64)
+        return np.clip((self.values - self.close_at) / (self.strong_at - self.close_at), 0.0, 1.0)
 
     @cached_property
-    def scores(self) -> Mapping[str, float]:
-        """{scene_id: score}."""
-        return dict(self.hits)
+    def scene_ids(self) -> Sequence[str]:
+        """(n,) the scenes of `hits`, in order."""
+        return self.hits.scenes if isinstance(self.hits, Hits) else [scene_id for scene_id, _ in self.hits]
 
-    @cached_property
-    def positions(self) -> Mapping[str, int]:
-        """{scene_id: its position in `hits`}, in order."""
-        return {scene_id: position for position, (scene_id, _) in enumerate(self.hits)}
+    def positions(self, scene_ids: Sequence[str]) -> Numbers:
+        """(len(scene_ids),) the position in `hits` of each of some scenes; -1 for one that was not found."""
+        names = numbering((self.scene_ids, scene_ids))
+        return places_in(names.of(self.scene_ids), names.of(scene_ids))
 
     @cached_property
     def values(self) -> Floats:
         """(n,) the scores of `hits`, in order."""
-        return np.array([score for _, score in self.hits], dtype=np.float64)
+        return self.hits.scores if isinstance(self.hits, Hits) else np.array([s for _, s in self.hits], np.float64)
 
     @cached_property
     def low(self) -> float:
@@ -109,7 +112,7 @@ class ScoredScenes:
     @property
     def ranks(self) -> Mapping[str, int]:
         """{scene_id: rank}."""
-        return dict(zip(self.positions, self.rank_of.tolist(), strict=True))
+        return dict(zip(self.scene_ids, self.rank_of.tolist(), strict=True))
 
 
 class FusedScene(NamedTuple):
@@ -122,21 +125,30 @@ class FusedScene(NamedTuple):
     """By channel; a channel that did not find the scene has no part."""
 
 
-class Ranking(Sequence[FusedScene]):
-    """Fused scenes, best first, each made when it is asked for: a page shows twenty of thousands."""
+class LazyRanking(Sequence[FusedScene]):
+    """A ranking whose scenes are made when they are asked for: a page shows twenty of thousands."""
 
-    __slots__ = ("_parts", "_scores", "scene_ids")
+    scene_ids: Sequence[str]
 
-    def __init__(
-        self, scene_ids: Sequence[str], scores: Sequence[float], parts: Mapping[str, Mapping[str, Part]]
-    ) -> None:
-        """`scores` are those of `scene_ids`; `parts` are {channel: {scene_id: Part}}."""
+    def take(self, places: Numbers) -> LazyRanking:
+        """The scenes at these places, in this order."""
+        raise NotImplementedError
+
+
+class Ranking(LazyRanking):
+    """Fused scenes, best first."""
+
+    __slots__ = ("_numbers", "_parts", "_scores", "scene_ids")
+
+    def __init__(self, scene_ids: Sequence[str], scores: Floats, numbers: Numbers, parts: PartsByNumber) -> None:
+        """`scores` and `numbers` (n,) are those of the n `scene_ids`."""
         self.scene_ids = scene_ids
         self._scores = scores
+        self._numbers = numbers
         self._parts = parts
 
     def __len__(self) -> int:
-        return len(self.scene_ids)
+        return len(self._numbers)
 
     @overload
     def __getitem__(self, index: int) -> FusedScene: ...
@@ -144,29 +156,35 @@ class Ranking(Sequence[FusedScene]):
     def __getitem__(self, index: slice) -> tuple[FusedScene, ...]: ...
     def __getitem__(self, index: int | slice) -> FusedScene | tuple[FusedScene, ...]:
         if isinstance(index, slice):
-            return tuple(map(self._scene, self.scene_ids[index], self._scores[index]))
-        return self._scene(self.scene_ids[index], self._scores[index])
+            return tuple(self.take(np.arange(len(self))[index]))
+        return self._scene(self.scene_ids[index], self._scores[index], self._numbers[index])
 
     def __iter__(self) -> Iterator[FusedScene]:
-        return map(self._scene, self.scene_ids, self._scores)
+        return map(self._scene, self.scene_ids, self._scores, self._numbers)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
 
     __hash__ = None  # type: ignore[assignment]
 
-    def after(self, first: Sequence[FusedScene], start: int) -> Ranking:
-        """Some of the scenes before `start`, and all from there on."""
-        scene_ids = [*(item.scene_id for item in first), *self.scene_ids[start:]]
-        return Ranking(scene_ids, [*(item.score for item in first), *self._scores[start:]], self._parts)
+    def take(self, places: Numbers) -> Ranking:
+        """See LazyRanking."""
+        return Ranking(taken(self.scene_ids, places), self._scores[places], self._numbers[places], self._parts)
 
-    def _scene(self, scene_id: str, score: float) -> FusedScene:
-        return FusedScene(scene_id, score, PartsOf(scene_id, self._parts))
+    def _scene(self, scene_id: str, score: float, number: int) -> FusedScene:
+        return FusedScene(scene_id, float(score), PartsOf(int(number), self._parts))
 
 
 def ids_of(ranking: Sequence[FusedScene]) -> Sequence[str]:
     """The ids of the scenes of a ranking."""
-    return ranking.scene_ids if isinstance(ranking, Ranking) else [item.scene_id for item in ranking]
+    return ranking.scene_ids if isinstance(ranking, LazyRanking) else [item.scene_id for item in ranking]
+
+
+def scenes_at(ranking: Sequence[FusedScene], places: Numbers) -> Sequence[FusedScene]:
+    """The scenes at these places of a ranking, in this order."""
+    if isinstance(ranking, LazyRanking):
+        return ranking.take(places)
+    return tuple(ranking[place] for place in places.tolist())
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,40 +246,34 @@ def share_out(weights: Mapping[str, float], names: Collection[str]) -> dict[str,
     return {name: value / total if name in names else 0.0 for name, value in weights.items()}
 
 
-def ranking(
-    channels: Mapping[str, ScoredScenes],
-    parts: Mapping[str, Mapping[str, Part]],
-    shares: Mapping[str, float] | None = None,
-) -> Ranking:
+def ranking(channels: Mapping[str, ScoredScenes], parts: Parts, shares: Mapping[str, float] | None = None) -> Ranking:
     """The fused ranking.
 
     Args:
         channels: all channels that take part, those that were left out as flat included: scenes that only they
             found come last with a score of 0 instead of being dropped.
-        parts: {channel: {scene_id: Part}} of the channels that contribute.
+        parts: {channel: its parts, as arrays or as {scene_id: Part}} of the channels that contribute.
         shares: the weights of the channels, which sum to 1. If given, scenes that a channel has nothing of are not
             punished for it when another one is certain of them (`without_missing`).
     """
-    if shares is not None and any(channels[name].missing for name in parts):
-        parts = without_missing(channels, parts, shares)
-    scene_ids = list(dict.fromkeys(chain.from_iterable(scored.positions for scored in channels.values())))
-    row_of = {scene_id: row for row, scene_id in enumerate(scene_ids)}
-
-    def rows(of_channel: Mapping[str, int]) -> npt.NDArray[np.int64]:
-        return np.fromiter(map(row_of.__getitem__, of_channel), dtype=np.int64, count=len(of_channel))
-
-    best_rank = np.full(len(scene_ids), _LAST)
-    rows_of = {name: rows(scored.positions) for name, scored in channels.items()}
-    for name, own in rows_of.items():
-        best_rank[own] = np.minimum(best_rank[own], channels[name].rank_of)
-    scores = np.zeros(len(scene_ids))
-    for name in sorted(parts):  # in one order, so that the rounding does not depend on that of the channels
-        found = as_arrays(parts[name])
-        own = rows_of[name] if found.positions is channels[name].positions else rows(found.positions)
-        scores[own] += found.contributions
-    order = best_first(scores, scene_ids, best_rank)
-    ranked = [scene_ids[row] for row in order]
-    return Ranking(ranked, scores[order].tolist(), parts)
+    arrays = {name: as_arrays(own) for name, own in parts.items()}
+    groups = [scene_ids for one in channels.values() for scene_ids in (one.scene_ids, one.missing)]
+    names = numbering([*groups, *(own.scene_ids for own in arrays.values())])
+    found = {name: names.of(scored.scene_ids) for name, scored in channels.items()}
+    if shares is not None:
+        arrays = without_missing(channels, arrays, shares, names)
+    numbers = {name: names.of(own.scene_ids) for name, own in arrays.items()}
+    every = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *found.values()]))
+    best_rank = np.full(len(every), _LAST)
+    for name, own in found.items():
+        at = np.searchsorted(every, own)
+        best_rank[at] = np.minimum(best_rank[at], channels[name].rank_of)
+    scores = np.zeros(len(every))
+    for name in sorted(arrays):  # in one order, so that the rounding does not depend on that of the channels
+        scores[np.searchsorted(every, numbers[name])] += arrays[name].contributions
+    order = best_first(scores, keys_by_id(names.scenes(every)), best_rank)
+    every = every[order]
+    return Ranking(names.scenes(every), scores[order], every, PartsByNumber(numbers, arrays))
 
 
 def fuse_scaled(
@@ -292,8 +304,11 @@ def scaled_parts(
 
 
 def without_missing(
-    channels: Mapping[str, ScoredScenes], parts: Mapping[str, Mapping[str, Part]], shares: Mapping[str, float]
-) -> dict[str, Mapping[str, Part]]:
+    channels: Mapping[str, ScoredScenes],
+    parts: dict[str, ChannelParts],
+    shares: Mapping[str, float],
+    names: Numbering,
+) -> dict[str, ChannelParts]:
     """The parts of all channels, where scenes that a channel has nothing of are not punished for it.
 
     A sum takes what is missing for a score of 0: a scene in which nobody speaks could at most get the weight of what is
@@ -305,21 +320,29 @@ def without_missing(
     which is a weighted mean over what the scene has where the certainty is 1, and the plain sum where it is 0. This is
     the renormalisation by which Gower's coefficient (Biometrics 1971) treats missing values.
     """
-    factors: dict[str, dict[str, float]] = {name: {} for name in parts}
-    for scene_id in frozenset().union(*(channels[name].missing for name in parts)):
-        found = [name for name in parts if scene_id in parts[name]]
-        absent = [name for name in parts if name not in found and scene_id in channels[name].missing]
-        certainty = max((channels[name].certainty(channels[name].scores[scene_id]) for name in found), default=0.0)
-        lost = math.fsum(shares[name] for name in absent)
-        if certainty > 0 and 0 < lost < 1:
-            for name in found:
-                factors[name][scene_id] = 1 + certainty * (1 / (1 - lost) - 1)
-    return {name: as_arrays(by_scene).scaled(factors[name]) for name, by_scene in parts.items()}
+    missing = {name: names.of(channels[name].missing) for name in parts}
+    some = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *missing.values()]))
+    if not len(some):
+        return parts
+    lost, certainty = np.zeros(len(some)), np.zeros(len(some))
+    for name in parts:
+        places = places_in(names.of(channels[name].scene_ids), some)
+        is_found = places >= 0
+        lost += np.where(~is_found & np.isin(some, missing[name]), shares[name], 0.0)
+        certainty[is_found] = np.maximum(certainty[is_found], channels[name].certainties[places[is_found]])
+    is_lifted = (certainty > 0) & (lost > 0) & (lost < 1)
+    factors = np.ones(len(some))
+    factors[is_lifted] += certainty[is_lifted] * (1 / (1 - lost[is_lifted]) - 1)
+    scaled: dict[str, ChannelParts] = {}
+    for name, own in parts.items():
+        places = places_in(names.of(own.scene_ids), some)
+        scaled[name] = own.scaled(places[places >= 0], factors[places >= 0])
+    return scaled
 
 
 def _scaled(scored: ScoredScenes, weight: float, scale: Callable[[ScoredScenes], float]) -> ChannelParts:
     if scored.is_flat:
         ones = np.ones(len(scored.hits))
-        return ChannelParts(scored.positions, ones, weight * ones)
+        return ChannelParts(scored.scene_ids, ones, weight * ones)
     values = scored.above_low / scale(scored)
-    return ChannelParts(scored.positions, values, weight * values)
+    return ChannelParts(scored.scene_ids, values, weight * values)

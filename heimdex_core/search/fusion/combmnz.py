@@ -8,9 +8,10 @@ weight above 0 counts the same, and the sum is divided by the number of channels
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from itertools import compress
+from dataclasses import replace
+
+import numpy as np
 
 from heimdex_core.search.fusion.base import (
     Fused,
@@ -20,7 +21,7 @@ from heimdex_core.search.fusion.base import (
     scaled_parts,
     taking_part,
 )
-from heimdex_core.search.fusion.parts import ChannelParts
+from heimdex_core.search.fusion.numbering import numbering, places_in
 
 
 class CombMnz:
@@ -33,11 +34,15 @@ class CombMnz:
         offered = taking_part(channels, weights)
         equal = {name: float(name in offered) for name in weights}
         parts, shares, left = scaled_parts(offered, equal, lambda scored: scored.high - scored.low)
-        agreeing = Counter(
-            scene_id for one in parts.values() for scene_id in compress(one.positions, (one.normalised > 0).tolist())
+        names = numbering(one.scene_ids for one in offered.values())
+        numbers = {name: names.of(one.scene_ids) for name, one in parts.items()}
+        agreeing = np.concatenate(
+            [np.zeros(0, np.int64), *(numbers[n][one.normalised > 0] for n, one in parts.items())]
         )
+        every, counts = np.unique(agreeing, return_counts=True)
+        counts = np.append(counts, 0)  # a scene that no channel scores above 0 is at the last place
         multiplied = {
-            name: ChannelParts(one.positions, one.normalised, one.contributions * [agreeing[s] for s in one.positions])
+            name: replace(one, contributions=one.contributions * counts[places_in(every, numbers[name])])
             for name, one in parts.items()
         }
         return Fused(ranking(offered, multiplied, shares), shares, left)

@@ -39,7 +39,7 @@ class ReciprocalRank:
 def reciprocal_ranks(scored: ScoredScenes, k: int, weight: float) -> ChannelParts:
     """Parts with 1 / (k + rank) as the normalised score and weight times that as the contribution."""
     normalised = 1.0 / (k + scored.rank_of)
-    return ChannelParts(scored.positions, normalised, weight * normalised)
+    return ChannelParts(scored.scene_ids, normalised, weight * normalised)
 
 
 SPEC = FusionSpec(ReciprocalRank.name, lambda params: ReciprocalRank(params.rrf_k))
