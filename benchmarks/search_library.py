@@ -38,7 +38,8 @@ from heimdex_core.search.searcher import Searcher  # noqa: E402
 from heimdex_core.settings import Settings  # noqa: E402
 from heimdex_core.store import Store, sidecar, videos  # noqa: E402
 from heimdex_core.store.commit import StagedGeneration  # noqa: E402
-from heimdex_core.store.vector_methods import Compressed, Exact, Found, Inverted, Mask  # noqa: E402
+from heimdex_core.store.vector_codes import Found  # noqa: E402
+from heimdex_core.store.vector_methods import Compressed, Exact, Inverted, Mask  # noqa: E402
 from heimdex_core.types import (  # noqa: E402
     Filters,
     Keyframe,

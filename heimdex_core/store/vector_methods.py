@@ -6,6 +6,7 @@ All methods take a mask of rows, answer with inner products of what is stored, a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from heimdex_core.store.keyframe_vectors import Floats, Numbers
+from heimdex_core.store.vector_codes import Codes, Found
 
 if TYPE_CHECKING:
     import faiss
 
 Mask = npt.NDArray[np.bool_]
-Found = tuple[Floats, Numbers]
-"""Scores and rows, best first."""
 
 THREADS = 1
 """Threads of one search. Several searches run at the same time, and more threads on busy cores are slower."""
@@ -31,6 +31,13 @@ LEAST_CANDIDATES = 1000
 CANDIDATE_SHARE, LEAST_SHARE = 1 / 16, 1 / 8
 """Codes choose so many rows at least, and at most this share of all, from masks with at least that share; otherwise to
 compare all takes no longer."""
+
+
+GATHERED_ROWS = 16_384
+"""Of a mask with at most so many rows these are copied and compared (vector_codes.py): to test all rows of a large
+segment takes longer."""
+GATHERED_SHARE = 1 / 16
+"""The same of an inverted file, for a mask with at most this share of its rows."""
 
 
 def load_faiss() -> Any:
@@ -97,12 +104,22 @@ class Exact:
         return int(self.index.d)
 
     def search(self, query: Floats, count: int, chosen: Mask | None) -> Found:
-        faiss = load_faiss()
-        params = None if chosen is None else faiss.SearchParameters(sel=_selector(chosen))
+        if chosen is not None and np.count_nonzero(chosen) <= GATHERED_ROWS:
+            return self._compare(query, count, np.flatnonzero(chosen))
+        params = None if chosen is None else load_faiss().SearchParameters(sel=_selector(chosen))
         return _of_query(self.index.search(query, count, params=params))
 
     def vectors(self, rows: Numbers) -> Floats:
-        return np.asarray(self.index.reconstruct_batch(rows), np.float32)
+        return self._codes.vectors(rows)
+
+    def _compare(self, query: Floats, count: int, rows: Numbers) -> Found:
+        """The best of these rows."""
+        return self._codes.search(query, count, rows)
+
+    @cached_property
+    def _codes(self) -> Codes:
+        make = _half if self.index.code_size == 2 * self.dim else _flat
+        return Codes.of(load_faiss(), self.index, partial(make, self.dim))
 
 
 class Inverted(Exact):
@@ -123,12 +140,27 @@ class Inverted(Exact):
         wanted = max(self._nprobe, self._rows_per_result * count * self.index.nlist / self.count)
         if chosen is not None:
             # As many chosen rows are compared as without a mask; a very narrow one is searched in all lists.
-            wanted *= self.count / np.count_nonzero(chosen)
+            share = np.count_nonzero(chosen) / self.count
+            if share <= GATHERED_SHARE:
+                enough = int(np.ceil(wanted * self.count / self.index.nlist))
+                return self._compare(query, count, self._near(query, np.flatnonzero(chosen), enough))
+            wanted /= share
         nprobe = min(self.index.nlist, int(np.ceil(wanted)))
         found = self._probe(query, count, chosen, nprobe)
         if len(found[1]) < count and nprobe < self.index.nlist:
             return self._probe(query, count, chosen, self.index.nlist)
         return found
+
+    def _near(self, query: Floats, rows: Numbers, count: int) -> Numbers:
+        """Those of the rows that are in the clusters nearest to the query: of so many clusters that they are enough."""
+        if len(rows) <= count:
+            return rows
+        _, (nearest,) = self.index.quantizer.search(query, self.index.nlist)
+        lists = self._codes.lists_of(rows)
+        sums = np.cumsum(np.bincount(lists, minlength=self.index.nlist)[nearest])
+        is_near = np.zeros(self.index.nlist, dtype=bool)
+        is_near[nearest[: np.searchsorted(sums, count) + 1]] = True
+        return rows[is_near[lists]]
 
     def _probe(self, query: Floats, count: int, chosen: Mask | None, nprobe: int) -> Found:
         params = load_faiss().SearchParametersIVF(nprobe=nprobe, sel=None if chosen is None else _selector(chosen))
@@ -146,7 +178,7 @@ class Compressed(Exact):
 
     def __init__(self, index: faiss.Index, codes: faiss.Index, candidates: int) -> None:
         super().__init__(index)
-        self._codes = codes
+        self._compressed = codes
         self._candidates = candidates
 
     def search(self, query: Floats, count: int, chosen: Mask | None) -> Found:
@@ -155,15 +187,12 @@ class Compressed(Exact):
         if share < LEAST_SHARE or wanted > self.count * CANDIDATE_SHARE:
             return super().search(query, count, chosen)
         load_faiss()
-        _, rows = _of_query(self._codes.search(query, wanted))
-        # FAISS compares them, since it reads half floats several times as fast as NumPy does
-        candidates = np.zeros(self.count, dtype=bool)
-        candidates[rows] = True
+        _, rows = _of_query(self._compressed.search(query, wanted))
         if chosen is not None:
-            candidates &= chosen
-            if np.count_nonzero(candidates) < count:
+            rows = rows[chosen[rows]]
+            if len(rows) < count:
                 return super().search(query, count, chosen)
-        return super().search(query, count, candidates)
+        return self._compare(query, count, np.sort(rows))
 
 
 def open_method(path: Path, entry: Mapping[str, Any], codes_path: Path) -> Method:
@@ -176,6 +205,8 @@ def open_method(path: Path, entry: Mapping[str, Any], codes_path: Path) -> Metho
     """
     faiss = load_faiss()
     index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    if not isinstance(index, faiss.IndexFlat | faiss.IndexScalarQuantizer | faiss.IndexIVFScalarQuantizer):
+        raise RuntimeError(f"{path.name} is an index of another kind: {type(index).__name__}")
     large = entry.get("large") or {}
     if large.get("method") == "IVF":
         return Inverted(index, int(large["nprobe"]), int(large.get("rows_per_result", LIST_ROWS_PER_RESULT)))

@@ -1,0 +1,110 @@
+"""Rows that are copied out of an index are compared as FAISS compares them where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import pytest
+
+from heimdex_core.store import vector_codes
+from heimdex_core.store.vector_codes import Codes
+from heimdex_core.store.vector_methods import INDEX_TYPES, Inverted, open_method
+
+ROWS, DIM = 900, 24
+RNG = np.random.default_rng(5)
+VECTORS = RNG.standard_normal((ROWS, DIM)).astype(np.float32)
+
+
+def inverted(count: int = ROWS, lists: int = 16) -> Any:
+    index = faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatIP(DIM), DIM, lists, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
+    )
+    index.train(VECTORS)
+    index.add(VECTORS[:count])
+    index.make_direct_map()
+    return index
+
+
+def flat(kind: str) -> Any:
+    index = INDEX_TYPES[kind](DIM)
+    index.add(VECTORS)
+    return index
+
+
+MADE: dict[str, Callable[[], Any]] = {"IVF": inverted, **{kind: partial(flat, kind) for kind in INDEX_TYPES}}
+
+
+def opened(made: Any, path: Path) -> Any:
+    """The index as a library has it: mapped into memory."""
+    faiss.write_index(made, str(path))
+    return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+
+
+def codes_of(index: Any) -> Codes:
+    return Codes.of(faiss, index, partial(INDEX_TYPES["Flat" if index.code_size == 4 * DIM else "SQfp16"], DIM))
+
+
+@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize("is_mapped", [False, True])
+def test_the_best_of_some_rows(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_mapped: bool) -> None:
+    monkeypatch.setattr(vector_codes, "BLOCK_ROWS", 64)
+    index = opened(MADE[kind](), tmp_path / "index.faiss") if is_mapped else MADE[kind]()
+    codes = codes_of(index)
+    query = RNG.standard_normal((1, DIM)).astype(np.float32)
+    for rows in (np.flatnonzero(RNG.random(ROWS) < 0.3), np.array([ROWS - 1]), np.arange(ROWS), np.arange(64)):
+        stored = index.reconstruct_batch(rows)
+        expected = np.argsort(-(stored @ query[0]), kind="stable")[:50]
+        scores, found = codes.search(query, 50, rows)
+        assert found.tolist() == rows[expected].tolist()
+        assert scores == pytest.approx((stored @ query[0])[expected], abs=1e-5)
+        assert np.array_equal(codes.vectors(rows), stored)
+    nothing = np.zeros(0, dtype=np.int64)
+    assert [part.tolist() for part in codes.search(query, 50, nothing)] == [[], []]
+    assert codes.vectors(nothing).shape == (0, DIM)
+
+
+def test_lists_without_rows() -> None:
+    codes = codes_of(inverted(3))
+    _, found = codes.search(VECTORS[1:2], 2, np.array([0, 1, 2]))
+    assert found[0] == 1
+    assert codes.vectors(np.array([2]))[0] == pytest.approx(VECTORS[2], abs=1e-2)
+
+
+def test_a_narrow_mask_is_searched_whole(tmp_path: Path) -> None:
+    """One cluster is searched without a mask, all rows of a narrow one, in which no cluster is left out."""
+    method = Inverted(opened(inverted(), tmp_path / "index.faiss"), nprobe=1, rows_per_result=1)
+    mask = np.zeros(ROWS, dtype=bool)
+    mask[::30] = True
+    query = RNG.standard_normal((1, DIM)).astype(np.float32)
+    expected = np.argsort(-(method.vectors(np.flatnonzero(mask)) @ query[0]))[:20] * 30
+    assert method.search(query, 20, mask)[1].tolist() == expected.tolist()
+
+
+def test_of_a_wider_mask_the_rows_of_near_clusters_are_searched(tmp_path: Path) -> None:
+    """As many rows are compared as without a mask, and no more clusters than they take."""
+    index = opened(inverted(lists=60), tmp_path / "index.faiss")
+    method = Inverted(index, nprobe=1, rows_per_result=1)
+    mask = np.zeros(ROWS, dtype=bool)
+    mask[::16] = True
+    query = RNG.standard_normal((1, DIM)).astype(np.float32)
+    codes, rows = codes_of(index), np.flatnonzero(mask)
+    of_list = codes.lists_of(rows)
+    near: list[int] = []
+    for number in index.quantizer.search(query, 60)[1][0]:
+        near += rows[of_list == number].tolist() if len(near) < ROWS // 60 else []
+    assert method.search(query, 5, mask)[1].tolist() == codes.search(query, 5, np.sort(near))[1].tolist()
+    assert len(near) < len(rows)
+
+
+def test_another_kind_of_index_is_refused(tmp_path: Path) -> None:
+    index = faiss.IndexLSH(DIM, 16)
+    index.train(VECTORS)
+    index.add(VECTORS)
+    faiss.write_index(index, str(tmp_path / "index.faiss"))
+    with pytest.raises(RuntimeError, match="index of another kind"):
+        open_method(tmp_path / "index.faiss", {}, tmp_path / "codes.faiss")
