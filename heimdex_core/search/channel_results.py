@@ -12,6 +12,7 @@ from cachetools import LRUCache
 from heimdex_core.search.channels.base import Channel, ChannelRequest, ChannelResult
 from heimdex_core.search.channels.channel_set import ChannelSet
 from heimdex_core.search.channels.encoders import QueryModels
+from heimdex_core.search.per_view import PerView
 from heimdex_core.search.plan import Plan, Slot
 from heimdex_core.search.runner import ChannelRunner, Timed
 from heimdex_core.settings import Settings
@@ -47,8 +48,8 @@ class ChannelResults:
         self._models_of = models_of
         self._runner = ChannelRunner(timeout_s=settings.channel_timeout_s)
         self._lock = threading.Lock()
-        """Protects the caches."""
-        self._kept: LRUCache[Hashable, ChannelResult] = LRUCache(settings.search_cache_size)
+        """Protects `_sets`."""
+        self._kept: PerView[ChannelResult] = PerView(settings.search_cache_size)
         self._sets: LRUCache[int, ChannelSet] = LRUCache(_CACHED_SETS)
 
     def find(
@@ -66,10 +67,10 @@ class ChannelResults:
         """
         view = request.view
         # Everything that a result depends on. Weights and fusion are not part of it: changing them is cheap.
-        searched = (request.user_id, request.text, request.lookup, about, request.depth, view.token)
+        searched = (request.user_id, request.text, request.lookup, about, request.depth)
         keys = {slot: (slot.kind, slot.spaces, *searched) for slot in plan.slots}
-        with self._lock:
-            known = {slot.name: found for slot, key in keys.items() if (found := self._kept.get(key)) is not None}
+        kept = {slot.name: self._kept.get(view.token, key) for slot, key in keys.items()}
+        known = {name: found for name, found in kept.items() if found is not None}
         wanted = {
             slot: channel
             for slot, channel in self.channels(view, plan).items()
@@ -83,8 +84,9 @@ class ChannelResults:
             # Open the files before models are loaded: that may take long, and the library may change meanwhile.
             view.hold([space for slot in wanted for space in slot.spaces], words=any(not slot.space for slot in wanted))
             ran, loading_s = self._runner.run(request, wanted.values())
-        with self._lock:
-            self._kept.update({keys[slot]: ran[slot.name].result for slot in wanted if ran[slot.name].cacheable})
+        for slot in wanted:
+            if ran[slot.name].cacheable:
+                self._kept.keep(view.token, keys[slot], ran[slot.name].result)
         results = known | {name: timed.result for name, timed in ran.items()}
         timing_ms = {name: timed.seconds * 1000 for name, timed in ran.items()}
         # Channels run in parallel, so the slowest encoder determines the waiting time.

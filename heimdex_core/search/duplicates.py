@@ -26,6 +26,8 @@ from heimdex_core.types import Space
 if TYPE_CHECKING:
     from heimdex_core.store.view import View
 
+Places = npt.NDArray[np.int64]
+
 log = logging.getLogger(__name__)
 
 SAME = {"vision/palette": 0.96}
@@ -35,8 +37,6 @@ SAME_ELSEWHERE = 0.98
 MOST_CARDS = 200
 """Scenes are folded under the first so many cards, ten pages; what comes after them is left as it is. So the time is
 limited too: it is spent again at every change of a weight."""
-Places = npt.NDArray[np.int64]
-
 _BLOCK = 64
 _READ = 4 * _BLOCK
 """Scenes whose vectors are read at once, since reading some takes nearly as long."""
@@ -135,6 +135,8 @@ class _Folding:
         self.kept: list[Places] = []
         """All cards, in order."""
         self._folded: dict[int, list[int]] = {}
+        self._items: dict[int, FusedScene] = {}
+        """Those that were looked at."""
 
     def duplicates(self) -> dict[str, tuple[str, ...]]:
         """By the scene of a card: those that are folded under it, best first."""
@@ -156,17 +158,22 @@ class _Folding:
         is_card = np.ones(len(everything), dtype=bool)
         place_of = [*self.cards, *places.tolist()]
         for n in np.flatnonzero(same.sum(axis=1) > 1).tolist():  # each is like itself
+            place = place_of[known + n]
             alike = [place_of[row] for row in np.flatnonzero(same[n, : known + n] & is_card[: known + n]).tolist()]
-            item = self._ranking[place_of[known + n]] if alike else None
-            card = next((card for card in alike if item and self._may_fold(item, self._ranking[card])), None)
+            card = next((card for card in alike if self._may_fold(self._item(place), self._item(card))), None)
             if card is not None:
-                self._folded.setdefault(card, []).append(place_of[known + n])
+                self._folded.setdefault(card, []).append(place)
                 is_card[known + n] = False
         is_kept = np.ones(stop - start, dtype=bool)
         is_kept[places[~is_card[known:]] - start] = False
         self.kept.append(start + np.flatnonzero(is_kept))
         self.cards += places[is_card[known:]].tolist()
         self._vectors = everything[is_card]
+
+    def _item(self, place: int) -> FusedScene:
+        if place not in self._items:
+            self._items[place] = self._ranking[place]
+        return self._items[place]
 
     def _may_fold(self, item: FusedScene, card: FusedScene) -> bool:
         """Whether nothing that is said found the scene, or it says what the card's scene says."""

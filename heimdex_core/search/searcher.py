@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ from heimdex_core.search.log_entry import log_entry
 from heimdex_core.search.modality import with_missing
 from heimdex_core.search.order import ordered, video_count, video_of
 from heimdex_core.search.people import PeopleSearch, PeopleView
+from heimdex_core.search.per_view import KEPT_VIEWS, PerView
 from heimdex_core.search.plan import Plan, plan_of, with_share, without_people
 from heimdex_core.search.query_language import ParsedText
 from heimdex_core.search.runner import refuse_if_all_broken
@@ -52,11 +53,9 @@ log = logging.getLogger(__name__)
 _ATTEMPTS = 20
 """How often a search is started again because the library changed between taking the view and opening its files."""
 _CACHED_SELECTIONS = 16
-"""Sets of filtered scenes that are kept; one of a million scenes is a megabyte."""
-_CACHED_VIEWS = 3
-"""Views that are kept for the next pages of a search; each may hold indexes that nobody else needs any more."""
+"""Sets of filtered scenes of a view that are kept; one of a million scenes is a megabyte."""
 _CACHED_OFFERS = 8
-"""Searches whose channels' results are kept as the fusion takes them."""
+"""Searches of a view whose channels' results are kept as the fusion takes them."""
 _NOT_ASKED = ChannelResult(reason="not_asked")
 
 
@@ -121,10 +120,10 @@ class Searcher:
         self._people = people
         self._channels = ChannelResults(models_of, settings)
         self._lock = threading.Lock()
-        """Protects the caches."""
-        self._views: LRUCache[str | None, View] = LRUCache(_CACHED_VIEWS)
-        self._selections: LRUCache[Hashable, Selection] = LRUCache(_CACHED_SELECTIONS)
-        self._offers: LRUCache[Hashable, _Offer] = LRUCache(_CACHED_OFFERS)
+        """Protects `_views`."""
+        self._views: LRUCache[str | None, View] = LRUCache(KEPT_VIEWS)
+        self._selections: PerView[Selection] = PerView(_CACHED_SELECTIONS)
+        self._offers: PerView[_Offer] = PerView(_CACHED_OFFERS)
 
     def search(self, query: Query, *, user_id: str) -> SearchResult:
         """One page of the scenes that match `query`, best first.
@@ -321,27 +320,23 @@ class Searcher:
 
     def _offered(self, setting: _Setting, results: Mapping[str, ChannelResult]) -> Mapping[str, ScoredScenes]:
         """What the fusion takes. It is kept: while a slider is moved, only the weights change."""
-        key = (setting.view.token, *((name, id(found)) for name, found in results.items()))
-        with self._lock:
-            kept = self._offers.get(key)
+        token, key = setting.view.token, tuple((name, id(found)) for name, found in results.items())
+        kept = self._offers.get(token, key)
         if kept is None:
             sides = {slot.name: slot.side for slot in setting.plan.slots}
             kept = _Offer(results, with_missing(setting.view, setting.user_id, results, sides))
-            with self._lock:
-                self._offers[key] = kept
+            self._offers.keep(token, key, kept)
         return kept.scenes
 
     def _select(self, setting: _Setting, filters: tuple[Filters, ...], text: ParsedText) -> Selection:
         """The scenes to search; those of recent searches are kept, so that moving a slider does not filter again."""
         people, excluded, without = setting.people, text.excluded, text.without
         people_token = None if people is None else people.token
-        key = (setting.view.token, setting.user_id, filters, excluded, without, people_token)
-        with self._lock:
-            found = self._selections.get(key)
+        token, key = setting.view.token, (setting.user_id, filters, excluded, without, people_token)
+        found = self._selections.get(token, key)
         if found is None:
             found = select(setting.view, setting.user_id, filters, excluded, people, without=without)
-            with self._lock:
-                self._selections[key] = found
+            self._selections.keep(token, key, found)
         return found
 
     def _facets(self, setting: _Setting, asked: Understood, found: _Found) -> dict[str, dict[str, int]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +22,7 @@ from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store, sidecar
 from heimdex_core.store.commit import CommitTarget
-from heimdex_core.types import Query, SearchResult, Space, Video
+from heimdex_core.types import Filters, Query, SearchResult, Space, Video
 from tests.store.making import SPACES, add, axis, make_scenes, make_transcript, new_store
 
 NEW = {
@@ -137,6 +140,18 @@ def test_a_switch_and_an_undo(library: TwoSets) -> None:
     assert (set_of(after), after.cached) == ("new", False)
     library.store.switch_set(OLD_ID)
     assert set_of(searcher.search(WORDS, user_id="local")) == "old"
+
+
+def test_nothing_holds_the_scenes_of_views_that_are_not_searched_any_more(library: TwoSets) -> None:
+    searcher, reader = library.searcher(), library.store.reader()
+    searcher._reader = reader
+    tables = []
+    for turn in range(6):
+        library.store.switch_set((NEW_ID, OLD_ID)[turn % 2])
+        assert searcher.search(replace(WORDS, filters=Filters(min_s=0.5)), user_id="local").hits
+        tables.append(weakref.ref(reader.view().scene_table("local")))
+    gc.collect()
+    assert [table() is not None for table in tables] == [False] * 3 + [True] * 3
 
 
 def test_threads_search_while_the_set_is_switched_back_and_forth(library: TwoSets) -> None:

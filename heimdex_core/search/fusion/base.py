@@ -7,6 +7,7 @@ and no store, and returns the same ranking every time. Ties are ordered by the b
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -130,9 +131,9 @@ class LazyRanking(Sequence[FusedScene]):
 
     scene_ids: Sequence[str]
 
+    @abstractmethod
     def take(self, places: Numbers) -> LazyRanking:
         """The scenes at these places, in this order."""
-        raise NotImplementedError
 
 
 class Ranking(LazyRanking):

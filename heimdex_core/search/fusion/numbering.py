@@ -5,7 +5,7 @@ Scenes that all channels have found as rows of one table keep the numbers of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -19,8 +19,8 @@ Numbers = npt.NDArray[np.int64]
 class Numbering(Protocol):
     """Which number a scene has."""
 
-    def of(self, scene_ids: Iterable[str]) -> Numbers:
-        """(n,) the numbers of some scenes, one for each."""
+    def of(self, scene_ids: Collection[str]) -> Numbers:
+        """(n,) the numbers of the scenes of a group, one for each."""
 
     def scenes(self, numbers: Numbers) -> Sequence[str]:
         """The ids of the scenes that have these numbers."""
@@ -30,7 +30,8 @@ class _Rows:
     def __init__(self, source: RowSource) -> None:
         self._source = source
 
-    def of(self, scene_ids: Iterable[str]) -> Numbers:
+    def of(self, scene_ids: Collection[str]) -> Numbers:
+        # what is no rows has no scene, else they would be counted
         return scene_ids.rows if isinstance(scene_ids, SceneRows) else np.zeros(0, dtype=np.int64)
 
     def scenes(self, numbers: Numbers) -> Sequence[str]:
@@ -42,7 +43,7 @@ class _Counted:
         self._numbers: dict[str, int] = {}
         self._ids: list[str] = []
 
-    def of(self, scene_ids: Iterable[str]) -> Numbers:
+    def of(self, scene_ids: Collection[str]) -> Numbers:
         asked = list(scene_ids)
         for scene_id in asked:
             if scene_id not in self._numbers:
@@ -54,12 +55,9 @@ class _Counted:
         return [self._ids[number] for number in numbers.tolist()]
 
 
-def numbering(groups: Iterable[Iterable[str]]) -> Numbering:
-    """Numbers for the scenes of some groups; the answer may be asked for those of other groups if they are no rows.
-
-    Groups that are empty do not count.
-    """
-    some = [scene_ids for scene_ids in groups if not isinstance(scene_ids, Sequence | frozenset) or len(scene_ids)]
+def numbering(groups: Iterable[Collection[str]]) -> Numbering:
+    """Numbers for the scenes of some groups, each of which has a scene once at most."""
+    some = [scene_ids for scene_ids in groups if len(scene_ids)]
     sources = {id(one.source): one.source for one in some if isinstance(one, SceneRows)}
     if len(sources) == 1 and all(isinstance(one, SceneRows) for one in some):
         return _Rows(next(iter(sources.values())))
