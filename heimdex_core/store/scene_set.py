@@ -111,6 +111,11 @@ class SceneTable:
         """Of the videos that have scenes."""
         return {video.video_id: number for number, video in enumerate(self.videos) if len(self.parts[number].rows)}
 
+    @cached_property
+    def generations(self) -> dict[tuple[str, int], int]:
+        """The number of the video of each generation: (video_id, generation)."""
+        return {(video.video_id, video.generation): number for number, video in enumerate(self.videos)}
+
     # --- columns ----------------------------------------------------------------------------------
 
     @cached_property

@@ -204,15 +204,10 @@ class VectorIndex:
         return found
 
     def _rows_in_table(self, table: SceneTable) -> Numbers:
-        rows = np.full(len(self), -1, dtype=np.int64)
-        numbers = np.arange(len(table))
-        for video, part, first in zip(table.videos, table.parts, table.first_rows.tolist(), strict=True):
-            key = video.video_id, video.generation
-            if own := self.ranges.get(key):
-                places = self.segments[self.homes[key]].places_of(key, part.scene_ids)
-                in_table = numbers[first : first + len(part.rows)]
-                rows[own.start : own.stop] = in_table if places is None else np.append(in_table, -1)[places]
-        return rows
+        parts = zip(self.segments, self.removed, strict=True)
+        return np.concatenate(
+            [np.zeros(0, dtype=np.int64), *(segment.in_table(table, removed) for segment, removed in parts)]
+        )
 
     # --- vectors ----------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -26,6 +27,7 @@ import pyarrow.compute as pc
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.store.keyframe_vectors import Floats, Numbers
 from heimdex_core.store.parquet import read_about, read_table
+from heimdex_core.store.scene_set import SceneTable
 from heimdex_core.store.vector_methods import Found, Mask, Method, open_method
 from heimdex_core.types import Space
 
@@ -39,6 +41,7 @@ GENERATIONS = b"heimdex.generations"
 COUNTS = b"heimdex.counts"
 """Of the rows of each generation, in their order, so that nobody has to read all rows to know them."""
 
+_NOT_COMPARED: Numbers = np.zeros(0, dtype=np.int64)
 _BLOCK_SCENES = 2048
 """So many scenes are looked for at a time."""
 
@@ -97,6 +100,31 @@ class Segment:
     def starts(self) -> Numbers:
         """(n + 1,) where each row's vectors begin in `keyframes`; none are stored for a scene with one keyframe."""
         return self._rows[2]
+
+    def in_table(self, table: SceneTable, removed: Collection[Key]) -> Numbers:
+        """(n,) the row in the table of the scene of each row; -1 for one of no scene there, or of a removed generation.
+
+        Most generations have their scenes in one order here and there, so they are moved as a whole.
+        """
+        keys = list(self.ranges)
+        videos = np.fromiter(map(table.generations.get, keys, repeat(-1)), np.int64, len(keys))
+        if removed:
+            videos[[key in removed for key in keys]] = -1
+        is_there = videos >= 0
+        firsts = np.zeros(len(keys), dtype=np.int64)
+        firsts[is_there] = table.first_rows[videos[is_there]]
+        own = np.cumsum(self.counts) - self.counts
+        rows = np.repeat(firsts - own, self.counts) + np.arange(len(self))
+        rows[np.repeat(~is_there, self.counts)] = -1
+        for number in np.flatnonzero(is_there).tolist():
+            key = keys[number]
+            if self._places.get(key, _NOT_COMPARED) is None:
+                continue
+            places = self.places_of(key, table.parts[videos[number]].scene_ids)
+            if places is not None:
+                start, stop = self.ranges[key].start, self.ranges[key].stop
+                rows[start:stop] = np.where(places >= 0, places + firsts[number], -1)
+        return rows
 
     def places_of(self, key: Key, scene_ids: pa.ChunkedArray) -> Numbers | None:
         """Which of the generation's scenes each of its rows is of, -1 for none of them; None where row i is of scene i.
