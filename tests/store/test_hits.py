@@ -20,18 +20,8 @@ from heimdex_core.store.hits import (
     table_of,
     taken,
 )
-from heimdex_core.store.scene_columns import SceneColumns
-from heimdex_core.store.scene_set import Part, SceneTable
-from heimdex_core.store.sidecar import scenes_table
-from heimdex_core.types import VisibleVideo
-from tests.store.making import make_scenes
-
-
-def table_with(*video_ids: str) -> SceneTable:
-    """Three scenes of 2 s a video."""
-    videos = [VisibleVideo(video_id, "local", 1, "A film", deleted=False) for video_id in video_ids]
-    columns = [SceneColumns.of(scenes_table(make_scenes(video_id, ("one", "two", "three")))) for video_id in video_ids]
-    return SceneTable(videos, [Part(one, range(3)) for one in columns])
+from heimdex_core.store.scene_set import SceneTable
+from tests.support.searched import table_with
 
 
 @pytest.fixture
@@ -79,11 +69,9 @@ def test_hits_are_ordered_by_score_and_then_by_id(table: SceneTable, *, is_table
 
 def test_ids_of_one_video_are_in_the_order_of_text() -> None:
     """As texts "a_10000_12000" comes before "a_2000_4000"."""
-    scenes = make_scenes("a", tuple("abcdef"))
-    columns = SceneColumns.of(scenes_table(scenes))
-    table = SceneTable([VisibleVideo("a", "local", 1, "A film", deleted=False)], [Part(columns, range(6))])
+    table = table_with("a", texts="abcdef")
     hits = Hits(SceneRows(table, np.arange(6)), np.ones(6))
-    ids = [scene.scene_id for scene in scenes]
+    ids = table.ids_at(np.arange(6))
     assert [ids[place] for place in hits.best_first()] == sorted(ids) != ids
 
 

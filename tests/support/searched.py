@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,3 +113,10 @@ def all_scenes(*keys: Key) -> SceneTable:
         videos.append(VisibleVideo(of[0], "local", of[1], "A film", deleted=False))
         parts.append(Part(columns, range(3)))
     return SceneTable(videos, parts)
+
+
+def table_with(*video_ids: str, texts: Sequence[str] = ("one", "two", "three")) -> SceneTable:
+    """The scene table of a user with these videos, which have scenes of 2 s with these texts."""
+    videos = [VisibleVideo(video_id, "local", 1, "A film", deleted=False) for video_id in video_ids]
+    columns = [SceneColumns.of(sidecar.scenes_table(make_scenes(video_id, texts))) for video_id in video_ids]
+    return SceneTable(videos, [Part(one, range(len(texts))) for one in columns])
