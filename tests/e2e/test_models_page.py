@@ -57,6 +57,8 @@ def open_names(page: Page) -> Locator:
     """Open the form for single models on the settings page; its card."""
     open_page(page, "/settings")
     page.get_by_text("Choose individual models").click()
+    # a button that is pressed while the page is drawn may be replaced before the press arrives
+    expect(page.locator('[data-test-script-state="notRunning"]')).to_be_attached()
     return page.locator("[class*=st-key-hx_named_target-card]")
 
 
