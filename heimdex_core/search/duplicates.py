@@ -14,19 +14,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from heimdex_core.errors import HeimdexError, ViewOutdated
 from heimdex_core.models.base import Vectors
 from heimdex_core.search.fusion.base import Fused, FusedScene, ids_of, scenes_at
 from heimdex_core.search.matching import match_spans
 from heimdex_core.search.plan import Plan
+from heimdex_core.store.ordering import Numbers
 from heimdex_core.types import Space
 
 if TYPE_CHECKING:
     from heimdex_core.store.view import View
-
-Places = npt.NDArray[np.int64]
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +130,7 @@ class _Folding:
         """Of the scenes from which `add` takes its own."""
         self.cards: list[int] = []
         """Those that have a vector."""
-        self.kept: list[Places] = []
+        self.kept: list[Numbers] = []
         """All cards, in order."""
         self._folded: dict[int, list[int]] = {}
         self._items: dict[int, FusedScene] = {}

@@ -11,10 +11,9 @@ from typing import NamedTuple, Protocol, overload
 import numpy as np
 import numpy.typing as npt
 
-from heimdex_core.store.ordering import KeyOf, best_first
+from heimdex_core.store.ordering import KeyOf, Numbers, best_first
 from heimdex_core.store.scene_set import SceneTable
 
-Numbers = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 
 

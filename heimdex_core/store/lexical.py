@@ -19,7 +19,7 @@ from cachetools import LRUCache
 from heimdex_core.errors import LibraryDamaged
 from heimdex_core.files import file_signature
 from heimdex_core.store import analysis
-from heimdex_core.store.hits import Hits, Numbers, SceneRows, rows_in
+from heimdex_core.store.hits import Hits, SceneRows, rows_in
 from heimdex_core.store.lexical_files import (
     COLUMNS,
     FIELDS,
@@ -31,6 +31,7 @@ from heimdex_core.store.lexical_files import (
     read_manifest,
     video_of,
 )
+from heimdex_core.store.ordering import Numbers
 from heimdex_core.store.scene_set import SceneSet, SceneTable
 from heimdex_core.store.search_index import EXCLUDING_FIELDS, LexicalResult
 from heimdex_core.store.vector_segment import Key

@@ -98,9 +98,8 @@ class SceneView:
         ids = list(dict.fromkeys(scene_ids))
         found = {scene_id: scene for scene_id in ids if (scene := self._made.get(scene_id)) is not None}
         new = [place for place, scene_id in enumerate(ids) if scene_id not in found]
-        rows = self._rows(
-            taken(scene_ids, np.array(new, np.int64)) if isinstance(scene_ids, SceneRows) else [ids[n] for n in new]
-        )
+        all_ids = scene_ids if isinstance(scene_ids, SceneRows) else ids
+        rows = self._rows(taken(all_ids, np.array(new, dtype=np.int64)))
         if rows:
             # all rows at once and in one chunk: converting one takes almost as long as converting a page of them
             made = {scene.scene_id: scene for scene in sidecar.scenes_of(pa.concat_tables(rows).combine_chunks())}

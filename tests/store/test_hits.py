@@ -12,7 +12,6 @@ from heimdex_core.store.hits import (
     KeyframeMatch,
     KeyframeMatches,
     Keyframes,
-    Numbers,
     SceneRows,
     joined,
     no_hits,
@@ -20,6 +19,7 @@ from heimdex_core.store.hits import (
     table_of,
     taken,
 )
+from heimdex_core.store.ordering import Numbers
 from heimdex_core.store.scene_set import SceneTable
 from tests.support.searched import table_with
 

@@ -16,10 +16,10 @@ from typing import NamedTuple, Protocol, overload
 import numpy as np
 import numpy.typing as npt
 
-from heimdex_core.search.fusion.numbering import Numbering, Numbers, numbering, places_in
+from heimdex_core.search.fusion.numbering import Numbering, numbering, places_in
 from heimdex_core.search.fusion.parts import ChannelParts, Floats, Part, Parts, PartsByNumber, PartsOf, as_arrays
 from heimdex_core.store.hits import Hits, keys_by_id, taken
-from heimdex_core.store.ordering import best_first
+from heimdex_core.store.ordering import Numbers, best_first
 
 _LAST = 1 << 62
 """Behind every rank."""

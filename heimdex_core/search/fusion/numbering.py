@@ -9,11 +9,9 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from heimdex_core.store.hits import RowSource, SceneRows
-
-Numbers = npt.NDArray[np.int64]
+from heimdex_core.store.ordering import Numbers
 
 
 class Numbering(Protocol):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from heimdex_core.search.fusion.numbering import Numbers
+from heimdex_core.store.ordering import Numbers
 
 Floats = npt.NDArray[np.float64]
 
