@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from heimdex_core.store.keyframe_vectors import Floats, Numbers
 
-BLOCK_ROWS = 4096
-"""So many rows are copied and compared at a time: what is copied stays in the processor's cache."""
+BLOCK_ROWS = 256
+"""So many rows are copied and compared at a time. More would not stay in the processor's cache, and the allocator would
+ask the system for their memory each time, which takes longer than the copying."""
 
 Found = tuple[Floats, Numbers]
 """Scores and rows, best first."""
@@ -69,12 +70,14 @@ class Codes:
     def search(self, query: Floats, count: int, rows: Numbers) -> Found:
         """The best `count` of some rows (n,) for a (1, d) query, best first."""
         places, size = self._places(rows), self.memory.itemsize
+        most = min(BLOCK_ROWS, len(rows))
+        block = self.make()
+        block.codes.resize(most * size)
+        copied = _memory(self.faiss, block.codes.data(), most * size, size)[::size]
         parts: list[Found] = [(np.zeros(0, np.float32), np.zeros(0, np.int64))]
         for start in range(0, len(rows), BLOCK_ROWS):
             own = places[start : start + BLOCK_ROWS]
-            block = self.make()
-            block.codes.resize(len(own) * size)
-            _memory(self.faiss, block.codes.data(), len(own) * size, size)[::size] = self.memory[own]
+            copied[: len(own)] = self.memory[own]
             block.ntotal = len(own)
             scores, found = block.search(query, min(count, len(own)))
             parts.append((scores[0], rows[start + found[0]]))

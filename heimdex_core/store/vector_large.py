@@ -109,12 +109,14 @@ def build(vectors: Vectors, work: WorkContext) -> LargeIndex:
         lost = found[0]
         del large
     best = _Best(queries, depth)
-    exact, codes = _compressed(vectors, best, work)
-    for candidates in CANDIDATES:
-        found = recall(Compressed(exact, codes, candidates), queries, best.rows, depth)
-        if found[0] >= REQUIRED_RECALL:
-            log.info("clusters have only %.3f of the 10 best rows, so codes are used (%.3f)", lost, found[0])
-            return LargeIndex(_about("PQ", found, depth, candidates=candidates), exact, codes)
+    exact = _exact(vectors, best, work)
+    for axes in sorted({max(1, vectors.dim // 2), vectors.dim}):
+        codes = _codes(vectors, axes, work)
+        for candidates in CANDIDATES:
+            found = recall(Compressed(exact, codes, candidates), queries, best.rows, depth)
+            if found[0] >= REQUIRED_RECALL:
+                log.info("clusters have only %.3f of the 10 best rows, so codes are used (%.3f)", lost, found[0])
+                return LargeIndex(_about("PQ", found, depth, axes=axes, candidates=candidates), exact, codes)
     log.warning("clusters (%.3f) and codes (%.3f) do not find the best rows, so all are searched", lost, found[0])
     return LargeIndex(_about("exact", (1.0, 1.0), depth), exact)
 
@@ -182,21 +184,33 @@ def _inverted(vectors: Vectors, best: _Best, work: WorkContext) -> faiss.IndexIV
     return index
 
 
-def _compressed(vectors: Vectors, best: _Best, work: WorkContext) -> tuple[faiss.Index, faiss.Index]:
-    """The vectors as they are, and codes of 4 bits for every 2 numbers.
-
-    They are product quantizers (Jégou et al., 2011) that are scanned in registers (André et al., arXiv 1812.09162).
-    """
-    faiss = load_faiss()
-    exact = INDEX_TYPES["SQfp16"](vectors.dim)
-    parts = vectors.dim // 2 if vectors.dim % 2 == 0 else vectors.dim
-    codes = faiss.IndexPQFastScan(vectors.dim, parts, 4, faiss.METRIC_INNER_PRODUCT)
-    codes.train(vectors.spread(SLAB_ROWS).all())
+def _exact(vectors: Vectors, best: _Best, work: WorkContext) -> faiss.Index:
+    """The vectors as they are; they are added to `best` too."""
+    index = INDEX_TYPES["SQfp16"](vectors.dim)
     for slab in vectors.slabs(work):
         best.add(slab)
-        exact.add(slab)
-        codes.add(slab)
-    return exact, codes
+        index.add(slab)
+    return index
+
+
+def _codes(vectors: Vectors, axes: int, work: WorkContext) -> faiss.Index:
+    """Codes of 4 bits for every 2 coordinates along so many axes: those along which the vectors extend most.
+
+    They are product quantizers (Jégou et al., 2011) that are scanned in registers (André et al., arXiv 1812.09162). The
+    axes are principal ones about the origin, since inner products are estimated: the mean is not subtracted.
+    """
+    faiss = load_faiss()
+    sample = vectors.spread(SLAB_ROWS).all()
+    _, directions = np.linalg.eigh(sample.T @ sample)
+    turned = faiss.LinearTransform(vectors.dim, axes, False)
+    faiss.copy_array_to_vector(np.ascontiguousarray(directions[:, ::-1][:, :axes].T).ravel(), turned.A)
+    turned.is_trained = True
+    parts = axes // 2 if axes % 2 == 0 else axes
+    index = faiss.IndexPreTransform(turned, faiss.IndexPQFastScan(axes, parts, 4, faiss.METRIC_INNER_PRODUCT))
+    index.train(sample)
+    for slab in vectors.slabs(work):
+        index.add(slab)
+    return index
 
 
 class _Best:

@@ -31,6 +31,8 @@ LEAST_CANDIDATES = 1000
 CANDIDATE_SHARE, LEAST_SHARE = 1 / 16, 1 / 8
 """Codes choose so many rows at least, and at most this share of all, from masks with at least that share; otherwise to
 compare all takes no longer."""
+SPARE = 1.2
+"""For a mask so many times the rows are compared that would have enough in it if it was spread evenly over the best."""
 
 
 GATHERED_ROWS = 16_384
@@ -178,21 +180,23 @@ class Compressed(Exact):
 
     def __init__(self, index: faiss.Index, codes: faiss.Index, candidates: int) -> None:
         super().__init__(index)
-        self._compressed = codes
+        self._refined = load_faiss().IndexRefine(codes, index)
         self._candidates = candidates
 
     def search(self, query: Floats, count: int, chosen: Mask | None) -> Found:
         share = 1.0 if chosen is None else np.count_nonzero(chosen) / self.count
-        wanted = int(np.ceil(max(self._candidates * count, LEAST_CANDIDATES) / share))
-        if share < LEAST_SHARE or wanted > self.count * CANDIDATE_SHARE:
+        wanted = count if chosen is None else int(np.ceil(SPARE * count / share))
+        candidates = max(self._candidates * count, LEAST_CANDIDATES) / share
+        if share < LEAST_SHARE or candidates > self.count * CANDIDATE_SHARE:
             return super().search(query, count, chosen)
-        load_faiss()
-        _, rows = _of_query(self._compressed.search(query, wanted))
+        params = load_faiss().IndexRefineSearchParameters(k_factor=max(1.0, candidates / wanted))
+        scores, rows = _of_query(self._refined.search(query, wanted, params=params))
         if chosen is not None:
-            rows = rows[chosen[rows]]
-            if len(rows) < count:
+            is_chosen = chosen[rows]
+            if np.count_nonzero(is_chosen) < count:
                 return super().search(query, count, chosen)
-        return self._compare(query, count, np.sort(rows))
+            scores, rows = scores[is_chosen][:count], rows[is_chosen][:count]
+        return scores, rows
 
 
 def open_method(path: Path, entry: Mapping[str, Any], codes_path: Path) -> Method:

@@ -192,6 +192,30 @@ def test_vectors_without_clusters_are_searched_by_codes(
     assert "codes-4.faiss" in names_in(tmp_path / "index")
 
 
+@pytest.mark.parametrize("extent", [DIM // 2, DIM])
+def test_codes_are_made_along_half_of_the_axes_where_these_tell_scenes_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extent: int
+) -> None:
+    monkeypatch.setattr(vector_large, "CANDIDATES", (4,))
+    monkeypatch.setattr(vector_large, "SCANNED_SHARE", 0)
+    monkeypatch.setattr(vector_methods, "LEAST_CANDIDATES", 20)
+    turned = np.linalg.qr(np.random.default_rng(8).normal(size=(DIM, DIM)))[0]
+    lengths = np.where(np.arange(DIM) < extent, 1.0, 0.01)
+
+    def load(key: Key) -> VectorRows:
+        array = unit(np.random.default_rng(int(key[0])).normal(size=(SCENES, DIM)) * lengths @ turned)
+        return VectorRows([f"{key[0]}-{number:03}" for number in range(SCENES)], array, None)
+
+    before = write(tmp_path / "index", load=load)
+    merge(tmp_path / "index")
+    (large,) = large_of(tmp_path / "index")
+    assert (large["method"], large["axes"]) == ("PQ", extent)
+    index, wanted = opened(tmp_path / "index"), {"k": 10, "allowed": ALL}
+    query = load(KEYS[3]).vectors[7]
+    best = {scene_id for scene_id, _ in before.search(query, **wanted)}
+    assert len(best.difference(scene_id for scene_id, _ in index.search(query, **wanted))) <= 1
+
+
 def test_where_nothing_faster_finds_enough_all_rows_are_searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
