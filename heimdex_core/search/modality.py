@@ -14,6 +14,7 @@ import numpy as np
 from heimdex_core.search.channels.base import ChannelResult
 from heimdex_core.search.fusion.base import ScoredScenes
 from heimdex_core.store.hits import SceneRows, rows_in, taken
+from heimdex_core.store.ordering import distinct
 
 if TYPE_CHECKING:
     from heimdex_core.store.view import View
@@ -39,7 +40,7 @@ def with_missing(
         if result.closeness is not None and sides.get(name) not in OF_SPEECH:
             is_close = result.scenes.values >= result.closeness.close_at
             certain.append(rows_in(table, taken(result.scenes.scene_ids, np.flatnonzero(is_close))))
-    rows = np.unique(np.concatenate(certain))
+    rows = distinct(np.concatenate(certain))
     rows = rows[rows >= 0]
     silent = SceneRows(table, rows[~table.has_speech[rows]])
     return {name: _completed(result, silent, sides.get(name, "")) for name, result in results.items()}

@@ -6,11 +6,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
-import numpy as np
-
 from heimdex_core.search.fusion.base import FusedScene, ids_of
 from heimdex_core.search.listing import Listing
 from heimdex_core.store.hits import rows_in, table_of
+from heimdex_core.store.ordering import distinct
 from heimdex_core.types import Sort, VisibleVideo, parse_scene_id
 
 
@@ -62,7 +61,7 @@ def video_count(ranking: Sequence[FusedScene]) -> int:
     scene_ids = ids_of(ranking)
     table = table_of(scene_ids)
     if table is not None:
-        return len(np.unique(table.video_numbers[rows_in(table, scene_ids)]))
+        return len(distinct(table.video_numbers[rows_in(table, scene_ids)]))
     return len(set(map(video_of, scene_ids)))
 
 

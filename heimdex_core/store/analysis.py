@@ -34,6 +34,9 @@ _RUNS = re.compile(
     rf"|(?P<word>[^\W\d_{_HANGUL}{_CJK}]+(?:['\u2019][^\W\d_{_HANGUL}{_CJK}]+)*)"
 )
 
+_COMPARED = str.maketrans({"y": "i", "'": None, "\u2019": None})
+"""Stems have no apostrophes, and "i" for some "y"."""
+
 _STOP_WORDS = """
     a about above across after against all along also am among an and any are around as at be because been before
     behind being below beneath beside between both but by can could did do does doing down during each for from had
@@ -73,14 +76,14 @@ def morpheme_terms(text: str) -> list[str]:
 def tokens(text: str, beginnings: tuple[str, ...] | None = None) -> Iterator[Token]:
     """The terms of a text in order, with their positions.
 
-    With `beginnings`, of `beginning`, words that begin otherwise may be left out: a stem begins as its word does, so
-    they need not be stemmed where other terms are looked for.
+    With `beginnings`, of `beginning`, words that begin otherwise may be left out: they need not be stemmed where other
+    terms are looked for.
     """
     composed, starts, ends = _compose(text)
     for match in _RUNS.finditer(composed):
         start, run = match.start(), match.group()
         is_latin = run[:2].isascii() and run[:2].isalpha()
-        if beginnings is not None and is_latin and not beginning(run).startswith(beginnings):
+        if beginnings is not None and is_latin and not _letters(run).startswith(beginnings):
             continue
         if match.lastgroup in ("hangul", "cjk"):
             for at in range(max(1, len(run) - 1)):
@@ -91,9 +94,17 @@ def tokens(text: str, beginnings: tuple[str, ...] | None = None) -> Iterator[Tok
             yield Token(term, starts[start], ends[match.end() - 1])
 
 
-def beginning(word: str) -> str:
-    """What a word and its stem have in common: two letters, except that "dying" becomes "die"."""
-    return word[:2].lower().replace("y", "i")
+def beginning(term: str) -> str:
+    """How all words begin that have this stem: as it does, but for its last letter and for "y" and "i".
+
+    "hoping" becomes "hope", "ability" becomes "abl", and "dying" becomes "die".
+    """
+    return _letters(term)[: max(2, len(term) - 1)]
+
+
+def _letters(word: str) -> str:
+    """A word as it is compared with beginnings."""
+    return word.lower().translate(_COMPARED)
 
 
 def is_korean(text: str) -> bool:
@@ -193,9 +204,9 @@ def match_spans(text: str, query_terms: Iterable[str]) -> list[tuple[int, int]]:
     """The parts [start, end) of `text` that match any of the terms, in order; overlapping ones are joined."""
     wanted = frozenset(query_terms)
     beginnings = tuple(map(beginning, wanted))
-    if text.isascii() and "'" not in text:  # else a term may not begin as any part of the text does
-        folded = text.lower().replace("y", "i")
-        if not any(start in folded for start in beginnings):
+    if text.isascii():  # else a term may not begin as any part of the text does
+        letters = _letters(text)
+        if not any(start in letters for start in beginnings):
             return []
     found = [(token.start, token.end) for token in tokens(text, beginnings) if token.text in wanted]
     if any(MARK in term for term in wanted) and has_hangul(text):

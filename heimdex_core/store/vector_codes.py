@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from heimdex_core.store.keyframe_vectors import Floats, Numbers
 
-BLOCK_ROWS = 256
+BLOCK_ROWS = 512
 """So many rows are copied and compared at a time. More would not stay in the processor's cache, and the allocator would
 ask the system for their memory each time, which takes longer than the copying."""
 
@@ -69,18 +69,17 @@ class Codes:
 
     def search(self, query: Floats, count: int, rows: Numbers) -> Found:
         """The best `count` of some rows (n,) for a (1, d) query, best first."""
-        places, size = self._places(rows), self.memory.itemsize
-        most = min(BLOCK_ROWS, len(rows))
+        size, most = self.memory.itemsize, min(BLOCK_ROWS, len(rows))
         block = self.make()
         block.codes.resize(most * size)
         copied = _memory(self.faiss, block.codes.data(), most * size, size)[::size]
         parts: list[Found] = [(np.zeros(0, np.float32), np.zeros(0, np.int64))]
         for start in range(0, len(rows), BLOCK_ROWS):
-            own = places[start : start + BLOCK_ROWS]
-            copied[: len(own)] = self.memory[own]
+            own = rows[start : start + BLOCK_ROWS]
+            self._copy(own, copied[: len(own)])
             block.ntotal = len(own)
             scores, found = block.search(query, min(count, len(own)))
-            parts.append((scores[0], rows[start + found[0]]))
+            parts.append((scores[0], own[found[0]]))
         scores = np.concatenate([scores for scores, _ in parts])
         best = np.argsort(-scores, kind="stable")[:count]
         return scores[best], np.concatenate([found for _, found in parts])[best]
@@ -89,6 +88,13 @@ class Codes:
         """(n, d) the vectors of these rows."""
         codes = self.memory[self._places(rows)].view(np.uint8).reshape(len(rows), self.memory.itemsize)
         return np.asarray(self.make().sa_decode(codes), np.float32)
+
+    def _copy(self, rows: Numbers, to: npt.NDArray[np.void]) -> None:
+        """Copy the vectors of these rows to memory (len(rows),) in one piece."""
+        if self.homes is None:  # other threads run meanwhile, which an index of arrays does not let them do
+            np.take(self.memory[:: self.memory.itemsize], rows, out=to, mode="clip")
+        else:
+            to[:] = self.memory[self._places(rows)]
 
     def _places(self, rows: Numbers) -> Numbers:
         """(len(rows),) the bytes at which the vectors of these rows begin."""

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from heimdex_core.errors import InvalidValue
 from heimdex_core.store.hits import Hits, KeyframeMatches, Keyframes, SceneRows
 from heimdex_core.store.keyframe_vectors import Floats, Numbers, scene_scores
+from heimdex_core.store.ordering import distinct
 from heimdex_core.store.scene_set import SceneSet, SceneTable
 from heimdex_core.store.vector_methods import Mask, decoded
 from heimdex_core.store.vector_segment import Key, Segment, indices, offsets, strings, true_at
@@ -154,7 +155,7 @@ class VectorIndex:
     def _by_segment(self, rows: Numbers) -> list[tuple[Segment, Numbers, Numbers]]:
         """The segments of these rows; of each, which of `rows` are its own, and their numbers in the segment."""
         homes = np.searchsorted(self.offsets, rows, side="right") - 1
-        found = [(number, np.flatnonzero(homes == number)) for number in np.unique(homes)]
+        found = [(number, np.flatnonzero(homes == number)) for number in distinct(homes)]
         return [(self.segments[number], own, rows[own] - self.offsets[number]) for number, own in found]
 
     def ids_at(self, rows: Numbers) -> list[str]:
@@ -191,7 +192,7 @@ class VectorIndex:
             mask[rows[rows >= 0]] = True
             return mask
         # a row of no scene of the table takes the last value, which is False
-        return np.append(scenes.mask, False)[self._in_table(scenes.table)[0]]
+        return np.append(scenes.mask, False).take(self._in_table(scenes.table)[0])
 
     def _in_table(self, table: SceneTable) -> tuple[Numbers, Numbers]:
         """((n,) the row in the table of each row, (len(table),) the row here of each of its rows); -1 for none."""
@@ -260,7 +261,7 @@ class VectorIndex:
         """(n,) the row of each scene; -1 for one that has none."""
         homes = np.array([self.homes.get(key, -1) for _, key in asked], dtype=np.int64)
         rows = np.full(len(asked), -1, dtype=np.int64)
-        for home in np.unique(homes[homes >= 0]).tolist():
+        for home in distinct(homes[homes >= 0]).tolist():
             own = np.flatnonzero(homes == home)
             chosen = [asked[place] for place in own.tolist()]
             found = self.segments[home].find([scene_id for scene_id, _ in chosen], [key for _, key in chosen])

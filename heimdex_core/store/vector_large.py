@@ -46,8 +46,11 @@ PROBES = (8, 16, 32, 64)
 """Numbers of clusters to try."""
 FEWEST_ROWS_PER_RESULT = 8
 """Rows to scan for each result, tried before LIST_ROWS_PER_RESULT: half of the time where the clusters are distinct."""
+AXES = (1 / 4, 3 / 8, 1 / 2, 1)
+"""Shares of the dimensions along which codes are made, to try."""
 CANDIDATES = (4, 8)
-"""How many rows are compared for each result, where codes choose them."""
+"""How many rows are compared for each result, where codes choose them; the second with all axes only, as for a filter
+that leaves half of the rows twice as many are compared."""
 
 _QUERIES = 128
 _SEED = 20_260
@@ -110,9 +113,9 @@ def build(vectors: Vectors, work: WorkContext) -> LargeIndex:
         del large
     best = _Best(queries, depth)
     exact = _exact(vectors, best, work)
-    for axes in sorted({max(1, vectors.dim // 2), vectors.dim}):
+    for axes in sorted({max(1, int(share * vectors.dim)) for share in AXES}):
         codes = _codes(vectors, axes, work)
-        for candidates in CANDIDATES:
+        for candidates in CANDIDATES if axes == vectors.dim else CANDIDATES[:1]:
             found = recall(Compressed(exact, codes, candidates), queries, best.rows, depth)
             if found[0] >= REQUIRED_RECALL:
                 log.info("clusters have only %.3f of the 10 best rows, so codes are used (%.3f)", lost, found[0])
@@ -197,15 +200,20 @@ def _codes(vectors: Vectors, axes: int, work: WorkContext) -> faiss.Index:
     """Codes of 4 bits for every 2 coordinates along so many axes: those along which the vectors extend most.
 
     They are product quantizers (Jégou et al., 2011) that are scanned in registers (André et al., arXiv 1812.09162). The
-    axes are principal ones about the origin, since inner products are estimated: the mean is not subtracted.
+    axes are principal ones about the origin, since inner products are estimated: the mean is not subtracted. A long and
+    a short axis share a code, so that the codes say about as much each, as with the eigenvalue allocation of optimized
+    product quantization (Ge et al., CVPR 2013).
     """
     faiss = load_faiss()
     sample = vectors.spread(SLAB_ROWS).all()
-    _, directions = np.linalg.eigh(sample.T @ sample)
+    principal = np.linalg.eigh(sample.T @ sample)[1].T[::-1][:axes]
+    parts = axes
+    if axes % 2 == 0:
+        parts = axes // 2
+        principal = np.stack([principal[:parts], principal[parts:][::-1]], axis=1).reshape(axes, -1)
     turned = faiss.LinearTransform(vectors.dim, axes, False)
-    faiss.copy_array_to_vector(np.ascontiguousarray(directions[:, ::-1][:, :axes].T).ravel(), turned.A)
+    faiss.copy_array_to_vector(np.ascontiguousarray(principal, np.float32).ravel(), turned.A)
     turned.is_trained = True
-    parts = axes // 2 if axes % 2 == 0 else axes
     index = faiss.IndexPreTransform(turned, faiss.IndexPQFastScan(axes, parts, 4, faiss.METRIC_INNER_PRODUCT))
     index.train(sample)
     for slab in vectors.slabs(work):

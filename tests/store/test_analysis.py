@@ -102,6 +102,12 @@ WORDS = [
     "12th",
     "o'clock",
     "don’t",
+    "ability",
+    "able",
+    "hoping",
+    "hopping",
+    "hope",
+    "happiness",
     "갈매기",
 ]
 
@@ -115,5 +121,22 @@ def test_words_that_begin_otherwise_need_not_be_stemmed(words: list[str], asked:
     assert matched == {at for token in expected for at in range(token.start, token.end)}
 
 
+SUFFIXES = (
+    " s es ed ing y ies ied ly edly ingly er ant ance ence able ible ably ability ibility al ally ality ate ation"
+    " ational ator ative ic icate icity ical ism ist ity ive iveness ivity ize izer ization ful fulness less lessly li"
+    " ment ness ous ousness logy logist sses eed eedly ying yed"
+)
+
+
+def test_a_word_begins_as_its_stem_does_but_for_one_letter() -> None:
+    stems = "hop hopp plan control relat sens fl sa sk univers gener commun arsen succ d l t be ski boy luxur"
+    words = [
+        stem + one + more for stem in stems.split() for one in SUFFIXES.split(" ") for more in ("", "s", "ly", "ing")
+    ]
+    for word in words:
+        (term,) = terms(word)
+        assert [token.text for token in tokens(word, (beginning(term),))] == [term]
+
+
 def test_words_that_begin_otherwise_are_left_out() -> None:
-    assert [token.text for token in tokens("dying trees tread 12", (beginning("trees"),))] == ["tree", "tread", "12"]
+    assert [token.text for token in tokens("dying trees tread 12", (beginning("tree"),))] == ["tree", "tread", "12"]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from heimdex_core.store.hits import (
     Hits,
@@ -19,7 +21,7 @@ from heimdex_core.store.hits import (
     table_of,
     taken,
 )
-from heimdex_core.store.ordering import Numbers
+from heimdex_core.store.ordering import Numbers, distinct
 from heimdex_core.store.scene_set import SceneTable
 from tests.support.searched import table_with
 
@@ -107,3 +109,8 @@ def test_keyframes_stay_with_their_hits(table: SceneTable) -> None:
     found = matches.of_table(table)
     assert found == [KeyframeMatch(IDS[1], 3.0, "1.webp"), KeyframeMatch(IDS[5], 1.0, None)]
     assert len(found.keyframes) == 2
+
+
+@given(st.lists(st.integers(-3, 3)))
+def test_distinct_numbers_are_ascending(numbers: list[int]) -> None:
+    assert distinct(np.array(numbers, dtype=np.int64)).tolist() == sorted(set(numbers))

@@ -210,10 +210,10 @@ def test_codes_are_made_along_half_of_the_axes_where_these_tell_scenes_apart(
     merge(tmp_path / "index")
     (large,) = large_of(tmp_path / "index")
     assert (large["method"], large["axes"]) == ("PQ", extent)
-    index, wanted = opened(tmp_path / "index"), {"k": 10, "allowed": ALL}
     query = load(KEYS[3]).vectors[7]
-    best = {scene_id for scene_id, _ in before.search(query, **wanted)}
-    assert len(best.difference(scene_id for scene_id, _ in index.search(query, **wanted))) <= 1
+    best = {scene_id for scene_id, _ in before.search(query, k=10, allowed=ALL)}
+    found = opened(tmp_path / "index").search(query, k=10, allowed=ALL)
+    assert len(best.difference(scene_id for scene_id, _ in found)) <= 1
 
 
 def test_where_nothing_faster_finds_enough_all_rows_are_searched(

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from heimdex_core.search.fusion.numbering import Numbering, numbering, places_in
 from heimdex_core.search.fusion.parts import ChannelParts, Floats, Part, Parts, PartsByNumber, PartsOf, as_arrays
 from heimdex_core.store.hits import Hits, keys_by_id, taken
-from heimdex_core.store.ordering import Numbers, best_first
+from heimdex_core.store.ordering import Numbers, best_first, distinct
 
 _LAST = 1 << 62
 """Behind every rank."""
@@ -264,7 +264,7 @@ def ranking(channels: Mapping[str, ScoredScenes], parts: Parts, shares: Mapping[
     if shares is not None:
         arrays = without_missing(channels, arrays, shares, names)
     numbers = {name: names.of(own.scene_ids) for name, own in arrays.items()}
-    every = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *found.values()]))
+    every = distinct(np.concatenate([np.zeros(0, dtype=np.int64), *found.values()]))
     best_rank = np.full(len(every), _LAST)
     for name, own in found.items():
         at = np.searchsorted(every, own)
@@ -322,7 +322,7 @@ def without_missing(
     the renormalisation by which Gower's coefficient (Biometrics 1971) treats missing values.
     """
     missing = {name: names.of(channels[name].missing) for name in parts}
-    some = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *missing.values()]))
+    some = distinct(np.concatenate([np.zeros(0, dtype=np.int64), *missing.values()]))
     if not len(some):
         return parts
     lost, certainty = np.zeros(len(some)), np.zeros(len(some))
