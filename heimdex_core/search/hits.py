@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,12 +86,20 @@ def page_of_hits(
         seen = people.seen_in(scene, person_ids) if people is not None else ()
         files = {name: own.keyframes[place] for name, own in evidence.items() if place in own.keyframes}
         keyframe = matched_keyframe(scene, files, item) or _keyframe_of(scene, seen)
-        hit = _hit(scene, titles[scene.video_id], item.score, query.offset + place + 1, parts, terms)
+        title, strength = titles[scene.video_id], close[scene.scene_id]
+        texts = (scene.transcript, title, *scene.tags, scene.caption, scene.on_screen_text)
         hits.append(
-            replace(
-                hit,
-                strength=close[scene.scene_id],
-                is_close=close[scene.scene_id] != "weak",
+            Hit(
+                scene=scene,
+                video_title=title,
+                score=item.score,
+                rank=query.offset + place + 1,
+                channels=parts,
+                matched_words=matched_words(texts, terms),
+                matched_on_screen=matched_words((scene.on_screen_text,), terms),
+                transcript_spans=tuple(match_spans(scene.transcript, terms)),
+                strength=strength,
+                is_close=strength != "weak",
                 keyframe_s=keyframe.time_s if keyframe else None,
                 keyframe=keyframe.file if keyframe else None,
                 duplicates=duplicates.get(scene.scene_id, ()),
@@ -162,19 +169,4 @@ def _channel_score(name: str, item: FusedScene, fused: Fused, score: float | Non
         weight=fused.weights.get(name, 0.0),
         normalised=part.normalised if part else 0.0,
         contribution=part.contribution if part else 0.0,
-    )
-
-
-def _hit(
-    scene: Scene, title: str, score: float, rank: int, parts: Mapping[str, ChannelScore], terms: tuple[str, ...]
-) -> Hit:
-    return Hit(
-        scene=scene,
-        video_title=title,
-        score=score,
-        rank=rank,
-        channels=parts,
-        matched_words=matched_words((scene.transcript, title, *scene.tags, scene.caption, scene.on_screen_text), terms),
-        matched_on_screen=matched_words((scene.on_screen_text,), terms),
-        transcript_spans=tuple(match_spans(scene.transcript, terms)),
     )

@@ -43,9 +43,8 @@ def matched_words(texts: Iterable[str], terms: Sequence[str]) -> tuple[str, ...]
     """The matching words of several texts in order, each once whatever its case."""
     found: dict[str, str] = {}
     for text in filter(None, texts):
-        for word, is_match in pieces(text, terms):
-            if is_match:
-                found.setdefault(word.casefold(), word)
+        for start, end in match_spans(text, terms):
+            found.setdefault(text[start:end].casefold(), text[start:end])
     return tuple(found.values())
 
 

@@ -15,9 +15,11 @@ import numpy.typing as npt
 
 from heimdex_core.store.keyframe_vectors import Floats, Numbers
 
-BLOCK_ROWS = 512
-"""So many rows are copied and compared at a time. More would not stay in the processor's cache, and the allocator would
-ask the system for their memory each time, which takes longer than the copying."""
+BLOCK_ROWS = 2048
+"""So many rows are compared at a time."""
+PIECE_ROWS = 512
+"""So many rows of lists are copied at a time: for more than a megabyte the allocator asks the system for memory each
+time, which takes longer than the copying, and for fewer than 500 NumPy lets no other thread run."""
 
 Found = tuple[Floats, Numbers]
 """Scores and rows, best first."""
@@ -91,10 +93,11 @@ class Codes:
 
     def _copy(self, rows: Numbers, to: npt.NDArray[np.void]) -> None:
         """Copy the vectors of these rows to memory (len(rows),) in one piece."""
-        if self.homes is None:  # other threads run meanwhile, which an index of arrays does not let them do
+        if self.homes is None:
             np.take(self.memory[:: self.memory.itemsize], rows, out=to, mode="clip")
-        else:
-            to[:] = self.memory[self._places(rows)]
+            return
+        for at in range(0, len(rows), PIECE_ROWS):
+            to[at : at + PIECE_ROWS] = self.memory[self._places(rows[at : at + PIECE_ROWS])]
 
     def _places(self, rows: Numbers) -> Numbers:
         """(len(rows),) the bytes at which the vectors of these rows begin."""

@@ -53,6 +53,7 @@ def codes_of(index: Any) -> Codes:
 @pytest.mark.parametrize("is_mapped", [False, True])
 def test_the_best_of_some_rows(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_mapped: bool) -> None:
     monkeypatch.setattr(vector_codes, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(vector_codes, "PIECE_ROWS", 24)
     index = opened(MADE[kind](), tmp_path / "index.faiss") if is_mapped else MADE[kind]()
     codes = codes_of(index)
     query = RNG.standard_normal((1, DIM)).astype(np.float32)
