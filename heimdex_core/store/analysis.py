@@ -97,7 +97,7 @@ def tokens(text: str, beginnings: tuple[str, ...] | None = None) -> Iterator[Tok
 def beginning(term: str) -> str:
     """How all words begin that have this stem: as it does, but for its last letter and for "y" and "i".
 
-    "hoping" becomes "hope", "ability" becomes "abl", and "dying" becomes "die".
+    "hoping" becomes "hope", "sensibility" becomes "sensibl", and "dying" becomes "die".
     """
     return _letters(term)[: max(2, len(term) - 1)]
 

@@ -108,6 +108,8 @@ WORDS = [
     "hopping",
     "hope",
     "happiness",
+    "sensible",
+    "sensibility",
     "갈매기",
 ]
 
