@@ -95,7 +95,7 @@ def tokens(text: str, beginnings: tuple[str, ...] | None = None) -> Iterator[Tok
 
 
 def beginning(term: str) -> str:
-    """How all words begin that have this stem: as it does, but for its last letter and for "y" and "i".
+    """What every word of this stem begins with: the stem without its last letter, and with "i" for "y".
 
     "hoping" becomes "hope", "sensibility" becomes "sensibl", and "dying" becomes "die".
     """

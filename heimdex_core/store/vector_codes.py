@@ -18,8 +18,8 @@ from heimdex_core.store.keyframe_vectors import Floats, Numbers
 BLOCK_ROWS = 2048
 """So many rows are compared at a time."""
 PIECE_ROWS = 512
-"""So many rows of lists are copied at a time: for more than a megabyte the allocator asks the system for memory each
-time, which takes longer than the copying, and for fewer than 500 NumPy lets no other thread run."""
+"""Rows of an inverted file are copied so many at a time: for more than a megabyte the allocator asks the system for
+memory each time, which takes longer than the copying, and for fewer than 500 NumPy lets no other thread run."""
 
 Found = tuple[Floats, Numbers]
 """Scores and rows, best first."""
@@ -92,7 +92,7 @@ class Codes:
         return np.asarray(self.make().sa_decode(codes), np.float32)
 
     def _copy(self, rows: Numbers, to: npt.NDArray[np.void]) -> None:
-        """Copy the vectors of these rows to memory (len(rows),) in one piece."""
+        """Copy the vectors of these rows into `to`, (len(rows),)."""
         if self.homes is None:
             np.take(self.memory[:: self.memory.itemsize], rows, out=to, mode="clip")
             return

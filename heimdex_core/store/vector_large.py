@@ -211,10 +211,10 @@ def _codes(vectors: Vectors, axes: int, work: WorkContext) -> faiss.Index:
     if axes % 2 == 0:
         parts = axes // 2
         principal = np.stack([principal[:parts], principal[parts:][::-1]], axis=1).reshape(axes, -1)
-    turned = faiss.LinearTransform(vectors.dim, axes, False)
-    faiss.copy_array_to_vector(np.ascontiguousarray(principal, np.float32).ravel(), turned.A)
-    turned.is_trained = True
-    index = faiss.IndexPreTransform(turned, faiss.IndexPQFastScan(axes, parts, 4, faiss.METRIC_INNER_PRODUCT))
+    rotation = faiss.LinearTransform(vectors.dim, axes, False)
+    faiss.copy_array_to_vector(np.ascontiguousarray(principal, np.float32).ravel(), rotation.A)
+    rotation.is_trained = True
+    index = faiss.IndexPreTransform(rotation, faiss.IndexPQFastScan(axes, parts, 4, faiss.METRIC_INNER_PRODUCT))
     index.train(sample)
     for slab in vectors.slabs(work):
         index.add(slab)

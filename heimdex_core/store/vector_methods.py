@@ -31,9 +31,6 @@ LEAST_CANDIDATES = 1000
 CANDIDATE_SHARE, LEAST_SHARE = 1 / 16, 1 / 8
 """Codes choose so many rows at least, and at most this share of all, from masks with at least that share; otherwise to
 compare all takes no longer."""
-SPARE = 1.2
-"""For a mask so many times the rows are compared that would have enough in it if it was spread evenly over the best."""
-
 
 GATHERED_ROWS = 16_384
 """Of a mask with at most so many rows these are copied and compared (vector_codes.py): to test all rows of a large
@@ -185,11 +182,12 @@ class Compressed(Exact):
 
     def search(self, query: Floats, count: int, chosen: Mask | None) -> Found:
         share = 1.0 if chosen is None else np.count_nonzero(chosen) / self.count
-        wanted = count if chosen is None else int(np.ceil(SPARE * count / share))
-        candidates = max(self._candidates * count, LEAST_CANDIDATES) / share
+        candidates = int(np.ceil(max(self._candidates * count, LEAST_CANDIDATES) / share))
         if share < LEAST_SHARE or candidates > self.count * CANDIDATE_SHARE:
             return super().search(query, count, chosen)
-        params = load_faiss().IndexRefineSearchParameters(k_factor=max(1.0, candidates / wanted))
+        # of a mask all candidates are asked for: the best of them may be outside
+        wanted = count if chosen is None else candidates
+        params = load_faiss().IndexRefineSearchParameters(k_factor=candidates / wanted)
         scores, rows = _of_query(self._refined.search(query, wanted, params=params))
         if chosen is not None:
             is_chosen = chosen[rows]

@@ -199,11 +199,11 @@ def test_codes_are_made_along_half_of_the_axes_where_these_tell_scenes_apart(
     monkeypatch.setattr(vector_large, "CANDIDATES", (4,))
     monkeypatch.setattr(vector_large, "SCANNED_SHARE", 0)
     monkeypatch.setattr(vector_methods, "LEAST_CANDIDATES", 20)
-    turned = np.linalg.qr(np.random.default_rng(8).normal(size=(DIM, DIM)))[0]
+    rotation = np.linalg.qr(np.random.default_rng(8).normal(size=(DIM, DIM)))[0]
     lengths = np.where(np.arange(DIM) < extent, 1.0, 0.01)
 
     def load(key: Key) -> VectorRows:
-        array = unit(np.random.default_rng(int(key[0])).normal(size=(SCENES, DIM)) * lengths @ turned)
+        array = unit(np.random.default_rng(int(key[0])).normal(size=(SCENES, DIM)) * lengths @ rotation)
         return VectorRows([f"{key[0]}-{number:03}" for number in range(SCENES)], array, None)
 
     before = write(tmp_path / "index", load=load)
@@ -214,6 +214,23 @@ def test_codes_are_made_along_half_of_the_axes_where_these_tell_scenes_apart(
     best = {scene_id for scene_id, _ in before.search(query, k=10, allowed=ALL)}
     found = opened(tmp_path / "index").search(query, k=10, allowed=ALL)
     assert len(best.difference(scene_id for scene_id, _ in found)) <= 1
+
+
+def test_codes_are_enough_where_most_of_the_best_rows_are_filtered_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_large, "CANDIDATES", (8,))
+    monkeypatch.setattr(vector_large, "SCANNED_SHARE", 0)
+    monkeypatch.setattr(vector_methods, "LEAST_CANDIDATES", 20)
+    monkeypatch.setattr(vector_methods, "CANDIDATE_SHARE", 0.4)
+    before = write(tmp_path / "index", load=scattered)
+    merge(tmp_path / "index")
+    index = opened(tmp_path / "index")
+    query = scattered(KEYS[3]).vectors[7]
+    near = {scene_id for scene_id, _ in before.search(query, k=50, allowed=ALL)}
+    rows = np.array([n % 2 == 0 and scene_id not in near for n, scene_id in enumerate(index.scene_ids.to_pylist())])
+    monkeypatch.setattr(vector_methods.Exact, "search", None)  # all rows need not be compared
+    assert len(index.search(query, k=20, allowed=ALL, rows=rows)) == 20
 
 
 def test_where_nothing_faster_finds_enough_all_rows_are_searched(
