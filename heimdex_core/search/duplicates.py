@@ -35,9 +35,8 @@ SAME_ELSEWHERE = 0.98
 MOST_CARDS = 200
 """Scenes are folded under the first so many cards, ten pages; what comes after them is left as it is. So the time is
 limited too: it is spent again at every change of a weight."""
-_BLOCK = 64
-_READ = 4 * _BLOCK
-"""Scenes whose vectors are read at once, since reading some takes nearly as long."""
+_BLOCK = 256
+"""So many scenes are read and compared at once, which takes nearly as long for some."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +124,6 @@ class _Folding:
         self._least = threshold_of(space)
         self._vectors: Vectors = np.zeros((0, space.dim), dtype=np.float32)
         """(cards, d)"""
-        self._read_places = np.zeros(0, dtype=np.int64)
-        self._read_vectors = self._vectors
-        """Of the scenes from which `add` takes its own."""
         self.cards: list[int] = []
         """Those that have a vector."""
         self.kept: list[Numbers] = []
@@ -144,12 +140,8 @@ class _Folding:
 
     def add(self, start: int, stop: int) -> None:
         """Divide the scenes from `start` to `stop` into cards and scenes under them. Called in their order."""
-        if start % _READ == 0:
-            wanted = np.arange(start, min(start + _READ, len(self._ranking)))
-            places, self._read_vectors = self._view.vectors(self._space, ids_of(scenes_at(self._ranking, wanted)))
-            self._read_places = wanted[places]
-        is_own = (start <= self._read_places) & (self._read_places < stop)
-        places, vectors = self._read_places[is_own], self._read_vectors[is_own]
+        places, vectors = self._view.vectors(self._space, ids_of(scenes_at(self._ranking, np.arange(start, stop))))
+        places = start + places
         known = len(self.cards)
         everything = np.concatenate([self._vectors, vectors])
         same = vectors @ everything.T >= self._least

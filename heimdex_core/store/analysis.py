@@ -80,11 +80,16 @@ def tokens(text: str, beginnings: tuple[str, ...] | None = None) -> Iterator[Tok
     terms are looked for.
     """
     composed, starts, ends = _compose(text)
+    lowered = composed.lower().replace("y", "i") if beginnings is not None and composed.isascii() else None
     for match in _RUNS.finditer(composed):
         start, run = match.start(), match.group()
-        is_latin = run[:2].isascii() and run[:2].isalpha()
-        if beginnings is not None and is_latin and not _letters(run).startswith(beginnings):
-            continue
+        if beginnings is not None and run[:2].isascii() and run[:2].isalpha():
+            if lowered is None or "'" in run:
+                begins = _letters(run).startswith(beginnings)
+            else:  # the same, made for the whole text at once: no letter is left out
+                begins = lowered.startswith(beginnings, start)
+            if not begins:
+                continue
         if match.lastgroup in ("hangul", "cjk"):
             for at in range(max(1, len(run) - 1)):
                 pair = run[at : at + 2]

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import pairwise
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -29,8 +30,33 @@ from heimdex_core.store.vector_segment import Key, Segment, indices, offsets, st
 from heimdex_core.types import Space
 
 _KEPT_MASKS = 16
+RUNS_SHARE = 1 / 64
+"""Up to so many runs of rows for each row are copied one by one."""
 NARROW_SHARE = 1 / 16
 """Of a smaller part of the scenes each is looked up, of a larger part each row of the index."""
+
+
+@dataclass(frozen=True, eq=False)
+class _InTable:
+    """Where the rows of an index are in a table of scenes; -1 for what is not there."""
+
+    rows: Numbers
+    """(n,) the row in the table of each row of the index."""
+    back: Numbers
+    """(len(table),) the row of the index of each row of the table."""
+    runs: Numbers
+    """Where in `rows` numbers begin that count up by one: at every video at most, and seldom in a merged segment."""
+
+    def of_rows(self, mask: Mask) -> Mask:
+        """(n,) of each row of the index, whether it is in a mask of the table (len(table),)."""
+        if len(self.runs) > len(self.rows) * RUNS_SHARE:
+            return np.append(mask, False).take(self.rows)  # -1 is the last one
+        found = np.zeros(len(self.rows), dtype=bool)
+        for start, end in pairwise([*self.runs.tolist(), len(self.rows)]):
+            first = int(self.rows[start])
+            if first >= 0:
+                found[start:end] = mask[first : first + end - start]
+        return found
 
 
 @dataclass(frozen=True)
@@ -44,10 +70,9 @@ class VectorIndex:
     """Of each segment: its generations that are not in the index any more."""
     index_type: str
     _masks: dict[frozenset[Key], Mask | None] = field(default_factory=dict, compare=False, repr=False)
-    _in_tables: WeakKeyDictionary[SceneTable, tuple[Numbers, Numbers]] = field(
+    _in_tables: WeakKeyDictionary[SceneTable, _InTable] = field(
         default_factory=WeakKeyDictionary, compare=False, repr=False
     )
-    """Where its rows are in tables of scenes, and where theirs are in it."""
 
     @cached_property
     def keys(self) -> tuple[Key, ...]:
@@ -178,11 +203,11 @@ class VectorIndex:
 
     def rows_in(self, table: SceneTable, rows: Numbers) -> Numbers:
         """(len(rows),) the row in the table of each row's scene; -1 for one that it does not have."""
-        return self._in_table(table)[0][rows]
+        return self._in_table(table).rows[rows]
 
     def rows_from(self, table: SceneTable, rows: Numbers) -> Numbers:
         """(len(rows),) the row here of the scene of each row of the table; -1 for one that has none."""
-        return self._in_table(table)[1][rows]
+        return self._in_table(table).back[rows]
 
     def mask_of(self, scenes: SceneSet) -> Mask:
         """(n,) whether each row is of one of the scenes."""
@@ -191,17 +216,16 @@ class VectorIndex:
             mask = np.zeros(len(self), dtype=bool)
             mask[rows[rows >= 0]] = True
             return mask
-        # a row of no scene of the table takes the last value, which is False
-        return np.append(scenes.mask, False).take(self._in_table(scenes.table)[0])
+        return self._in_table(scenes.table).of_rows(scenes.mask)
 
-    def _in_table(self, table: SceneTable) -> tuple[Numbers, Numbers]:
-        """((n,) the row in the table of each row, (len(table),) the row here of each of its rows); -1 for none."""
+    def _in_table(self, table: SceneTable) -> _InTable:
         found = self._in_tables.get(table)
         if found is None:
             rows = self._rows_in_table(table)
             back = np.full(len(table) + 1, -1, dtype=np.int64)
             back[rows] = np.arange(len(rows))  # -1 is the last place, which no row of the table has
-            found = self._in_tables.setdefault(table, (rows, back[:-1]))
+            runs = np.flatnonzero(np.diff(rows, prepend=rows[:1]) != 1)
+            found = self._in_tables.setdefault(table, _InTable(rows, back[:-1], runs))
         return found
 
     def _rows_in_table(self, table: SceneTable) -> Numbers:

@@ -6,7 +6,7 @@ All methods take a mask of rows, answer with inner products of what is stored, a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heimdex_core.store.keyframe_vectors import Floats, Numbers
-from heimdex_core.store.vector_codes import Codes, Found
+from heimdex_core.store.vector_codes import Found, ListCodes, best_of
 
 if TYPE_CHECKING:
     import faiss
@@ -33,8 +33,8 @@ CANDIDATE_SHARE, LEAST_SHARE = 1 / 16, 1 / 8
 compare all takes no longer."""
 
 GATHERED_ROWS = 16_384
-"""Of a mask with at most so many rows these are copied and compared (vector_codes.py): to test all rows of a large
-segment takes longer."""
+"""Of a mask with at most so many rows each is looked up (vector_codes.py): to test all rows of a large segment takes
+longer."""
 GATHERED_SHARE = 1 / 16
 """The same of an inverted file, for a mask with at most this share of its rows."""
 
@@ -109,16 +109,12 @@ class Exact:
         return _of_query(self.index.search(query, count, params=params))
 
     def vectors(self, rows: Numbers) -> Floats:
-        return self._codes.vectors(rows)
+        load_faiss()
+        return np.asarray(self.index.reconstruct_batch(rows), np.float32)
 
     def _compare(self, query: Floats, count: int, rows: Numbers) -> Found:
         """The best of these rows."""
-        return self._codes.search(query, count, rows)
-
-    @cached_property
-    def _codes(self) -> Codes:
-        make = _half if self.index.code_size == 2 * self.dim else _flat
-        return Codes.of(load_faiss(), self.index, partial(make, self.dim))
+        return best_of(load_faiss(), self.index, query, count, rows)
 
 
 class Inverted(Exact):
@@ -150,6 +146,14 @@ class Inverted(Exact):
             return self._probe(query, count, chosen, self.index.nlist)
         return found
 
+    def _compare(self, query: Floats, count: int, rows: Numbers) -> Found:
+        load_faiss()
+        return self._codes.search(query, count, rows)
+
+    @cached_property
+    def _codes(self) -> ListCodes:
+        return ListCodes.of(load_faiss(), self.index)
+
     def _near(self, query: Floats, rows: Numbers, count: int) -> Numbers:
         """Those of the rows that are in the clusters nearest to the query: of so many clusters that they are enough."""
         if len(rows) <= count:
@@ -177,6 +181,7 @@ class Compressed(Exact):
 
     def __init__(self, index: faiss.Index, codes: faiss.Index, candidates: int) -> None:
         super().__init__(index)
+        self._codes: Any = codes
         self._refined = load_faiss().IndexRefine(codes, index)
         self._candidates = candidates
 
@@ -185,16 +190,13 @@ class Compressed(Exact):
         candidates = int(np.ceil(max(self._candidates * count, LEAST_CANDIDATES) / share))
         if share < LEAST_SHARE or candidates > self.count * CANDIDATE_SHARE:
             return super().search(query, count, chosen)
-        # of a mask all candidates are asked for: the best of them may be outside
-        wanted = count if chosen is None else candidates
-        params = load_faiss().IndexRefineSearchParameters(k_factor=candidates / wanted)
-        scores, rows = _of_query(self._refined.search(query, wanted, params=params))
-        if chosen is not None:
-            is_chosen = chosen[rows]
-            if np.count_nonzero(is_chosen) < count:
-                return super().search(query, count, chosen)
-            scores, rows = scores[is_chosen][:count], rows[is_chosen][:count]
-        return scores, rows
+        if chosen is None:
+            params = load_faiss().IndexRefineSearchParameters(k_factor=candidates / count)
+            return _of_query(self._refined.search(query, count, params=params))
+        load_faiss()
+        _, rows = _of_query(self._codes.search(query, candidates))
+        rows = rows[chosen[rows]]
+        return self._compare(query, count, rows) if len(rows) >= count else super().search(query, count, chosen)
 
 
 def open_method(path: Path, entry: Mapping[str, Any], codes_path: Path) -> Method:

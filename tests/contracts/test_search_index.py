@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from heimdex_core.errors import InvalidValue, SpaceMismatch
+from heimdex_core.store import vector_index
 from heimdex_core.store.hits import table_of
 from heimdex_core.store.keyframe_vectors import Floats, VectorRows
 from heimdex_core.store.layout import LibraryPaths
@@ -133,7 +134,10 @@ def test_scenes_outside_of_another_space(searched: Searched) -> None:
     assert other.sample(9, outside=index).shape == (0, 4)
 
 
-def test_sets_of_scenes(searched: Searched) -> None:
+@pytest.mark.parametrize("runs_share", [0, 1])
+def test_sets_of_scenes(searched: Searched, monkeypatch: pytest.MonkeyPatch, runs_share: int) -> None:
+    """Of an index in memory, the rows of a set are copied one by one or run by run."""
+    monkeypatch.setattr(vector_index, "RUNS_SHARE", runs_share)
     searched.write([ONE, TWO, NEW_TWO])
     table = all_scenes(ONE, NEW_TWO)
     allowed = frozenset([ONE, NEW_TWO])

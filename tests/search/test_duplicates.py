@@ -111,8 +111,9 @@ def test_the_limit_is_that_of_the_space() -> None:
     assert len(folded(fused, pictures, OTHER).ranking) == 2
 
 
-def test_every_scene_is_a_card_or_under_one_and_none_twice() -> None:
+def test_every_scene_is_a_card_or_under_one_and_none_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over several blocks, and beyond the cards that are folded under."""
+    monkeypatch.setattr(duplicates, "_BLOCK", 64)
     rng = np.random.default_rng(7)
     scenes = [scene("v", n) for n in range(400)]
     angles = {one.scene_id: float(angle) for one, angle in zip(scenes, rng.uniform(0, 360, 400), strict=True)}
@@ -130,6 +131,7 @@ def test_every_scene_is_a_card_or_under_one_and_none_twice() -> None:
 
 def test_what_lies_beyond_the_first_cards_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "MOST_CARDS", 64)
+    monkeypatch.setattr(duplicates, "_BLOCK", 64)
     scenes = [scene("v", n) for n in range(130)]
     angles = {one.scene_id: 360 * n / 64 for n, one in enumerate(scenes)}
     monkeypatch.setattr(duplicates, "SAME", {PALETTE.name: 0.9999})

@@ -1,4 +1,4 @@
-"""Rows that are copied out of an index are compared as FAISS compares them where they are."""
+"""Some rows of an index are compared as FAISS compares them where all are searched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from heimdex_core.store import vector_codes
-from heimdex_core.store.vector_codes import Codes
+from heimdex_core.store.vector_codes import Found, ListCodes, best_of
 from heimdex_core.store.vector_methods import INDEX_TYPES, Inverted, open_method
 
 ROWS, DIM = 900, 24
@@ -45,8 +45,10 @@ def opened(made: Any, path: Path) -> Any:
     return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
 
 
-def codes_of(index: Any) -> Codes:
-    return Codes.of(faiss, index, partial(INDEX_TYPES["Flat" if index.code_size == 4 * DIM else "SQfp16"], DIM))
+def best(index: Any, query: Any, count: int, rows: Any) -> Found:
+    if isinstance(index, faiss.IndexIVF):
+        return ListCodes.of(faiss, index).search(query, count, rows)
+    return best_of(faiss, index, query, count, rows)
 
 
 @pytest.mark.parametrize("kind", MADE)
@@ -55,25 +57,30 @@ def test_the_best_of_some_rows(kind: str, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(vector_codes, "BLOCK_ROWS", 64)
     monkeypatch.setattr(vector_codes, "PIECE_ROWS", 24)
     index = opened(MADE[kind](), tmp_path / "index.faiss") if is_mapped else MADE[kind]()
-    codes = codes_of(index)
     query = RNG.standard_normal((1, DIM)).astype(np.float32)
     for rows in (np.flatnonzero(RNG.random(ROWS) < 0.3), np.array([ROWS - 1]), np.arange(ROWS), np.arange(64)):
         stored = index.reconstruct_batch(rows)
-        expected = np.argsort(-(stored @ query[0]), kind="stable")[:50]
-        scores, found = codes.search(query, 50, rows)
-        assert found.tolist() == rows[expected].tolist()
-        assert scores == pytest.approx((stored @ query[0])[expected], abs=1e-5)
-        assert np.array_equal(codes.vectors(rows), stored)
-    nothing = np.zeros(0, dtype=np.int64)
-    assert [part.tolist() for part in codes.search(query, 50, nothing)] == [[], []]
-    assert codes.vectors(nothing).shape == (0, DIM)
+        for count in (50, 7):
+            expected = np.argsort(-(stored @ query[0]), kind="stable")[:count]
+            scores, found = best(index, query, count, rows)
+            assert found.tolist() == rows[expected].tolist()
+            assert scores == pytest.approx((stored @ query[0])[expected], abs=1e-5)
+    assert [part.tolist() for part in best(index, query, 50, np.zeros(0, dtype=np.int64))] == [[], []]
+
+
+@pytest.mark.parametrize("count", [1, 3, 7, 999, 1000, 1009, 2500, 2999])
+def test_no_row_is_lost_by_rounding(count: int) -> None:
+    """FAISS takes the number of rows to compare as a multiple of how many are wanted, a float of 32 bits."""
+    index = faiss.IndexFlatIP(1)
+    index.add(np.arange(3000, dtype=np.float32).reshape(-1, 1))
+    rows = np.arange(3000)
+    _, found = best_of(faiss, index, np.ones((1, 1), np.float32), count, rows)
+    assert found.tolist() == rows[::-1][:count].tolist()
 
 
 def test_lists_without_rows() -> None:
-    codes = codes_of(inverted(3))
-    _, found = codes.search(VECTORS[1:2], 2, np.array([0, 1, 2]))
+    _, found = best(inverted(3), VECTORS[1:2], 2, np.array([0, 1, 2]))
     assert found[0] == 1
-    assert codes.vectors(np.array([2]))[0] == pytest.approx(VECTORS[2], abs=1e-2)
 
 
 def test_a_narrow_mask_is_searched_whole(tmp_path: Path) -> None:
@@ -93,13 +100,25 @@ def test_of_a_wider_mask_the_rows_of_near_clusters_are_searched(tmp_path: Path) 
     mask = np.zeros(ROWS, dtype=bool)
     mask[::16] = True
     query = RNG.standard_normal((1, DIM)).astype(np.float32)
-    codes, rows = codes_of(index), np.flatnonzero(mask)
+    codes, rows = ListCodes.of(faiss, index), np.flatnonzero(mask)
     of_list = codes.lists_of(rows)
     near: list[int] = []
     for number in index.quantizer.search(query, 60)[1][0]:
         near += rows[of_list == number].tolist() if len(near) < ROWS // 60 else []
     assert method.search(query, 5, mask)[1].tolist() == codes.search(query, 5, np.sort(near))[1].tolist()
     assert len(near) < len(rows)
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_vectors_come_back_as_they_are_stored(kind: str, tmp_path: Path) -> None:
+    made, path = MADE[kind](), tmp_path / "index.faiss"
+    faiss.write_index(made, str(path))
+    large = {"method": "IVF", "nprobe": 1} if kind == "IVF" else None
+    method = open_method(path, {"large": large}, tmp_path / "codes.faiss")
+    rows = np.array([5, 0, ROWS - 1, 5])
+    expected = VECTORS[rows] if kind == "Flat" else VECTORS[rows].astype(np.float16)
+    assert np.array_equal(method.vectors(rows), expected)
+    assert method.vectors(np.zeros(0, dtype=np.int64)).shape == (0, DIM)
 
 
 def test_another_kind_of_index_is_refused(tmp_path: Path) -> None:
