@@ -99,6 +99,7 @@ def tokens(text: str, beginnings: tuple[str, ...] | None = None) -> Iterator[Tok
             yield Token(term, starts[start], ends[match.end() - 1])
 
 
+@lru_cache(maxsize=1 << 10)  # it is asked for with every text of a page
 def beginning(term: str) -> str:
     """What every word of this stem begins with: the stem without its last letter, and with "i" for "y".
 

@@ -104,6 +104,7 @@ class LexicalIndex:
         self._searcher = index.searcher()
         self._lock = threading.Lock()
         self._scopes: LRUCache[frozenset[Key], _Scope | None] = LRUCache(_CACHED_SCOPES)
+        self._covering: LRUCache[tuple[Any, frozenset[Key]], Hits] = LRUCache(_CACHED_SCOPES)
         self._video_ids = _VideoIds()
 
     @classmethod
@@ -176,16 +177,31 @@ class LexicalIndex:
         """
         if not words or not scene_ids:
             return {}
-        should = tantivy.Occur.Should
-        written = [tantivy.Query.boolean_query([(should, self._anywhere(s)) for s in word]) for word in words]
-        counted = tantivy.Query.boolean_query([(should, tantivy.Query.const_score_query(q, 1.0)) for q in written])
-        clauses: list[Clause] = [(tantivy.Occur.Must, counted)]
-        best = self._best(clauses, MAX_WITH_WORDS, allowed) if least > 0 else Hits([], [])
+        best = self._with_most(words, allowed) if least > 0 else Hits([], [])
         if not best or (len(best) == MAX_WITH_WORDS and best[-1][1] / len(words) >= least):
-            best = self._best([*clauses, self._within("scene", list(scene_ids))], len(scene_ids), allowed)
+            clauses = [self._counted(words), self._within("scene", list(scene_ids))]
+            best = self._best(clauses, len(scene_ids), allowed)
         shares = ((scene_id, count / len(words)) for scene_id, count in best)
         wanted = frozenset(scene_ids)
         return {scene_id: share for scene_id, share in shares if share >= least and scene_id in wanted}
+
+    def _counted(self, words: Sequence[Sequence[tuple[str, ...]]]) -> Clause:
+        """The condition that a document has some of `words` (see `coverage`), whose score is how many it has."""
+        should = tantivy.Occur.Should
+        written = [tantivy.Query.boolean_query([(should, self._anywhere(s)) for s in word]) for word in words]
+        ones = [(should, tantivy.Query.const_score_query(query, 1.0)) for query in written]
+        return tantivy.Occur.Must, tantivy.Query.boolean_query(ones)
+
+    def _with_most(self, words: Sequence[Sequence[tuple[str, ...]]], allowed: Iterable[Key]) -> Hits:
+        """The MAX_WITH_WORDS scenes that have most of `words`. A search asks for the same ones up to three times."""
+        key = tuple(map(tuple, words)), allowed if isinstance(allowed, frozenset) else frozenset(allowed)
+        with self._lock:
+            found = self._covering.get(key)
+        if found is None:
+            found = self._best([self._counted(words)], MAX_WITH_WORDS, key[1])
+            with self._lock:
+                self._covering[key] = found
+        return found
 
     def with_phrase(self, text: str, *, allowed: Iterable[Key], fields: Sequence[str] = EXCLUDING_FIELDS) -> list[str]:
         """Ids of the scenes of the `allowed` generations with the phrase `text` in one of the fields.
