@@ -32,11 +32,12 @@ CANDIDATE_SHARE, LEAST_SHARE = 1 / 16, 1 / 8
 """Codes choose so many rows at least, and at most this share of all, from masks with at least that share; otherwise to
 compare all takes no longer."""
 
-GATHERED_ROWS = 16_384
-"""Of a mask with at most so many rows each is looked up (vector_codes.py): to test all rows of a large segment takes
-longer."""
 GATHERED_SHARE = 1 / 16
-"""The same of an inverted file, for a mask with at most this share of its rows."""
+"""Of an inverted file the rows of a mask with at most this share are copied and compared (vector_codes.py): to test all
+rows of near lists takes longer."""
+NARROW_SHARE, LEAST_TESTED = 1 / 32, 20_000
+"""Of another segment each row of a mask is looked up, if it has at most this share of the rows beyond so many: to test
+all takes longer then."""
 
 
 def load_faiss() -> Any:
@@ -103,7 +104,7 @@ class Exact:
         return int(self.index.d)
 
     def search(self, query: Floats, count: int, chosen: Mask | None) -> Found:
-        if chosen is not None and np.count_nonzero(chosen) <= GATHERED_ROWS:
+        if chosen is not None and np.count_nonzero(chosen) <= (self.count - LEAST_TESTED) * NARROW_SHARE:
             return self._compare(query, count, np.flatnonzero(chosen))
         params = None if chosen is None else load_faiss().SearchParameters(sel=_selector(chosen))
         return _of_query(self.index.search(query, count, params=params))

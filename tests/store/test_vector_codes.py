@@ -11,9 +11,9 @@ import faiss
 import numpy as np
 import pytest
 
-from heimdex_core.store import vector_codes
+from heimdex_core.store import vector_codes, vector_methods
 from heimdex_core.store.vector_codes import Found, ListCodes, best_of
-from heimdex_core.store.vector_methods import INDEX_TYPES, Inverted, open_method
+from heimdex_core.store.vector_methods import INDEX_TYPES, Exact, Inverted, open_method
 
 ROWS, DIM = 900, 24
 RNG = np.random.default_rng(5)
@@ -76,6 +76,28 @@ def test_no_row_is_lost_by_rounding(count: int) -> None:
     rows = np.arange(3000)
     _, found = best_of(faiss, index, np.ones((1, 1), np.float32), count, rows)
     assert found.tolist() == rows[::-1][:count].tolist()
+
+
+@pytest.mark.parametrize("kind", INDEX_TYPES)
+@pytest.mark.parametrize("least_tested", [0, ROWS])
+def test_a_mask_finds_the_same_whether_all_rows_are_tested_or_each_is_looked_up(
+    kind: str, least_tested: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_methods, "LEAST_TESTED", least_tested)
+    looked_up: list[int] = []
+
+    def counting(faiss: Any, index: Any, query: Any, count: int, rows: Any) -> Found:
+        looked_up.append(len(rows))
+        return best_of(faiss, index, query, count, rows)
+
+    monkeypatch.setattr(vector_methods, "best_of", counting)
+    method = Exact(flat(kind))
+    mask = np.zeros(ROWS, dtype=bool)
+    mask[::45] = True
+    _, found = method.search(VECTORS[90:91], 5, mask)
+    expected = np.argsort(-(method.vectors(np.flatnonzero(mask)) @ VECTORS[90]))[:5] * 45
+    assert found.tolist() == expected.tolist()
+    assert looked_up == ([] if least_tested else [20])
 
 
 def test_lists_without_rows() -> None:
