@@ -36,7 +36,7 @@ MOST_CARDS = 200
 """Scenes are folded under the first so many cards, ten pages; what comes after them is left as it is. So the time is
 limited too: it is spent again at every change of a weight."""
 _BLOCK = 256
-"""So many scenes are read and compared at once, which takes nearly as long for some."""
+"""So many scenes are read and compared at once; fewer take nearly as long."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class _InTable:
     back: Numbers
     """(len(table),) the row of the index of each row of the table."""
     runs: Numbers
-    """Where in `rows` numbers begin that count up by one: at every video at most, and seldom in a merged segment."""
+    """The places in `rows` where numbers begin that follow one another: at the first scene of a video, if at all."""
 
     def of_rows(self, mask: Mask) -> Mask:
         """(n,) of each row of the index, whether it is in a mask of the table (len(table),)."""
