@@ -76,8 +76,10 @@ def signed_in(page: Page, name: str, *, path: str = "/library") -> Page:
     return page
 
 
-def sign_out(page: Page) -> None:
-    page.get_by_role("button", name="Sign out").click()
+def sign_out(page: Page, *, button: str = "Sign out") -> None:
+    """Press the button, and wait until the cookie is gone: the page asks to sign in before that."""
+    with page.expect_response("**/auth/logout"):
+        page.get_by_role("button", name=button).click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 

@@ -245,7 +245,7 @@ def test_a_deleted_user_is_asked_to_sign_in_again(browsers: list[BrowserContext]
     expect(page.get_by_role("alert")).to_contain_text("This session has ended.")
     other.goto("/settings")  # with the cookie of before
     expect(other.get_by_role("button", name="Sign out")).to_have_count(0)
-    page.get_by_role("button", name="Sign in again").click()
+    sign_out(page, button="Sign in again")
     expect(page.get_by_role("button", name="Sign in with Test provider")).to_be_visible()
     signed_in(page, JUN)
     with Library.open(library, purpose="query") as found:

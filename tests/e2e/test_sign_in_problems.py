@@ -49,7 +49,7 @@ def test_an_address_that_is_not_verified_is_refused(page: Page, library: Path, s
     shot(page, "sign-in-unverified")
     with Library.open(library, purpose="query") as found:
         assert "Eve" not in [user.name for user in found.accounts.as_operator().users()]
-    page.get_by_role("button", name="Sign in again").click()
+    sign_out(page, button="Sign in again")
     expect(page.get_by_role("button", name="Sign in with Test provider")).to_be_visible()
     signed_in(page, JUN)
 
