@@ -186,6 +186,28 @@ def test_clicks_50_ms_apart_all_count(page: Page, opened: Library) -> None:
             expect(boxes(page).nth(at)).to_be_checked(checked=is_on)
 
 
+LOSE_ONE = """
+() => {
+  for (const box of window.hxOutboxes) {
+    const { setStateValue } = box;
+    box.retryMs = 1000;
+    box.setStateValue = () => { box.setStateValue = setStateValue; };
+  }
+}
+"""
+
+
+def test_what_is_lost_on_its_way_is_sent_again(page: Page, opened: Library) -> None:
+    put(opened)
+    open_search(page)
+    settled(page)
+    page.evaluate(LOSE_ONE)
+    pick(page, RED).click()
+    shows(in_tray(page), [RED])
+    settled(page)
+    assert ids(opened) == [RED]
+
+
 def test_undo_and_redo_by_keys_and_buttons_and_after_a_reload(page: Page, opened: Library, shot: Shot) -> None:
     put(opened, GREEN, RED)
     open_search(page)

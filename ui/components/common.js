@@ -184,6 +184,7 @@ class Outbox {
     this.last = 0;
     this.sent = 0;
     this.items = [];
+    this.retryMs = 10000;
     OUTBOXES.add(this);
   }
 
@@ -198,6 +199,7 @@ class Outbox {
     if (this.pending && this.session && session && session !== this.session) queueMicrotask(() => this.flush());
     this.session = session || this.session;
     this.host.toggleAttribute("data-pending", this.pending);
+    if (!this.pending) clearTimeout(this.retry);
   }
 
   // `replaces` drops earlier operations of that name that are not answered yet: true for all, or a function that gets
@@ -213,10 +215,16 @@ class Outbox {
     this.flush();
   }
 
-  flush() {
+  // What is sent while Streamlit draws the page anew may be lost, so it is sent again after a while, and after twice as
+  // long each further time: every time the server begins to draw once more. It does each operation once.
+  flush(retryMs = this.retryMs) {
     this.sent += 1;
     this.host.toggleAttribute("data-pending", true);
     this.setStateValue("ops", { mount: this.mount, sent: this.sent, items: this.items });
+    clearTimeout(this.retry);
+    this.retry = setTimeout(() => {
+      if (this.pending && this.host.isConnected) this.flush(2 * retryMs);
+    }, retryMs);
   }
 
   // The values of the operations of these names that the server has not answered yet, oldest first.
@@ -240,6 +248,7 @@ class Outbox {
   }
 
   close() {
+    clearTimeout(this.retry);
     OUTBOXES.delete(this);
   }
 }
