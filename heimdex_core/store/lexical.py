@@ -194,7 +194,7 @@ class LexicalIndex:
 
     def _with_most(self, words: Sequence[Sequence[tuple[str, ...]]], allowed: Iterable[Key]) -> Hits:
         """The MAX_WITH_WORDS scenes that have most of `words`. A search asks for the same ones up to three times."""
-        key = tuple(map(tuple, words)), allowed if isinstance(allowed, frozenset) else frozenset(allowed)
+        key = tuple(map(tuple, words)), frozenset(allowed)
         with self._lock:
             found = self._covering.get(key)
         if found is None:
@@ -243,7 +243,7 @@ class LexicalIndex:
 
     def _scope(self, allowed: Iterable[Key]) -> _Scope | None:
         """Kept for the last few sets of generations; None if none of them is in the index."""
-        keys = allowed if isinstance(allowed, frozenset) else frozenset(allowed)
+        keys = frozenset(allowed)
         with self._lock:
             if keys not in self._scopes:
                 self._scopes[keys] = self._make_scope(keys)

@@ -22,15 +22,14 @@ takes longer than the copying, and for fewer than 500 NumPy lets no other thread
 
 Found = tuple[Floats, Numbers]
 """Scores and rows, best first."""
-
 NOTHING: Found = (np.zeros(0, np.float32), np.zeros(0, np.int64))
 
 
 def best_of(faiss: Any, index: Any, query: Floats, count: int, rows: Numbers) -> Found:
     """The best `count` of some rows (n,) of a flat index for a (1, d) query, best first.
 
-    FAISS compares again what another index has found. Here that other index finds the rows, whatever the query is: it
-    sees one coordinate of each, which is 0.
+    FAISS refines what another index has found: it compares those rows exactly. Here the other index has only these
+    rows, each as a vector of one number, 0, so it finds all of them whatever the query is.
 
     Args:
         faiss: the module.

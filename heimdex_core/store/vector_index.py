@@ -31,7 +31,7 @@ from heimdex_core.types import Space
 
 _KEPT_MASKS = 16
 RUNS_SHARE = 1 / 64
-"""Up to so many runs of rows for each row are copied one by one."""
+"""Runs of rows are copied one by one if there are at most so many for each row; otherwise each row is looked up."""
 NARROW_SHARE = 1 / 16
 """Of a smaller part of the scenes each is looked up, of a larger part each row of the index."""
 
@@ -45,10 +45,10 @@ class _InTable:
     back: Numbers
     """(len(table),) the row of the index of each row of the table."""
     runs: Numbers
-    """The places in `rows` where numbers begin that follow one another: at the first scene of a video, if at all."""
+    """(r,) the places in `rows` at which runs of consecutive numbers begin."""
 
     def of_rows(self, mask: Mask) -> Mask:
-        """(n,) of each row of the index, whether it is in a mask of the table (len(table),)."""
+        """(n,) whether the scene of each row of the index is in a mask of the table, (len(table),)."""
         if len(self.runs) > len(self.rows) * RUNS_SHARE:
             return np.append(mask, False).take(self.rows)  # -1 is the last one
         found = np.zeros(len(self.rows), dtype=bool)

@@ -35,9 +35,9 @@ compare all takes no longer."""
 GATHERED_SHARE = 1 / 16
 """Of an inverted file the rows of a mask with at most this share are copied and compared (vector_codes.py): to test all
 rows of near lists takes longer."""
-NARROW_SHARE, LEAST_TESTED = 1 / 32, 20_000
-"""Of another segment each row of a mask is looked up, if it has at most this share of the rows beyond so many: to test
-all takes longer then."""
+LOOKED_UP_SHARE, ALWAYS_TESTED = 1 / 32, 20_000
+"""Of another segment FAISS tests so many rows against a mask as quickly as it looks up a few. Rows of a mask that has
+at most this share of the rows beyond those are looked up one by one."""
 
 
 def load_faiss() -> Any:
@@ -104,7 +104,7 @@ class Exact:
         return int(self.index.d)
 
     def search(self, query: Floats, count: int, chosen: Mask | None) -> Found:
-        if chosen is not None and np.count_nonzero(chosen) <= (self.count - LEAST_TESTED) * NARROW_SHARE:
+        if chosen is not None and np.count_nonzero(chosen) <= (self.count - ALWAYS_TESTED) * LOOKED_UP_SHARE:
             return self._compare(query, count, np.flatnonzero(chosen))
         params = None if chosen is None else load_faiss().SearchParameters(sel=_selector(chosen))
         return _of_query(self.index.search(query, count, params=params))

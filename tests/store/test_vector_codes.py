@@ -79,11 +79,11 @@ def test_no_row_is_lost_by_rounding(count: int) -> None:
 
 
 @pytest.mark.parametrize("kind", INDEX_TYPES)
-@pytest.mark.parametrize("least_tested", [0, ROWS])
+@pytest.mark.parametrize("always_tested", [0, ROWS])
 def test_a_mask_finds_the_same_whether_all_rows_are_tested_or_each_is_looked_up(
-    kind: str, least_tested: int, monkeypatch: pytest.MonkeyPatch
+    kind: str, always_tested: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vector_methods, "LEAST_TESTED", least_tested)
+    monkeypatch.setattr(vector_methods, "ALWAYS_TESTED", always_tested)
     looked_up: list[int] = []
 
     def counting(faiss: Any, index: Any, query: Any, count: int, rows: Any) -> Found:
@@ -97,7 +97,7 @@ def test_a_mask_finds_the_same_whether_all_rows_are_tested_or_each_is_looked_up(
     _, found = method.search(VECTORS[90:91], 5, mask)
     expected = np.argsort(-(method.vectors(np.flatnonzero(mask)) @ VECTORS[90]))[:5] * 45
     assert found.tolist() == expected.tolist()
-    assert looked_up == ([] if least_tested else [20])
+    assert looked_up == ([] if always_tested else [20])
 
 
 def test_lists_without_rows() -> None:

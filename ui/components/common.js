@@ -215,8 +215,8 @@ class Outbox {
     this.flush();
   }
 
-  // What is sent while Streamlit draws the page anew may be lost, so it is sent again after a while, and after twice as
-  // long each further time: every time the server begins to draw once more. It does each operation once.
+  // What is sent while Streamlit draws the page anew may be lost, so it is sent again until it is answered. The server does
+  // each operation once, but draws the page again each time, so the time until the next attempt is doubled.
   flush(retryMs = this.retryMs) {
     this.sent += 1;
     this.host.toggleAttribute("data-pending", true);
