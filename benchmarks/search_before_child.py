@@ -189,7 +189,7 @@ def measure(folder: Path, repeat: int) -> dict[str, Any]:
     use_blas_threads(threads_for("query"))  # as the encoders of queries do
     settings = Settings(_env_file=None)
     store = Store.open(folder, settings)
-    searcher = Searcher(store.reader(), lambda set_id: NoModels(), settings)
+    searcher = Searcher(store.reader(), channels_of(lambda set_id: NoModels()), settings)
     texts = queries()
     started = time.perf_counter()
     ask(searcher, next(texts))
@@ -207,6 +207,15 @@ def measure(folder: Path, repeat: int) -> dict[str, Any]:
     found["next page"] = median(timed(searcher, text, {"offset": 20 * page}) for page in range(1, 11))
     store.close()
     return {"ms": found, "resident_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def channels_of(models_of: Callable[[int], NoModels]) -> Any:
+    """What a Searcher of this version takes."""
+    try:
+        from heimdex_core.search.channels.channel_set import ChannelSets
+    except ImportError:  # an older version, whose searchers took the models
+        return models_of
+    return ChannelSets(models_of).of
 
 
 def queries() -> Iterator[str]:

@@ -34,6 +34,7 @@ from benchmarks.search_data import (  # noqa: E402 - the repository is not insta
 )
 from heimdex_core.models.base import QueryVector  # noqa: E402
 from heimdex_core.models.threads import threads_for, use_blas_threads  # noqa: E402
+from heimdex_core.search.channels.channel_set import ChannelSets  # noqa: E402
 from heimdex_core.search.searcher import Searcher  # noqa: E402
 from heimdex_core.settings import Settings  # noqa: E402
 from heimdex_core.store import Store, sidecar, videos  # noqa: E402
@@ -210,7 +211,7 @@ class Session:
         settings = Settings(_env_file=None, **options)
         self.store = Store.open(folder, settings)
         models: Any = NoModels(files)
-        self._searcher = Searcher(self.store.reader(), lambda set_id: models, settings)
+        self._searcher = Searcher(self.store.reader(), ChannelSets(lambda set_id: models).of, settings)
 
     def ask(self, text: str, **arguments: Any) -> list[str]:
         """The scenes of the first page."""

@@ -23,6 +23,7 @@ from heimdex_core.errors import (
 )
 from heimdex_core.models.profiles import is_as_asked
 from heimdex_core.models.registry import ModelChoice, Models, Purpose, choose_profile
+from heimdex_core.search.channels.channel_set import ChannelSets
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
 from heimdex_core.store.addresses import LibraryPlace
@@ -85,6 +86,8 @@ class LibraryContext:
 
     store: Store
     models: ModelsBySet
+    channels: ChannelSets
+    """Those of `models`, for the searches of all users."""
     settings: Settings
     user_id: str
     queue: WorkQueue | None = None
@@ -165,4 +168,5 @@ def open_context(
         pinned = ModelChoice.from_dict(store.sets.active().choice)
         if profile is not None and not is_as_asked(pinned, profile, settings):
             raise ProfileMismatch(pinned=pinned.name, asked=profile)
-    return LibraryContext(store, ModelsBySet(store, settings, purpose), settings, user_id)
+    models = ModelsBySet(store, settings, purpose)
+    return LibraryContext(store, models, ChannelSets(models.of), settings, user_id)

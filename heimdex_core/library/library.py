@@ -100,7 +100,7 @@ class Library(LibraryExports, ClosedLibrary):
         self.people = People(context, self.accounts)
         self._searcher = Searcher(
             self._store.reader(),
-            context.models.of,
+            context.channels.of,
             self.settings,
             log=self._store.log_search,
             people=self.people.for_search,
@@ -140,7 +140,7 @@ class Library(LibraryExports, ClosedLibrary):
 
     @checked
     def as_user(self, user_id: str) -> Library:
-        """The same library as another person sees it; it shares the store and the models."""
+        """The same library as another person sees it; it shares the store, the models and what searches have loaded."""
         if user_id == self.user_id and not self._context.is_operator:
             return self
         return Library(replace(self._context, user_id=user_id, queue=None, is_operator=False))

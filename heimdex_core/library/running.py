@@ -94,7 +94,7 @@ class EvaluationSearch:
         with self._lock:
             if set_id not in self._searchers:
                 settings = self._context.settings.model_copy(update={"channel_timeout_s": CHANNEL_TIMEOUT_S})
-                self._searchers[set_id] = Searcher(self._reader(set_id), self._context.models.of, settings)
+                self._searchers[set_id] = Searcher(self._reader(set_id), self._context.channels.of, settings)
             return self._searchers[set_id]
 
     def ranking(self, text: str, settings: RunSettings, depth: int | None = None) -> Ranking:

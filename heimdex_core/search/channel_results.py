@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 from heimdex_core.search.channels.base import Channel, ChannelRequest, ChannelResult
-from heimdex_core.search.channels.channel_set import ChannelSet
-from heimdex_core.search.channels.encoders import QueryModels
+from heimdex_core.search.channels.channel_set import KEPT_SETS, ChannelSet
 from heimdex_core.search.per_view import PerView
 from heimdex_core.search.plan import Plan, Slot
 from heimdex_core.search.runner import ChannelRunner, Timed
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from heimdex_core.store.view import View
 
 _NOT_RUN = ChannelResult()
-_CACHED_SETS = 2
-"""Model sets whose channels are kept: the active one, and the one before a switch or after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +35,20 @@ class FoundByChannels:
 class ChannelResults:
     """Runs the channels of a library's model sets and caches what they found. Safe to share between threads."""
 
-    def __init__(self, models_of: Callable[[int], QueryModels], settings: Settings) -> None:
+    def __init__(self, channels_of: Callable[[int], ChannelSet], settings: Settings) -> None:
         """Nothing is loaded before it is needed.
 
         Args:
-            models_of: gives the models of a set by its id; they load at their first use.
+            channels_of: gives the channels of a model set by its id.
             settings: the time limit of the channels and how many results are kept.
         """
-        self._models_of = models_of
+        self._channels_of = channels_of
         self._runner = ChannelRunner(timeout_s=settings.channel_timeout_s)
         self._lock = threading.Lock()
         """Protects `_sets`."""
         self._kept: PerView[ChannelResult] = PerView(settings.search_cache_size)
-        self._sets: LRUCache[int, ChannelSet] = LRUCache(_CACHED_SETS)
+        self._sets: LRUCache[int, ChannelSet] = LRUCache(KEPT_SETS)
+        """Those that were used here last, also when `channels_of` has let go of them."""
 
     def find(
         self, request: ChannelRequest, plan: Plan, weights: Mapping[str, float], about: Hashable
@@ -100,5 +98,5 @@ class ChannelResults:
         with self._lock:
             channels = self._sets.get(set_id)
             if channels is None:
-                channels = self._sets[set_id] = ChannelSet(lambda: self._models_of(set_id))
+                channels = self._sets[set_id] = self._channels_of(set_id)
         return {slot: channels.channel(slot) for slot in plan.slots}

@@ -19,7 +19,7 @@ from heimdex_core.errors import HeimdexError, ViewOutdated
 from heimdex_core.search.channel_results import ChannelResults
 from heimdex_core.search.channels import spec_of
 from heimdex_core.search.channels.base import ChannelRequest, ChannelResult
-from heimdex_core.search.channels.encoders import QueryModels
+from heimdex_core.search.channels.channel_set import ChannelSet
 from heimdex_core.search.duplicates import Collapsed, collapsed_by_plan
 from heimdex_core.search.examples import ResolvedExample, resolve
 from heimdex_core.search.facets import PEOPLE, SHARED_FACETS, count_choices, count_shared, facets_of
@@ -99,7 +99,7 @@ class Searcher:
     def __init__(
         self,
         reader: Reader | SetReader,
-        models_of: Callable[[int], QueryModels],
+        channels_of: Callable[[int], ChannelSet],
         settings: Settings,
         *,
         log: Callable[[Json], None] | None = None,
@@ -109,7 +109,7 @@ class Searcher:
 
         Args:
             reader: gives the current view of the library, or of one of its model sets.
-            models_of: gives the models of a set by its id; they load at their first use.
+            channels_of: gives the channels of a model set by its id, such as `ChannelSets.of`.
             settings: limits, the default weights and the default fusion.
             log: called with one JSON object per search; None for no log.
             people: the people of the library; None for nobody.
@@ -118,7 +118,7 @@ class Searcher:
         self._settings = settings
         self._log = log
         self._people = people
-        self._channels = ChannelResults(models_of, settings)
+        self._channels = ChannelResults(channels_of, settings)
         self._lock = threading.Lock()
         """Protects `_views`."""
         self._views: LRUCache[str | None, View] = LRUCache(KEPT_VIEWS)

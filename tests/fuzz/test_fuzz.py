@@ -18,6 +18,7 @@ from heimdex_core.library import Library
 from heimdex_core.library.context import LibraryContext
 from heimdex_core.media.child import ChildLimits, run_in_child
 from heimdex_core.media.child_server_process import server_process
+from heimdex_core.search.channels.channel_set import ChannelSets
 from heimdex_core.types import VideoState, WorkContext
 from tests.fuzz import intact, reading
 from tests.fuzz.conftest import TRIED
@@ -118,7 +119,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     limits = settings(
         media_memory_bytes=LIMITS.memory_bytes, media_stall_s=LIMITS.stall_s, stage_retries=0, min_free_bytes=0
     )
-    with Library(LibraryContext(new_store(root), OneSet(), limits, USER)) as made:  # type: ignore[arg-type]
+    with Library(LibraryContext(new_store(root), OneSet(), ChannelSets(OneSet().of), limits, USER)) as made:  # type: ignore[arg-type]
         yield made
 
 

@@ -22,6 +22,8 @@ from heimdex_core.errors import (
     VideoNotFound,
 )
 from heimdex_core.library import Library
+from heimdex_core.models.text.minilm import MiniLM
+from heimdex_core.search.channels.encoders import SharedEncoder
 from heimdex_core.search.filter_text import filter_pairs, parse_filters
 from heimdex_core.types import Filters, Share, Video
 from tests.store import making
@@ -108,6 +110,29 @@ REFUSED: list[tuple[type[HeimdexError], Callable[[Library, Two, Any], Any]]] = [
     (SceneNotFound, lambda lib, two, scene: lib.scene(scene.scene_id)),
     (SceneNotFound, lambda lib, two, scene: lib.frame_path(scene)),
 ]
+
+
+def test_what_a_search_has_loaded_serves_the_other_users(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[object] = []
+    monkeypatch.setattr(SharedEncoder, "prepare", noted(SharedEncoder.prepare, loaded))
+    encoded: list[object] = []
+    monkeypatch.setattr(MiniLM, "encode_queries", noted(MiniLM.encode_queries, encoded))
+    two.mina.search("the sea at night")
+    assert len(encoded) == 1  # the background queries, which take most of a first search
+    two.jun.search("the sea at night")
+    two.lib.as_user(two.jun.user_id).search("a boat")
+    assert len(encoded) == 1
+    assert len({id(one) for one in loaded}) == 2  # of the text and of the pictures
+
+
+def noted(call: Callable[..., Any], calls: list[object]) -> Callable[..., Any]:
+    """`call`, with its first argument added to `calls`."""
+
+    def noting(first: object, *others: object) -> Any:
+        calls.append(first)
+        return call(first, *others)
+
+    return noting
 
 
 def test_another_process_sees_at_once_what_is_no_longer_shared(two: Two) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from heimdex_core.search.channels.channel_set import ChannelSets
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import Settings
 from tests.search.fakes import TEXT, VISION, FakeModels, FakeReader, scene
@@ -30,7 +31,7 @@ class Bench:
     def searcher(self, **settings: Any) -> Searcher:
         chosen = self.settings.model_copy(update=settings)
         reader: Any = self.reader
-        return Searcher(reader, lambda set_id: self.models, chosen, log=self.logged.append)
+        return Searcher(reader, ChannelSets(lambda set_id: self.models).of, chosen, log=self.logged.append)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from heimdex_core.models.base import QueryVector
+from heimdex_core.search.channels.channel_set import ChannelSets
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store, sidecar
@@ -71,7 +72,9 @@ class MadeLibrary:
         self._random = np.random.default_rng(seed)
         models: Any = self.models
         settings = SETTINGS.model_copy(update=changed)
-        self.searcher = Searcher(self.store.reader(), lambda set_id: models, settings, log=self.logged.append)
+        self.searcher = Searcher(
+            self.store.reader(), ChannelSets(lambda set_id: models).of, settings, log=self.logged.append
+        )
 
     def add(self, name: str, rows: Sequence[tuple[str, float, dict[str, Any]]], *, user_id: str = "local") -> Video:
         """An indexed video; scenes with a transcript have a text vector, and all have one of the picture."""

@@ -15,6 +15,7 @@ from PIL import Image
 
 from heimdex_core.errors import ImageTooLarge, InvalidQuery, InvalidValue, NotAnImage, SceneNotFound
 from heimdex_core.models.base import QueryVector, Vectors
+from heimdex_core.search.channels.channel_set import ChannelSets
 from heimdex_core.search.examples import ResolvedExample, moved, resolve
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import Settings
@@ -102,7 +103,7 @@ class Library:
         self.red, self.mixed, self.dark = add(self.store, "first")
         self.blue, self.green, self.red_again = add(self.store, "second")
         self.searcher = Searcher(
-            self.store.reader(), lambda set_id: Models(), Settings(_env_file=None, channel_timeout_s=60)
+            self.store.reader(), ChannelSets(lambda set_id: Models()).of, Settings(_env_file=None, channel_timeout_s=60)
         )
 
     def search(self, text: str = "", **given: Any) -> SearchResult:

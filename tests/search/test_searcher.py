@@ -16,6 +16,7 @@ from heimdex_core.errors import (
 from heimdex_core.models.base import QueryVector
 from heimdex_core.search import runner
 from heimdex_core.search.channels import thresholds
+from heimdex_core.search.channels.channel_set import ChannelSets
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.types import Query
 
@@ -351,5 +352,5 @@ def test_a_log_that_cannot_be_written_does_not_fail_the_search(bench):
     def full(row) -> None:
         raise OSError(28, "No space left on device")
 
-    searcher = Searcher(bench.reader, lambda set_id: bench.models, bench.settings, log=full)
+    searcher = Searcher(bench.reader, ChannelSets(lambda set_id: bench.models).of, bench.settings, log=full)
     assert searcher.search(Query("bread"), user_id="local").total == 4

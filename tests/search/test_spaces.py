@@ -8,6 +8,7 @@ import pytest
 from heimdex_core import schemas
 from heimdex_core.errors import SpaceMismatch, UnknownName, WeightsMissing
 from heimdex_core.models.base import QueryVector
+from heimdex_core.search.channels.channel_set import ChannelSets
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.types import Query, Space
 from tests.search.fakes import TEXT, VISION, FakeEncoder
@@ -140,7 +141,7 @@ def test_without_any_model_the_lexical_channel_still_works(bench):
     def models_of(set_id: int):
         raise UnknownName(kind="text model", name="newer:thing", known="minilm")
 
-    searcher = Searcher(bench.reader, models_of, bench.settings)
+    searcher = Searcher(bench.reader, ChannelSets(models_of).of, bench.settings)
     result = searcher.search(Query("bread"), user_id="local")
     assert [hit.scene_id for hit in result] == [bench.ids[1]]
     error = result.channels["vision"].error

@@ -18,6 +18,7 @@ import pytest
 from heimdex_core.errors import UnknownModelSet, UnknownName
 from heimdex_core.models.base import QueryVector
 from heimdex_core.search import runner
+from heimdex_core.search.channels.channel_set import ChannelSets
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store, sidecar
@@ -103,7 +104,7 @@ class TwoSets:
     def searcher(self, **settings: float) -> Searcher:
         own = Store.open(self.store.paths.root)  # as in another process
         chosen = Settings(_env_file=None, channel_timeout_s=60).model_copy(update=settings)
-        return Searcher(own.reader(), self.models_of, chosen)
+        return Searcher(own.reader(), ChannelSets(self.models_of).of, chosen)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 from heimdex_core.models.base import TextEncoder
 from heimdex_core.models.profiles import profile_choice
 from heimdex_core.models.registry import Models
+from heimdex_core.search.channels.channel_set import ChannelSets
 from heimdex_core.search.searcher import Searcher
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store, sidecar
@@ -78,7 +79,7 @@ def english(tmp_path_factory: pytest.TempPathFactory, encoders: Models) -> Path:
 def in_mixed(mixed: Path, encoders: Models) -> Iterator[Callable[..., SearchResult]]:
     """Searches the mixed library; its encoders are loaded once."""
     store = Store.open(mixed)
-    yield partial(search, Searcher(store.reader(), lambda set_id: encoders, SETTINGS))
+    yield partial(search, Searcher(store.reader(), ChannelSets(lambda set_id: encoders).of, SETTINGS))
     store.close()
 
 
@@ -89,7 +90,7 @@ def search(searcher: Searcher, text: str, **given: object) -> SearchResult:
 def search_afresh(root: Path, encoders: Models, text: str) -> SearchResult:
     store = Store.open(root)
     try:
-        return search(Searcher(store.reader(), lambda set_id: encoders, SETTINGS), text)
+        return search(Searcher(store.reader(), ChannelSets(lambda set_id: encoders).of, SETTINGS), text)
     finally:
         store.close()
 
@@ -158,7 +159,7 @@ def test_the_library_decides_which_models_are_loaded_in_advance(english: Path, m
     for root, expected in ((english, [True, False]), (mixed, [True, True])):
         fresh = models()
         store = Store.open(root)
-        Searcher(store.reader(), lambda set_id, fresh=fresh: fresh, SETTINGS).warm("local")  # type: ignore[misc]
+        Searcher(store.reader(), ChannelSets(lambda set_id, fresh=fresh: fresh).of, SETTINGS).warm("local")  # type: ignore[misc]
         store.close()
         assert [fresh.encoder(role).is_loaded for role in ("text", MULTILINGUAL)] == expected  # type: ignore[union-attr]
 

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from heimdex_core.errors import LibraryDamaged, LibraryVersion
+from heimdex_core.errors import HeimdexError, LibraryDamaged, LibraryVersion
 from heimdex_core.store import catalog as catalogs
 from heimdex_core.store import visible
 from heimdex_core.store.catalog import Catalog
 from heimdex_core.store.layout import LibraryPaths
 from heimdex_core.store.transaction import from_us, to_us
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -39,6 +43,52 @@ def test_a_failing_block_is_rolled_back(catalog: Catalog) -> None:
     assert count_users(catalog) == 0
     add_user(catalog, fail=False)
     assert count_users(catalog) == 1
+
+
+def test_two_catalogs_at_once_know_nothing_of_each_other(tmp_path: Path) -> None:
+    one, other = Catalog(LibraryPaths(tmp_path / "one")), Catalog(LibraryPaths(tmp_path / "other"))
+    for catalog in (one, other):
+        catalog.paths.root.mkdir()
+        catalog.prepare()
+    with one.transaction() as of_one, other.transaction() as of_other:
+        of_one.run("create table more (a integer)")
+        assert set(of_one.tables()) - set(of_other.tables()) == {"more"}
+        assert of_other.columns("more") == []
+        of_one.insert("users", {"user_id": "u"})
+        assert of_other.rows("select user_id from users") == []
+    assert (count_users(one), count_users(other)) == (1, 0)
+
+
+@pytest.mark.parametrize("statement", ["select nonsense", "select * from users, nowhere", "select 1"])
+def test_the_file_is_closed_after_each_transaction(catalog: Catalog, statement: str) -> None:
+    error = None
+    try:
+        with catalog.transaction() as transaction:
+            transaction.insert("users", {"user_id": "u"})
+            transaction.table(statement)
+    except HeimdexError as caught:
+        error = caught  # with the frames of its traceback, and whatever they hold
+    assert (error is None) is (statement == "select 1")
+    read = "import duckdb, sys; print(duckdb.connect(sys.argv[1]).execute('select user_id from users').fetchall())"
+    other = subprocess.run([sys.executable, "-c", read, str(catalog.paths.catalog)], capture_output=True, text=True)
+    assert (other.stdout, other.stderr) == ("[]\n" if error else "[('u',)]\n", "")
+    assert count_users(catalog) == (0 if error else 1)
+
+
+def test_a_process_ends_without_a_word_about_what_is_kept_for_the_next_transaction(tmp_path: Path) -> None:
+    script = """
+import sys, threading
+from pathlib import Path
+from heimdex_core.store.catalog import Catalog
+from heimdex_core.store.layout import LibraryPaths
+catalog = Catalog(LibraryPaths(Path(sys.argv[1])))
+catalog.prepare()
+def hold(catalog):
+    threading.Event().wait()
+threading.Thread(target=hold, args=(catalog,), daemon=True).start()
+"""
+    ended = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
 def test_moments_keep_their_microseconds() -> None:
@@ -90,8 +140,10 @@ def test_a_newer_catalog_is_refused(catalog: Catalog) -> None:
         catalog.prepare()
 
 
-def test_a_damaged_catalog_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "catalog.duckdb").write_bytes(b"rubbish" * 1000)
+# The second one looks like a database of SQLite, for which DuckDB has an extension on the net.
+@pytest.mark.parametrize("content", [b"rubbish" * 1000, b"SQLite format 3\0" + bytes(5000)])
+def test_a_damaged_catalog_is_reported(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "catalog.duckdb").write_bytes(content)
     with pytest.raises(LibraryDamaged, match="catalog"):
         Catalog(LibraryPaths(tmp_path)).prepare()
 

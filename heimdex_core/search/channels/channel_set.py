@@ -1,4 +1,7 @@
-"""The channels over one model set: created when a search first needs them, kept while the set is in use."""
+"""The channels over each model set: created when a search first needs them, kept while the set is in use.
+
+They keep nothing about users: a request says whose scenes are searched.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from cachetools import LRUCache
+
 from heimdex_core.errors import UnknownModelSet, ViewOutdated
 from heimdex_core.search.channels import spec_of
 from heimdex_core.search.channels.base import Channel
 from heimdex_core.search.channels.encoders import QueryEncoder, QueryModels, SharedEncoder
 from heimdex_core.search.plan import Slot
 from heimdex_core.types import Space
+
+KEPT_SETS = 2
+"""Model sets whose channels are kept: the active one, and the one before a switch or after it."""
 
 
 class ChannelSet:
@@ -55,3 +63,23 @@ class ChannelSet:
 
             self._encoders[name] = SharedEncoder(load, warm_up_text)
         return self._encoders[name]
+
+
+class ChannelSets:
+    """The channels of a library's model sets, for all of its searchers: what they load serves every user.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self, models_of: Callable[[int], QueryModels]) -> None:
+        """`models_of` gives the models of a set by its id; they load at their first use."""
+        self._models_of = models_of
+        self._lock = threading.Lock()
+        self._made: LRUCache[int, ChannelSet] = LRUCache(KEPT_SETS)
+
+    def of(self, set_id: int) -> ChannelSet:
+        """The channels of a set. Nothing is loaded."""
+        with self._lock:
+            if set_id not in self._made:
+                self._made[set_id] = ChannelSet(lambda: self._models_of(set_id))
+            return self._made[set_id]
