@@ -40,7 +40,7 @@ class Publication:
         return cls(
             visible.collect(transaction) if transaction.visibility_changed else None,
             {user: users.preferences(transaction, user) for user in transaction.changed_preferences},
-            trays.revisions(transaction, transaction.changed_trays),
+            trays.revisions(transaction, transaction.changed_trays) if transaction.changed_trays else {},
             accounts.collect(transaction, paths) if transaction.accounts_changed else None,
             shares.collect(transaction, paths) if transaction.shares_changed else None,
             {user: named_people.collect(transaction, user) for user in transaction.changed_people},
