@@ -196,7 +196,7 @@ def _detach(database: duckdb.DuckDBPyConnection) -> None:
     try:
         database.execute("detach catalog")
     except duckdb.Error as error:
-        log.warning("catalog.duckdb is closed with the process, or when its log is read again: %s", error)
+        log.warning("catalog.duckdb could not be written to its end; what is committed is in its log: %s", error)
         database.close()
     else:
         _idle.append(database)

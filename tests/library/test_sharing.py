@@ -115,13 +115,16 @@ REFUSED: list[tuple[type[HeimdexError], Callable[[Library, Two, Any], Any]]] = [
 def test_what_a_search_has_loaded_serves_the_other_users(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[object] = []
     monkeypatch.setattr(SharedEncoder, "prepare", noted(SharedEncoder.prepare, loaded))
-    encoded: list[object] = []
-    monkeypatch.setattr(MiniLM, "encode_queries", noted(MiniLM.encode_queries, encoded))
+    many: list[object] = []
+    single: list[object] = []
+    monkeypatch.setattr(MiniLM, "encode_queries", noted(MiniLM.encode_queries, many))
     two.mina.search("the sea at night")
-    assert len(encoded) == 1  # the background queries, which take most of a first search
+    assert len(many) == 1  # the background queries, which take most of a first search
+    monkeypatch.setattr(MiniLM, "encode_query", noted(MiniLM.encode_query, single))
     two.jun.search("the sea at night")
+    assert len(single) == 1  # what Mina has looked for takes as long as anything else
     two.lib.as_user(two.jun.user_id).search("a boat")
-    assert len(encoded) == 1
+    assert (len(many), len(single)) == (1, 2)
     assert len({id(one) for one in loaded}) == 2  # of the text and of the pictures
 
 

@@ -75,6 +75,29 @@ def test_the_file_is_closed_after_each_transaction(catalog: Catalog, statement: 
     assert count_users(catalog) == (0 if error else 1)
 
 
+def test_a_disk_that_is_full_when_the_file_is_closed_loses_nothing(tmp_path: Path) -> None:
+    script = """
+import resource, signal, sys
+from pathlib import Path
+from heimdex_core.store.catalog import Catalog
+from heimdex_core.store.layout import LibraryPaths
+catalog = Catalog(LibraryPaths(Path(sys.argv[1])))
+catalog.prepare()
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (catalog.paths.catalog.stat().st_size, resource.RLIM_INFINITY))
+with catalog.transaction() as transaction:
+    for number in range(100):
+        transaction.insert("files", {"path": f"{number}" * 1000})
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+for _ in range(2):
+    with catalog.transaction() as transaction:
+        print(transaction.rows("select count(*) as n from files"))
+"""
+    ended = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
+    assert (ended.returncode, ended.stdout) == (0, "[{'n': 100}]\n" * 2)
+    assert "what is committed is in its log" in ended.stderr
+
+
 def test_a_process_ends_without_a_word_about_what_is_kept_for_the_next_transaction(tmp_path: Path) -> None:
     script = """
 import sys, threading

@@ -12,7 +12,7 @@ from cachetools import LRUCache
 from heimdex_core.models.base import Image, ImageTextEncoder, QueryVector, Vectors
 from heimdex_core.types import Space
 
-_CACHED_QUERIES = 16
+_CACHED_QUERIES = 64
 
 
 class QueryEncoder(Protocol):
@@ -65,7 +65,7 @@ class SharedEncoder:
         self._encoder: QueryEncoder | None = None
         self._reads_images = False
         self._lock = threading.Lock()
-        self._vectors: LRUCache[str, Future[QueryVector]] = LRUCache(_CACHED_QUERIES)
+        self._vectors: LRUCache[tuple[str, str], Future[QueryVector]] = LRUCache(_CACHED_QUERIES)
 
     @property
     def is_ready(self) -> bool:
@@ -104,22 +104,25 @@ class SharedEncoder:
                 self._encoder = encoder
             return self._encoder
 
-    def encode(self, text: str) -> QueryVector:
-        """The vector of a query. Threads that need the same text at the same time share one call of the model."""
+    def encode(self, text: str, user_id: str) -> QueryVector:
+        """The vector of a user's query. Threads that need it at the same time share one call of the model.
+
+        It is kept for that user alone: nobody can tell from the time of a search what others have looked for.
+        """
         encoder = self.prepare()
         with self._lock:
-            known = self._vectors.get(text)
+            known = self._vectors.get((user_id, text))
             mine: Future[QueryVector] = known or Future()
             if known is None:
-                self._vectors[text] = mine
+                self._vectors[user_id, text] = mine
         if known is not None:
             return known.result()
         try:
             mine.set_result(encoder.encode_query(text))
         except BaseException as error:
             with self._lock:
-                if self._vectors.get(text) is mine:
-                    del self._vectors[text]
+                if self._vectors.get((user_id, text)) is mine:
+                    del self._vectors[user_id, text]
             mine.set_exception(error)
             raise
         return mine.result()

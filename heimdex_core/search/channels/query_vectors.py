@@ -46,7 +46,7 @@ class RequestVector:
 def vector_of(request: ChannelRequest, space: Space, encoder: SharedEncoder) -> RequestVector:
     """The vector of a request in a space. Raises what the model and the view raise."""
     started = time.perf_counter()
-    text = encoder.encode(request.text) if request.text else None
+    text = encoder.encode(request.text, request.user_id) if request.text else None
     asked = [text.vector] if text is not None and text.vector is not None else []
     example = request.example
     image = image_of(request, space)
