@@ -25,7 +25,8 @@ print(call(child_targets.echo, "works"))
 """
 
 WAITS = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run where Ctrl-C is ignored
 sys.path.insert(0, {root!r})
 from tests.media import child_targets
 from tests.media.child_calls import call
@@ -57,7 +58,10 @@ def test_nothing_outlives_its_parent(number: signal.Signals, tmp_path: Path) -> 
         processes.append(processes[0].parent() or processes[0])  # the server
         began = time.monotonic()
         parent.send_signal(number)
-        parent.wait(20)
+        try:
+            parent.wait(20)
+        finally:
+            parent.kill()  # leaving the block waits for it, without a limit
         _, alive = psutil.wait_procs(processes, timeout=10)
         assert alive == []
         assert time.monotonic() - began < 5.0
