@@ -23,7 +23,7 @@ from heimdex_core.errors import (
 )
 from heimdex_core.models.profiles import is_as_asked
 from heimdex_core.models.registry import ModelChoice, Models, Purpose, choose_profile
-from heimdex_core.search.channels.channel_set import ChannelSets
+from heimdex_core.search.channels.channel_set import KEPT_SETS, ChannelSets
 from heimdex_core.settings import Settings
 from heimdex_core.store import Store
 from heimdex_core.store.addresses import LibraryPlace
@@ -32,9 +32,6 @@ from heimdex_core.types import QueueDepth, StageProgress, WorkerActivity
 log = logging.getLogger(__name__)
 
 OnProgress = Callable[[StageProgress], None]
-
-KEPT_SETS = 2
-"""Sets whose models stay in memory: the active one, and the one that is moved to or was left last."""
 
 
 class WorkQueue(Protocol):

@@ -31,7 +31,8 @@ _OPEN_AGAIN_S = 0.05
 """Pause before the catalog is opened again that another program has open."""
 
 _idle: deque[duckdb.DuckDBPyConnection] = deque(maxlen=4)
-"""Databases in memory, with no file open. DuckDB takes 20 ms to start, and under 1 ms to open a file once it runs."""
+"""Databases in memory, with no file open, for the next transactions. DuckDB takes 20 ms to start, and under 1 ms to
+open a file once it runs."""
 atexit.register(_idle.clear)  # what is left when Python ends is reported as leaked
 
 
@@ -115,7 +116,7 @@ class DuckDBEngine:
     @contextmanager
     def connect(self, timeout_s: float) -> Iterator[DuckDBConnection]:
         """Open the file and close it after the block. Raises LibraryBusy."""
-        database = _idle_database()
+        database = _take_database()
         try:
             self._attach(database, timeout_s)
             with closing(database.cursor()) as connection:
@@ -125,7 +126,7 @@ class DuckDBEngine:
         except BaseException:
             database.close()  # an error can make a database unfit for anything else
             raise
-        _detach(database)
+        _give_back(database)
 
     def create(self) -> None:
         """Nothing: opening the file creates it."""
@@ -183,20 +184,20 @@ class DuckDBEngine:
             time.sleep(_OPEN_AGAIN_S)
 
 
-def _idle_database() -> duckdb.DuckDBPyConnection:
-    """A database that nobody else uses until it is detached."""
+def _take_database() -> duckdb.DuckDBPyConnection:
+    """A database in memory for one transaction."""
     try:
         return _idle.pop()
     except IndexError:
         return duckdb.connect(config={"threads": 1, "async_threads": 0})
 
 
-def _detach(database: duckdb.DuckDBPyConnection) -> None:
-    """Close the file, in which everything is committed, and keep the database for the next one."""
+def _give_back(database: duckdb.DuckDBPyConnection) -> None:
+    """Close the file after a transaction, and keep the database for the next one."""
     try:
         database.execute("detach catalog")
     except duckdb.Error as error:
-        log.warning("catalog.duckdb could not be written to its end; what is committed is in its log: %s", error)
+        log.warning("closing catalog.duckdb failed; what is committed is in its log, and is read from there: %s", error)
         database.close()
     else:
         _idle.append(database)

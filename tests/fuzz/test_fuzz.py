@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -119,7 +120,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     limits = settings(
         media_memory_bytes=LIMITS.memory_bytes, media_stall_s=LIMITS.stall_s, stage_retries=0, min_free_bytes=0
     )
-    with Library(LibraryContext(new_store(root), OneSet(), ChannelSets(OneSet().of), limits, USER)) as made:  # type: ignore[arg-type]
+    models: Any = OneSet()
+    with Library(LibraryContext(new_store(root), models, ChannelSets(models.of), limits, USER)) as made:
         yield made
 
 

@@ -79,8 +79,12 @@ def english(tmp_path_factory: pytest.TempPathFactory, encoders: Models) -> Path:
 def in_mixed(mixed: Path, encoders: Models) -> Iterator[Callable[..., SearchResult]]:
     """Searches the mixed library; its encoders are loaded once."""
     store = Store.open(mixed)
-    yield partial(search, Searcher(store.reader(), ChannelSets(lambda set_id: encoders).of, SETTINGS))
+    yield partial(search, searcher_of(store, encoders))
     store.close()
+
+
+def searcher_of(store: Store, encoders: Models) -> Searcher:
+    return Searcher(store.reader(), ChannelSets(lambda set_id: encoders).of, SETTINGS)
 
 
 def search(searcher: Searcher, text: str, **given: object) -> SearchResult:
@@ -90,7 +94,7 @@ def search(searcher: Searcher, text: str, **given: object) -> SearchResult:
 def search_afresh(root: Path, encoders: Models, text: str) -> SearchResult:
     store = Store.open(root)
     try:
-        return search(Searcher(store.reader(), ChannelSets(lambda set_id: encoders).of, SETTINGS), text)
+        return search(searcher_of(store, encoders), text)
     finally:
         store.close()
 
@@ -159,7 +163,7 @@ def test_the_library_decides_which_models_are_loaded_in_advance(english: Path, m
     for root, expected in ((english, [True, False]), (mixed, [True, True])):
         fresh = models()
         store = Store.open(root)
-        Searcher(store.reader(), ChannelSets(lambda set_id, fresh=fresh: fresh).of, SETTINGS).warm("local")  # type: ignore[misc]
+        searcher_of(store, fresh).warm("local")
         store.close()
         assert [fresh.encoder(role).is_loaded for role in ("text", MULTILINGUAL)] == expected  # type: ignore[union-attr]
 

@@ -19,7 +19,7 @@ from heimdex_core.search.plan import Slot
 from heimdex_core.types import Space
 
 KEPT_SETS = 2
-"""Model sets whose channels are kept: the active one, and the one before a switch or after it."""
+"""Model sets whose models and channels stay in memory: the active one, and the one before a switch or after it."""
 
 
 class ChannelSet:

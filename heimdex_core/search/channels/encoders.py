@@ -110,19 +110,20 @@ class SharedEncoder:
         It is kept for that user alone: nobody can tell from the time of a search what others have looked for.
         """
         encoder = self.prepare()
+        key = user_id, text
         with self._lock:
-            known = self._vectors.get((user_id, text))
+            known = self._vectors.get(key)
             mine: Future[QueryVector] = known or Future()
             if known is None:
-                self._vectors[user_id, text] = mine
+                self._vectors[key] = mine
         if known is not None:
             return known.result()
         try:
             mine.set_result(encoder.encode_query(text))
         except BaseException as error:
             with self._lock:
-                if self._vectors.get((user_id, text)) is mine:
-                    del self._vectors[user_id, text]
+                if self._vectors.get(key) is mine:
+                    del self._vectors[key]
             mine.set_exception(error)
             raise
         return mine.result()
